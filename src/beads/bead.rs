@@ -1,0 +1,207 @@
+//! A bead, in the shape of bd's JSONL.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One bead. Unknown fields of bd's are kept in `extra`, so that export after import loses nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bead {
+    /// `PREFIX-HASH`, `PREFIX-HASH.N` for children.
+    pub id: String,
+    /// One line.
+    pub title: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    /// What is to be done.
+    pub description: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    /// How.
+    pub design: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    /// When it counts as done.
+    pub acceptance_criteria: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    /// What was found on the way.
+    pub notes: String,
+    /// `open`, `hooked`, `in_progress`, `blocked`, `deferred`, `closed` …
+    pub status: String,
+    /// 0 (first) to 4 (last).
+    pub priority: u8,
+    /// `task`, `bug`, `feature`, `epic`, `chore`, `message`, `merge-request`, `convoy` …
+    pub issue_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The address of whoever has it.
+    pub assignee: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Minutes of work.
+    pub estimated_minutes: Option<i64>,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    /// Who made it.
+    pub created_by: String,
+    /// RFC 3339, UTC.
+    pub updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    /// When it was first in progress.
+    pub started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    /// When it was closed.
+    pub closed_at: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    /// Why it was closed.
+    pub close_reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    /// A name for it elsewhere.
+    pub external_ref: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Sorted.
+    pub labels: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// What it waits for, and its parent.
+    pub dependencies: Vec<Dependency>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Remarks, oldest first.
+    pub comments: Vec<Comment>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    /// Values for programs; gt's requests keep theirs here.
+    pub metadata: Map<String, Value>,
+    #[serde(flatten)]
+    /// Fields gt gives no meaning to.
+    pub extra: Map<String, Value>,
+}
+
+/// One edge: `issue_id` depends on `depends_on_id`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dependency {
+    /// Who waits.
+    pub issue_id: String,
+    /// For whom.
+    pub depends_on_id: String,
+    #[serde(rename = "type")]
+    /// `blocks`, `parent-child`, `related`, `discovered-from` …
+    pub kind: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    /// Who said so.
+    pub created_by: String,
+    #[serde(flatten)]
+    /// Fields gt gives no meaning to.
+    pub extra: Map<String, Value>,
+}
+
+/// A remark on a bead.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Comment {
+    /// A number (bd 0.46) or a text (bd 1.0).
+    pub id: Value,
+    /// The bead.
+    pub issue_id: String,
+    /// Who said it.
+    pub author: String,
+    /// What.
+    pub text: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+}
+
+/// What a new bead is made from; the store gives id and times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewBead {
+    /// Exactly this id; the store's own choice when absent.
+    pub id: Option<String>,
+    /// One line, not empty.
+    pub title: String,
+    /// What is to be done.
+    pub description: String,
+    /// `task` when empty.
+    pub issue_type: String,
+    /// 0 to 4; 2 when absent.
+    pub priority: Option<u8>,
+    /// Its first holder.
+    pub assignee: Option<String>,
+    /// Labels.
+    pub labels: Vec<String>,
+    /// The epic it belongs to: gives the id `EPIC.N` and a `parent-child` edge.
+    pub parent: Option<String>,
+    /// What it waits for: (id, type).
+    pub dependencies: Vec<(String, String)>,
+    /// How.
+    pub design: String,
+    /// When it counts as done.
+    pub acceptance_criteria: String,
+    /// Remarks.
+    pub notes: String,
+    /// Minutes of work.
+    pub estimated_minutes: Option<i64>,
+    /// A name for it elsewhere.
+    pub external_ref: Option<String>,
+    /// Values for programs.
+    pub metadata: Map<String, Value>,
+}
+
+/// Other values for some fields of a bead; what is `None` or empty stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// New status. Leaving `closed` clears the time and the reason of closing.
+    pub status: Option<String>,
+    /// New holder; `Some(None)`: nobody.
+    pub assignee: Option<Option<String>>,
+    /// New title.
+    pub title: Option<String>,
+    /// New description.
+    pub description: Option<String>,
+    /// New design.
+    pub design: Option<String>,
+    /// New criteria.
+    pub acceptance_criteria: Option<String>,
+    /// New notes.
+    pub notes: Option<String>,
+    /// New priority.
+    pub priority: Option<u8>,
+    /// New type.
+    pub issue_type: Option<String>,
+    /// New estimate in minutes.
+    pub estimated_minutes: Option<i64>,
+    /// New external name.
+    pub external_ref: Option<String>,
+    /// Labels that come.
+    pub add_labels: Vec<String>,
+    /// Labels that go.
+    pub remove_labels: Vec<String>,
+    /// Metadata keys that are set; `null` takes one away.
+    pub metadata: Map<String, Value>,
+}
+
+impl Bead {
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        self.status == super::words::CLOSED
+    }
+
+    /// Whether it has the label.
+    pub fn has_label(&self, label: &str) -> bool {
+        self.labels.iter().any(|own| own == label)
+    }
+
+    /// The epic it belongs to.
+    pub fn parent(&self) -> Option<&str> {
+        self.dependencies
+            .iter()
+            .find(|edge| edge.kind == "parent-child")
+            .map(|edge| edge.depends_on_id.as_str())
+    }
+
+    /// Ids of what it waits for.
+    pub fn blockers(&self) -> impl Iterator<Item = &str> {
+        self.dependencies.iter().filter(|edge| edge.kind == "blocks").map(|edge| edge.depends_on_id.as_str())
+    }
+
+    /// A value of its metadata, as text.
+    pub fn meta(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).and_then(Value::as_str)
+    }
+}

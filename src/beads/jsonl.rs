@@ -1,0 +1,1 @@
+//! bd's JSONL: export and import, both ways, losing nothing.

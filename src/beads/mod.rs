@@ -1,0 +1,236 @@
+//! The store of work: one trait, two stores behind it (`town.md`, "The store of work").
+//!
+//! [`Store::write`] is the one way to change anything: what must hold first, and the changes, together. The embedded
+//! store does it in one transaction; the adapter for the real `bd` under one lock with one look and one write.
+
+pub mod bd;
+pub mod bead;
+pub mod embedded;
+pub mod jsonl;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+pub use bead::{Bead, Comment, Dependency, NewBead, Patch};
+
+/// Which beads to read. Empty means all that are not closed, messages and requests left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Just these (then nothing else below is left out by default: closed ones and messages count too).
+    pub ids: Vec<String>,
+    /// Any of these statuses; closed ones count only when named here or with `all`.
+    pub statuses: Vec<String>,
+    /// Any of these types; `message` and `merge-request` count only when named here or with `all`.
+    pub types: Vec<String>,
+    /// Exactly this assignee.
+    pub assignee: Option<String>,
+    /// All of these labels.
+    pub labels: Vec<String>,
+    /// Children of this bead.
+    pub parent: Option<String>,
+    /// Also closed ones, and every type.
+    pub all: bool,
+    /// At most so many; all when absent.
+    pub limit: Option<usize>,
+}
+
+/// What must hold, at the moment of writing, for the changes to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// The bead it is about; one that does not exist fails the guard.
+    pub id: String,
+    /// Its status is one of these (any when empty).
+    pub statuses: Vec<String>,
+    /// Its assignee is exactly this (`Some(None)`: nobody has it).
+    pub assignee: Option<Option<String>>,
+    /// It has none of these labels.
+    pub lacks_labels: Vec<String>,
+    /// It has all of these labels.
+    pub has_labels: Vec<String>,
+}
+
+impl Guard {
+    /// Whether the bead is as the guard wants it.
+    pub fn holds(&self, bead: &Bead) -> bool {
+        (self.statuses.is_empty() || self.statuses.contains(&bead.status))
+            && self.assignee.as_ref().is_none_or(|wanted| *wanted == bead.assignee)
+            && !self.lacks_labels.iter().any(|label| bead.labels.contains(label))
+            && self.has_labels.iter().all(|label| bead.labels.contains(label))
+    }
+}
+
+/// One change to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new bead; its id comes back in [`Written::Done`].
+    Create(Box<NewBead>),
+    /// Other values for some fields.
+    Update(String, Box<Patch>),
+    /// Status closed, with the reason.
+    Close(String, String),
+    /// A remark on a bead.
+    Comment(String, String),
+    /// The first waits for the second; the word is bd's type of dependency (`blocks`, `parent-child`, `related` …).
+    Depend(String, String, String),
+}
+
+/// What came of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Everything was written. The ids of the created beads, in order.
+    Done(Vec<String>),
+    /// This guard did not hold and nothing was written. The bead as found, or `None` when there is none.
+    Refused(Guard, Option<Box<Bead>>),
+}
+
+/// A place that keeps beads. Ids are exact; `author` signs what is written.
+pub trait Store {
+    /// Beads that match, in the order of `bd list`: priority first, then age.
+    ///
+    /// # Errors
+    /// When the store cannot be read: never an empty list in its place (law 3).
+    fn list(&self, filter: &Filter) -> Result<Vec<Bead>>;
+
+    /// Open work that nothing blocks, best first: blockers are closed, no hold, and no open merge request for the
+    /// bead or a blocker. `parent` narrows it to one epic's children. Dependencies, labels and comment counts as in
+    /// [`Store::list`].
+    ///
+    /// # Errors
+    /// As [`Store::list`].
+    fn ready(&self, parent: Option<&str>, limit: Option<usize>) -> Result<Vec<Bead>>;
+
+    /// Changes the store if all guards hold; either all of it or none.
+    ///
+    /// # Errors
+    /// When the store could not be written, a value is refused, or a changed bead does not exist; nothing is
+    /// changed then.
+    fn write(&self, guards: &[Guard], changes: &[Change]) -> Result<Written>;
+
+    /// Everything in bd's JSONL, one bead a line.
+    ///
+    /// # Errors
+    /// As [`Store::list`].
+    fn export(&self) -> Result<String>;
+
+    /// Takes bd's JSONL in: new ids are added, known ones are replaced when the line is newer. Returns how many
+    /// were added and how many were changed.
+    ///
+    /// # Errors
+    /// A line that is no bead is named by number, and nothing is taken in.
+    fn import(&self, jsonl: &str) -> Result<(usize, usize)>;
+
+    /// `embedded` or `bd`, with the version where there is one.
+    fn kind(&self) -> String;
+}
+
+/// Where a store is and how it is to be opened.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The `.beads` folder.
+    pub dir: PathBuf,
+    /// Prefix of its ids.
+    pub prefix: String,
+    /// `auto`, `bd` or `embedded` (`[beads] store`).
+    pub choice: Choice,
+    /// Who writes: an address.
+    pub actor: String,
+}
+
+/// `[beads] store`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Choice {
+    /// bd when it is on PATH, else the embedded store; a store that exists keeps its kind.
+    #[default]
+    Auto,
+    /// The real bd.
+    Bd,
+    /// The embedded store.
+    Embedded,
+}
+
+/// File name of the embedded store inside `.beads`.
+pub const EMBEDDED_FILE: &str = "gastown.db";
+
+/// Opens the store in `place`. A store made with one kind is never opened with the other.
+///
+/// # Errors
+/// When there is none, when it was made by bd and bd is missing, or when it cannot be opened.
+pub fn open(place: &Place) -> Result<Box<dyn Store>> {
+    match kind_of(&place.dir)? {
+        Kind::Embedded => Ok(Box::new(embedded::Embedded::open(&place.dir, &place.prefix, &place.actor)?)),
+        Kind::Bd => Ok(Box::new(bd::Bd::open(&place.dir, &place.prefix, &place.actor)?)),
+    }
+}
+
+/// Makes a new store in `place` and returns its kind. An existing one is an error.
+///
+/// # Errors
+/// When one exists, or it cannot be made.
+pub fn create(place: &Place) -> Result<Kind> {
+    let use_bd = match place.choice {
+        Choice::Embedded => false,
+        Choice::Bd => true,
+        Choice::Auto => crate::programs::bd::found(),
+    };
+    if use_bd {
+        bd::Bd::create(&place.dir, &place.prefix)?;
+        Ok(Kind::Bd)
+    } else {
+        embedded::Embedded::create(&place.dir, &place.prefix)?;
+        Ok(Kind::Embedded)
+    }
+}
+
+/// Which program made a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// gt itself.
+    Embedded,
+    /// The real bd.
+    Bd,
+}
+
+/// Tells a store's kind from its files, without opening it.
+///
+/// # Errors
+/// When there is no store in `dir`.
+pub fn kind_of(dir: &Path) -> Result<Kind> {
+    if dir.join(EMBEDDED_FILE).is_file() {
+        return Ok(Kind::Embedded);
+    }
+    let made_by_bd = ["metadata.json", "beads.db", "issues.jsonl", "embeddeddolt", "dolt", "config.yaml"];
+    if made_by_bd.iter().any(|name| dir.join(name).exists()) {
+        return Ok(Kind::Bd);
+    }
+    crate::fail!("no store of beads in {}", dir.display(); "look at the town with: gt doctor --fix")
+}
+
+/// Status, type and label words that gt gives a meaning to (`work.md`, the state table).
+pub mod words {
+    /// Nobody works on it.
+    pub const OPEN: &str = "open";
+    /// Somebody's, not begun.
+    pub const HOOKED: &str = "hooked";
+    /// Somebody works on it.
+    pub const IN_PROGRESS: &str = "in_progress";
+    /// Done, with its commit.
+    pub const CLOSED: &str = "closed";
+    /// The type of a merge request.
+    pub const MERGE_REQUEST: &str = "merge-request";
+    /// The type of a mail.
+    pub const MESSAGE: &str = "message";
+    /// Label of every merge request.
+    pub const LABEL_REQUEST: &str = "gt:merge-request";
+    /// Label of a bead whose work is in the queue.
+    pub const LABEL_SUBMITTED: &str = "gt:submitted";
+    /// Label of a bead that came back from the queue.
+    pub const LABEL_REWORK: &str = "gt:rework";
+    /// Label of a bead that a person keeps back.
+    pub const LABEL_HOLD: &str = "gt:hold";
+    /// Label of a mail.
+    pub const LABEL_MESSAGE: &str = "gt:message";
+    /// Label of a mail that has been read.
+    pub const LABEL_READ: &str = "gt:read";
+}

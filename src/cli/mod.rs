@@ -1,0 +1,152 @@
+//! Argument types only: their doc comments are `--help` and the man pages.
+
+pub mod bd;
+pub mod queue;
+pub mod roles;
+pub mod sessions;
+pub mod talk;
+pub mod town;
+pub mod work;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs many AI coding agents side by side in tmux, as one town.
+#[derive(Debug, Parser)]
+#[command(name = "gt", version, disable_help_subcommand = true, infer_subcommands = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Global {
+    /// Act as if started in DIR
+    #[arg(short = 'C', long = "town", value_name = "DIR", global = true)]
+    pub dir: Option<PathBuf>,
+    /// Answer with one JSON object
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say only what was asked for
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: Color,
+}
+
+/// `--color`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Only show what would be done.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct DryRun {
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a town
+    Install(town::Install),
+    /// Check the town and repair it
+    Doctor(town::Doctor),
+    /// Show the whole town on one screen
+    Status(town::Status),
+    /// Bring a town of the older layout to the present one
+    Migrate(DryRun),
+    /// Remove recovery refs that are merged or 30 days old, old logs and other leftovers
+    Gc(town::Gc),
+    /// Show or explain the settings
+    Config(town::ConfigArgs),
+    /// List, show, check or explain presets
+    Preset(town::PresetArgs),
+    /// Add, list or remove rigs
+    Rig(town::RigArgs),
+    /// List the rigs
+    Rigs,
+    /// Add, list or remove personal clones
+    Crew(town::CrewArgs),
+    /// List a rig's polecats
+    Polecats(town::Polecats),
+    /// List the agents; on a terminal, choose one and go there
+    Agents,
+    /// Start what should run
+    Start(roles::Start),
+    /// The Mayor's session
+    Mayor(roles::Mayor),
+    /// A rig's witness: its session, and the patrol over its polecats
+    Witness(roles::Witness),
+    /// A rig's refinery: its session, and the merge queue's engine
+    Refinery(roles::Refinery),
+    /// Go to an agent's session
+    Attach(sessions::Attach),
+    /// Give beads to new polecats
+    Sling(work::Sling),
+    /// Take a bead back from its polecat
+    Unsling(work::Unsling),
+    /// Keep a bead from being slung
+    Hold(work::Hold),
+    /// Let a held bead go
+    Unhold(work::Hold),
+    /// Start a polecat on an issue
+    Spawn(work::Spawn),
+    /// Show what is on my hook
+    Hook(work::Hook),
+    /// Print everything an agent needs to begin
+    Prime(work::Prime),
+    /// Hand finished work to the merge queue
+    Done(work::Done),
+    /// End this session: finished work is handed over, unfinished work goes on in a new one
+    Handoff(work::Handoff),
+    /// The merge queue
+    #[command(alias = "mq")]
+    MergeQueue(queue::MergeQueue),
+    /// Land a polecat's work without the queue
+    Land(queue::Land),
+    /// Show what a polecat changed
+    Diff(queue::Look),
+    /// Print where an agent works
+    Path(queue::Look),
+    /// Show a polecat's commits
+    Log(queue::Look),
+    /// Read and send mail
+    Mail(talk::Mail),
+    /// Sessions: stop, list, restart
+    Session(sessions::SessionArgs),
+    /// Stop sessions: all, or one rig's
+    Stop(sessions::Stop),
+    /// Polecats: list, recover, release, nuke
+    Polecat(work::PolecatArgs),
+    /// The store of work, in bd's words
+    #[command(disable_help_flag = true)]
+    Bd(bd::Raw),
+    /// Show the whole flow on a small repository made for it
+    Demo(town::Demo),
+    /// Deprecated: polecats are not pooled
+    #[command(hide = true)]
+    Wake(town::Ignored),
+    /// Deprecated: polecats are not pooled
+    #[command(hide = true)]
+    Sleep(town::Ignored),
+    /// Does the bead's own script: the program of the `shell` runtime
+    #[command(hide = true)]
+    RunScript,
+    /// A session's end: run by the hook of the session
+    #[command(hide = true)]
+    SessionEnded(sessions::SessionEnded),
+}

@@ -1,0 +1,84 @@
+//! Arguments about the merge queue and landing.
+
+use clap::{Args, Subcommand};
+
+use super::DryRun;
+
+#[derive(Debug, Args)]
+pub struct MergeQueue {
+    #[command(subcommand)]
+    pub command: QueueCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// Put a polecat's finished branch in the queue
+    Add {
+        /// The rig
+        rig: String,
+        /// The polecat
+        name: String,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// List what waits to be merged
+    List {
+        /// The rig; may be left out inside one
+        rig: Option<String>,
+    },
+    /// Show one request
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Count what waits
+    Status {
+        /// The rig; may be left out inside one
+        rig: Option<String>,
+    },
+    /// Put a request that was set aside back in the queue
+    Retry {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// Take a request out of the queue: its bead is set aside
+    Reject {
+        /// Its id
+        id: String,
+        /// Why
+        #[arg(short, long)]
+        reason: Option<String>,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// Show which requests touch the same files
+    Overlap {
+        /// The rig; may be left out inside one
+        rig: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Land {
+    /// RIG/NAME
+    pub address: String,
+    /// Land it without the queue
+    #[arg(long, required = true)]
+    pub direct: bool,
+    /// Skip the checks that can be skipped
+    #[arg(long)]
+    pub force: bool,
+    /// Do not run the tests
+    #[arg(long)]
+    pub skip_tests: bool,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Look {
+    /// The agent's address
+    pub address: String,
+}

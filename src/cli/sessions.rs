@@ -1,0 +1,62 @@
+//! Arguments about sessions.
+
+use clap::{Args, Subcommand};
+
+use super::DryRun;
+
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// The agent's address, or a bare polecat's name
+    pub address: String,
+}
+
+#[derive(Debug, Args)]
+pub struct SessionArgs {
+    #[command(subcommand)]
+    pub command: SessionCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionCommand {
+    /// List this town's sessions
+    List {
+        /// Only this rig's
+        #[arg(long)]
+        rig: Option<String>,
+    },
+    /// Stop an agent's session
+    Stop {
+        /// Its address
+        address: String,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// Stop an agent's session and start it again on the same work
+    Restart {
+        /// Its address
+        address: String,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub struct Stop {
+    /// Every session of this town
+    #[arg(long, group = "which")]
+    pub all: bool,
+    /// Every session of this rig
+    #[arg(long, group = "which")]
+    pub rig: Option<String>,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct SessionEnded {
+    /// The agent's address
+    pub address: String,
+    /// The instance that ended
+    pub instance: String,
+}

@@ -1,0 +1,236 @@
+//! Arguments about the town, its rigs and its configuration.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::DryRun;
+
+#[derive(Debug, Args)]
+pub struct Install {
+    /// Where the town goes
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Its name; the folder's when not given
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Make it a git repository too
+    #[arg(long)]
+    pub git: bool,
+    /// Repair an existing town, keeping what is there
+    #[arg(long)]
+    pub force: bool,
+    /// Make no store of beads
+    #[arg(long)]
+    pub no_beads: bool,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Only this rig
+    pub rig: Option<String>,
+    /// Repair what can be repaired
+    #[arg(long)]
+    pub fix: bool,
+    /// Also say what was looked at
+    #[arg(long, short)]
+    pub verbose: bool,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Only this rig
+    pub rig: Option<String>,
+    /// Show it again whenever it changes
+    #[arg(long, short)]
+    pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Only this rig
+    pub rig: Option<String>,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the settings that count
+    Show {
+        /// Say where each value comes from
+        #[arg(long)]
+        origin: bool,
+        /// As they are for this rig
+        #[arg(long)]
+        rig: Option<String>,
+    },
+    /// Say which layers set a key, and which one counts
+    Explain {
+        /// Dotted, like merge.strategy
+        key: String,
+        /// As it is for this rig
+        #[arg(long)]
+        rig: Option<String>,
+    },
+    /// Print the files that are read, in order
+    Path {
+        /// As they are for this rig
+        #[arg(long)]
+        rig: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct PresetArgs {
+    #[command(subcommand)]
+    pub command: PresetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PresetCommand {
+    /// List the presets and where they come from
+    List {
+        /// As they are for this rig
+        #[arg(long)]
+        rig: Option<String>,
+    },
+    /// Print a preset, merged
+    Show {
+        /// Its name
+        name: String,
+        /// As it is for this rig
+        #[arg(long)]
+        rig: Option<String>,
+    },
+    /// Check preset files; all that are found when none is named
+    Check {
+        /// Names of presets, or paths of files
+        names: Vec<String>,
+        /// With this rig's files
+        #[arg(long)]
+        rig: Option<String>,
+    },
+    /// Say what a role comes to, or which layers set one of its keys
+    Explain {
+        /// ROLE or ROLE.KEY
+        what: String,
+        /// For this rig
+        #[arg(long)]
+        rig: Option<String>,
+        /// As a sling of this bead would have it
+        #[arg(long)]
+        bead: Option<String>,
+        /// Presets asked for, in order
+        #[arg(long)]
+        preset: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RigArgs {
+    #[command(subcommand)]
+    pub command: RigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RigCommand {
+    /// Add a project
+    Add {
+        /// Its name here
+        name: String,
+        /// Where its code comes from: a URL or a path
+        url: String,
+        /// Prefix of its beads' ids; made from the name when not given
+        #[arg(long)]
+        prefix: Option<String>,
+        /// The branch that work lands on; the remote's default when not given
+        #[arg(long)]
+        branch: Option<String>,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// List the rigs
+    List,
+    /// Remove a rig, once nothing in it would be lost
+    Remove {
+        /// Its name
+        name: String,
+        /// Also when work in it is not pushed
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CrewArgs {
+    #[command(subcommand)]
+    pub command: CrewCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CrewCommand {
+    /// Make a personal clone
+    Add {
+        /// Its name
+        name: String,
+        /// The rig; may be left out inside one
+        #[arg(long)]
+        rig: Option<String>,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// List personal clones
+    List {
+        /// Only this rig's
+        #[arg(long)]
+        rig: Option<String>,
+    },
+    /// Remove a personal clone, once nothing in it would be lost
+    Remove {
+        /// Its name
+        name: String,
+        /// The rig; may be left out inside one
+        #[arg(long)]
+        rig: Option<String>,
+        /// Also when work in it is not pushed
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Polecats {
+    /// The rig; may be left out inside one
+    pub rig: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Keep the town and say where it is
+    #[arg(long)]
+    pub keep: bool,
+    /// Use this repository instead of one made for the demo
+    #[arg(long, hide = true)]
+    pub repo: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Ignored {
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<String>,
+}

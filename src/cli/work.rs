@@ -1,0 +1,139 @@
+//! Arguments about work: from a bead on the hook to work that is done.
+
+use clap::{Args, Subcommand};
+
+use super::DryRun;
+
+#[derive(Debug, Args)]
+pub struct Sling {
+    /// BEAD… RIG, BEAD RIG/NAME, or "a new title" RIG; a path inside a rig names that rig
+    #[arg(required = true, num_args = 1.., value_name = "BEAD|RIG")]
+    pub words: Vec<String>,
+    #[command(flatten)]
+    pub how: SlingHow,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct SlingHow {
+    /// Go on with a bead whose worktree or recovery ref exists
+    #[arg(long)]
+    pub resume: bool,
+    /// Also when it is not ready
+    #[arg(long)]
+    pub force: bool,
+    /// The runtime, instead of the preset's
+    #[arg(long)]
+    pub agent: Option<String>,
+    /// Presets asked for, in order
+    #[arg(long)]
+    pub preset: Vec<String>,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Spawn {
+    /// The bead
+    #[arg(long)]
+    pub issue: String,
+    /// The rig; the bead's own when not given
+    #[arg(long)]
+    pub rig: Option<String>,
+    #[command(flatten)]
+    pub how: SlingHow,
+}
+
+#[derive(Debug, Args)]
+pub struct Unsling {
+    /// The bead
+    pub bead: String,
+    /// Also while its agent works
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Hold {
+    /// The beads
+    #[arg(required = true)]
+    pub beads: Vec<String>,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Hook {
+    /// Whose; mine when not given
+    pub address: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Prime {
+    /// Whose; mine when not given
+    pub address: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Done {
+    /// End the session too
+    #[arg(long)]
+    pub exit: bool,
+    /// Close the bead without any change, with the reason
+    #[arg(long, value_name = "REASON")]
+    pub no_changes: Option<String>,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Handoff {
+    /// The note's subject
+    #[arg(short, long)]
+    pub subject: Option<String>,
+    /// The note to the next session
+    #[arg(short, long)]
+    pub message: Option<String>,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct PolecatArgs {
+    #[command(subcommand)]
+    pub command: PolecatCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolecatCommand {
+    /// List polecats, and what can be recovered
+    List {
+        /// Only this rig's
+        rig: Option<String>,
+    },
+    /// Bring lost work back: makes a branch from a recovery ref
+    Recover {
+        /// The bead, or RIG/NAME
+        what: String,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// End a polecat and give its bead back
+    Release {
+        /// RIG/NAME
+        address: String,
+        /// Also when its state cannot be known
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// End a polecat at once: what it had is kept under a recovery ref
+    Nuke {
+        /// RIG/NAME
+        address: String,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+}

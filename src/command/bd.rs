@@ -1,0 +1,16 @@
+//! `gt bd`.
+
+use anyhow::Result;
+
+use super::Ctx;
+use crate::cli::bd::Raw;
+use crate::failure::Exit;
+
+/// Runs it.
+///
+/// # Errors
+/// What the command could not do.
+pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
+    let _ = (ctx, args);
+    crate::fail!("not there yet")
+}

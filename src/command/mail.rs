@@ -1,0 +1,16 @@
+//! `gt mail`.
+
+use anyhow::Result;
+
+use super::Ctx;
+use crate::cli::talk::Mail;
+use crate::failure::Exit;
+
+/// Runs it.
+///
+/// # Errors
+/// What the command could not do.
+pub fn run(ctx: &Ctx, args: Mail) -> Result<Exit> {
+    let _ = (ctx, args);
+    crate::fail!("not there yet")
+}

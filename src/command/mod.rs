@@ -1,0 +1,276 @@
+//! One file per verb: look, decide, do, report; no logic of its own.
+
+pub mod agents;
+pub mod attach;
+pub mod bd;
+pub mod config;
+pub mod crew;
+pub mod demo;
+pub mod doctor;
+pub mod done;
+pub mod gc;
+pub mod handoff;
+pub mod hold;
+pub mod hook;
+pub mod install;
+pub mod land;
+pub mod look;
+pub mod mail;
+pub mod mayor;
+pub mod merge_queue;
+pub mod migrate;
+pub mod polecat;
+pub mod polecats;
+pub mod preset;
+pub mod prime;
+pub mod refinery;
+pub mod rig;
+pub mod run_script;
+pub mod session;
+pub mod session_ended;
+pub mod sling;
+pub mod start;
+pub mod status;
+pub mod stop;
+pub mod unsling;
+pub mod witness;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::address::{Address, Role};
+use crate::cli::{Cli, Color, Command, Global};
+use crate::failure::{Exit, Failure};
+use crate::town::{Rig, Town};
+
+/// What a command knows of its surroundings: the one place that reads the environment.
+pub struct Ctx {
+    /// The flags every command takes.
+    pub global: Global,
+    /// Where it acts: `-C`, else the working directory.
+    pub dir: PathBuf,
+    /// The environment at start.
+    pub env: HashMap<String, String>,
+}
+
+/// Who runs the command, from `GT_*` (an agent) or the lack of it (the Overseer).
+#[derive(Clone, Debug)]
+pub struct Me {
+    /// The address.
+    pub address: Address,
+    /// The session's instance id.
+    pub instance: Option<String>,
+    /// The bead the session was started for.
+    pub bead: Option<String>,
+    /// The session's name.
+    pub session: Option<String>,
+}
+
+impl Ctx {
+    fn new(global: Global) -> Result<Ctx> {
+        let here = std::env::current_dir()
+            .map_err(|_| Failure::new("the working directory is gone").hint("cd to a folder that exists"))?;
+        let dir = match &global.dir {
+            Some(dir) => here.join(dir),
+            None => here,
+        };
+        // Variables that are no text cannot configure anything; git and tmux inherit them untouched.
+        let env = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Ok(Ctx { global, dir, env })
+    }
+
+    /// A variable, when it is set and not empty.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The town this command is about.
+    ///
+    /// # Errors
+    /// As [`Town::find`].
+    pub fn town(&self) -> Result<Town> {
+        let root = if self.global.dir.is_some() { None } else { self.var("GT_TOWN_ROOT").map(PathBuf::from) };
+        Town::find(&self.dir, root.as_deref())
+    }
+
+    /// The rig that is named (a name, or a path inside it), else the one this directory or this agent is in.
+    ///
+    /// # Errors
+    /// An unknown name, or none given outside a rig.
+    pub fn rig(&self, town: &Town, named: Option<&str>) -> Result<Rig> {
+        if let Some(name) = named {
+            if name.contains('/') || name == "." || name == ".." {
+                let path = self.dir.join(name);
+                if let Some(rig) = rig_of_path(town, &path) {
+                    return town.rig(&rig);
+                }
+            }
+            return town.rig(name);
+        }
+        match self.var("GT_RIG").map(str::to_string).or_else(|| rig_of_path(town, &self.dir)) {
+            Some(name) => town.rig(&name),
+            None => Err(Failure::usage("which rig? this folder is in none")
+                .hint("name one; see them with: gt rigs")
+                .into()),
+        }
+    }
+
+    /// Who runs this.
+    ///
+    /// # Errors
+    /// When `GT_ADDRESS` is no address.
+    pub fn me(&self) -> Result<Me> {
+        let address = match self.var("GT_ADDRESS") {
+            Some(text) => Address::parse(text)?,
+            None => Address::Overseer,
+        };
+        let own = |name: &str| self.var(name).map(str::to_string);
+        Ok(Me { address, instance: own("GT_INSTANCE"), bead: own("GT_BEAD"), session: own("GT_SESSION") })
+    }
+
+    /// Says something beside the result, on standard error, unless `-q`.
+    pub fn note(&self, text: &str) {
+        if !self.global.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Whether standard output takes colour and symbols.
+    pub fn fancy(&self) -> bool {
+        use std::io::IsTerminal;
+        match self.global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                std::io::stdout().is_terminal()
+                    && self.var("NO_COLOR").is_none()
+                    && self.var("TERM") != Some("dumb")
+            }
+        }
+    }
+}
+
+fn rig_of_path(town: &Town, path: &std::path::Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let name = path.strip_prefix(&town.root).ok()?.components().next()?.as_os_str().to_str()?.to_string();
+    (crate::address::is_rig_name(&name)
+        && town.root.join(&name).join("config.json").is_file()
+        && Role::parse(&name).is_none())
+    .then_some(name)
+}
+
+/// Prints one JSON object: `schema_version` and one named value (`commands.md`).
+///
+/// # Errors
+/// When the value cannot be serialised or standard output is gone.
+pub fn print_json(name: &str, value: &impl serde::Serialize) -> Result<()> {
+    let mut object = serde_json::Map::new();
+    object.insert("schema_version".into(), 1.into());
+    object.insert(name.into(), serde_json::to_value(value)?);
+    print(&format!("{}\n", serde_json::to_string_pretty(&object)?))
+}
+
+/// Prints a result. A reader that went away (`| head`) is no error.
+///
+/// # Errors
+/// When standard output cannot take it (a full disk).
+pub fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write to standard output: {error}")).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The program: its arguments, its command, its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let json = cli.global.json;
+    match Ctx::new(cli.global).and_then(|ctx| run(&ctx, cli.command)) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(error) => ExitCode::from(complain(&error, json) as u8),
+    }
+}
+
+/// Prints an error and its hint to standard error; gives the exit code.
+fn complain(error: &anyhow::Error, json: bool) -> Exit {
+    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    let message = format!("{error:#}");
+    let hint = failure.and_then(|failure| failure.hint.as_deref());
+    if json {
+        let mut object = serde_json::json!({ "schema_version": 1, "error": message });
+        if let Some(hint) = hint {
+            object["hint"] = hint.into();
+        }
+        eprintln!("{object}");
+    } else {
+        eprintln!("gt: {message}");
+        if let Some(hint) = hint {
+            eprintln!("hint: {hint}");
+        }
+    }
+    failure.map_or(Exit::Failed, |failure| failure.exit)
+}
+
+fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
+    match command {
+        Command::Install(args) => install::run(ctx, args),
+        Command::Doctor(args) => doctor::run(ctx, args),
+        Command::Status(args) => status::run(ctx, args),
+        Command::Migrate(args) => migrate::run(ctx, args),
+        Command::Gc(args) => gc::run(ctx, args),
+        Command::Config(args) => config::run(ctx, args),
+        Command::Preset(args) => preset::run(ctx, args),
+        Command::Rig(args) => rig::run(ctx, args),
+        Command::Rigs => rig::list(ctx),
+        Command::Crew(args) => crew::run(ctx, args),
+        Command::Polecats(args) => polecats::run(ctx, args),
+        Command::Agents => agents::run(ctx),
+        Command::Start(args) => start::run(ctx, args),
+        Command::Mayor(args) => mayor::run(ctx, args),
+        Command::Witness(args) => witness::run(ctx, args),
+        Command::Refinery(args) => refinery::run(ctx, args),
+        Command::Attach(args) => attach::run(ctx, args),
+        Command::Sling(args) => sling::run(ctx, args),
+        Command::Unsling(args) => unsling::run(ctx, args),
+        Command::Hold(args) => hold::hold(ctx, args),
+        Command::Unhold(args) => hold::unhold(ctx, args),
+        Command::Spawn(args) => sling::spawn(ctx, args),
+        Command::Hook(args) => hook::run(ctx, args),
+        Command::Prime(args) => prime::run(ctx, args),
+        Command::Done(args) => done::run(ctx, args),
+        Command::Handoff(args) => handoff::run(ctx, args),
+        Command::MergeQueue(args) => merge_queue::run(ctx, args),
+        Command::Land(args) => land::run(ctx, args),
+        Command::Diff(args) => look::diff(ctx, args),
+        Command::Path(args) => look::path(ctx, args),
+        Command::Log(args) => look::log(ctx, args),
+        Command::Mail(args) => mail::run(ctx, args),
+        Command::Session(args) => session::run(ctx, args),
+        Command::Stop(args) => stop::run(ctx, args),
+        Command::Polecat(args) => polecat::run(ctx, args),
+        Command::Bd(args) => bd::run(ctx, args),
+        Command::Demo(args) => demo::run(ctx, args),
+        Command::RunScript => run_script::run(ctx),
+        Command::SessionEnded(args) => session_ended::run(ctx, args),
+        Command::Wake(_) | Command::Sleep(_) => crate::fail!(
+            "polecats are not pooled: there is nothing to wake or to put to sleep";
+            "start one on work with: gt sling BEAD RIG; end one with: gt polecat release RIG/NAME"
+        ),
+    }
+}

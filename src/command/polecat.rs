@@ -1,0 +1,16 @@
+//! `gt polecat`.
+
+use anyhow::Result;
+
+use super::Ctx;
+use crate::cli::work::PolecatArgs;
+use crate::failure::Exit;
+
+/// Runs it.
+///
+/// # Errors
+/// What the command could not do.
+pub fn run(ctx: &Ctx, args: PolecatArgs) -> Result<Exit> {
+    let _ = (ctx, args);
+    crate::fail!("not there yet")
+}

@@ -1,0 +1,16 @@
+//! `gt preset`.
+
+use anyhow::Result;
+
+use super::Ctx;
+use crate::cli::town::PresetArgs;
+use crate::failure::Exit;
+
+/// Runs it.
+///
+/// # Errors
+/// What the command could not do.
+pub fn run(ctx: &Ctx, args: PresetArgs) -> Result<Exit> {
+    let _ = (ctx, args);
+    crate::fail!("not there yet")
+}

@@ -1,0 +1,16 @@
+//! `gt prime`.
+
+use anyhow::Result;
+
+use super::Ctx;
+use crate::cli::work::Prime;
+use crate::failure::Exit;
+
+/// Runs it.
+///
+/// # Errors
+/// What the command could not do.
+pub fn run(ctx: &Ctx, args: Prime) -> Result<Exit> {
+    let _ = (ctx, args);
+    crate::fail!("not there yet")
+}

@@ -1,0 +1,16 @@
+//! `gt stop`.
+
+use anyhow::Result;
+
+use super::Ctx;
+use crate::cli::sessions::Stop;
+use crate::failure::Exit;
+
+/// Runs it.
+///
+/// # Errors
+/// What the command could not do.
+pub fn run(ctx: &Ctx, args: Stop) -> Result<Exit> {
+    let _ = (ctx, args);
+    crate::fail!("not there yet")
+}

@@ -1,0 +1,16 @@
+//! `gt witness`.
+
+use anyhow::Result;
+
+use super::Ctx;
+use crate::cli::roles::Witness;
+use crate::failure::Exit;
+
+/// Runs it.
+///
+/// # Errors
+/// What the command could not do.
+pub fn run(ctx: &Ctx, args: Witness) -> Result<Exit> {
+    let _ = (ctx, args);
+    crate::fail!("not there yet")
+}

@@ -1,0 +1,369 @@
+//! What settings and presets can say. Unknown keys are errors everywhere; every key has its meaning beside it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::beads::Choice;
+
+/// Everything settings files can say. In a preset file the same `agents`, `remotes` and `placement` may stand.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What counts when nothing else is asked for.
+    pub defaults: Defaults,
+    /// What `gt start` and `gt apply` keep running.
+    pub up: Up,
+    /// The store of work.
+    pub beads: Beads,
+    /// tmux.
+    pub tmux: Tmux,
+    /// How the refinery merges.
+    pub merge: Merge,
+    /// How a worktree is prepared.
+    pub worktree: Worktree,
+    /// How to run one kind of agent, by name.
+    pub agents: BTreeMap<String, Runtime>,
+    /// Where remote sessions can live, by name.
+    pub remotes: BTreeMap<String, Remote>,
+    /// Which work goes where, by name.
+    pub placement: BTreeMap<String, Placement>,
+}
+
+/// `[defaults]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Defaults {
+    /// Presets that count when none are asked for.
+    pub presets: Vec<String>,
+}
+
+/// `[up]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Up {
+    /// Roles that should run.
+    pub roles: Vec<String>,
+    /// Rigs whose roles should run; all when absent.
+    pub rigs: Option<Vec<String>>,
+}
+
+/// `[beads]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Beads {
+    /// `auto`, `bd` or `embedded`.
+    pub store: Choice,
+}
+
+/// `[tmux]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tmux {
+    /// Name of the server's socket (`tmux -L`); tmux's own default when absent.
+    pub socket: Option<String>,
+}
+
+/// `[merge]`, also a section of a rig's `config.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Merge {
+    /// The branch that work lands on; the remote's own default branch when absent.
+    pub target: Option<String>,
+    /// How a branch lands.
+    pub strategy: Strategy,
+    /// Text for `sh -c`, or words run without a shell; no tests when absent.
+    pub test_command: Option<Command>,
+    /// The longest a test run may take.
+    pub timeout: String,
+    /// Most requests tested and pushed together.
+    pub batch_size: usize,
+    /// How often a red test run is repeated before it counts.
+    pub retries: u32,
+    /// Exit codes that mean "could not run the tests".
+    pub cannot_run: Vec<i32>,
+}
+
+impl Default for Merge {
+    fn default() -> Self {
+        Merge {
+            target: None,
+            strategy: Strategy::Merge,
+            test_command: None,
+            timeout: "30m".into(),
+            batch_size: 5,
+            retries: 0,
+            cannot_run: vec![126, 127],
+        }
+    }
+}
+
+/// `merge.strategy`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// A merge commit per branch.
+    #[default]
+    Merge,
+    /// The branch's commits, replayed.
+    Rebase,
+    /// One commit per branch.
+    Squash,
+}
+
+/// A command: one text for `sh -c`, or words run as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Command {
+    /// For `sh -c`.
+    Text(String),
+    /// Program and arguments.
+    Words(Vec<String>),
+}
+
+/// `[worktree]`, also a section of a rig's `config.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Worktree {
+    /// Untracked files copied from the canonical clone.
+    pub copy: Vec<String>,
+    /// Untracked files or folders linked from it.
+    pub link: Vec<String>,
+    /// Run in a new worktree, by `sh -c` or as words.
+    pub setup: Option<Command>,
+    /// Whether submodules are checked out.
+    pub submodules: bool,
+}
+
+/// What a role is: one table of a preset, named after the role.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoleSettings {
+    /// A runtime's name.
+    pub agent: String,
+    /// Adds the runtime's arguments that skip permission questions.
+    pub unattended: bool,
+    /// `local`, `remote` or `any`.
+    pub placement: Where,
+    /// `auto`, `tmux`, `fugue` or `none`.
+    pub multiplexer: Multiplexer,
+    /// The daemon's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fugue_addr: Option<String>,
+    /// A remote's name, for its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// Words that say what this is for.
+    pub tags: Vec<String>,
+    /// Most sessions of this role at once, per rig.
+    pub max_workers: usize,
+    /// Pause between two starts.
+    pub worker_spawn_delay: String,
+    /// Environment of the session.
+    pub env: BTreeMap<String, String>,
+    /// The pool of names.
+    pub names: Vec<String>,
+    /// Where the session starts, as a template.
+    pub start_directory: String,
+    /// `never`, `on-cycle`, `on-failure` or `always`.
+    pub restart: Restart,
+    /// `worktree` or `clone`.
+    pub sandbox: Sandbox,
+    /// What tmux shows; one window with the agent when empty.
+    pub windows: Vec<Window>,
+}
+
+/// `placement`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Where {
+    /// Always here.
+    #[default]
+    Local,
+    /// Always elsewhere.
+    Remote,
+    /// Elsewhere when an address counts.
+    Any,
+}
+
+/// `multiplexer`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Multiplexer {
+    /// fugue when an address counts, else tmux when it is there, else none.
+    #[default]
+    Auto,
+    /// tmux.
+    Tmux,
+    /// fugue.
+    Fugue,
+    /// No sessions: gt prints what to run.
+    None,
+}
+
+/// `restart`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Stays ended.
+    #[default]
+    Never,
+    /// After a handoff.
+    OnCycle,
+    /// After a handoff or a crash.
+    OnFailure,
+    /// Whatever ended it.
+    Always,
+}
+
+/// `sandbox`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sandbox {
+    /// A worktree of the canonical clone.
+    #[default]
+    Worktree,
+    /// A full clone.
+    Clone,
+}
+
+/// One window of a role's session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Window {
+    /// Its name.
+    pub name: String,
+    /// A tmux layout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// Its panes; one with the agent when empty.
+    pub panes: Vec<Pane>,
+}
+
+/// One pane of a window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pane {
+    /// `{{agent}}` or a command for `sh -c`, each `{{name}}` one quoted word.
+    pub command: String,
+    /// Whether it has the focus.
+    pub focus: bool,
+    /// `30%` or a number of cells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+}
+
+/// How to run one kind of agent: `[agents.NAME]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Runtime {
+    /// Program and arguments; empty for the runtime `none`.
+    pub command: Vec<String>,
+    /// Added when the role is unattended.
+    pub unattended: Vec<String>,
+    /// Added to go on with an earlier conversation.
+    pub resume: Vec<String>,
+    /// How the first prompt reaches it.
+    pub prompt: Prompt,
+    /// Names its process goes by.
+    pub process_names: Vec<String>,
+    /// The screen while it waits for a person: nothing is ever pasted then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Screen>,
+    /// The screen while it works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy: Option<Screen>,
+    /// The screen when it takes text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Screen>,
+    /// How pasted text is submitted.
+    pub submit: Submit,
+    /// Whose settings file tells gt the agent's state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<String>,
+}
+
+/// `prompt`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prompt {
+    /// As the last argument.
+    Argument,
+    /// Pasted when it is ready.
+    Paste,
+    /// On standard input.
+    Stdin,
+    /// Not at all: it reads its own hook.
+    #[default]
+    None,
+}
+
+/// A pattern for the bottom lines of a screen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Screen {
+    /// A regular expression.
+    pub pattern: String,
+    /// How long to wait for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+}
+
+/// `submit`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Submit {
+    /// tmux's names of keys.
+    pub keys: Vec<String>,
+    /// `busy` or `ready`: the screen that confirms it.
+    pub confirm: String,
+}
+
+/// `[remotes.NAME]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Remote {
+    /// The daemon's address.
+    pub fugue_addr: String,
+    /// For the tunnel that gt keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<String>,
+    /// Where the town is over there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub town: Option<String>,
+    /// Most sessions there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_workers: Option<usize>,
+    /// What it is good for.
+    pub tags: Vec<String>,
+}
+
+/// `[placement.NAME]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Placement {
+    /// Lowest first.
+    pub order: i64,
+    /// What must be true of the bead.
+    pub when: When,
+    /// The preset that counts then.
+    #[serde(rename = "use")]
+    pub preset: String,
+}
+
+/// `placement.NAME.when`: all that are given must match.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct When {
+    /// Any of these labels.
+    pub labels: Vec<String>,
+    /// Any of these types.
+    pub types: Vec<String>,
+    /// Any of these rigs.
+    pub rigs: Vec<String>,
+    /// Any of these priorities.
+    pub priorities: Vec<u8>,
+    /// At least this estimate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_estimate: Option<String>,
+}

@@ -1,0 +1,71 @@
+//! What went wrong, in a form a person can act on: what failed, on what, and the command that helps.
+//!
+//! A [`Failure`] travels inside `anyhow::Error`; `main` looks for it to pick the hint and the exit code.
+
+use std::fmt;
+
+/// How `gt` ends. The numbers are part of the command surface (`commands.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// 0: done.
+    Done = 0,
+    /// 1: could not.
+    Failed = 1,
+    /// 2: wrong usage: the words of the command, a name or an address are off.
+    Usage = 2,
+    /// 3: accepted, to be delivered later.
+    Queued = 3,
+    /// 4: sent, but nothing confirmed that it arrived.
+    Unconfirmed = 4,
+}
+
+/// An error with the exact command that helps.
+#[derive(Debug)]
+pub struct Failure {
+    /// Lower case: what failed, on what.
+    pub message: String,
+    /// The command or the step that helps.
+    pub hint: Option<String>,
+    /// How the program ends because of it.
+    pub exit: Exit,
+}
+
+impl Failure {
+    /// A failure that ends with exit code 1.
+    pub fn new(message: impl Into<String>) -> Self {
+        Failure { message: message.into(), hint: None, exit: Exit::Failed }
+    }
+
+    /// A failure of the words that were typed: exit code 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Failure { message: message.into(), hint: None, exit: Exit::Usage }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Returns early with a [`Failure`]: `fail!("message {x}")` or `fail!("message"; "hint {y}")`.
+#[macro_export]
+macro_rules! fail {
+    ($($message:literal $(, $arg:expr)*);+ $(;)?) => { $crate::fail!(@ $($message $(, $arg)*);+) };
+    (@ $message:literal $(, $arg:expr)*) => {
+        return Err($crate::failure::Failure::new(format!($message $(, $arg)*)).into())
+    };
+    (@ $message:literal $(, $arg:expr)*; $hint:literal $(, $harg:expr)*) => {
+        return Err($crate::failure::Failure::new(format!($message $(, $arg)*)).hint(format!($hint $(, $harg)*)).into())
+    };
+}

@@ -1,0 +1,180 @@
+//! Where sessions live: one trait, with tmux and "none" (minimal mode) behind it.
+//!
+//! Sessions are found by their marks (`@gt_*` options), never by name (law 2), in one look (law 5).
+
+pub mod none;
+pub mod tmux;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+
+/// The marks gt puts on a session it made (`town.md`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Marks {
+    /// The town's root: whose session it is.
+    pub town: String,
+    /// The agent's address.
+    pub address: String,
+    /// Its role.
+    pub role: String,
+    /// `starting`, `working`, `waiting`, `pending_shutdown`, `ended` …
+    pub state: String,
+    /// The bead it works on, empty when none.
+    pub bead: String,
+    /// Since when it is in this state: RFC 3339, UTC.
+    pub since: String,
+    /// The instance id: tells two bearers of one name apart.
+    pub instance: String,
+    /// The presets that made it.
+    pub preset: String,
+    /// A hash of what was asked for.
+    pub hash: String,
+}
+
+/// A session as it was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Session {
+    /// tmux's own id, `$7`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its marks; `town` is empty for a session gt did not make.
+    pub marks: Marks,
+    /// How many clients look at it.
+    pub attached: usize,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// Its panes; the first is the agent's.
+    pub panes: Vec<Pane>,
+}
+
+/// A pane as it was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pane {
+    /// tmux's own id, `%9`.
+    pub id: String,
+    /// The process in it.
+    pub pid: i32,
+    /// Its program has ended.
+    pub dead: bool,
+    /// With this exit code, when tmux knows it.
+    pub exit: Option<i32>,
+    /// Or by this signal.
+    pub signal: Option<i32>,
+    /// The program in front.
+    pub command: String,
+}
+
+impl Session {
+    /// Whether its agent still runs.
+    pub fn alive(&self) -> bool {
+        self.panes.first().is_some_and(|pane| !pane.dead)
+    }
+}
+
+/// What one look found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// All sessions of the server, ours and others'.
+    pub sessions: Vec<Session>,
+    /// Why nothing could be seen, when that is so: then "no session" must not be concluded (law 3).
+    pub unknown: Option<String>,
+}
+
+impl Snapshot {
+    /// The session of one agent of one town: its latest by creation.
+    pub fn of(&self, town: &str, address: &str) -> Option<&Session> {
+        self.ours(town)
+            .filter(|session| session.marks.address == address)
+            .max_by_key(|session| session.created)
+    }
+
+    /// All sessions of one town.
+    pub fn ours(&self, town: &str) -> impl Iterator<Item = &Session> {
+        self.sessions.iter().filter(move |session| session.marks.town == town)
+    }
+}
+
+/// A session that is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Spec {
+    /// Its name where that is free; `-2` and so on where not.
+    pub name: String,
+    /// Its window's name.
+    pub window: String,
+    /// Where the program starts.
+    pub cwd: PathBuf,
+    /// Its environment.
+    pub env: Vec<(String, String)>,
+    /// The program and its words, run without a shell.
+    pub argv: Vec<String>,
+    /// Its marks.
+    pub marks: Marks,
+    /// Words run (without a terminal) when the program ends.
+    pub on_end: Vec<String>,
+}
+
+/// A session that was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Started {
+    /// tmux's id of the session.
+    pub session: String,
+    /// tmux's id of the agent's pane.
+    pub pane: String,
+    /// The agent's process.
+    pub pid: i32,
+    /// The name it got.
+    pub name: String,
+}
+
+/// A program that keeps sessions.
+pub trait Mux {
+    /// One look at everything, in one process.
+    ///
+    /// # Errors
+    /// None for a server that does not run (an empty snapshot) or that cannot be asked (`unknown` says why); only
+    /// for what keeps gt itself from looking.
+    fn look(&self) -> Result<Snapshot>;
+
+    /// Starts a session, in one process: environment, marks and the hook for its end stand before the program runs.
+    /// `taken` are names in use.
+    ///
+    /// # Errors
+    /// When it could not be started; nothing is left of it then.
+    fn start(&self, spec: &Spec, taken: &Snapshot) -> Result<Started>;
+
+    /// Sets marks on a session: (`state`, `pending_shutdown`) sets `@gt_state`.
+    ///
+    /// # Errors
+    /// When the session is gone.
+    fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()>;
+
+    /// Ends sessions by id, in one process. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// When the server could not be asked.
+    fn stop(&self, sessions: &[&str]) -> Result<()>;
+
+    /// The last `lines` lines of the agent's pane, with its history.
+    ///
+    /// # Errors
+    /// When the pane is gone.
+    fn capture(&self, pane: &str, lines: usize) -> Result<String>;
+
+    /// Pastes text as a block into a pane whose program is alive, and presses `keys`.
+    ///
+    /// # Errors
+    /// When the pane is gone or dead; nothing is left behind then.
+    fn paste(&self, pane: &str, text: &str, keys: &[String]) -> Result<()>;
+
+    /// Shows a session to the person: inside tmux the client switches, outside it attaches.
+    ///
+    /// # Errors
+    /// When there is no terminal or the session is gone.
+    fn attach(&self, session: &str) -> Result<()>;
+
+    /// `tmux` or `none`.
+    fn kind(&self) -> &'static str;
+}

@@ -1,0 +1,1 @@
+//! Decisions: no file, clock, environment or process in here.

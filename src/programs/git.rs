@@ -1,0 +1,68 @@
+//! git: the one file that knows its words and quirks (`facts/git-and-sqlite.md`).
+//!
+//! Every call runs with a fixed environment: no prompt, no editor, no optional locks, no background maintenance.
+//! Functions here are one git process each unless their docs say otherwise.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::process::{Output, Process};
+use crate::failure::Failure;
+
+/// A work tree or clone that git is run in.
+#[derive(Clone, Debug)]
+pub struct Git {
+    dir: PathBuf,
+}
+
+impl Git {
+    /// git, run in `dir`.
+    pub fn at(dir: impl AsRef<Path>) -> Git {
+        Git { dir: dir.as_ref().to_path_buf() }
+    }
+
+    /// The command, as data.
+    pub fn process<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Process {
+        Process::new("git")
+            .arg("-C")
+            .arg(&self.dir)
+            .args(["-c", "maintenance.auto=false", "-c", "gc.auto=0"])
+            .args(args)
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_EDITOR", "true")
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env_remove("GIT_INDEX_FILE")
+    }
+
+    /// Runs git and gives whatever came of it.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn try_run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
+        self.process(args).run()
+    }
+
+    /// Runs git and gives its output as text; `what` says in an error what was being done.
+    ///
+    /// # Errors
+    /// When git fails: `what`, the folder, and git's own last lines.
+    pub fn run<S: AsRef<OsStr>>(&self, what: &str, args: impl IntoIterator<Item = S>) -> Result<String> {
+        let output = self.try_run(args)?;
+        if output.ok() {
+            return Ok(output.text());
+        }
+        Err(Failure::new(format!("cannot {what} in {}: {}", self.dir.display(), last_words(&output))).into())
+    }
+}
+
+/// What git said at the end, as one line without its `fatal:`.
+pub fn last_words(output: &Output) -> String {
+    let text = output.error_text();
+    let said = text.lines().rev().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
+    let line = said.or_else(|| text.lines().last()).unwrap_or("git said nothing");
+    line.trim_start_matches("fatal: ").trim_start_matches("error: ").to_string()
+}

@@ -1,0 +1,8 @@
+//! The only room that starts processes: one file for each outside program, which alone knows its quirks.
+
+pub mod bd;
+pub mod git;
+pub mod process;
+pub mod tmux;
+
+pub use process::{Output, Process};

@@ -1,0 +1,315 @@
+//! The one place that starts a process.
+//!
+//! A command is plain data until [`Process::run`] runs it: no shell, standard input closed unless text is given,
+//! messages in English, and a time limit where one is asked for.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::failure::Failure;
+
+/// A program to run: data until it is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Name (looked for on PATH) or path.
+    pub program: OsString,
+    /// Words, each passed as it is.
+    pub args: Vec<OsString>,
+    /// Set on top of the inherited environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Taken out of the inherited environment.
+    pub env_remove: Vec<OsString>,
+    /// Working directory; the caller's when absent.
+    pub cwd: Option<PathBuf>,
+    /// Text for standard input; closed when absent.
+    pub stdin: Option<Vec<u8>>,
+    /// After this long the program is killed, with all that it started.
+    pub timeout: Option<Duration>,
+}
+
+/// What a finished program left.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Exit code, `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// True when the time limit ended it.
+    pub timed_out: bool,
+    /// Standard output, unchanged.
+    pub stdout: Vec<u8>,
+    /// Standard error, unchanged.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Exit code 0.
+    pub fn ok(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// Standard output as text, without the final newline.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_string()
+    }
+
+    /// Standard error as text, trimmed.
+    pub fn error_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).trim().to_string()
+    }
+}
+
+impl Process {
+    /// A program without arguments yet.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Process { program: program.as_ref().to_os_string(), ..Process::default() }
+    }
+
+    /// Adds one word.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_os_string());
+        self
+    }
+
+    /// Adds words.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
+        self
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((key.as_ref().to_os_string(), value.as_ref().to_os_string()));
+        self
+    }
+
+    /// Takes a variable out.
+    #[must_use]
+    pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Self {
+        self.env_remove.push(key.as_ref().to_os_string());
+        self
+    }
+
+    /// Runs there.
+    #[must_use]
+    pub fn cwd(mut self, dir: impl AsRef<Path>) -> Self {
+        self.cwd = Some(dir.as_ref().to_path_buf());
+        self
+    }
+
+    /// Gives text on standard input.
+    #[must_use]
+    pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(text.into());
+        self
+    }
+
+    /// Limits the time.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).env("LC_MESSAGES", "C");
+        for key in &self.env_remove {
+            command.env_remove(key);
+        }
+        command.envs(self.env.iter().map(|(key, value)| (key, value)));
+        if let Some(dir) = &self.cwd {
+            command.current_dir(dir);
+        }
+        command
+    }
+
+    /// Starts it with its output kept; [`Running::wait`] gives the rest. Lets work go on meanwhile.
+    ///
+    /// # Errors
+    /// When the program cannot be started: missing, not executable, or its directory is gone.
+    pub fn start(&self) -> Result<Running> {
+        let mut command = self.command();
+        command
+            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if self.timeout.is_some() {
+            // A group of its own, so that the limit ends what it started as well.
+            command.process_group(0);
+        }
+        let child = command.spawn().map_err(|error| self.cannot_start(&error))?;
+        Ok(Running { child, stdin: self.stdin.clone(), timeout: self.timeout })
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// Only when it cannot be started or waited for: look at [`Output::ok`] for its own verdict.
+    pub fn run(&self) -> Result<Output> {
+        self.start()?.wait()
+    }
+
+    /// Runs it with this program's own terminal, to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run_on_terminal(&self) -> Result<ExitStatus> {
+        self.command().status().map_err(|error| self.cannot_start(&error))
+    }
+
+    /// Becomes it: only returns when that failed.
+    pub fn exec(&self) -> anyhow::Error {
+        let error = self.command().exec();
+        self.cannot_start(&error)
+    }
+
+    fn cannot_start(&self, error: &std::io::Error) -> anyhow::Error {
+        let program = self.program.to_string_lossy();
+        if let Some(dir) = self.cwd.as_ref().filter(|dir| !dir.is_dir()) {
+            return Failure::new(format!("cannot run {program} in {}: no such folder", dir.display())).into();
+        }
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return Failure::new(format!("{program} is not installed or not on PATH"))
+                .hint(format!("install it, then check with: {program} --version"))
+                .into();
+        }
+        Failure::new(format!("cannot start {program}: {error}")).into()
+    }
+
+    /// The command line as a person could paste it into a shell.
+    pub fn shown(&self) -> String {
+        let words = std::iter::once(&self.program).chain(&self.args).map(|word| word.to_string_lossy());
+        words.map(|word| quote(&word)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// One word for a POSIX shell. A NUL byte, which no argument can hold, is dropped.
+pub fn quote(word: &str) -> String {
+    let clean = word.replace('\0', "");
+    shlex::try_quote(&clean).map(|quoted| quoted.into_owned()).unwrap_or_default()
+}
+
+/// A started program.
+pub struct Running {
+    child: Child,
+    stdin: Option<Vec<u8>>,
+    timeout: Option<Duration>,
+}
+
+impl Running {
+    /// Feeds standard input, collects the output and waits for the end.
+    ///
+    /// # Errors
+    /// When waiting itself failed.
+    pub fn wait(mut self) -> Result<Output> {
+        let mut out = self.child.stdout.take();
+        let mut err = self.child.stderr.take();
+        let input = self.child.stdin.take().zip(self.stdin.take());
+        let limit = self.timeout.map(|limit| Instant::now() + limit);
+        let child = &mut self.child;
+        let (status, timed_out, stdout, stderr) = std::thread::scope(|scope| {
+            let writer = input.map(|(mut pipe, text)| scope.spawn(move || pipe.write_all(&text)));
+            let errors = scope.spawn(move || read_all(&mut err));
+            let outputs = limit.map(|_| {
+                let mut out = out.take();
+                scope.spawn(move || read_all(&mut out))
+            });
+            let (status, timed_out) = match limit {
+                Some(limit) => wait_until(child, limit)?,
+                None => (None, false),
+            };
+            let stdout = match outputs {
+                Some(reader) => reader.join().unwrap_or_default(),
+                None => read_all(&mut out),
+            };
+            let status = match status {
+                Some(status) => status,
+                None => child.wait()?,
+            };
+            drop(writer);
+            Ok::<_, std::io::Error>((status, timed_out, stdout, errors.join().unwrap_or_default()))
+        })?;
+        Ok(Output { code: status.code(), signal: status.signal(), timed_out, stdout, stderr })
+    }
+}
+
+fn read_all(pipe: &mut Option<impl Read>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        // A read error ends the output early; the exit status still tells how the program fared.
+        let _ = pipe.read_to_end(&mut bytes);
+    }
+    bytes
+}
+
+/// Waits until the child ends or the time is up; then its whole group is killed.
+fn wait_until(child: &mut Child, limit: Instant) -> std::io::Result<(Option<ExitStatus>, bool)> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok((Some(status), false));
+        }
+        let now = Instant::now();
+        if now >= limit {
+            if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            }
+            return Ok((Some(child.wait()?), true));
+        }
+        std::thread::sleep(pause.min(limit - now));
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_reach_the_program_unchanged() {
+        let odd = "a;b 'c' \"d\" $(e) `f`\n\u{1F389}";
+        let output = Process::new("printf").arg("%s").arg(odd).run().unwrap();
+        assert_eq!(output.stdout, odd.as_bytes());
+    }
+
+    #[test]
+    fn a_quoted_word_survives_a_shell() {
+        let odd = "it's; $(touch x) `y` \"z\" \\ \n !";
+        let output = Process::new("sh").arg("-c").arg(format!("printf %s {}", quote(odd))).run().unwrap();
+        assert_eq!(output.stdout, odd.as_bytes());
+    }
+
+    #[test]
+    fn large_input_and_output_do_not_block_each_other() {
+        let text = vec![b'x'; 1 << 20];
+        let output = Process::new("cat").stdin(text.clone()).run().unwrap();
+        assert_eq!(output.stdout.len(), text.len());
+    }
+
+    #[test]
+    fn the_time_limit_ends_the_program_and_what_it_started() {
+        let process =
+            Process::new("sh").args(["-c", "sleep 600 & sleep 600"]).timeout(Duration::from_millis(50));
+        let output = process.run().unwrap();
+        assert!(output.timed_out);
+        assert_eq!(output.signal, Some(9));
+    }
+
+    #[test]
+    fn a_missing_program_and_a_missing_folder_are_told_apart() {
+        let missing = Process::new("no-such-program-gt").run().unwrap_err();
+        assert_eq!(missing.to_string(), "no-such-program-gt is not installed or not on PATH");
+        let folder = Process::new("true").cwd("/no/such/folder").run().unwrap_err();
+        assert_eq!(folder.to_string(), "cannot run true in /no/such/folder: no such folder");
+    }
+}

@@ -1,0 +1,61 @@
+//! Times as they stand in files and on screens: UTC, RFC 3339; ages as people say them.
+
+use jiff::Timestamp;
+
+/// Now, to the microsecond: `2026-11-21T07:00:00.123456Z`.
+pub fn now() -> String {
+    let now = Timestamp::now();
+    let micros = jiff::Unit::Microsecond;
+    now.round(micros).unwrap_or(now).to_string()
+}
+
+/// Seconds from `then` to `now`; `None` when either is no RFC 3339 time.
+pub fn seconds_between(then: &str, now: &str) -> Option<i64> {
+    let then: Timestamp = then.parse().ok()?;
+    let now: Timestamp = now.parse().ok()?;
+    Some(now.as_second() - then.as_second())
+}
+
+/// An age as one short word: `12s`, `5m`, `3h`, `2d`.
+pub fn short_age(seconds: i64) -> String {
+    match seconds.max(0) {
+        s @ 0..60 => format!("{s}s"),
+        s @ 60..3600 => format!("{}m", s / 60),
+        s @ 3600..86_400 => format!("{}h", s / 3600),
+        s => format!("{}d", s / 86_400),
+    }
+}
+
+/// Reads `90`, `90s`, `5m`, `2h` or `1d`.
+pub fn parse_duration(text: &str) -> Option<std::time::Duration> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    Some(std::time::Duration::from_secs(number.checked_mul(seconds)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_and_durations() {
+        assert_eq!(short_age(-5), "0s");
+        assert_eq!(short_age(59), "59s");
+        assert_eq!(short_age(3599), "59m");
+        assert_eq!(short_age(90_000), "1d");
+        assert_eq!(parse_duration("30m").unwrap().as_secs(), 1800);
+        assert_eq!(parse_duration("5x"), None);
+        assert_eq!(parse_duration(""), None);
+        assert_eq!(seconds_between("2026-01-01T00:00:00Z", "2026-01-01T00:01:00.5Z"), Some(60));
+        assert_eq!(seconds_between("x", &now()), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! Where things are: discovery, the layout of folders, the JSON files, atomic writes, locks (`town.md`).
+
+pub mod files;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::beads;
+use crate::config;
+use crate::config::schema::{Merge, Worktree};
+
+/// A town on disk.
+#[derive(Clone, Debug)]
+pub struct Town {
+    /// Absolute, links resolved. Also the town's mark on its sessions (`@gt_town`).
+    pub root: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// Which of the two layouts.
+    pub layout: Layout,
+}
+
+/// How a town's folders are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `mayor/town.json` (source document 002).
+    Present,
+    /// `mayor/config.json` or `.gastown/config.json` of type workspace (004): recognised, checked, migrated.
+    Workspace,
+}
+
+/// One rig of a town.
+#[derive(Clone, Debug)]
+pub struct Rig {
+    /// Its name.
+    pub name: String,
+    /// `<town>/<name>`.
+    pub root: PathBuf,
+    /// Its `config.json`.
+    pub config: RigConfig,
+}
+
+/// `mayor/town.json`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TownFile {
+    /// `town`
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// 1
+    pub version: u32,
+    /// The town's name.
+    pub name: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+}
+
+/// `mayor/rigs.json`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RigsFile {
+    /// 1
+    pub version: u32,
+    /// By name.
+    pub rigs: BTreeMap<String, RigEntry>,
+}
+
+/// One line of `mayor/rigs.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RigEntry {
+    /// Where its code comes from.
+    pub git_url: String,
+    /// RFC 3339, UTC.
+    pub added_at: String,
+}
+
+/// `<rig>/config.json`. Sections gt does not know are kept when it is rewritten.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RigConfig {
+    /// `rig`
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// 1
+    pub version: u32,
+    /// The rig's name.
+    pub name: String,
+    /// Where its code comes from.
+    pub git_url: String,
+    /// Its store.
+    pub beads: RigBeads,
+    /// Most polecats at once; the preset's when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_workers: Option<usize>,
+    /// Pause between two starts; the preset's when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker_spawn_delay: Option<String>,
+    /// How it merges. Raw, because the settings' layers come under it: see [`crate::config::settings`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merge: Option<serde_json::Value>,
+    /// How worktrees are prepared; raw for the same reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<serde_json::Value>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+/// `beads` of a rig's `config.json`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RigBeads {
+    /// Prefix of its ids.
+    pub prefix: String,
+    /// Git remote for syncing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_remote: Option<String>,
+    /// Git branch for syncing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_branch: Option<String>,
+}
+
+impl Town {
+    /// Finds the town that holds `dir`, walking up; `GT_TOWN_ROOT` (`root`) counts before that.
+    ///
+    /// # Errors
+    /// When there is none, or its identity file is broken (with the path).
+    pub fn find(dir: &Path, root: Option<&Path>) -> Result<Town> {
+        let start = root.unwrap_or(dir);
+        let _ = start;
+        crate::fail!("not in a town: {}", dir.display(); "make one with: gt install ~/gt, or name one with: gt -C DIR …")
+    }
+
+    /// Its rigs by name, with their configuration.
+    ///
+    /// # Errors
+    /// When `rigs.json` or a rig's `config.json` cannot be read or is broken.
+    pub fn rigs(&self) -> Result<Vec<Rig>> {
+        Ok(Vec::new())
+    }
+
+    /// One rig by name.
+    ///
+    /// # Errors
+    /// An unknown name, with the nearest known ones; or a broken file.
+    pub fn rig(&self, name: &str) -> Result<Rig> {
+        crate::fail!("no rig named '{name}'"; "see them with: gt rigs")
+    }
+
+    /// The town's store: `.beads`.
+    pub fn beads_dir(&self) -> PathBuf {
+        self.root.join(".beads")
+    }
+
+    /// The mark of this town on its sessions (`@gt_town`).
+    pub fn mark(&self) -> String {
+        self.root.to_string_lossy().into_owned()
+    }
+
+    /// Where `gt` itself stands under the name `bd`, for agents, when stores are embedded.
+    pub fn bin_dir(&self) -> PathBuf {
+        self.root.join("bin")
+    }
+
+    /// Where configuration for this town (and rig) is looked for, from this process's environment.
+    pub fn sources(&self, rig: Option<&Rig>) -> config::Sources {
+        config::Sources {
+            town: Some(self.root.clone()),
+            rig: rig.map(|rig| (rig.root.clone(), rig.name.clone())),
+            ..config::Sources::default()
+        }
+    }
+
+    /// Opens the town's store as `actor`.
+    ///
+    /// # Errors
+    /// As [`beads::open`].
+    pub fn store(&self, actor: &Address) -> Result<Box<dyn beads::Store>> {
+        let _ = actor;
+        crate::fail!("no store of beads in {}", self.beads_dir().display())
+    }
+}
+
+impl Rig {
+    /// `mayor/rig`: the canonical clone that worktrees come from.
+    pub fn clone_dir(&self) -> PathBuf {
+        self.root.join("mayor/rig")
+    }
+
+    /// `refinery/rig`: the clone merges are made in.
+    pub fn refinery_dir(&self) -> PathBuf {
+        self.root.join("refinery/rig")
+    }
+
+    /// The rig's store.
+    pub fn beads_dir(&self) -> PathBuf {
+        self.root.join(".beads")
+    }
+
+    /// A polecat's worktree.
+    pub fn polecat_dir(&self, name: &str) -> PathBuf {
+        self.root.join("polecats").join(name)
+    }
+
+    /// One file per taken polecat name, holding the instance id (`work.md`).
+    pub fn names_dir(&self) -> PathBuf {
+        self.root.join("polecats/.names")
+    }
+
+    /// A crew member's clone.
+    pub fn crew_dir(&self, name: &str) -> PathBuf {
+        self.root.join("crew").join(name)
+    }
+
+    /// Transcripts and logs of ended sessions.
+    pub fn logs_dir(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// Opens the rig's store as `actor`.
+    ///
+    /// # Errors
+    /// As [`beads::open`].
+    pub fn store(&self, actor: &Address) -> Result<Box<dyn beads::Store>> {
+        beads::open(&beads::Place {
+            dir: self.beads_dir(),
+            prefix: self.config.beads.prefix.clone(),
+            choice: beads::Choice::Auto,
+            actor: actor.to_string(),
+        })
+    }
+}
+
+/// The `[merge]` and `[worktree]` of a rig, with the settings' layers under them.
+#[derive(Clone, Debug, Default)]
+pub struct RigRules {
+    /// How it merges.
+    pub merge: Merge,
+    /// How worktrees are prepared.
+    pub worktree: Worktree,
+}

@@ -1,0 +1,290 @@
+//! A closed-off world for one test: its own HOME, its own tmux server, its own PATH, real programs.
+//!
+//! ```text
+//! let world = World::new();
+//! world.gt(["install", "town"]).ok();
+//! ```
+
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// A test's world. Its tmux server and its folder go when it is dropped.
+pub struct World {
+    dir: tempfile::TempDir,
+    /// Name of the private tmux socket.
+    pub socket: String,
+    env: RefCell<Vec<(String, String)>>,
+}
+
+/// How a program ended and what it said.
+#[derive(Debug)]
+pub struct Run {
+    pub words: String,
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+static WORLDS: AtomicUsize = AtomicUsize::new(0);
+
+impl World {
+    /// An empty world: `home/`, `bin/` first on PATH, git with a name and an address.
+    pub fn new() -> World {
+        let dir = tempfile::Builder::new().prefix("gt-test-").tempdir().unwrap();
+        let number = WORLDS.fetch_add(1, Ordering::Relaxed);
+        let world = World {
+            dir,
+            socket: format!("gt-test-{}-{number}", std::process::id()),
+            env: RefCell::default(),
+        };
+        for folder in ["home", "bin", "tmux"] {
+            std::fs::create_dir(world.path(folder)).unwrap();
+        }
+        let config = "[user]\n\tname = Test\n\temail = test@example.invalid\n[init]\n\tdefaultBranch = main\n\
+                      [protocol \"file\"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n";
+        std::fs::write(world.path("home/.gitconfig"), config).unwrap();
+        world
+    }
+
+    /// A world with the town `town/` and the rig `wyvern` (prefix `wy`), cloned from `origin.git`, whose branch
+    /// `main` holds a README. Its store is embedded and its polecats run the `shell` runtime.
+    pub fn with_rig() -> World {
+        let world = World::new();
+        world.origin("origin.git", &[("README.md", "# wyvern\n")]);
+        world.settings("[beads]\nstore = \"embedded\"\n");
+        world.set("GASTOWN_POLECAT__AGENT", "shell");
+        world.gt(["install", "town"]).ok();
+        world.in_town(["rig", "add", "wyvern", &world.str("origin.git"), "--prefix", "wy"]).ok();
+        world
+    }
+
+    /// A path in the world.
+    pub fn path(&self, inside: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(inside)
+    }
+
+    /// The same as text.
+    pub fn str(&self, inside: impl AsRef<Path>) -> String {
+        self.path(inside).to_str().unwrap().to_string()
+    }
+
+    /// The real path of the world (macOS and some runners have links in the way).
+    pub fn real(&self) -> PathBuf {
+        self.dir.path().canonicalize().unwrap()
+    }
+
+    /// Sets a variable for everything run from now on.
+    pub fn set(&self, key: &str, value: &str) {
+        self.env.borrow_mut().retain(|(own, _)| own != key);
+        self.env.borrow_mut().push((key.into(), value.into()));
+    }
+
+    /// Takes a variable back.
+    pub fn unset(&self, key: &str) {
+        self.env.borrow_mut().retain(|(own, _)| own != key);
+    }
+
+    /// Writes the user's settings file.
+    pub fn settings(&self, toml: &str) {
+        self.write("home/.config/gastown/config.toml", toml);
+    }
+
+    /// Writes a file and the folders above it.
+    pub fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Reads a file.
+    pub fn read(&self, path: impl AsRef<Path>) -> String {
+        let path = self.path(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Any program, in `dir`, in the closed-off environment.
+    pub fn command(&self, program: impl AsRef<OsStr>, dir: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program);
+        let path = std::env::var("PATH").unwrap();
+        command
+            .env_clear()
+            .env("PATH", format!("{}:{path}", self.str("bin")))
+            .env("HOME", self.path("home"))
+            .env("XDG_CONFIG_HOME", self.path("home/.config"))
+            .env("XDG_STATE_HOME", self.path("home/.local/state"))
+            .env("TMUX_TMPDIR", self.path("tmux"))
+            .env("LANG", "C.UTF-8")
+            .env("TERM", "xterm-256color")
+            .env("SHELL", "/bin/sh")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GASTOWN_TMUX_SOCKET", &self.socket)
+            .envs(self.env.borrow().iter().map(|(key, value)| (key, value)))
+            .current_dir(self.path(dir))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs any program to its end.
+    pub fn run<S: AsRef<OsStr>>(
+        &self,
+        program: &str,
+        dir: impl AsRef<Path>,
+        args: impl IntoIterator<Item = S>,
+    ) -> Run {
+        finish(self.command(program, dir).args(args))
+    }
+
+    /// The real gt, in the world's root.
+    pub fn gt<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
+        self.gt_in("", args)
+    }
+
+    /// The real gt, in `town/`.
+    pub fn in_town<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
+        self.gt_in("town", args)
+    }
+
+    /// The real gt, in a folder of the world.
+    pub fn gt_in<S: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = S>) -> Run {
+        self.run(gt(), dir, args)
+    }
+
+    /// gt killed (SIGKILL) right after a numbered step, like `sling.3`. Fails when the step was not reached.
+    pub fn gt_killed<S: AsRef<OsStr>>(&self, step: &str, dir: &str, args: impl IntoIterator<Item = S>) {
+        let mut command = self.command(gt(), dir);
+        let run = finish(command.args(args).env("GT_TEST_KILL_AFTER", step));
+        assert_eq!(run.code, None, "gt was not killed at {step}: {run:?}");
+    }
+
+    /// git in a folder of the world: its output, without the final newline. Fails when git fails.
+    pub fn git<S: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = S>) -> String {
+        self.run("git", dir, args).ok().stdout.trim_end().to_string()
+    }
+
+    /// tmux on the private socket.
+    pub fn tmux<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
+        let mut command = self.command("tmux", "");
+        finish(command.args(["-u", "-L", &self.socket, "-f", "/dev/null"]).args(args))
+    }
+
+    /// A bare repository with these files on `main`.
+    pub fn origin(&self, name: &str, files: &[(&str, &str)]) {
+        let seed = format!("{name}.seed");
+        std::fs::create_dir_all(self.path(&seed)).unwrap();
+        self.git(&seed, ["init", "-q", "-b", "main"]);
+        for (path, text) in files {
+            self.write(Path::new(&seed).join(path), text);
+        }
+        self.git(&seed, ["add", "-A"]);
+        self.git(&seed, ["commit", "-q", "-m", "first"]);
+        self.git("", ["clone", "-q", "--bare", &seed, name]);
+        std::fs::remove_dir_all(self.path(&seed)).unwrap();
+    }
+
+    /// Makes a bead in the rig's store whose `sh` block the `shell` runtime runs; gives its id.
+    pub fn bead(&self, title: &str, script: &str) -> String {
+        self.bead_with(title, script, &[])
+    }
+
+    /// The same with more words for `bd create`.
+    pub fn bead_with(&self, title: &str, script: &str, more: &[&str]) -> String {
+        let description = format!("```sh\n{script}\n```\n");
+        let mut words = vec!["bd", "create", title, "-d", &description, "--json"];
+        words.extend(more);
+        let made = self.gt_in("town/wyvern", words).ok();
+        made.json()["id"].as_str().unwrap().to_string()
+    }
+
+    /// A bead as `gt bd show --json` gives it.
+    pub fn show(&self, id: &str) -> serde_json::Value {
+        self.gt_in("town/wyvern", ["bd", "show", id, "--json"]).ok().json()[0].clone()
+    }
+
+    /// From now on counts every call of these programs that goes through PATH; see [`World::calls`].
+    pub fn count_calls(&self, programs: &[&str]) {
+        for program in programs {
+            let real = self.run("sh", "", ["-c", &format!("command -v {program}")]).ok().stdout;
+            let log = self.str(format!("calls-{program}"));
+            let script = format!("#!/bin/sh\necho \"$*\" >> '{log}'\nexec {} \"$@\"\n", real.trim());
+            self.program(program, &script);
+        }
+    }
+
+    /// The calls counted so far (one line of arguments each), and forgets them.
+    pub fn calls(&self, program: &str) -> Vec<String> {
+        let log = self.path(format!("calls-{program}"));
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let _ = std::fs::remove_file(log);
+        text.lines().map(str::to_string).collect()
+    }
+
+    /// Puts a program of the test's own first on PATH.
+    pub fn program(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        self.write(Path::new("bin").join(name), script);
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.path("bin").join(name), mode).unwrap();
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ =
+            self.command("tmux", "").args(["-L", &self.socket, "kill-server"]).stderr(Stdio::null()).status();
+    }
+}
+
+impl Run {
+    /// It ended with 0.
+    #[track_caller]
+    pub fn ok(self) -> Run {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self
+    }
+
+    /// It ended with this code.
+    #[track_caller]
+    pub fn fails(self, code: i32) -> Run {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// Its standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+}
+
+/// The program under test.
+pub fn gt() -> &'static str {
+    env!("CARGO_BIN_EXE_gt")
+}
+
+/// Runs a prepared command to its end.
+pub fn finish(command: &mut Command) -> Run {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    Run {
+        words: format!("{:?}", command.get_args().collect::<Vec<_>>()),
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Waits until `check` gives something, for 30 s at most; `what` says what for.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let limit = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(value) = check() {
+            return value;
+        }
+        assert!(Instant::now() < limit, "waited 30 s in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,3 @@
+//! One test program for everything that runs the real `gt`: one link instead of twenty.
+
+mod common;
