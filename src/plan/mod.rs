@@ -1,1 +1,3 @@
 //! Decisions: no file, clock, environment or process in here.
+
+pub mod place;

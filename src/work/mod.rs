@@ -1,5 +1,10 @@
 //! Workflows: each reads top to bottom in one file, one step a line (`work.md`).
 
+pub mod agent;
+pub mod mail;
+pub mod names;
+pub mod request;
+
 /// Marks the end of a numbered step, `sling.3` say. Tests name one in `GT_TEST_KILL_AFTER` and the program is killed
 /// there, as a power cut would; nothing else looks at that variable.
 pub fn step(name: &str) {

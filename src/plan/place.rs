@@ -1,0 +1,178 @@
+//! The one state table (`work.md`): where a bead is, from what was found. Nothing else decides.
+
+use serde::Serialize;
+
+use crate::beads::{Bead, words};
+use crate::mux::Session;
+
+/// Where a bead is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Open, nobody's, nothing in its way: sling it.
+    Ready,
+    /// Open, nobody's, but a blocker is not merged yet.
+    Blocked,
+    /// Somebody's, no session yet: start it.
+    Hooked,
+    /// Its agent runs.
+    Working,
+    /// Its session ended before the work did: start again on the same worktree.
+    Crashed,
+    /// In the queue.
+    Submitted,
+    /// Closed, with the commit.
+    Merged,
+    /// Closed without a merge.
+    Closed,
+    /// Came back from the queue: sling it again.
+    SetAside,
+    /// Kept back by a person.
+    Held,
+    /// A person has it, or an agent gt does not run.
+    Taken,
+    /// What its session does cannot be known: nothing may be concluded (law 3).
+    Unknown,
+}
+
+impl Place {
+    /// The word for it on a screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Place::Ready => "ready",
+            Place::Blocked => "blocked",
+            Place::Hooked => "hooked",
+            Place::Working => "working",
+            Place::Crashed => "crashed",
+            Place::Submitted => "submitted",
+            Place::Merged => "merged",
+            Place::Closed => "closed",
+            Place::SetAside => "set aside",
+            Place::Held => "held",
+            Place::Taken => "taken",
+            Place::Unknown => "unknown",
+        }
+    }
+}
+
+/// What was found of a bead's session.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// The multiplexer could not be asked.
+    Unknown,
+    /// There is none.
+    None,
+    /// This one.
+    Session(&'a Session),
+}
+
+/// What the table is read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The bead.
+    pub bead: &'a Bead,
+    /// A merge request for it is open.
+    pub open_request: bool,
+    /// A blocker is not closed, or has an open request.
+    pub blocked: bool,
+    /// Its holder is a polecat of this town (or was: by the form of the address).
+    pub polecat: bool,
+    /// Its holder's session.
+    pub session: Seen<'a>,
+}
+
+/// Reads the table.
+pub fn place(facts: &Facts<'_>) -> Place {
+    let bead = facts.bead;
+    if bead.is_closed() && !facts.open_request {
+        return if bead.close_reason.starts_with("merged") { Place::Merged } else { Place::Closed };
+    }
+    if facts.open_request || bead.has_label(words::LABEL_SUBMITTED) {
+        return Place::Submitted;
+    }
+    match bead.status.as_str() {
+        words::HOOKED | words::IN_PROGRESS if facts.polecat => held_by_polecat(bead, facts.session),
+        words::HOOKED | words::IN_PROGRESS => Place::Taken,
+        _ if bead.has_label(words::LABEL_HOLD) => Place::Held,
+        words::OPEN if bead.assignee.is_some() => Place::Taken,
+        words::OPEN if facts.blocked => Place::Blocked,
+        words::OPEN if bead.has_label(words::LABEL_REWORK) => Place::SetAside,
+        words::OPEN => Place::Ready,
+        _ => Place::Blocked,
+    }
+}
+
+fn held_by_polecat(bead: &Bead, session: Seen<'_>) -> Place {
+    match session {
+        Seen::Unknown => Place::Unknown,
+        Seen::Session(session) if session.alive() => Place::Working,
+        Seen::Session(_) => Place::Crashed,
+        // Hooked and never begun: the start did not happen. Begun, and the session is gone: it crashed.
+        Seen::None if bead.status == words::HOOKED => Place::Hooked,
+        Seen::None => Place::Crashed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mux::Pane;
+
+    fn bead(status: &str, assignee: Option<&str>, labels: &[&str]) -> Bead {
+        Bead {
+            status: status.into(),
+            assignee: assignee.map(Into::into),
+            labels: labels.iter().map(|label| (*label).into()).collect(),
+            ..Bead::default()
+        }
+    }
+
+    fn read(bead: &Bead, open_request: bool, session: Seen<'_>) -> Place {
+        place(&Facts { bead, open_request, blocked: false, polecat: true, session })
+    }
+
+    #[test]
+    fn the_table_of_work_md() {
+        let alive = Session { panes: vec![Pane::default()], ..Session::default() };
+        let dead = Session { panes: vec![Pane { dead: true, ..Pane::default() }], ..Session::default() };
+        let nux = Some("wyvern/Nux");
+        for (status, assignee, labels, request, session, wanted) in [
+            ("open", None, &[][..], false, Seen::None, Place::Ready),
+            ("hooked", nux, &[], false, Seen::None, Place::Hooked),
+            ("hooked", nux, &[], false, Seen::Session(&alive), Place::Working),
+            ("hooked", nux, &[], false, Seen::Session(&dead), Place::Crashed),
+            ("in_progress", nux, &[], false, Seen::Session(&alive), Place::Working),
+            ("in_progress", nux, &[], false, Seen::None, Place::Crashed),
+            ("in_progress", nux, &[], false, Seen::Unknown, Place::Unknown),
+            ("in_progress", nux, &["gt:submitted"], true, Seen::Session(&dead), Place::Submitted),
+            ("closed", nux, &[], true, Seen::None, Place::Submitted),
+            ("open", None, &[], true, Seen::None, Place::Submitted),
+            ("open", None, &["gt:rework"], false, Seen::None, Place::SetAside),
+            ("open", None, &["gt:hold", "gt:rework"], false, Seen::None, Place::Held),
+            ("open", Some("max"), &[], false, Seen::None, Place::Taken),
+            ("deferred", None, &[], false, Seen::None, Place::Blocked),
+        ] {
+            assert_eq!(
+                read(&bead(status, assignee, labels), request, session),
+                wanted,
+                "{status} {labels:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_closed_bead_is_merged_only_when_the_merge_closed_it() {
+        let mut done = bead("closed", None, &[]);
+        assert_eq!(read(&done, false, Seen::None), Place::Closed);
+        done.close_reason = "merged: abc123".into();
+        assert_eq!(read(&done, false, Seen::None), Place::Merged);
+    }
+
+    #[test]
+    fn an_open_blocker_keeps_a_bead_back() {
+        let open = bead("open", None, &[]);
+        let facts =
+            Facts { bead: &open, open_request: false, blocked: true, polecat: false, session: Seen::None };
+        assert_eq!(place(&facts), Place::Blocked);
+    }
+}

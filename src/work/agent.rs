@@ -1,0 +1,198 @@
+//! An agent about to run: its environment (`town.md`), its command line, its session.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::address::Address;
+use crate::beads::{self, Bead, Kind};
+use crate::config::ResolvedRole;
+use crate::config::schema::Prompt;
+use crate::failure::Failure;
+use crate::mux::{Marks, Spec};
+use crate::town::{Rig, Town};
+
+/// Who is to run, where and on what.
+#[derive(Clone, Copy, Debug)]
+pub struct Agent<'a> {
+    /// The town.
+    pub town: &'a Town,
+    /// Its rig, for those who belong to one.
+    pub rig: Option<&'a Rig>,
+    /// Its address.
+    pub address: &'a Address,
+    /// Its role's preset and runtime.
+    pub role: &'a ResolvedRole,
+    /// Its session's instance id.
+    pub instance: &'a str,
+    /// Its bead.
+    pub bead: Option<&'a Bead>,
+    /// Where it works.
+    pub cwd: &'a Path,
+    /// The branch checked out there.
+    pub branch: &'a str,
+    /// The environment of the command that starts it (`Ctx::env`).
+    pub env: &'a HashMap<String, String>,
+    /// What it is told first; used when the runtime takes its prompt as an argument.
+    pub prompt: &'a str,
+}
+
+/// The session that runs an agent.
+///
+/// # Errors
+/// A runtime without a command, an unknown `{{name}}`, or a store that cannot be told.
+pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
+    let name = agent.address.session_name();
+    let mut argv = command_line(agent)?;
+    if agent.role.runtime.prompt == Prompt::Argument && !agent.prompt.is_empty() {
+        argv.push(agent.prompt.into());
+    }
+    let mut on_end: Vec<String> = vec!["env".into()];
+    on_end.extend(passed_on(agent.env).map(|(key, value)| format!("{key}={value}")));
+    on_end.extend([own_path()?, "-C".into(), agent.town.mark(), "session-ended".into()]);
+    on_end.extend([agent.address.to_string(), agent.instance.into()]);
+    Ok(Spec {
+        window: agent.address.name().into(),
+        cwd: agent.cwd.to_path_buf(),
+        env: environment(agent, &name)?,
+        argv,
+        marks: Marks {
+            town: agent.town.mark(),
+            address: agent.address.to_string(),
+            role: agent.role.role.to_string(),
+            state: "working".into(),
+            bead: agent.bead.map(|bead| bead.id.clone()).unwrap_or_default(),
+            since: crate::time::now(),
+            instance: agent.instance.into(),
+            preset: agent.role.presets.join(","),
+            hash: String::new(),
+        },
+        on_end,
+        name,
+    })
+}
+
+/// The program and its words: the runtime's command, what unattended adds, `{{name}}` filled in.
+///
+/// # Errors
+/// As [`spec`].
+pub fn command_line(agent: &Agent<'_>) -> Result<Vec<String>> {
+    let runtime = &agent.role.runtime;
+    if runtime.command.is_empty() {
+        let hint = format!(
+            "choose a runtime with: --agent NAME, or agent = \"…\" in the preset {}",
+            agent.role.role
+        );
+        return Err(Failure::new(format!("the runtime {} has no command", agent.role.agent))
+            .hint(hint)
+            .into());
+    }
+    let unattended: &[String] = if agent.role.settings.unattended { &runtime.unattended } else { &[] };
+    runtime.command.iter().chain(unattended).map(|word| fill(agent, word)).collect()
+}
+
+/// Fills the `{{name}}`s of one word. Values stay data: a word is one argument, whatever is in it.
+///
+/// # Errors
+/// An unknown name.
+pub fn fill(agent: &Agent<'_>, word: &str) -> Result<String> {
+    let mut out = String::new();
+    let mut rest = word;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((name, tail)) = after.split_once("}}") else { break };
+        out.push_str(before);
+        out.push_str(&value(agent, name.trim())?);
+        rest = tail;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
+    Ok(match name {
+        "town" => agent.town.mark(),
+        "rig" => agent.rig.map(|rig| rig.name.clone()).unwrap_or_default(),
+        "agent" => agent.address.name().into(),
+        "role" => agent.role.role.to_string(),
+        "bead" => agent.bead.map(|bead| bead.id.clone()).unwrap_or_default(),
+        "title" => agent.bead.map(|bead| bead.title.clone()).unwrap_or_default(),
+        "branch" => agent.branch.into(),
+        "worktree" => agent.cwd.to_string_lossy().into_owned(),
+        "address" => agent.address.to_string(),
+        "session_id" => agent.instance.into(),
+        "gt" => own_path()?,
+        _ => crate::fail!(
+            "unknown name {{{{{name}}}}} in the command of runtime {}", agent.role.agent;
+            "names are town, rig, agent, role, bead, title, branch, worktree, address, session_id, gt"
+        ),
+    })
+}
+
+/// What a session takes over from the command that starts it: where programs and configuration are.
+fn passed_on(env: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    let wanted = |key: &str| {
+        ["PATH", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"].contains(&key) || key.starts_with("GASTOWN_")
+    };
+    let mut passed: Vec<(&str, &str)> = env
+        .iter()
+        .filter(|(key, _)| wanted(key))
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    passed.sort_unstable();
+    passed.into_iter()
+}
+
+/// Where this program is.
+fn own_path() -> Result<String> {
+    let path =
+        std::env::current_exe().map_err(|error| Failure::new(format!("cannot tell where gt is: {error}")))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// The environment of an agent (`town.md`): what it takes over, who it is, then what its preset adds.
+///
+/// # Errors
+/// When the kind of the store cannot be told.
+pub fn environment(agent: &Agent<'_>, session: &str) -> Result<Vec<(String, String)>> {
+    let address = agent.address.to_string();
+    let beads_dir = agent.rig.map_or_else(|| agent.town.beads_dir(), Rig::beads_dir);
+    let mut env: Vec<(String, String)> = Vec::new();
+    let mut set = |key: &str, value: String| env.push((key.into(), value));
+    // The tmux server may have been started long ago from elsewhere: what configures gt and finds programs comes
+    // from whoever starts the session.
+    for (key, value) in passed_on(agent.env) {
+        let embedded = key == "PATH" && beads_dir.exists() && beads::kind_of(&beads_dir)? == Kind::Embedded;
+        let value =
+            if embedded { format!("{}:{value}", agent.town.bin_dir().display()) } else { value.into() };
+        set(key, value);
+    }
+    set("GT_TOWN_ROOT", agent.town.mark());
+    set("GT_ROLE", agent.role.role.to_string());
+    if let Some(rig) = agent.rig {
+        set("GT_RIG", rig.name.clone());
+    }
+    set("GT_AGENT", agent.address.name().into());
+    set("GT_ADDRESS", address.clone());
+    set("GT_SESSION", session.into());
+    set("GT_INSTANCE", agent.instance.into());
+    if let Some(bead) = agent.bead {
+        set("GT_BEAD", bead.id.clone());
+    }
+    set("BD_ACTOR", address.clone());
+    set("BEADS_ACTOR", address.clone());
+    set("BEADS_DIR", beads_dir.to_string_lossy().into_owned());
+    // bd's daemon does not know which branch a worktree has checked out (source document 002).
+    set("BEADS_NO_DAEMON", "1".into());
+    set("BEADS_MAIL_DELEGATE", "gt mail".into());
+    set("GIT_AUTHOR_NAME", address.clone());
+    set("GIT_COMMITTER_NAME", address);
+    // git must not find a repository above the agent's own: the town may be one.
+    let ceiling = agent.cwd.parent().unwrap_or(agent.cwd);
+    set("GIT_CEILING_DIRECTORIES", ceiling.to_string_lossy().into_owned());
+    for (key, value) in &agent.role.settings.env {
+        env.retain(|(own, _)| own != key);
+        env.push((key.clone(), fill(agent, value)?));
+    }
+    Ok(env)
+}
