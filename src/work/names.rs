@@ -1,6 +1,7 @@
 //! Names of polecats: one file per taken name under the rig, made exclusively, holding the instance id (`work.md`).
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Write;
 
 use anyhow::{Context, Result};
@@ -8,13 +9,15 @@ use anyhow::{Context, Result};
 use crate::failure::Failure;
 use crate::town::Rig;
 
-/// A name that is taken, and by which instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A name that was just taken. While this value lives the name counts as being set up, and no patrol or doctor frees
+/// it; a kill ends that as well, because the system drops the lock.
+#[derive(Debug)]
 pub struct Reservation {
     /// The polecat's name.
     pub name: String,
     /// The instance id of its session.
     pub instance: String,
+    _claim: File,
 }
 
 /// A fresh instance id: time and randomness, 16 characters that fit into refs, marks and file names.
@@ -35,8 +38,8 @@ pub fn reserve(rig: &Rig, pool: &[String], wanted: Option<&str>, instance: &str)
     let dir = rig.names_dir();
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     if let Some(name) = wanted {
-        if take(rig, name, instance)? {
-            return Ok(Reservation { name: name.into(), instance: instance.into() });
+        if let Some(claim) = take(rig, name, instance)? {
+            return Ok(Reservation { name: name.into(), instance: instance.into(), _claim: claim });
         }
         let hint =
             format!("see who is there with: gt polecats {}; without a name a free one is taken", rig.name);
@@ -46,25 +49,52 @@ pub fn reserve(rig: &Rig, pool: &[String], wanted: Option<&str>, instance: &str)
         for name in pool {
             let name = if round == 1 { name.clone() } else { format!("{name}{round}") };
             // A folder without a reservation is somebody's leftover: doctor's business, not ours to reuse.
-            if !rig.polecat_dir(&name).exists() && take(rig, &name, instance)? {
-                return Ok(Reservation { name, instance: instance.into() });
+            if rig.polecat_dir(&name).exists() {
+                continue;
+            }
+            if let Some(claim) = take(rig, &name, instance)? {
+                return Ok(Reservation { name, instance: instance.into(), _claim: claim });
             }
         }
     }
     crate::fail!("no free polecat name in {}", rig.name; "look with: gt doctor {}", rig.name)
 }
 
-/// Makes the file of a name, whole or not at all; `false` when it is there already.
-fn take(rig: &Rig, name: &str, instance: &str) -> Result<bool> {
+/// Makes the file of a name, whole and locked, or not at all; `None` when it is there already.
+fn take(rig: &Rig, name: &str, instance: &str) -> Result<Option<File>> {
     let dir = rig.names_dir();
     let failed = || format!("cannot reserve the name {name} in {}", dir.display());
     let mut file = tempfile::NamedTempFile::new_in(&dir).with_context(failed)?;
     file.write_all(instance.as_bytes()).with_context(failed)?;
+    file.as_file().lock().with_context(failed)?;
     match file.persist_noclobber(dir.join(name)) {
-        Ok(_) => Ok(true),
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Ok(claim) => Ok(Some(claim)),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(error.error).with_context(failed),
     }
+}
+
+/// Takes a name that is reserved already in hand again (to resume its work), so that nobody frees it meanwhile.
+///
+/// # Errors
+/// When the name is not reserved, or another command has it in hand.
+pub fn claim(rig: &Rig, name: &str) -> Result<Reservation> {
+    let path = rig.names_dir().join(name);
+    let file = File::open(&path)
+        .map_err(|_| Failure::new(format!("the name {name} is not reserved in {}", rig.name)))?;
+    if file.try_lock().is_err() {
+        let hint = format!("look again in a moment with: gt polecats {}", rig.name);
+        return Err(Failure::new(format!("{}/{name} is being set up or ended by another command", rig.name))
+            .hint(hint)
+            .into());
+    }
+    let instance = holder(rig, name).unwrap_or_default();
+    Ok(Reservation { name: name.into(), instance, _claim: file })
+}
+
+/// Whether a command that still runs has the name in hand.
+pub fn in_hand(rig: &Rig, name: &str) -> bool {
+    File::open(rig.names_dir().join(name)).is_ok_and(|file| file.try_lock().is_err())
 }
 
 /// Gives a name back, if this instance has it. A name that is free already is no error.
@@ -139,7 +169,11 @@ mod tests {
     fn a_name_is_given_back_only_by_who_has_it() {
         let dir = tempfile::tempdir().unwrap();
         let rig = rig(dir.path());
-        reserve(&rig, &[], Some("Nux"), "one").unwrap();
+        let taken_now = reserve(&rig, &[], Some("Nux"), "one").unwrap();
+        assert!(in_hand(&rig, "Nux") && claim(&rig, "Nux").is_err());
+        drop(taken_now);
+        assert!(!in_hand(&rig, "Nux"));
+        assert_eq!(claim(&rig, "Nux").unwrap().instance, "one");
         assert!(reserve(&rig, &[], Some("Nux"), "two").is_err());
         release(&rig, "Nux", "two").unwrap();
         assert_eq!(holder(&rig, "Nux").as_deref(), Some("one"));
