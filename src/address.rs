@@ -204,12 +204,13 @@ pub fn is_rig_name(name: &str) -> bool {
         && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-/// A capital first, then letters, digits, `-` or `_`: at most 32 of them.
+/// A capital first, then letters, digits or `_`: at most 32 of them. No `-`, because a polecat's branch is
+/// `polecat/<Name>-<bead>`.
 pub fn is_polecat_name(name: &str) -> bool {
     let mut chars = name.chars();
     name.len() <= 32
         && chars.next().is_some_and(|first| first.is_ascii_uppercase())
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Names of crew and plugins: a letter or digit first, then letters, digits, `-` or `_`: at most 32 of them.

@@ -16,6 +16,11 @@ pub fn seconds_between(then: &str, now: &str) -> Option<i64> {
     Some(now.as_second() - then.as_second())
 }
 
+/// Seconds since 1970 of an RFC 3339 time.
+pub fn seconds_since_epoch(time: &str) -> Option<i64> {
+    time.parse::<Timestamp>().ok().map(Timestamp::as_second)
+}
+
 /// An age as one short word: `12s`, `5m`, `3h`, `2d`.
 pub fn short_age(seconds: i64) -> String {
     match seconds.max(0) {

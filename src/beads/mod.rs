@@ -231,6 +231,8 @@ pub mod words {
     pub const LABEL_HOLD: &str = "gt:hold";
     /// Label of a mail.
     pub const LABEL_MESSAGE: &str = "gt:message";
+    /// Metadata key of a bead whose commits are kept: the name of its recovery ref in the canonical clone.
+    pub const META_RECOVERY: &str = "recovery";
     /// Label of a mail that has been read.
     pub const LABEL_READ: &str = "gt:read";
 }

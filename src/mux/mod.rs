@@ -44,8 +44,11 @@ pub struct Session {
     pub marks: Marks,
     /// How many clients look at it.
     pub attached: usize,
-    /// Seconds since 1970.
+    /// When it was made: seconds since 1970.
     pub created: i64,
+    /// When a program last wrote to it (`#{window_activity}`, the latest of its windows): seconds since 1970, 0 when
+    /// not known.
+    pub activity: i64,
     /// Its panes; the first is the agent's.
     pub panes: Vec<Pane>,
 }

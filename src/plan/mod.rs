@@ -1,3 +1,4 @@
 //! Decisions: no file, clock, environment or process in here.
 
+pub mod patrol;
 pub mod place;

@@ -94,7 +94,7 @@ pub fn claim(rig: &Rig, name: &str) -> Result<Reservation> {
 
 /// Whether a command that still runs has the name in hand.
 pub fn in_hand(rig: &Rig, name: &str) -> bool {
-    File::open(rig.names_dir().join(name)).is_ok_and(|file| file.try_lock().is_err())
+    File::open(rig.names_dir().join(name)).is_ok_and(|file| file.try_lock_shared().is_err())
 }
 
 /// Gives a name back, if this instance has it. A name that is free already is no error.
