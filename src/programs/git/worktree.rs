@@ -1,0 +1,451 @@
+//! Worktrees, branches and refs: what a polecat's place is made of.
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+
+use super::{Git, last_words};
+use crate::failure::Failure;
+use crate::programs::Output;
+
+/// What `git status` says of a work tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The commit checked out; empty before the first.
+    pub commit: String,
+    /// The branch checked out; `None` while detached (a rebase goes on, say).
+    pub branch: Option<String>,
+    /// What is not committed: paths, each with git's two letters in front (`?? notes.txt`).
+    pub dirty: Vec<String>,
+}
+
+/// What came of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Push {
+    /// The remote has it.
+    Done,
+    /// The remote has other commits on that branch.
+    Diverged(String),
+    /// The server looked at it and said no; its words.
+    Refused(String),
+    /// This user may not write there; git's words.
+    NoRight(String),
+}
+
+impl Git {
+    /// Brings `refs/remotes/origin/BRANCH` up to date, and nothing else. One lock per clone: who waited for another's
+    /// fetch of the same branch shares its result. No process then.
+    ///
+    /// # Errors
+    /// When the remote cannot be read or has no such branch.
+    pub fn fetch_branch(&self, branch: &str) -> Result<()> {
+        let began = nanos();
+        let path = self.git_dir()?.join("gt-fetch.lock");
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
+        if fetched_at(&text, branch).is_some_and(|finished| finished > began) {
+            return Ok(());
+        }
+        let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
+        self.run(&format!("fetch {branch}"), fetch_words("origin", &[&refspec]))?;
+        let text = with_fetch(&text, branch, nanos());
+        // The note only saves a second fetch: a disk that cannot take it is no reason to stop.
+        let _ = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(text.as_bytes()));
+        Ok(())
+    }
+
+    /// The clone's git folder, without asking git: `.git`, or where a worktree's `.git` file points.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn git_dir(&self) -> Result<PathBuf> {
+        let dot = self.dir.join(".git");
+        if dot.is_dir() {
+            return Ok(dot);
+        }
+        let text = std::fs::read_to_string(&dot).unwrap_or_default();
+        match text.trim().strip_prefix("gitdir: ") {
+            Some(path) => Ok(self.dir.join(path)),
+            None => Err(Failure::new(format!("no git clone in {}", self.dir.display()))
+                .hint("look at the town with: gt doctor --fix")
+                .into()),
+        }
+    }
+
+    /// Makes a worktree at `path` on the new branch `branch`, starting at `base`. Gives git's output whatever it is:
+    /// a branch or folder in the way is the caller's to judge.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn worktree_add(&self, path: &Path, branch: &str, base: &str) -> Result<Output> {
+        self.try_run(words(["worktree", "add", "-q", "--no-track", "-b", branch], path, &[base]))
+    }
+
+    /// The same with a branch that may exist: it is set to `base`.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn worktree_take_over(&self, path: &Path, branch: &str, base: &str) -> Result<Output> {
+        self.try_run(words(["worktree", "add", "-q", "--no-track", "-B", branch], path, &[base]))
+    }
+
+    /// Makes a worktree on a branch that exists, as it is.
+    ///
+    /// # Errors
+    /// When git refuses: the branch is checked out elsewhere, or the folder is taken.
+    pub fn worktree_checkout(&self, path: &Path, branch: &str) -> Result<()> {
+        self.run(&format!("check out {branch}"), words(["worktree", "add", "-q"], path, &[branch])).map(drop)
+    }
+
+    /// Removes a worktree, locked or half-made as well, with all that is in it.
+    ///
+    /// # Errors
+    /// When git refuses; one that git does not know is no error.
+    pub fn worktree_remove(&self, path: &Path) -> Result<()> {
+        let output = self.try_run(words(["worktree", "remove", "-f", "-f"], path, &[]))?;
+        if output.ok() || output.error_text().contains("is not a working tree") {
+            return Ok(());
+        }
+        crate::fail!("cannot remove the worktree {}: {}", path.display(), last_words(&output))
+    }
+
+    /// Forgets worktrees whose folders are gone.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn worktree_prune(&self) -> Result<()> {
+        self.run("prune worktrees", ["worktree", "prune", "--expire=now"]).map(drop)
+    }
+
+    /// Commit, branch and what is dirty, in one call.
+    ///
+    /// # Errors
+    /// When this is no work tree.
+    pub fn status(&self) -> Result<Status> {
+        let words = ["status", "--porcelain=v2", "--branch", "--untracked-files=normal", "-z"];
+        Ok(parse_status(&self.run("read the state of the work tree", words)?))
+    }
+
+    /// How many commits `tip` has that `base` lacks.
+    ///
+    /// # Errors
+    /// When one of them is no commit.
+    pub fn ahead(&self, base: &str, tip: &str) -> Result<usize> {
+        let range = format!("{base}..{tip}");
+        let text = self.run("count commits", ["rev-list", "--count", &range, "--"])?;
+        text.trim().parse().with_context(|| format!("git counted '{text}' commits in {range}"))
+    }
+
+    /// The commit that a name stands for; `None` when there is none.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn commit_of(&self, name: &str) -> Result<Option<String>> {
+        let name = format!("{name}^{{commit}}");
+        let output = self.try_run(["rev-parse", "-q", "--verify", "--end-of-options", &name])?;
+        Ok(output.ok().then(|| output.text()))
+    }
+
+    /// Pushes `HEAD` as `branch` to origin. With `lease`, over commits this clone knows of (its own earlier attempt).
+    ///
+    /// # Errors
+    /// When the remote cannot be reached: nothing is known then, and nothing is changed here.
+    pub fn push_head(&self, branch: &str, lease: bool) -> Result<Push> {
+        let refspec = format!("HEAD:refs/heads/{branch}");
+        let force = format!("--force-with-lease=refs/heads/{branch}");
+        let mut words = vec!["push", "--porcelain", "--no-recurse-submodules"];
+        words.extend(lease.then_some(force.as_str()));
+        words.extend(["origin", &refspec]);
+        let output = self.try_run(words)?;
+        match read_push(&output) {
+            Some(push) => Ok(push),
+            None => Err(Failure::new(format!("cannot push {branch}: {}", last_words(&output)))
+                .hint("nothing is lost: the commits are in this worktree; run the same command again")
+                .into()),
+        }
+    }
+
+    /// Sets a ref; with `old`, only if it stands there now (an empty `old`: only if there is none).
+    ///
+    /// # Errors
+    /// When it stood elsewhere, or the commit does not exist.
+    pub fn update_ref(&self, name: &str, new: &str, old: Option<&str>) -> Result<()> {
+        let mut words = vec!["update-ref", name, new];
+        words.extend(old);
+        self.run(&format!("set {name}"), words).map(drop)
+    }
+
+    /// Deletes a ref that stands at `old`. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// When it stands elsewhere: somebody committed meanwhile.
+    pub fn delete_ref(&self, name: &str, old: &str) -> Result<()> {
+        let output = self.try_run(["update-ref", "-d", name, old])?;
+        if output.ok() || output.error_text().contains("unable to resolve reference") {
+            return Ok(());
+        }
+        crate::fail!("cannot delete {name}: {}", last_words(&output))
+    }
+
+    /// Refs under `prefix` with the commits they stand at.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn refs(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        let text = self.run("list refs", ["for-each-ref", "--format=%(objectname) %(refname)", prefix])?;
+        let pair = |line: &str| line.split_once(' ').map(|(commit, name)| (name.into(), commit.into()));
+        Ok(text.lines().filter_map(pair).collect())
+    }
+
+    /// Replays the branch checked out onto `target`. `false`: it stopped at a conflict, which is left in place.
+    ///
+    /// # Errors
+    /// When git cannot be started or refuses to begin.
+    pub fn rebase(&self, target: &str) -> Result<bool> {
+        let output = self.try_run(["rebase", "-q", target])?;
+        if output.ok() {
+            return Ok(true);
+        }
+        let git_dir = self.git_dir()?;
+        if git_dir.join("rebase-merge").exists() || git_dir.join("rebase-apply").exists() {
+            return Ok(false);
+        }
+        crate::fail!("cannot rebase {} onto {target}: {}", self.dir.display(), last_words(&output))
+    }
+
+    /// Files with conflicts in a work tree.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn conflicts(&self) -> Result<Vec<String>> {
+        let text = self.run("list conflicts", ["diff", "--name-only", "--diff-filter=U", "-z"])?;
+        Ok(text.split('\0').filter(|name| !name.is_empty()).map(str::to_string).collect())
+    }
+
+    /// Commits everything in the work tree. `false`: there was nothing to commit.
+    /// Two processes.
+    ///
+    /// # Errors
+    /// When git fails, a hook of the project refused, say.
+    pub fn commit_all(&self, message: &str) -> Result<bool> {
+        self.run("add what changed", ["add", "-A"])?;
+        let process = self.process(["commit", "-q", "--cleanup=verbatim", "-F", "-"]).stdin(message);
+        let output = process.run()?;
+        if output.ok() {
+            return Ok(true);
+        }
+        if output.text().contains("nothing to commit") {
+            return Ok(false);
+        }
+        crate::fail!("cannot commit in {}: {}", self.dir.display(), last_words(&output))
+    }
+
+    /// Keeps untracked paths out of everybody's `git status`: adds lines to the clone's `info/exclude`, once each.
+    /// No process.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn exclude(&self, patterns: &[String]) -> Result<()> {
+        let path = self.git_dir()?.join("info/exclude");
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let missing: Vec<&String> =
+            patterns.iter().filter(|pattern| !text.lines().any(|line| line == pattern.as_str())).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let failed = || format!("cannot write {}", path.display());
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).with_context(failed)?;
+        }
+        let mut lines = String::new();
+        if !text.is_empty() && !text.ends_with('\n') {
+            lines.push('\n');
+        }
+        for pattern in missing {
+            lines.push_str(pattern);
+            lines.push('\n');
+        }
+        // One append: two slings at once may both add a line, and neither loses the other's.
+        let mut file = File::options().append(true).create(true).open(&path).with_context(failed)?;
+        file.write_all(lines.as_bytes()).with_context(failed)
+    }
+}
+
+/// The words of a fetch that takes these refs and touches nothing else.
+pub fn fetch_words<'a>(remote: &'a str, refspecs: &[&'a str]) -> Vec<&'a str> {
+    let mut words = vec![
+        "fetch",
+        "-q",
+        "--no-tags",
+        "--no-write-fetch-head",
+        "--no-auto-maintenance",
+        "--no-recurse-submodules",
+        remote,
+    ];
+    words.extend(refspecs);
+    words
+}
+
+fn words<const N: usize>(before: [&str; N], path: &Path, after: &[&str]) -> Vec<std::ffi::OsString> {
+    let mut words: Vec<std::ffi::OsString> = before.iter().map(Into::into).collect();
+    words.push(path.into());
+    words.extend(after.iter().map(Into::into));
+    words
+}
+
+fn nanos() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()
+}
+
+fn fetched_at(text: &str, branch: &str) -> Option<u128> {
+    text.lines().find_map(|line| {
+        let (time, name) = line.split_once(' ')?;
+        (name == branch).then(|| time.parse().ok())?
+    })
+}
+
+fn with_fetch(text: &str, branch: &str, now: u128) -> String {
+    let others = text.lines().filter(|line| line.split_once(' ').is_some_and(|(_, name)| name != branch));
+    others
+        .map(str::to_string)
+        .chain([format!("{now} {branch}")])
+        .fold(String::new(), |all, line| all + &line + "\n")
+}
+
+fn parse_status(text: &str) -> Status {
+    let mut status = Status::default();
+    let mut fields = text.split('\0');
+    while let Some(field) = fields.next() {
+        if let Some(commit) = field.strip_prefix("# branch.oid ") {
+            status.commit = if commit == "(initial)" { String::new() } else { commit.into() };
+        } else if let Some(branch) = field.strip_prefix("# branch.head ") {
+            status.branch = (branch != "(detached)").then(|| branch.into());
+        } else if let Some(path) = field.strip_prefix("? ") {
+            status.dirty.push(format!("?? {path}"));
+        } else if let Some((kind, rest)) = field.split_once(' ') {
+            // Columns before the path: 7 for a change, 8 for a rename (whose old name follows), 9 for a conflict.
+            let columns = match kind {
+                "1" => 7,
+                "2" => 8,
+                "u" => 9,
+                _ => continue,
+            };
+            let letters = rest.split(' ').next().unwrap_or_default();
+            let path = rest.splitn(columns + 1, ' ').nth(columns).unwrap_or(rest);
+            status.dirty.push(format!("{} {path}", letters.replace('.', " ")));
+            if kind == "2" {
+                fields.next();
+            }
+        }
+    }
+    status
+}
+
+/// Reads `git push --porcelain` of one ref; `None` when the remote could not be reached at all.
+fn read_push(output: &Output) -> Option<Push> {
+    if output.ok() {
+        return Some(Push::Done);
+    }
+    let (listed, said) = (output.text(), output.error_text());
+    let no_right = [
+        "Permission denied",
+        "permission denied",
+        "insufficient permission",
+        "unpacker error",
+        "403",
+        "Authentication failed",
+        "could not read Username",
+        "not allowed to push",
+        "read-only",
+        "access denied",
+        "Permission to ",
+    ];
+    let refused = listed.lines().find(|line| line.starts_with('!'));
+    let words = server_words(&said);
+    match refused {
+        _ if no_right
+            .iter()
+            .any(|word| said.contains(word) || refused.is_some_and(|line| line.contains(word))) =>
+        {
+            Some(Push::NoRight(last_words(output)))
+        }
+        Some(line) if line.contains("[remote rejected]") => {
+            let reason = line.rsplit_once('(').map_or("", |(_, reason)| reason.trim_end_matches(')'));
+            let said = if words.is_empty() { reason.to_string() } else { format!("{reason}: {words}") };
+            Some(Push::Refused(said))
+        }
+        Some(line) => Some(Push::Diverged(line.trim_start_matches('!').trim().to_string())),
+        None => None,
+    }
+}
+
+/// What the server itself said, on one line.
+fn server_words(text: &str) -> String {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("remote:")).map(str::trim);
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_names_what_is_dirty_whatever_the_names_hold() {
+        let text = "# branch.oid abc\0# branch.head polecat/Nux-wy-1\0\
+                    1 .M N... 100644 100644 100644 aaa bbb a file\0\
+                    2 R. N... 100644 100644 100644 aaa bbb R100 new name\0old name\0\
+                    u UU N... 100644 100644 100644 100644 aaa bbb ccc both\0? x\ny\0";
+        let status = parse_status(text);
+        assert_eq!(status.commit, "abc");
+        assert_eq!(status.branch.as_deref(), Some("polecat/Nux-wy-1"));
+        assert_eq!(status.dirty, [" M a file", "R  new name", "UU both", "?? x\ny"]);
+    }
+
+    #[test]
+    fn a_rebase_in_progress_has_no_branch() {
+        assert_eq!(parse_status("# branch.oid abc\0# branch.head (detached)\0").branch, None);
+    }
+
+    fn push(code: i32, listed: &str, said: &str) -> Option<Push> {
+        read_push(&Output {
+            code: Some(code),
+            signal: None,
+            timed_out: false,
+            stdout: listed.into(),
+            stderr: said.into(),
+        })
+    }
+
+    #[test]
+    fn four_ways_a_push_can_go_and_one_where_nothing_is_known() {
+        assert_eq!(push(0, "", ""), Some(Push::Done));
+        let listed = "To /x\n!\tHEAD:refs/heads/a\t[remote rejected] (pre-receive hook declined)\nDone";
+        let refused = push(1, listed, "remote: no tests, no merge        \nerror: failed to push some refs");
+        assert_eq!(refused, Some(Push::Refused("pre-receive hook declined: no tests, no merge".into())));
+        let listed = "To /x\n!\tHEAD:refs/heads/a\t[rejected] (fetch first)\nDone";
+        assert!(matches!(push(1, listed, ""), Some(Push::Diverged(_))));
+        let said = "remote: Permission to a/b.git denied to me.\nfatal: unable to access 'https://x/': The requested URL returned error: 403";
+        assert!(matches!(push(128, "", said), Some(Push::NoRight(_))));
+        assert_eq!(push(128, "", "fatal: unable to access 'https://x/': Could not resolve host: x"), None);
+    }
+
+    #[test]
+    fn the_note_of_a_fetch_keeps_the_other_branches() {
+        let text = with_fetch(&with_fetch("", "main", 5), "dev", 6);
+        let text = with_fetch(&text, "main", 9);
+        assert_eq!(fetched_at(&text, "main"), Some(9));
+        assert_eq!(fetched_at(&text, "dev"), Some(6));
+        assert_eq!(fetched_at(&text, "de"), None);
+    }
+}
