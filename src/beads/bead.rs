@@ -106,6 +106,9 @@ pub struct Comment {
     pub text: String,
     /// RFC 3339, UTC.
     pub created_at: String,
+    #[serde(flatten)]
+    /// Fields gt gives no meaning to.
+    pub extra: Map<String, Value>,
 }
 
 /// What a new bead is made from; the store gives id and times.
@@ -160,6 +163,8 @@ pub struct Patch {
     pub acceptance_criteria: Option<String>,
     /// New notes.
     pub notes: Option<String>,
+    /// Lines that come after the notes that are there (or after `notes`).
+    pub append_notes: Option<String>,
     /// New priority.
     pub priority: Option<u8>,
     /// New type.

@@ -1,1 +1,106 @@
 //! bd's JSONL: export and import, both ways, losing nothing.
+//!
+//! A line is a bead. bd 1.0 marks it `"_type":"issue"` and adds counts that follow from the rest; 0.46 does neither.
+//! gt writes the form of 1.0, which both read.
+
+use std::collections::HashMap;
+
+use anyhow::{Result, anyhow};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{Bead, words};
+use crate::failure::Failure;
+
+/// Fields that follow from others: dropped when read, made anew when written.
+const DERIVED: [&str; 5] = ["_type", "dependency_count", "dependent_count", "comment_count", "parent"];
+
+/// Reads lines; empty ones are skipped, as are lines of another `_type` than `issue`.
+///
+/// # Errors
+/// The first line that is no bead, by number.
+pub fn parse(text: &str) -> Result<Vec<Bead>> {
+    let mut beads = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let bead = parse_line(line).map_err(|error| {
+            Failure::new(format!("line {}: {error:#}", index + 1))
+                .hint("nothing was taken in; correct the line and import again")
+        })?;
+        beads.extend(bead);
+    }
+    Ok(beads)
+}
+
+fn parse_line(line: &str) -> Result<Option<Bead>> {
+    let mut fields: Map<String, Value> =
+        serde_json::from_str(line).map_err(|error| anyhow!("no JSON object: {error}"))?;
+    if fields.get("_type").is_some_and(|kind| kind != "issue") {
+        return Ok(None);
+    }
+    fields.retain(|name, value| !DERIVED.contains(&name.as_str()) && !value.is_null());
+    // Some versions write an object inside a text.
+    if let Some(Value::String(text)) = fields.get("metadata") {
+        let inner = serde_json::from_str(text).map_err(|_| anyhow!("metadata is no JSON object"))?;
+        fields.insert("metadata".into(), inner);
+    }
+    let mut bead: Bead = serde_json::from_value(Value::Object(fields))?;
+    if bead.id.is_empty() || bead.id.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(anyhow!("no usable id: {:?}", bead.id));
+    }
+    if bead.title.trim().is_empty() {
+        return Err(anyhow!("{} has no title", bead.id));
+    }
+    if bead.priority > 4 {
+        return Err(anyhow!("{} has the priority {}, not 0 to 4", bead.id, bead.priority));
+    }
+    if bead.updated_at.is_empty() {
+        bead.updated_at.clone_from(&bead.created_at);
+    }
+    for (name, time) in [("created_at", &bead.created_at), ("updated_at", &bead.updated_at)] {
+        if time.parse::<Timestamp>().is_err() {
+            return Err(anyhow!("{}: {name} is no RFC 3339 time: {time:?}", bead.id));
+        }
+    }
+    for (field, default) in [(&mut bead.status, words::OPEN), (&mut bead.issue_type, "task")] {
+        if field.is_empty() {
+            *field = default.into();
+        }
+    }
+    bead.labels.sort();
+    bead.labels.dedup();
+    Ok(Some(bead))
+}
+
+/// Writes lines, one a bead, in the given order.
+pub fn render(beads: &[Bead]) -> String {
+    let mut dependents: HashMap<&str, usize> = HashMap::new();
+    for target in beads.iter().flat_map(Bead::blockers) {
+        *dependents.entry(target).or_default() += 1;
+    }
+    let mut text = String::new();
+    for bead in beads {
+        let mut line = Map::new();
+        line.insert("_type".into(), "issue".into());
+        // A bead is made of texts, numbers and maps with text keys: it always becomes an object.
+        if let Ok(Value::Object(fields)) = serde_json::to_value(bead) {
+            line.extend(fields);
+        }
+        line.insert("dependency_count".into(), json!(bead.blockers().count()));
+        line.insert("dependent_count".into(), json!(dependents.get(bead.id.as_str()).copied().unwrap_or(0)));
+        line.insert("comment_count".into(), json!(bead.comments.len()));
+        text += &Value::Object(line).to_string();
+        text.push('\n');
+    }
+    text
+}
+
+/// Whether a line tells of a later change than the bead in the store.
+pub fn is_newer(line: &Bead, own: &Bead) -> bool {
+    match (line.updated_at.parse::<Timestamp>(), own.updated_at.parse::<Timestamp>()) {
+        (Ok(line), Ok(own)) => line > own,
+        (line, own) => line.is_ok() && own.is_err(),
+    }
+}

@@ -1,0 +1,237 @@
+//! The embedded store: SQLite in `.beads/gastown.db`.
+//!
+//! Every write takes a lock on a file of its own first: SQLite's waiting is unfair among many processes. The
+//! transaction alone keeps the store whole; the lock only keeps the queue short.
+
+mod read;
+mod schema;
+mod write;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use super::{Bead, Change, EMBEDDED_FILE, Filter, Guard, Store, Written, jsonl};
+use crate::failure::Failure;
+
+/// Name of the lock file inside `.beads`. It stays; only the lock on it comes and goes.
+pub const LOCK_FILE: &str = "gastown.lock";
+
+const WAIT: Duration = Duration::from_secs(30);
+
+/// The embedded store, open.
+pub struct Embedded {
+    db: Connection,
+    path: PathBuf,
+    prefix: String,
+    actor: String,
+}
+
+impl Embedded {
+    /// Opens it. An empty `prefix` means the one it was made with.
+    ///
+    /// # Errors
+    /// When there is none, when it is damaged or of a newer version, or the file system refuses.
+    pub fn open(dir: &Path, prefix: &str, actor: &str) -> Result<Embedded> {
+        let path = dir.join(EMBEDDED_FILE);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(&path, flags).and_then(|db| {
+            db.busy_timeout(WAIT)?;
+            let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            db.pragma_update(None, "synchronous", "FULL")?;
+            let prefix = match prefix {
+                "" if version == schema::VERSION => schema::config(&db, "prefix")?.unwrap_or_default(),
+                given => given.to_string(),
+            };
+            Ok((db, version, prefix))
+        });
+        let (db, version, prefix) = opened.map_err(|error| explain(&path, error.into()))?;
+        if version > schema::VERSION {
+            crate::fail!("{} was made by a newer gt (store version {version})", path.display(); "update gt");
+        }
+        if version < schema::VERSION {
+            crate::fail!(
+                "{} holds no store of beads", path.display();
+                "move it away and make one with: gt bd init, then: gt bd import FILE"
+            );
+        }
+        Ok(Embedded { db, path, prefix, actor: actor.to_string() })
+    }
+
+    /// Makes it, in a folder that is made too when needed.
+    ///
+    /// # Errors
+    /// When it exists, the prefix is no prefix, or the file system refuses.
+    pub fn create(dir: &Path, prefix: &str) -> Result<()> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if prefix.is_empty() || prefix.len() > 32 || prefix.ends_with('-') || !prefix.chars().all(plain) {
+            return Err(Failure::usage(format!("'{prefix}' cannot be a prefix of ids"))
+                .hint("use a few letters, like: --prefix wy")
+                .into());
+        }
+        let path = dir.join(EMBEDDED_FILE);
+        std::fs::create_dir_all(dir)
+            .map_err(|error| Failure::new(format!("cannot make {}: {error}", dir.display())))?;
+        let _lock = lock(dir)?;
+        if path.exists() {
+            crate::fail!("{} exists already", path.display(); "look into it with: gt bd list");
+        }
+        // Made aside and renamed: a kill on the way leaves no half of a store.
+        let draft = dir.join(format!("{EMBEDDED_FILE}.new"));
+        for rest in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(dir.join(format!("{EMBEDDED_FILE}.new{rest}")));
+        }
+        let made = Connection::open(&draft).and_then(|db| {
+            schema::create(&db, prefix)?;
+            db.close().map_err(|(_, error)| error)
+        });
+        made.map_err(|error| explain(&path, error.into()))?;
+        std::fs::rename(&draft, &path)
+            .map_err(|error| Failure::new(format!("cannot make {}: {error}", path.display())).into())
+    }
+
+    /// The prefix of its ids.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Takes the dependencies of one bead on another away; false when there were none.
+    ///
+    /// # Errors
+    /// When the bead does not exist or the store cannot be written.
+    pub fn undepend(&self, id: &str, target: &str) -> Result<bool> {
+        self.transaction(|writer| Ok((writer.undepend(id, target)?, true)))
+    }
+
+    /// How many beads wait for each of these: (by `blocks`, by any kind of dependency).
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn dependents<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a str>,
+    ) -> Result<HashMap<String, (usize, usize)>> {
+        self.explained(read::dependents(&self.db, ids))
+    }
+
+    /// A value of the store's own configuration.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn config(&self, key: &str) -> Result<Option<String>> {
+        self.explained(schema::config(&self.db, key).map_err(Into::into))
+    }
+
+    /// Sets a value of the store's own configuration.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn set_config(&self, key: &str, value: &str) -> Result<()> {
+        self.transaction(|writer| Ok((schema::set_config(writer.db, key, value)?, true)))
+    }
+
+    /// Runs `work` in one transaction; it is kept when `work` gives true beside its result.
+    fn transaction<T>(&self, work: impl FnOnce(&write::Writer<'_>) -> Result<(T, bool)>) -> Result<T> {
+        let _lock = lock(self.path.parent().unwrap_or(Path::new(".")))?;
+        let write = || {
+            let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+            let writer = write::Writer { db: &transaction, prefix: &self.prefix, actor: &self.actor };
+            let (result, keep) = work(&writer)?;
+            if keep {
+                transaction.commit()?;
+            }
+            Ok(result)
+        };
+        self.explained(write())
+    }
+
+    fn explained<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| explain(&self.path, error))
+    }
+}
+
+impl Store for Embedded {
+    fn list(&self, filter: &Filter) -> Result<Vec<Bead>> {
+        self.explained(read::list(&self.db, filter))
+    }
+
+    fn ready(&self, parent: Option<&str>, limit: Option<usize>) -> Result<Vec<Bead>> {
+        self.explained(read::ready(&self.db, parent, limit))
+    }
+
+    fn write(&self, guards: &[Guard], changes: &[Change]) -> Result<Written> {
+        self.transaction(|writer| {
+            for guard in guards {
+                let found = schema::load(writer.db, &guard.id)?;
+                if !found.as_ref().is_some_and(|bead| guard.holds(bead)) {
+                    return Ok((Written::Refused(guard.clone(), found.map(Box::new)), false));
+                }
+            }
+            let mut made = Vec::new();
+            for change in changes {
+                made.extend(writer.apply(change)?);
+            }
+            Ok((Written::Done(made), true))
+        })
+    }
+
+    fn export(&self) -> Result<String> {
+        Ok(jsonl::render(&self.explained(read::all(&self.db))?))
+    }
+
+    fn import(&self, text: &str) -> Result<(usize, usize)> {
+        let lines = jsonl::parse(text)?;
+        self.transaction(|writer| {
+            let (mut added, mut changed) = (0, 0);
+            for bead in &lines {
+                match schema::load(writer.db, &bead.id)? {
+                    None => added += 1,
+                    Some(own) if jsonl::is_newer(bead, &own) => changed += 1,
+                    Some(_) => continue,
+                }
+                schema::save(writer.db, bead)?;
+            }
+            Ok(((added, changed), true))
+        })
+    }
+
+    fn kind(&self) -> String {
+        "embedded".into()
+    }
+}
+
+/// Waits for the turn to write; the lock goes with the file, also when the process is killed.
+fn lock(dir: &Path) -> Result<File> {
+    let path = dir.join(LOCK_FILE);
+    let cannot = |error| Failure::new(format!("cannot write to the store: {}: {error}", path.display()));
+    let file = File::options().create(true).append(true).open(&path).map_err(cannot)?;
+    file.lock().map_err(cannot)?;
+    Ok(file)
+}
+
+/// An error of SQLite's in words a person can act on, with the path. Other errors stay as they are.
+fn explain(path: &Path, error: anyhow::Error) -> anyhow::Error {
+    let Some(cause) = error.downcast_ref::<rusqlite::Error>() else { return error };
+    let path = path.display();
+    let failure = match cause.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Failure::new(format!("cannot write {path}: the disk is full")),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            Failure::new(format!("cannot write {path}: it is read-only for this user"))
+        }
+        Some(ErrorCode::CannotOpen) => Failure::new(format!("cannot open {path} or make files beside it"))
+            .hint("see that it exists and that its folder can be written"),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Failure::new(format!("{path} is damaged: {cause}"))
+                .hint("move it away, make a new store with: gt bd init, and take the last export in with: gt bd import FILE")
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Failure::new(format!("{path} was in use for {} s", WAIT.as_secs()))
+        }
+        _ => Failure::new(format!("the store {path}: {cause}")),
+    };
+    failure.into()
+}
