@@ -2,6 +2,7 @@
 //!
 //! Sessions are found by their marks (`@gt_*` options), never by name (law 2), in one look (law 5).
 
+pub mod deliver;
 pub mod none;
 pub mod tmux;
 
@@ -9,6 +10,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::Serialize;
+
+use crate::config::schema::Multiplexer;
 
 /// The marks gt puts on a session it made (`town.md`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -84,6 +87,8 @@ pub struct Snapshot {
     pub sessions: Vec<Session>,
     /// Why nothing could be seen, when that is so: then "no session" must not be concluded (law 3).
     pub unknown: Option<String>,
+    /// Why there can be no sessions here, in minimal mode: agents are run by hand, unseen.
+    pub minimal: Option<String>,
 }
 
 impl Snapshot {
@@ -119,10 +124,10 @@ pub struct Spec {
     pub on_end: Vec<String>,
 }
 
-/// A session that was started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A session that was started; or, in minimal mode, what to run by hand instead.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Started {
-    /// tmux's id of the session.
+    /// tmux's id of the session; empty in minimal mode.
     pub session: String,
     /// tmux's id of the agent's pane.
     pub pane: String,
@@ -130,16 +135,80 @@ pub struct Started {
     pub pid: i32,
     /// The name it got.
     pub name: String,
+    /// In minimal mode nothing was started: this is to be said instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
+}
+
+/// What a person should run where no session can be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ByHand {
+    /// One line for a shell.
+    pub command: String,
+    /// Why there is no session.
+    pub why: String,
+}
+
+/// A look that is under way.
+pub enum Looking {
+    /// At a tmux server.
+    Tmux(crate::programs::tmux::Looking),
+    /// Nothing had to be asked.
+    Known(Snapshot),
+}
+
+impl Looking {
+    /// What was found.
+    ///
+    /// # Errors
+    /// Only for what keeps gt itself from looking; a server that cannot be asked is [`Snapshot::unknown`].
+    pub fn wait(self) -> Result<Snapshot> {
+        Ok(match self {
+            Looking::Known(snapshot) => snapshot,
+            Looking::Tmux(looking) => match looking.wait()? {
+                Ok(rows) => tmux::snapshot(rows),
+                Err(why) => Snapshot { unknown: Some(why), ..Snapshot::default() },
+            },
+        })
+    }
+}
+
+/// Opens what keeps sessions: tmux when it is there (on the socket of that name, its default when absent), else
+/// minimal mode.
+///
+/// # Errors
+/// When tmux is asked for and is not there, or what is asked for is not built in.
+pub fn open(choice: Multiplexer, socket: Option<&str>) -> Result<Box<dyn Mux>> {
+    let found = which::which("tmux").is_ok();
+    Ok(match choice {
+        Multiplexer::None => Box::new(none::None::new("multiplexer = \"none\"")),
+        Multiplexer::Tmux if !found => {
+            crate::fail!("tmux is not installed or not on PATH"; "install it, or allow minimal mode: multiplexer = \"auto\"")
+        }
+        Multiplexer::Fugue => {
+            crate::fail!("sessions through fugue are not there yet"; "use multiplexer = \"tmux\"")
+        }
+        Multiplexer::Auto if !found => Box::new(none::None::new("tmux is not installed")),
+        Multiplexer::Auto | Multiplexer::Tmux => Box::new(tmux::Tmux::new(socket)),
+    })
 }
 
 /// A program that keeps sessions.
 pub trait Mux {
+    /// Starts one look at everything, in one process; other work can go on meanwhile.
+    ///
+    /// # Errors
+    /// When the program cannot be started.
+    fn begin_look(&self) -> Result<Looking>;
+
     /// One look at everything, in one process.
     ///
     /// # Errors
     /// None for a server that does not run (an empty snapshot) or that cannot be asked (`unknown` says why); only
     /// for what keeps gt itself from looking.
-    fn look(&self) -> Result<Snapshot>;
+    fn look(&self) -> Result<Snapshot> {
+        self.begin_look()?.wait()
+    }
 
     /// Starts a session, in one process: environment, marks and the hook for its end stand before the program runs.
     /// `taken` are names in use.
@@ -166,11 +235,18 @@ pub trait Mux {
     /// When the pane is gone.
     fn capture(&self, pane: &str, lines: usize) -> Result<String>;
 
-    /// Pastes text as a block into a pane whose program is alive, and presses `keys`.
+    /// Pastes text as a block into a pane whose program is alive; nothing is submitted. [`deliver`] is what
+    /// decides whether the screen takes it.
     ///
     /// # Errors
     /// When the pane is gone or dead; nothing is left behind then.
-    fn paste(&self, pane: &str, text: &str, keys: &[String]) -> Result<()>;
+    fn paste(&self, pane: &str, text: &str) -> Result<()>;
+
+    /// Presses keys, by tmux's names for them (`Enter`, `C-c`).
+    ///
+    /// # Errors
+    /// When the pane is gone.
+    fn keys(&self, pane: &str, keys: &[String]) -> Result<()>;
 
     /// Shows a session to the person: inside tmux the client switches, outside it attaches.
     ///

@@ -1,1 +1,82 @@
-//! Placeholder.
+//! Minimal mode: no sessions. What a person should run by hand is said instead.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::{ByHand, Looking, Mux, Snapshot, Spec, Started};
+use crate::programs::process::quote;
+
+/// No multiplexer, and why.
+#[derive(Clone, Debug)]
+pub struct None {
+    why: String,
+}
+
+impl None {
+    /// Minimal mode, for this reason.
+    pub fn new(why: impl Into<String>) -> None {
+        None { why: why.into() }
+    }
+
+    fn cannot<T>(&self) -> Result<T> {
+        crate::fail!(
+            "there are no sessions here: {}", self.why;
+            "install tmux 3.2 or later, or run the agent by hand in its folder: gt path ADDR"
+        )
+    }
+}
+
+impl Mux for None {
+    fn begin_look(&self) -> Result<Looking> {
+        Ok(Looking::Known(Snapshot { minimal: Some(self.why.clone()), ..Snapshot::default() }))
+    }
+
+    fn start(&self, spec: &Spec, _taken: &Snapshot) -> Result<Started> {
+        Ok(Started {
+            name: spec.name.clone(),
+            by_hand: Some(ByHand { command: by_hand(spec), why: self.why.clone() }),
+            ..Started::default()
+        })
+    }
+
+    fn mark(&self, _session: &str, _marks: &[(&str, &str)]) -> Result<()> {
+        Ok(())
+    }
+
+    fn stop(&self, _sessions: &[&str]) -> Result<()> {
+        Ok(())
+    }
+
+    fn capture(&self, _pane: &str, _lines: usize) -> Result<String> {
+        self.cannot()
+    }
+
+    fn paste(&self, _pane: &str, _text: &str) -> Result<()> {
+        self.cannot()
+    }
+
+    fn keys(&self, _pane: &str, _keys: &[String]) -> Result<()> {
+        self.cannot()
+    }
+
+    fn attach(&self, _session: &str) -> Result<()> {
+        self.cannot()
+    }
+
+    fn kind(&self) -> &'static str {
+        "none"
+    }
+}
+
+/// The line a person can paste into a shell to do what the session would have done.
+pub fn by_hand(spec: &Spec) -> String {
+    let mut words = vec!["cd".to_string(), quote_path(&spec.cwd), "&&".into(), "env".into()];
+    words.extend(spec.env.iter().map(|(key, value)| quote(&format!("{key}={value}"))));
+    words.extend(spec.argv.iter().map(|word| quote(word)));
+    words.join(" ")
+}
+
+fn quote_path(path: &Path) -> String {
+    quote(&path.to_string_lossy())
+}

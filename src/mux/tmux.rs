@@ -1,1 +1,230 @@
-//! Placeholder.
+//! Sessions in tmux.
+
+use std::ffi::OsStr;
+
+use anyhow::Result;
+
+use super::{Looking, Marks, Mux, Pane, Session, Snapshot, Spec, Started, none};
+use crate::failure::Failure;
+use crate::programs::tmux::{self, Answer, Made, Row, Wanted};
+
+/// How many names are tried when the one that is wanted belongs to somebody else.
+const NAMES: usize = 100;
+
+/// The sessions of one tmux server.
+#[derive(Clone, Debug)]
+pub struct Tmux {
+    server: tmux::Tmux,
+}
+
+impl Tmux {
+    /// The server on that socket; tmux's default when absent.
+    pub fn new(socket: Option<&str>) -> Tmux {
+        Tmux { server: tmux::Tmux::new(socket) }
+    }
+
+    /// Why tmux made no session, once it refused: below its oldest usable version that is minimal mode.
+    fn refused(&self, spec: &Spec, why: &str) -> Result<Started> {
+        let version = tmux::Tmux::version()?;
+        match tmux::parse_version(&version) {
+            Some(found) if found < tmux::MINIMUM => {
+                none::None::new(too_old(&version)).start(spec, &Snapshot::default())
+            }
+            _ => crate::fail!("tmux did not start the session {}: {why}", spec.name),
+        }
+    }
+}
+
+/// Why an old tmux is not used.
+fn too_old(version: &str) -> String {
+    let (major, minor) = tmux::MINIMUM;
+    format!("tmux {version} is too old, gt needs {major}.{minor} or later")
+}
+
+impl Mux for Tmux {
+    fn begin_look(&self) -> Result<Looking> {
+        Ok(Looking::Tmux(self.server.begin_look()?))
+    }
+
+    fn start(&self, spec: &Spec, taken: &Snapshot) -> Result<Started> {
+        if let Some(why) = &taken.minimal {
+            return none::None::new(why.clone()).start(spec, taken);
+        }
+        check(spec)?;
+        let cwd = spec.cwd.to_str().ok_or_else(|| not_text(spec))?;
+        let marks = marks(&spec.marks);
+        for number in 1..=NAMES {
+            let name = if number == 1 { spec.name.clone() } else { format!("{}-{number}", spec.name) };
+            if taken.sessions.iter().any(|session| session.name == name) {
+                continue;
+            }
+            let made = self.server.new_session(&Wanted {
+                name: &name,
+                window: &spec.window,
+                cwd,
+                env: &spec.env,
+                argv: &spec.argv,
+                marks: &marks,
+                on_end: &spec.on_end,
+            })?;
+            match made {
+                Made::Session(session, pane, pid) => {
+                    return Ok(Started { session, pane, pid, name, by_hand: None });
+                }
+                Made::Duplicate => {}
+                Made::Refused(why) => return self.refused(spec, &why),
+            }
+        }
+        crate::fail!("{NAMES} sessions named like {} exist already", spec.name; "see them with: tmux list-sessions")
+    }
+
+    fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()> {
+        done(self.server.mark(session, marks)?, "mark", session)
+    }
+
+    fn stop(&self, sessions: &[&str]) -> Result<()> {
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        match self.server.kill(sessions)? {
+            Answer::Said(_) | Answer::Nothing => Ok(()),
+            Answer::Failed(why) => crate::fail!("cannot stop sessions: {why}"),
+        }
+    }
+
+    fn capture(&self, pane: &str, lines: usize) -> Result<String> {
+        match self.server.capture(pane, lines)? {
+            Answer::Said(text) => {
+                let text = text.trim_end();
+                let kept: Vec<&str> = text.lines().collect();
+                Ok(kept[kept.len().saturating_sub(lines)..].join("\n"))
+            }
+            Answer::Nothing => crate::fail!("cannot read pane {pane}: no tmux server runs"),
+            Answer::Failed(why) => crate::fail!("cannot read pane {pane}: {why}"),
+        }
+    }
+
+    fn paste(&self, pane: &str, text: &str) -> Result<()> {
+        done(self.server.paste(pane, text)?, "paste into", pane)
+    }
+
+    fn keys(&self, pane: &str, keys: &[String]) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        done(self.server.keys(pane, keys)?, "press keys in", pane)
+    }
+
+    fn attach(&self, session: &str) -> Result<()> {
+        use std::io::IsTerminal;
+        if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+            crate::fail!("attaching needs a terminal"; "in one, run: {}", self.server.show(session, false).shown());
+        }
+        let around = std::env::var("TMUX").unwrap_or_default();
+        if around.is_empty() {
+            return Err(self.server.show(session, false).exec());
+        }
+        let show = self.server.show(session, self.server.is_inside(&around));
+        if !self.server.is_inside(&around) {
+            crate::fail!(
+                "this terminal is in another tmux server than the town's sessions";
+                "detach first, or nest it with: env -u TMUX {}", show.shown()
+            );
+        }
+        let output = show.run()?;
+        if !output.ok() {
+            crate::fail!("cannot switch to {session}: {}", output.error_text());
+        }
+        Ok(())
+    }
+
+    fn kind(&self) -> &'static str {
+        "tmux"
+    }
+}
+
+/// Refuses what would only fail once the session is there: tmux starts in the home folder when the one asked for
+/// is gone, and a missing program ends in its pane.
+fn check(spec: &Spec) -> Result<()> {
+    if !spec.cwd.is_dir() {
+        crate::fail!("cannot start {}: no folder {}", spec.name, spec.cwd.display());
+    }
+    let Some(program) = spec.argv.first() else {
+        crate::fail!("cannot start {}: no program to run", spec.name);
+    };
+    let own = std::env::var_os("PATH");
+    let path = spec.env.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| OsStr::new(value));
+    if which::which_in(program, path.or(own.as_deref()), &spec.cwd).is_err() {
+        return Err(Failure::new(format!("{program} is not installed or not on PATH"))
+            .hint("install it, or choose another runtime: --agent NAME")
+            .into());
+    }
+    Ok(())
+}
+
+fn not_text(spec: &Spec) -> Failure {
+    Failure::new(format!("cannot start in {}: the path is not UTF-8", spec.cwd.display()))
+}
+
+fn done(answer: Answer, what: &str, target: &str) -> Result<()> {
+    match answer {
+        Answer::Said(_) => Ok(()),
+        Answer::Nothing => crate::fail!("cannot {what} {target}: no tmux server runs"),
+        Answer::Failed(why) => crate::fail!("cannot {what} {target}: {why}"),
+    }
+}
+
+fn marks(marks: &Marks) -> [(&'static str, &str); tmux::MARKS.len()] {
+    let values = [
+        &marks.town,
+        &marks.address,
+        &marks.role,
+        &marks.state,
+        &marks.bead,
+        &marks.since,
+        &marks.instance,
+        &marks.preset,
+        &marks.hash,
+    ];
+    std::array::from_fn(|index| (tmux::MARKS[index], values[index].as_str()))
+}
+
+/// What the rows of a look come to.
+pub fn snapshot(rows: Vec<Row>) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for row in rows {
+        let old = tmux::parse_version(&row.version).is_some_and(|found| found < tmux::MINIMUM);
+        if old {
+            snapshot.minimal = Some(too_old(&row.version));
+        }
+        let pane = Pane {
+            id: row.pane,
+            pid: row.pid,
+            dead: row.dead,
+            exit: row.exit.filter(|_| row.dead),
+            signal: row.signal.filter(|_| row.dead),
+            command: row.command,
+        };
+        let at = snapshot.sessions.iter().position(|session| session.id == row.session);
+        let session = match at {
+            Some(at) => &mut snapshot.sessions[at],
+            None => {
+                let [town, address, role, state, bead, since, instance, preset, hash] = row.marks;
+                snapshot.sessions.push(Session {
+                    id: row.session,
+                    name: row.name,
+                    marks: Marks { town, address, role, state, bead, since, instance, preset, hash },
+                    attached: row.attached,
+                    created: row.created,
+                    panes: Vec::new(),
+                });
+                let last = snapshot.sessions.len() - 1;
+                &mut snapshot.sessions[last]
+            }
+        };
+        // A person may have split the window above the agent's pane.
+        let first = if row.agent { 0 } else { session.panes.len() };
+        session.panes.insert(first, pane);
+    }
+    snapshot
+}

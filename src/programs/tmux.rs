@@ -1,1 +1,617 @@
-//! Placeholder.
+//! tmux: the one file that knows its quirks.
+//!
+//! Every call is one process with a time limit. Values are data: a final `;` is escaped, `#` is doubled where tmux
+//! expands formats, and targets are tmux's own ids or exact names. Only sessions gt made are ever changed: the
+//! commands that change one are behind a check of its mark, inside tmux itself.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use tmux_interface::{
+    AttachSession, CapturePane, DeleteBuffer, IfShell, ListPanes, LoadBuffer, NewSession, PasteBuffer,
+    SendKeys, SetHook, SetOption, SwitchClient, TmuxCommand, TmuxCommands,
+};
+
+use super::process::{Output, Process, Running, quote};
+use crate::failure::Failure;
+
+/// The oldest tmux whose `new-session` takes an environment.
+pub const MINIMUM: (u32, u32) = (3, 2);
+
+/// tmux answers in milliseconds; one that needs longer is stuck.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What one message to a tmux server can hold, its own header taken off.
+const MESSAGE: usize = 16_300;
+
+/// The longest single word the kernel hands to a program (128 KiB with its final NUL).
+const WORD: usize = 128 * 1024 - 1;
+
+/// A tmux server, by its socket.
+#[derive(Clone, Debug)]
+pub struct Tmux {
+    socket: String,
+}
+
+/// What a call came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It worked and printed this.
+    Said(String),
+    /// No server runs there, or it has no sessions.
+    Nothing,
+    /// It failed, and said this.
+    Failed(String),
+}
+
+/// One pane, as `list-panes` told it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// Process id of the server.
+    pub server: i32,
+    /// The server's version, `3.3a`.
+    pub version: String,
+    /// `$7`
+    pub session: String,
+    /// The session's name.
+    pub name: String,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// Clients that look at the session.
+    pub attached: usize,
+    /// `%9`
+    pub pane: String,
+    /// The process in the pane.
+    pub pid: i32,
+    /// The pane's program has ended.
+    pub dead: bool,
+    /// Exit code of a dead pane, when tmux knows it.
+    pub exit: Option<i32>,
+    /// Signal that ended it, when tmux knows it.
+    pub signal: Option<i32>,
+    /// This is the agent's own pane.
+    pub agent: bool,
+    /// The marks, in the order of [`MARKS`].
+    pub marks: [String; MARKS.len()],
+    /// The program in front.
+    pub command: String,
+}
+
+/// Names of the marks: session options `@gt_NAME`.
+pub const MARKS: [&str; 9] =
+    ["town", "address", "role", "state", "bead", "since", "instance", "preset", "hash"];
+
+/// A session to make.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Its name, without `.` and `:`.
+    pub name: &'a str,
+    /// Its window's name.
+    pub window: &'a str,
+    /// Where the program starts; must exist.
+    pub cwd: &'a str,
+    /// The environment.
+    pub env: &'a [(String, String)],
+    /// The program and its words.
+    pub argv: &'a [String],
+    /// Marks by name.
+    pub marks: &'a [(&'a str, &'a str)],
+    /// Words run when the program ends; none when empty.
+    pub on_end: &'a [String],
+}
+
+/// A session that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// Session id, pane id, process id.
+    Session(String, String, i32),
+    /// The name is taken.
+    Duplicate,
+    /// tmux refused, for this reason.
+    Refused(String),
+}
+
+/// A look that is under way.
+pub struct Looking {
+    tmux: Tmux,
+    running: Running,
+}
+
+/// The variable that holds what the end hook runs. The hook itself is one fixed text, the same in every shell a
+/// person may have as `default-shell`.
+const ON_END: &str = "GT_ON_END";
+const ON_END_HOOK: &str = r#"exec /bin/sh -c 'eval "$GT_ON_END" </dev/null >/dev/null 2>&1; :'"#;
+
+impl Tmux {
+    /// The server on that socket: a name (`tmux -L`), or a path when it has a `/`; tmux's own default when absent,
+    /// whatever server the caller's terminal happens to be in.
+    pub fn new(socket: Option<&str>) -> Tmux {
+        Tmux { socket: socket.filter(|name| !name.is_empty()).unwrap_or("default").to_string() }
+    }
+
+    /// The call as data.
+    fn process(&self, commands: TmuxCommands) -> Process {
+        let tmux = tmux_interface::Tmux::new().force_utf8();
+        let tmux = match self.socket.contains('/') {
+            true => tmux.socket_path(&self.socket),
+            false => tmux.socket_name(&self.socket),
+        };
+        let words = tmux.commands(commands).build().to_vec();
+        Process::new("tmux").args(words.iter().skip(1).map(|word| word.as_ref())).timeout(LIMIT)
+    }
+
+    fn ask(&self, commands: TmuxCommands) -> Result<Answer> {
+        Ok(answer(&self.process(commands).run()?))
+    }
+
+    /// Starts looking at every pane of the server; work can go on meanwhile.
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn begin_look(&self) -> Result<Looking> {
+        let list = ListPanes::new().all().format(look_format()).build();
+        let running = self.process(TmuxCommands::new().add_command(list)).start()?;
+        Ok(Looking { tmux: self.clone(), running })
+    }
+
+    /// Makes a session in one process: environment, marks and hook stand before the program runs.
+    ///
+    /// # Errors
+    /// When tmux cannot be started, or a value is one that it cannot take.
+    pub fn new_session(&self, wanted: &Wanted) -> Result<Made> {
+        check_words(wanted)?;
+        let batch = session_batch(wanted);
+        let words = batch.to_vec();
+        let size: usize = words.iter().map(|word| word.len() + 1).sum();
+        let process = if size < MESSAGE {
+            self.process(batch)
+        } else {
+            // More than one message holds: the same commands as text on standard input.
+            let mut source = TmuxCommand::with_name("source-file");
+            source.push_param("-");
+            let start = TmuxCommand::with_name("start-server");
+            let text = words.iter().map(|word| as_text(word)).collect::<Vec<_>>().join(" ");
+            self.process(TmuxCommands::new().add_command(start).add_command(source)).stdin(text + "\n")
+        };
+        let output = process.run()?;
+        let said = output.text();
+        let ids: Vec<&str> = said.split('\t').collect();
+        Ok(match (answer(&output), ids.as_slice()) {
+            (Answer::Said(_), [session, pane, pid]) => {
+                Made::Session((*session).into(), (*pane).into(), pid.parse().unwrap_or_default())
+            }
+            (Answer::Failed(why), _) if why.starts_with("duplicate session") => Made::Duplicate,
+            (Answer::Failed(why), [session, ..]) if session.starts_with('$') => {
+                // Half made: a later command of the batch failed. Nothing is left.
+                self.kill(&[session])?;
+                Made::Refused(why)
+            }
+            (Answer::Failed(why), _) => Made::Refused(why),
+            (Answer::Nothing, _) => Made::Refused(output.error_text()),
+            (Answer::Said(text), _) => Made::Refused(format!("unexpected answer '{text}'")),
+        })
+    }
+
+    /// Sets marks on a session gt made.
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<Answer> {
+        let target = format!("{session}:");
+        let commands =
+            marks.iter().fold(TmuxCommands::new(), |batch, mark| batch.add_command(set_mark(&target, *mark)));
+        self.ask(commands)
+    }
+
+    /// Ends sessions, each only if it carries a town's mark: ids are given again after a server's restart. One that
+    /// is gone is no failure.
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn kill(&self, sessions: &[&str]) -> Result<Answer> {
+        let commands = sessions.iter().fold(TmuxCommands::new(), |batch, session| {
+            let kill = format!("kill-session -t {}", as_text(session));
+            batch.add_command(when(&format!("{session}:"), "#{@gt_town}", kill))
+        });
+        self.ask(commands)
+    }
+
+    /// The pane's text: what is visible and `history` lines above it.
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn capture(&self, pane: &str, history: usize) -> Result<Answer> {
+        let capture = CapturePane::new().stdout().join().start_line(format!("-{history}")).target_pane(pane);
+        self.ask(TmuxCommands::new().add_command(capture.build()))
+    }
+
+    /// Pastes a block of text, as one bracketed paste where the program asked for that. Control characters but tab
+    /// and newline are taken out: they would act as keys, and end the block early.
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn paste(&self, pane: &str, text: &str) -> Result<Answer> {
+        static PASTES: AtomicUsize = AtomicUsize::new(0);
+        let buffer = format!("gt-{}-{}", std::process::id(), PASTES.fetch_add(1, Ordering::Relaxed));
+        let load = LoadBuffer::new().buffer_name(&buffer).path("-");
+        let paste = PasteBuffer::new().delete().bracket_codes().buffer_name(&buffer).target_pane(pane);
+        // A paste to a dead pane would leave the text behind in the server.
+        let condition = "#{&&:#{@gt_town},#{==:#{pane_dead},0}}";
+        let mut alive = when(pane, condition, paste.build().to_string());
+        alive.push_param(format!("delete-buffer -b {buffer} ; display-message -p gone"));
+        let batch = TmuxCommands::new().add_command(load.build()).add_command(alive);
+        match answer(&self.process(batch).stdin(plain(text)).run()?) {
+            Answer::Said(text) if text == "gone" => Ok(Answer::Failed("the pane is gone".into())),
+            Answer::Failed(why) => {
+                let delete = DeleteBuffer::new().buffer_name(&buffer).build();
+                self.ask(TmuxCommands::new().add_command(delete))?;
+                Ok(Answer::Failed(why))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Presses keys, by tmux's names for them.
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn keys(&self, pane: &str, keys: &[String]) -> Result<Answer> {
+        let send = keys.iter().fold(SendKeys::new().target_pane(pane), |send, key| send.key(word(key)));
+        self.ask(TmuxCommands::new().add_command(send.build()))
+    }
+}
+
+impl Tmux {
+    /// What shows a session to the person: `switch-client` for a terminal that is in this server already, else
+    /// `attach-session`.
+    pub fn show(&self, session: &str, inside: bool) -> Process {
+        let command = match inside {
+            true => SwitchClient::new().target_session(session).build(),
+            false => AttachSession::new().target_session(session).build(),
+        };
+        let mut process = self.process(TmuxCommands::new().add_command(command));
+        process.timeout = None;
+        process
+    }
+
+    /// Whether a terminal with this `TMUX` variable is in this server.
+    pub fn is_inside(&self, tmux: &str) -> bool {
+        let path = tmux.split(',').next().unwrap_or_default();
+        if self.socket.contains('/') {
+            return path == self.socket;
+        }
+        Path::new(path).file_name().is_some_and(|name| name == self.socket.as_str())
+    }
+
+    /// The version of the installed program: `tmux -V`.
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn version() -> Result<String> {
+        let output = Process::new("tmux").arg("-V").timeout(LIMIT).run()?;
+        Ok(output.text().trim().trim_start_matches("tmux").trim().to_string())
+    }
+}
+
+impl Looking {
+    /// Every pane, or why nothing could be seen.
+    ///
+    /// tmux loses deaths: while it reports a closed terminal it misses the signal that a program ended. A pane that
+    /// is dead without a status makes this remind the server, once, and look again.
+    ///
+    /// # Errors
+    /// When waiting for tmux failed.
+    pub fn wait(self) -> Result<Result<Vec<Row>, String>> {
+        let rows = match answer(&self.running.wait()?) {
+            Answer::Said(text) => read_rows(&text),
+            Answer::Nothing => Vec::new(),
+            Answer::Failed(why) => return Ok(Err(why)),
+        };
+        let missed =
+            |row: &&Row| row.dead && row.exit.is_none() && row.signal.is_none() && !row.marks[0].is_empty();
+        let Some(server) =
+            rows.iter().find(missed).and_then(|row| rustix::process::Pid::from_raw(row.server))
+        else {
+            return Ok(Ok(rows));
+        };
+        let _ = rustix::process::kill_process(server, rustix::process::Signal::CHILD);
+        Ok(match answer(&self.tmux.begin_look()?.running.wait()?) {
+            Answer::Said(text) => Ok(read_rows(&text)),
+            Answer::Nothing => Ok(Vec::new()),
+            Answer::Failed(why) => Err(why),
+        })
+    }
+}
+
+/// `3.3a`, `next-3.4`, `3.2-rc2` and `openbsd-7.4` (always new enough) as numbers.
+pub fn parse_version(text: &str) -> Option<(u32, u32)> {
+    if text.starts_with("openbsd-") || text == "master" {
+        return Some((u32::MAX, 0));
+    }
+    let (major, rest) = text.trim_start_matches("next-").split_once('.')?;
+    let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// tmux's verdict. Two texts say that nothing runs, a third that the server has no session; anything else that
+/// failed is a failure, never "nothing".
+fn answer(output: &Output) -> Answer {
+    if output.ok() {
+        return Answer::Said(output.text());
+    }
+    let said = output.error_text();
+    let absent = said.starts_with("no server running on")
+        || (said.starts_with("error connecting to") && said.ends_with("(No such file or directory)"))
+        || said == "no current target";
+    if absent {
+        Answer::Nothing
+    } else if output.timed_out {
+        Answer::Failed(format!("tmux did not answer within {} s", LIMIT.as_secs()))
+    } else if said.is_empty() {
+        Answer::Failed(match output.signal {
+            Some(signal) => format!("tmux was ended by signal {signal}"),
+            None => format!("tmux failed with exit code {}", output.code.unwrap_or_default()),
+        })
+    } else {
+        Answer::Failed(said)
+    }
+}
+
+/// Runs a tmux command when a format is true for the target, which may be gone.
+fn when<'a>(target: &str, format: &'a str, command: String) -> TmuxCommand<'a> {
+    IfShell::new()
+        .not_execute()
+        .target_pane(target.to_string())
+        .shell_command(format)
+        .command(command)
+        .build()
+}
+
+fn check_words(wanted: &Wanted) -> Result<()> {
+    if wanted.name.is_empty() || wanted.name.contains(['.', ':']) {
+        crate::fail!("'{}' cannot name a session: no '.' and no ':'", wanted.name);
+    }
+    let env = wanted.env.iter().map(|(key, value)| (key.as_str(), key.len() + 1 + value.len()));
+    let argv = wanted.argv.iter().map(|word| (word.as_str(), word.len()));
+    for (name, length) in env.chain(argv) {
+        if length > WORD {
+            let shown: String = name.chars().take(40).collect();
+            return Err(Failure::new(format!(
+                "too large for a program's start: '{shown}' with {length} bytes; the system takes {WORD}"
+            ))
+            .hint("put it in a file, and name the file instead")
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// One batch: it runs before tmux returns to its event loop, so the program finds everything set when it ends at
+/// once, and a person's `destroy-unattached` finds the session protected.
+fn session_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
+    let mut new = NewSession::new()
+        .detached()
+        .print()
+        .format("#{session_id}\t#{pane_id}\t#{pane_pid}")
+        .session_name(word(&unformatted(wanted.name)))
+        .window_name(word(&unformatted(wanted.window)))
+        .start_directory(word(&unformatted(wanted.cwd)))
+        .width(200)
+        .height(50);
+    for (key, value) in wanted.env {
+        new = new.environment(key.clone(), word(value));
+    }
+    if !wanted.on_end.is_empty() {
+        let words: Vec<String> = wanted.on_end.iter().map(|word| quote(word)).collect();
+        new = new.environment(ON_END.to_string(), word(&words.join(" ")));
+    }
+    let mut new = new.build();
+    // Several words run without a shell; `env` says it readably when the program is missing.
+    new.push_param("--").push_param("env");
+    for argument in wanted.argv {
+        new.push_param(word(argument));
+    }
+    let target = format!("={}:", wanted.name);
+    let option = || SetOption::new().target_pane(target.clone());
+    let mut batch = TmuxCommands::new()
+        .add_command(new)
+        .add_command(option().option("destroy-unattached").value("off").build())
+        .add_command(option().window().option("remain-on-exit").value("on").build())
+        .add_command(option().pane().option("@gt_agent").value("1").build());
+    for mark in wanted.marks {
+        batch.push(set_mark(&target, *mark));
+    }
+    if !wanted.on_end.is_empty() {
+        let run = format!("run-shell -b {}", as_text(ON_END_HOOK));
+        batch.push(SetHook::new().target_session(target).hook_name("pane-died").command(run).build());
+    }
+    batch
+}
+
+fn set_mark<'a>(target: &str, (name, value): (&str, &str)) -> TmuxCommand<'a> {
+    SetOption::new()
+        .target_pane(target.to_string())
+        .option(format!("@gt_{name}"))
+        .value(word(&one_line(value)))
+        .build()
+}
+
+/// An argument that ends in `;` would end the command.
+fn word(value: &str) -> String {
+    match value.strip_suffix(';') {
+        Some(rest) => format!("{rest}\\;"),
+        None => value.to_string(),
+    }
+}
+
+/// tmux expands formats in names and directories, and `#(…)` in one runs.
+fn unformatted(value: &str) -> String {
+    value.replace('#', "##")
+}
+
+/// A word of a batch as text for tmux's own parser: a lone `;` stays what separates commands.
+fn as_text(word: &str) -> String {
+    if word == ";" {
+        return word.into();
+    }
+    // As an argument a final `;` had to be escaped; in quotes it stands for itself.
+    let value = word.strip_suffix("\\;").map_or_else(|| word.to_string(), |rest| format!("{rest};"));
+    format!("'{}'", value.replace('\'', "'\\''"))
+}
+
+/// Text for a paste: no control characters but tab and newline.
+fn plain(text: &str) -> String {
+    text.replace("\r\n", "\n").chars().filter(|c| matches!(c, '\t' | '\n') || !c.is_control()).collect()
+}
+
+/// A mark's value in one line: control characters and backslashes as `\xNN`.
+fn one_line(value: &str) -> String {
+    let mut line = String::with_capacity(value.len());
+    for c in value.chars() {
+        match c {
+            c if c.is_control() || c == '\\' => line.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+/// The reverse of [`one_line`].
+fn from_one_line(line: &str) -> String {
+    let mut parts = line.split("\\x");
+    let mut value = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let code =
+            part.get(..2).and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
+        match code {
+            Some(c) => {
+                value.push(c);
+                value.push_str(&part[2..]);
+            }
+            None => {
+                value.push_str("\\x");
+                value.push_str(part);
+            }
+        }
+    }
+    value
+}
+
+/// What every line of a look begins with: the rest of a line torn by somebody's text does not.
+const LINE: &str = "gt-pane";
+
+/// Numbers first, text after, what anyone may have typed last.
+fn look_format() -> String {
+    let fields = [
+        "pid",
+        "version",
+        "session_id",
+        "session_created",
+        "session_attached",
+        "pane_id",
+        "pane_pid",
+        "pane_dead",
+        "pane_dead_status",
+        "pane_dead_signal",
+        "@gt_agent",
+    ];
+    let marks = MARKS.iter().map(|mark| format!("#{{@gt_{mark}}}"));
+    let fields = fields.iter().map(|field| format!("#{{{field}}}")).chain(marks);
+    let text = ["#{session_name}".to_string(), "#{pane_current_command}".to_string()];
+    let all: Vec<String> = std::iter::once(LINE.to_string()).chain(fields).chain(text).collect();
+    all.join("\t")
+}
+
+/// Reads what [`look_format`] printed; a line that is not of that form is the rest of a torn one.
+fn read_rows(text: &str) -> Vec<Row> {
+    text.lines().filter_map(read_row).collect()
+}
+
+fn read_row(line: &str) -> Option<Row> {
+    let mut fields = line.strip_prefix(LINE)?.strip_prefix('\t')?.splitn(13 + MARKS.len(), '\t');
+    let mut next = || fields.next();
+    Some(Row {
+        server: next()?.parse().ok()?,
+        version: next()?.into(),
+        session: next()?.into(),
+        created: next()?.parse().unwrap_or_default(),
+        attached: next()?.parse().unwrap_or_default(),
+        pane: next()?.into(),
+        pid: next()?.parse().unwrap_or_default(),
+        dead: next()? == "1",
+        exit: next()?.parse().ok(),
+        signal: next()?.parse().ok(),
+        agent: next()? == "1",
+        marks: {
+            let mut marks: [String; MARKS.len()] = Default::default();
+            for mark in &mut marks {
+                *mark = from_one_line(next()?);
+            }
+            marks
+        },
+        name: next()?.into(),
+        command: next()?.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn versions_of_every_kind() {
+        assert_eq!(parse_version("3.3a"), Some((3, 3)));
+        assert_eq!(parse_version("next-3.4"), Some((3, 4)));
+        assert_eq!(parse_version("3.2-rc2"), Some((3, 2)));
+        assert_eq!(parse_version("2.8"), Some((2, 8)));
+        assert!(parse_version("openbsd-7.4").unwrap() > MINIMUM);
+        assert_eq!(parse_version("none"), None);
+    }
+
+    #[test]
+    fn only_an_absent_server_is_nothing() {
+        let said = |code, text: &str| {
+            answer(&Output {
+                code: Some(code),
+                signal: None,
+                timed_out: false,
+                stdout: Vec::new(),
+                stderr: format!("{text}\n").into_bytes(),
+            })
+        };
+        assert_eq!(said(1, "no server running on /tmp/tmux-0/x"), Answer::Nothing);
+        assert_eq!(said(1, "error connecting to /tmp/tmux-0/x (No such file or directory)"), Answer::Nothing);
+        let denied = "error connecting to /tmp/tmux-0/x (Permission denied)";
+        assert_eq!(said(1, denied), Answer::Failed(denied.into()));
+        assert_eq!(said(1, ""), Answer::Failed("tmux failed with exit code 1".into()));
+    }
+
+    #[test]
+    fn a_torn_line_costs_only_itself() {
+        let marks = "\t".repeat(MARKS.len());
+        let good = format!("gt-pane\t1\t3.3a\t$1\t5\t0\t%1\t7\t1\t0\t\t1{marks}\tname\tsh");
+        let rows = read_rows(&format!("{good}\nodd\n{good}\tx"));
+        assert_eq!(rows.len(), 2);
+        assert_eq!((rows[0].exit, rows[0].signal, rows[0].dead), (Some(0), None, true));
+        assert_eq!(rows[1].command, "sh\tx");
+    }
+
+    #[test]
+    fn a_socket_is_recognised_from_inside() {
+        assert!(Tmux::new(None).is_inside("/tmp/tmux-1000/default,123,0"));
+        assert!(!Tmux::new(Some("town")).is_inside("/tmp/tmux-1000/default,123,0"));
+        assert!(Tmux::new(Some("/run/t")).is_inside("/run/t,1,0"));
+    }
+
+    proptest! {
+        #[test]
+        fn marks_survive(text in ".{0,60}|[\\\\x0-9a-f\n\t;]{0,20}") {
+            let line = one_line(&text);
+            prop_assert!(!line.contains(['\n', '\t']));
+            prop_assert_eq!(from_one_line(&line), text);
+        }
+    }
+}
