@@ -58,11 +58,12 @@ impl Mux for Tmux {
             if taken.sessions.iter().any(|session| session.name == name) {
                 continue;
             }
+            let env = named(&spec.env, &name);
             let made = self.server.new_session(&Wanted {
                 name: &name,
                 window: &spec.window,
                 cwd,
-                env: &spec.env,
+                env: &env,
                 argv: &spec.argv,
                 marks: &marks,
                 on_end: &spec.on_end,
@@ -162,6 +163,12 @@ fn check(spec: &Spec) -> Result<()> {
     Ok(())
 }
 
+/// The environment with the name that the session really gets.
+fn named(env: &[(String, String)], name: &str) -> Vec<(String, String)> {
+    let value = |key: &str, value: &str| if key == "GT_SESSION" { name.into() } else { value.to_string() };
+    env.iter().map(|(key, old)| (key.clone(), value(key, old))).collect()
+}
+
 fn not_text(spec: &Spec) -> Failure {
     Failure::new(format!("cannot start in {}: the path is not UTF-8", spec.cwd.display()))
 }
@@ -215,6 +222,7 @@ pub fn snapshot(rows: Vec<Row>) -> Snapshot {
                     name: row.name,
                     marks: Marks { town, address, role, state, bead, since, instance, preset, hash },
                     attached: row.attached,
+                    activity: row.activity,
                     created: row.created,
                     panes: Vec::new(),
                 });
@@ -222,6 +230,7 @@ pub fn snapshot(rows: Vec<Row>) -> Snapshot {
                 &mut snapshot.sessions[last]
             }
         };
+        session.activity = session.activity.max(row.activity);
         // A person may have split the window above the agent's pane.
         let first = if row.agent { 0 } else { session.panes.len() };
         session.panes.insert(first, pane);

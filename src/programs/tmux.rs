@@ -59,6 +59,8 @@ pub struct Row {
     pub name: String,
     /// Seconds since 1970.
     pub created: i64,
+    /// When something was last written to the window: seconds since 1970.
+    pub activity: i64,
     /// Clients that look at the session.
     pub attached: usize,
     /// `%9`
@@ -509,6 +511,7 @@ fn look_format() -> String {
         "version",
         "session_id",
         "session_created",
+        "window_activity",
         "session_attached",
         "pane_id",
         "pane_pid",
@@ -530,13 +533,14 @@ fn read_rows(text: &str) -> Vec<Row> {
 }
 
 fn read_row(line: &str) -> Option<Row> {
-    let mut fields = line.strip_prefix(LINE)?.strip_prefix('\t')?.splitn(13 + MARKS.len(), '\t');
+    let mut fields = line.strip_prefix(LINE)?.strip_prefix('\t')?.splitn(14 + MARKS.len(), '\t');
     let mut next = || fields.next();
     Some(Row {
         server: next()?.parse().ok()?,
         version: next()?.into(),
         session: next()?.into(),
         created: next()?.parse().unwrap_or_default(),
+        activity: next()?.parse().unwrap_or_default(),
         attached: next()?.parse().unwrap_or_default(),
         pane: next()?.into(),
         pid: next()?.parse().unwrap_or_default(),
@@ -592,7 +596,7 @@ mod tests {
     #[test]
     fn a_torn_line_costs_only_itself() {
         let marks = "\t".repeat(MARKS.len());
-        let good = format!("gt-pane\t1\t3.3a\t$1\t5\t0\t%1\t7\t1\t0\t\t1{marks}\tname\tsh");
+        let good = format!("gt-pane\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t1{marks}\tname\tsh");
         let rows = read_rows(&format!("{good}\nodd\n{good}\tx"));
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].exit, rows[0].signal, rows[0].dead), (Some(0), None, true));

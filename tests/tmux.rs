@@ -1,0 +1,283 @@
+//! The adapter against a real tmux: what a person types, what tmux misses, what a person has set.
+
+use gastown::mux::{self, Marks, Mux, Session, Snapshot, Spec};
+
+use crate::common::{World, wait_for};
+
+/// The world's own server, with one session of a person in it.
+fn server(world: &World) -> mux::tmux::Tmux {
+    world.tmux(["new-session", "-d", "-s", "person", "--", "sleep", "1000"]).ok();
+    on_socket(world)
+}
+
+fn on_socket(world: &World) -> mux::tmux::Tmux {
+    let path = world.tmux(["display-message", "-p", "#{socket_path}"]).ok().stdout;
+    mux::tmux::Tmux::new(Some(path.trim()))
+}
+
+fn spec(world: &World, name: &str, argv: &[&str]) -> Spec {
+    Spec {
+        name: name.into(),
+        window: "work".into(),
+        cwd: world.real(),
+        env: vec![("PATH".into(), std::env::var("PATH").unwrap()), ("GT_SESSION".into(), name.into())],
+        argv: argv.iter().map(|word| (*word).into()).collect(),
+        marks: Marks { town: "/town".into(), address: format!("rig/{name}"), ..Marks::default() },
+        on_end: Vec::new(),
+    }
+}
+
+fn look(tmux: &impl Mux) -> Snapshot {
+    let snapshot = tmux.look().unwrap();
+    assert_eq!(snapshot.unknown, None);
+    snapshot
+}
+
+fn find<'a>(snapshot: &'a Snapshot, name: &str) -> &'a Session {
+    snapshot
+        .sessions
+        .iter()
+        .find(|session| session.name == name)
+        .unwrap_or_else(|| panic!("{name}: {snapshot:?}"))
+}
+
+fn odd_texts() -> Vec<String> {
+    let mut texts: Vec<String> = [
+        "ends in ;",
+        "\\;",
+        ";",
+        "it's \"quoted\" $(touch /tmp/gt-owned) `id` #{pid} #(touch /tmp/gt-owned)",
+        "two\nlines\tand a tab",
+        "\u{1F9A1} badger",
+        "-x --flag",
+        "back\\slash \\x41",
+        "",
+    ]
+    .map(String::from)
+    .into();
+    texts.push("long ".repeat(60));
+    texts
+}
+
+#[test]
+fn odd_texts_survive_in_environment_arguments_and_marks() {
+    let world = World::new();
+    let tmux = server(&world);
+    for (number, text) in odd_texts().into_iter().enumerate() {
+        let out = world.str(format!("out-{number}"));
+        let script =
+            "printf '%s\\0%s' \"$TITLE\" \"$2\" > \"$1.new\" && mv \"$1.new\" \"$1\"; exec sleep 1000";
+        let mut spec = spec(&world, &format!("odd-{number}"), &["sh", "-c", script, "sh", &out, &text]);
+        spec.env.push(("TITLE".into(), text.clone()));
+        spec.marks.preset.clone_from(&text);
+        let started = tmux.start(&spec, &Snapshot::default()).unwrap();
+        tmux.mark(&started.session, &[("bead", &text)]).unwrap();
+        let seen = wait_for("the program's word", || std::fs::read_to_string(&out).ok());
+        assert_eq!(seen, format!("{text}\0{text}"));
+        let snapshot = look(&tmux);
+        let session = find(&snapshot, &started.name);
+        assert_eq!((&session.marks.preset, &session.marks.bead), (&text, &text));
+        assert_eq!(session.panes[0].id, started.pane);
+    }
+    assert!(!std::path::Path::new("/tmp/gt-owned").exists());
+}
+
+#[test]
+fn a_folder_and_a_window_with_formats_in_their_names_stay_names() {
+    let world = World::new();
+    let tmux = server(&world);
+    let folder = world.real().join("a #(touch owned) #S;");
+    std::fs::create_dir(&folder).unwrap();
+    let spec = Spec {
+        cwd: folder.clone(),
+        window: "#S;".into(),
+        ..spec(&world, "formats", &["sh", "-c", "pwd > here; exec sleep 1000"])
+    };
+    tmux.start(&spec, &Snapshot::default()).unwrap();
+    let seen = wait_for("the folder", || {
+        std::fs::read_to_string(folder.join("here")).ok().filter(|text| text.ends_with('\n'))
+    });
+    assert_eq!(seen.trim_end(), folder.to_str().unwrap());
+    assert_eq!(world.tmux(["list-windows", "-t", "=formats", "-F", "#{window_name}"]).ok().stdout, "#S;\n");
+    assert!(!folder.join("owned").exists());
+}
+
+#[test]
+fn an_environment_larger_than_one_message_arrives_whole() {
+    let world = World::new();
+    let tmux = server(&world);
+    let text = "it's; \\ large\n".repeat(4_000);
+    let out = world.str("out");
+    let mut spec = spec(
+        &world,
+        "large",
+        &["sh", "-c", "printf %s \"$BIG\" > \"$1.new\"; mv \"$1.new\" \"$1\"; exec sleep 99", "sh", &out],
+    );
+    spec.env.push(("BIG".into(), text.clone()));
+    tmux.start(&spec, &Snapshot::default()).unwrap();
+    assert_eq!(wait_for("the text", || std::fs::read_to_string(&out).ok()), text);
+    assert!(
+        tmux.start(&spec, &Snapshot::default()).unwrap().name == "large-2",
+        "a taken name is seen there too"
+    );
+    spec.env.push(("BIGGER".into(), "x".repeat(200_000)));
+    let error = tmux.start(&spec, &Snapshot::default()).unwrap_err().to_string();
+    assert_eq!(error, "too large for a program's start: 'BIGGER' with 200007 bytes; the system takes 131071");
+}
+
+#[test]
+fn what_cannot_be_started_is_refused_before_tmux_is_asked() {
+    let world = World::new();
+    let tmux = server(&world);
+    let missing = tmux.start(&spec(&world, "x", &["no-such-agent"]), &Snapshot::default()).unwrap_err();
+    assert_eq!(missing.to_string(), "no-such-agent is not installed or not on PATH");
+    let nowhere = Spec { cwd: "/no/such".into(), ..spec(&world, "x", &["sleep", "1"]) };
+    let error = tmux.start(&nowhere, &Snapshot::default()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot start x: no folder /no/such");
+    for name in ["a.b", "a:b"] {
+        let error = tmux.start(&spec(&world, name, &["sleep", "1"]), &Snapshot::default()).unwrap_err();
+        assert!(error.to_string().contains("cannot name a session"), "{error}");
+    }
+    assert_eq!(look(&tmux).sessions.len(), 1);
+}
+
+#[test]
+fn a_taken_name_gets_a_number_and_the_other_session_stays() {
+    let world = World::new();
+    let tmux = server(&world);
+    world.tmux(["new-session", "-d", "-s", "gt-rig-Nux", "--", "sleep", "1000"]).ok();
+    let out = world.str("name");
+    let script = "printf %s \"$GT_SESSION\" > \"$1.new\"; mv \"$1.new\" \"$1\"; exec sleep 1000";
+    let wanted = spec(&world, "gt-rig-Nux", &["sh", "-c", script, "sh", &out]);
+    // Once known from the look, once found out by tmux's refusal.
+    let known = tmux.start(&wanted, &look(&tmux)).unwrap();
+    let refused = tmux.start(&wanted, &Snapshot::default()).unwrap();
+    assert_eq!((known.name.as_str(), refused.name.as_str()), ("gt-rig-Nux-2", "gt-rig-Nux-3"));
+    assert!(wait_for("its own name", || std::fs::read_to_string(&out).ok()).starts_with("gt-rig-Nux-"));
+    let snapshot = look(&tmux);
+    assert_eq!(find(&snapshot, "gt-rig-Nux").marks.town, "");
+    tmux.stop(&[&known.session, "$999", &refused.session]).unwrap();
+    assert_eq!(look(&tmux).sessions.len(), 2, "ours are gone, theirs are not");
+    // Not even by id, as after a restart of the server that gave the id to somebody else.
+    tmux.stop(&[&find(&snapshot, "gt-rig-Nux").id]).unwrap();
+    assert_eq!(look(&tmux).sessions.len(), 2);
+}
+
+#[test]
+fn a_persons_options_disturb_nothing() {
+    let world = World::new();
+    let options = [
+        "base-index 1",
+        "pane-base-index 1",
+        "detach-on-destroy off",
+        "default-shell /bin/false",
+        "default-command 'exit 3'",
+        "exit-empty off",
+        "destroy-unattached on",
+        "remain-on-exit off",
+        "automatic-rename on",
+        "set-titles on",
+        "update-environment 'GT_ADDRESS PATH'",
+        "default-size 20x5",
+        "renumber-windows on",
+        "history-limit 10",
+        "status off",
+    ];
+    let text: String = options.iter().map(|option| format!("set -g {option}\n")).collect();
+    world.write("home/.tmux.conf", &text);
+    let own =
+        ["new-session", "-d", "-s", "person", "--", "sleep", "1000", ";", "set-option", "-t", "=person:"];
+    let mut person = world.command("tmux", "");
+    person.args(["-u", "-L", &world.socket]).args(own).args(["destroy-unattached", "off"]);
+    crate::common::finish(&mut person).ok();
+    let tmux = on_socket(&world);
+    let before = world.tmux(["show-options", "-g"]).ok().stdout;
+    let mut wanted = spec(&world, "quiet", &["sh", "-c", "exit 7"]);
+    wanted.env.push(("GT_ADDRESS".into(), "rig/quiet".into()));
+    let out = world.str("ended");
+    wanted.on_end = vec!["touch".into(), out.clone()];
+    tmux.start(&wanted, &Snapshot::default()).unwrap();
+    let exit = wait_for("its end", || {
+        find(&look(&tmux), "quiet").panes.first().filter(|pane| pane.dead).map(|pane| pane.exit)
+    });
+    assert_eq!(exit, Some(7));
+    assert_eq!(world.tmux(["show-options", "-g"]).ok().stdout, before);
+}
+
+#[test]
+fn the_end_hook_runs_its_words_and_shows_nothing_in_anybodys_pane() {
+    let world = World::new();
+    let tmux = server(&world);
+    let out = world.str("ended; it's #{pid} $(x)");
+    let mut wanted = spec(&world, "short", &["true"]);
+    let script = "echo noise; echo more >&2; printf %s \"$2\" > \"$1.new\"; mv \"$1.new\" \"$1\"; exit 9";
+    wanted.on_end = ["sh", "-c", script, "sh", &out, "a b;"].map(String::from).into();
+    tmux.start(&wanted, &Snapshot::default()).unwrap();
+    assert_eq!(wait_for("the hook", || std::fs::read_to_string(&out).ok()), "a b;");
+    let modes = world.tmux(["list-panes", "-a", "-F", "#{pane_in_mode}"]).ok().stdout;
+    assert_eq!(modes, "0\n0\n");
+}
+
+#[test]
+fn deaths_that_tmux_missed_are_seen_with_their_signal() {
+    let world = World::new();
+    let tmux = server(&world);
+    let mut taken = look(&tmux);
+    let started: Vec<_> = (0..40)
+        .map(|number| tmux.start(&spec(&world, &format!("s{number}"), &["sleep", "1000"]), &taken).unwrap())
+        .collect();
+    for session in &started {
+        let pid = rustix::process::Pid::from_raw(session.pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    taken = wait_for("all deaths", || {
+        let snapshot = look(&tmux);
+        let all = snapshot.ours("/town").all(|session| !session.alive());
+        all.then_some(snapshot)
+    });
+    // Whatever tmux had missed was asked for again in the same look.
+    let complete = taken.ours("/town").filter(|session| session.panes[0].signal == Some(9)).count();
+    assert_eq!(complete, 40);
+}
+
+#[test]
+fn a_paste_arrives_whole_and_a_dead_pane_keeps_nothing() {
+    let world = World::new();
+    let tmux = server(&world);
+    let out = world.str("pasted");
+    let script =
+        "stty raw -echo; printf '\\033[?2004hready'; dd bs=1 count=70 of=\"$1\" 2>/dev/null; exec sleep 1000";
+    let started =
+        tmux.start(&spec(&world, "reader", &["sh", "-c", script, "sh", &out]), &Snapshot::default()).unwrap();
+    wait_for("the program", || tmux.capture(&started.pane, 5).unwrap().contains("ready").then_some(()));
+    tmux.paste(&started.pane, "one;\n$(two) #{pid}\x1b[201~\x03 \u{1F9A1} and more text up to the count;")
+        .unwrap();
+    tmux.keys(&started.pane, &["Enter".into()]).unwrap();
+    let seen = wait_for("the text", || std::fs::read(&out).ok().filter(|bytes| bytes.len() == 70));
+    let seen = String::from_utf8_lossy(&seen).into_owned();
+    assert_eq!(
+        seen,
+        "\x1b[200~one;\r$(two) #{pid}[201~ \u{1F9A1} and more text up to the count;\x1b[201~"[..70]
+            .to_string()
+    );
+
+    let ended = tmux.start(&spec(&world, "dead", &["true"]), &Snapshot::default()).unwrap();
+    wait_for("its end", || (!find(&look(&tmux), "dead").alive()).then_some(()));
+    for pane in [ended.pane.as_str(), "%999"] {
+        let error = tmux.paste(pane, "secret").unwrap_err().to_string();
+        assert!(error.contains("the pane is gone"), "{error}");
+    }
+    assert_eq!(world.tmux(["list-buffers"]).ok().stdout, "");
+    let person = find(&look(&tmux), "person").panes[0].id.clone();
+    assert!(tmux.paste(&person, "never").is_err(), "a pane that is not ours is not pasted into");
+}
+
+#[test]
+fn an_unreadable_server_is_unknown_and_an_absent_one_is_empty() {
+    let world = World::new();
+    let nothing = mux::tmux::Tmux::new(Some(&world.str("no-socket"))).look().unwrap();
+    assert_eq!(nothing, Snapshot::default());
+    world.write("blocked", "no socket");
+    let blocked = mux::tmux::Tmux::new(Some(&world.str("blocked/socket"))).look().unwrap();
+    assert!(blocked.unknown.is_some(), "{blocked:?}");
+}
