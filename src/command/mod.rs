@@ -121,6 +121,26 @@ impl Ctx {
         }
     }
 
+    /// Where configuration is looked for.
+    pub fn sources(&self, town: &Town, rig: Option<&Rig>) -> crate::config::Sources {
+        let home = || self.var("HOME").map(|home| PathBuf::from(home).join(".config"));
+        let user = self.var("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
+        crate::config::Sources {
+            user: user.map(|dir| dir.join("gastown")),
+            env: self.env.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            ..town.sources(rig)
+        }
+    }
+
+    /// What keeps sessions here: tmux on the socket that is configured, or minimal mode.
+    ///
+    /// # Errors
+    /// As [`crate::mux::open`].
+    pub fn mux(&self, settings: &crate::config::Settings) -> Result<Box<dyn crate::mux::Mux>> {
+        let socket = self.var("GASTOWN_TMUX_SOCKET").or(settings.tmux.socket.as_deref());
+        crate::mux::open(crate::config::schema::Multiplexer::Auto, socket)
+    }
+
     /// Who runs this.
     ///
     /// # Errors

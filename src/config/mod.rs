@@ -68,3 +68,8 @@ pub fn role(sources: &Sources, role: Role, asked: &[String], bead: Option<&Bead>
         presets: Vec::new(),
     })
 }
+
+/// The branch that work lands on: `merge.target`, which `rig add` writes down, else `main`.
+pub fn target(settings: &Settings) -> String {
+    settings.merge.target.clone().unwrap_or_else(|| "main".into())
+}
