@@ -36,6 +36,7 @@ pub mod unsling;
 pub mod witness;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -213,7 +214,13 @@ pub fn print(text: &str) -> Result<()> {
 
 /// The program: its arguments, its command, its exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = match as_bd(std::env::args_os()) {
+        Some(words) => {
+            Ok(Cli { global: Global::default(), command: Command::Bd(crate::cli::bd::Raw { words }) })
+        }
+        None => Cli::try_parse(),
+    };
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -225,6 +232,12 @@ pub fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => ExitCode::from(complain(&error, json) as u8),
     }
+}
+
+/// bd's words, when the program was started under the name `bd` (`<town>/bin/bd` links to gt).
+fn as_bd(mut words: impl Iterator<Item = OsString>) -> Option<Vec<OsString>> {
+    let name = words.next()?;
+    (std::path::Path::new(&name).file_name()? == "bd").then(|| words.collect())
 }
 
 /// Prints an error and its hint to standard error; gives the exit code.
