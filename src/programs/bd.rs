@@ -1,8 +1,284 @@
-//! The `bd` program: where it is and what it can.
+//! The `bd` program: where it is, which version it is, and how it is called. What is said to it is in [`crate::beads::bd`].
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::process::{Output, Process};
+use crate::failure::{Exit, Failure};
+
+/// One process at a time may have a store of bd 1.0 open, so a call can wait for many others.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a program said about itself is kept in the store's folder under this name, so that it is asked once.
+const PROBE_FILE: &str = "gt.bd.json";
 
 /// Whether a `bd` that is not gt itself is on PATH.
 pub fn found() -> bool {
-    false
+    find().is_some()
+}
+
+/// The first `bd` on PATH that is neither gt under that name nor a town's own `bin/bd`.
+pub fn find() -> Option<PathBuf> {
+    let own = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
+    which::which_all("bd").ok()?.find(|path| !is_gt(path, own.as_deref()))
+}
+
+fn is_gt(path: &Path, own: Option<&Path>) -> bool {
+    let in_a_town = path.parent().and_then(Path::parent).is_some_and(|root| {
+        path.parent().and_then(Path::file_name) == Some(OsStr::new("bin")) && root.join("mayor").is_dir()
+    });
+    in_a_town || path.canonicalize().is_ok_and(|real| Some(real.as_path()) == own)
+}
+
+/// Becomes bd with these words, on this terminal, for the store in `dir`. Who acts is what the environment says, as
+/// for a bd that was called directly.
+///
+/// # Errors
+/// When bd is not there or cannot be started; else it does not return.
+pub fn pass_through(words: &[OsString], dir: &Path) -> Result<Exit> {
+    let path = find().ok_or_else(|| missing(dir))?;
+    Err(Process::new(path).args(words).env("BEADS_DIR", dir).env("BEADS_NO_DAEMON", "1").exec())
+}
+
+/// What to say when a store of bd's is met and bd is not there.
+pub fn missing(dir: &Path) -> anyhow::Error {
+    Failure::new(format!("the store in {} was made by bd, and bd is not on PATH", dir.display()))
+        .hint(
+            "install bd; or move to the embedded store: where bd is, bd export > beads.jsonl; \
+             here move that .beads aside, then: gt bd init && gt bd import beads.jsonl",
+        )
+        .into()
+}
+
+fn environment(dir: &Path, actor: &str) -> [(&'static str, OsString); 4] {
+    [
+        ("BEADS_DIR", dir.into()),
+        ("BD_ACTOR", actor.into()),
+        ("BEADS_ACTOR", actor.into()),
+        // Its daemon would go on after this call, and would commit to whatever branch is checked out.
+        ("BEADS_NO_DAEMON", "1".into()),
+    ]
+}
+
+/// Major, minor, patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl Version {
+    /// Reads `bd version 1.0.5 (dev)`.
+    pub fn parse(text: &str) -> Option<Version> {
+        let word = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+        let mut numbers = word.split(['.', '-', '+']).map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(Version(next()?, next()?, next().unwrap_or(0)))
+    }
+
+    /// Whether `list` gives dependencies, beads have a metadata field, and `import` writes all its lines in one
+    /// transaction: the line that keeps its beads in Dolt.
+    pub fn is_whole(self) -> bool {
+        self >= Version(1, 0, 0)
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// A bd program whose version is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is.
+    pub version: Version,
+    /// Size and time of the file, by which a replaced program is noticed.
+    stamp: (u64, u64),
+}
+
+impl Program {
+    /// Asks the program which version it is. One call.
+    ///
+    /// # Errors
+    /// When it cannot be run, or says nothing that looks like a version, or one before 0.46.
+    pub fn probe(path: &Path) -> Result<Program> {
+        let output = Process::new(path).arg("--version").timeout(LIMIT).run()?;
+        let Some(version) = Version::parse(&output.text()).filter(|_| output.ok()) else {
+            crate::fail!("{} is no bd: it has no version to show", path.display(); "see what it is with: {} --version", path.display());
+        };
+        if version < Version(0, 46, 0) {
+            crate::fail!("bd {version} at {} is too old", path.display(); "install bd 0.46 or later, or use the embedded store: [beads] store = \"embedded\"");
+        }
+        Ok(Program { path: path.to_path_buf(), version, stamp: stamp(path) })
+    }
+
+    /// The program on PATH for the store in `dir`; asked for its version only when it is another one than last time.
+    ///
+    /// # Errors
+    /// When there is none, or as [`Program::probe`].
+    pub fn for_store(dir: &Path) -> Result<Program> {
+        let path = find().ok_or_else(|| missing(dir))?;
+        let file = dir.join(PROBE_FILE);
+        let known = std::fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Program>(&text).ok());
+        if let Some(known) = known.filter(|known| known.path == path && known.stamp == stamp(&path)) {
+            return Ok(known);
+        }
+        let program = Program::probe(&path)?;
+        if let Ok(text) = serde_json::to_vec(&program) {
+            // Kept for speed alone: a folder that cannot be written costs one call more next time.
+            let _ = std::fs::write(file, text);
+        }
+        Ok(program)
+    }
+
+    /// A call about the store in `dir`, signed by `actor`.
+    pub fn call<S: AsRef<OsStr>>(
+        &self,
+        dir: &Path,
+        actor: &str,
+        words: impl IntoIterator<Item = S>,
+    ) -> Process {
+        let mut process = Process::new(&self.path).args(words).timeout(LIMIT);
+        for (key, value) in environment(dir, actor) {
+            process = process.env(key, value);
+        }
+        match dir.parent().filter(|parent| parent.is_dir()) {
+            Some(parent) => process.cwd(parent),
+            None => process,
+        }
+    }
+
+    /// Makes a store in the empty folder `scratch` and gives the `.beads` made there. Two calls: what this version's
+    /// `init` can be told to leave alone, and the making.
+    ///
+    /// # Errors
+    /// When bd cannot make it.
+    pub fn init(&self, scratch: &Path, prefix: &str) -> Result<PathBuf> {
+        let run = |words: &[&str]| {
+            let mut process = Process::new(&self.path).args(words).cwd(scratch).timeout(LIMIT);
+            for key in ["BEADS_DIR", "BEADS_DB", "GIT_DIR", "GIT_WORK_TREE"] {
+                process = process.env_remove(key);
+            }
+            process.env("BEADS_NO_DAEMON", "1").env("GIT_CEILING_DIRECTORIES", scratch).run()
+        };
+        let help = run(&["init", "--help"])?.text();
+        let mut words = vec!["init", "--prefix", prefix, "--quiet"];
+        for (flag, value) in [
+            ("--skip-hooks", None),
+            ("--skip-merge-driver", None),
+            ("--skip-agents", None),
+            ("--non-interactive", None),
+            ("--role", Some("maintainer")),
+        ] {
+            if knows(&help, flag) {
+                words.push(flag);
+                words.extend(value);
+            }
+        }
+        let output = run(&words)?;
+        let made = scratch.join(".beads");
+        if output.ok() && made.is_dir() {
+            return Ok(made);
+        }
+        crate::fail!("bd init failed: {}", complaint(&output))
+    }
+}
+
+/// Whether a help text lists the flag.
+fn knows(help: &str, flag: &str) -> bool {
+    help.split_whitespace().any(|word| word.trim_end_matches(',') == flag)
+}
+
+fn stamp(path: &Path) -> (u64, u64) {
+    let Ok(about) = path.metadata() else { return (0, 0) };
+    let modified = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    (about.len(), modified.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
+}
+
+/// What bd says went wrong: `{"error": …}` on standard output or error, or text; warnings left out. One line.
+pub fn complaint(output: &Output) -> String {
+    if output.timed_out {
+        return format!("no answer within {} s", LIMIT.as_secs());
+    }
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if let Some(error) = [&stdout, &stderr].into_iter().find_map(|text| json_error(text)) {
+        return error;
+    }
+    let mut lines = stderr.lines().chain(stdout.lines()).map(str::trim).filter(|line| !line.is_empty());
+    let said = lines
+        .clone()
+        .find(|line| line.starts_with("Error"))
+        .or_else(|| lines.find(|line| !line.to_lowercase().starts_with("warning")));
+    match (said, output.signal) {
+        (Some(line), _) => line.trim_start_matches("Error: ").to_string(),
+        (None, Some(signal)) => format!("it was ended by signal {signal}"),
+        (None, None) => "it said nothing".into(),
+    }
+}
+
+/// The error of a JSON object that may stand among other lines.
+fn json_error(text: &str) -> Option<String> {
+    let start = text.find('{')?;
+    let object = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>().next()?.ok()?;
+    object.get("error")?.as_str().map(str::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(stdout: &str, stderr: &str) -> Output {
+        Output { code: Some(1), signal: None, timed_out: false, stdout: stdout.into(), stderr: stderr.into() }
+    }
+
+    #[test]
+    fn versions_are_read_and_compared() {
+        assert_eq!(Version::parse("bd version 1.0.5 (dev)"), Some(Version(1, 0, 5)));
+        assert_eq!(Version::parse("bd version 0.46.0-rc1 (abc)"), Some(Version(0, 46, 0)));
+        assert_eq!(Version::parse("bread 7"), None);
+        assert_eq!(Version::parse(""), None);
+        assert!(Version(1, 0, 0).is_whole() && !Version(0, 63, 3).is_whole());
+    }
+
+    #[test]
+    fn a_complaint_is_found_wherever_it_stands() {
+        let warning = "warning: beads.role not configured\n  Fix: git config beads.role maintainer\n";
+        assert_eq!(complaint(&output("{\"error\": \"no such id\"}\n", warning)), "no such id");
+        assert_eq!(complaint(&output("", "{\n  \"error\": \"bad type\"\n}\n")), "bad type");
+        assert_eq!(complaint(&output("", &format!("{warning}Error: no database\nHint: x"))), "no database");
+        assert_eq!(complaint(&output("", "")), "it said nothing");
+    }
+
+    #[test]
+    fn flags_are_looked_for_as_whole_words() {
+        let help = "  -q, --quiet         Suppress\n      --skip-hooks    Skip --rolex\n";
+        assert!(knows(help, "--skip-hooks") && knows(help, "--quiet"));
+        assert!(!knows(help, "--role") && !knows(help, "--skip"));
+    }
+
+    #[test]
+    fn gt_under_the_name_of_bd_is_not_bd() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for folder in ["town/bin", "town/mayor", "bin"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        let own = root.join("gt");
+        std::fs::write(&own, "x").unwrap();
+        std::fs::write(root.join("town/bin/bd"), "a copy of gt").unwrap();
+        std::os::unix::fs::symlink(&own, root.join("bin/bd")).unwrap();
+        std::fs::write(root.join("bin/other"), "y").unwrap();
+        assert!(is_gt(&root.join("town/bin/bd"), Some(&own)));
+        assert!(is_gt(&root.join("bin/bd"), Some(&own)));
+        assert!(!is_gt(&root.join("bin/other"), Some(&own)));
+    }
 }
 
 /// Hands bd's words to the real bd, for the store in `dir`.
