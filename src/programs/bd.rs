@@ -280,15 +280,3 @@ mod tests {
         assert!(!is_gt(&root.join("bin/other"), Some(&own)));
     }
 }
-
-/// Hands bd's words to the real bd, for the store in `dir`.
-///
-/// # Errors
-/// When bd is not there or cannot be started.
-pub fn pass_through(
-    words: &[std::ffi::OsString],
-    dir: &std::path::Path,
-) -> anyhow::Result<crate::failure::Exit> {
-    let _ = words;
-    crate::fail!("{} was made by bd, which is not on PATH", dir.display(); "install bd, or export its beads where it is")
-}
