@@ -1,0 +1,110 @@
+//! What the documents show is true: commands parse, links lead somewhere.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The documents a person reads, with their text.
+fn documents() -> Vec<(PathBuf, String)> {
+    let mut paths: Vec<PathBuf> =
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].iter().map(|name| root().join(name)).collect();
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            paths.push(path);
+        }
+    }
+    paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+/// The `gt …` commands of a text, as words: lines of code blocks (with the lines that their quotes span), and code
+/// spans. True for a whole command; a span may just name one (`gt rig add`).
+fn commands(text: &str) -> Vec<(Vec<String>, bool)> {
+    let mut found = Vec::new();
+    let mut fence: Option<String> = None;
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let ticks: String = line.trim_start().chars().take_while(|c| *c == '`').collect();
+        match &fence {
+            Some(open) if ticks.len() >= open.len() => fence = None,
+            None if ticks.len() >= 3 => fence = Some(ticks),
+            Some(_) => {
+                let line = line.trim_start();
+                if line.starts_with("gt ") || line.starts_with("GASTOWN_") {
+                    let mut command = line.to_string();
+                    while shlex::split(&command).is_none() {
+                        command.push('\n');
+                        command.push_str(lines.next().unwrap_or_else(|| panic!("no end: {command}")));
+                    }
+                    found.push((words(&command), true));
+                }
+            }
+            None => {
+                let spans = line.split('`').skip(1).step_by(2).filter(|span| span.starts_with("gt "));
+                found.extend(spans.map(|span| (words(span), false)));
+            }
+        }
+    }
+    found
+}
+
+/// Its words as a shell would have them: without variables before it, up to a comment or the next command.
+fn words(command: &str) -> Vec<String> {
+    let words = shlex::split(command).unwrap_or_else(|| panic!("not a shell's words: {command}"));
+    words
+        .into_iter()
+        .skip_while(|word| word.contains('=') && !word.starts_with('-'))
+        .take_while(|word| !matches!(word.as_str(), "|" | "&&" | ">" | "…"))
+        .collect()
+}
+
+#[test]
+fn every_command_shown_is_one_that_gt_takes() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (path, text) in documents() {
+        for (command, whole) in commands(&text) {
+            count += 1;
+            if let Err(error) = gastown::cli::Cli::try_parse_from(&command) {
+                let named = !whole && error.kind() == ErrorKind::MissingRequiredArgument;
+                if !named && !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+                    let first = error.to_string().lines().next().unwrap_or_default().to_string();
+                    wrong.push(format!("{}: {}: {first}", path.display(), command.join(" ")));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(count > 40, "only {count} commands were found: is the search broken?");
+}
+
+#[test]
+fn links_lead_to_files() {
+    let mut broken = Vec::new();
+    for (path, text) in documents() {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !file.contains("://") && !path.parent().unwrap().join(file).exists() {
+                broken.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+/// The ten commands of a day are in the README, on its first screen.
+#[test]
+fn the_readme_begins_with_what_counts() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let screen: String = readme.lines().take(70).map(|line| format!("{line}\n")).collect();
+    for wanted in
+        ["scripts/demo", "scripts/test", "gt install", "gt rig add", "gt sling", "gt status", "gt attach"]
+    {
+        assert!(screen.contains(wanted), "{wanted} is not on the first screen of the README");
+    }
+}
