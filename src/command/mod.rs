@@ -124,13 +124,7 @@ impl Ctx {
 
     /// Where configuration is looked for.
     pub fn sources(&self, town: &Town, rig: Option<&Rig>) -> crate::config::Sources {
-        let home = || self.var("HOME").map(|home| PathBuf::from(home).join(".config"));
-        let user = self.var("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
-        crate::config::Sources {
-            user: user.map(|dir| dir.join("gastown")),
-            env: self.env.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            ..town.sources(rig)
-        }
+        town.sources(&self.env, rig)
     }
 
     /// What keeps sessions here: tmux on the socket that is configured, or minimal mode.
@@ -261,6 +255,9 @@ fn complain(error: &anyhow::Error, json: bool) -> Exit {
 }
 
 fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
+    for warning in crate::config::env::warnings(&ctx.env) {
+        ctx.note(&warning);
+    }
     match command {
         Command::Install(args) => install::run(ctx, args),
         Command::Doctor(args) => doctor::run(ctx, args),

@@ -1,33 +1,30 @@
 //! The layers of configuration, and what they come to (`presets.md`).
 //!
 //! Two kinds of files: *settings* say how this person, town or rig works ([`settings()`]); *presets* say what a role
-//! is ([`role()`]). The figment functions of the two are the whole story of precedence.
+//! is ([`role()`]). [`settings_stack`] and [`role_stack`] are the whole story of precedence.
 
+mod arrays;
+mod check;
+pub mod env;
+mod errors;
+pub mod explain;
+pub mod fugue;
+mod layer;
+pub mod placement;
+pub mod presets;
 pub mod schema;
-
-use std::path::PathBuf;
+mod sources;
+pub mod template;
 
 use anyhow::Result;
 
+pub use layer::{Layer, Origin, Stack};
 pub use schema::{RoleSettings, Runtime, Settings};
+pub use sources::{Sources, tmux_socket};
 
 use crate::address::Role;
 use crate::beads::Bead;
-
-/// Where configuration is looked for. Plain data, so that tests and `explain` can say what they mean.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    /// `$XDG_CONFIG_HOME/gastown` (or `~/.config/gastown`).
-    pub user: Option<PathBuf>,
-    /// The town's root.
-    pub town: Option<PathBuf>,
-    /// The rig's root, and its name.
-    pub rig: Option<(PathBuf, String)>,
-    /// The environment, as it was at start.
-    pub env: Vec<(String, String)>,
-    /// Flags: dotted key and TOML value.
-    pub flags: Vec<(String, String)>,
-}
+use crate::failure::Failure;
 
 /// A role as it is to be run: the preset's values and the runtime that they name.
 #[derive(Clone, Debug)]
@@ -44,13 +41,20 @@ pub struct ResolvedRole {
     pub presets: Vec<String>,
 }
 
+impl ResolvedRole {
+    /// The daemon's address, when one counts: never for a role whose placement is local.
+    pub fn address(&self) -> Option<&str> {
+        let elsewhere = self.settings.placement != schema::Where::Local;
+        self.settings.fugue_addr.as_deref().filter(|_| elsewhere)
+    }
+}
+
 /// The settings that count: built-in, user, town, rig, environment, flags.
 ///
 /// # Errors
 /// A broken file, an unknown key or a wrong value: file, line, column, key, and the nearest known key.
 pub fn settings(sources: &Sources) -> Result<Settings> {
-    let _ = sources;
-    Ok(Settings::default())
+    settings_stack(sources)?.extract()
 }
 
 /// What a role is: its own preset, the presets asked for (`asked`, else `GASTOWN_PRESET`, else the placement rule
@@ -59,17 +63,87 @@ pub fn settings(sources: &Sources) -> Result<Settings> {
 /// # Errors
 /// As [`settings()`]; also an unknown preset, a cycle in `extends`, an unknown runtime, an unset `${VAR}`.
 pub fn role(sources: &Sources, role: Role, asked: &[String], bead: Option<&Bead>) -> Result<ResolvedRole> {
-    let _ = (sources, asked, bead);
-    Ok(ResolvedRole {
-        role,
-        settings: RoleSettings::default(),
-        agent: String::new(),
-        runtime: Runtime::default(),
-        presets: Vec::new(),
-    })
+    let (stack, presets) = role_stack(sources, role, asked, bead)?;
+    resolve(&stack, role, presets)
 }
 
 /// The branch that work lands on: `merge.target`, which `rig add` writes down, else `main`.
 pub fn target(settings: &Settings) -> String {
     settings.merge.target.clone().unwrap_or_else(|| "main".into())
 }
+
+/// The layers of the settings, lowest first.
+///
+/// # Errors
+/// As [`settings()`].
+pub fn settings_stack(sources: &Sources) -> Result<Stack> {
+    Ok(settings_files(sources)?.over(env::settings(sources)?).over(sources::flags(sources, None)?))
+}
+
+/// The layers of a role, lowest first, and the presets among them by name.
+///
+/// # Errors
+/// As [`role()`].
+pub fn role_stack(
+    sources: &Sources,
+    role: Role,
+    asked: &[String],
+    bead: Option<&Bead>,
+) -> Result<(Stack, Vec<String>)> {
+    let mut names = Vec::new();
+    let files = settings_files(sources)?;
+    let asked = presets::asked(sources, asked, bead, || settings(sources))?;
+    let stack = files
+        .over(presets::load(sources, &[role.to_string()], &mut names)?)
+        .over(sources::rig_role(sources, role)?)
+        .over(presets::load(sources, &asked, &mut names)?)
+        .over(env::settings(sources)?)
+        .over(env::role(sources, role)?)
+        .over(sources::flags(sources, Some(role))?);
+    Ok((stack, names))
+}
+
+fn settings_files(sources: &Sources) -> Result<Stack> {
+    Ok(Stack::default()
+        .over([sources::built_in()?])
+        .over(sources::user(sources)?)
+        .over(sources::town(sources)?)
+        .over(sources::tmux_socket_file(sources)?)
+        .over(sources::rig(sources)?))
+}
+
+/// What the layers of a role come to.
+///
+/// # Errors
+/// An unknown runtime or remote, or none at all.
+pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<ResolvedRole> {
+    let mut settings: RoleSettings = stack.get(role.as_str())?.unwrap_or_default();
+    let agent = settings.agent.clone();
+    let Some(runtime) = stack.get(&format!("agents.{agent}"))?.filter(|_| !agent.is_empty()) else {
+        return Err(unknown(stack, role, "agent", &agent, "agents").into());
+    };
+    if let Some(name) = settings.remote.clone().filter(|_| settings.fugue_addr.is_none()) {
+        let remote: Option<schema::Remote> = stack.get(&format!("remotes.{name}"))?;
+        let Some(remote) = remote else {
+            return Err(unknown(stack, role, "remote", &name, "remotes").into());
+        };
+        settings.fugue_addr = Some(remote.fugue_addr);
+    }
+    Ok(ResolvedRole { role, settings, agent, runtime, presets })
+}
+
+/// A name in a role's table that no `[TABLE.NAME]` defines.
+fn unknown(stack: &Stack, role: Role, key: &str, name: &str, table: &str) -> Failure {
+    let path = format!("{role}.{key}");
+    if name.is_empty() {
+        return Failure::new(format!("{path} is not set: no layer says which runtime runs the {role}"))
+            .hint(format!("see the layers with: gt preset explain {role}"));
+    }
+    let known = stack.keys(table);
+    let place = stack.place(&path).map(|place| format!("{place}: ")).unwrap_or_default();
+    Failure::new(format!("{place}{path}: there is no [{table}.{name}]"))
+        .hint(errors::choices(name, known.iter().map(String::as_str)))
+}
+
+#[cfg(test)]
+mod tests;

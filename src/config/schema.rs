@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Role;
 use crate::beads::Choice;
 
 /// Everything settings files can say. In a preset file the same `agents`, `remotes` and `placement` may stand.
@@ -113,7 +114,7 @@ pub enum Strategy {
 
 /// A command: one text for `sh -c`, or words run as they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text or a list of texts")]
 pub enum Command {
     /// For `sh -c`.
     Text(String),
@@ -135,8 +136,71 @@ pub struct Worktree {
     pub submodules: bool,
 }
 
-/// What a role is: one table of a preset, named after the role.
+/// A preset file: what one or more roles are, and perhaps runtimes, remotes and placement rules of its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Preset {
+    /// The file's name without `.toml`; may be left out.
+    pub name: String,
+    /// One line for `gt preset list`.
+    pub description: String,
+    /// Presets that come under this one, lowest first.
+    pub extends: Vec<String>,
+    /// Drops the files of the same preset from lower places.
+    pub replace: bool,
+    /// `[mayor]`
+    pub mayor: RoleSettings,
+    /// `[deacon]`
+    pub deacon: RoleSettings,
+    /// `[witness]`
+    pub witness: RoleSettings,
+    /// `[refinery]`
+    pub refinery: RoleSettings,
+    /// `[polecat]`
+    pub polecat: RoleSettings,
+    /// `[crew]`
+    pub crew: RoleSettings,
+    /// `[plugin]`
+    pub plugin: RoleSettings,
+    /// As in [`Settings`].
+    pub agents: BTreeMap<String, Runtime>,
+    /// As in [`Settings`].
+    pub remotes: BTreeMap<String, Remote>,
+    /// As in [`Settings`].
+    pub placement: BTreeMap<String, Placement>,
+}
+
+impl Preset {
+    /// Its roles.
+    pub fn roles(&self) -> [(Role, &RoleSettings); 7] {
+        [
+            (Role::Mayor, &self.mayor),
+            (Role::Deacon, &self.deacon),
+            (Role::Witness, &self.witness),
+            (Role::Refinery, &self.refinery),
+            (Role::Polecat, &self.polecat),
+            (Role::Crew, &self.crew),
+            (Role::Plugin, &self.plugin),
+        ]
+    }
+}
+
+/// What counts of a rig's `config.json` here; its other keys are no settings.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct RigSections {
+    /// As in [`Settings`].
+    pub merge: Merge,
+    /// As in [`Settings`].
+    pub worktree: Worktree,
+    /// For the role polecat.
+    pub max_workers: Option<usize>,
+    /// For the role polecat.
+    pub worker_spawn_delay: Option<String>,
+}
+
+/// What a role is: one table of a preset, named after the role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoleSettings {
     /// A runtime's name.
@@ -171,6 +235,28 @@ pub struct RoleSettings {
     pub sandbox: Sandbox,
     /// What tmux shows; one window with the agent when empty.
     pub windows: Vec<Window>,
+}
+
+impl Default for RoleSettings {
+    fn default() -> Self {
+        RoleSettings {
+            agent: String::new(),
+            unattended: false,
+            placement: Where::Local,
+            multiplexer: Multiplexer::Auto,
+            fugue_addr: None,
+            remote: None,
+            tags: Vec::new(),
+            max_workers: 1,
+            worker_spawn_delay: "0s".into(),
+            env: BTreeMap::new(),
+            names: Vec::new(),
+            start_directory: "{{worktree}}".into(),
+            restart: Restart::Never,
+            sandbox: Sandbox::Worktree,
+            windows: Vec::new(),
+        }
+    }
 }
 
 /// `placement`

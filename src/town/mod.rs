@@ -2,7 +2,7 @@
 
 pub mod files;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::beads;
 use crate::config;
-use crate::config::schema::{Merge, Worktree};
 
 /// A town on disk.
 #[derive(Clone, Debug)]
@@ -164,12 +163,12 @@ impl Town {
         self.root.join("bin")
     }
 
-    /// Where configuration for this town (and rig) is looked for, from this process's environment.
-    pub fn sources(&self, rig: Option<&Rig>) -> config::Sources {
+    /// Where configuration for this town (and rig) is looked for; `env` is the environment (`Ctx::env`).
+    pub fn sources(&self, env: &HashMap<String, String>, rig: Option<&Rig>) -> config::Sources {
         config::Sources {
             town: Some(self.root.clone()),
             rig: rig.map(|rig| (rig.root.clone(), rig.name.clone())),
-            ..config::Sources::default()
+            ..config::Sources::from_env(env)
         }
     }
 
@@ -231,13 +230,4 @@ impl Rig {
             actor: actor.to_string(),
         })
     }
-}
-
-/// The `[merge]` and `[worktree]` of a rig, with the settings' layers under them.
-#[derive(Clone, Debug, Default)]
-pub struct RigRules {
-    /// How it merges.
-    pub merge: Merge,
-    /// How worktrees are prepared.
-    pub worktree: Worktree,
 }

@@ -1,0 +1,250 @@
+//! Whether a file's values have sense: their types first, then what types cannot tell.
+
+use anyhow::Result;
+use figment::value::{Dict, Value};
+use regex::Regex;
+
+use super::layer::Layer;
+use super::schema::{Preset, RigSections, Runtime, Screen, Settings};
+use super::{RoleSettings, arrays, errors, fugue, template};
+use crate::address::{Role, is_polecat_name};
+use crate::failure::Failure;
+use crate::time::parse_duration;
+
+/// What a layer is to be read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A settings file, or variables and flags about settings.
+    Settings,
+    /// A preset file, or variables and flags about roles.
+    Preset,
+    /// A rig's `config.json`.
+    Rig,
+}
+
+/// A value at a path that makes no sense.
+struct Fault {
+    path: Vec<String>,
+    message: String,
+    hint: String,
+}
+
+enum Typed {
+    Settings(Box<Settings>),
+    Preset(Box<Preset>),
+    Rig(Box<RigSections>),
+}
+
+/// Checks the types alone.
+pub(super) fn types(kind: Kind, layer: &Layer) -> Result<(), Failure> {
+    typed(kind, layer).map(|_| ())
+}
+
+/// Checks everything.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub(super) fn layer(kind: Kind, layer: &Layer) -> Result<()> {
+    let mut faults = Faults(Vec::new());
+    match typed(kind, layer)? {
+        Typed::Settings(settings) => faults.settings(&settings),
+        Typed::Preset(preset) => faults.preset(&preset, &layer.values),
+        Typed::Rig(rig) => faults.rig(&rig),
+    }
+    faults.names(&layer.values);
+    match faults.0.into_iter().next() {
+        None => Ok(()),
+        Some(Fault { path, message, hint }) => {
+            let message = format!("{}: {message}", path.join("."));
+            Err(errors::fault(&layer.origin, layer.text.as_deref(), &path, &message, &hint).into())
+        }
+    }
+}
+
+fn typed(kind: Kind, layer: &Layer) -> Result<Typed, Failure> {
+    let values = Value::from(arrays::alone(&layer.values));
+    let typed = match kind {
+        Kind::Settings => values.deserialize().map(|settings| Typed::Settings(Box::new(settings))),
+        Kind::Preset => values.deserialize().map(|preset| Typed::Preset(Box::new(preset))),
+        Kind::Rig => values.deserialize().map(|rig| Typed::Rig(Box::new(rig))),
+    };
+    typed.map_err(|error| errors::typed(&error, &layer.origin, layer.text.as_deref()))
+}
+
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn add(&mut self, path: &[&str], message: impl Into<String>, hint: impl Into<String>) {
+        let path = path.iter().map(|step| (*step).to_string()).collect();
+        self.0.push(Fault { path, message: message.into(), hint: hint.into() });
+    }
+
+    fn duration(&mut self, path: &[&str], text: &str) {
+        if parse_duration(text).is_none() {
+            self.add(path, format!("'{text}' is no time"), "write it like 90s, 5m, 2h or 1d");
+        }
+    }
+
+    fn address(&mut self, path: &[&str], text: &str) {
+        if let Err(failure) = fugue::parse(text) {
+            self.add(path, failure.message, failure.hint.unwrap_or_default());
+        }
+    }
+
+    fn settings(&mut self, settings: &Settings) {
+        self.merge(&settings.merge);
+        for role in &settings.up.roles {
+            if role == "polecat" {
+                self.add(&["up", "roles"], "polecats are made by gt sling", "leave polecat out");
+            } else if Role::parse(role).is_none() {
+                let known = Role::ALL.into_iter().filter(|role| *role != Role::Polecat).map(Role::as_str);
+                self.add(
+                    &["up", "roles"],
+                    format!("there is no role '{role}'"),
+                    errors::choices(role, known),
+                );
+            }
+        }
+        if let Some(socket) =
+            settings.tmux.socket.as_deref().filter(|name| name.is_empty() || name.contains('/'))
+        {
+            let hint = "a socket is a plain name, like gastown; tmux keeps it in its own folder";
+            self.add(&["tmux", "socket"], format!("'{socket}' is no name of a socket"), hint);
+        }
+        self.shared(&settings.agents, &settings.remotes, &settings.placement);
+    }
+
+    fn merge(&mut self, merge: &super::schema::Merge) {
+        self.duration(&["merge", "timeout"], &merge.timeout);
+        if merge.batch_size == 0 {
+            self.add(&["merge", "batch_size"], "a batch holds at least 1 request", "");
+        }
+    }
+
+    fn rig(&mut self, rig: &RigSections) {
+        self.merge(&rig.merge);
+        if rig.max_workers == Some(0) {
+            self.add(&["max_workers"], "must be at least 1", "");
+        }
+        if let Some(delay) = &rig.worker_spawn_delay {
+            self.duration(&["worker_spawn_delay"], delay);
+        }
+    }
+
+    fn preset(&mut self, preset: &Preset, values: &Dict) {
+        for (role, settings) in preset.roles() {
+            if values.contains_key(role.as_str()) {
+                self.role(role.as_str(), settings);
+            }
+        }
+        self.shared(&preset.agents, &preset.remotes, &preset.placement);
+    }
+
+    fn role(&mut self, role: &str, settings: &RoleSettings) {
+        if let Some(address) = &settings.fugue_addr {
+            self.address(&[role, "fugue_addr"], address);
+        }
+        if settings.max_workers == 0 {
+            self.add(&[role, "max_workers"], "must be at least 1", "");
+        }
+        self.duration(&[role, "worker_spawn_delay"], &settings.worker_spawn_delay);
+        for (number, name) in settings.names.iter().enumerate().filter(|(_, name)| !is_polecat_name(name)) {
+            let hint = "a capital first, then letters, digits or '_', at most 32: like Nux";
+            self.add(
+                &[role, "names", &number.to_string()],
+                format!("'{name}' is no name for a polecat"),
+                hint,
+            );
+        }
+        for name in settings.env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            self.add(&[role, "env"], format!("'{name}' is no name of a variable"), "");
+        }
+    }
+
+    fn shared(
+        &mut self,
+        agents: &std::collections::BTreeMap<String, Runtime>,
+        remotes: &std::collections::BTreeMap<String, super::schema::Remote>,
+        placement: &std::collections::BTreeMap<String, super::schema::Placement>,
+    ) {
+        for (name, runtime) in agents {
+            self.runtime(name, runtime);
+        }
+        for (name, remote) in remotes.iter().filter(|(_, remote)| !remote.fugue_addr.is_empty()) {
+            self.address(&["remotes", name, "fugue_addr"], &remote.fugue_addr);
+        }
+        for (name, rule) in placement {
+            if let Some(estimate) = &rule.when.min_estimate {
+                self.duration(&["placement", name, "when", "min_estimate"], estimate);
+            }
+        }
+        let names = agents.keys().map(|name| ("agents", name));
+        let names = names.chain(remotes.keys().map(|name| ("remotes", name)));
+        for (table, name) in names.chain(placement.keys().map(|name| ("placement", name))) {
+            if !is_name(name) {
+                self.add(&[table, name], "a name has letters, digits, '-' and '_'", "");
+            }
+        }
+    }
+
+    fn runtime(&mut self, name: &str, runtime: &Runtime) {
+        let screens = [("waiting", &runtime.waiting), ("busy", &runtime.busy), ("ready", &runtime.ready)];
+        for (key, screen) in screens {
+            let Some(Screen { pattern, timeout }) = screen else { continue };
+            if let Err(error) = Regex::new(pattern) {
+                let why = error.to_string();
+                let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                self.add(&["agents", name, key, "pattern"], format!("no regular expression: {why}"), "");
+            }
+            if let Some(timeout) = timeout {
+                self.duration(&["agents", name, key, "timeout"], timeout);
+            }
+        }
+        let confirm = runtime.submit.confirm.as_str();
+        if !matches!(confirm, "" | "busy" | "ready") {
+            let hint = errors::choices(confirm, ["busy", "ready"].into_iter());
+            self.add(&["agents", name, "submit", "confirm"], format!("cannot be '{confirm}'"), hint);
+        }
+    }
+
+    /// `{{name}}` in roles and runtimes: the list of names is closed.
+    fn names(&mut self, values: &Dict) {
+        for (key, value) in values {
+            if key == "agents" || Role::parse(key).is_some() {
+                self.names_in(value, &mut vec![key.clone()]);
+            }
+        }
+    }
+
+    fn names_in(&mut self, value: &Value, path: &mut Vec<String>) {
+        match value {
+            Value::String(_, text) => {
+                if let Some(name) = template::unknown_name(text) {
+                    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                    let hint = errors::choices(name, template::NAMES.into_iter());
+                    self.add(&path, format!("unknown name '{{{{{name}}}}}'"), hint);
+                }
+            }
+            Value::Dict(_, dict) => {
+                for (key, inner) in dict {
+                    path.push(key.clone());
+                    self.names_in(inner, path);
+                    path.pop();
+                }
+            }
+            Value::Array(_, list) => {
+                for (number, inner) in list.iter().enumerate() {
+                    path.push(number.to_string());
+                    self.names_in(inner, path);
+                    path.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether presets, runtimes, remotes and placement rules can be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}

@@ -1,0 +1,161 @@
+//! One layer of values, and layers on top of each other.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::de::DeserializeOwned;
+
+use super::{arrays, errors};
+
+/// Where a layer's values were said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of `presets/`, compiled in.
+    BuiltIn(String),
+    /// A file on disk.
+    File(PathBuf),
+    /// A variable of the environment.
+    Variable(String),
+    /// A flag of the command line, by the key that it sets.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::BuiltIn(file) => write!(f, "built-in {file}"),
+            Origin::File(path) => path.display().fmt(f),
+            Origin::Variable(name) => f.write_str(name),
+            Origin::Flag(key) => write!(f, "flag for {key}"),
+        }
+    }
+}
+
+impl Origin {
+    /// For people: `~` for the home folder.
+    pub fn shown(&self, home: Option<&Path>) -> String {
+        match (self, home) {
+            (Origin::File(path), Some(home)) => match path.strip_prefix(home) {
+                Ok(inside) => format!("~/{}", inside.display()),
+                Err(_) => self.to_string(),
+            },
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// The values of one origin.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Whose.
+    pub origin: Origin,
+    /// As written, with `${VAR}` filled in and `"..."` still in its lists.
+    pub values: Dict,
+    /// The file's text, for places in it.
+    pub text: Option<String>,
+}
+
+/// Layers on top of each other; later ones win.
+#[derive(Clone, Debug, Default)]
+pub struct Stack {
+    figment: Figment,
+    /// Lowest first, as they were read.
+    pub layers: Vec<Layer>,
+}
+
+impl Stack {
+    /// Puts layers on top. Tables join key by key; lists replace, `"..."` in front stands for the lower elements.
+    #[must_use]
+    pub fn over(mut self, layers: impl IntoIterator<Item = Layer>) -> Stack {
+        for layer in layers {
+            let values = arrays::joined(&layer.values, &|path| self.figment.find_value(path).ok());
+            self.figment = self.figment.merge(Values { origin: layer.origin.to_string(), values });
+            self.layers.push(layer);
+        }
+        self
+    }
+
+    /// The value at a dotted key.
+    pub fn value(&self, key: &str) -> Option<Value> {
+        self.figment.find_value(key).ok()
+    }
+
+    /// All values.
+    ///
+    /// # Errors
+    /// As [`Stack::extract`].
+    pub fn values(&self) -> Result<Dict> {
+        self.extract()
+    }
+
+    /// The keys of the table at a dotted key.
+    pub fn keys(&self, table: &str) -> Vec<String> {
+        let value = self.value(table);
+        value.as_ref().and_then(Value::as_dict).map(|dict| dict.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Everything, typed.
+    ///
+    /// # Errors
+    /// A value of the wrong type, with the place where it was said.
+    pub fn extract<T: DeserializeOwned>(&self) -> Result<T> {
+        self.figment.extract().map_err(|error| self.wrong(&error))
+    }
+
+    /// The value at a dotted key, typed; `None` when no layer says it.
+    ///
+    /// # Errors
+    /// As [`Stack::extract`].
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        match self.value(key) {
+            Some(value) => value.deserialize().map(Some).map_err(|error| self.wrong(&error.with_path(key))),
+            None => Ok(None),
+        }
+    }
+
+    /// The layers that say something at a dotted key, lowest first: the last one counts.
+    pub fn said(&self, key: &str) -> Vec<(&Origin, Value)> {
+        let at = |layer: &Layer| Value::from(layer.values.clone()).find(key);
+        self.layers.iter().filter_map(|layer| Some((&layer.origin, at(layer)?))).collect()
+    }
+
+    /// `FILE:LINE:COLUMN`, or the origin's name, of the layer that counts at a dotted key.
+    pub fn place(&self, key: &str) -> Option<String> {
+        let says = |layer: &&Layer| Value::from(layer.values.clone()).find_ref(key).is_some();
+        let layer = self.layers.iter().rev().find(says)?;
+        let path: Vec<String> = key.split('.').map(str::to_string).collect();
+        Some(errors::place(&layer.origin, layer.text.as_deref(), &path, errors::Part::Value))
+    }
+
+    fn wrong(&self, error: &figment::Error) -> anyhow::Error {
+        let key = error.path.join(".");
+        let layer = self
+            .layers
+            .iter()
+            .rev()
+            .find(|layer| !key.is_empty() && Value::from(layer.values.clone()).find_ref(&key).is_some());
+        match layer {
+            Some(layer) => errors::typed(error, &layer.origin, layer.text.as_deref()).into(),
+            None => errors::typed(error, &Origin::BuiltIn("settings".into()), None).into(),
+        }
+    }
+}
+
+/// What figment asks of a source of values.
+struct Values {
+    origin: String,
+    values: Dict,
+}
+
+impl Provider for Values {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.origin.clone())
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        Ok(Map::from([(Profile::Default, self.values.clone())]))
+    }
+}

@@ -1,0 +1,181 @@
+//! Presets: the preset `N` is every `N.toml` of its places, built-in first; nothing is used because it exists.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use figment::value::Value;
+
+use super::check::{Kind, is_name};
+use super::layer::{Layer, Origin, Stack};
+use super::sources::{Sources, read, toml_layer};
+use super::{env, errors, placement};
+use crate::beads::Bead;
+use crate::config::Settings;
+use crate::failure::Failure;
+
+const BUILT_IN: [(&str, &str); 10] = [
+    ("mayor", include_str!("../../presets/mayor.toml")),
+    ("deacon", include_str!("../../presets/deacon.toml")),
+    ("witness", include_str!("../../presets/witness.toml")),
+    ("refinery", include_str!("../../presets/refinery.toml")),
+    ("polecat", include_str!("../../presets/polecat.toml")),
+    ("crew", include_str!("../../presets/crew.toml")),
+    ("plugin", include_str!("../../presets/plugin.toml")),
+    ("remote-polecat", include_str!("../../presets/remote-polecat.toml")),
+    ("hybrid", include_str!("../../presets/hybrid.toml")),
+    ("minimal", include_str!("../../presets/minimal.toml")),
+];
+
+/// The presets that are asked for: by hand, else `GASTOWN_PRESET`, else the placement rule that matches the bead, else
+/// `[defaults] presets`.
+pub(super) fn asked(
+    sources: &Sources,
+    asked: &[String],
+    bead: Option<&Bead>,
+    settings: impl Fn() -> Result<Settings>,
+) -> Result<Vec<String>> {
+    if !asked.is_empty() {
+        return Ok(asked.to_vec());
+    }
+    if let Some(names) = env::named(sources, "GASTOWN_PRESET") {
+        let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        return Ok(names.map(str::to_string).collect());
+    }
+    let settings = settings()?;
+    let rig = sources.rig.as_ref().map(|(_, name)| name.as_str());
+    let rule = bead.and_then(|bead| placement::choose(&settings.placement, bead, rig));
+    Ok(match rule {
+        Some((_, rule)) => vec![rule.preset.clone()],
+        None => settings.defaults.presets,
+    })
+}
+
+/// The layers of these presets, lowest first, each after what it extends and none twice; `loaded` says which are
+/// there already, and learns the new ones.
+pub(super) fn load(sources: &Sources, names: &[String], loaded: &mut Vec<String>) -> Result<Vec<Layer>> {
+    let mut layers = Vec::new();
+    for name in names {
+        load_one(sources, name, loaded, &mut Vec::new(), &mut layers)?;
+    }
+    Ok(layers)
+}
+
+fn load_one(
+    sources: &Sources,
+    name: &str,
+    loaded: &mut Vec<String>,
+    trail: &mut Vec<String>,
+    layers: &mut Vec<Layer>,
+) -> Result<()> {
+    if loaded.iter().any(|own| own == name) {
+        return Ok(());
+    }
+    trail.push(name.into());
+    let own = files(sources, name)?;
+    let stack = Stack::default().over(own.iter().cloned());
+    let extends: Vec<String> = stack.get("extends")?.unwrap_or_default();
+    for below in &extends {
+        if let Some(start) = trail.iter().position(|own| own == below) {
+            let circle = trail[start..].iter().map(String::as_str).chain([below.as_str()]);
+            let circle: Vec<&str> = circle.collect();
+            let place = stack.place("extends").unwrap_or_default();
+            return Err(Failure::new(format!("{place}: presets extend each other: {}", circle.join(" → ")))
+                .hint("take one of them out of extends")
+                .into());
+        }
+        load_one(sources, below, loaded, trail, layers).map_err(|error| with_place(error, &stack, below))?;
+    }
+    trail.pop();
+    loaded.push(name.into());
+    layers.extend(own.into_iter().map(|mut layer| {
+        layer.values.retain(|key, _| !["name", "description", "extends", "replace"].contains(&key.as_str()));
+        layer
+    }));
+    Ok(())
+}
+
+/// Says who asked for a preset that does not exist.
+fn with_place(error: anyhow::Error, stack: &Stack, name: &str) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(failure) if failure.message.starts_with(&format!("there is no preset '{name}'")) => {
+            let place = stack.place("extends").unwrap_or_default();
+            Failure { message: format!("{place}: {}", failure.message), ..failure }.into()
+        }
+        Ok(failure) => failure.into(),
+        Err(error) => error,
+    }
+}
+
+/// The files of one preset, lowest first, down to the highest one that says `replace = true`.
+///
+/// # Errors
+/// No such preset, with the nearest one; or a broken file.
+pub fn files(sources: &Sources, name: &str) -> Result<Vec<Layer>> {
+    let mut layers = Vec::new();
+    if is_name(name) {
+        if let Some((_, text)) = BUILT_IN.iter().find(|(own, _)| *own == name) {
+            let origin = Origin::BuiltIn(format!("{name}.toml"));
+            layers.push(toml_layer(origin, (*text).into(), None, sources)?);
+        }
+        for folder in sources.preset_folders() {
+            let path = folder.join(format!("{name}.toml"));
+            if let Some(text) = read(&path)? {
+                let layer = file(&path, name, text, sources)?;
+                if layer.values.get("replace").and_then(Value::to_bool) == Some(true) {
+                    layers.clear();
+                }
+                layers.push(layer);
+            }
+        }
+    }
+    if layers.is_empty() {
+        let known = list(sources)?;
+        return Err(Failure::new(format!("there is no preset '{name}'"))
+            .hint(errors::choices(name, known.keys().map(String::as_str)))
+            .into());
+    }
+    Ok(layers)
+}
+
+/// One file of a preset, checked.
+///
+/// # Errors
+/// A broken file, or one whose name is not the preset's.
+pub fn file(path: &Path, name: &str, text: String, sources: &Sources) -> Result<Layer> {
+    let layer = toml_layer(Origin::File(path.into()), text, Some(Kind::Preset), sources)?;
+    if let Some(said) = layer.values.get("name").and_then(Value::as_str).filter(|said| *said != name) {
+        let message = format!("name: the preset calls itself '{said}', and its file is {name}.toml");
+        let hint = format!("write name = \"{name}\", or rename the file to {said}.toml");
+        let text = layer.text.as_deref();
+        return Err(errors::fault(&layer.origin, text, &["name".into()], &message, &hint).into());
+    }
+    Ok(layer)
+}
+
+/// Every preset by name, with the places that have a file of it, lowest first. Files are not read.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn list(sources: &Sources) -> Result<BTreeMap<String, Vec<Origin>>> {
+    let mut found: BTreeMap<String, Vec<Origin>> = BTreeMap::new();
+    for (name, _) in BUILT_IN {
+        found.entry(name.into()).or_default().push(Origin::BuiltIn(format!("{name}.toml")));
+    }
+    for folder in sources.preset_folders() {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                return Err(Failure::new(format!("cannot read {}: {error}", folder.display())).into());
+            }
+        };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let name = path.file_stem().and_then(|stem| stem.to_str()).filter(|name| is_name(name));
+            if let Some(name) = name.filter(|_| path.extension().is_some_and(|ext| ext == "toml")) {
+                found.entry(name.into()).or_default().push(Origin::File(path.clone()));
+            }
+        }
+    }
+    Ok(found)
+}

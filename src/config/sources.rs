@@ -1,0 +1,252 @@
+//! Which files are read, and in which order.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use figment::value::{Dict, Value};
+
+use super::check::Kind;
+use super::layer::{Layer, Origin};
+use super::{check, env, errors, template};
+use crate::address::Role;
+use crate::failure::Failure;
+
+/// Where configuration is looked for. Plain data, so that tests and `explain` can say what they mean.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `$XDG_CONFIG_HOME/gastown` (or `~/.config/gastown`).
+    pub user: Option<PathBuf>,
+    /// The town's root.
+    pub town: Option<PathBuf>,
+    /// The rig's root, and its name.
+    pub rig: Option<(PathBuf, String)>,
+    /// The environment, as it was at start.
+    pub env: Vec<(String, String)>,
+    /// Flags: dotted key and TOML value; for a text the quotes may be left out.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// The user's files and the environment; town and rig are added by [`crate::town::Town::sources`].
+    pub fn from_env(env: &HashMap<String, String>) -> Sources {
+        let folder = |name: &str| env.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
+        let mut variables: Vec<(String, String)> =
+            env.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        variables.sort_unstable();
+        Sources { user: base.map(|base| base.join("gastown")), env: variables, ..Sources::default() }
+    }
+
+    /// A variable of the environment.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The settings files, lowest first, whether they exist or not.
+    pub fn settings_files(&self) -> Vec<PathBuf> {
+        let user = self.user.iter().map(|dir| dir.join("config.toml"));
+        let town =
+            self.town.iter().flat_map(|dir| [dir.join("config/town.toml"), dir.join("config/tmux-socket")]);
+        let rig = self.rig.iter().map(|(dir, _)| dir.join("config.json"));
+        user.chain(town).chain(rig).collect()
+    }
+
+    /// The folders of presets, lowest first, whether they exist or not; the built-in ones come before.
+    pub fn preset_folders(&self) -> Vec<PathBuf> {
+        let user = self.user.iter().map(|dir| dir.join("presets"));
+        let town = self.town.iter().map(|dir| dir.join("config/presets"));
+        let rig = self.rig.iter().map(|(dir, _)| dir.join("config/presets"));
+        user.chain(town).chain(rig).collect()
+    }
+}
+
+const BUILT_IN: &str = include_str!("../../presets/settings.toml");
+
+/// The built-in settings.
+pub(super) fn built_in() -> Result<Layer> {
+    toml_layer(Origin::BuiltIn("settings.toml".into()), BUILT_IN.into(), None, &Sources::default())
+}
+
+/// `$XDG_CONFIG_HOME/gastown/config.toml`
+pub(super) fn user(sources: &Sources) -> Result<Option<Layer>> {
+    sources.user.as_ref().map_or(Ok(None), |dir| settings_file(dir.join("config.toml"), sources))
+}
+
+/// `<town>/config/town.toml`
+pub(super) fn town(sources: &Sources) -> Result<Option<Layer>> {
+    sources.town.as_ref().map_or(Ok(None), |dir| settings_file(dir.join("config/town.toml"), sources))
+}
+
+/// `<town>/config/tmux-socket`: one line, `tmux.socket` and nothing else, so that it is known without any parsing.
+pub(super) fn tmux_socket_file(sources: &Sources) -> Result<Option<Layer>> {
+    let Some(dir) = &sources.town else { return Ok(None) };
+    let path = dir.join("config/tmux-socket");
+    let Some(text) = read(&path)? else { return Ok(None) };
+    let name = text.trim();
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let values = super::arrays::nested(&["tmux".into(), "socket".into()], Value::from(name));
+    let layer = Layer { origin: Origin::File(path), values, text: None };
+    check::layer(Kind::Settings, &layer)?;
+    Ok(Some(layer))
+}
+
+/// The sections of `<rig>/config.json` that are settings.
+pub(super) fn rig(sources: &Sources) -> Result<Option<Layer>> {
+    let Some(mut layer) = rig_file(sources)? else { return Ok(None) };
+    layer.values.retain(|key, _| key == "merge" || key == "worktree");
+    Ok(Some(layer))
+}
+
+/// What `<rig>/config.json` says of a role: `max_workers` and `worker_spawn_delay` are the polecats'.
+pub(super) fn rig_role(sources: &Sources, role: Role) -> Result<Option<Layer>> {
+    if role != Role::Polecat {
+        return Ok(None);
+    }
+    let Some(mut layer) = rig_file(sources)? else { return Ok(None) };
+    layer.values.retain(|key, _| key == "max_workers" || key == "worker_spawn_delay");
+    if layer.values.is_empty() {
+        return Ok(None);
+    }
+    layer.values = Dict::from([(role.to_string(), Value::from(layer.values))]);
+    Ok(Some(layer))
+}
+
+fn rig_file(sources: &Sources) -> Result<Option<Layer>> {
+    let Some((dir, _)) = &sources.rig else { return Ok(None) };
+    let path = dir.join("config.json");
+    let Some(text) = read(&path)? else { return Ok(None) };
+    let values: Dict = serde_json::from_str(&text).map_err(|error| errors::json(&error, &path))?;
+    // A null is a value that is not given.
+    let values = values.into_iter().filter(|(_, value)| !matches!(value, Value::Empty(..))).collect();
+    let mut layer = Layer { origin: Origin::File(path), values, text: Some(text) };
+    layer.values.retain(|key, _| RIG_KEYS.contains(&key.as_str()));
+    expand(&mut layer, sources)?;
+    check::layer(Kind::Rig, &layer)?;
+    Ok(Some(layer))
+}
+
+const RIG_KEYS: [&str; 4] = ["merge", "worktree", "max_workers", "worker_spawn_delay"];
+
+/// The flags that are about the settings and, with a role, about that role.
+pub(super) fn flags(sources: &Sources, role: Option<Role>) -> Result<Vec<Layer>> {
+    let mut layers = Vec::new();
+    for (key, value) in &sources.flags {
+        let path: Vec<String> = key.split('.').map(str::to_string).collect();
+        let first = path.first().map_or("", String::as_str);
+        if Role::parse(first).is_none_or(|named| Some(named) == role) {
+            layers.push(env::layer(Origin::Flag(key.clone()), &path, value)?);
+        }
+    }
+    Ok(layers)
+}
+
+fn settings_file(path: PathBuf, sources: &Sources) -> Result<Option<Layer>> {
+    let Some(text) = read(&path)? else { return Ok(None) };
+    toml_layer(Origin::File(path), text, Some(Kind::Settings), sources).map(Some)
+}
+
+/// A layer from TOML; checked when `kind` says as what (built-in files are checked by tests).
+pub(super) fn toml_layer(
+    origin: Origin,
+    text: String,
+    kind: Option<Kind>,
+    sources: &Sources,
+) -> Result<Layer> {
+    let values = toml::from_str(&text).map_err(|error| errors::syntax(&error, &origin, &text))?;
+    let mut layer = Layer { origin, values, text: Some(text) };
+    expand(&mut layer, sources)?;
+    if let Some(kind) = kind {
+        check::layer(kind, &layer)?;
+    }
+    Ok(layer)
+}
+
+/// Fills `${VAR}` in every text of the layer.
+fn expand(layer: &mut Layer, sources: &Sources) -> Result<()> {
+    if !layer.text.as_ref().is_some_and(|text| text.contains('$')) {
+        return Ok(());
+    }
+    let lookup = |name: &str| sources.var(name).map(str::to_string);
+    let mut values = Value::from(std::mem::take(&mut layer.values));
+    let filled = expand_value(&mut values, &mut Vec::new(), &lookup);
+    filled.map_err(|(path, broken)| {
+        let message = format!("{}: {broken}", path.join("."));
+        errors::fault(&layer.origin, layer.text.as_deref(), &path, &message, &broken.hint())
+    })?;
+    layer.values = values.into_dict().unwrap_or_default();
+    Ok(())
+}
+
+fn expand_value(
+    value: &mut Value,
+    path: &mut Vec<String>,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), (Vec<String>, template::Broken)> {
+    match value {
+        Value::String(_, text) => match template::expand(text, lookup) {
+            Ok(filled) => *text = filled.into_owned(),
+            Err(broken) => return Err((path.clone(), broken)),
+        },
+        Value::Dict(_, dict) => {
+            for (key, inner) in dict {
+                path.push(key.clone());
+                expand_value(inner, path, lookup)?;
+                path.pop();
+            }
+        }
+        Value::Array(_, list) => {
+            for (number, inner) in list.iter_mut().enumerate() {
+                path.push(number.to_string());
+                expand_value(inner, path, lookup)?;
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A file's text; `None` when there is no such file.
+pub(super) fn read(path: &Path) -> Result<Option<String>> {
+    use std::io::ErrorKind::{InvalidData, NotADirectory, NotFound};
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
+        Err(error) => {
+            let why = match error.kind() {
+                InvalidData => "it is not UTF-8 text".to_string(),
+                _ => error.to_string(),
+            };
+            Err(Failure::new(format!("cannot read {}: {why}", path.display())).into())
+        }
+    }
+}
+
+/// The tmux server's socket (`tmux -L`), the cheap way: settings files are parsed only when one speaks of a socket.
+/// The same as `settings(sources)?.tmux.socket`.
+///
+/// # Errors
+/// As [`super::settings()`], for what had to be read.
+pub fn tmux_socket(sources: &Sources) -> Result<Option<String>> {
+    let named = sources.var("GASTOWN_TMUX_SOCKET").filter(|name| !name.is_empty());
+    let spoken =
+        |path: &PathBuf| Ok::<_, anyhow::Error>(read(path)?.is_some_and(|text| text.contains("socket")));
+    if let Some(name) = named {
+        return Ok(Some(name.into()));
+    }
+    if sources.var("GASTOWN_TMUX__SOCKET").is_none() && sources.flags.is_empty() {
+        if let Some(layer) = tmux_socket_file(sources)? {
+            let name = Value::from(layer.values).find("tmux.socket");
+            return Ok(name.and_then(Value::into_string));
+        }
+        let files = sources.settings_files();
+        let mut toml = files.iter().filter(|path| path.extension().is_some_and(|ext| ext == "toml"));
+        if !toml.try_fold(false, |found, path| Ok::<_, anyhow::Error>(found || spoken(path)?))? {
+            return Ok(None);
+        }
+    }
+    Ok(super::settings(sources)?.tmux.socket)
+}

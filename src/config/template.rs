@@ -1,0 +1,189 @@
+//! What may stand in values: `${VAR}`, read when a file is loaded, and `{{name}}`, filled when a session is made.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::programs::process::quote;
+
+/// Names that `{{name}}` can have: `gt` is the path of this program.
+pub const NAMES: [&str; 11] =
+    ["town", "rig", "agent", "role", "bead", "title", "branch", "worktree", "address", "session_id", "gt"];
+
+/// Why a `${…}` has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The variable is not set and has no default.
+    Unset(String),
+    /// No `}` follows.
+    Unclosed,
+    /// What stands between the braces names no variable.
+    NoName(String),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Broken::Unset(name) => write!(f, "the variable {name} is not set"),
+            Broken::Unclosed => f.write_str("a '${' without its '}'"),
+            Broken::NoName(text) => write!(f, "'${{{text}}}' names no variable"),
+        }
+    }
+}
+
+impl Broken {
+    /// What helps.
+    pub fn hint(&self) -> String {
+        match self {
+            Broken::Unset(name) => {
+                format!("set {name}, or give a default: ${{{name}:-…}}; a dollar itself is written $$")
+            }
+            Broken::Unclosed | Broken::NoName(_) => {
+                "write ${NAME} or ${NAME:-default}; a dollar itself is written $$".into()
+            }
+        }
+    }
+}
+
+/// Fills `${VAR}` and `${VAR:-default}` (which also counts for an empty variable); `$$` is a dollar, any other `$`
+/// stays as it is.
+///
+/// # Errors
+/// An unset variable without a default, or something that is no such form.
+pub fn expand<'t>(text: &'t str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Cow<'t, str>, Broken> {
+    if !text.contains('$') {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        if let Some(tail) = after.strip_prefix('$') {
+            out.push('$');
+            rest = tail;
+        } else if let Some(inner) = after.strip_prefix('{') {
+            let (inside, tail) = inner.split_once('}').ok_or(Broken::Unclosed)?;
+            out.push_str(&variable(inside, lookup)?);
+            rest = tail;
+        } else {
+            out.push('$');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    Ok(Cow::Owned(out))
+}
+
+fn variable(inside: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Broken> {
+    let (name, default) = match inside.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (inside, None),
+    };
+    let mut chars = name.chars();
+    let named = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !named {
+        return Err(Broken::NoName(inside.into()));
+    }
+    match (lookup(name), default) {
+        (Some(value), None) => Ok(value),
+        (Some(value), Some(_)) if !value.is_empty() => Ok(value),
+        (_, Some(default)) => Ok(default.into()),
+        (None, None) => Err(Broken::Unset(name.into())),
+    }
+}
+
+/// The first `{{name}}` that is none of [`NAMES`].
+pub fn unknown_name(text: &str) -> Option<&str> {
+    names(text).find(|name| !NAMES.contains(name))
+}
+
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split("{{").skip(1).filter_map(|part| Some(part.split_once("}}")?.0.trim()))
+}
+
+/// Fills every `{{name}}` with its value. Values stay data: nothing in them is filled again.
+///
+/// # Errors
+/// Whatever `value` gives for a name that it does not know.
+pub fn fill<E>(text: &str, value: &dyn Fn(&str) -> Result<String, E>) -> Result<String, E> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((name, tail)) = after.split_once("}}") else { break };
+        out.push_str(before);
+        out.push_str(&value(name.trim())?);
+        rest = tail;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// The same for a text that a shell will read: each value is put in as one quoted word.
+///
+/// # Errors
+/// As [`fill`].
+pub fn fill_command<E>(text: &str, value: &dyn Fn(&str) -> Result<String, E>) -> Result<String, E> {
+    fill(text, &|name| value(name).map(|value| quote(&value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn with(text: &str) -> Result<String, Broken> {
+        let lookup = |name: &str| match name {
+            "HOME" => Some("/home/max".to_string()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
+        expand(text, &lookup).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn variables_defaults_and_dollars() {
+        assert_eq!(with("${HOME}/.token").unwrap(), "/home/max/.token");
+        assert_eq!(with("${NOPE:-tcp://localhost:9999}").unwrap(), "tcp://localhost:9999");
+        assert_eq!(with("${NOPE:-}").unwrap(), "");
+        assert_eq!(with("[${EMPTY}]").unwrap(), "[]");
+        assert_eq!(with("[${EMPTY:-x}]").unwrap(), "[x]");
+        assert_eq!(with("exec $SHELL; echo $$ $${HOME}").unwrap(), "exec $SHELL; echo $ ${HOME}");
+        assert_eq!(with("end $").unwrap(), "end $");
+        assert_eq!(with("${NOPE}").unwrap_err(), Broken::Unset("NOPE".into()));
+        assert_eq!(with("${NOPE").unwrap_err(), Broken::Unclosed);
+        assert_eq!(with("${a b}").unwrap_err(), Broken::NoName("a b".into()));
+        assert_eq!(with("${}").unwrap_err(), Broken::NoName(String::new()));
+    }
+
+    #[test]
+    fn names_are_a_closed_list() {
+        assert_eq!(unknown_name("{{ town }}/{{rig}} {{titel}}"), Some("titel"));
+        assert_eq!(unknown_name("{{town}} {not} {{unclosed"), None);
+    }
+
+    #[test]
+    fn a_value_is_not_filled_again() {
+        let value = |_: &str| Ok::<_, Broken>("{{town}}".to_string());
+        assert_eq!(fill("a {{title}} b", &value).unwrap(), "a {{town}} b");
+    }
+
+    proptest! {
+        #[test]
+        fn doubled_dollars_give_any_text_back(text in "\\PC{0,30}") {
+            prop_assert_eq!(with(&text.replace('$', "$$")).unwrap(), text);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[${}:\\-{}a ]{0,20}") {
+            let _ = with(&text);
+            let _ = unknown_name(&text);
+            let _ = fill(&text, &|name| Ok::<_, Broken>(name.into()));
+        }
+
+        #[test]
+        fn in_a_command_a_value_is_one_word(value in "[^\0]{0,30}") {
+            let filled = fill_command("echo {{title}} end", &|_| Ok::<_, Broken>(value.clone())).unwrap();
+            prop_assert_eq!(shlex::split(&filled).unwrap(), ["echo", value.as_str(), "end"]);
+        }
+    }
+}
