@@ -1,15 +1,50 @@
-//! `gt agents`.
+//! `gt agents`: who runs; on a terminal, choose one and go there.
+
+use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::Result;
 
-use super::Ctx;
-use crate::failure::Exit;
+use super::{Ctx, roles};
+use crate::address::Address;
+use crate::failure::{Exit, Failure};
+use crate::report::sessions::{self, Line};
 
 /// Runs it.
 ///
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx) -> Result<Exit> {
-    let _ = ctx;
-    crate::fail!("not there yet")
+    let sight = roles::Sight::take(ctx)?;
+    let lines = sessions::lines(&sight.town.mark(), &sight.snapshot, None);
+    if ctx.global.json {
+        super::print_json("agents", &lines)?;
+        return roles::say_unseen(ctx, &sight.snapshot, lines.is_empty());
+    }
+    let asks = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !lines.is_empty();
+    if !asks {
+        super::print(&sessions::table(&lines, &ctx.screen()))?;
+        return roles::say_unseen(ctx, &sight.snapshot, lines.is_empty());
+    }
+    super::print(&sessions::choice(&lines, &ctx.screen()))?;
+    match choose(&lines)? {
+        Some(line) => roles::attach(ctx, &sight, &Address::parse(&line.address)?),
+        None => Ok(Exit::Done),
+    }
+}
+
+/// Asks for a number; an empty line or the end of input is none.
+fn choose(lines: &[Line]) -> Result<Option<&Line>> {
+    print!("go to (number, nothing to stay): ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    let answer = answer.trim();
+    if answer.is_empty() {
+        return Ok(None);
+    }
+    let chosen = answer.parse::<usize>().ok().and_then(|number| lines.get(number.checked_sub(1)?));
+    match chosen {
+        Some(line) => Ok(Some(line)),
+        None => Err(Failure::usage(format!("'{answer}' is no number from 1 to {}", lines.len())).into()),
+    }
 }

@@ -25,6 +25,7 @@ pub mod preset;
 pub mod prime;
 pub mod refinery;
 pub mod rig;
+pub mod roles;
 pub mod run_script;
 pub mod session;
 pub mod session_ended;
@@ -154,6 +155,11 @@ impl Ctx {
         if !self.global.quiet {
             eprintln!("{text}");
         }
+    }
+
+    /// What standard output can show.
+    pub fn screen(&self) -> crate::report::Screen {
+        crate::report::Screen::of(self.fancy(), |name| self.var(name))
     }
 
     /// Whether standard output takes colour and symbols.

@@ -1,16 +1,63 @@
-//! `gt polecats`.
+//! `gt polecats`, and `gt witness status`, which tells the same beside the witness itself.
 
 use anyhow::Result;
+use serde_json::json;
 
-use super::Ctx;
+use super::{Ctx, status};
 use crate::cli::town::Polecats;
 use crate::failure::Exit;
+use crate::report::rig::{RigReport, polecats};
+use crate::time;
 
 /// Runs it.
 ///
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: Polecats) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let (rig, unseen) = survey(ctx, args.rig.as_deref())?;
+    if ctx.global.json {
+        super::print_json("polecats", &rig.polecats)?;
+    } else {
+        super::print(&polecats(&rig.polecats, &ctx.screen(), &time::now()))?;
+    }
+    say(ctx, &rig, unseen)
+}
+
+/// `gt witness status`
+///
+/// # Errors
+/// As [`run`].
+pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
+    let (rig, unseen) = survey(ctx, rig)?;
+    let witness = rig.agents.first();
+    if ctx.global.json {
+        super::print_json("witness", &json!({ "agent": witness, "polecats": rig.polecats }))?;
+    } else {
+        let line = witness.map(crate::report::agent::Status::line).unwrap_or_default();
+        super::print(&(line + &polecats(&rig.polecats, &ctx.screen(), &time::now())))?;
+    }
+    say(ctx, &rig, unseen)
+}
+
+fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Option<String>)> {
+    let town = ctx.town()?;
+    let name = ctx.rig(&town, rig)?.name;
+    let mut report = status::survey(ctx, &town, Some(&name))?;
+    match report.rigs.pop() {
+        Some(rig) => Ok((rig, report.sessions_unseen)),
+        None => crate::fail!("no rig named '{name}'"; "see them with: gt rigs"),
+    }
+}
+
+/// What keeps the list from being the whole truth.
+fn say(ctx: &Ctx, rig: &RigReport, unseen: Option<String>) -> Result<Exit> {
+    if let Some(why) = &rig.store.unreadable {
+        crate::fail!("the store of {} cannot be read: {why}", rig.name; "look with: gt doctor {}", rig.name);
+    }
+    if let Some(why) = unseen {
+        ctx.note(&format!("sessions cannot be seen: {why}"));
+    } else if rig.polecats.is_empty() {
+        ctx.note(&format!("no polecats in {}; start one with: gt sling BEAD {}", rig.name, rig.name));
+    }
+    Ok(Exit::Done)
 }

@@ -2,15 +2,68 @@
 
 use anyhow::Result;
 
-use super::Ctx;
-use crate::cli::sessions::SessionArgs;
-use crate::failure::Exit;
+use super::{Ctx, roles, sling};
+use crate::address::Address;
+use crate::cli::roles::StartHow;
+use crate::cli::sessions::{SessionArgs, SessionCommand};
+use crate::cli::work::{Sling, SlingHow};
+use crate::failure::{Exit, Failure};
+use crate::report::sessions;
+use crate::work::who;
 
 /// Runs it.
 ///
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: SessionArgs) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    match args.command {
+        SessionCommand::List { rig } => list(ctx, rig.as_deref()),
+        SessionCommand::Stop { address, dry } => {
+            let address = who::resolve(&ctx.town()?, &address)?;
+            roles::stop_one(ctx, &address, dry.dry_run)
+        }
+        SessionCommand::Restart { address, dry } => {
+            let address = who::resolve(&ctx.town()?, &address)?;
+            restart(ctx, &address, dry.dry_run)
+        }
+    }
+}
+
+fn list(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
+    let sight = roles::Sight::take(ctx)?;
+    if let Some(rig) = rig {
+        sight.town.rig(rig)?;
+    }
+    let lines = sessions::lines(&sight.town.mark(), &sight.snapshot, rig);
+    if ctx.global.json {
+        super::print_json("sessions", &lines)?;
+    } else {
+        super::print(&sessions::table(&lines, &ctx.screen()))?;
+    }
+    roles::say_unseen(ctx, &sight.snapshot, lines.is_empty())
+}
+
+/// Stops an agent and starts it again on the same work.
+fn restart(ctx: &Ctx, address: &Address, dry_run: bool) -> Result<Exit> {
+    let sight = roles::Sight::take(ctx)?;
+    let bead =
+        sight.known()?.of(&sight.town.mark(), &address.to_string()).map(|found| found.marks.bead.clone());
+    let dry = crate::cli::DryRun { dry_run };
+    let text = address.to_string();
+    let stop = || {
+        let quiet = roles::stop_quietly(&sight, |session| session.marks.address == text);
+        if dry_run { Ok(()) } else { quiet }
+    };
+    let Address::Polecat(rig, _) = address else {
+        stop()?;
+        return roles::start(ctx, std::slice::from_ref(address), &StartHow { dry, ..StartHow::default() });
+    };
+    let Some(bead) = bead.filter(|bead| !bead.is_empty()) else {
+        return Err(Failure::new(format!("{address} has no session to restart"))
+            .hint(format!("go on with its work: gt sling BEAD {rig} --resume"))
+            .into());
+    };
+    stop()?;
+    let how = SlingHow { resume: true, dry, ..SlingHow::default() };
+    sling::run(ctx, Sling { words: vec![bead, text], how })
 }

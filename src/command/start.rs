@@ -1,9 +1,10 @@
-//! `gt start`.
+//! `gt start`: what `[up] roles` asks for; the Mayor when it asks for nothing.
 
 use anyhow::Result;
 
-use super::Ctx;
-use crate::cli::roles::Start;
+use super::{Ctx, roles};
+use crate::cli::roles::{Start, StartHow};
+use crate::config;
 use crate::failure::Exit;
 
 /// Runs it.
@@ -11,6 +12,8 @@ use crate::failure::Exit;
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: Start) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let up = config::settings(&ctx.sources(&town, None))?.up;
+    let wanted = crate::work::roles::wanted(&town, &up)?;
+    roles::start(ctx, &wanted, &StartHow { agent: None, preset: args.preset, dry: args.dry })
 }

@@ -1,16 +1,74 @@
-//! `gt status`.
+//! `gt status`: the whole town on one screen.
+
+use std::io::IsTerminal;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::Ctx;
 use crate::cli::town::Status;
+use crate::config;
 use crate::failure::Exit;
+use crate::report::town::TownReport;
+use crate::time;
+use crate::town::Town;
+use crate::work;
+
+/// How long `--watch` waits between two looks.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Runs it.
 ///
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: Status) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let rig = args.rig.as_deref().map(|rig| ctx.rig(&town, Some(rig))).transpose()?.map(|rig| rig.name);
+    if args.watch {
+        return watch(ctx, &town, rig.as_deref());
+    }
+    let report = survey(ctx, &town, rig.as_deref())?;
+    if ctx.global.json {
+        super::print_json("town", &report)?;
+    } else {
+        super::print(&report.text(&ctx.screen(), &time::now()))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Starts the look at tmux first, and reads settings, presets and stores while it is under way.
+///
+/// # Errors
+/// Broken configuration, or tmux that cannot be started.
+pub fn survey(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
+    let sources = ctx.sources(town, None);
+    let settings = match ctx.var("GASTOWN_TMUX_SOCKET") {
+        Some(_) => config::Settings::default(),
+        None => config::settings(&sources)?,
+    };
+    let mux = ctx.mux(&settings)?;
+    let looking = mux.begin_look()?;
+    work::survey::town(town, &sources, &ctx.me()?.address, mux.kind(), looking, rig)
+}
+
+/// Shows it again whenever it changes, until Ctrl-C or `q`.
+fn watch(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !ctx.global.json;
+    let screen = if terminal { Some(crate::report::live::Live::open()?) } else { None };
+    let mut shown = None;
+    loop {
+        let report = survey(ctx, town, rig)?;
+        match &screen {
+            Some(live) => live.show(&report.text(&ctx.screen(), &time::now()))?,
+            None if shown.as_ref() == Some(&report) => {}
+            None if ctx.global.json => super::print_json("town", &report)?,
+            None => super::print(&(report.text(&ctx.screen(), &time::now()) + "\n"))?,
+        }
+        shown = Some(report);
+        match &screen {
+            Some(live) if live.asked_to_end(TICK)? => return Ok(Exit::Done),
+            Some(_) => {}
+            None => std::thread::sleep(TICK),
+        }
+    }
 }

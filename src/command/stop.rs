@@ -1,8 +1,9 @@
-//! `gt stop`.
+//! `gt stop`: ends sessions of this town, and nothing else; work stays where it is.
 
 use anyhow::Result;
 
-use super::Ctx;
+use super::{Ctx, roles};
+use crate::address::Address;
 use crate::cli::sessions::Stop;
 use crate::failure::Exit;
 
@@ -11,6 +12,12 @@ use crate::failure::Exit;
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: Stop) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let sight = roles::Sight::take(ctx)?;
+    let rig = args.rig.map(|name| sight.town.rig(&name)).transpose()?;
+    roles::stop(ctx, &sight, args.dry.dry_run, |session| match &rig {
+        None => true,
+        Some(rig) => {
+            Address::parse(&session.marks.address).is_ok_and(|own| own.rig() == Some(rig.name.as_str()))
+        }
+    })
 }

@@ -1,9 +1,10 @@
-//! `gt witness`.
+//! `gt witness`: its session, and the patrol, which needs no agent.
 
 use anyhow::Result;
 
-use super::Ctx;
-use crate::cli::roles::Witness;
+use super::{Ctx, polecats, roles};
+use crate::address::Address;
+use crate::cli::roles::{Witness, WitnessCommand};
 use crate::failure::Exit;
 
 /// Runs it.
@@ -11,6 +12,22 @@ use crate::failure::Exit;
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: Witness) -> Result<Exit> {
-    let _ = (ctx, args);
+    let witness = |rig: Option<String>| -> Result<Address> {
+        Ok(Address::Witness(ctx.rig(&ctx.town()?, rig.as_deref())?.name))
+    };
+    match args.command {
+        WitnessCommand::Start { rig, how } => roles::start(ctx, &[witness(rig)?], &how),
+        WitnessCommand::Attach { rig } => {
+            let address = witness(rig)?;
+            roles::attach(ctx, &roles::Sight::take(ctx)?, &address)
+        }
+        WitnessCommand::Stop { rig, dry } => roles::stop_one(ctx, &witness(rig)?, dry.dry_run),
+        WitnessCommand::Status { rig } => polecats::witness(ctx, rig.as_deref()),
+        WitnessCommand::Patrol { rig, dry } => patrol(ctx, rig.as_deref(), dry.dry_run),
+    }
+}
+
+fn patrol(ctx: &Ctx, rig: Option<&str>, dry_run: bool) -> Result<Exit> {
+    let _ = (ctx, rig, dry_run);
     crate::fail!("not there yet")
 }

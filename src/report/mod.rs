@@ -1,2 +1,11 @@
-//! What a person sees and what --json gives, from the same values.
+//! What a person sees and what `--json` gives, from the same values.
+
+pub mod agent;
 pub mod bd;
+pub mod live;
+pub mod rig;
+pub mod sessions;
+pub mod text;
+pub mod town;
+
+pub use text::Screen;

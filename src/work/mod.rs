@@ -4,6 +4,9 @@ pub mod agent;
 pub mod mail;
 pub mod names;
 pub mod request;
+pub mod roles;
+pub mod survey;
+pub mod who;
 
 /// Marks the end of a numbered step, `sling.3` say. Tests name one in `GT_TEST_KILL_AFTER` and the program is killed
 /// there, as a power cut would; nothing else looks at that variable.

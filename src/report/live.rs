@@ -1,0 +1,89 @@
+//! A screen that is drawn again and again, and leaves the terminal as it was.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+use crate::failure::Failure;
+
+/// The terminal's alternate screen, with keys read one by one. Dropping it gives the terminal back.
+pub struct Live {
+    before: Termios,
+    shown: Mutex<String>,
+}
+
+const OPEN: &str = "\x1b[?1049h\x1b[?25l";
+const CLOSE: &str = "\x1b[?25h\x1b[?1049l";
+/// Keys that end it: q, Ctrl-C, Ctrl-D, Escape.
+const END: [u8; 4] = [b'q', 3, 4, 27];
+
+impl Live {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// When standard input is no terminal.
+    pub fn open() -> Result<Live> {
+        let input = std::io::stdin();
+        let before = tcgetattr(&input).map_err(|_| Failure::new("watching needs a terminal"))?;
+        let mut raw = before.clone();
+        raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
+        tcsetattr(&input, OptionalActions::Now, &raw)?;
+        let live = Live { before, shown: Mutex::default() };
+        write(OPEN)?;
+        Ok(live)
+    }
+
+    /// Shows a text, if it is another than before: line by line over the old one, so that nothing flickers.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn show(&self, text: &str) -> Result<()> {
+        let height = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| size.ws_row.max(2));
+        let lines: Vec<&str> = text.lines().take(usize::from(height) - 1).collect();
+        let drawn = lines.join("\x1b[K\r\n");
+        let Ok(mut shown) = self.shown.lock() else { return Ok(()) };
+        if *shown == drawn {
+            return Ok(());
+        }
+        write(&format!("\x1b[H{drawn}\x1b[K\x1b[J"))?;
+        *shown = drawn;
+        Ok(())
+    }
+
+    /// Waits for a key; true when it asks for the end.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn asked_to_end(&self, wait: Duration) -> Result<bool> {
+        let input = std::io::stdin();
+        let limit = Timespec::try_from(wait)?;
+        let mut polled = [PollFd::new(&input, PollFlags::IN)];
+        match poll(&mut polled, Some(&limit)) {
+            // A resized window interrupts: that is a reason to draw again.
+            Err(rustix::io::Errno::INTR) | Ok(0) => return Ok(false),
+            Err(error) => return Err(error.into()),
+            Ok(_) => {}
+        }
+        let mut keys = [0; 64];
+        let read = rustix::io::read(input.as_fd(), &mut keys)?;
+        Ok(read == 0 || keys[..read].iter().any(|key| END.contains(key)))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let _ = write(CLOSE);
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+fn write(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}

@@ -1,0 +1,157 @@
+//! One rig: who works on what, and what waits.
+
+use serde::Serialize;
+
+use super::agent::Status;
+use super::text::{Cell, Color, Screen};
+use super::town::Store;
+use crate::plan::place::Place;
+use crate::time;
+
+/// A rig, as `gt status` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RigReport {
+    /// Its name.
+    pub name: String,
+    /// Its store.
+    pub store: Store,
+    /// Beads that can be slung; nothing when the store could not be read.
+    pub ready: Option<usize>,
+    /// What waits to be merged; nothing when the store could not be read.
+    pub queue: Option<Queue>,
+    /// Most polecats at once.
+    pub max_workers: usize,
+    /// How many more can be slung.
+    pub free_slots: usize,
+    /// Witness, refinery, crew and plugins.
+    pub agents: Vec<Status>,
+    /// Its polecats, by name.
+    pub polecats: Vec<Polecat>,
+}
+
+/// Requests by state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Queue {
+    /// Wait for their turn.
+    pub waiting: usize,
+    /// Are being tested and merged.
+    pub merging: usize,
+    /// Beads that came back: conflict or red.
+    pub set_aside: usize,
+}
+
+/// One polecat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Polecat {
+    /// Its address.
+    pub address: String,
+    /// Its name.
+    pub name: String,
+    /// Where its bead is; nothing for one without a bead.
+    pub place: Option<Place>,
+    /// What its session says: `working`, `waiting`, `ended (exit 1)` …; nothing without a session.
+    pub state: Option<String>,
+    /// Its bead's id.
+    pub bead: Option<String>,
+    /// Its bead's title.
+    pub title: Option<String>,
+    /// Since when: RFC 3339, UTC.
+    pub since: Option<String>,
+    /// Its session's name.
+    pub session: Option<String>,
+    /// How many clients look at it.
+    pub attached: usize,
+}
+
+impl Polecat {
+    /// The one word for how it is.
+    pub fn word(&self) -> String {
+        match (self.place, self.state.as_deref()) {
+            // It asks a person something: that matters more than that it is at work.
+            (Some(Place::Working), Some("waiting")) => "waiting".into(),
+            (Some(place), _) => place.as_str().into(),
+            (None, Some(state)) => state.into(),
+            (None, None) => "no session".into(),
+        }
+    }
+
+    fn color(&self) -> Color {
+        match self.place {
+            Some(Place::Working) if self.state.as_deref() == Some("waiting") => Color::Waiting,
+            Some(Place::Working) => Color::Good,
+            Some(Place::Crashed | Place::Unknown) => Color::Bad,
+            Some(Place::Hooked | Place::Submitted) => Color::Waiting,
+            _ => Color::Dim,
+        }
+    }
+
+    fn symbol(&self, screen: &Screen) -> &'static str {
+        let (symbol, plain) = match self.color() {
+            Color::Good => ("●", "*"),
+            Color::Waiting => ("◐", "~"),
+            Color::Bad => ("✗", "!"),
+            _ => ("○", "-"),
+        };
+        if screen.fancy && screen.unicode { symbol } else { plain }
+    }
+
+    fn cells(&self, screen: &Screen, now: &str) -> Vec<Cell> {
+        let age = self.since.as_deref().and_then(|since| time::seconds_between(since, now));
+        let ended = self.state.as_deref().filter(|state| state.starts_with("ended"));
+        let title = match (ended, self.place, &self.title) {
+            (Some(ended), Some(Place::Crashed), Some(title)) => format!("{ended}: {title}"),
+            (_, _, title) => title.clone().unwrap_or_default(),
+        };
+        vec![
+            Cell::new(self.color(), format!("  {}", self.symbol(screen))),
+            self.name.as_str().into(),
+            Cell::new(self.color(), self.word()),
+            self.bead.clone().unwrap_or_else(|| "-".into()).into(),
+            title.into(),
+            Cell::new(Color::Dim, age.map(time::short_age).unwrap_or_default()),
+        ]
+    }
+}
+
+impl RigReport {
+    /// As a person reads it; `now` is RFC 3339.
+    pub fn text(&self, screen: &Screen, now: &str) -> String {
+        let mut text = screen.paint(Color::Bold, &self.name);
+        let rest = format!("  {}", self.summary());
+        text.push_str(&screen.fit(&rest, screen.width.saturating_sub(self.name.len())));
+        text.push('\n');
+        let agents: Vec<Vec<Cell>> = self
+            .agents
+            .iter()
+            .map(|agent| {
+                vec![format!("  {}", agent.address.name()).into(), Cell::new(agent.color(), agent.words(now))]
+            })
+            .collect();
+        text.push_str(&screen.table(&[], &agents, 1));
+        text.push_str(&polecats(&self.polecats, screen, now));
+        text
+    }
+
+    fn summary(&self) -> String {
+        let mut parts = vec![format!("{} of {} polecats", self.polecats.len(), self.max_workers)];
+        if let Some(ready) = self.ready {
+            parts.push(format!("{ready} ready"));
+        }
+        if let Some(queue) = &self.queue {
+            parts.push(format!("queue {} waiting", queue.waiting));
+            for (number, word) in [(queue.merging, "merging"), (queue.set_aside, "set aside")] {
+                if number > 0 {
+                    parts.push(format!("{number} {word}"));
+                }
+            }
+        }
+        parts.push(self.store.words());
+        parts.join(", ")
+    }
+}
+
+/// Polecats as a table without a head.
+pub fn polecats(polecats: &[Polecat], screen: &Screen, now: &str) -> String {
+    let rows: Vec<Vec<Cell>> = polecats.iter().map(|polecat| polecat.cells(screen, now)).collect();
+    screen.table(&[], &rows, 4)
+}

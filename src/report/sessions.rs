@@ -1,0 +1,136 @@
+//! Sessions, as `gt session list` and `gt agents` show them.
+
+use serde::Serialize;
+
+use super::text::{Cell, Color, Screen};
+use crate::address::Address;
+use crate::mux::{Session, Snapshot};
+use crate::time;
+
+/// One session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Whose.
+    pub address: String,
+    /// As [`state`] says.
+    pub state: String,
+    /// Whether its agent runs.
+    pub alive: bool,
+    /// Its bead, empty when none.
+    pub bead: String,
+    /// Since when it is in this state: RFC 3339, UTC.
+    pub since: String,
+    /// Its name.
+    pub session: String,
+    /// How many clients look at it.
+    pub attached: usize,
+}
+
+/// What an agent does, in the words of its marks; how it ended, once it did.
+pub fn state(session: &Session) -> String {
+    let Some(pane) = session.panes.first().filter(|pane| pane.dead) else {
+        return if session.marks.state.is_empty() { "running".into() } else { session.marks.state.clone() };
+    };
+    match (pane.exit, pane.signal) {
+        (_, Some(signal)) => format!("ended (signal {signal})"),
+        (Some(code), _) => format!("ended (exit {code})"),
+        _ => "ended".into(),
+    }
+}
+
+/// The town's sessions, of one rig or all, by address.
+pub fn lines(town: &str, snapshot: &Snapshot, rig: Option<&str>) -> Vec<Line> {
+    let of_rig = |session: &&Session| match rig {
+        None => true,
+        Some(_) => Address::parse(&session.marks.address).is_ok_and(|address| address.rig() == rig),
+    };
+    let mut lines: Vec<Line> = snapshot.ours(town).filter(of_rig).map(line).collect();
+    lines.sort_by(|a, b| (order(a), &a.address, &a.session).cmp(&(order(b), &b.address, &b.session)));
+    lines
+}
+
+fn line(session: &Session) -> Line {
+    Line {
+        address: session.marks.address.clone(),
+        state: state(session),
+        alive: session.alive(),
+        bead: session.marks.bead.clone(),
+        since: session.marks.since.clone(),
+        session: session.name.clone(),
+        attached: session.attached,
+    }
+}
+
+/// The town's own before its rigs.
+fn order(line: &Line) -> bool {
+    Address::parse(&line.address).is_ok_and(|address| address.rig().is_some())
+}
+
+/// As a table.
+pub fn table(lines: &[Line], screen: &Screen) -> String {
+    let now = time::now();
+    let rows: Vec<Vec<Cell>> = lines.iter().map(|line| cells(line, &now)).collect();
+    screen.table(&["ADDRESS", "STATE", "BEAD", "AGE", "SESSION"], &rows, 4)
+}
+
+fn cells(line: &Line, now: &str) -> Vec<Cell> {
+    let attached = if line.attached > 0 { " (attached)" } else { "" };
+    let color = match (line.alive, line.state.as_str()) {
+        (false, _) => Color::Bad,
+        (true, "working" | "running") => Color::Good,
+        (true, _) => Color::Waiting,
+    };
+    let age = time::seconds_between(&line.since, now).map(time::short_age).unwrap_or_default();
+    vec![
+        line.address.as_str().into(),
+        Cell::new(color, line.state.as_str()),
+        line.bead.as_str().into(),
+        age.into(),
+        format!("{}{attached}", line.session).into(),
+    ]
+}
+
+/// As a numbered choice.
+pub fn choice(lines: &[Line], screen: &Screen) -> String {
+    let now = time::now();
+    let numbered = |(index, line): (usize, &Line)| {
+        let mut row = cells(line, &now);
+        row.insert(0, (index + 1).to_string().into());
+        row
+    };
+    let rows: Vec<Vec<Cell>> = lines.iter().enumerate().map(numbered).collect();
+    screen.table(&["", "ADDRESS", "STATE", "BEAD", "AGE", "SESSION"], &rows, 5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mux::{Marks, Pane};
+
+    #[test]
+    fn the_town_comes_first_and_others_do_not_come_at_all() {
+        let session = |town: &str, address: &str, dead: Option<i32>| Session {
+            marks: Marks {
+                town: town.into(),
+                address: address.into(),
+                state: "working".into(),
+                ..Marks::default()
+            },
+            panes: vec![Pane { dead: dead.is_some(), exit: dead, ..Pane::default() }],
+            ..Session::default()
+        };
+        let snapshot = Snapshot {
+            sessions: vec![
+                session("/t", "wyvern/Nux", Some(3)),
+                session("/other", "wyvern/Ace", None),
+                session("/t", "mayor/", None),
+                session("/t", "asp/witness", None),
+            ],
+            ..Snapshot::default()
+        };
+        let seen: Vec<_> = lines("/t", &snapshot, None).into_iter().map(|l| (l.address, l.state)).collect();
+        let wanted = [("mayor/", "working"), ("asp/witness", "working"), ("wyvern/Nux", "ended (exit 3)")];
+        assert_eq!(seen, wanted.map(|(a, b)| (a.to_string(), b.to_string())));
+        assert_eq!(lines("/t", &snapshot, Some("asp")).len(), 1);
+    }
+}

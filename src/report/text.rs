@@ -1,0 +1,173 @@
+//! Text for a screen: its width, its colours, its alphabet.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// What a screen can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// Cells in a line.
+    pub width: usize,
+    /// Colours and symbols.
+    pub fancy: bool,
+    /// More than ASCII.
+    pub unicode: bool,
+}
+
+impl Screen {
+    /// The screen of standard output; `var` reads the environment. 80 cells where nothing says how many there are.
+    pub fn of<'a>(fancy: bool, var: impl Fn(&str) -> Option<&'a str>) -> Screen {
+        let locale = var("LC_ALL").or_else(|| var("LC_CTYPE")).or_else(|| var("LANG")).unwrap_or_default();
+        let locale = locale.to_ascii_lowercase();
+        let window = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col.into());
+        let named = var("COLUMNS").and_then(|columns| columns.parse().ok());
+        let width = window.filter(|width| *width > 0).or(named).unwrap_or(80);
+        Screen { width, fancy, unicode: locale.contains("utf-8") || locale.contains("utf8") }
+    }
+
+    /// Shortens text to so many cells. What a screen of ASCII cannot show becomes `?`, control characters blanks.
+    pub fn fit(&self, text: &str, cells: usize) -> String {
+        let clean: String = text
+            .chars()
+            .map(|c| match c {
+                c if c.is_control() => ' ',
+                c if !self.unicode && !c.is_ascii() => '?',
+                c => c,
+            })
+            .collect();
+        if clean.width() <= cells {
+            return clean;
+        }
+        let mark = if self.unicode { "…" } else { "~" };
+        let room = cells.saturating_sub(1);
+        let mut used = 0;
+        let mut short: String = clean
+            .chars()
+            .take_while(|c| {
+                used += c.width().unwrap_or(0);
+                used <= room
+            })
+            .collect();
+        if cells > 0 {
+            short.push_str(mark);
+        }
+        short
+    }
+
+    /// Puts text in a colour, where there are colours.
+    pub fn paint(&self, color: Color, text: &str) -> String {
+        if !self.fancy || color == Color::Plain {
+            return text.into();
+        }
+        format!("\x1b[{}m{text}\x1b[0m", color.code())
+    }
+
+    /// Lines of columns, two blanks between them; the column `flexible` gives way when a line is too long. The last
+    /// column is not filled up. No rows, no text.
+    pub fn table(&self, head: &[&str], rows: &[Vec<Cell>], flexible: usize) -> String {
+        let Some(columns) = rows.first().map(Vec::len) else { return String::new() };
+        let head: Vec<Cell> = head.iter().map(|text| Cell::new(Color::Dim, *text)).collect();
+        let lines = || std::iter::once(&head).filter(|head| !head.is_empty()).chain(rows);
+        let widest = |column: usize| lines().map(|line| line[column].text.width()).max().unwrap_or_default();
+        let mut widths: Vec<usize> = (0..columns).map(widest).collect();
+        let total: usize = widths.iter().sum::<usize>() + 2 * (columns - 1);
+        let over = total.saturating_sub(self.width);
+        widths[flexible] = widths[flexible].saturating_sub(over).max(8.min(widths[flexible]));
+        lines().map(|line| self.row(line, &widths)).collect()
+    }
+
+    fn row(&self, cells: &[Cell], widths: &[usize]) -> String {
+        let last = cells.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or_default();
+        let mut line = String::new();
+        for (index, (cell, width)) in cells.iter().zip(widths).enumerate().take(last + 1) {
+            let text = self.fit(&cell.text, *width);
+            let blanks = if index == last { 0 } else { width - text.width() + 2 };
+            line.push_str(&self.paint(cell.color, &text));
+            line.extend(std::iter::repeat_n(' ', blanks));
+        }
+        line + "\n"
+    }
+}
+
+/// One cell of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    color: Color,
+    text: String,
+}
+
+impl Cell {
+    /// Text in a colour.
+    pub fn new(color: Color, text: impl Into<String>) -> Cell {
+        Cell { color, text: text.into() }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Cell {
+        Cell::new(Color::Plain, text)
+    }
+}
+
+/// Colours, by what they mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    /// None.
+    Plain,
+    /// A heading.
+    Bold,
+    /// Less important.
+    Dim,
+    /// It goes well.
+    Good,
+    /// It waits for something.
+    Waiting,
+    /// It needs somebody.
+    Bad,
+}
+
+impl Color {
+    fn code(self) -> &'static str {
+        match self {
+            Color::Plain => "0",
+            Color::Bold => "1",
+            Color::Dim => "2",
+            Color::Good => "32",
+            Color::Waiting => "33",
+            Color::Bad => "31",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WIDE: Screen = Screen { width: 80, fancy: false, unicode: true };
+
+    #[test]
+    fn text_is_shortened_by_cells_not_by_bytes() {
+        assert_eq!(WIDE.fit("short", 10), "short");
+        assert_eq!(WIDE.fit("a longer title", 8), "a longe…");
+        assert_eq!(WIDE.fit("\u{6f22}\u{5b57}\u{6f22}\u{5b57}", 5), "\u{6f22}\u{5b57}…");
+        let ascii = Screen { unicode: false, ..WIDE };
+        assert_eq!(ascii.fit("caf\u{e9}\tau lait", 8), "caf? au~");
+    }
+
+    #[test]
+    fn only_the_flexible_column_gives_way() {
+        let screen = Screen { width: 20, ..WIDE };
+        let rows = vec![vec!["Nux".into(), "a title that is long".into(), "5m".into()]];
+        assert_eq!(
+            screen.table(&["NAME", "TITLE", "AGE"], &rows, 1),
+            "NAME  TITLE      AGE\nNux   a title …  5m\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_ever_wider_than_asked(text in "\\PC{0,40}", cells in 0usize..30) {
+            prop_assert!(WIDE.fit(&text, cells).width() <= cells);
+        }
+    }
+}

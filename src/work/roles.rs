@@ -1,0 +1,193 @@
+//! Sessions of roles: the Mayor, witnesses, refineries, crew. Polecats are slung (`sling`).
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::agent::{self, Agent};
+use super::names;
+use crate::address::{Address, Role};
+use crate::config::schema::Up;
+use crate::config::{self, ResolvedRole, Sources};
+use crate::failure::Failure;
+use crate::mux::{Mux, Session, Snapshot, Spec, Started};
+use crate::town::{Rig, Town};
+
+/// What a role is told when its runtime takes a prompt; `gt prime` says the rest.
+const PROMPT: &str = "Run `gt prime` and follow what it says.";
+
+/// How a role is to be started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How<'a> {
+    /// The runtime, instead of the preset's.
+    pub agent: Option<&'a str>,
+    /// Presets asked for, in order.
+    pub presets: &'a [String],
+}
+
+/// A session that is ready to be started.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Whose.
+    pub address: Address,
+    /// The session.
+    pub spec: Spec,
+    /// What its role came to.
+    pub role: ResolvedRole,
+}
+
+/// What starting a role came to.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begun {
+    /// It ran already, in the session of this name.
+    Ran(String),
+    /// It was started; in minimal mode only said how.
+    Started(Started),
+}
+
+/// Where an agent works when its preset does not say otherwise.
+pub fn home(town: &Town, rig: Option<&Rig>, address: &Address) -> PathBuf {
+    match (address, rig) {
+        (Address::Witness(_), Some(rig)) => rig.root.join("witness"),
+        (Address::Refinery(_), Some(rig)) => rig.refinery_dir(),
+        (Address::Polecat(_, name), Some(rig)) => rig.polecat_dir(name),
+        (Address::Crew(_, name), Some(rig)) => rig.crew_dir(name),
+        (Address::Plugin(_, name), Some(rig)) => rig.root.join("plugins").join(name),
+        _ => town.root.clone(),
+    }
+}
+
+/// Works out a role's session, and touches nothing. `sources` are the town's.
+///
+/// # Errors
+/// The Overseer and polecats have no such session; else an unknown rig, broken configuration, or a runtime that
+/// cannot run.
+pub fn prepare(
+    env: &HashMap<String, String>,
+    sources: &Sources,
+    town: &Town,
+    address: &Address,
+    how: How<'_>,
+) -> Result<Prepared> {
+    let role = match address.role() {
+        None => return Err(Failure::usage("the overseer is you: there is no session to start").into()),
+        Some(Role::Polecat) => {
+            return Err(Failure::usage(format!("{address} is a polecat: it starts with its work"))
+                .hint("start one with: gt sling BEAD RIG; go on with: gt sling BEAD RIG --resume")
+                .into());
+        }
+        Some(role) => role,
+    };
+    let rig = address.rig().map(|name| town.rig(name)).transpose()?;
+    let mut sources = sources.clone();
+    sources.rig = rig.as_ref().map(|rig| (rig.root.clone(), rig.name.clone()));
+    if let Some(agent) = how.agent {
+        sources.flags.push((format!("{role}.agent"), toml::Value::from(agent).to_string()));
+    }
+    let role = config::role(&sources, role, how.presets, None)?;
+    let cwd = home(town, rig.as_ref(), address);
+    let mut agent = Agent {
+        town,
+        rig: rig.as_ref(),
+        address,
+        role: &role,
+        instance: &names::new_instance(),
+        bead: None,
+        cwd: &cwd,
+        branch: "",
+        env,
+        prompt: PROMPT,
+    };
+    let start = town.root.join(agent::fill(&agent, &role.settings.start_directory)?);
+    if !role.settings.start_directory.is_empty() {
+        agent.cwd = &start;
+    }
+    let spec = agent::spec(&agent)?;
+    Ok(Prepared { address: address.clone(), spec, role })
+}
+
+/// Starts what was prepared, unless it runs: a session whose agent has ended gives way.
+///
+/// # Errors
+/// When it cannot be known whether it runs, or it cannot be started.
+pub fn start(mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepared) -> Result<Begun> {
+    if let Some(why) = &snapshot.unknown {
+        crate::fail!("cannot tell whether {} runs: {why}", prepared.address);
+    }
+    let marks = &prepared.spec.marks;
+    let own: Vec<&Session> =
+        snapshot.ours(&marks.town).filter(|session| session.marks.address == marks.address).collect();
+    if let Some(running) = own.iter().find(|session| session.alive()) {
+        return Ok(Begun::Ran(running.name.clone()));
+    }
+    let ended: Vec<&str> = own.iter().map(|session| session.id.as_str()).collect();
+    mux.stop(&ended)?;
+    let mut taken = snapshot.clone();
+    taken.sessions.retain(|session| !ended.contains(&session.id.as_str()));
+    Ok(Begun::Started(mux.start(&prepared.spec, &taken)?))
+}
+
+/// The addresses that `[up]` asks for: the Mayor when it says nothing.
+///
+/// # Errors
+/// An unknown role or rig, or polecats, which only sling makes.
+pub fn wanted(town: &Town, up: &Up) -> Result<Vec<Address>> {
+    if up.roles.is_empty() {
+        return Ok(vec![Address::Mayor]);
+    }
+    let mut rigs = town.rigs()?;
+    if let Some(names) = &up.rigs {
+        for name in names {
+            town.rig(name)?;
+        }
+        rigs.retain(|rig| names.contains(&rig.name));
+    }
+    let mut addresses = Vec::new();
+    for name in &up.roles {
+        let role = Role::parse(name).ok_or_else(|| {
+            Failure::new(format!("[up] roles: no role is named '{name}'"))
+                .hint("roles are mayor, deacon, witness, refinery, crew, plugin")
+        })?;
+        match role {
+            Role::Mayor => addresses.push(Address::Mayor),
+            Role::Deacon => addresses.push(Address::Deacon),
+            Role::Polecat => crate::fail!(
+                "[up] roles: polecats are not kept running";
+                "take \"polecat\" out of [up] roles; gt sling starts them with their work"
+            ),
+            role => addresses.extend(rigs.iter().flat_map(|rig| members(rig, role))),
+        }
+    }
+    Ok(addresses)
+}
+
+/// Everybody of one role in a rig.
+pub fn members(rig: &Rig, role: Role) -> Vec<Address> {
+    let name = rig.name.clone();
+    match role {
+        Role::Witness => vec![Address::Witness(name)],
+        Role::Refinery => vec![Address::Refinery(name)],
+        Role::Crew => folders(&rig.root.join("crew")).map(|own| Address::Crew(name.clone(), own)).collect(),
+        Role::Plugin => {
+            folders(&rig.root.join("plugins")).map(|own| Address::Plugin(name.clone(), own)).collect()
+        }
+        Role::Mayor | Role::Deacon | Role::Polecat => Vec::new(),
+    }
+}
+
+/// Names of the folders in a folder, sorted; none when it cannot be read.
+fn folders(dir: &std::path::Path) -> impl Iterator<Item = String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| crate::address::is_member_name(name))
+        .collect();
+    names.sort();
+    names.into_iter()
+}

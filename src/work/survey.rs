@@ -1,0 +1,237 @@
+//! What the whole town looks like: one look at its sessions, one call for each store.
+
+use std::collections::{BTreeSet, HashSet};
+
+use anyhow::Result;
+
+use crate::address::{Address, Role, is_polecat_name};
+use crate::beads::{Bead, Filter, words};
+use crate::config::{self, Sources};
+use crate::mux::{Looking, Session, Snapshot};
+use crate::plan::place::{Facts, Place, Seen, place};
+use crate::report::agent::Status;
+use crate::report::rig::{Polecat, Queue, RigReport};
+use crate::report::sessions::state;
+use crate::report::town::{Store, TownReport};
+use crate::town::{Rig, Town};
+use crate::work::request::Request;
+use crate::work::{mail, roles};
+
+/// What was read of one rig, before its sessions are known.
+struct Read {
+    rig: Rig,
+    beads: Result<Vec<Bead>, String>,
+    store: Store,
+    max_workers: usize,
+    names: BTreeSet<String>,
+}
+
+/// Reads everything while the look is under way. `only` narrows it to one rig.
+///
+/// # Errors
+/// Broken configuration. What cannot be read of stores and sessions is part of the report.
+pub fn town(
+    town: &Town,
+    sources: &Sources,
+    me: &Address,
+    kind: &'static str,
+    looking: Looking,
+    only: Option<&str>,
+) -> Result<TownReport> {
+    let rigs = match only {
+        Some(name) => vec![town.rig(name)?],
+        None => town.rigs()?,
+    };
+    let read: Vec<Read> = rigs.into_iter().map(|rig| read(rig, sources, me)).collect::<Result<_>>()?;
+    let (store, overseer_unread) = unread(town, me);
+    let snapshot = looking.wait()?;
+    let mark = town.mark();
+    Ok(TownReport {
+        name: town.name.clone(),
+        path: mark.clone(),
+        multiplexer: if snapshot.minimal.is_some() { "none" } else { kind },
+        sessions_unseen: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
+        store,
+        overseer_unread,
+        agents: [Address::Mayor, Address::Deacon]
+            .iter()
+            .map(|own| Status::of(&mark, &snapshot, own))
+            .collect(),
+        rigs: read.into_iter().map(|read| rig(&mark, &snapshot, read)).collect(),
+    })
+}
+
+fn unread(town: &Town, me: &Address) -> (Store, Option<usize>) {
+    let listed =
+        town.store(me).and_then(|store| Ok((store.kind(), store.list(&mail::inbox(&Address::Overseer))?)));
+    match listed {
+        Ok((kind, mails)) => {
+            let unread = mails.iter().filter(|message| !mail::is_read(message)).count();
+            (Store { kind: Some(kind), unreadable: None }, Some(unread))
+        }
+        Err(error) => (Store { kind: None, unreadable: Some(format!("{error:#}")) }, None),
+    }
+}
+
+fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
+    let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..sources.clone() };
+    let preset = config::role(&sources, Role::Polecat, &[], None)?.settings.max_workers;
+    let max_workers = rig.config.max_workers.unwrap_or(preset);
+    // Requests too, which `all` lets in; closed beads are history.
+    let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS, "blocked", "deferred"];
+    let filter = Filter { all: true, statuses: statuses.map(String::from).into(), ..Filter::default() };
+    let listed = rig.store(me).and_then(|store| Ok((store.kind(), store.list(&filter)?)));
+    let (store, beads) = match listed {
+        Ok((kind, beads)) => (Store { kind: Some(kind), unreadable: None }, Ok(beads)),
+        Err(error) => {
+            let why = format!("{error:#}");
+            (Store { kind: None, unreadable: Some(why.clone()) }, Err(why))
+        }
+    };
+    let names = names(&rig);
+    Ok(Read { rig, beads, store, max_workers, names })
+}
+
+/// Names that are reserved or have a worktree.
+fn names(rig: &Rig) -> BTreeSet<String> {
+    let entries = |dir: std::path::PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries(rig.names_dir())
+        .chain(entries(rig.root.join("polecats")))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| is_polecat_name(name))
+        .collect()
+}
+
+fn rig(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
+    let beads = read.beads.as_deref().unwrap_or_default();
+    let requests: Vec<Request> = beads.iter().filter_map(Request::from_bead).collect();
+    let name = read.rig.name.clone();
+    let view = View {
+        mark,
+        snapshot,
+        beads,
+        open: beads.iter().map(|bead| bead.id.as_str()).collect(),
+        requested: requests.iter().map(|request| request.bead.as_str()).collect(),
+        requests: &requests,
+        known: read.beads.is_ok(),
+        rig: &name,
+    };
+    let mut names = read.names;
+    names.extend(beads.iter().filter_map(|bead| view.own(bead.assignee.as_deref()?)));
+    names.extend(snapshot.ours(mark).filter_map(|session| view.own(&session.marks.address)));
+    let polecats: Vec<Polecat> = names.iter().map(|name| view.polecat(name)).collect();
+    let mut agents = vec![Address::Witness(name.clone()), Address::Refinery(name.clone())];
+    agents.extend(roles::members(&read.rig, Role::Crew));
+    agents.extend(roles::members(&read.rig, Role::Plugin));
+    RigReport {
+        store: read.store,
+        ready: view.known.then(|| view.ready()),
+        queue: view.known.then(|| view.queue()),
+        max_workers: read.max_workers,
+        free_slots: read.max_workers.saturating_sub(polecats.len()),
+        agents: agents.iter().map(|address| Status::of(mark, snapshot, address)).collect(),
+        polecats,
+        name,
+    }
+}
+
+/// Everything known about one rig.
+struct View<'a> {
+    mark: &'a str,
+    snapshot: &'a Snapshot,
+    beads: &'a [Bead],
+    open: HashSet<&'a str>,
+    requested: HashSet<&'a str>,
+    requests: &'a [Request],
+    known: bool,
+    rig: &'a str,
+}
+
+impl View<'_> {
+    /// The polecat's name, when the address is one of this rig's.
+    fn own(&self, address: &str) -> Option<String> {
+        match Address::parse(address) {
+            Ok(Address::Polecat(rig, name)) if rig == self.rig => Some(name),
+            _ => None,
+        }
+    }
+
+    fn polecat(&self, name: &str) -> Polecat {
+        let address = Address::Polecat(self.rig.into(), name.into()).to_string();
+        let session = self.snapshot.of(self.mark, &address);
+        let bead = self.bead_of(&address, session);
+        let marked = session.map(|session| &session.marks);
+        let place = match bead {
+            Some(bead) => Some(self.place(bead, session)),
+            // The store is silent, and the session may know no more than its bead's id.
+            None if !self.known => Some(Place::Unknown),
+            None => None,
+        };
+        Polecat {
+            name: name.into(),
+            place,
+            state: session.map(state),
+            bead: bead
+                .map(|bead| bead.id.clone())
+                .or_else(|| marked.map(|marks| marks.bead.clone()).filter(|id| !id.is_empty())),
+            title: bead.map(|bead| bead.title.clone()),
+            since: marked
+                .map(|marks| marks.since.clone())
+                .or_else(|| bead.map(|bead| bead.updated_at.clone())),
+            session: session.map(|session| session.name.clone()),
+            attached: session.map_or(0, |session| session.attached),
+            address,
+        }
+    }
+
+    fn bead_of(&self, address: &str, session: Option<&Session>) -> Option<&Bead> {
+        let held = |bead: &&Bead| {
+            bead.assignee.as_deref() == Some(address)
+                && bead.issue_type != words::MESSAGE
+                && bead.issue_type != words::MERGE_REQUEST
+                && bead.status != words::OPEN
+        };
+        let by_id = |id: &str| self.beads.iter().find(|bead| bead.id == id);
+        self.beads
+            .iter()
+            .find(held)
+            .or_else(|| session.and_then(|session| by_id(&session.marks.bead)))
+            .or_else(|| {
+                let request = self.requests.iter().find(|request| request.worker == address)?;
+                by_id(&request.bead)
+            })
+    }
+
+    fn place(&self, bead: &Bead, session: Option<&Session>) -> Place {
+        let unseen = self.snapshot.unknown.is_some() || self.snapshot.minimal.is_some();
+        let seen = match session {
+            Some(session) => Seen::Session(session),
+            None if unseen => Seen::Unknown,
+            None => Seen::None,
+        };
+        place(&Facts {
+            bead,
+            open_request: self.requested.contains(bead.id.as_str()),
+            blocked: bead.blockers().any(|id| self.open.contains(id) || self.requested.contains(id)),
+            polecat: bead.assignee.as_deref().is_some_and(|own| self.own(own).is_some()),
+            session: seen,
+        })
+    }
+
+    fn ready(&self) -> usize {
+        let work = |bead: &&Bead| {
+            !["epic", words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str())
+        };
+        let slung = |place| matches!(place, Place::Ready | Place::SetAside);
+        self.beads.iter().filter(work).filter(|bead| slung(self.place(bead, None))).count()
+    }
+
+    fn queue(&self) -> Queue {
+        let requests = || self.beads.iter().filter(|bead| bead.issue_type == words::MERGE_REQUEST);
+        Queue {
+            waiting: requests().filter(|bead| bead.status == words::OPEN).count(),
+            merging: requests().filter(|bead| bead.status == words::IN_PROGRESS).count(),
+            set_aside: self.beads.iter().filter(|bead| bead.has_label(words::LABEL_REWORK)).count(),
+        }
+    }
+}
