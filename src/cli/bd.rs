@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 #[derive(Debug, Args)]
@@ -159,7 +160,7 @@ pub struct Create {
     #[arg(long = "title", id = "title_flag", value_name = "TITLE", conflicts_with = "title")]
     pub title_flag: Option<String>,
     /// task, bug, feature, epic, chore …
-    #[arg(short = 't', long = "type", default_value = "task")]
+    #[arg(short = 't', long = "type", default_value = "task", value_parser = NonEmptyStringValueParser::new())]
     pub issue_type: String,
     /// 0 (first) to 4 (last), or P0 to P4
     #[arg(short, long, default_value = "2", value_parser = priority)]

@@ -104,7 +104,10 @@ impl Embedded {
     /// # Errors
     /// When the bead does not exist or the store cannot be written.
     pub fn undepend(&self, id: &str, target: &str) -> Result<bool> {
-        self.transaction(|writer| Ok((writer.undepend(id, target)?, true)))
+        self.transaction(|writer| {
+            let found = writer.undepend(id, target)?;
+            Ok((found, found))
+        })
     }
 
     /// How many beads wait for each of these: (by `blocks`, by any kind of dependency).

@@ -55,19 +55,20 @@ impl Writer<'_> {
     /// # Errors
     /// When a value is refused or a bead does not exist.
     pub fn apply(&self, change: &Change) -> Result<Option<String>> {
+        let now = &crate::time::now();
         match change {
-            Change::Create(new) => return self.create(new).map(Some),
-            Change::Update(id, patch) => self.update(id, patch)?,
+            Change::Create(new) => return self.create(new, now).map(Some),
+            Change::Update(id, patch) => self.update(id, patch, now)?,
             Change::Close(id, reason) => {
-                self.edit(id, |bead, now| {
+                self.edit(id, now, |bead| {
                     set_status(bead, words::CLOSED, now);
                     bead.closed_at = Some(now.into());
                     bead.close_reason.clone_from(reason);
                     Ok(())
                 })?;
             }
-            Change::Comment(id, text) => self.comment(id, text)?,
-            Change::Depend(id, target, kind) => self.depend(id, target, kind)?,
+            Change::Comment(id, text) => self.comment(id, text, now)?,
+            Change::Depend(id, target, kind) => self.depend(id, target, kind, now)?,
         }
         Ok(None)
     }
@@ -78,7 +79,7 @@ impl Writer<'_> {
     /// When the bead does not exist.
     pub fn undepend(&self, id: &str, target: &str) -> Result<bool> {
         let mut found = false;
-        self.edit(id, |bead, _| {
+        self.edit(id, &crate::time::now(), |bead| {
             let before = bead.dependencies.len();
             bead.dependencies.retain(|edge| edge.depends_on_id != target);
             found = bead.dependencies.len() < before;
@@ -87,22 +88,20 @@ impl Writer<'_> {
         Ok(found)
     }
 
-    fn edit(&self, id: &str, change: impl FnOnce(&mut Bead, &str) -> Result<()>) -> Result<()> {
+    fn edit(&self, id: &str, now: &str, change: impl FnOnce(&mut Bead) -> Result<()>) -> Result<()> {
         let mut bead = schema::load(self.db, id)?.ok_or_else(|| missing(id))?;
-        let now = crate::time::now();
-        change(&mut bead, &now)?;
-        bead.updated_at = now;
+        change(&mut bead)?;
+        bead.updated_at = now.into();
         schema::save(self.db, &bead)
     }
 
-    fn create(&self, new: &NewBead) -> Result<String> {
+    fn create(&self, new: &NewBead, now: &str) -> Result<String> {
         check_title(&new.title)?;
         let issue_type = if new.issue_type.is_empty() { "task" } else { &new.issue_type };
         self.check_type(issue_type)?;
         check_priority(new.priority)?;
         check_estimate(new.estimated_minutes)?;
         let id = self.new_id(new)?;
-        let now = crate::time::now();
         let mut bead = Bead {
             id: id.clone(),
             title: new.title.clone(),
@@ -115,9 +114,9 @@ impl Writer<'_> {
             issue_type: issue_type.into(),
             assignee: new.assignee.clone().filter(|name| !name.is_empty()),
             estimated_minutes: new.estimated_minutes,
-            created_at: now.clone(),
+            created_at: now.into(),
             created_by: self.actor.into(),
-            updated_at: now,
+            updated_at: now.into(),
             external_ref: new.external_ref.clone().filter(|name| !name.is_empty()),
             metadata: new.metadata.clone(),
             ..Bead::default()
@@ -125,26 +124,26 @@ impl Writer<'_> {
         add_labels(&mut bead, &new.labels)?;
         schema::save(self.db, &bead)?;
         if let Some(parent) = &new.parent {
-            self.depend(&id, parent, "parent-child")?;
+            self.depend(&id, parent, "parent-child", now)?;
         }
         for (target, kind) in &new.dependencies {
-            self.depend(&id, target, kind)?;
+            self.depend(&id, target, kind, now)?;
         }
         Ok(id)
     }
 
-    fn update(&self, id: &str, patch: &Patch) -> Result<()> {
+    fn update(&self, id: &str, patch: &Patch, now: &str) -> Result<()> {
         if let Some(issue_type) = &patch.issue_type {
             self.check_type(issue_type)?;
         }
-        self.edit(id, |bead, now| change(bead, patch, now))
+        self.edit(id, now, |bead| change(bead, patch, now))
     }
 
-    fn comment(&self, id: &str, text: &str) -> Result<()> {
+    fn comment(&self, id: &str, text: &str, now: &str) -> Result<()> {
         if text.trim().is_empty() {
             return Err(Failure::usage(format!("the comment on {id} is empty")).into());
         }
-        self.edit(id, |bead, now| {
+        self.edit(id, now, |bead| {
             let comment = Comment {
                 id: format!("{:016x}{:016x}", schema::micros(now).unwrap_or_default(), random()).into(),
                 issue_id: id.into(),
@@ -158,7 +157,7 @@ impl Writer<'_> {
         })
     }
 
-    fn depend(&self, id: &str, target: &str, kind: &str) -> Result<()> {
+    fn depend(&self, id: &str, target: &str, kind: &str, now: &str) -> Result<()> {
         if id == target {
             return Err(Failure::usage(format!("{id} cannot depend on itself")).into());
         }
@@ -183,16 +182,15 @@ impl Writer<'_> {
             .hint(format!("see what {target} depends on with: bd show {target}"))
             .into());
         }
-        let now = crate::time::now();
         bead.dependencies.push(Dependency {
             issue_id: id.into(),
             depends_on_id: target.into(),
             kind: kind.into(),
-            created_at: now.clone(),
+            created_at: now.into(),
             created_by: self.actor.into(),
             ..Dependency::default()
         });
-        bead.updated_at = now;
+        bead.updated_at = now.into();
         schema::save(self.db, &bead)
     }
 
