@@ -3,5 +3,6 @@
 mod beads;
 mod common;
 mod docs;
+mod install;
 mod man;
 mod tmux;

@@ -1,16 +1,116 @@
 //! `gt install`.
 
-use anyhow::Result;
+use std::path::{Component, Path, PathBuf};
 
-use super::Ctx;
+use anyhow::{Context, Result};
+
+use super::{Ctx, print, print_json};
+use crate::address::Role;
 use crate::cli::town::Install;
+use crate::config;
 use crate::failure::Exit;
+use crate::programs::versions;
+use crate::town::{Layout, Town};
+use crate::work::install::{self, Ground, Installed, Wanted};
 
 /// Runs it.
 ///
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let root = plain(&ctx.dir.join(&args.path));
+    let ground = install::survey(&root)?;
+    if let (Ground::Town(found), false) = (&ground, args.force) {
+        crate::fail!(
+            "there is a town already: {}", found.root.display();
+            "repair it, keeping what is there, with: gt install --force {}", found.root.display()
+        );
+    }
+    versions::need_git()?;
+    let town = Town { root: root.clone(), name: String::new(), layout: Layout::Present };
+    let sources = ctx.sources(&town, None);
+    let settings = config::settings(&sources)?;
+    let wanted = Wanted {
+        root,
+        name: args.name,
+        git: args.git,
+        store: (!args.no_beads).then_some(settings.beads.store),
+        gt: std::env::current_exe().context("cannot tell where gt is")?,
+    };
+    if args.dry.dry_run {
+        return dry_run(ctx, &wanted, &ground);
+    }
+    let done = match ground {
+        Ground::Town(found) => install::repair(&wanted, found)?,
+        Ground::Nothing | Ground::Folder => install::install(&wanted)?,
+    };
+    report(ctx, &done)?;
+    if let Some(why) = versions::why_no_tmux() {
+        ctx.note(&format!("{why}: minimal mode: gt prints the command to run in place of a session"));
+    }
+    say_unattended(ctx, &sources)?;
+    Ok(Exit::Done)
+}
+
+fn dry_run(ctx: &Ctx, wanted: &Wanted, ground: &Ground) -> Result<Exit> {
+    let missing =
+        |piece: &&crate::work::pieces::Piece| *ground == Ground::Nothing || !piece.stands(&wanted.root);
+    let mut shown: Vec<String> = wanted.pieces()?.iter().filter(missing).map(|piece| piece.shown()).collect();
+    if wanted.store.is_some() && crate::beads::kind_of(&wanted.root.join(".beads")).is_err() {
+        shown.push(".beads/".into());
+    }
+    if wanted.git && !wanted.root.join(".git").exists() {
+        shown.push(".git/".into());
+    }
+    if ctx.global.json {
+        print_json("plan", &serde_json::json!({ "root": wanted.root, "make": shown }))?;
+        return Ok(Exit::Done);
+    }
+    let lines = shown.iter().fold(String::new(), |all, line| all + "+ " + line + "\n");
+    print(&format!("would make in {}:\n{lines}", wanted.root.display()))?;
+    Ok(Exit::Done)
+}
+
+fn report(ctx: &Ctx, done: &Installed) -> Result<()> {
+    if ctx.global.json {
+        return print_json("town", done);
+    }
+    let what = if done.made.is_empty() { "nothing was missing".into() } else { done.made.join(" ") };
+    print(&format!("town {} in {}\n", done.name, done.root.display()))?;
+    ctx.note(&format!("made: {what}"));
+    if !done.kept.is_empty() {
+        ctx.note(&format!("kept as they were: {}", done.kept.join(" ")));
+    }
+    if let Some(name) = &done.signed_as {
+        ctx.note(&format!("git knows no name of yours: the first commit is by {name}"));
+    }
+    ctx.note(&format!("next: cd {} && gt rig add NAME URL", done.root.display()));
+    Ok(())
+}
+
+/// Agents that are never asked for permission are said aloud (`presets.md`).
+fn say_unattended(ctx: &Ctx, sources: &config::Sources) -> Result<()> {
+    for role in Role::ALL {
+        if config::role(sources, role, &[], None)?.settings.unattended {
+            ctx.note(&format!(
+                "unattended: agents of the role {role} skip permission questions; see why with: gt preset explain {role}.unattended"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A path without `.` and `..`, whether it exists or not.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
 }

@@ -1,18 +1,89 @@
 //! `gt rig`.
 
 use anyhow::Result;
+use serde::Serialize;
 
-use super::Ctx;
-use crate::cli::town::RigArgs;
-use crate::failure::Exit;
+use super::{Ctx, print, print_json};
+use crate::cli::town::{RigArgs, RigCommand};
+use crate::config;
+use crate::failure::{Exit, Failure};
+use crate::programs::versions;
+use crate::town::{Layout, Rig, Town, files};
+use crate::work::rig::{self, Wanted};
 
 /// Runs it.
 ///
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: RigArgs) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    match args.command {
+        RigCommand::Add { name, url, prefix, branch, dry } => {
+            add(ctx, name, &url, (prefix, branch), dry.dry_run)
+        }
+        RigCommand::List => list(ctx),
+        RigCommand::Remove { name, force, dry } => remove(ctx, &name, force, dry.dry_run),
+    }
+}
+
+fn add(
+    ctx: &Ctx,
+    name: String,
+    url: &str,
+    (prefix, branch): (Option<String>, Option<String>),
+    dry_run: bool,
+) -> Result<Exit> {
+    crate::town::rules::rig_name(&name)?;
+    let town = ctx.town()?;
+    town.needs_present_layout()?;
+    versions::need_git()?;
+    let source = rig::source(&ctx.dir, url)?;
+    let store = config::settings(&ctx.sources(&town, None))?.beads.store;
+    let wanted = Wanted { name, url: source.url, prefix, branch, store };
+    rig::check(&town, &wanted)?;
+    if dry_run {
+        return show_plan(ctx, &town, &wanted);
+    }
+    let added = rig::add(&town, &wanted)?;
+    if ctx.global.json {
+        print_json("rig", &added)?;
+    } else {
+        print(&format!("rig {}: {} beads, work lands on {}\n", added.name, added.prefix, added.target))?;
+    }
+    if let Some(note) = source.note {
+        ctx.note(&note);
+    }
+    ctx.note(&format!(
+        "next: cd {}/{} && gt bd create \"the first piece of work\"",
+        town.root.display(),
+        added.name
+    ));
+    Ok(Exit::Done)
+}
+
+fn show_plan(ctx: &Ctx, town: &Town, wanted: &Wanted) -> Result<Exit> {
+    let taken = rig::prefixes(town)?;
+    let made = crate::town::rules::prefix_for(&wanted.name, &taken);
+    let prefix = wanted.prefix.as_ref().unwrap_or(&made);
+    if ctx.global.json {
+        let plan = serde_json::json!({ "name": wanted.name, "git_url": wanted.url, "prefix": prefix });
+        print_json("plan", &plan)?;
+        return Ok(Exit::Done);
+    }
+    let root = town.root.join(&wanted.name);
+    print(&format!("would clone {} into {}, with beads {prefix}-…\n", wanted.url, root.display()))?;
+    Ok(Exit::Done)
+}
+
+/// A rig as it is listed.
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    git_url: String,
+    prefix: String,
+    target: Option<String>,
+    path: std::path::PathBuf,
+    polecats: usize,
+    crew: usize,
 }
 
 /// Runs it.
@@ -20,6 +91,91 @@ pub fn run(ctx: &Ctx, args: RigArgs) -> Result<Exit> {
 /// # Errors
 /// What the command could not do.
 pub fn list(ctx: &Ctx) -> Result<Exit> {
-    let _ = ctx;
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let lines = town.rigs()?.into_iter().map(|rig| line(&town, rig)).collect::<Result<Vec<Line>>>()?;
+    if ctx.global.json {
+        print_json("rigs", &lines)?;
+        return Ok(Exit::Done);
+    }
+    if lines.is_empty() {
+        ctx.note("no rigs yet: add one with: gt rig add NAME URL");
+    }
+    let rows: Vec<[String; 4]> = lines
+        .iter()
+        .map(|line| {
+            let people = format!("{} polecats, {} crew", line.polecats, line.crew);
+            [line.name.clone(), line.prefix.clone(), people, line.git_url.clone()]
+        })
+        .collect();
+    print(&columns(&rows))?;
+    Ok(Exit::Done)
+}
+
+fn line(town: &Town, rig: Rig) -> Result<Line> {
+    let crew = match town.layout {
+        Layout::Present => {
+            let names = files::names_in(&rig.root.join("crew"))?;
+            names.iter().filter(|name| crate::address::is_member_name(name)).count()
+        }
+        Layout::Workspace => 0,
+    };
+    let target = rig.config.merge.as_ref().and_then(|merge| merge.get("target"));
+    Ok(Line {
+        target: target.and_then(|target| target.as_str()).map(str::to_string),
+        polecats: crate::work::names::taken(&rig)?.len(),
+        crew,
+        git_url: rig.config.git_url.clone(),
+        prefix: rig.config.beads.prefix.clone(),
+        path: rig.root,
+        name: rig.name,
+    })
+}
+
+/// Rows with each column as wide as its widest cell.
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
+    let town = ctx.town()?;
+    let rig = town.rig(name)?;
+    let mux = ctx.mux(&config::settings(&ctx.sources(&town, Some(&rig)))?)?;
+    let sessions = mux.look()?;
+    let losses = rig::losses(&town, &rig, &sessions)?;
+    for line in &losses {
+        ctx.note(line);
+    }
+    if !losses.is_empty() && !force {
+        return Err(Failure::new(format!("rig {name} holds what would be lost ({} things)", losses.len()))
+            .hint(format!("push or finish it first, or lose it with: gt rig remove {name} --force"))
+            .into());
+    }
+    if dry_run {
+        print(&format!("would remove {}\n", rig.root.display()))?;
+        return Ok(Exit::Done);
+    }
+    let open: Vec<&str> =
+        rig::sessions_of(&town, &rig, &sessions).map(|session| session.id.as_str()).collect();
+    if !open.is_empty() {
+        mux.stop(&open)?;
+    }
+    let kept = rig::remove(&town, &rig, force)?;
+    if ctx.global.json {
+        print_json("removed", &serde_json::json!({ "name": name, "beads": kept }))?;
+        return Ok(Exit::Done);
+    }
+    print(&format!("removed the rig {name}\n"))?;
+    if let Some(path) = kept {
+        ctx.note(&format!("its beads are kept in {}", path.display()));
+    }
+    Ok(Exit::Done)
 }

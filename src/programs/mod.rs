@@ -4,5 +4,6 @@ pub mod bd;
 pub mod git;
 pub mod process;
 pub mod tmux;
+pub mod versions;
 
 pub use process::{Output, Process};

@@ -1,1 +1,362 @@
 //! Files written whole or not at all, read strictly, and locked while they change.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::Failure;
+
+/// What the names of gt's half-made files and folders begin with. Whoever makes one holds a lock on it (for a
+/// folder: on [`ASIDE_LOCK`] inside), so that a leftover can be told from work that goes on.
+pub const ASIDE: &str = ".gt-new-";
+
+/// What the names of folders begin with that are on their way out.
+pub const LEAVING: &str = ".gt-old-";
+
+/// The file inside a folder built aside whose lock says that its maker is alive.
+pub const ASIDE_LOCK: &str = ".gt-making";
+
+/// An advisory lock on a file that stays. Dropping it, or a kill, gives it back.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Writes a file whole or not at all: a temporary neighbour, synced and renamed, and the folder synced. A file that
+/// is replaced keeps its permissions.
+///
+/// # Errors
+/// When the disk does not take it; what stood there still stands then, and nothing is left beside it.
+pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mode = match std::fs::metadata(path) {
+        Ok(found) => found.permissions(),
+        Err(_) => std::os::unix::fs::PermissionsExt::from_mode(0o666),
+    };
+    let mut draft = tempfile::Builder::new()
+        .prefix(ASIDE)
+        .permissions(mode)
+        .tempfile_in(dir)
+        .map_err(|error| error_of(error, failed()))?;
+    draft.as_file().lock().with_context(failed)?;
+    draft.write_all(bytes.as_ref()).map_err(|error| error_of(error, failed()))?;
+    draft.as_file().sync_all().map_err(|error| error_of(error, failed()))?;
+    draft.persist(path).map_err(|error| error_of(error.error, failed()))?;
+    sync_dir(dir)
+}
+
+/// Writes a value as JSON people can read, whole or not at all.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .with_context(|| format!("cannot write {} as JSON", path.display()))?;
+    write(path, text + "\n")
+}
+
+/// Makes what was renamed into or out of a folder last through a power cut.
+///
+/// # Errors
+/// When the folder cannot be opened.
+pub fn sync_dir(dir: &Path) -> Result<()> {
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    let opened = File::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
+    // Some file systems cannot sync a folder and say so; the rename itself has happened.
+    let _ = opened.sync_all();
+    Ok(())
+}
+
+/// Reads a file as text.
+///
+/// # Errors
+/// When it is not there or cannot be read.
+pub fn read(path: &Path) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            crate::fail!("{} is missing", path.display(); "look at the town with: gt doctor --fix")
+        }
+        Err(error) => crate::fail!("cannot read {}: {error}", path.display()),
+    }
+}
+
+/// Reads a JSON file strictly.
+///
+/// # Errors
+/// When it cannot be read, or is not what it should be: file, line and column, what is wrong, the nearest known key.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    parse_json(path, &read(path)?)
+}
+
+/// Reads JSON text that came from `path`.
+///
+/// # Errors
+/// As [`read_json`].
+pub fn parse_json<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
+    if text.trim().is_empty() {
+        crate::fail!(
+            "{} is empty: a write was cut short", path.display();
+            "bring it back from a copy, or remove it and run: gt doctor --fix"
+        );
+    }
+    serde_json::from_str(text).map_err(|error| broken(path, &error).into())
+}
+
+/// What is wrong with a JSON file, as a person looks for it: `file:line:column: what`.
+fn broken(path: &Path, error: &serde_json::Error) -> Failure {
+    let said = error.to_string();
+    let what = said.split(" at line ").next().unwrap_or(&said);
+    let (what, hint) = match unknown_key(what) {
+        Some((key, known)) => {
+            let near = known
+                .iter()
+                .map(|name| (strsim::damerau_levenshtein(key, name), *name))
+                .filter(|(distance, _)| *distance <= 2)
+                .min();
+            let hint = match near {
+                Some((_, name)) => format!("did you mean '{name}'?"),
+                None => format!("known keys: {}", known.join(", ")),
+            };
+            (format!("unknown key '{key}'"), hint)
+        }
+        None => (what.to_string(), "mend it by hand; gt never overwrites a file that it cannot read".into()),
+    };
+    Failure::new(format!("{}:{}:{}: {what}", path.display(), error.line(), error.column())).hint(hint)
+}
+
+/// Takes serde's message about an unknown field apart.
+fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let (key, rest) = rest.split_once('`')?;
+    Some((key, rest.split('`').skip(1).step_by(2).collect()))
+}
+
+/// Takes the lock of a file, waiting for whoever has it. The file is made when it is not there, and stays.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn lock(path: &Path) -> Result<Lock> {
+    let file = open_lock(path)?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(Lock { _file: file })
+}
+
+/// The same without waiting: `None` when somebody else has it.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
+    let file = open_lock(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock { _file: file })),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+/// Whether whoever made a half-made file or folder still works on it. What cannot be told counts as yes (law 3).
+pub fn in_the_making(path: &Path) -> bool {
+    let file = if path.is_dir() { path.join(ASIDE_LOCK) } else { path.to_path_buf() };
+    match File::open(&file) {
+        Ok(file) => file.try_lock_shared().is_err(),
+        // A folder without the file was never begun, or is almost gone.
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|error| error_of(error, format!("cannot open {}", path.display())))
+}
+
+/// An error of the file system with what helps against it.
+pub fn error_of(error: std::io::Error, what: String) -> anyhow::Error {
+    let hint = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "the disk is full: make room (df -h), then run the same command again"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "you may not write there: choose another folder, or change its rights"
+        }
+        _ => return anyhow::Error::new(error).context(what),
+    };
+    let said = error.to_string();
+    let said = said.split(" (os error").next().unwrap_or(&said).to_lowercase();
+    Failure::new(format!("{what}: {said}")).hint(hint).into()
+}
+
+/// A folder built aside: it goes, with all that is in it, unless it is taken over by [`Aside::keep`].
+#[derive(Debug)]
+pub struct Aside {
+    dir: tempfile::TempDir,
+    _lock: Lock,
+}
+
+impl Aside {
+    /// Makes one in `parent`, on the file system where the result is to stand.
+    ///
+    /// # Errors
+    /// When `parent` cannot be written.
+    pub fn new(parent: &Path) -> Result<Aside> {
+        let failed = || format!("cannot make a folder in {}", parent.display());
+        let dir = tempfile::Builder::new()
+            .prefix(ASIDE)
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
+            .tempdir_in(parent)
+            .map_err(|error| error_of(error, failed()))?;
+        let _lock = lock(&dir.path().join(ASIDE_LOCK))?;
+        Ok(Aside { dir, _lock })
+    }
+
+    /// A path inside it.
+    pub fn path(&self, inside: &str) -> std::path::PathBuf {
+        self.dir.path().join(inside)
+    }
+}
+
+/// Removes what killed commands left in `dir`: files and folders built aside whose makers are gone, and folders on
+/// their way out. Gives their names.
+///
+/// # Errors
+/// When the folder cannot be read or one of them cannot be removed.
+pub fn sweep(dir: &Path) -> Result<Vec<String>> {
+    let left = leftovers(dir)?;
+    for name in &left {
+        let path = dir.join(name);
+        let gone = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        match gone {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error_of(error, format!("cannot remove {}", path.display())));
+            }
+            _ => {}
+        }
+    }
+    Ok(left)
+}
+
+/// What killed commands left in `dir`, by name. A folder that is not there has nothing.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn leftovers(dir: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for name in names_in(dir)? {
+        let path = dir.join(&name);
+        if name.starts_with(LEAVING) || (name.starts_with(ASIDE) && !in_the_making(&path)) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The names in a folder, sorted; none when it is not there. Names that are no text are left out: gt makes none.
+///
+/// # Errors
+/// When the folder is there and cannot be read.
+pub fn names_in(dir: &Path) -> Result<Vec<String>> {
+    let failed = || format!("cannot read {}", dir.display());
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(failed),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        if let Ok(name) = entry.with_context(failed)?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::town::RigBeads;
+
+    fn said(text: &str) -> (String, String) {
+        let error = parse_json::<RigBeads>(Path::new("/t/config.json"), text).unwrap_err();
+        let failure = error.downcast_ref::<Failure>().unwrap();
+        (failure.message.clone(), failure.hint.clone().unwrap_or_default())
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_line_and_column() {
+        let (message, _) = said("{\n  \"prefix\": 3\n}");
+        assert_eq!(message, "/t/config.json:2:13: invalid type: integer `3`, expected a string");
+        let (message, hint) = said("{\n  \"prefx\": \"wy\"}");
+        assert_eq!(
+            (message.as_str(), hint.as_str()),
+            ("/t/config.json:2:9: unknown key 'prefx'", "did you mean 'prefix'?")
+        );
+        let (message, _) = said("{ \"prefix\": \"w");
+        assert_eq!(message, "/t/config.json:1:14: EOF while parsing a string");
+        assert!(said(" \n").0.contains("is empty"));
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file_and_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        write(&path, "old").unwrap();
+        // A folder cannot be replaced by a file: the rename fails after the draft was written.
+        let folder = dir.path().join("folder");
+        std::fs::create_dir(&folder).unwrap();
+        assert!(write(&folder, "new").is_err());
+        assert_eq!(names_in(dir.path()).unwrap(), ["a.json", "folder"]);
+        assert_eq!(read(&path).unwrap(), "old");
+    }
+
+    #[test]
+    fn a_new_file_can_be_read_by_all_and_an_old_one_keeps_its_rights() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        write(&path, "x").unwrap();
+        std::fs::write(dir.path().join("plain"), "x").unwrap();
+        assert_eq!(mode(&path), mode(&dir.path().join("plain")));
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        write(&path, "y").unwrap();
+        assert_eq!(mode(&path), 0o640);
+    }
+
+    #[test]
+    fn only_what_nobody_works_on_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let aside = Aside::new(dir.path()).unwrap();
+        std::fs::create_dir(dir.path().join(".gt-new-dead")).unwrap();
+        std::fs::write(dir.path().join(".gt-new-file"), "x").unwrap();
+        std::fs::create_dir(dir.path().join(".gt-old-rig")).unwrap();
+        std::fs::write(dir.path().join("mine"), "x").unwrap();
+        assert_eq!(sweep(dir.path()).unwrap(), [".gt-new-dead", ".gt-new-file", ".gt-old-rig"]);
+        assert_eq!(names_in(dir.path()).unwrap().len(), 2);
+        drop(aside);
+        assert_eq!(names_in(dir.path()).unwrap(), ["mine"]);
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_and_its_file_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".lock");
+        let held = lock(&path).unwrap();
+        assert!(try_lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(try_lock(&path).unwrap().is_some());
+        assert!(path.exists());
+    }
+}

@@ -1,6 +1,8 @@
 //! Where things are: discovery, the layout of folders, the JSON files, atomic writes, locks (`town.md`).
 
+pub mod discover;
 pub mod files;
+pub mod rules;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::beads;
 use crate::config;
+use crate::failure::Failure;
+
+/// The file whose lock guards the town's own files. It stays.
+pub const LOCK: &str = "mayor/.lock";
 
 /// A town on disk.
 #[derive(Clone, Debug)]
@@ -64,6 +70,9 @@ pub struct RigsFile {
     pub version: u32,
     /// By name.
     pub rigs: BTreeMap<String, RigEntry>,
+    /// Everything else: it survives a rewrite.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 /// One line of `mayor/rigs.json`.
@@ -73,6 +82,9 @@ pub struct RigEntry {
     pub git_url: String,
     /// RFC 3339, UTC.
     pub added_at: String,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 /// `<rig>/config.json`. Sections gt does not know are kept when it is rewritten.
@@ -127,9 +139,26 @@ impl Town {
     /// # Errors
     /// When there is none, or its identity file is broken (with the path).
     pub fn find(dir: &Path, root: Option<&Path>) -> Result<Town> {
-        let start = root.unwrap_or(dir);
-        let _ = start;
-        crate::fail!("not in a town: {}", dir.display(); "make one with: gt install ~/gt, or name one with: gt -C DIR …")
+        Town::locate(dir, root)?.town()
+    }
+
+    /// The same without believing its files yet: for those who check them.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn locate(dir: &Path, root: Option<&Path>) -> Result<discover::Found> {
+        match root {
+            Some(root) => discover::locate_at(root),
+            None => discover::locate(dir),
+        }
+    }
+
+    /// Takes the lock under which the town's own files are changed, waiting for whoever has it.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn lock(&self) -> Result<files::Lock> {
+        files::lock(&self.root.join(LOCK))
     }
 
     /// Its rigs by name, with their configuration.
@@ -137,7 +166,7 @@ impl Town {
     /// # Errors
     /// When `rigs.json` or a rig's `config.json` cannot be read or is broken.
     pub fn rigs(&self) -> Result<Vec<Rig>> {
-        Ok(Vec::new())
+        self.rig_names()?.iter().map(|name| self.read_rig(name)).collect()
     }
 
     /// One rig by name.
@@ -145,7 +174,35 @@ impl Town {
     /// # Errors
     /// An unknown name, with the nearest known ones; or a broken file.
     pub fn rig(&self, name: &str) -> Result<Rig> {
-        crate::fail!("no rig named '{name}'"; "see them with: gt rigs")
+        self.needs_present_layout()?;
+        let names = self.rig_names()?;
+        if names.iter().any(|own| own == name) {
+            return self.read_rig(name);
+        }
+        let near = names
+            .iter()
+            .map(|own| (strsim::damerau_levenshtein(own, name), own))
+            .filter(|(distance, _)| *distance <= 2)
+            .min();
+        let hint = match near {
+            Some((_, own)) => format!("did you mean '{own}'? see them with: gt rigs"),
+            None => "see them with: gt rigs".into(),
+        };
+        Err(Failure::usage(format!("no rig named '{name}'")).hint(hint).into())
+    }
+
+    /// Refuses a town of the older layout.
+    ///
+    /// # Errors
+    /// For one of the older layout, with how to migrate it.
+    pub fn needs_present_layout(&self) -> Result<()> {
+        if self.layout == Layout::Workspace {
+            crate::fail!(
+                "{} is a town of the older layout", self.root.display();
+                "bring it to the present one with: gt migrate --dry-run, then: gt migrate"
+            );
+        }
+        Ok(())
     }
 
     /// The town's store: `.beads`.
@@ -177,8 +234,14 @@ impl Town {
     /// # Errors
     /// As [`beads::open`].
     pub fn store(&self, actor: &Address) -> Result<Box<dyn beads::Store>> {
-        let _ = actor;
-        crate::fail!("no store of beads in {}", self.beads_dir().display())
+        self.needs_present_layout()?;
+        // Without a prefix a store goes by the one it was made with: towns of other programs have their own.
+        beads::open(&beads::Place {
+            dir: self.beads_dir(),
+            prefix: String::new(),
+            choice: beads::Choice::Auto,
+            actor: actor.to_string(),
+        })
     }
 }
 

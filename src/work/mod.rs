@@ -1,9 +1,12 @@
 //! Workflows: each reads top to bottom in one file, one step a line (`work.md`).
 
 pub mod agent;
+pub mod install;
 pub mod mail;
 pub mod names;
+pub mod pieces;
 pub mod request;
+pub mod rig;
 pub mod roles;
 pub mod survey;
 pub mod who;

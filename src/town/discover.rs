@@ -1,0 +1,216 @@
+//! Finding a town and its rigs, in both layouts.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::files::{read, read_json};
+use super::{Layout, Rig, RigConfig, RigsFile, Town, TownFile};
+use crate::config::schema::{Merge, Worktree};
+use crate::failure::Failure;
+
+/// The present layout's identity file.
+pub const IDENTITY: &str = "mayor/town.json";
+
+/// The older layout's folders that may hold `config.json`, `state.json` and so on (source document 004).
+pub const OLDER: [&str; 2] = ["mayor", ".gastown"];
+
+/// Where a town was found, before its files are believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Absolute, links resolved.
+    pub root: PathBuf,
+    /// Which layout.
+    pub layout: Layout,
+    /// Its identity file.
+    pub identity: PathBuf,
+}
+
+/// Walks up from `dir` to the nearest town. A broken identity file counts: whoever reads it says what is wrong.
+///
+/// # Errors
+/// When `dir` does not exist, or is in no town.
+pub fn locate(dir: &Path) -> Result<Found> {
+    let start = real(dir)?;
+    match start.ancestors().find_map(found_at) {
+        Some(found) => Ok(found),
+        None => Err(not_in_a_town(&start)),
+    }
+}
+
+/// The town whose root is exactly `root` (`GT_TOWN_ROOT`).
+///
+/// # Errors
+/// When there is none.
+pub fn locate_at(root: &Path) -> Result<Found> {
+    let root = real(root)?;
+    found_at(&root).ok_or_else(|| {
+        Failure::new(format!("GT_TOWN_ROOT is {}, and there is no town", root.display()))
+            .hint("take it away with: unset GT_TOWN_ROOT")
+            .into()
+    })
+}
+
+fn real(dir: &Path) -> Result<PathBuf> {
+    dir.canonicalize().map_err(|error| {
+        let why =
+            if error.kind() == std::io::ErrorKind::NotFound { "no such folder" } else { "cannot be read" };
+        Failure::new(format!("not in a town: {}: {why}", dir.display()))
+            .hint("name one with: gt -C DIR …")
+            .into()
+    })
+}
+
+fn not_in_a_town(dir: &Path) -> anyhow::Error {
+    Failure::new(format!("not in a town: {}", dir.display()))
+        .hint("make one with: gt install ~/gt, or name one with: gt -C DIR …")
+        .into()
+}
+
+/// The town at exactly this folder.
+pub fn found_at(root: &Path) -> Option<Found> {
+    let found = |layout, identity| Some(Found { root: root.to_path_buf(), layout, identity });
+    let present = root.join(IDENTITY);
+    if present.is_file() {
+        return found(Layout::Present, present);
+    }
+    // Any project may have a `mayor/config.json` of its own: only one that says so is a town's.
+    OLDER
+        .iter()
+        .map(|dir| root.join(dir).join("config.json"))
+        .find(|path| kind(path) == "workspace")
+        .and_then(|path| found(Layout::Workspace, path))
+}
+
+/// What a JSON file says it is; empty when it does not.
+pub fn kind(path: &Path) -> String {
+    #[derive(Deserialize)]
+    struct Kind {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    serde_json::from_str::<Kind>(&text).map(|found| found.kind).unwrap_or_default()
+}
+
+impl Found {
+    /// Reads the identity file.
+    ///
+    /// # Errors
+    /// When it is broken, foreign, or of a newer version.
+    pub fn town(self) -> Result<Town> {
+        let name = match self.layout {
+            Layout::Present => {
+                let file: TownFile = read_json(&self.identity)?;
+                check_kind(&self.identity, "town", &file.kind, file.version)?;
+                file.name
+            }
+            Layout::Workspace => folder_name(&self.root),
+        };
+        Ok(Town { root: self.root, name, layout: self.layout })
+    }
+}
+
+/// The last part of a path, as text.
+pub fn folder_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| "town".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Refuses a file that is not what its place says, or that a newer gt wrote.
+///
+/// # Errors
+/// As said.
+pub fn check_kind(path: &Path, wanted: &str, found: &str, version: u32) -> Result<()> {
+    if found != wanted {
+        crate::fail!(
+            "{} is of type '{found}', not '{wanted}'", path.display();
+            "mend it by hand; gt never overwrites a file that is not its own"
+        );
+    }
+    if version > 1 {
+        crate::fail!("{} was written by a newer gt (version {version})", path.display(); "update gt");
+    }
+    Ok(())
+}
+
+impl Town {
+    /// `mayor/rigs.json`.
+    pub fn rigs_path(&self) -> PathBuf {
+        self.root.join("mayor/rigs.json")
+    }
+
+    /// Reads `mayor/rigs.json`.
+    ///
+    /// # Errors
+    /// When it is missing, broken or of a newer version.
+    pub fn rigs_file(&self) -> Result<RigsFile> {
+        let path = self.rigs_path();
+        let file: RigsFile = read_json(&path)?;
+        check_kind(&path, "rigs", "rigs", file.version)?;
+        for name in file.rigs.keys().filter(|name| !crate::address::is_rig_name(name)) {
+            crate::fail!("{}: '{name}' is no name of a rig", path.display(); "take the line out by hand");
+        }
+        Ok(file)
+    }
+
+    /// The names of its rigs, sorted.
+    ///
+    /// # Errors
+    /// As [`Town::rigs_file`]; for the older layout, when the root cannot be read.
+    pub fn rig_names(&self) -> Result<Vec<String>> {
+        match self.layout {
+            Layout::Present => Ok(self.rigs_file()?.rigs.into_keys().collect()),
+            Layout::Workspace => {
+                let names = super::files::names_in(&self.root)?;
+                let is_rig = |name: &String| kind(&self.rig_config_path(name)) == "rig";
+                Ok(names.into_iter().filter(is_rig).collect())
+            }
+        }
+    }
+
+    /// The `config.json` of a rig.
+    pub fn rig_config_path(&self, name: &str) -> PathBuf {
+        match self.layout {
+            Layout::Present => self.root.join(name).join("config.json"),
+            Layout::Workspace => self.root.join(name).join(".gastown/config.json"),
+        }
+    }
+
+    /// Reads one rig that is known by name.
+    pub(super) fn read_rig(&self, name: &str) -> Result<Rig> {
+        let path = self.rig_config_path(name);
+        let config = read_rig_config(&path)?;
+        Ok(Rig { name: name.into(), root: self.root.join(name), config })
+    }
+}
+
+/// Reads a rig's `config.json`: strictly inside the sections gt knows, and keeping all else.
+///
+/// # Errors
+/// When it is missing, broken, foreign or of a newer version: file, line, column.
+pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
+    /// The sections whose keys are checked here; their values are read with the layers under them.
+    #[derive(Deserialize)]
+    struct Sections {
+        #[serde(rename = "merge")]
+        _merge: Option<Merge>,
+        #[serde(rename = "worktree")]
+        _worktree: Option<Worktree>,
+    }
+    let text = read(path)?;
+    let config: RigConfig = super::files::parse_json(path, &text)?;
+    super::files::parse_json::<Sections>(path, &text)?;
+    check_kind(path, "rig", &config.kind, config.version)?;
+    Ok(config)
+}
+
+/// Changes a JSON file that several processes write, under the town's lock: reads it again, changes it, writes it.
+///
+/// # Errors
+/// When it is broken (then it is left as it is) or cannot be written.
+pub fn change_rigs(town: &Town, change: impl FnOnce(&mut RigsFile)) -> Result<()> {
+    let mut file = town.rigs_file()?;
+    change(&mut file);
+    super::files::write_json(&town.rigs_path(), &file).context("the list of rigs is unchanged")
+}

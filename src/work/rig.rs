@@ -1,0 +1,431 @@
+//! `gt rig add` and `gt rig remove`: a rig, all of it or nothing.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use super::{install, pieces};
+use crate::beads::{self, Filter, words};
+use crate::failure::Failure;
+use crate::mux::Snapshot;
+use crate::programs::git::{Git, last_words};
+use crate::town::discover::{change_rigs, kind, read_rig_config};
+use crate::town::{Rig, RigBeads, RigConfig, RigEntry, Town, files, rules};
+
+/// A rig that is to be added.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Its name.
+    pub name: String,
+    /// Where its code comes from, as git takes it.
+    pub url: String,
+    /// Prefix of its ids; made from the name when absent.
+    pub prefix: Option<String>,
+    /// The branch that work lands on; the remote's default when absent.
+    pub branch: Option<String>,
+    /// Its store.
+    pub store: beads::Choice,
+}
+
+/// A rig that was added.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Added {
+    /// Its name.
+    pub name: String,
+    /// Where its code comes from.
+    pub git_url: String,
+    /// Prefix of its ids.
+    pub prefix: String,
+    /// The branch that work lands on.
+    pub target: String,
+}
+
+/// Where code comes from: what was typed, as git is to take it, and what to know about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// For git.
+    pub url: String,
+    /// What the person should know.
+    pub note: Option<String>,
+}
+
+/// Reads what was typed as a URL. A local path is made absolute; of a work tree its `origin` counts.
+///
+/// # Errors
+/// A path that is not there.
+pub fn source(dir: &Path, typed: &str) -> Result<Source> {
+    if typed.is_empty() || typed.starts_with('-') {
+        return Err(Failure::usage(format!("'{typed}' is no URL"))
+            .hint("give a URL or a path: gt rig add NAME https://host/project.git")
+            .into());
+    }
+    if is_remote(dir, typed) {
+        return Ok(Source { url: typed.into(), note: None });
+    }
+    let path = dir.join(typed).canonicalize().map_err(|error| {
+        Failure::new(format!("cannot add {typed}: {}", plain_error(&error)))
+            .hint("give the path of a repository, or a URL with https:// or ssh://")
+    })?;
+    let git = Git::at(&path);
+    let top = git.try_run(["rev-parse", "--show-toplevel"])?;
+    if !top.ok() {
+        return Ok(Source { url: path.to_string_lossy().into_owned(), note: None });
+    }
+    let top = top.text();
+    let origin = git.try_run(["config", "remote.origin.url"])?;
+    if origin.ok() && !origin.text().is_empty() {
+        let origin = origin.text();
+        let url = if is_remote(Path::new(&top), &origin) {
+            origin
+        } else {
+            Path::new(&top).join(origin).to_string_lossy().into_owned()
+        };
+        return Ok(Source { note: Some(format!("{typed} is a work tree: its origin is taken: {url}")), url });
+    }
+    let note = format!(
+        "{top} has its branch checked out: for work to land there, run: git -C {} config receive.denyCurrentBranch updateInstead",
+        crate::programs::process::quote(&top)
+    );
+    Ok(Source { url: top, note: Some(note) })
+}
+
+/// `https://…`, `ssh://…`, `host:path`; a path that exists is a path whatever it looks like.
+fn is_remote(dir: &Path, typed: &str) -> bool {
+    let scp = typed.split_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'));
+    typed.contains("://") || (scp && !dir.join(typed).exists())
+}
+
+fn plain_error(error: &std::io::Error) -> String {
+    let said = error.to_string();
+    said.split(" (os error").next().unwrap_or(&said).to_lowercase()
+}
+
+/// Prefixes that are taken: the town's and its rigs'.
+///
+/// # Errors
+/// As [`Town::rigs`].
+pub fn prefixes(town: &Town) -> Result<Vec<String>> {
+    let mut taken: Vec<String> = town.rigs()?.into_iter().map(|rig| rig.config.beads.prefix).collect();
+    taken.push(rules::TOWN_PREFIX.into());
+    Ok(taken)
+}
+
+/// Checks what can be checked before anything is made.
+///
+/// # Errors
+/// A name or prefix that cannot be, or is taken.
+pub fn check(town: &Town, wanted: &Wanted) -> Result<()> {
+    rules::rig_name(&wanted.name)?;
+    if town.rig_names()?.contains(&wanted.name) {
+        crate::fail!("there is a rig named '{}' already", wanted.name; "see them with: gt rigs");
+    }
+    let root = town.root.join(&wanted.name);
+    if (root.exists() || root.is_symlink()) && !is_unfinished(&root, wanted) {
+        crate::fail!("{} is there already, and is no rig", root.display(); "choose another name, or move it away");
+    }
+    if let Some(prefix) = &wanted.prefix {
+        rules::prefix(prefix, &prefixes(town)?)?;
+    }
+    Ok(())
+}
+
+/// Whether a folder is the same rig, added but not yet in the list: a kill came between.
+fn is_unfinished(root: &Path, wanted: &Wanted) -> bool {
+    let path = root.join("config.json");
+    kind(&path) == "rig"
+        && read_rig_config(&path)
+            .is_ok_and(|config| config.name == wanted.name && config.git_url == wanted.url)
+}
+
+/// Adds a rig: clones aside, then under the town's lock renames and lists it.
+///
+/// # Errors
+/// Whatever stands in the way; nothing of the rig is left then.
+pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
+    check(town, wanted)?;
+    let root = town.root.join(&wanted.name);
+    if root.exists() {
+        let _turn = town.lock()?;
+        return enter(town, wanted);
+    }
+    let _ = files::sweep(&town.root);
+    let aside = files::Aside::new(&town.root)?;
+    let draft = aside.path("rig");
+    let clone = draft.join("mayor/rig");
+    let target = make_clone(wanted, &clone)?;
+    super::step("rig-add.1");
+    clone_near(&clone, &draft.join("refinery/rig"), &wanted.url, &target)?;
+    let now = crate::time::now();
+    for piece in pieces::of_rig(&wanted.name, &now)? {
+        piece.make(&draft)?;
+    }
+    super::step("rig-add.2");
+    let _turn = town.lock()?;
+    check(town, wanted)?;
+    let taken = prefixes(town)?;
+    let prefix = wanted.prefix.clone().unwrap_or_else(|| rules::prefix_for(&wanted.name, &taken));
+    make_rig_store(&draft, &prefix, wanted.store)?;
+    files::write_json(&draft.join("config.json"), &config_of(wanted, &prefix, &target))?;
+    super::step("rig-add.3");
+    std::fs::rename(&draft, &root)
+        .map_err(|error| files::error_of(error, format!("cannot make {}", root.display())))?;
+    super::step("rig-add.4");
+    let entered = enter(town, wanted);
+    if entered.is_err() {
+        // It is not in the list: take it away again, with the folder it was built in.
+        let _ = std::fs::rename(&root, &draft);
+    }
+    entered
+}
+
+/// Lists a rig whose folder is complete. The town's lock is held.
+fn enter(town: &Town, wanted: &Wanted) -> Result<Added> {
+    let config = read_rig_config(&town.rig_config_path(&wanted.name))?;
+    list(town, &wanted.name, &config.git_url)?;
+    super::step("rig-add.5");
+    let target =
+        config.merge.as_ref().and_then(|merge| merge.get("target")).and_then(|target| target.as_str());
+    Ok(Added {
+        name: wanted.name.clone(),
+        target: target.unwrap_or("main").into(),
+        git_url: config.git_url,
+        prefix: config.beads.prefix,
+    })
+}
+
+/// Puts a rig into `mayor/rigs.json` and its lines into `.gitignore`. The town's lock is held.
+///
+/// # Errors
+/// When one of the files cannot be read or written.
+pub fn list(town: &Town, name: &str, git_url: &str) -> Result<()> {
+    ignore_lines(town, |text| pieces::ignore_text(text, &pieces::ignored_of_rig(name)))?;
+    let entry = RigEntry { git_url: git_url.into(), added_at: crate::time::now(), other: Default::default() };
+    change_rigs(town, |file| {
+        file.rigs.insert(name.into(), entry);
+    })
+}
+
+fn ignore_lines(town: &Town, change: impl FnOnce(&str) -> String) -> Result<()> {
+    let path = town.root.join(".gitignore");
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let changed = change(&text);
+    if changed == text { Ok(()) } else { files::write(&path, changed) }
+}
+
+/// Clones the canonical clone; gives the branch that work lands on.
+fn make_clone(wanted: &Wanted, clone: &Path) -> Result<String> {
+    let parent = clone.parent().unwrap_or(clone);
+    std::fs::create_dir_all(parent)
+        .map_err(|error| files::error_of(error, format!("cannot make {}", parent.display())))?;
+    let mut words = vec!["clone", "-q", "--no-recurse-submodules"];
+    if let Some(branch) = &wanted.branch {
+        words.extend(["--branch", branch]);
+    }
+    let target = clone.to_string_lossy();
+    words.extend(["--", &wanted.url, &target]);
+    let output = Git::at(parent).try_run(words)?;
+    if !output.ok() {
+        crate::fail!(
+            "cannot clone {}: {}", wanted.url, last_words(&output);
+            "see whether git can read it: git ls-remote {}", crate::programs::process::quote(&wanted.url)
+        );
+    }
+    let status = Git::at(clone).status()?;
+    if status.commit.is_empty() {
+        crate::fail!(
+            "{} is empty: there is no branch to work from", wanted.url;
+            "commit and push something there first"
+        );
+    }
+    status.branch.map_or_else(
+        || {
+            crate::fail!(
+                "{} does not say which branch is its default", wanted.url;
+                "name the branch that work lands on: gt rig add {} URL --branch BRANCH", wanted.name
+            )
+        },
+        Ok,
+    )
+}
+
+/// A second clone, made from the one that is here, that fetches from and pushes to the same place as the first.
+fn clone_near(clone: &Path, target: &Path, url: &str, branch: &str) -> Result<()> {
+    let git = Git::at(clone);
+    let (from, to) = (clone.to_string_lossy(), target.to_string_lossy());
+    let words = ["clone", "-q", "--local", "--no-recurse-submodules", "--branch", branch, "--", &from, &to];
+    git.run("clone for the refinery", words)?;
+    Git::at(target).run("set the origin", ["config", "remote.origin.url", url]).map(drop)
+}
+
+/// The rig's store: in the canonical clone, out of git's sight; beside it when the project tracks a `.beads`.
+///
+/// # Errors
+/// As [`beads::create`].
+pub fn make_rig_store(root: &Path, prefix: &str, choice: beads::Choice) -> Result<()> {
+    let clone = root.join("mayor/rig");
+    let (link, inside) = (root.join(".beads"), clone.join(".beads"));
+    if inside.exists() && !Git::at(&clone).run("list files", ["ls-files", "--", ".beads"])?.is_empty() {
+        install::make_store(&link, prefix, choice)?;
+        return Ok(());
+    }
+    Git::at(&clone).exclude(&["/.beads".into()])?;
+    if beads::kind_of(&inside).is_err() {
+        install::make_store(&inside, prefix, choice)?;
+    }
+    if !link.is_symlink() {
+        std::os::unix::fs::symlink("mayor/rig/.beads", &link)
+            .map_err(|error| files::error_of(error, format!("cannot make {}", link.display())))?;
+    }
+    Ok(())
+}
+
+fn config_of(wanted: &Wanted, prefix: &str, target: &str) -> RigConfig {
+    RigConfig {
+        kind: "rig".into(),
+        version: 1,
+        name: wanted.name.clone(),
+        git_url: wanted.url.clone(),
+        beads: RigBeads { prefix: prefix.into(), ..RigBeads::default() },
+        merge: Some(json!({ "target": target })),
+        ..RigConfig::default()
+    }
+}
+
+/// What would be lost with a rig, a line each; empty when nothing would. What cannot be seen counts as lost (law 3).
+///
+/// # Errors
+/// When the rig's folders cannot be listed.
+pub fn losses(town: &Town, rig: &Rig, sessions: &Snapshot) -> Result<Vec<String>> {
+    let mut lost = Vec::new();
+    for place in clones(rig)? {
+        lost.extend(unpushed(&place).into_iter().map(|what| format!("{}: {what}", shown(rig, &place))));
+    }
+    for name in super::names::taken(rig)?.into_keys() {
+        lost.push(format!("polecat {}/{name} is there", rig.name));
+    }
+    if let Some(why) = &sessions.unknown {
+        lost.push(format!("its sessions cannot be seen: {why}"));
+    }
+    for session in sessions_of(town, rig, sessions) {
+        lost.push(format!("session {} is open", session.name));
+    }
+    lost.extend(beads_in_work(rig));
+    Ok(lost)
+}
+
+/// The sessions of a rig's agents.
+pub fn sessions_of<'a>(
+    town: &Town,
+    rig: &'a Rig,
+    sessions: &'a Snapshot,
+) -> impl Iterator<Item = &'a crate::mux::Session> {
+    let mark = town.mark();
+    let of_rig = format!("{}/", rig.name);
+    sessions
+        .sessions
+        .iter()
+        .filter(move |session| session.marks.town == mark && session.marks.address.starts_with(&of_rig))
+}
+
+fn shown(rig: &Rig, place: &Path) -> String {
+    place.strip_prefix(rig.root.parent().unwrap_or(&rig.root)).unwrap_or(place).display().to_string()
+}
+
+/// Every clone and worktree of a rig.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn clones(rig: &Rig) -> Result<Vec<PathBuf>> {
+    let mut places = vec![rig.clone_dir(), rig.refinery_dir()];
+    for dir in ["crew", "polecats"] {
+        let dir = rig.root.join(dir);
+        places.extend(files::names_in(&dir)?.into_iter().map(|name| dir.join(name)));
+    }
+    places.retain(|place| place.join(".git").exists());
+    Ok(places)
+}
+
+/// What of a clone is nowhere else: changes that are not committed, commits that no remote branch has.
+pub fn unpushed(place: &Path) -> Vec<String> {
+    let git = Git::at(place);
+    let mut lost = Vec::new();
+    match git.status() {
+        Ok(status) if !status.dirty.is_empty() => {
+            lost.push(format!("{} changed or untracked: {}", status.dirty.len(), status.dirty.join(", ")));
+        }
+        Ok(_) => {}
+        Err(error) => lost.push(format!("{error:#}")),
+    }
+    // Branches, stashes and recovery refs; a tag alone is no work in progress.
+    let words =
+        ["rev-list", "--count", "--exclude=refs/tags/*", "--all", "HEAD", "--not", "--remotes", "--tags"];
+    match git.run("count commits", words) {
+        Ok(count) if count != "0" => lost.push(format!("commits that are not pushed: {count}")),
+        Ok(_) => {}
+        Err(error) => lost.push(format!("{error:#}")),
+    }
+    lost
+}
+
+fn beads_in_work(rig: &Rig) -> Vec<String> {
+    let filter =
+        Filter { statuses: vec![words::HOOKED.into(), words::IN_PROGRESS.into()], ..Filter::default() };
+    let requests = Filter { types: vec![words::MERGE_REQUEST.into()], ..Filter::default() };
+    let look = || -> Result<Vec<String>> {
+        let store = rig.store(&crate::address::Address::Overseer)?;
+        let mut lines = Vec::new();
+        for bead in store.list(&filter)? {
+            lines.push(format!("bead {} is {}: {}", bead.id, bead.status, bead.title));
+        }
+        for bead in store.list(&requests)? {
+            lines.push(format!("request {} is open: {}", bead.id, bead.title));
+        }
+        Ok(lines)
+    };
+    look().unwrap_or_else(|error| vec![format!("its beads cannot be read: {error:#}")])
+}
+
+/// Takes a rig out of the town. Its beads are kept as JSONL under `mayor/removed/`; gives that file when there is one.
+///
+/// # Errors
+/// When its beads cannot be kept (without `force`), or the disk refuses.
+pub fn remove(town: &Town, rig: &Rig, force: bool) -> Result<Option<PathBuf>> {
+    let _turn = town.lock()?;
+    let kept = match keep_beads(town, rig) {
+        Ok(kept) => kept,
+        Err(_) if force => None,
+        Err(error) => return Err(error),
+    };
+    super::step("rig-remove.1");
+    change_rigs(town, |file| {
+        file.rigs.remove(&rig.name);
+    })?;
+    super::step("rig-remove.2");
+    let old = town.root.join(format!("{}{}-{}", files::LEAVING, rig.name, super::names::new_instance()));
+    std::fs::rename(&rig.root, &old)
+        .map_err(|error| files::error_of(error, format!("cannot remove {}", rig.root.display())))?;
+    super::step("rig-remove.3");
+    let lines = pieces::ignored_of_rig(&rig.name);
+    ignore_lines(town, |text| {
+        let others = text.lines().filter(|line| !lines.iter().any(|own| own == line));
+        others.fold(String::new(), |all, line| all + line + "\n")
+    })?;
+    std::fs::remove_dir_all(&old)
+        .map_err(|error| files::error_of(error, format!("cannot remove {}", old.display())))?;
+    Ok(kept)
+}
+
+fn keep_beads(town: &Town, rig: &Rig) -> Result<Option<PathBuf>> {
+    let text =
+        rig.store(&crate::address::Address::Overseer)?.export().context("cannot keep the rig's beads")?;
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let dir = town.root.join("mayor/removed");
+    std::fs::create_dir_all(&dir)
+        .map_err(|error| files::error_of(error, format!("cannot make {}", dir.display())))?;
+    let path = dir.join(format!("{}-{}.jsonl", rig.name, crate::time::now()));
+    files::write(&path, text)?;
+    Ok(Some(path))
+}
