@@ -281,3 +281,49 @@ fn an_unreadable_server_is_unknown_and_an_absent_one_is_empty() {
     let blocked = mux::tmux::Tmux::new(Some(&world.str("blocked/socket"))).look().unwrap();
     assert!(blocked.unknown.is_some(), "{blocked:?}");
 }
+
+fn runtime() -> gastown::config::Runtime {
+    use gastown::config::schema::{Runtime, Screen, Submit};
+    let screen = |pattern: &str| Some(Screen { pattern: pattern.into(), timeout: Some("2s".into()) });
+    Runtime {
+        process_names: vec!["sh".into()],
+        waiting: screen("Do you want"),
+        busy: screen("esc to interrupt"),
+        ready: screen("^> "),
+        submit: Submit { keys: vec!["Enter".into()], confirm: "busy".into() },
+        ..Runtime::default()
+    }
+}
+
+#[test]
+fn a_prompt_is_delivered_queued_or_unconfirmed_as_the_screen_says() {
+    use gastown::mux::deliver::{Delivery, deliver};
+    let world = World::new();
+    let tmux = server(&world);
+    let agent = |name: &str, script: &str| {
+        let out = world.str(name);
+        let spec = spec(&world, name, &["sh", "-c", script, "sh", &out]);
+        tmux.start(&spec, &Snapshot::default()).unwrap().pane
+    };
+    let takes = "echo starting; sleep 0.3; printf '> '; read -r line; echo \"$line\" > \"$1\"; ";
+    let good = agent("good", &format!("{takes} echo 'esc to interrupt'; exec sleep 1000"));
+    assert_eq!(deliver(&tmux, &good, &runtime(), "run `gt prime`; $(now)").unwrap(), Delivery::Delivered);
+    assert_eq!(world.read("good"), "run `gt prime`; $(now)\n");
+
+    let asks = agent(
+        "asks",
+        "printf 'Do you want to trust this folder?\\n> '; read -r line; echo \"$line\" > \"$1\"",
+    );
+    assert_eq!(deliver(&tmux, &asks, &runtime(), "yes").unwrap(), Delivery::Queued);
+    assert!(find(&look(&tmux), "asks").alive(), "nothing was typed");
+
+    let silent = agent("silent", &format!("{takes} exec cat"));
+    assert_eq!(deliver(&tmux, &silent, &runtime(), "hello").unwrap(), Delivery::Unconfirmed);
+
+    let shell = agent("shell", "printf '> '; exec sh");
+    let strict = gastown::config::Runtime { process_names: Vec::new(), ..runtime() };
+    let error = deliver(&tmux, &shell, &strict, "rm x").unwrap_err().to_string();
+    assert_eq!(error, "sh is in front of the agent's pane: nothing is typed into a shell");
+    let ended = agent("ended", "echo bye");
+    assert_eq!(deliver(&tmux, &ended, &runtime(), "x").unwrap_err().to_string(), "the agent has ended");
+}

@@ -6,10 +6,11 @@ use serde_json::json;
 use super::Ctx;
 use crate::address::Address;
 use crate::cli::roles::StartHow;
-use crate::config::{self, Settings};
+use crate::config::{self, schema::Multiplexer};
 use crate::failure::{Exit, Failure};
+use crate::mux::deliver::Delivery;
 use crate::mux::none::by_hand;
-use crate::mux::{Mux, Session, Snapshot, Started};
+use crate::mux::{self, Mux, Session, Snapshot, Started};
 use crate::report::agent::Status;
 use crate::report::sessions::state;
 use crate::town::Town;
@@ -19,8 +20,6 @@ use crate::work::roles::{self, Begun, How};
 pub struct Sight {
     /// The town.
     pub town: Town,
-    /// Its settings.
-    pub settings: Settings,
     /// What keeps its sessions.
     pub mux: Box<dyn Mux>,
     /// What was seen.
@@ -31,13 +30,13 @@ impl Sight {
     /// Looks.
     ///
     /// # Errors
-    /// Outside a town, with broken settings, or when tmux cannot be started.
+    /// Outside a town, or when tmux cannot be started.
     pub fn take(ctx: &Ctx) -> Result<Sight> {
         let town = ctx.town()?;
-        let settings = config::settings(&ctx.sources(&town, None))?;
-        let mux = ctx.mux(&settings)?;
+        let socket = config::tmux_socket(&ctx.sources(&town, None))?;
+        let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
         let snapshot = mux.look()?;
-        Ok(Sight { town, settings, mux, snapshot })
+        Ok(Sight { town, mux, snapshot })
     }
 
     /// The look, when it could be taken: what changes something needs to know what runs (law 3).
@@ -98,6 +97,11 @@ fn start_one(ctx: &Ctx, sight: &Sight, address: &Address, how: &StartHow) -> Res
         return Ok(((json!({ "would": prepared.spec }), None), text));
     }
     let begun = roles::start(sight.mux.as_ref(), &sight.snapshot, &prepared)?;
+    if let Begun::Started(started) = &begun {
+        if roles::prompt(sight.mux.as_ref(), started, &prepared)? != Delivery::Delivered {
+            ctx.note(&format!("{address} was not told to begin; tell it: run `gt prime`"));
+        }
+    }
     let text = match &begun {
         Begun::Ran(name) => format!("{address} runs already in session {name}\n"),
         Begun::Started(started) => said(ctx, address, started),

@@ -7,8 +7,9 @@ use anyhow::Result;
 
 use super::Ctx;
 use crate::cli::town::Status;
-use crate::config;
+use crate::config::{self, schema::Multiplexer};
 use crate::failure::Exit;
+use crate::mux;
 use crate::report::town::TownReport;
 use crate::time;
 use crate::town::Town;
@@ -42,11 +43,8 @@ pub fn run(ctx: &Ctx, args: Status) -> Result<Exit> {
 /// Broken configuration, or tmux that cannot be started.
 pub fn survey(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
     let sources = ctx.sources(town, None);
-    let settings = match ctx.var("GASTOWN_TMUX_SOCKET") {
-        Some(_) => config::Settings::default(),
-        None => config::settings(&sources)?,
-    };
-    let mux = ctx.mux(&settings)?;
+    let socket = config::tmux_socket(&sources)?;
+    let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
     let looking = mux.begin_look()?;
     work::survey::town(town, &sources, &ctx.me()?.address, mux.kind(), looking, rig)
 }

@@ -1,1 +1,122 @@
 //! Text for an agent, delivered so that it arrives: only to a screen that takes it, and checked afterwards.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Mux;
+use crate::config::Runtime;
+use crate::failure::{Exit, Failure};
+use crate::plan::screen::{Patterns, Reading};
+use crate::time;
+
+/// What became of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivery {
+    /// The screen shows that the agent took it.
+    Delivered,
+    /// Nothing was typed: the agent asks a person something, or never was ready.
+    Queued,
+    /// It was typed and submitted, but the screen does not show that it was taken.
+    Unconfirmed,
+}
+
+impl Delivery {
+    /// The exit code that says so.
+    pub fn exit(self) -> Exit {
+        match self {
+            Delivery::Delivered => Exit::Done,
+            Delivery::Queued => Exit::Queued,
+            Delivery::Unconfirmed => Exit::Unconfirmed,
+        }
+    }
+}
+
+/// Lines of a screen that are read.
+const LINES: usize = 60;
+/// Between two looks at a screen.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a paste may take to show, and a submission to be taken.
+const SHOWN: Duration = Duration::from_secs(3);
+/// How long an agent may take to be ready when its runtime does not say.
+const READY: Duration = Duration::from_secs(20);
+/// Programs that would run a text: nothing is pasted into one, unless the runtime says it is its agent.
+const SHELLS: [&str; 9] = ["sh", "bash", "zsh", "fish", "dash", "ksh", "csh", "tcsh", "nu"];
+
+/// Delivers a text to an agent's pane: waits until it takes text, pastes, submits, and looks whether it was taken.
+///
+/// # Errors
+/// A pane that is gone, dead, or a shell; a pattern that is no regular expression.
+pub fn deliver(mux: &dyn Mux, pane: &str, runtime: &Runtime, text: &str) -> Result<Delivery> {
+    let patterns = Patterns::of(runtime)?;
+    let named = runtime.ready.as_ref().and_then(|ready| ready.timeout.as_deref());
+    let limit = named.and_then(time::parse_duration).unwrap_or(READY);
+    let read = || Ok::<_, anyhow::Error>(patterns.read(&mux.capture(pane, LINES)?));
+    let takes_text = || {
+        in_front(mux, pane)?;
+        Ok(read()? == Reading::Ready)
+    };
+    let ready = !patterns.tell_ready() || until(limit, takes_text)?;
+    if !ready || read()? == Reading::Waiting {
+        return Ok(Delivery::Queued);
+    }
+    check_not_shell(mux, pane, runtime)?;
+    let before = mux.capture(pane, LINES)?;
+    mux.paste(pane, text)?;
+    // A key that comes with the paste is taken for a part of it by some.
+    until(SHOWN, || Ok(mux.capture(pane, LINES)? != before))?;
+    let confirmed = match runtime.submit.confirm.as_str() {
+        "ready" => Reading::Ready,
+        _ => Reading::Busy,
+    };
+    for _ in 0..2 {
+        if read()? == Reading::Waiting {
+            return Ok(Delivery::Unconfirmed);
+        }
+        let typed = mux.capture(pane, LINES)?;
+        mux.keys(pane, &runtime.submit.keys)?;
+        let taken = || {
+            let screen = mux.capture(pane, LINES)?;
+            Ok(screen != typed && patterns.read(&screen) == confirmed)
+        };
+        if until(SHOWN, taken)? {
+            return Ok(Delivery::Delivered);
+        }
+    }
+    Ok(Delivery::Unconfirmed)
+}
+
+/// Asks until it is so, for so long.
+fn until(limit: Duration, mut so: impl FnMut() -> Result<bool>) -> Result<bool> {
+    let end = Instant::now() + limit;
+    loop {
+        if so()? {
+            return Ok(true);
+        }
+        if Instant::now() >= end {
+            return Ok(false);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The program in front of a pane whose agent still runs.
+fn in_front(mux: &dyn Mux, pane: &str) -> Result<String> {
+    let snapshot = mux.look()?;
+    let mut panes = snapshot.sessions.iter().flat_map(|session| &session.panes);
+    match panes.find(|own| own.id == pane) {
+        Some(own) if !own.dead => Ok(own.command.clone()),
+        Some(_) => Err(Failure::new("the agent has ended").into()),
+        None => Err(Failure::new(format!("pane {pane} is gone")).into()),
+    }
+}
+
+fn check_not_shell(mux: &dyn Mux, pane: &str, runtime: &Runtime) -> Result<()> {
+    let command = in_front(mux, pane)?;
+    if SHELLS.contains(&command.as_str()) && !runtime.process_names.contains(&command) {
+        crate::fail!("{command} is in front of the agent's pane: nothing is typed into a shell");
+    }
+    Ok(())
+}

@@ -2,3 +2,4 @@
 
 pub mod patrol;
 pub mod place;
+pub mod screen;

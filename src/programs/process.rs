@@ -254,20 +254,51 @@ fn read_all(pipe: &mut Option<impl Read>) -> Vec<u8> {
 
 /// Waits until the child ends or the time is up; then its whole group is killed.
 fn wait_until(child: &mut Child, limit: Instant) -> std::io::Result<(Option<ExitStatus>, bool)> {
+    if wait_for_end(child, limit)? {
+        return Ok((Some(child.wait()?), false));
+    }
+    if let Some(group) = pid_of(child) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    Ok((Some(child.wait()?), true))
+}
+
+fn pid_of(child: &Child) -> Option<rustix::process::Pid> {
+    i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw)
+}
+
+/// Whether the child ended in time. Where the system can tell the moment, no time is lost by asking.
+fn wait_for_end(child: &mut Child, limit: Instant) -> std::io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    if let Some(ended) = pid_of(child).and_then(|pid| end_by_event(pid, limit)) {
+        return Ok(ended);
+    }
     let mut pause = Duration::from_millis(1);
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok((Some(status), false));
+        if child.try_wait()?.is_some() {
+            return Ok(true);
         }
         let now = Instant::now();
         if now >= limit {
-            if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            }
-            return Ok((Some(child.wait()?), true));
+            return Ok(false);
         }
         std::thread::sleep(pause.min(limit - now));
         pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Waits for a child that was not waited for yet; nothing when the kernel cannot be asked this way.
+#[cfg(target_os = "linux")]
+fn end_by_event(pid: rustix::process::Pid, limit: Instant) -> Option<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let handle = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
+    loop {
+        let left = Timespec::try_from(limit.saturating_duration_since(Instant::now())).ok()?;
+        match poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&left)) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+            Ok(ended) => return Some(ended > 0),
+        }
     }
 }
 

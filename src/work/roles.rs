@@ -9,9 +9,10 @@ use serde::Serialize;
 use super::agent::{self, Agent};
 use super::names;
 use crate::address::{Address, Role};
-use crate::config::schema::Up;
+use crate::config::schema::{Prompt, Up};
 use crate::config::{self, ResolvedRole, Sources};
 use crate::failure::Failure;
+use crate::mux::deliver::{Delivery, deliver};
 use crate::mux::{Mux, Session, Snapshot, Spec, Started};
 use crate::town::{Rig, Town};
 
@@ -128,6 +129,18 @@ pub fn start(mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepared) -> Result<
     let mut taken = snapshot.clone();
     taken.sessions.retain(|session| !ended.contains(&session.id.as_str()));
     Ok(Begun::Started(mux.start(&prepared.spec, &taken)?))
+}
+
+/// Tells an agent that was just started to begin, when its runtime takes its first prompt by paste.
+///
+/// # Errors
+/// As [`deliver`].
+pub fn prompt(mux: &dyn Mux, started: &Started, prepared: &Prepared) -> Result<Delivery> {
+    let runtime = &prepared.role.runtime;
+    if runtime.prompt != Prompt::Paste || started.by_hand.is_some() {
+        return Ok(Delivery::Delivered);
+    }
+    deliver(mux, &started.pane, runtime, PROMPT)
 }
 
 /// The addresses that `[up]` asks for: the Mayor when it says nothing.
