@@ -115,7 +115,10 @@ pub(super) fn syntax(error: &toml::de::Error, origin: &Origin, text: &str) -> Fa
 
 /// JSON that cannot be read.
 pub(super) fn json(error: &serde_json::Error, path: &Path) -> Failure {
-    let (line, column) = (error.line(), error.column());
+    let (line, column) = (error.line().max(1), error.column().max(1));
+    if error.is_data() {
+        return Failure::new(format!("{}: must hold one JSON object", path.display()));
+    }
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or(&message);
     Failure::new(format!("{}:{line}:{column}: not valid JSON: {message}", path.display()))
@@ -165,7 +168,7 @@ pub(super) fn typed(error: &figment::Error, origin: &Origin, text: Option<&str>)
 /// serde's names of types, in plain words.
 fn plain(wanted: &str) -> &str {
     match wanted {
-        "usize" | "u8" | "u16" | "u32" | "u64" => "a whole number, not negative",
+        "usize" | "u8" | "u16" | "u32" | "u64" => "a whole number of 0 or more",
         "i8" | "i16" | "i32" | "i64" => "a whole number",
         "a boolean" => "true or false",
         "a string" => "a text",

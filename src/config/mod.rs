@@ -92,9 +92,9 @@ pub fn role_stack(
 ) -> Result<(Stack, Vec<String>)> {
     let mut names = Vec::new();
     let files = settings_files(sources)?;
-    let asked = presets::asked(sources, asked, bead, || settings(sources))?;
+    let asked = presets::asked(sources, asked, bead)?;
     let stack = files
-        .over(presets::load(sources, &[role.to_string()], &mut names)?)
+        .over(presets::load(sources, &presets::own(role), &mut names)?)
         .over(sources::rig_role(sources, role)?)
         .over(presets::load(sources, &asked, &mut names)?)
         .over(env::settings(sources)?)
@@ -119,7 +119,8 @@ fn settings_files(sources: &Sources) -> Result<Stack> {
 pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<ResolvedRole> {
     let mut settings: RoleSettings = stack.get(role.as_str())?.unwrap_or_default();
     let agent = settings.agent.clone();
-    let Some(runtime) = stack.get(&format!("agents.{agent}"))?.filter(|_| !agent.is_empty()) else {
+    let runtime = if agent.is_empty() { None } else { stack.get(&format!("agents.{agent}"))? };
+    let Some(runtime) = runtime else {
         return Err(unknown(stack, role, "agent", &agent, "agents").into());
     };
     if let Some(name) = settings.remote.clone().filter(|_| settings.fugue_addr.is_none()) {

@@ -10,6 +10,7 @@ use super::check::{Kind, is_name};
 use super::layer::{Layer, Origin, Stack};
 use super::sources::{Sources, read, toml_layer};
 use super::{env, errors, placement};
+use crate::address::Role;
 use crate::beads::Bead;
 use crate::config::Settings;
 use crate::failure::Failure;
@@ -27,36 +28,48 @@ const BUILT_IN: [(&str, &str); 10] = [
     ("minimal", include_str!("../../presets/minimal.toml")),
 ];
 
+/// Presets that somebody asks for.
+pub(super) struct Asked {
+    names: Vec<String>,
+    /// Who asks, when it is not the command line: a variable, or a place in a file.
+    by: Option<String>,
+}
+
+/// A role's own preset.
+pub(super) fn own(role: Role) -> Asked {
+    Asked { names: vec![role.to_string()], by: None }
+}
+
 /// The presets that are asked for: by hand, else `GASTOWN_PRESET`, else the placement rule that matches the bead, else
 /// `[defaults] presets`.
-pub(super) fn asked(
-    sources: &Sources,
-    asked: &[String],
-    bead: Option<&Bead>,
-    settings: impl Fn() -> Result<Settings>,
-) -> Result<Vec<String>> {
+pub(super) fn asked(sources: &Sources, asked: &[String], bead: Option<&Bead>) -> Result<Asked> {
     if !asked.is_empty() {
-        return Ok(asked.to_vec());
+        return Ok(Asked { names: asked.to_vec(), by: None });
     }
     if let Some(names) = env::named(sources, "GASTOWN_PRESET") {
         let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
-        return Ok(names.map(str::to_string).collect());
+        return Ok(Asked { names: names.map(str::to_string).collect(), by: Some("GASTOWN_PRESET".into()) });
     }
-    let settings = settings()?;
+    let stack = super::settings_stack(sources)?;
+    let settings: Settings = stack.extract()?;
     let rig = sources.rig.as_ref().map(|(_, name)| name.as_str());
     let rule = bead.and_then(|bead| placement::choose(&settings.placement, bead, rig));
     Ok(match rule {
-        Some((_, rule)) => vec![rule.preset.clone()],
-        None => settings.defaults.presets,
+        Some((name, rule)) => {
+            let by = stack.place(&format!("placement.{name}.use"));
+            Asked { names: vec![rule.preset.clone()], by }
+        }
+        None => Asked { names: settings.defaults.presets, by: stack.place("defaults.presets") },
     })
 }
 
 /// The layers of these presets, lowest first, each after what it extends and none twice; `loaded` says which are
 /// there already, and learns the new ones.
-pub(super) fn load(sources: &Sources, names: &[String], loaded: &mut Vec<String>) -> Result<Vec<Layer>> {
+pub(super) fn load(sources: &Sources, asked: &Asked, loaded: &mut Vec<String>) -> Result<Vec<Layer>> {
     let mut layers = Vec::new();
-    for name in names {
-        load_one(sources, name, loaded, &mut Vec::new(), &mut layers)?;
+    for name in &asked.names {
+        load_one(sources, name, loaded, &mut Vec::new(), &mut layers)
+            .map_err(|error| asked_by(error, asked.by.as_deref(), name))?;
     }
     Ok(layers)
 }
@@ -84,7 +97,9 @@ fn load_one(
                 .hint("take one of them out of extends")
                 .into());
         }
-        load_one(sources, below, loaded, trail, layers).map_err(|error| with_place(error, &stack, below))?;
+        let by = stack.place("extends");
+        load_one(sources, below, loaded, trail, layers)
+            .map_err(|error| asked_by(error, by.as_deref(), below))?;
     }
     trail.pop();
     loaded.push(name.into());
@@ -96,15 +111,18 @@ fn load_one(
 }
 
 /// Says who asked for a preset that does not exist.
-fn with_place(error: anyhow::Error, stack: &Stack, name: &str) -> anyhow::Error {
-    match error.downcast::<Failure>() {
-        Ok(failure) if failure.message.starts_with(&format!("there is no preset '{name}'")) => {
-            let place = stack.place("extends").unwrap_or_default();
-            Failure { message: format!("{place}: {}", failure.message), ..failure }.into()
+fn asked_by(error: anyhow::Error, by: Option<&str>, name: &str) -> anyhow::Error {
+    match (error.downcast::<Failure>(), by) {
+        (Ok(failure), Some(by)) if failure.message == missing(name) => {
+            Failure { message: format!("{by}: {}", failure.message), ..failure }.into()
         }
-        Ok(failure) => failure.into(),
-        Err(error) => error,
+        (Ok(failure), _) => failure.into(),
+        (Err(error), _) => error,
     }
+}
+
+fn missing(name: &str) -> String {
+    format!("there is no preset '{name}'")
 }
 
 /// The files of one preset, lowest first, down to the highest one that says `replace = true`.
@@ -131,7 +149,7 @@ pub fn files(sources: &Sources, name: &str) -> Result<Vec<Layer>> {
     }
     if layers.is_empty() {
         let known = list(sources)?;
-        return Err(Failure::new(format!("there is no preset '{name}'"))
+        return Err(Failure::new(missing(name))
             .hint(errors::choices(name, known.keys().map(String::as_str)))
             .into());
     }
