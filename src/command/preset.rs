@@ -1,16 +1,191 @@
-//! `gt preset`.
+//! `gt preset`: which presets there are, whether they are right, and what a role comes to.
 
 use anyhow::Result;
+use figment::value::{Dict, Value};
+use serde::Serialize;
 
-use super::Ctx;
-use crate::cli::town::PresetArgs;
-use crate::failure::Exit;
+use super::config::{home, sources};
+use super::{Ctx, print, print_json};
+use crate::address::Role;
+use crate::beads::{Bead, Filter};
+use crate::cli::town::{PresetArgs, PresetCommand};
+use crate::config::explain::{self, Explained, explain};
+use crate::config::{self, Sources, presets};
+use crate::failure::{Exit, Failure};
+use crate::report;
+use crate::report::text::Cell;
 
 /// Runs it.
 ///
 /// # Errors
-/// What the command could not do.
+/// A broken file, or a name that is not known.
 pub fn run(ctx: &Ctx, args: PresetArgs) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    match args.command {
+        PresetCommand::List { rig } => list(ctx, &sources(ctx, rig.as_deref())?)?,
+        PresetCommand::Show { name, rig } => show(ctx, &sources(ctx, rig.as_deref())?, &name)?,
+        PresetCommand::Check { names, rig } => return check(ctx, &sources(ctx, rig.as_deref())?, &names),
+        PresetCommand::Explain { what, rig, bead, preset } => {
+            explain_role(ctx, &what, rig.as_deref(), bead.as_deref(), &preset)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    description: String,
+    from: Vec<String>,
+}
+
+fn list(ctx: &Ctx, sources: &Sources) -> Result<()> {
+    let home = home(ctx);
+    let mut listed = Vec::new();
+    for (name, origins) in presets::list(sources)? {
+        let said = |layers: Vec<config::Layer>| {
+            let text = |layer: &config::Layer| Some(layer.values.get("description")?.as_str()?.to_string());
+            layers.iter().rev().find_map(text).unwrap_or_default()
+        };
+        let description = match presets::files(sources, &name) {
+            Ok(layers) => said(layers),
+            Err(_) => format!("broken: gt preset check {name}"),
+        };
+        let from = origins.iter().map(|origin| origin.shown(home.as_deref())).collect();
+        listed.push(Listed { name, description, from });
+    }
+    if ctx.global.json {
+        return print_json("presets", &listed);
+    }
+    let row = |preset: &Listed| -> Vec<Cell> {
+        vec![preset.name.clone().into(), preset.description.clone().into(), preset.from.join(", ").into()]
+    };
+    let rows: Vec<Vec<Cell>> = listed.iter().map(row).collect();
+    let screen = report::Screen { width: usize::MAX, ..ctx.screen() };
+    print(&screen.table(&["NAME", "WHAT", "FROM"], &rows, 1))
+}
+
+fn show(ctx: &Ctx, sources: &Sources, name: &str) -> Result<()> {
+    let merged = presets::merged(sources, name)?;
+    if ctx.global.json {
+        return print_json("preset", &merged);
+    }
+    print(&toml::to_string(&merged)?)
+}
+
+#[derive(Serialize)]
+struct Checked {
+    preset: String,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+fn check(ctx: &Ctx, sources: &Sources, names: &[String]) -> Result<Exit> {
+    let mut checked = Vec::new();
+    let mut add = |preset: &str, result: Result<()>| {
+        let error = result.err();
+        let failure = error.as_ref().and_then(|error| error.downcast_ref::<Failure>());
+        checked.push(Checked {
+            preset: preset.into(),
+            ok: error.is_none(),
+            error: error.as_ref().map(ToString::to_string),
+            hint: failure.and_then(|failure| failure.hint.clone()),
+        });
+    };
+    if names.is_empty() {
+        add("settings", presets::check_settings(sources));
+        for name in presets::list(sources)?.keys() {
+            add(name, presets::check(sources, name));
+        }
+    }
+    for name in names {
+        let is_path = name.contains('/') || name.ends_with(".toml");
+        let result = if is_path {
+            presets::check_file(sources, &ctx.dir.join(name))
+        } else {
+            presets::check(sources, name)
+        };
+        add(name, result);
+    }
+    if ctx.global.json {
+        print_json("checks", &checked)?;
+    } else {
+        print(&checked.iter().map(line).collect::<String>())?;
+    }
+    Ok(if checked.iter().all(|checked| checked.ok) { Exit::Done } else { Exit::Failed })
+}
+
+fn line(checked: &Checked) -> String {
+    let hint = checked.hint.as_ref().map(|hint| format!("\n        hint: {hint}")).unwrap_or_default();
+    match &checked.error {
+        None => format!("ok      {}\n", checked.preset),
+        Some(error) => format!("wrong   {}: {error}{hint}\n", checked.preset),
+    }
+}
+
+#[derive(Serialize)]
+struct ExplainedRole {
+    role: Role,
+    presets: Vec<String>,
+    values: Vec<Explained>,
+}
+
+fn explain_role(
+    ctx: &Ctx,
+    what: &str,
+    rig: Option<&str>,
+    bead: Option<&str>,
+    asked: &[String],
+) -> Result<()> {
+    let name = what.split('.').next().unwrap_or_default();
+    let Some(role) = Role::parse(name) else {
+        let known = Role::ALL.map(Role::as_str).join(", ");
+        return Err(Failure::usage(format!("there is no role '{name}'"))
+            .hint(format!("roles are {known}; a preset's own files: gt preset show NAME"))
+            .into());
+    };
+    let (sources, bead) = match bead {
+        Some(id) => find_bead(ctx, rig, id)?,
+        None => (sources(ctx, rig)?, None),
+    };
+    let (stack, names) = config::role_stack(&sources, role, asked, bead.as_ref())?;
+    let resolved = config::resolve(&stack, role, names.clone())?;
+    let home = home(ctx);
+    let mut values = explain(&stack, what, home.as_deref());
+    if what == role.as_str() {
+        values.extend(explain(&stack, &format!("agents.{}", resolved.agent), home.as_deref()));
+    } else if values.is_empty() {
+        let typed: Dict = [(role.to_string(), Value::serialize(resolved.settings)?)].into();
+        let optional = ["fugue_addr", "remote"].map(|key| format!("{role}.{key}"));
+        let optional: Vec<&str> = optional.iter().map(String::as_str).collect();
+        values = explain::unsaid(&typed, &optional, what)?;
+    }
+    if ctx.global.json {
+        return print_json("explain", &ExplainedRole { role, presets: names, values });
+    }
+    if what == role.as_str() {
+        return print(&format!("# presets: {}\n{}", names.join(", "), report::config::values(&values, true)));
+    }
+    print(&report::config::explained(&values))
+}
+
+/// A bead, and where configuration for it is looked for: in its own rig, known by the prefix of its id.
+fn find_bead(ctx: &Ctx, rig: Option<&str>, id: &str) -> Result<(Sources, Option<Bead>)> {
+    let town = ctx.town()?;
+    let me = ctx.me()?.address;
+    let rig = match rig {
+        Some(name) => Some(ctx.rig(&town, Some(name))?),
+        None => town.rigs()?.into_iter().find(|rig| id.starts_with(&format!("{}-", rig.config.beads.prefix))),
+    };
+    let store = match &rig {
+        Some(rig) => rig.store(&me)?,
+        None => town.store(&me)?,
+    };
+    let filter = Filter { ids: vec![id.into()], ..Filter::default() };
+    match store.list(&filter)?.pop() {
+        Some(bead) => Ok((ctx.sources(&town, rig.as_ref()), Some(bead))),
+        None => Err(Failure::new(format!("there is no bead {id}")).hint("see them with: gt bd list").into()),
+    }
 }

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use anyhow::Result;
 use figment::value::{Dict, Value};
 use serde::Serialize;
 
+use super::errors;
 use super::layer::Stack;
+use crate::failure::Failure;
 
 /// One value and where it comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,7 +59,7 @@ fn collect(dict: &Dict, above: &str, leaves: &mut Vec<(String, Value)>) {
     for (key, value) in dict {
         let path = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
         match value {
-            Value::Dict(_, inner) if !inner.is_empty() => collect(inner, &path, leaves),
+            Value::Dict(_, inner) => collect(inner, &path, leaves),
             other => leaves.push((path, other.clone())),
         }
     }
@@ -69,3 +72,29 @@ pub fn shown(value: &Value) -> String {
         Err(_) => "null".into(),
     }
 }
+
+/// A key that no layer says: what counts all the same, by the types. `more` are keys that may be without a value.
+///
+/// # Errors
+/// A key that there is not, with the nearest one.
+pub fn unsaid(typed: &impl Serialize, more: &[&str], key: &str) -> Result<Vec<Explained>> {
+    let values = Value::serialize(typed)?;
+    if let Some(value) = values.find_ref(key).filter(|value| !matches!(value, Value::Empty(..))) {
+        let value = value.clone();
+        return Ok(vec![Explained { key: key.into(), value, from: UNSAID.into(), layers: Vec::new() }]);
+    }
+    if more.contains(&key) {
+        return Err(Failure::new(format!("{key} is not set: no layer says it")).into());
+    }
+    let mut leaves = Vec::new();
+    collect(values.as_dict().unwrap_or(&Dict::new()), "", &mut leaves);
+    let known = leaves.iter().map(|(key, _)| key.as_str()).chain(more.iter().copied());
+    let hint = errors::nearest(key, known).map_or_else(
+        || "see all keys with: gt config show, gt preset explain ROLE".to_string(),
+        |near| format!("did you mean '{near}'?"),
+    );
+    Err(Failure::usage(format!("there is no key '{key}'")).hint(hint).into())
+}
+
+/// The origin of what no layer says.
+const UNSAID: &str = "said by nobody: this counts then";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use figment::value::Value;
+use figment::value::{Dict, Value};
 
 use super::check::{Kind, is_name};
 use super::layer::{Layer, Origin, Stack};
@@ -196,4 +196,57 @@ pub fn list(sources: &Sources) -> Result<BTreeMap<String, Vec<Origin>>> {
         }
     }
     Ok(found)
+}
+
+/// A preset with what it extends, as one table.
+///
+/// # Errors
+/// As [`files`]; also a cycle.
+pub fn merged(sources: &Sources, name: &str) -> Result<Dict> {
+    let asked = Asked { names: vec![name.into()], by: None };
+    let own = Stack::default().over(files(sources, name)?);
+    let mut merged = Stack::default().over(load(sources, &asked, &mut Vec::new())?).values()?;
+    for key in ["name", "description", "extends"] {
+        merged.extend(own.value(key).map(|value| (key.to_string(), value)));
+    }
+    Ok(merged)
+}
+
+/// Checks a preset by name: its files, what it extends, and the runtimes and remotes that it names.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check(sources: &Sources, name: &str) -> Result<()> {
+    let values = merged(sources, name)?;
+    for role in Role::ALL.into_iter().filter(|role| values.contains_key(role.as_str())) {
+        super::role(sources, role, &[name.to_string()], None)?;
+    }
+    Ok(())
+}
+
+/// Checks one file, wherever it is.
+///
+/// # Errors
+/// As [`file`]; also when there is none.
+pub fn check_file(sources: &Sources, path: &Path) -> Result<()> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    match read(path)? {
+        Some(text) => file(path, &name, text, sources).map(|_| ()),
+        None => Err(Failure::new(format!("there is no file {}", path.display())).into()),
+    }
+}
+
+/// Checks the settings, and that the presets they name exist.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check_settings(sources: &Sources) -> Result<()> {
+    let stack = super::settings_stack(sources)?;
+    let settings: Settings = stack.extract()?;
+    let named = settings.placement.iter().map(|(name, rule)| (format!("placement.{name}.use"), &rule.preset));
+    let defaults = settings.defaults.presets.iter().map(|name| ("defaults.presets".to_string(), name));
+    for (key, name) in named.chain(defaults) {
+        files(sources, name).map_err(|error| asked_by(error, stack.place(&key).as_deref(), name))?;
+    }
+    Ok(())
 }

@@ -308,14 +308,15 @@ fn variables_in_values_are_read_when_the_file_is() {
 
 #[test]
 fn the_socket_is_known_the_cheap_way_and_is_the_same() {
-    let town = "[tmux]\nsocket = 'from-town'\n";
-    let cases: [(&[(&str, &str)], &[(&str, &str)], Option<&str>); 7] = [
+    const TOWN: &str = "[tmux]\nsocket = 'from-town'\n";
+    type Pairs = &'static [(&'static str, &'static str)];
+    let cases: [(Pairs, Pairs, Option<&str>); 7] = [
         (&[], &[], None),
         (&[("user/config.toml", "[merge]\nretries = 1\n")], &[], None),
         (&[("user/config.toml", "# no socket\n")], &[], None),
-        (&[("town/config/town.toml", town)], &[], Some("from-town")),
+        (&[("town/config/town.toml", TOWN)], &[], Some("from-town")),
         (
-            &[("town/config/town.toml", town), ("town/config/tmux-socket", "one-line\n")],
+            &[("town/config/town.toml", TOWN), ("town/config/tmux-socket", "one-line\n")],
             &[],
             Some("one-line"),
         ),
@@ -383,9 +384,9 @@ fn errors_in_settings_files_name_the_place_and_what_was_meant() {
 
     user/config.toml:2:12: merge.strategy must be a text, not 7
 
-    user/config.toml:2:14: merge.batch_size must be a whole number, not negative, not the text "many"
+    user/config.toml:2:14: merge.batch_size must be a whole number of 0 or more, not the text "many"
 
-    user/config.toml:2:14: merge.batch_size must be a whole number, not negative, not -1
+    user/config.toml:2:14: merge.batch_size must be a whole number of 0 or more, not -1
 
     user/config.toml:2:14: merge.batch_size: a batch holds at least 1 request
 
@@ -481,7 +482,7 @@ fn errors_in_presets_name_the_place_and_what_was_meant() {
 
     user/presets/polecat.toml:2:15: polecat.max_workers: must be at least 1
 
-    user/presets/polecat.toml:2:15: polecat.max_workers must be a whole number, not negative, not the text "8"
+    user/presets/polecat.toml:2:15: polecat.max_workers must be a whole number of 0 or more, not the text "8"
 
     user/presets/polecat.toml:2:14: polecat.unattended must be true or false, not the text "yes"
 
@@ -524,8 +525,8 @@ fn errors_in_presets_name_the_place_and_what_was_meant() {
     built-in remote-polecat.toml:15:11: presets extend each other: polecat → hybrid → remote-polecat → polecat
     hint: take one of them out of extends
 
-    built-in settings: unknown key 'aider' in [aider.agents]
-    hint: known are: command, unattended, resume, prompt, process_names, waiting, busy, ready, submit, hooks
+    polecat.agent is not set: no layer says which runtime runs the polecat
+    hint: see the layers with: gt preset explain polecat
     "#);
 }
 
@@ -573,14 +574,14 @@ fn errors_in_a_rig_s_config_json_name_file_and_line() {
 
     town/wyvern/config.json:3:5: worktree.copy must be a list, not the text ".env"
 
-    town/wyvern/config.json:2:3: max_workers must be a whole number, not negative, not the text "eight"
+    town/wyvern/config.json:2:3: max_workers must be a whole number of 0 or more, not the text "eight"
 
     town/wyvern/config.json:3:5: merge.timeout: 'x' is no time
     hint: write it like 90s, 5m, 2h or 1d
 
-    town/wyvern/config.json:1:0: not valid JSON: EOF while parsing a value
+    town/wyvern/config.json:1:1: not valid JSON: EOF while parsing a value
 
-    town/wyvern/config.json:1:0: not valid JSON: invalid type: sequence, expected a map
+    town/wyvern/config.json: must hold one JSON object
     "#);
 }
 
@@ -610,7 +611,7 @@ fn errors_in_the_environment_name_the_variable() {
     GASTOWN_POLECAT__AGNET: unknown key 'agnet' in [polecat]
     hint: did you mean 'agent'?
 
-    GASTOWN_POLECAT__MAX_WORKERS: polecat.max_workers must be a whole number, not negative, not the text "eight"
+    GASTOWN_POLECAT__MAX_WORKERS: polecat.max_workers must be a whole number of 0 or more, not the text "eight"
 
     GASTOWN_POLECAT__AGENT: polecat.agent: there is no [agents.codx]
     hint: did you mean 'codex'?
@@ -624,7 +625,7 @@ fn errors_in_the_environment_name_the_variable() {
     unknown variable GASTOWN_PRESETS: variables with GASTOWN_ configure gt
     hint: did you mean GASTOWN_PRESET?
 
-    there is no preset 'hybird'
+    GASTOWN_PRESET: there is no preset 'hybird'
     hint: did you mean 'hybrid'?
 
     unknown variable GASTOWN_WHATEVER: variables with GASTOWN_ configure gt

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod bd;
+pub mod config;
 pub mod live;
 pub mod rig;
 pub mod sessions;

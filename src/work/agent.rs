@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::beads::{self, Bead, Kind};
 use crate::config::ResolvedRole;
 use crate::config::schema::Prompt;
+use crate::config::template;
 use crate::failure::Failure;
 use crate::mux::{Marks, Spec};
 use crate::town::{Rig, Town};
@@ -97,16 +98,7 @@ pub fn command_line(agent: &Agent<'_>) -> Result<Vec<String>> {
 /// # Errors
 /// An unknown name.
 pub fn fill(agent: &Agent<'_>, word: &str) -> Result<String> {
-    let mut out = String::new();
-    let mut rest = word;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let Some((name, tail)) = after.split_once("}}") else { break };
-        out.push_str(before);
-        out.push_str(&value(agent, name.trim())?);
-        rest = tail;
-    }
-    out.push_str(rest);
-    Ok(out)
+    template::fill(word, &|name| value(agent, name))
 }
 
 fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
@@ -124,7 +116,7 @@ fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
         "gt" => own_path()?,
         _ => crate::fail!(
             "unknown name {{{{{name}}}}} in the command of runtime {}", agent.role.agent;
-            "names are town, rig, agent, role, bead, title, branch, worktree, address, session_id, gt"
+            "names are {}", template::NAMES.join(", ")
         ),
     })
 }
