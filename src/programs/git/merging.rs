@@ -88,7 +88,8 @@ impl Git {
             return Ok(Vec::new());
         }
         // One line each: a name that holds a line break could only be no commit.
-        let asked: String = commits.iter().map(|name| name.replace(['\n', ' '], "?") + "^{commit}\n").collect();
+        let asked: String =
+            commits.iter().map(|name| name.replace(['\n', ' '], "?") + "^{commit}\n").collect();
         let output = self.process(["cat-file", "--batch-check=%(objecttype)"]).stdin(asked).run()?;
         if !output.ok() {
             crate::fail!("cannot look for commits in {}: {}", self.dir.display(), last_words(&output));
@@ -229,7 +230,8 @@ impl Git {
     /// # Errors
     /// When git refuses: the folder is taken, say.
     pub fn worktree_detached(&self, path: &Path, commit: &str) -> Result<()> {
-        let mut words: Vec<PathBuf> = ["worktree", "add", "-q", "--force", "--detach"].iter().map(Into::into).collect();
+        let mut words: Vec<PathBuf> =
+            ["worktree", "add", "-q", "--force", "--detach"].iter().map(Into::into).collect();
         words.extend([path.into(), commit.into()]);
         self.run("make the worktree for the tests", words).map(drop)
     }
@@ -303,7 +305,10 @@ pub struct Author {
     pub date: String,
 }
 
-fn without(env: Vec<(std::ffi::OsString, std::ffi::OsString)>, key: &str) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+fn without(
+    env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    key: &str,
+) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
     env.into_iter().filter(|(own, _)| own != key).collect()
 }
 
@@ -354,7 +359,8 @@ fn cannot_be_merged(output: &Output) -> bool {
 }
 
 fn parse_version(text: &str) -> (u32, u32) {
-    let mut numbers = text.split_whitespace().nth(2).unwrap_or_default().split('.').map(|part| part.parse().unwrap_or(0));
+    let mut numbers =
+        text.split_whitespace().nth(2).unwrap_or_default().split('.').map(|part| part.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
@@ -369,7 +375,9 @@ fn read_landing(output: &Output, target: &str) -> Option<Landing> {
     let mut refused = None;
     for line in listed.lines() {
         let mut fields = line.split('\t');
-        let (Some("!"), Some(pair), Some(summary)) = (fields.next(), fields.next(), fields.next()) else { continue };
+        let (Some("!"), Some(pair), Some(summary)) = (fields.next(), fields.next(), fields.next()) else {
+            continue;
+        };
         any = true;
         let name = pair.rsplit_once(':').map_or(pair, |(_, name)| name).trim_start_matches("refs/heads/");
         let reason = summary.split_once('(').map_or(summary, |(_, reason)| reason.trim_end_matches(')'));
@@ -377,7 +385,8 @@ fn read_landing(output: &Output, target: &str) -> Option<Landing> {
             // Not this one's fault; another line says whose.
             continue;
         }
-        let moved = ["fetch first", "non-fast-forward", "stale info", "needs force", "atomic transaction failed"];
+        let moved =
+            ["fetch first", "non-fast-forward", "stale info", "needs force", "atomic transaction failed"];
         let lost = ["failed to update ref", "cannot lock ref", "failed to lock", "incorrect old value"];
         if moved.contains(&reason) || lost.iter().any(|words| reason.contains(words)) {
             return Some(Landing::Moved);
@@ -403,13 +412,20 @@ mod tests {
     use super::*;
 
     fn output(code: i32, listed: &str, said: &str) -> Output {
-        Output { code: Some(code), signal: None, timed_out: false, stdout: listed.into(), stderr: said.into() }
+        Output {
+            code: Some(code),
+            signal: None,
+            timed_out: false,
+            stdout: listed.into(),
+            stderr: said.into(),
+        }
     }
 
     #[test]
     fn each_way_a_landing_can_go() {
         let to = "To /x/o.git\n";
-        let read = |listed: &str, said: &str| read_landing(&output(1, &format!("{to}{listed}Done"), said), "main");
+        let read =
+            |listed: &str, said: &str| read_landing(&output(1, &format!("{to}{listed}Done"), said), "main");
         assert_eq!(read_landing(&output(0, to, ""), "main"), Some(Landing::Done));
         for (listed, said, wanted) in [
             (
@@ -440,7 +456,10 @@ mod tests {
         ] {
             assert_eq!(read(listed, said), Some(wanted), "{listed}");
         }
-        assert_eq!(read_landing(&output(128, "", "fatal: Could not read from remote repository."), "main"), None);
+        assert_eq!(
+            read_landing(&output(128, "", "fatal: Could not read from remote repository."), "main"),
+            None
+        );
     }
 
     #[test]
