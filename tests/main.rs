@@ -2,7 +2,6 @@
 
 mod beads;
 mod common;
-mod config;
 mod docs;
 mod install;
 mod man;

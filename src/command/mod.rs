@@ -19,6 +19,7 @@ pub mod mail;
 pub mod mayor;
 pub mod merge_queue;
 pub mod migrate;
+pub mod patrol;
 pub mod polecat;
 pub mod polecats;
 pub mod preset;

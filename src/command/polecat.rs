@@ -1,16 +1,157 @@
-//! `gt polecat`.
+//! `gt polecat list|recover|release|nuke`.
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::Ctx;
-use crate::cli::work::PolecatArgs;
-use crate::failure::Exit;
+use crate::address::Address;
+use crate::beads::{Bead, Filter, words};
+use crate::cli::work::{PolecatArgs, PolecatCommand};
+use crate::config;
+use crate::failure::{Exit, Failure};
+use crate::town::{Rig, Town};
+use crate::work::ending;
+use crate::work::recovery::{self, What};
+use crate::work::request::Request;
+use crate::work::scene::Scene;
 
-/// Runs it.
+/// Polecats one by one: what is there, what was kept, and their end by hand.
 ///
 /// # Errors
-/// What the command could not do.
+/// An unknown polecat or bead, or work that would be lost.
 pub fn run(ctx: &Ctx, args: PolecatArgs) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    match args.command {
+        PolecatCommand::List { rig } => list(ctx, &town, rig.as_deref()),
+        PolecatCommand::Recover { what, dry } => recover(ctx, &town, &what, dry.dry_run),
+        PolecatCommand::Release { address, force, dry } => {
+            end(ctx, &town, &address, if force { How::Force } else { How::Gently }, dry.dry_run)
+        }
+        PolecatCommand::Nuke { address, dry } => end(ctx, &town, &address, How::Force, dry.dry_run),
+    }
+}
+
+fn list(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
+    let rigs = match rig {
+        Some(_) => vec![ctx.rig(town, rig)?],
+        None => town.rigs()?,
+    };
+    let (mut polecats, mut kept) = (Vec::new(), Vec::new());
+    for rig in &rigs {
+        let sources = ctx.sources(town, Some(rig));
+        let mux = ctx.mux(&config::settings(&sources)?)?;
+        let scene = Scene::look(town, rig, mux.as_ref(), sources)?;
+        for name in scene.names() {
+            let bead = scene.bead_of(&name);
+            polecats.push(json!({
+                "address": format!("{}/{name}", rig.name),
+                "bead": bead.map(|bead| &bead.id),
+                "title": bead.map(|bead| &bead.title),
+                "move": scene.decide(&name),
+            }));
+        }
+        for one in recovery::list(rig)? {
+            let mut value = serde_json::to_value(&one)?;
+            value["rig"] = rig.name.clone().into();
+            kept.push(value);
+        }
+    }
+    if ctx.global.json {
+        super::print_json("polecats", &json!({ "here": polecats, "kept": kept }))?;
+        return Ok(Exit::Done);
+    }
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_string();
+    for one in &polecats {
+        let words = [&one["address"], &one["bead"], &one["move"], &one["title"]].map(text);
+        super::print(&format!("{:<20}  {:<12}  {:<10}  {}\n", words[0], words[1], words[2], words[3]))?;
+    }
+    for one in &kept {
+        let commit: String = text(&one["commit"]).chars().take(10).collect();
+        super::print(&format!("kept  {}  {commit}  {}\n", text(&one["name"]), text(&one["subject"])))?;
+    }
+    if polecats.is_empty() && kept.is_empty() {
+        ctx.note("no polecats, and nothing kept of earlier ones");
+    }
+    Ok(Exit::Done)
+}
+
+fn recover(ctx: &Ctx, town: &Town, what: &str, dry: bool) -> Result<Exit> {
+    let (recovered, rig, bead) = match Address::parse(what) {
+        Ok(Address::Polecat(rig, name)) => {
+            let rig = town.rig(&rig)?;
+            (recovery::recover(&rig, &What::Polecat(&name), dry)?, rig, None)
+        }
+        _ => {
+            let (rig, bead) = find_bead(town, what)?;
+            let store = rig.store(&Address::Overseer)?;
+            let filter = Filter { types: vec![words::MERGE_REQUEST.into()], all: true, ..Filter::default() };
+            let requests: Vec<Request> = store.list(&filter)?.iter().filter_map(Request::from_bead).collect();
+            (recovery::recover(&rig, &What::Bead(&bead, &requests), dry)?, rig, Some(bead))
+        }
+    };
+    if ctx.global.json {
+        super::print_json("recovered", &recovered)?;
+        return Ok(Exit::Done);
+    }
+    let verb = if dry { "would make" } else { "made" };
+    super::print(&format!(
+        "{verb} the branch {} at {} from {}\n",
+        recovered.branch, recovered.commit, recovered.from
+    ))?;
+    ctx.note(&format!("look: git -C {} log {}", rig.clone_dir().display(), recovered.branch));
+    if let Some(bead) = bead.filter(|bead| bead.status == words::OPEN) {
+        ctx.note(&format!("go on with it in a new polecat: gt sling {} {} --resume", bead.id, rig.name));
+    }
+    Ok(Exit::Done)
+}
+
+/// A bead in the store of the rig whose prefix its id has.
+fn find_bead(town: &Town, id: &str) -> Result<(Rig, Bead)> {
+    let rigs = town.rigs()?;
+    let by_prefix = rigs
+        .into_iter()
+        .find(|rig| id.strip_prefix(&rig.config.beads.prefix).is_some_and(|rest| rest.starts_with('-')));
+    let unknown = || {
+        Failure::new(format!("no bead and no polecat '{id}'")).hint("see what was kept with: gt polecat list")
+    };
+    let rig = by_prefix.ok_or_else(unknown)?;
+    let store = rig.store(&Address::Overseer)?;
+    let bead =
+        store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop().ok_or_else(unknown)?;
+    Ok((rig, bead))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    Gently,
+    Force,
+}
+
+fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exit> {
+    let Address::Polecat(rig, name) = Address::parse(address)? else {
+        return Err(Failure::usage(format!("{address} is no polecat"))
+            .hint("a polecat's address is RIG/Name")
+            .into());
+    };
+    let rig = town.rig(&rig)?;
+    let sources = ctx.sources(town, Some(&rig));
+    let mux = ctx.mux(&config::settings(&sources)?)?;
+    let scene = Scene::look(town, &rig, mux.as_ref(), sources)?;
+    let bead = scene.bead_of(&name).map(|bead| bead.id.clone());
+    if dry {
+        let given = bead.map_or(String::new(), |bead| format!(", give {bead} back"));
+        super::print(&format!(
+            "would stop {address}{given}, keep its commits, remove its worktree and branch\n"
+        ))?;
+        return Ok(Exit::Done);
+    }
+    let recovery = ending::release(&scene, &name, how == How::Force)?;
+    if ctx.global.json {
+        super::print_json("released", &json!({ "address": address, "bead": bead, "recovery": recovery }))?;
+        return Ok(Exit::Done);
+    }
+    let given = bead.as_ref().map_or(String::new(), |bead| format!("; {bead} is open again"));
+    let kept = recovery.map_or(String::new(), |name| format!("; its commits are kept under {name}"));
+    super::print(&format!("{address} ended{given}{kept}\n"))?;
+    Ok(Exit::Done)
 }

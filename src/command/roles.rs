@@ -97,10 +97,10 @@ fn start_one(ctx: &Ctx, sight: &Sight, address: &Address, how: &StartHow) -> Res
         return Ok(((json!({ "would": prepared.spec }), None), text));
     }
     let begun = roles::start(sight.mux.as_ref(), &sight.snapshot, &prepared)?;
-    if let Begun::Started(started) = &begun {
-        if roles::prompt(sight.mux.as_ref(), started, &prepared)? != Delivery::Delivered {
-            ctx.note(&format!("{address} was not told to begin; tell it: run `gt prime`"));
-        }
+    if let Begun::Started(started) = &begun
+        && roles::prompt(sight.mux.as_ref(), started, &prepared)? != Delivery::Delivered
+    {
+        ctx.note(&format!("{address} was not told to begin; tell it: run `gt prime`"));
     }
     let text = match &begun {
         Begun::Ran(name) => format!("{address} runs already in session {name}\n"),

@@ -1,4 +1,4 @@
-//! `gt session-ended`.
+//! `gt session-ended`: what the hook of a session runs when its program has ended.
 
 use anyhow::Result;
 
@@ -6,11 +6,10 @@ use super::Ctx;
 use crate::cli::sessions::SessionEnded;
 use crate::failure::Exit;
 
-/// Runs it.
+/// Looks after the polecat whose session ended.
 ///
 /// # Errors
-/// What the command could not do.
+/// When something could not be looked at, or its end could not be completed.
 pub fn run(ctx: &Ctx, args: SessionEnded) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    super::patrol::session_ended(ctx, &args)
 }

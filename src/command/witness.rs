@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Ctx, polecats, roles};
+use super::{Ctx, patrol, polecats, roles};
 use crate::address::Address;
 use crate::cli::roles::{Witness, WitnessCommand};
 use crate::failure::Exit;
@@ -23,11 +23,6 @@ pub fn run(ctx: &Ctx, args: Witness) -> Result<Exit> {
         }
         WitnessCommand::Stop { rig, dry } => roles::stop_one(ctx, &witness(rig)?, dry.dry_run),
         WitnessCommand::Status { rig } => polecats::witness(ctx, rig.as_deref()),
-        WitnessCommand::Patrol { rig, dry } => patrol(ctx, rig.as_deref(), dry.dry_run),
+        WitnessCommand::Patrol { rig, dry } => patrol::run(ctx, rig.as_deref(), dry.dry_run),
     }
-}
-
-fn patrol(ctx: &Ctx, rig: Option<&str>, dry_run: bool) -> Result<Exit> {
-    let _ = (ctx, rig, dry_run);
-    crate::fail!("not there yet")
 }

@@ -2,5 +2,4 @@
 
 pub mod patrol;
 pub mod place;
-pub mod queue;
 pub mod screen;

@@ -148,7 +148,7 @@ impl Town {
         let path = self.rigs_path();
         let file: RigsFile = read_json(&path)?;
         check_kind(&path, "rigs", "rigs", file.version)?;
-        for name in file.rigs.keys().filter(|name| !crate::address::is_rig_name(name)) {
+        if let Some(name) = file.rigs.keys().find(|name| !crate::address::is_rig_name(name)) {
             crate::fail!("{}: '{name}' is no name of a rig", path.display(); "take the line out by hand");
         }
         Ok(file)

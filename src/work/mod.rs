@@ -1,13 +1,18 @@
 //! Workflows: each reads top to bottom in one file, one step a line (`work.md`).
 
 pub mod agent;
+pub mod ending;
 pub mod install;
 pub mod mail;
 pub mod names;
+pub mod patrol;
 pub mod pieces;
+pub mod recovery;
 pub mod request;
 pub mod rig;
 pub mod roles;
+pub mod sandbox;
+pub mod scene;
 pub mod survey;
 pub mod who;
 

@@ -204,6 +204,18 @@ impl World {
         self.gt_in("town/wyvern", ["bd", "show", id, "--json"]).ok().json()[0].clone()
     }
 
+    /// The name of the polecat that holds a bead.
+    pub fn polecat_of(&self, bead: &str) -> String {
+        let assignee = self.show(bead)["assignee"].as_str().unwrap_or_default().to_string();
+        assignee.rsplit('/').next().unwrap_or_default().to_string()
+    }
+
+    /// tmux's id of the session with this address.
+    pub fn session_of(&self, address: &str) -> String {
+        let filter = format!("#{{==:#{{@gt_address}},{address}}}");
+        self.tmux(["list-sessions", "-f", &filter, "-F", "#{session_id}"]).ok().stdout.trim().to_string()
+    }
+
     /// From now on counts every call of these programs that goes through PATH; see [`World::calls`].
     pub fn count_calls(&self, programs: &[&str]) {
         for program in programs {

@@ -1,0 +1,62 @@
+//! `gt witness patrol`, and what the end of a session runs.
+
+use anyhow::Result;
+
+use super::Ctx;
+use crate::address::Address;
+use crate::cli::sessions::SessionEnded;
+use crate::config;
+use crate::failure::Exit;
+use crate::plan::patrol::Move;
+use crate::town::{Rig, Town};
+use crate::work::patrol::{self, Finding};
+use crate::work::scene::Scene;
+
+/// Looks after a rig's polecats once.
+///
+/// # Errors
+/// When something could not be looked at, or an end could not be completed.
+pub fn run(ctx: &Ctx, rig: Option<&str>, dry: bool) -> Result<Exit> {
+    let town = ctx.town()?;
+    let rig = ctx.rig(&town, rig)?;
+    let findings = look_after(ctx, &town, &rig, None, dry)?;
+    if ctx.global.json {
+        super::print_json("patrol", &findings)?;
+        return Ok(Exit::Done);
+    }
+    for finding in findings.iter().filter(|finding| finding.decision != Move::Leave || !ctx.global.quiet) {
+        let kept = finding.recovery.as_ref().map_or(String::new(), |name| format!("; kept under {name}"));
+        let would = if dry { "would " } else { "" };
+        super::print(&format!("{}: {would}{}{kept}\n", finding.address, finding.done))?;
+    }
+    if findings.is_empty() {
+        ctx.note(&format!("no polecats in {}", rig.name));
+    }
+    Ok(Exit::Done)
+}
+
+/// The end of a session: a patrol over that one instance. Whoever has the name by now is left alone.
+///
+/// # Errors
+/// As [`run`].
+pub fn session_ended(ctx: &Ctx, args: &SessionEnded) -> Result<Exit> {
+    let town = ctx.town()?;
+    if let Address::Polecat(rig, name) = Address::parse(&args.address)? {
+        let rig = town.rig(&rig)?;
+        look_after(ctx, &town, &rig, Some((&name, &args.instance)), false)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn look_after(
+    ctx: &Ctx,
+    town: &Town,
+    rig: &Rig,
+    only: Option<(&str, &str)>,
+    dry: bool,
+) -> Result<Vec<Finding>> {
+    let sources = ctx.sources(town, Some(rig));
+    let mux = ctx.mux(&config::settings(&sources)?)?;
+    let scene = Scene::look(town, rig, mux.as_ref(), sources)?;
+    patrol::patrol(&scene, only, dry)
+}

@@ -1,0 +1,191 @@
+//! The witness's patrol (`work.md`): code, no model.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::ending::{End, end_polecat};
+use super::scene::Scene;
+use super::{mail, names};
+use crate::address::Address;
+use crate::beads::Change;
+use crate::mux::deliver::{Delivery, deliver};
+use crate::plan::patrol::{Climbed, Move, Rung, next_rung};
+use crate::plan::place::Seen;
+use crate::time;
+use crate::town::Rig;
+
+/// What a patrol did about one polecat, or would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// The polecat's address.
+    pub address: String,
+    /// The decision.
+    #[serde(rename = "move")]
+    pub decision: Move,
+    /// What was done, in words.
+    pub done: String,
+    /// Where its commits are kept, when they are in no merged branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<String>,
+}
+
+/// Goes over all polecats of a rig once; with `only`, over that one, and only if that instance still has the name.
+///
+/// # Errors
+/// When something could not be looked at, or an end could not be completed; what was done stays done.
+pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut alarms = Alarms::read(scene.rig)?;
+    for name in scene.names() {
+        if only.is_some_and(|(wanted, instance)| wanted != name || scene.instance(&name) != instance) {
+            continue;
+        }
+        let decision = scene.decide(&name);
+        let mut finding = Finding {
+            address: scene.address(&name).to_string(),
+            decision,
+            done: String::new(),
+            recovery: None,
+        };
+        if dry {
+            finding.done = would(decision).into();
+        } else {
+            act(scene, &name, &mut finding, &mut alarms)?;
+        }
+        findings.push(finding);
+    }
+    if !dry {
+        alarms.write(scene.rig)?;
+    }
+    Ok(findings)
+}
+
+fn would(decision: Move) -> &'static str {
+    match decision {
+        Move::Leave => "leave it",
+        Move::Unknown => "leave it: cannot be known",
+        Move::FreeName => "free the name",
+        Move::End => "end it",
+        Move::Crashed => "say that it crashed",
+        Move::Unstarted => "say that it was never started",
+        Move::Stuck => "say that it is stuck",
+    }
+}
+
+fn act(scene: &Scene<'_>, name: &str, finding: &mut Finding, alarms: &mut Alarms) -> Result<()> {
+    let bead = scene.bead_of(name).map(|bead| bead.id.clone()).unwrap_or_default();
+    finding.done = match finding.decision {
+        Move::Leave | Move::Unknown => would(finding.decision).into(),
+        Move::FreeName | Move::End if !scene.claimable(name) => would(Move::Unknown).into(),
+        Move::FreeName => {
+            let _claim = scene.claim(name)?;
+            names::release(scene.rig, name, &scene.instance(name))?;
+            "name freed".into()
+        }
+        Move::End => match end_polecat(scene, name, false)? {
+            End::Done(recovery) => {
+                finding.recovery = recovery;
+                alarms.forget(name);
+                "ended".into()
+            }
+            End::Dirty(files) => {
+                let what = format!("its work is handed over, but {} file(s) are not committed", files.len());
+                let help =
+                    format!("look: gt path {0}; keep them and end it: gt polecat nuke {0}", finding.address);
+                alarms.raise(scene, name, &what, &format!("{}\n\n{help}\n", files.join("\n")))?
+            }
+        },
+        Move::Crashed => {
+            let what = format!("its session ended before {bead} was done");
+            alarms.raise(scene, name, &what, &format!("go on with: gt sling {bead} --resume\n"))?
+        }
+        Move::Unstarted => format!("never started: go on with: gt sling {bead} --resume"),
+        Move::Stuck => {
+            let what = format!("no progress on {bead} for 30 minutes");
+            alarms.raise(scene, name, &what, &format!("look: gt attach {}\n", finding.address))?
+        }
+    };
+    Ok(())
+}
+
+/// Who was told what, so that every alarm is said once: part of the witness's `state.json`.
+struct Alarms {
+    state: serde_json::Map<String, serde_json::Value>,
+    polecats: BTreeMap<String, Climbed>,
+}
+
+impl Alarms {
+    fn read(rig: &Rig) -> Result<Alarms> {
+        let path = rig.root.join("witness/state.json");
+        let mut state: serde_json::Map<String, serde_json::Value> =
+            if path.exists() { crate::town::files::read_json(&path)? } else { serde_json::Map::new() };
+        let polecats =
+            state.remove("polecats").and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+        Ok(Alarms { state, polecats })
+    }
+
+    fn write(mut self, rig: &Rig) -> Result<()> {
+        let path = rig.root.join("witness/state.json");
+        if self.polecats.is_empty() && !self.state.contains_key("polecats") && path.exists() {
+            let before: serde_json::Map<String, serde_json::Value> = crate::town::files::read_json(&path)?;
+            if !before.contains_key("polecats") {
+                return Ok(());
+            }
+        }
+        self.state.insert("polecats".into(), serde_json::to_value(&self.polecats)?);
+        crate::town::files::write_json(&path, &self.state)
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.polecats.remove(name);
+    }
+
+    /// Takes the next rung of the ladder; gives what was done in words.
+    fn raise(&mut self, scene: &Scene<'_>, name: &str, what: &str, help: &str) -> Result<String> {
+        let instance = scene.instance(name);
+        let now = time::now();
+        let climbed = self.polecats.entry(name.into()).or_default();
+        if climbed.instance != instance {
+            *climbed = Climbed { instance, ..Climbed::default() };
+        }
+        let listener = match scene.session_of(name) {
+            Seen::Session(session) if session.alive() => scene.listener(session),
+            _ => None,
+        };
+        let address = scene.address(name);
+        let rung = next_rung(climbed, time::seconds_between(&climbed.last, &now), listener.is_some());
+        let done = match (rung, listener) {
+            (Rung::Wait, _) => return Ok(format!("{what}; already said")),
+            (Rung::Nudge, Some((pane, runtime))) => {
+                climbed.nudges += 1;
+                let text =
+                    format!("{what}. Commit your work and run gt done, or mail the witness what keeps you.");
+                match deliver(scene.mux, &pane, &runtime, &text) {
+                    Ok(Delivery::Delivered) => format!("{what}; nudged"),
+                    // One that cannot take text now is nudged again at the next patrol.
+                    Ok(_) => format!("{what}; nudged, without an answer"),
+                    Err(error) => format!("{what}; could not be nudged: {error}"),
+                }
+            }
+            (Rung::Overseer, _) => {
+                climbed.overseer = true;
+                send(scene, &Address::Overseer, &address, what, help)?
+            }
+            (Rung::Mayor | Rung::Nudge, _) => {
+                climbed.mayor = true;
+                send(scene, &Address::Mayor, &address, what, help)?
+            }
+        };
+        climbed.last = now;
+        Ok(done)
+    }
+}
+
+fn send(scene: &Scene<'_>, to: &Address, about: &Address, what: &str, help: &str) -> Result<String> {
+    let from = Address::Witness(scene.rig.name.clone());
+    let letter = mail::message(&from, to, &format!("{about}: {what}"), help);
+    mail::store_for(scene.town, &from, to)?.write(&[], &[Change::Create(Box::new(letter))])?;
+    Ok(format!("{what}; told {to}"))
+}

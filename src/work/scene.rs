@@ -1,0 +1,172 @@
+//! Everything a patrol of a rig looks at, looked at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+
+use super::names;
+use super::request::{Request, open_requests};
+use crate::address::{Address, Role};
+use crate::beads::{Bead, Filter, words};
+use crate::config::schema::{Prompt, Runtime};
+use crate::config::{self, Sources};
+use crate::mux::{Mux, Session, Snapshot};
+use crate::plan::patrol::{Move, Polecat, decide};
+use crate::plan::place::Seen;
+use crate::time;
+use crate::town::{Rig, Town};
+
+/// Everything one patrol of a rig looks at, looked at once.
+pub struct Scene<'a> {
+    pub(super) town: &'a Town,
+    pub(super) rig: &'a Rig,
+    pub(super) mux: &'a dyn Mux,
+    sources: Sources,
+    pub(super) target: String,
+    pub(super) snapshot: Snapshot,
+    held: Vec<Bead>,
+    pub(super) requests: Vec<Request>,
+    pub(super) taken: BTreeMap<String, String>,
+    in_hand: BTreeSet<String>,
+    sandboxes: BTreeSet<String>,
+}
+
+impl<'a> Scene<'a> {
+    /// Looks: one look at the sessions, the rig's store, its folders and the branches of its polecats.
+    ///
+    /// # Errors
+    /// When the store, a folder or git cannot be read.
+    pub fn look(town: &'a Town, rig: &'a Rig, mux: &'a dyn Mux, sources: Sources) -> Result<Scene<'a>> {
+        let target = config::target(&config::settings(&sources)?);
+        // The names first: whatever a sling that has let go of its name has written is seen by what is read after.
+        let taken = names::taken(rig)?;
+        let in_hand = taken.keys().filter(|name| names::in_hand(rig, name)).cloned().collect();
+        let snapshot = mux.look()?;
+        let store = rig.store(&Address::Witness(rig.name.clone()))?;
+        let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
+        let held = store.list(&Filter { statuses, ..Filter::default() })?;
+        let requests = store.list(&open_requests())?.iter().filter_map(Request::from_bead).collect();
+        let mut sandboxes = folders(rig)?;
+        sandboxes.extend(branch_names(rig)?);
+        Ok(Scene { town, rig, mux, sources, target, snapshot, held, requests, taken, in_hand, sandboxes })
+    }
+
+    /// Every polecat's name that anything was found of.
+    pub fn names(&self) -> BTreeSet<String> {
+        let mut names: BTreeSet<String> = self.taken.keys().cloned().collect();
+        names.extend(self.sandboxes.iter().cloned());
+        let mark = self.town.mark();
+        let own =
+            self.snapshot.ours(&mark).filter_map(|session| match Address::parse(&session.marks.address) {
+                Ok(Address::Polecat(rig, name)) if rig == self.rig.name => Some(name),
+                _ => None,
+            });
+        names.extend(own);
+        names
+    }
+
+    /// The decision for one name.
+    pub fn decide(&self, name: &str) -> Move {
+        let bead = self.bead_of(name);
+        let session = self.session_of(name);
+        decide(&Polecat {
+            in_hand: self.in_hand.contains(name)
+                || names::holder(self.rig, name) != self.taken.get(name).cloned(),
+            sandbox: self.sandboxes.contains(name),
+            bead,
+            open_request: bead
+                .is_some_and(|bead| self.requests.iter().any(|request| request.bead == bead.id)),
+            session,
+            idle: self.idle(bead, session),
+        })
+    }
+
+    /// The bead that a polecat holds.
+    pub fn bead_of(&self, name: &str) -> Option<&Bead> {
+        let address = self.address(name).to_string();
+        self.held.iter().find(|bead| bead.assignee.as_deref() == Some(&address))
+    }
+
+    pub(super) fn address(&self, name: &str) -> Address {
+        Address::Polecat(self.rig.name.clone(), name.into())
+    }
+
+    pub(super) fn session_of(&self, name: &str) -> Seen<'_> {
+        if self.snapshot.unknown.is_some() {
+            return Seen::Unknown;
+        }
+        let address = self.address(name).to_string();
+        self.snapshot.of(&self.town.mark(), &address).map_or(Seen::None, Seen::Session)
+    }
+
+    /// The pane of an agent that can take text, and its runtime; a script has no ears.
+    pub(super) fn listener(&self, session: &Session) -> Option<(String, Runtime)> {
+        let presets: Vec<String> =
+            session.marks.preset.split(',').filter(|name| !name.is_empty()).map(Into::into).collect();
+        let role = config::role(&self.sources, Role::Polecat, &presets, None).ok()?;
+        let pane = session.panes.first()?;
+        (role.runtime.prompt != Prompt::None).then(|| (pane.id.clone(), role.runtime))
+    }
+
+    /// Seconds since the bead was written or the session's screen changed, whichever is later.
+    fn idle(&self, bead: Option<&Bead>, session: Seen<'_>) -> Option<i64> {
+        let Seen::Session(session) = session else { return None };
+        let now = time::now();
+        let since_write = bead.and_then(|bead| time::seconds_between(&bead.updated_at, &now));
+        let since_screen =
+            time::seconds_since_epoch(&now).map(|now| now - session.activity.max(session.created));
+        match (since_write, since_screen) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Takes a name in hand, so that no other command ends or resumes it meanwhile; a leftover has no name to take.
+    pub(super) fn claim(&self, name: &str) -> Result<Option<names::Reservation>> {
+        let Some(instance) = self.taken.get(name) else { return Ok(None) };
+        let claim = names::claim(self.rig, name)?;
+        if claim.instance != *instance {
+            crate::fail!("{}/{name} is somebody else by now", self.rig.name; "look again with: gt polecats {}", self.rig.name);
+        }
+        Ok(Some(claim))
+    }
+
+    /// Whether [`Scene::claim`] would get the name: another command may be ending it just now.
+    pub(super) fn claimable(&self, name: &str) -> bool {
+        !names::in_hand(self.rig, name) && names::holder(self.rig, name) == self.taken.get(name).cloned()
+    }
+
+    /// The instance of a name: its reservation's, else its session's; a leftover without either gets `unknown`.
+    pub(super) fn instance(&self, name: &str) -> String {
+        let session = match self.session_of(name) {
+            Seen::Session(session) => Some(session.marks.instance.clone()),
+            _ => None,
+        };
+        self.taken
+            .get(name)
+            .cloned()
+            .or(session)
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| "unknown".into())
+    }
+}
+
+/// The folders under `polecats/`.
+fn folders(rig: &Rig) -> Result<BTreeSet<String>> {
+    let dir = rig.root.join("polecats");
+    let entries = match std::fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", dir.display())),
+    };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    Ok(names.filter(|name| crate::address::is_polecat_name(name)).collect())
+}
+
+/// The polecats that branches of the canonical clone are named after.
+fn branch_names(rig: &Rig) -> Result<BTreeSet<String>> {
+    let git = crate::programs::git::Git::at(rig.clone_dir());
+    let text =
+        git.run("list branches", ["for-each-ref", "--format=%(refname:lstrip=3)", "refs/heads/polecat/"])?;
+    Ok(text.lines().filter_map(|line| line.split_once('-')).map(|(name, _)| name.to_string()).collect())
+}
