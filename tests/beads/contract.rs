@@ -33,10 +33,11 @@ fn the_recorded_words_give_the_recorded_answers() {
         let answer = |stdout: &str, stderr: &str| parse(stdout).or_else(|| parse(stderr));
         let theirs = answer(call["stdout"].as_str().unwrap(), call["stderr"].as_str().unwrap());
         let ours = answer(&run.stdout, &run.stderr);
-        if let (true, Some(theirs), Some(ours)) = (label.starts_with("create-"), &theirs, &ours) {
-            if let (Some(theirs), Some(ours)) = (theirs["id"].as_str(), ours["id"].as_str()) {
-                names.insert(theirs.into(), ours.into());
-            }
+        if label.starts_with("create-")
+            && let (Some(theirs), Some(ours)) = (&theirs, &ours)
+            && let (Some(theirs), Some(ours)) = (theirs["id"].as_str(), ours["id"].as_str())
+        {
+            names.insert(theirs.into(), ours.into());
         }
         if let Some(theirs) = theirs {
             let mut ours = plain(ours.unwrap_or_else(|| panic!("{label}: {run:#?}")), &names);
@@ -121,4 +122,18 @@ fn a_held_bead_is_not_ready_though_bd_would_say_so() {
     assert_eq!(super::ids(super::bd(&world, ["ready", "--json"])), [""; 0]);
     super::bd(&world, ["update", id.trim(), "--remove-label", "gt:hold"]).ok();
     assert_eq!(super::ids(super::bd(&world, ["ready", "--json"])), [id.trim()]);
+}
+
+#[test]
+fn a_blocker_counts_until_it_is_merged() {
+    let world = world();
+    super::make(&world, "gm-a", "first", &[]);
+    super::make(&world, "gm-b", "second", &["--deps", "gm-a"]);
+    super::make(&world, "gm-r", "request", &["-t", "merge-request", "--metadata", r#"{"bead":"gm-a"}"#]);
+    let ready = || super::ids(super::bd(&world, ["ready", "--json"]));
+    assert_eq!(ready(), [""; 0], "gm-a is in the queue, gm-b waits for it");
+    super::bd(&world, ["close", "gm-a"]).ok();
+    assert_eq!(ready(), [""; 0], "closed, but not merged");
+    super::bd(&world, ["close", "gm-r"]).ok();
+    assert_eq!(ready(), ["gm-b"]);
 }

@@ -1,0 +1,231 @@
+//! `gt bd`: the embedded store in bd's words. A store made by the real bd gets the words as they are.
+
+mod change;
+mod look;
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::{Ctx, print};
+use crate::beads::embedded::Embedded;
+use crate::beads::{self, Kind, Store};
+use crate::cli::bd::{Bd, BdCommand, BdGlobal, CommentsCommand, Config, Import, Init, Raw};
+use crate::failure::{Exit, Failure};
+use crate::report::bd as report;
+
+/// Runs it. Errors are said in bd's way, and always end with 1, as bd's do.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
+    let mut given = args.words;
+    given.extend(ctx.global.json.then(|| OsString::from("--json")));
+    given.extend(ctx.global.quiet.then(|| OsString::from("--quiet")));
+    let dir = find_store(ctx);
+    if let (Some(dir), false) = (&dir, given.first().is_some_and(|word| word == "init"))
+        && beads::kind_of(dir).is_ok_and(|kind| kind == Kind::Bd)
+    {
+        return crate::programs::bd::pass_through(&given, dir);
+    }
+    let bd = match Bd::try_parse_from(std::iter::once(OsString::from("bd")).chain(given)) {
+        Ok(bd) => bd,
+        Err(error) => {
+            let _ = error.print();
+            return Ok(if error.use_stderr() { Exit::Failed } else { Exit::Done });
+        }
+    };
+    let run = Run { ctx, global: bd.global, dir };
+    match run.command(bd.command) {
+        Ok(exit) => Ok(exit),
+        Err(error) => {
+            run.complain(&error);
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+/// The `.beads` folder meant: BEADS_DIR, else the nearest one upwards. In a rig it is the rig's, whatever a worktree
+/// in it brings along from its repository.
+fn find_store(ctx: &Ctx) -> Option<PathBuf> {
+    if ctx.global.dir.is_none()
+        && let Some(dir) = ctx.var("BEADS_DIR")
+    {
+        return Some(ctx.dir.join(dir));
+    }
+    let here = ctx.dir.canonicalize().unwrap_or_else(|_| ctx.dir.clone());
+    let in_rig = here.ancestors().any(is_rig);
+    here.ancestors()
+        .filter(|dir| !in_rig || is_rig(dir) || dir.join(".beads").join(beads::EMBEDDED_FILE).is_file())
+        .map(|dir| dir.join(".beads"))
+        .find(|dir| beads::kind_of(dir).is_ok())
+}
+
+fn is_rig(dir: &Path) -> bool {
+    dir.join("config.json").is_file()
+        && dir.parent().is_some_and(|town| town.join("mayor/town.json").is_file())
+        && dir.join(".beads").is_dir()
+}
+
+struct Run<'a> {
+    ctx: &'a Ctx,
+    global: BdGlobal,
+    dir: Option<PathBuf>,
+}
+
+impl Run<'_> {
+    fn command(&self, command: BdCommand) -> Result<Exit> {
+        match command {
+            BdCommand::Init(args) => self.init(args)?,
+            BdCommand::Sync(_) => self
+                .say("nothing to sync: everyone works on the same store\n", json!({ "status": "shared" }))?,
+            BdCommand::Prime(_) => print(report::GUIDE)?,
+            BdCommand::Create(args) => self.create(*args)?,
+            BdCommand::Ready(args) => self.ready(args)?,
+            BdCommand::List(args) => self.list(args)?,
+            BdCommand::Show(args) => return self.show(&args.ids),
+            BdCommand::Update(args) => self.update(*args)?,
+            BdCommand::Close(args) => self.close(args)?,
+            BdCommand::Reopen(args) => self.reopen(args)?,
+            BdCommand::Dep(args) => self.dep(args)?,
+            BdCommand::Label(args) => self.label(args)?,
+            BdCommand::Comments(args) => match (args.add, args.id) {
+                (Some(CommentsCommand::Add(add)), _) => self.comment(add)?,
+                (None, id) => self.comments(&id.unwrap_or_default())?,
+            },
+            BdCommand::Comment(args) => self.comment(args)?,
+            BdCommand::Stats => self.stats()?,
+            BdCommand::Export(args) => self.export(args.output)?,
+            BdCommand::Import(args) => self.import(args)?,
+            BdCommand::Config(args) => self.config(args)?,
+            BdCommand::Where => {
+                self.store()?;
+                let dir = self.dir.clone().unwrap_or_default().display().to_string();
+                self.say(&format!("{dir}\n"), json!({ "path": dir }))?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+
+    fn complain(&self, error: &anyhow::Error) {
+        let hint = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.as_deref());
+        if self.global.json {
+            let mut object = json!({ "error": format!("{error:#}"), "schema_version": 1 });
+            if let Some(hint) = hint {
+                object["hint"] = hint.into();
+            }
+            eprintln!("{object:#}");
+        } else {
+            eprintln!("Error: {error:#}");
+            if let Some(hint) = hint {
+                eprintln!("hint: {hint}");
+            }
+        }
+    }
+
+    fn actor(&self) -> String {
+        let named = self.global.actor.as_deref();
+        let names = ["BD_ACTOR", "BEADS_ACTOR", "USER", "LOGNAME"];
+        named.or_else(|| names.iter().find_map(|name| self.ctx.var(name))).unwrap_or("overseer").to_string()
+    }
+
+    fn store(&self) -> Result<Embedded> {
+        match &self.dir {
+            Some(dir) => {
+                beads::kind_of(dir)?;
+                Embedded::open(dir, "", &self.actor())
+            }
+            None => Err(Failure::new("no beads database found")
+                .hint("go into a town or a rig, name a store with BEADS_DIR, or make one with: gt bd init")
+                .into()),
+        }
+    }
+
+    /// Prints the text, or with `--json` the record.
+    fn say(&self, text: &str, record: Value) -> Result<()> {
+        if self.global.json {
+            print(&format!("{:#}\n", report::record(record)))
+        } else if self.global.quiet {
+            Ok(())
+        } else {
+            print(text)
+        }
+    }
+
+    fn init(&self, args: Init) -> Result<()> {
+        let prefix = match args.prefix {
+            Some(prefix) => prefix.trim_end_matches('-').to_string(),
+            None => {
+                let name = self.ctx.dir.file_name().map(|name| name.to_string_lossy().to_lowercase());
+                name.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect()
+            }
+        };
+        let dir = self.ctx.dir.join(".beads");
+        if beads::kind_of(&dir).is_ok() {
+            crate::fail!("there is a store in {} already", dir.display(); "look into it with: gt bd list");
+        }
+        Embedded::create(&dir, &prefix)?;
+        let text = format!("made a store in {}; its ids begin with {prefix}-\n", dir.display());
+        self.say(&text, json!({ "path": dir.display().to_string(), "prefix": prefix }))
+    }
+
+    /// A file's text; `-` is standard input.
+    fn read(&self, file: &Path) -> Result<String> {
+        let read = if file == Path::new("-") {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map(|_| text)
+        } else {
+            std::fs::read_to_string(self.ctx.dir.join(file))
+        };
+        read.map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())).into())
+    }
+
+    fn export(&self, output: Option<PathBuf>) -> Result<()> {
+        let text = self.store()?.export()?;
+        let Some(output) = output else { return print(&text) };
+        let path = self.ctx.dir.join(output);
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            std::io::Write::write_all(&mut file, text.as_bytes())?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
+        let count = text.lines().count();
+        self.say(&format!("{count} beads written to {}\n", path.display()), json!({ "exported": count }))
+    }
+
+    fn import(&self, args: Import) -> Result<()> {
+        let store = self.store()?;
+        let text = self.read(&args.file.or(args.input).unwrap_or_else(|| "-".into()))?;
+        let (added, changed) = store.import(&text)?;
+        let text = format!("{added} beads added, {changed} changed\n");
+        self.say(&text, json!({ "created": added, "updated": changed }))
+    }
+
+    fn config(&self, args: Config) -> Result<()> {
+        let store = self.store()?;
+        match args {
+            Config::Get { key } => {
+                let value = store.config(&key)?.unwrap_or_default();
+                let text = format!("{value}\n");
+                if self.global.json {
+                    return self.say(&text, json!({ "key": key, "value": value }));
+                }
+                print(&text)
+            }
+            Config::Set { key, .. } if key == "prefix" => {
+                crate::fail!("the prefix of a store is set when it is made"; "see: gt bd init --help")
+            }
+            Config::Set { key, value } => {
+                store.set_config(&key, &value)?;
+                self.say(&format!("Set {key} = {value}\n"), json!({ "key": key, "value": value }))
+            }
+        }
+    }
+}
