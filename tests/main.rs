@@ -5,4 +5,5 @@ mod common;
 mod docs;
 mod install;
 mod man;
+mod sessions;
 mod tmux;

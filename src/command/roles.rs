@@ -14,7 +14,7 @@ use crate::mux::{self, Mux, Session, Snapshot, Started};
 use crate::report::agent::Status;
 use crate::report::sessions::state;
 use crate::town::Town;
-use crate::work::roles::{self, Begun, How};
+use crate::work::roles::{self, Begun, How, Prepared};
 
 /// The town and one look at its sessions.
 pub struct Sight {
@@ -65,67 +65,76 @@ impl Sight {
 /// # Errors
 /// What keeps one of them from being started.
 pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
-    let mut sight = Sight::take(ctx)?;
-    let mut begun = Vec::new();
-    for address in addresses {
-        let (result, text) = start_one(ctx, &sight, address, how)?;
-        if let Some(session) = result.1 {
-            sight.snapshot.sessions.push(session);
-        }
-        if !ctx.global.json {
-            super::print(&text)?;
-        }
-        begun.push(json!({ "address": address, "result": result.0 }));
+    let town = ctx.town()?;
+    let sources = ctx.sources(&town, None);
+    let wish = How { agent: how.agent.as_deref(), presets: &how.preset };
+    let prepare = |address| roles::prepare(&ctx.env, &sources, &town, address, wish);
+    let prepared: Vec<Prepared> = addresses.iter().map(prepare).collect::<Result<_>>()?;
+    if how.dry.dry_run {
+        return would_start(ctx, &Sight::take(ctx)?, &prepared);
     }
+    // Of two commands that start the same agent at once, the second finds it running.
+    let lock = town.lock()?;
+    let sight = Sight::take(ctx)?;
+    let begun: Vec<Begun> = prepared
+        .iter()
+        .map(|prepared| roles::start(sight.mux.as_ref(), &sight.snapshot, prepared))
+        .collect::<Result<_>>()?;
+    drop(lock);
     if ctx.global.json {
-        super::print_json("sessions", &begun)?;
+        let record =
+            |(prepared, begun): (&Prepared, &Begun)| json!({ "address": prepared.address, "result": begun });
+        let records: Vec<_> = prepared.iter().zip(&begun).map(record).collect();
+        super::print_json("sessions", &records)?;
+    }
+    if let Some(why) = begun.iter().find_map(Begun::minimal) {
+        ctx.note(&format!("minimal mode: {why}; run by hand:"));
+    }
+    for (prepared, begun) in prepared.iter().zip(&begun) {
+        if !ctx.global.json {
+            super::print(&said(&prepared.address, begun))?;
+        }
+        if let Begun::Started(started) = begun
+            && roles::prompt(sight.mux.as_ref(), started, prepared)? != Delivery::Delivered
+        {
+            ctx.note(&format!("{} was not told to begin; tell it: run `gt prime`", prepared.address));
+        }
     }
     Ok(Exit::Done)
 }
 
-type Begin = (serde_json::Value, Option<Session>);
-
-fn start_one(ctx: &Ctx, sight: &Sight, address: &Address, how: &StartHow) -> Result<(Begin, String)> {
-    let wish = How { agent: how.agent.as_deref(), presets: &how.preset };
-    let sources = ctx.sources(&sight.town, None);
-    let prepared = roles::prepare(&ctx.env, &sources, &sight.town, address, wish)?;
-    if how.dry.dry_run {
-        let text = match sight.of(address).into_iter().find(|session| session.alive()) {
-            Some(session) => format!("{address} runs already in session {}\n", session.name),
+fn would_start(ctx: &Ctx, sight: &Sight, prepared: &[Prepared]) -> Result<Exit> {
+    let running = |prepared: &Prepared| {
+        sight
+            .of(&prepared.address)
+            .into_iter()
+            .find(|session| session.alive())
+            .map(|found| found.name.clone())
+    };
+    if ctx.global.json {
+        let record = |prepared: &Prepared| json!({ "address": prepared.address, "runs": running(prepared), "spec": prepared.spec });
+        let records: Vec<_> = prepared.iter().map(record).collect();
+        super::print_json("plan", &records)?;
+        return Ok(Exit::Done);
+    }
+    for prepared in prepared {
+        let address = &prepared.address;
+        super::print(&match running(prepared) {
+            Some(name) => format!("{address} runs already in session {name}\n"),
             None => format!("would start {address}: {}\n", by_hand(&prepared.spec)),
-        };
-        return Ok(((json!({ "would": prepared.spec }), None), text));
+        })?;
     }
-    let begun = roles::start(sight.mux.as_ref(), &sight.snapshot, &prepared)?;
-    if let Begun::Started(started) = &begun
-        && roles::prompt(sight.mux.as_ref(), started, &prepared)? != Delivery::Delivered
-    {
-        ctx.note(&format!("{address} was not told to begin; tell it: run `gt prime`"));
-    }
-    let text = match &begun {
-        Begun::Ran(name) => format!("{address} runs already in session {name}\n"),
-        Begun::Started(started) => said(ctx, address, started),
-    };
-    let session = match &begun {
-        Begun::Started(started) if started.by_hand.is_none() => Some(Session {
-            id: started.session.clone(),
-            name: started.name.clone(),
-            marks: prepared.spec.marks.clone(),
-            ..Session::default()
-        }),
-        _ => None,
-    };
-    Ok(((serde_json::to_value(&begun)?, session), text))
+    Ok(Exit::Done)
 }
 
-/// What a start is to be told as; in minimal mode the command to run, and beside it why.
-pub fn said(ctx: &Ctx, address: &Address, started: &Started) -> String {
-    match &started.by_hand {
-        Some(by_hand) => {
-            ctx.note(&format!("no session for {address}: {}; run this by hand:", by_hand.why));
+/// What a start is to be told as; in minimal mode the command to run.
+fn said(address: &Address, begun: &Begun) -> String {
+    match begun {
+        Begun::Ran(name) => format!("{address} runs already in session {name}\n"),
+        Begun::Started(Started { by_hand: Some(by_hand), .. }) => {
             format!("{}\n", by_hand.command)
         }
-        None => format!("started {address} in session {}\n", started.name),
+        Begun::Started(started) => format!("started {address} in session {}\n", started.name),
     }
 }
 

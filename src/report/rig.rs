@@ -138,7 +138,10 @@ impl RigReport {
             parts.push(format!("{ready} ready"));
         }
         if let Some(queue) = &self.queue {
-            parts.push(format!("queue {} waiting", queue.waiting));
+            parts.push(match (queue.waiting, queue.merging) {
+                (0, 0) => "queue empty".into(),
+                (waiting, _) => format!("queue {waiting} waiting"),
+            });
             for (number, word) in [(queue.merging, "merging"), (queue.set_aside, "set aside")] {
                 if number > 0 {
                     parts.push(format!("{number} {word}"));

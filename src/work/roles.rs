@@ -49,6 +49,16 @@ pub enum Begun {
     Started(Started),
 }
 
+impl Begun {
+    /// Why nothing was started but said how, in minimal mode.
+    pub fn minimal(&self) -> Option<&str> {
+        match self {
+            Begun::Started(started) => started.by_hand.as_ref().map(|by_hand| by_hand.why.as_str()),
+            Begun::Ran(_) => None,
+        }
+    }
+}
+
 /// Where an agent works when its preset does not say otherwise.
 pub fn home(town: &Town, rig: Option<&Rig>, address: &Address) -> PathBuf {
     match (address, rig) {
