@@ -2,4 +2,5 @@
 
 pub mod patrol;
 pub mod place;
+pub mod queue;
 pub mod screen;

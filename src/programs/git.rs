@@ -3,6 +3,7 @@
 //! Every call runs with a fixed environment: no prompt, no editor, no optional locks, no background maintenance.
 //! Functions here are one git process each unless their docs say otherwise.
 
+pub mod merging;
 pub mod worktree;
 
 pub use worktree::{Push, Status};

@@ -391,7 +391,7 @@ fn read_push(output: &Output) -> Option<Push> {
 }
 
 /// What the server itself said, on one line.
-fn server_words(text: &str) -> String {
+pub fn server_words(text: &str) -> String {
     let lines = text.lines().filter_map(|line| line.strip_prefix("remote:")).map(str::trim);
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }

@@ -1,0 +1,482 @@
+//! Merging without a person: branches folded onto a target, test worktrees, and the one push that lands.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::worktree::{fetch_words, server_words};
+use super::{Git, last_words};
+use crate::programs::{Output, Process};
+
+/// Namespace of the branches that polecats push.
+pub const POLECATS: &str = "refs/heads/polecat/";
+
+/// Where those of origin are mirrored in the clone.
+pub const MIRRORED: &str = "refs/remotes/origin/polecat/";
+
+/// What came of putting one commit on top of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fold {
+    /// This tree (merge) or this commit (rebase).
+    Clean(String),
+    /// These files have conflicts.
+    Conflict(Vec<String>),
+    /// The two cannot be merged at all, for instance because they share no history; git's words.
+    Impossible(String),
+}
+
+/// What came of the push that lands a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Landing {
+    /// The target stands at the new commit and the branches are gone.
+    Done,
+    /// The target or a branch moved meanwhile: fetch and begin again.
+    Moved,
+    /// The server looked at it and said no; its words. Nothing was changed.
+    Refused(String),
+    /// The server would take the target, but not these deletions of branches. Nothing was changed.
+    KeepsBranches(Vec<String>),
+}
+
+/// A branch of origin that goes with the push, if it still stands at the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// Its name, without `refs/heads/`.
+    pub branch: String,
+    /// Where it was seen.
+    pub commit: String,
+}
+
+/// Who signs the commits that gt makes: name for author and committer, and a mail address for those who have none.
+pub fn signed(process: Process, name: &str) -> Process {
+    // EMAIL counts only where git knows no `user.email`.
+    process.env("GIT_AUTHOR_NAME", name).env("GIT_COMMITTER_NAME", name).env("EMAIL", "gastown@localhost")
+}
+
+impl Git {
+    /// Brings the target and a mirror of all polecats' branches from origin: what is gone there is gone here too.
+    ///
+    /// # Errors
+    /// When origin cannot be read or has no such target.
+    pub fn fetch_for_merging(&self, target: &str) -> Result<()> {
+        let target_ref = format!("+refs/heads/{target}:refs/remotes/origin/{target}");
+        let polecats = format!("+{POLECATS}*:{MIRRORED}*");
+        let mut words = fetch_words("origin", &[&target_ref, &polecats]);
+        words.insert(1, "--prune");
+        self.run(&format!("fetch {target} and the polecats' branches"), words).map(drop)
+    }
+
+    /// Brings one commit, reachable or not, from a clone on this disk. `false`: it is not there.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn fetch_commit(&self, from: &Path, commit: &str) -> Result<bool> {
+        let from = from.to_string_lossy();
+        // A server of protocol 0 gives unnamed commits only when told to.
+        let serve = "--upload-pack=git -c uploadpack.allowAnySHA1InWant=true upload-pack";
+        let mut words = fetch_words(&from, &[commit]);
+        words.insert(1, serve);
+        Ok(self.try_run(words)?.ok())
+    }
+
+    /// Which of these commits are in this clone, in their order.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn has_commits(&self, commits: &[&str]) -> Result<Vec<bool>> {
+        if commits.is_empty() {
+            return Ok(Vec::new());
+        }
+        // One line each: a name that holds a line break could only be no commit.
+        let asked: String =
+            commits.iter().map(|name| name.replace(['\n', ' '], "?") + "^{commit}\n").collect();
+        let output = self.process(["cat-file", "--batch-check=%(objecttype)"]).stdin(asked).run()?;
+        if !output.ok() {
+            crate::fail!("cannot look for commits in {}: {}", self.dir.display(), last_words(&output));
+        }
+        Ok(output.text().lines().map(|line| line == "commit").collect())
+    }
+
+    /// Whether all of `commit` is in `tip`.
+    ///
+    /// # Errors
+    /// When one of them is no commit of this clone.
+    pub fn is_ancestor(&self, commit: &str, tip: &str) -> Result<bool> {
+        let output = self.try_run(["merge-base", "--is-ancestor", commit, tip])?;
+        match output.code {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => crate::fail!("cannot compare {commit} with {tip}: {}", last_words(&output)),
+        }
+    }
+
+    /// The version, as (major, minor).
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn version(&self) -> Result<(u32, u32)> {
+        Ok(parse_version(&self.try_run(["version"])?.text()))
+    }
+
+    /// The tree of a commit.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub fn tree_of(&self, commit: &str) -> Result<String> {
+        self.run("read a commit", ["rev-parse", "--verify", "-q", &format!("{commit}^{{tree}}")])
+    }
+
+    /// Merges two commits without a work tree (git 2.38 or later): the tree, or the files in conflict.
+    ///
+    /// # Errors
+    /// When git fails for a reason that lies in neither commit.
+    pub fn merge_trees(&self, onto: &str, commit: &str) -> Result<Fold> {
+        let words = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", onto, commit];
+        let output = self.try_run(words)?;
+        match read_merge(&output) {
+            Some(fold) => Ok(fold),
+            None => crate::fail!("cannot merge {commit} onto {onto}: {}", last_words(&output)),
+        }
+    }
+
+    /// The same in this work tree, for older git; the work tree is left at `onto` with nothing half done.
+    /// Three processes, four after a conflict.
+    ///
+    /// # Errors
+    /// As [`Git::merge_trees`].
+    pub fn merge_here(&self, onto: &str, commit: &str, signer: &str) -> Result<Fold> {
+        self.run("check out the target", ["checkout", "-q", "--detach", "--force", onto])?;
+        let words = ["merge", "-q", "--no-ff", "--no-commit", "--no-verify", commit];
+        let merged = signed(self.process(words), signer).run()?;
+        let fold = if merged.ok() {
+            Fold::Clean(self.run("write the merged tree", ["write-tree"])?)
+        } else {
+            match self.conflicts()? {
+                files if !files.is_empty() => Fold::Conflict(files),
+                _ if cannot_be_merged(&merged) => Fold::Impossible(last_words(&merged)),
+                _ => crate::fail!("cannot merge {commit} onto {onto}: {}", last_words(&merged)),
+            }
+        };
+        self.run("clear the merge", ["reset", "-q", "--hard", onto])?;
+        Ok(fold)
+    }
+
+    /// Replays the commits of `commit` that `onto` lacks, in this work tree: the last of the new commits (`onto` itself
+    /// when all of them are in it already), or the files in conflict.
+    ///
+    /// # Errors
+    /// As [`Git::merge_trees`].
+    pub fn rebase_here(&self, onto: &str, commit: &str, signer: &str) -> Result<Fold> {
+        let words = ["-c", "rebase.updateRefs=false", "rebase", "-q", "--no-autostash", onto, commit];
+        // The commits keep their authors; only who put them here is new.
+        let process = signed(self.process(words), signer).env_remove("GIT_AUTHOR_NAME");
+        let process = Process { env: without(process.env, "GIT_AUTHOR_NAME"), ..process };
+        let output = process.run()?;
+        if output.ok() {
+            return Ok(Fold::Clean(self.run("read the new commit", ["rev-parse", "HEAD"])?));
+        }
+        let files = self.conflicts()?;
+        self.run("take the rebase back", ["rebase", "--abort"])?;
+        if files.is_empty() {
+            crate::fail!("cannot rebase {commit} onto {onto}: {}", last_words(&output));
+        }
+        Ok(Fold::Conflict(files))
+    }
+
+    /// Makes a commit from a tree. The message is taken as it is. `author`: name, address and date of somebody else.
+    ///
+    /// # Errors
+    /// When git fails (no space on the disk, say).
+    pub fn commit_tree(
+        &self,
+        tree: &str,
+        parents: &[&str],
+        message: &str,
+        signer: &str,
+        author: Option<&Author>,
+    ) -> Result<String> {
+        let mut words = vec!["commit-tree", tree, "-F", "-"];
+        for parent in parents {
+            words.extend(["-p", parent]);
+        }
+        let mut process = signed(self.process(words), signer);
+        if let Some(author) = author {
+            process = process
+                .env("GIT_AUTHOR_NAME", &author.name)
+                .env("GIT_AUTHOR_EMAIL", &author.email)
+                .env("GIT_AUTHOR_DATE", &author.date);
+        }
+        let output = process.stdin(message).run()?;
+        if output.ok() {
+            return Ok(output.text());
+        }
+        crate::fail!("cannot make the commit in {}: {}", self.dir.display(), last_words(&output))
+    }
+
+    /// Who wrote a commit, and when.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub fn author_of(&self, commit: &str) -> Result<Author> {
+        let words = ["show", "-s", "--no-show-signature", "--format=%an%n%ae%n%ad", "--date=raw", commit];
+        let text = self.run("read the author of a commit", words)?;
+        let mut lines = text.lines().map(str::to_string);
+        let mut next = || lines.next().unwrap_or_default();
+        Ok(Author { name: next(), email: next(), date: next() })
+    }
+
+    /// A worktree without a branch.
+    ///
+    /// # Errors
+    /// When git refuses: the folder is taken, say.
+    pub fn worktree_detached(&self, path: &Path, commit: &str) -> Result<()> {
+        let mut words: Vec<PathBuf> =
+            ["worktree", "add", "-q", "--force", "--detach"].iter().map(Into::into).collect();
+        words.extend([path.into(), commit.into()]);
+        self.run("make the worktree for the tests", words).map(drop)
+    }
+
+    /// Changes several refs at once, all or none, in the words of `git update-ref --stdin`: `create REF NEW`,
+    /// `update REF NEW`, `delete REF`. No process when there is nothing to change.
+    ///
+    /// # Errors
+    /// When one of them cannot be changed.
+    pub fn change_refs(&self, what: &str, lines: &[String]) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let output = self.process(["update-ref", "--stdin"]).stdin(lines.join("\n") + "\n").run()?;
+        if output.ok() {
+            return Ok(());
+        }
+        crate::fail!("cannot {what} in {}: {}", self.dir.display(), last_words(&output))
+    }
+
+    /// Moves the target to `commit` and deletes the branches, together or not at all, and never by force: both only
+    /// if they stand where they were seen.
+    ///
+    /// # Errors
+    /// When the remote could not be reached: whether it took the push is not known then.
+    pub fn push_landing(&self, target: &str, commit: &str, deletions: &[Deletion]) -> Result<Landing> {
+        let output = self.try_run(landing_words(target, commit, deletions, true))?;
+        if !output.ok() && output.error_text().contains("does not support --atomic") {
+            return self.push_in_turn(target, commit, deletions);
+        }
+        match read_landing(&output, target) {
+            Some(landing) => Ok(landing),
+            None => Err(unreachable(&output, target)),
+        }
+    }
+
+    /// For servers without atomic pushes: first the target, then what it makes superfluous.
+    fn push_in_turn(&self, target: &str, commit: &str, deletions: &[Deletion]) -> Result<Landing> {
+        let output = self.try_run(landing_words(target, commit, &[], false))?;
+        match read_landing(&output, target) {
+            Some(Landing::Done) => self.delete_branches(deletions).map(|_| Landing::Done),
+            Some(landing) => Ok(landing),
+            None => Err(unreachable(&output, target)),
+        }
+    }
+
+    /// Deletes branches of origin that still stand where they were seen. `false`: one of them was not deleted.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn delete_branches(&self, deletions: &[Deletion]) -> Result<bool> {
+        if deletions.is_empty() {
+            return Ok(true);
+        }
+        let mut words = push_words(false);
+        words.extend(deletions.iter().map(lease));
+        words.push("origin".into());
+        words.extend(deletions.iter().map(|deletion| format!(":refs/heads/{}", deletion.branch)));
+        Ok(self.try_run(words)?.ok())
+    }
+}
+
+/// Who wrote a commit, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Author {
+    /// Name.
+    pub name: String,
+    /// Mail address.
+    pub email: String,
+    /// In git's raw form: seconds and time zone.
+    pub date: String,
+}
+
+fn without(
+    env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    key: &str,
+) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+    env.into_iter().filter(|(own, _)| own != key).collect()
+}
+
+fn push_words(atomic: bool) -> Vec<String> {
+    let mut words = vec!["push", "--porcelain", "--no-recurse-submodules", "--no-follow-tags"];
+    words.extend(atomic.then_some("--atomic"));
+    words.into_iter().map(String::from).collect()
+}
+
+fn lease(deletion: &Deletion) -> String {
+    format!("--force-with-lease=refs/heads/{}:{}", deletion.branch, deletion.commit)
+}
+
+fn landing_words(target: &str, commit: &str, deletions: &[Deletion], atomic: bool) -> Vec<String> {
+    let mut words = push_words(atomic);
+    words.extend(deletions.iter().map(lease));
+    words.extend(["origin".to_string(), format!("{commit}:refs/heads/{target}")]);
+    words.extend(deletions.iter().map(|deletion| format!(":refs/heads/{}", deletion.branch)));
+    words
+}
+
+fn unreachable(output: &Output, target: &str) -> anyhow::Error {
+    crate::failure::Failure::new(format!("cannot push to {target}: {}", last_words(output)))
+        .hint("nothing is lost: run the same command again when the remote can be reached")
+        .into()
+}
+
+/// Reads `merge-tree --write-tree -z`: an object id, then the files in conflict. `None`: git itself failed.
+fn read_merge(output: &Output) -> Option<Fold> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut fields = text.split('\0').map(|field| field.trim_end_matches('\n'));
+    let id = fields.next().unwrap_or_default();
+    let is_id = id.len() >= 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match output.code {
+        Some(0) if is_id => Some(Fold::Clean(id.into())),
+        Some(1) if is_id => {
+            let mut files: Vec<String> = fields.filter(|name| !name.is_empty()).map(String::from).collect();
+            files.dedup();
+            Some(Fold::Conflict(files))
+        }
+        _ if cannot_be_merged(output) => Some(Fold::Impossible(last_words(output))),
+        _ => None,
+    }
+}
+
+fn cannot_be_merged(output: &Output) -> bool {
+    output.error_text().contains("unrelated histories")
+}
+
+fn parse_version(text: &str) -> (u32, u32) {
+    let mut numbers =
+        text.split_whitespace().nth(2).unwrap_or_default().split('.').map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Reads `git push --porcelain` of a target and deletions; `None` when the remote gave no answer about any ref.
+fn read_landing(output: &Output, target: &str) -> Option<Landing> {
+    if output.ok() {
+        return Some(Landing::Done);
+    }
+    let listed = output.text();
+    let mut kept = Vec::new();
+    let mut any = false;
+    let mut refused = None;
+    for line in listed.lines() {
+        let mut fields = line.split('\t');
+        let (Some("!"), Some(pair), Some(summary)) = (fields.next(), fields.next(), fields.next()) else {
+            continue;
+        };
+        any = true;
+        let name = pair.rsplit_once(':').map_or(pair, |(_, name)| name).trim_start_matches("refs/heads/");
+        let reason = summary.split_once('(').map_or(summary, |(_, reason)| reason.trim_end_matches(')'));
+        if reason.starts_with("atomic push fail") {
+            // Not this one's fault; another line says whose.
+            continue;
+        }
+        let moved =
+            ["fetch first", "non-fast-forward", "stale info", "needs force", "atomic transaction failed"];
+        let lost = ["failed to update ref", "cannot lock ref", "failed to lock", "incorrect old value"];
+        if moved.contains(&reason) || lost.iter().any(|words| reason.contains(words)) {
+            return Some(Landing::Moved);
+        }
+        if name == target {
+            refused = Some(reason.to_string());
+        } else {
+            kept.push(name.to_string());
+        }
+    }
+    let said = server_words(&output.error_text());
+    match refused {
+        Some(reason) if said.is_empty() => Some(Landing::Refused(reason)),
+        Some(reason) => Some(Landing::Refused(format!("{reason}: {said}"))),
+        None if !kept.is_empty() => Some(Landing::KeepsBranches(kept)),
+        None if any => Some(Landing::Refused(if said.is_empty() { last_words(output) } else { said })),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(code: i32, listed: &str, said: &str) -> Output {
+        Output {
+            code: Some(code),
+            signal: None,
+            timed_out: false,
+            stdout: listed.into(),
+            stderr: said.into(),
+        }
+    }
+
+    #[test]
+    fn each_way_a_landing_can_go() {
+        let to = "To /x/o.git\n";
+        let read =
+            |listed: &str, said: &str| read_landing(&output(1, &format!("{to}{listed}Done"), said), "main");
+        assert_eq!(read_landing(&output(0, to, ""), "main"), Some(Landing::Done));
+        for (listed, said, wanted) in [
+            (
+                "!\tabc:refs/heads/main\t[rejected] (fetch first)\n!\t(delete):refs/heads/polecat/A\t[rejected] (atomic push failed)\n",
+                "",
+                Landing::Moved,
+            ),
+            (
+                "!\tabc:refs/heads/main\t[rejected] (atomic push failed)\n!\t(delete):refs/heads/polecat/A\t[rejected] (stale info)\n",
+                "",
+                Landing::Moved,
+            ),
+            (
+                "!\tabc:refs/heads/main\t[remote rejected] (atomic transaction failed)\n!\t:refs/heads/polecat/A\t[remote rejected] (atomic transaction failed)\n",
+                "remote: error: cannot lock ref 'refs/heads/main': is at a but expected b",
+                Landing::Moved,
+            ),
+            (
+                "!\tabc:refs/heads/main\t[remote rejected] (pre-receive hook declined)\n!\t:refs/heads/polecat/A\t[remote rejected] (pre-receive hook declined)\n",
+                "remote: two reviews first   \nerror: failed to push",
+                Landing::Refused("pre-receive hook declined: two reviews first".into()),
+            ),
+            (
+                "!\tabc:refs/heads/main\t[remote rejected] (atomic push failure)\n!\t:refs/heads/polecat/A\t[remote rejected] (deletion prohibited)\n",
+                "remote: error: denying ref deletion for refs/heads/polecat/A",
+                Landing::KeepsBranches(vec!["polecat/A".into()]),
+            ),
+        ] {
+            assert_eq!(read(listed, said), Some(wanted), "{listed}");
+        }
+        assert_eq!(
+            read_landing(&output(128, "", "fatal: Could not read from remote repository."), "main"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_merge_a_conflict_and_a_failure_are_told_apart() {
+        let id = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(read_merge(&output(0, &format!("{id}\0"), "")), Some(Fold::Clean(id.into())));
+        let files = Fold::Conflict(vec!["a b".into(), "line\nbreak".into()]);
+        assert_eq!(read_merge(&output(1, &format!("{id}\0a b\0line\nbreak\0"), "")), Some(files));
+        assert_eq!(read_merge(&output(1, "", "merge-tree: nope - not something we can merge")), None);
+        let unrelated = read_merge(&output(128, "", "fatal: refusing to merge unrelated histories"));
+        assert_eq!(unrelated, Some(Fold::Impossible("refusing to merge unrelated histories".into())));
+    }
+
+    #[test]
+    fn versions_of_git() {
+        assert_eq!(parse_version("git version 2.39.5 (Apple Git-154)"), (2, 39));
+        assert_eq!(parse_version("git version 2.30"), (2, 30));
+        assert_eq!(parse_version("nonsense"), (0, 0));
+    }
+}
