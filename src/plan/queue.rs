@@ -93,6 +93,40 @@ impl Halving {
     }
 }
 
+/// What a run of the tests says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They passed.
+    Green,
+    /// They failed.
+    Red,
+    /// They could not be run: that says nothing about the work.
+    CouldNotRun,
+}
+
+/// How a test command ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// The time limit ended it.
+    pub timed_out: bool,
+    /// It was run by `sh`, which reports the death of a program as 128 and the signal's number.
+    pub by_shell: bool,
+}
+
+/// Reads it. `cannot_run` are the exit codes that the rig names.
+pub fn verdict(ended: Ended, cannot_run: &[i32]) -> Verdict {
+    match ended.code {
+        _ if ended.timed_out => Verdict::CouldNotRun,
+        None => Verdict::CouldNotRun,
+        Some(code) if cannot_run.contains(&code) => Verdict::CouldNotRun,
+        Some(129..=159) if ended.by_shell => Verdict::CouldNotRun,
+        Some(0) => Verdict::Green,
+        Some(_) => Verdict::Red,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +156,25 @@ mod tests {
         ];
         order(&mut queue);
         assert_eq!(ids(&queue), ["new-high", "same-age", "old-low", "later-high"]);
+    }
+
+    #[test]
+    fn what_says_nothing_about_the_work_is_neither_green_nor_red() {
+        let plain = |code| Ended { code: Some(code), ..Ended::default() };
+        let shell = |code| Ended { by_shell: true, ..plain(code) };
+        for (ended, wanted) in [
+            (plain(0), Verdict::Green),
+            (plain(1), Verdict::Red),
+            (plain(127), Verdict::CouldNotRun),
+            (plain(75), Verdict::CouldNotRun),
+            (plain(137), Verdict::Red),
+            (shell(137), Verdict::CouldNotRun),
+            (shell(101), Verdict::Red),
+            (Ended::default(), Verdict::CouldNotRun),
+            (Ended { timed_out: true, ..plain(0) }, Verdict::CouldNotRun),
+        ] {
+            assert_eq!(verdict(ended, &[75, 126, 127]), wanted, "{ended:?}");
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Process {
     pub stdin: Option<Vec<u8>>,
     /// After this long the program is killed, with all that it started.
     pub timeout: Option<Duration>,
+    /// Standard output and standard error go to this file, as they come, instead of being kept.
+    pub log: Option<PathBuf>,
 }
 
 /// What a finished program left.
@@ -120,6 +122,13 @@ impl Process {
         self
     }
 
+    /// Sends all output to a file that is made anew: what outlives the program cannot hold up who waits for it.
+    #[must_use]
+    pub fn log(mut self, path: impl AsRef<Path>) -> Self {
+        self.log = Some(path.as_ref().to_path_buf());
+        self
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).env("LC_MESSAGES", "C");
@@ -143,6 +152,11 @@ impl Process {
             .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some(path) = &self.log {
+            let failed = |error| Failure::new(format!("cannot write {}: {error}", path.display()));
+            let file = std::fs::File::create(path).map_err(failed)?;
+            command.stderr(file.try_clone().map_err(failed)?).stdout(file);
+        }
         if self.timeout.is_some() {
             // A group of its own, so that the limit ends what it started as well.
             command.process_group(0);

@@ -110,6 +110,18 @@ impl Git {
         }
     }
 
+    /// Refs under several prefixes, each with the commit it stands at.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn refs_under(&self, prefixes: &[&str]) -> Result<std::collections::BTreeMap<String, String>> {
+        let mut words = vec!["for-each-ref", "--format=%(objectname) %(refname)"];
+        words.extend(prefixes);
+        let text = self.run("list refs", words)?;
+        let pair = |line: &str| line.split_once(' ').map(|(commit, name)| (name.into(), commit.into()));
+        Ok(text.lines().filter_map(pair).collect())
+    }
+
     /// The version, as (major, minor).
     ///
     /// # Errors
