@@ -2,15 +2,66 @@
 
 use anyhow::Result;
 
-use super::Ctx;
+use super::{Ctx, print, print_json};
 use crate::cli::work::Done;
+use crate::config;
 use crate::failure::Exit;
+use crate::work::done::{Done as Answer, Work, done, plan};
+use crate::work::own;
 
-/// Runs it.
+/// Hands finished work to the merge queue.
 ///
 /// # Errors
-/// What the command could not do.
+/// What stands in the way, and nothing is changed.
 pub fn run(ctx: &Ctx, args: Done) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let answer = hand_over(ctx, args.no_changes.as_deref(), args.exit, args.dry.dry_run)?;
+    if ctx.global.json {
+        print_json("done", &answer)?;
+        return Ok(Exit::Done);
+    }
+    let would = if args.dry.dry_run { "would be " } else { "" };
+    let commit = answer.commit.get(..10).unwrap_or(&answer.commit);
+    match answer.state {
+        "submitted" => print(&format!(
+            "{}  {would}submitted: {} commit(s) of {} at {commit}{}\n",
+            answer.bead,
+            answer.commits,
+            answer.branch,
+            if answer.request.is_empty() { String::new() } else { format!(", request {}", answer.request) }
+        ))?,
+        "closed" => print(&format!("{}  {would}closed without changes\n", answer.bead))?,
+        _ => print(&format!("{}  is merged already\n", answer.bead))?,
+    }
+    if let Some(why) = &answer.kept_here {
+        ctx.note(&format!("not pushed ({why}): the refinery takes the branch from the rig's own clone"));
+    }
+    Ok(Exit::Done)
+}
+
+/// Does it: also for the `shell` runtime, which ends with this.
+///
+/// # Errors
+/// As [`run`].
+pub fn hand_over(ctx: &Ctx, no_changes: Option<&str>, exit: bool, dry: bool) -> Result<Answer> {
+    let town = ctx.town()?;
+    let me = ctx.me()?;
+    let home = own::home(&town, &ctx.dir, &me)?;
+    let settings = config::settings(&ctx.sources(&town, Some(&home.rig)))?;
+    let mux = ctx.mux(&settings)?;
+    let work = Work {
+        town: &town,
+        home: &home,
+        target: &config::target(&settings),
+        mux: mux.as_ref(),
+        store: home.rig.store(&home.address)?,
+    };
+    if dry {
+        return plan(&work, no_changes);
+    }
+    let answer = done(&work, no_changes)?;
+    if exit {
+        crate::work::agent::end_later(&town, &home.address, &home.instance)?;
+        crate::work::step("done.6");
+    }
+    Ok(answer)
 }

@@ -2,15 +2,60 @@
 
 use anyhow::Result;
 
-use super::Ctx;
+use super::{Ctx, print, print_json};
+use crate::address::Address;
 use crate::cli::work::Handoff;
-use crate::failure::Exit;
+use crate::config;
+use crate::failure::{Exit, Failure};
+use crate::work::handoff::{self, Kind};
+use crate::work::{agent, own};
 
-/// Runs it.
+/// Ends this session: finished work is handed over, unfinished work goes on in a new one.
 ///
 /// # Errors
-/// What the command could not do.
+/// Outside an agent's session, or when the note cannot be written: the session goes on then.
 pub fn run(ctx: &Ctx, args: Handoff) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let me = ctx.me()?;
+    let of = own::who(&town, &ctx.dir, &me);
+    if of == Address::Overseer {
+        return Err(Failure::usage("gt handoff is for agents: you are the Overseer")
+            .hint("restart a session with: gt session restart ADDR")
+            .into());
+    }
+    let home = match &of {
+        Address::Polecat(..) => Some(own::home(&town, &ctx.dir, &me)?),
+        _ => None,
+    };
+    let rig = of.rig().map(|rig| town.rig(rig)).transpose()?;
+    let settings = config::settings(&ctx.sources(&town, rig.as_ref()))?;
+    let mux = ctx.mux(&settings)?;
+    let kind = handoff::kind(&town, &of)?;
+    let note = match kind {
+        Kind::Shutdown => None,
+        Kind::Cycle => Some(handoff::note(args.message.as_deref(), args.subject.as_deref(), home.as_ref())?),
+    };
+    if ctx.global.json {
+        print_json("handoff", &serde_json::json!({ "kind": kind, "note": note, "address": of }))?;
+    }
+    let say = |text: &str| if ctx.global.json { Ok(()) } else { print(text) };
+    let would = if args.dry.dry_run { "would be " } else { "" };
+    let Some(note) = note else {
+        if !args.dry.dry_run {
+            handoff::ask_for_end(&town, &of, mux.as_ref())?;
+            if let Some(home) = &home {
+                agent::end_later(&town, &of, &home.instance)?;
+            }
+        }
+        say(&format!("{of}: end {would}asked for; it comes once the work is safe\n"))?;
+        return Ok(Exit::Done);
+    };
+    say(&format!("{of}: note {would}left: {}\n", note.subject))?;
+    if !args.dry.dry_run {
+        handoff::leave_note(&town, &of, &note)?;
+        if !handoff::end_session(&town, &of, mux.as_ref())? {
+            ctx.note("no session of yours is there to be ended");
+        }
+    }
+    Ok(Exit::Done)
 }

@@ -1,25 +1,59 @@
-//! `gt hold`.
+//! `gt hold`, `gt unhold`.
+
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::Ctx;
+use super::{Ctx, print, print_json};
 use crate::cli::work::Hold;
 use crate::failure::Exit;
+use crate::town::Rig;
+use crate::work::unsling;
 
-/// Runs it.
+/// Keeps beads from being slung.
 ///
 /// # Errors
-/// What the command could not do.
+/// A bead that is closed or that somebody has.
 pub fn hold(ctx: &Ctx, args: Hold) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    run(ctx, &args, true)
 }
 
-/// Runs it.
+/// Lets held beads go.
 ///
 /// # Errors
-/// What the command could not do.
+/// An unknown bead.
 pub fn unhold(ctx: &Ctx, args: Hold) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    run(ctx, &args, false)
+}
+
+fn run(ctx: &Ctx, args: &Hold, hold: bool) -> Result<Exit> {
+    let town = ctx.town()?;
+    let me = ctx.me()?.address;
+    let mut by_rig: BTreeMap<String, (Rig, Vec<String>)> = BTreeMap::new();
+    for id in &args.beads {
+        let rig = super::unsling::rig_of(ctx, &town, id)?;
+        let (_, ids) = by_rig.entry(rig.name.clone()).or_insert_with(|| (rig, Vec::new()));
+        if !ids.contains(id) {
+            ids.push(id.clone());
+        }
+    }
+    // All of them are looked at before the first is changed.
+    for (rig, ids) in by_rig.values() {
+        unsling::hold(rig.store(&me)?.as_ref(), ids, hold, true)?;
+    }
+    let mut changed = Vec::new();
+    for (rig, ids) in by_rig.values() {
+        changed.extend(unsling::hold(rig.store(&me)?.as_ref(), ids, hold, args.dry.dry_run)?);
+    }
+    if ctx.global.json {
+        print_json(if hold { "held" } else { "unheld" }, &changed)?;
+        return Ok(Exit::Done);
+    }
+    let would = if args.dry.dry_run { "would be " } else { "" };
+    let word = if hold { "held back" } else { "let go" };
+    changed.iter().try_for_each(|id| print(&format!("{id}  {would}{word}\n")))?;
+    if changed.is_empty() {
+        ctx.note(&format!("nothing to do: already {word}"));
+    }
+    Ok(Exit::Done)
 }

@@ -1,16 +1,110 @@
 //! `gt mail`.
 
-use anyhow::Result;
+use std::io::Read;
 
-use super::Ctx;
-use crate::cli::talk::Mail;
-use crate::failure::Exit;
+use anyhow::{Context, Result};
 
-/// Runs it.
+use super::{Ctx, print, print_json};
+use crate::address::Address;
+use crate::beads::{Bead, Change, Filter, Patch, Written, words};
+use crate::cli::talk::{Mail, MailCommand};
+use crate::failure::{Exit, Failure};
+use crate::report;
+use crate::town::Town;
+use crate::work::{mail, own, who};
+
+/// Reads and sends mail.
 ///
 /// # Errors
-/// What the command could not do.
+/// An address that nobody has, an unknown mail, or a store that cannot be read or written.
 pub fn run(ctx: &Ctx, args: Mail) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    match args.command {
+        MailCommand::Inbox { address, unread } => inbox(ctx, &town, address.as_deref(), unread),
+        MailCommand::Read { id } => read(ctx, &town, &id),
+        MailCommand::Send { address, subject, message, stdin, dry } => {
+            let to = who::resolve(&town, &address)?;
+            mail::check(&town, &to)?;
+            let body = if stdin { from_stdin()? } else { message.unwrap_or_default() };
+            send(ctx, &town, &to, &Letter { subject, body, dry: dry.dry_run })
+        }
+    }
+}
+
+fn inbox(ctx: &Ctx, town: &Town, address: Option<&str>, unread: bool) -> Result<Exit> {
+    let of = super::hook::whose(ctx, town, address)?;
+    let mut mails: Vec<Bead> = Vec::new();
+    for store in mail::stores_of(town, &of)? {
+        mails.extend(store.list(&mail::inbox(&of))?);
+    }
+    mails.retain(|one| !unread || !mail::is_read(one));
+    mails.sort_by(|a, b| b.created_at.cmp(&a.created_at));
+    let messages: Vec<report::mail::Message> = mails.iter().map(report::mail::Message::of).collect();
+    if ctx.global.json {
+        print_json("messages", &messages)?;
+    } else if messages.is_empty() {
+        ctx.note(&format!("no {}mail for {of}", if unread { "unread " } else { "" }));
+    } else {
+        print(&report::mail::list(&messages, &crate::time::now()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn read(ctx: &Ctx, town: &Town, id: &str) -> Result<Exit> {
+    let me = own::who(town, &ctx.dir, &ctx.me()?);
+    let mut stores = vec![town.store(&me)?];
+    for rig in town.rigs()? {
+        stores.push(rig.store(&me)?);
+    }
+    for store in stores {
+        let found = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
+        let Some(bead) = found.filter(|bead| bead.issue_type == words::MESSAGE) else { continue };
+        let message = report::mail::Message::of(&bead);
+        if ctx.global.json {
+            print_json("messages", &[&message])?;
+        } else {
+            print(&report::mail::whole(&message))?;
+        }
+        // Only who it is for marks it as read: a look at somebody else's mail changes nothing.
+        if bead.assignee.as_deref() == Some(&me.to_string()) && !mail::is_read(&bead) {
+            let patch = Patch { add_labels: vec![words::LABEL_READ.into()], ..Patch::default() };
+            store.write(&[], &[Change::Update(bead.id, Box::new(patch))])?;
+        }
+        return Ok(Exit::Done);
+    }
+    Err(Failure::new(format!("no mail {id}")).hint("see yours with: gt mail inbox").into())
+}
+
+/// A mail to be sent.
+struct Letter {
+    subject: String,
+    body: String,
+    dry: bool,
+}
+
+fn send(ctx: &Ctx, town: &Town, to: &Address, letter: &Letter) -> Result<Exit> {
+    let from = own::who(town, &ctx.dir, &ctx.me()?);
+    let new = mail::message(&from, to, &letter.subject, &letter.body);
+    if letter.dry {
+        print(&format!("would send to {to}: {}\n", new.title))?;
+        return Ok(Exit::Done);
+    }
+    match mail::store_for(town, &from, to)?.write(&[], &[Change::Create(Box::new(new))])? {
+        Written::Done(ids) => {
+            let id = ids.into_iter().next().unwrap_or_default();
+            if ctx.global.json {
+                print_json("sent", &serde_json::json!({ "id": id, "to": to.to_string() }))?;
+            } else {
+                print(&format!("{id}  to {to}\n"))?;
+            }
+            Ok(Exit::Done)
+        }
+        Written::Refused(..) => crate::fail!("the mail to {to} was not written"),
+    }
+}
+
+fn from_stdin() -> Result<String> {
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

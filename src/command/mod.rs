@@ -178,7 +178,7 @@ impl Ctx {
     }
 }
 
-fn rig_of_path(town: &Town, path: &std::path::Path) -> Option<String> {
+pub(crate) fn rig_of_path(town: &Town, path: &std::path::Path) -> Option<String> {
     let path = path.canonicalize().ok()?;
     let name = path.strip_prefix(&town.root).ok()?.components().next()?.as_os_str().to_str()?.to_string();
     (crate::address::is_rig_name(&name)

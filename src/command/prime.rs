@@ -2,15 +2,23 @@
 
 use anyhow::Result;
 
-use super::Ctx;
+use super::{Ctx, print, print_json};
 use crate::cli::work::Prime;
 use crate::failure::Exit;
+use crate::report;
+use crate::work::hook::prime;
 
-/// Runs it.
+/// Prints everything an agent needs to begin.
 ///
 /// # Errors
-/// What the command could not do.
+/// An unknown address, or a store that cannot be read.
 pub fn run(ctx: &Ctx, args: Prime) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let prime = prime(&town, &super::hook::whose(ctx, &town, args.address.as_deref())?)?;
+    if ctx.global.json {
+        print_json("prime", &prime)?;
+    } else {
+        print(&report::hook::prime(&prime))?;
+    }
+    Ok(Exit::Done)
 }

@@ -1,15 +1,141 @@
-//! `gt run-script`.
+//! `gt run-script`: the program of the `shell` runtime. It does the bead's own script, with no model at all.
+//!
+//! The script is run by `sh -eu` (or `bash -eu` for a `bash` block) in the worktree, always from the target: what an
+//! earlier run left is put aside first, commits under a recovery ref and changes in `git stash`. So a bead that comes
+//! back from the queue with a conflict is done again on the new target.
 
-use anyhow::Result;
+use std::fs::File;
+use std::io::Write;
 
-use super::Ctx;
-use crate::failure::Exit;
+use anyhow::{Context, Result};
 
-/// Runs it.
+use super::{Ctx, print};
+use crate::beads::{Bead, Change, Guard, Patch, words};
+use crate::config;
+use crate::failure::{Exit, Failure};
+use crate::programs::Process;
+use crate::programs::git::Git;
+use crate::town::Town;
+use crate::work::own::{self, Home};
+use crate::work::{hook, script};
+
+/// Does the script on this polecat's hook, commits everything and hands it over.
 ///
 /// # Errors
-/// What the command could not do.
+/// Nothing on the hook, no script, a script that failed (the program ends with the script's own exit code then), or
+/// what `gt done` refused. The end of the output stands on the bead.
 pub fn run(ctx: &Ctx) -> Result<Exit> {
-    let _ = ctx;
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let home = own::home(&town, &ctx.dir, &ctx.me()?)?;
+    let Some(bead) = hook::hook(&town, &home.address)?.beads.into_iter().next() else {
+        crate::fail!("nothing is on the hook of {}", home.address; "give it work: gt sling BEAD {}", home.address);
+    };
+    begin(&home, &bead)?;
+    let failure = match work(ctx, &town, &home, &bead) {
+        Ok(None) => return Ok(Exit::Done),
+        Ok(Some(code)) => {
+            eprintln!("gt: the script of {} ended with {code}", bead.id);
+            // The pane and whoever looks at it get the script's own code, which is none of ours.
+            std::process::exit(code);
+        }
+        Err(error) => error,
+    };
+    comment(&home, &bead, &format!("could not be done: {failure:#}"));
+    Err(failure)
+}
+
+/// The bead is being worked on. Refused means that it was begun already.
+fn begin(home: &Home, bead: &Bead) -> Result<()> {
+    if bead.status != words::HOOKED {
+        return Ok(());
+    }
+    let guard = Guard {
+        id: bead.id.clone(),
+        statuses: vec![words::HOOKED.into()],
+        assignee: Some(bead.assignee.clone()),
+        ..Guard::default()
+    };
+    let patch = Patch { status: Some(words::IN_PROGRESS.into()), ..Patch::default() };
+    home.rig.store(&home.address)?.write(&[guard], &[Change::Update(bead.id.clone(), Box::new(patch))])?;
+    Ok(())
+}
+
+/// Gives the script's exit code when it failed.
+fn work(ctx: &Ctx, town: &Town, home: &Home, bead: &Bead) -> Result<Option<i32>> {
+    let Some(script) = script::find(&bead.description) else {
+        return Err(Failure::new(format!("the description of {} has no sh block", bead.id))
+            .hint("write one between ```sh and ```, or choose another runtime: gt sling BEAD --agent NAME")
+            .into());
+    };
+    let settings = config::settings(&ctx.sources(town, Some(&home.rig)))?;
+    let target = format!("refs/remotes/origin/{}", config::target(&settings));
+    let git = Git::at(&home.dir);
+    put_aside(home, bead, &git, &target)?;
+    print(&format!("{}: {}\n", bead.id, bead.title))?;
+    let (code, output) = run_it(home, &script)?;
+    if code != 0 {
+        let end = script::end_of(&output);
+        comment(home, bead, &format!("the script ended with {code}:\n{end}"));
+        return Ok(Some(code));
+    }
+    let changed = git.commit_all(&format!("{}\n", bead.title))? || git.ahead(&target, "HEAD")? > 0;
+    let no_changes = (!changed).then_some("the script changed nothing");
+    let answer = super::done::hand_over(ctx, no_changes, true, false)?;
+    print(&format!("{}: {}\n", bead.id, answer.state))?;
+    Ok(None)
+}
+
+/// The script always begins at the target. Nothing of an earlier run is lost.
+fn put_aside(home: &Home, bead: &Bead, git: &Git, target: &str) -> Result<()> {
+    let mut status = git.status()?;
+    if status.branch.is_none() {
+        git.run("stop the replay", ["rebase", "--abort"])?;
+        status = git.status()?;
+    }
+    if !status.dirty.is_empty() {
+        let message = format!("{}: left by an earlier run", bead.id);
+        git.run("put changes aside", ["stash", "push", "-q", "--include-untracked", "-m", &message])?;
+        eprintln!("gt: changes of an earlier run are in git stash");
+    }
+    if git.ahead(target, &status.commit)? > 0 {
+        let name = format!("refs/gt/recovery/{}/{}", home.name, status.commit);
+        git.update_ref(&name, &status.commit, None)?;
+        git.run("begin at the target", ["reset", "-q", "--hard", target])?;
+        eprintln!("gt: commits of an earlier run are kept under {name}");
+    }
+    Ok(())
+}
+
+/// Runs it, its output going to the pane and to the log as it comes.
+fn run_it(home: &Home, script: &script::Script) -> Result<(i32, Vec<u8>)> {
+    let mut file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    file.write_all(script.text.as_bytes()).context("cannot write a temporary file")?;
+    let logs = home.rig.logs_dir();
+    std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    let path = logs.join(format!("{}-{}.log", home.name, home.instance));
+    let failed = || format!("cannot write {}", path.display());
+    let mut log = File::options().create(true).append(true).open(&path).with_context(failed)?;
+    let mut output = Vec::new();
+    let process = Process::new(script.shell).arg("-eu").arg(file.path()).cwd(&home.dir);
+    let mut lost = None;
+    let code = process.run_streaming(|bytes| {
+        let mut out = std::io::stdout().lock();
+        // A pane that is gone is no reason to stop the work.
+        let _ = out.write_all(bytes).and_then(|()| out.flush());
+        lost = log.write_all(bytes).err().or(lost.take());
+        output.extend_from_slice(bytes);
+    })?;
+    match lost {
+        Some(error) => Err(error).with_context(failed),
+        None => Ok((code, output)),
+    }
+}
+
+/// Puts a remark on the bead. When even that fails the pane has it all the same.
+fn comment(home: &Home, bead: &Bead, text: &str) {
+    let change = Change::Comment(bead.id.clone(), text.into());
+    let written = home.rig.store(&home.address).and_then(|store| store.write(&[], &[change]));
+    if let Err(error) = written {
+        eprintln!("gt: cannot put it on {}: {error:#}", bead.id);
+    }
 }

@@ -1,26 +1,164 @@
-//! `gt sling`.
+//! `gt sling`, `gt spawn`.
+
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::Ctx;
-use crate::cli::work::Sling;
-use crate::cli::work::Spawn;
-use crate::failure::Exit;
+use super::{Ctx, print, print_json};
+use crate::cli::work::{Sling, SlingHow, Spawn};
+use crate::config;
+use crate::failure::{Exit, Failure};
+use crate::plan::ready::Allowed;
+use crate::town::Town;
+use crate::work::sling::words::{Asked, Known, read};
+use crate::work::sling::{Order, Outcome, Site, Slung, new_bead, plan, sling};
 
-/// Runs it.
+/// Gives beads to new polecats.
 ///
 /// # Errors
-/// What the command could not do.
+/// A bead that cannot be slung, a full rig, or what git and tmux said.
 pub fn run(ctx: &Ctx, args: Sling) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let asked = read(&args.words, &known(ctx, &town, args.words.last())?)?;
+    go(ctx, &town, asked, &args.how)
 }
 
-/// Runs it.
+/// The documents' other form of the same.
 ///
 /// # Errors
-/// What the command could not do.
+/// As [`run`].
 pub fn spawn(ctx: &Ctx, args: Spawn) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let words: Vec<String> = std::iter::once(args.issue).chain(args.rig).collect();
+    let asked = read(&words, &known(ctx, &town, words.last())?)?;
+    if let Some(title) = &asked.title {
+        return Err(Failure::usage(format!("'{title}' is no bead"))
+            .hint("gt spawn --issue ID [--rig RIG]")
+            .into());
+    }
+    go(ctx, &town, asked, &args.how)
+}
+
+/// What words are read against: rigs, their prefixes, and the rig that the last word is a path into.
+///
+/// # Errors
+/// When the rigs cannot be read.
+pub fn known(ctx: &Ctx, town: &Town, last: Option<&String>) -> Result<Known> {
+    let rigs = town.rigs()?;
+    let mut prefixes: BTreeMap<String, Option<String>> = BTreeMap::new();
+    prefixes.insert(TOWN_PREFIX.into(), None);
+    for rig in &rigs {
+        prefixes.insert(rig.config.beads.prefix.clone(), Some(rig.name.clone()));
+    }
+    let path_rig = last
+        .filter(|word| word.contains('/') || word.starts_with('.'))
+        .and_then(|word| super::rig_of_path(town, &ctx.dir.join(word)));
+    Ok(Known { prefixes, rigs: rigs.into_iter().map(|rig| rig.name).collect(), path_rig })
+}
+
+/// The prefix of the town's own beads (source document 003).
+const TOWN_PREFIX: &str = "hq";
+
+fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
+    let rig = ctx.rig(town, asked.rig.as_deref())?;
+    let sources = ctx.sources(town, Some(&rig));
+    let settings = config::settings(&sources)?;
+    let mux = ctx.mux(&settings)?;
+    let site = Site {
+        town,
+        rig: &rig,
+        settings: &settings,
+        sources,
+        mux: mux.as_ref(),
+        env: &ctx.env,
+        store: rig.store(&ctx.me()?.address)?,
+    };
+    let mut order = Order {
+        beads: asked.beads,
+        name: asked.name,
+        allowed: Allowed { force: how.force, resume: how.resume },
+        agent: how.agent.clone(),
+        presets: how.preset.clone(),
+    };
+    if how.dry.dry_run {
+        return dry_run(ctx, &site, &order, asked.title.as_deref());
+    }
+    if let Some(title) = &asked.title {
+        let id = site.create(title)?;
+        ctx.note(&format!("made {id}: {}", new_bead(title).title));
+        order.beads.push(id);
+    }
+    report(ctx, sling(&site, &order)?)
+}
+
+fn dry_run(ctx: &Ctx, site: &Site<'_>, order: &Order, title: Option<&str>) -> Result<Exit> {
+    if let Some(title) = title {
+        let title = new_bead(title).title;
+        if ctx.global.json {
+            print_json("plan", &serde_json::json!([{ "create": title, "rig": site.rig.name }]))?;
+        } else {
+            print(&format!("would make a bead in {}: {title}\nwould sling it\n", site.rig.name))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let planned = plan(site, order)?;
+    if ctx.global.json {
+        print_json("plan", &planned)?;
+    } else {
+        planned.iter().try_for_each(|one| print(&steps(one)))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The steps as a person reads them.
+fn steps(one: &Slung) -> String {
+    let place = match one.begin {
+        "again" => format!("go on in {}", one.worktree),
+        "earlier" => format!(
+            "make {} on {} from {}, replayed onto the target",
+            one.worktree,
+            one.branch,
+            one.base.get(..10).unwrap_or(&one.base)
+        ),
+        _ => format!("fetch, make {} on {} from {}", one.worktree, one.branch, one.base),
+    };
+    let presets = one.presets.join(", ");
+    let prompt = if one.prompt.is_empty() { "none: it reads its hook" } else { "its bead and what to do" };
+    format!(
+        "{}  {}\n  1 name      {}\n  2 place     {place}\n  3 hook      {} to {}\n  4 session   {} running {} (presets: {presets})\n  5 prompt    {prompt}\n",
+        one.bead, one.title, one.address, one.bead, one.address, one.session, one.agent
+    )
+}
+
+fn report(ctx: &Ctx, outcome: Outcome) -> Result<Exit> {
+    if ctx.global.json {
+        print_json("slung", &outcome.slung)?;
+    } else {
+        for one in &outcome.slung {
+            print(&format!("{}  {}  {}\n", one.bead, one.address, one.title))?;
+            if let Some(by_hand) = &one.by_hand {
+                ctx.note(&format!("{}: run its agent by hand:", by_hand.why));
+                print(&format!("{}\n", by_hand.command))?;
+            }
+            if !one.conflicts.is_empty() {
+                let files = one.conflicts.join(", ");
+                ctx.note(&format!(
+                    "the earlier attempt conflicts with the target in {files}: the agent begins there"
+                ));
+            }
+            if let Some(why) = &one.unconfirmed {
+                ctx.note(&format!("{}: the first prompt was not seen to arrive: {why}", one.address));
+            }
+        }
+    }
+    let unconfirmed = outcome.slung.iter().any(|one| one.unconfirmed.is_some());
+    let mut failed = outcome.failed;
+    match failed.len() {
+        0 => Ok(if unconfirmed { Exit::Unconfirmed } else { Exit::Done }),
+        1 => Err(failed.remove(0).1),
+        count => {
+            let list: Vec<String> = failed.iter().map(|(_, error)| format!("\n  {error:#}")).collect();
+            Err(Failure::new(format!("{count} beads were not slung:{}", list.concat())).into())
+        }
+    }
 }

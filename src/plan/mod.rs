@@ -3,4 +3,5 @@
 pub mod patrol;
 pub mod place;
 pub mod queue;
+pub mod ready;
 pub mod screen;

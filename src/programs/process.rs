@@ -181,6 +181,54 @@ impl Process {
         self.command().status().map_err(|error| self.cannot_start(&error))
     }
 
+    /// Runs it with its output and errors, in the order they come, given to `sink`; its exit code, or 128 and the
+    /// signal. What the program left running in the background is not waited for.
+    ///
+    /// # Errors
+    /// When it cannot be started or waited for.
+    pub fn run_streaming(&self, mut sink: impl FnMut(&[u8])) -> Result<i32> {
+        let (mut reader, writer) = std::io::pipe()?;
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+        let mut child = command.spawn().map_err(|error| self.cannot_start(&error))?;
+        // The command holds the writing end: without this the pipe would never end.
+        drop(command);
+        let (pieces, arriving) = std::sync::mpsc::channel::<Vec<u8>>();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                if pieces.send(buffer[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut ended = None;
+        loop {
+            match arriving.recv_timeout(Duration::from_millis(50)) {
+                Ok(piece) => sink(&piece),
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) if ended.is_some() => break,
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => ended = child.try_wait()?,
+            }
+        }
+        let status = match ended {
+            Some(status) => status,
+            None => child.wait()?,
+        };
+        Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1))
+    }
+
+    /// Starts it and leaves it alone: in a group of its own and without a terminal, so that it outlives the session it
+    /// was started from.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_detached(&self) -> Result<()> {
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        command.spawn().map(drop).map_err(|error| self.cannot_start(&error))
+    }
+
     /// Becomes it: only returns when that failed.
     pub fn exec(&self) -> anyhow::Error {
         let error = self.command().exec();
@@ -348,6 +396,21 @@ mod tests {
         let output = process.run().unwrap();
         assert!(output.timed_out);
         assert_eq!(output.signal, Some(9));
+    }
+
+    #[test]
+    fn streamed_output_comes_in_order_and_does_not_wait_for_what_stays_behind() {
+        let mut all = Vec::new();
+        let script = "sleep 600 & echo $! >&2; echo b; echo c >&2; exit 7";
+        let code =
+            Process::new("sh").args(["-c", script]).run_streaming(|piece| all.extend_from_slice(piece));
+        assert_eq!(code.unwrap(), 7);
+        let text = String::from_utf8(all).unwrap();
+        let (pid, rest) = text.split_once('\n').unwrap();
+        assert_eq!(rest, "b\nc\n");
+        Process::new("kill").arg(pid).run().unwrap();
+        let killed = Process::new("sh").args(["-c", "kill -9 $$"]).run_streaming(|_| ()).unwrap();
+        assert_eq!(killed, 137);
     }
 
     #[test]

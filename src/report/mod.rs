@@ -3,7 +3,9 @@
 pub mod agent;
 pub mod bd;
 pub mod config;
+pub mod hook;
 pub mod live;
+pub mod mail;
 pub mod rig;
 pub mod sessions;
 pub mod text;

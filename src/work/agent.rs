@@ -12,6 +12,7 @@ use crate::config::schema::Prompt;
 use crate::config::template;
 use crate::failure::Failure;
 use crate::mux::{Marks, Spec};
+use crate::programs::Process;
 use crate::town::{Rig, Town};
 
 /// Who is to run, where and on what.
@@ -133,6 +134,20 @@ fn passed_on(env: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)
         .collect();
     passed.sort_unstable();
     passed.into_iter()
+}
+
+/// Has the end of a polecat looked after by a program that outlives this session: the same that the session's own hook
+/// runs. It stops the session once its work is safe.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn end_later(town: &Town, address: &Address, instance: &str) -> Result<()> {
+    Process::new(own_path()?)
+        .arg("-C")
+        .arg(&town.root)
+        .args(["session-ended", &address.to_string(), instance])
+        .cwd(&town.root)
+        .start_detached()
 }
 
 /// Where this program is.

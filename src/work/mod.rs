@@ -1,20 +1,30 @@
 //! Workflows: each reads top to bottom in one file, one step a line (`work.md`).
 
 pub mod agent;
+pub mod around;
+pub mod done;
 pub mod ending;
+pub mod handoff;
+pub mod hook;
 pub mod install;
 pub mod mail;
 pub mod names;
+pub mod own;
 pub mod patrol;
 pub mod pieces;
+pub mod prompt;
 pub mod recovery;
 pub mod request;
 pub mod rig;
 pub mod roles;
 pub mod sandbox;
 pub mod scene;
+pub mod script;
+pub mod sling;
 pub mod survey;
+pub mod unsling;
 pub mod who;
+pub mod worktree;
 
 /// Marks the end of a numbered step, `sling.3` say. Tests name one in `GT_TEST_KILL_AFTER` and the program is killed
 /// there, as a power cut would; nothing else looks at that variable.

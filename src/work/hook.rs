@@ -1,0 +1,154 @@
+//! What is on an agent's hook, and all that it needs to begin. No processes.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::address::{Address, Role};
+use crate::beads::{Bead, Filter, words};
+use crate::town::Town;
+use crate::work::mail;
+
+/// An agent's hook.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hook {
+    /// Whose.
+    pub address: String,
+    /// What is on it: the bead being worked on, best first.
+    pub beads: Vec<Bead>,
+}
+
+/// Reads a hook. Work that waits in the merge queue is not on it.
+///
+/// # Errors
+/// When the rig is unknown or its store cannot be read.
+pub fn hook(town: &Town, of: &Address) -> Result<Hook> {
+    let store = match of.rig() {
+        Some(rig) => town.rig(rig)?.store(of)?,
+        None => town.store(of)?,
+    };
+    let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
+    let filter = Filter { statuses, assignee: Some(of.to_string()), ..Filter::default() };
+    let mut beads = store.list(&filter)?;
+    beads.retain(|bead| !bead.has_label(words::LABEL_SUBMITTED));
+    Ok(Hook { address: of.to_string(), beads })
+}
+
+/// Everything an agent needs to begin.
+#[derive(Clone, Debug, Serialize)]
+pub struct Prime {
+    /// Who it is.
+    pub address: String,
+    /// What it is for: text.
+    pub role: String,
+    /// Its bead.
+    pub bead: Option<Bead>,
+    /// How many mails it has not read.
+    pub unread: usize,
+    /// The note its last session left.
+    pub handoff: Option<Note>,
+    /// What to do now, one step a line.
+    pub next: Vec<String>,
+}
+
+/// A handoff note.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// The mail's id.
+    pub id: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// How the subject of a handoff note begins.
+pub const HANDOFF: &str = "handoff: ";
+
+/// Gathers it.
+///
+/// # Errors
+/// As [`hook`].
+pub fn prime(town: &Town, of: &Address) -> Result<Prime> {
+    let bead = hook(town, of)?.beads.into_iter().next();
+    let mut mails = Vec::new();
+    for store in mail::stores_of(town, of)? {
+        mails.extend(store.list(&mail::inbox(of))?);
+    }
+    let unread = mails.iter().filter(|mail| !mail::is_read(mail)).count();
+    let own = of.to_string();
+    let handoff = mails
+        .iter()
+        .filter(|mail| mail.title.starts_with(HANDOFF) && mail::sender(mail) == own && !mail::is_read(mail))
+        .max_by(|a, b| a.created_at.cmp(&b.created_at))
+        .map(|mail| Note {
+            id: mail.id.clone(),
+            subject: mail.title.clone(),
+            text: mail.description.clone(),
+        });
+    Ok(Prime {
+        role: role_text(town, of, bead.as_ref()),
+        next: next_steps(of, bead.as_ref(), unread, handoff.as_ref()),
+        address: own,
+        bead,
+        unread,
+        handoff,
+    })
+}
+
+fn next_steps(of: &Address, bead: Option<&Bead>, unread: usize, handoff: Option<&Note>) -> Vec<String> {
+    let mut next = Vec::new();
+    if let Some(note) = handoff {
+        next.push(format!("go on where the handoff note says; then: gt mail read {}", note.id));
+    }
+    if unread > usize::from(handoff.is_some()) {
+        next.push("read your mail: gt mail inbox --unread".into());
+    }
+    match (of.role(), bead) {
+        (Some(Role::Polecat), Some(bead)) => {
+            if bead.status == words::HOOKED {
+                next.push(format!("say that you began: gt bd update {} --status in_progress", bead.id));
+            }
+            next.push(format!("do {}, in this worktree, and commit it", bead.id));
+            next.push("hand it over and end: gt done --exit".into());
+        }
+        (Some(Role::Polecat), None) => {
+            next.push("nothing is on your hook: end with gt handoff, or ask the witness by mail".into());
+        }
+        (_, Some(bead)) => next.push(format!("go on with {}: gt bd show {}", bead.id, bead.id)),
+        (_, None) => next.push("see what is there: gt status".into()),
+    }
+    next
+}
+
+fn role_text(town: &Town, of: &Address, bead: Option<&Bead>) -> String {
+    let Some(role) = of.role() else {
+        return format!("You are the Overseer of the town {}.\n", town.name);
+    };
+    let rig = of.rig().and_then(|name| town.rig(name).ok());
+    let worktree = crate::work::roles::home(town, rig.as_ref(), of);
+    let branch = bead.map(|bead| crate::work::worktree::branch(of.name(), &bead.id)).unwrap_or_default();
+    let values = [
+        ("town", town.name.clone()),
+        ("rig", of.rig().unwrap_or_default().to_string()),
+        ("agent", of.name().to_string()),
+        ("address", of.to_string()),
+        ("bead", bead.map_or_else(|| "BEAD".into(), |bead| bead.id.clone())),
+        ("branch", branch),
+        ("worktree", worktree.to_string_lossy().into_owned()),
+    ];
+    values
+        .iter()
+        .fold(template(role).to_string(), |text, (key, value)| text.replace(&format!("{{{{{key}}}}}"), value))
+}
+
+fn template(role: Role) -> &'static str {
+    match role {
+        Role::Mayor => include_str!("../../templates/CLAUDE.md"),
+        Role::Deacon => include_str!("../../templates/deacon.md"),
+        Role::Witness => include_str!("../../templates/witness.md"),
+        Role::Refinery => include_str!("../../templates/refinery.md"),
+        Role::Polecat => include_str!("../../templates/polecat.md"),
+        Role::Crew => include_str!("../../templates/crew.md"),
+        Role::Plugin => "You are the plugin {{agent}} of the rig {{rig}}: your mail says what is wanted.\n",
+    }
+}

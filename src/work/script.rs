@@ -1,0 +1,91 @@
+//! A bead's own script: the fenced `sh` (or `bash`) block of its description, run by the `shell` runtime.
+
+/// A script and the shell it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// `sh` or `bash`.
+    pub shell: &'static str,
+    /// Its text.
+    pub text: String,
+}
+
+/// The first block of a description that is fenced with three or more backquotes or tildes and marked `sh`, `shell`
+/// or `bash`. A fence that is never closed runs to the end, as in Markdown.
+pub fn find(description: &str) -> Option<Script> {
+    let mut lines = description.lines();
+    while let Some(line) = lines.next() {
+        let Some((fence, info)) = opens(line) else { continue };
+        let indent = line.len() - line.trim_start().len();
+        let body: Vec<&str> = lines.by_ref().take_while(|line| !closes(line, fence)).collect();
+        let shell = match info.split_whitespace().next().unwrap_or_default() {
+            "sh" | "shell" => "sh",
+            "bash" => "bash",
+            _ => continue,
+        };
+        let text =
+            body.iter().map(|line| strip(line, indent)).fold(String::new(), |all, line| all + line + "\n");
+        return Some(Script { shell, text });
+    }
+    None
+}
+
+/// The fence that a line opens, and what follows it.
+fn opens(line: &str) -> Option<(&str, &str)> {
+    let trimmed = line.trim_start();
+    let mark = trimmed.chars().next().filter(|mark| matches!(mark, '`' | '~'))?;
+    let length = trimmed.chars().take_while(|c| *c == mark).count();
+    let (fence, info) = trimmed.split_at(length);
+    (length >= 3 && !(mark == '`' && info.contains('`'))).then_some((fence, info))
+}
+
+fn closes(line: &str, fence: &str) -> bool {
+    let line = line.trim();
+    line.len() >= fence.len() && line.starts_with(fence) && line.chars().all(|c| fence.starts_with(c))
+}
+
+fn strip(line: &str, indent: usize) -> &str {
+    let own = line.len() - line.trim_start_matches(' ').len();
+    &line[own.min(indent)..]
+}
+
+/// The end of a script's output, for the bead: at most 40 lines and 4,000 characters, without control characters.
+pub fn end_of(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let clean: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let lines: Vec<&str> = clean.trim_end().lines().collect();
+    let end = lines[lines.len().saturating_sub(40)..].join("\n");
+    let extra = end.chars().count().saturating_sub(4000);
+    end.chars().skip(extra).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(shell: &'static str, text: &str) -> Option<Script> {
+        Some(Script { shell, text: text.into() })
+    }
+
+    #[test]
+    fn the_first_block_that_is_a_script_counts() {
+        assert_eq!(find("Do it:\n\n```sh\necho a\n```\n```sh\necho b\n```\n"), script("sh", "echo a\n"));
+        assert_eq!(find("```rust\nfn x() {}\n```\n```bash\nset -x\n```"), script("bash", "set -x\n"));
+        assert_eq!(
+            find("- list\n  ~~~ shell extra\n  if x; then\n    y\n  fi\n  ~~~\n"),
+            script("sh", "if x; then\n  y\nfi\n")
+        );
+        assert_eq!(find("````sh\ncat <<E\n```\nE\n````\n"), script("sh", "cat <<E\n```\nE\n"));
+        assert_eq!(find("```sh\necho open"), script("sh", "echo open\n"));
+        assert_eq!(find("no block, only `sh`\n```\nplain\n```\n"), None);
+        assert_eq!(find(""), None);
+    }
+
+    #[test]
+    fn the_end_of_an_output_is_short_and_clean() {
+        let many = (0..100).map(|number| format!("line {number}\n")).collect::<String>();
+        let end = end_of(many.as_bytes());
+        assert!(end.starts_with("line 60\n") && end.ends_with("line 99"), "{end}");
+        assert_eq!(end_of(b"\x1b[31mred\x1b[0m\xff\n"), "[31mred[0m\u{fffd}");
+        assert_eq!(end_of(&[b'x'; 9000]).len(), 4000);
+    }
+}

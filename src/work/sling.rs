@@ -1,0 +1,251 @@
+//! `gt sling`: a bead gets a polecat (`work.md`, "sling"). Six steps; after a kill at any of them the same command
+//! goes on, and a failure takes back what was done.
+
+mod begin;
+mod hand;
+pub mod words;
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::address::Address;
+use crate::beads::{Change, Guard, NewBead, Patch, Store, Written, words as bead_words};
+use crate::config::{Settings, Sources};
+use crate::mux::{ByHand, Mux};
+use crate::plan::ready::{Allowed, Begin};
+use crate::programs::git::Git;
+use crate::town::{Rig, Town};
+use crate::work::step;
+
+pub use begin::Work;
+use hand::Hand;
+
+/// Where beads are slung.
+pub struct Site<'a> {
+    /// The town.
+    pub town: &'a Town,
+    /// The rig.
+    pub rig: &'a Rig,
+    /// The rig's settings.
+    pub settings: &'a Settings,
+    /// Where they came from, for the roles of beads.
+    pub sources: Sources,
+    /// What keeps sessions.
+    pub mux: &'a dyn Mux,
+    /// The environment of the command.
+    pub env: &'a HashMap<String, String>,
+    /// The rig's store.
+    pub store: Box<dyn Store>,
+}
+
+/// What is to be slung, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// Ids, each once.
+    pub beads: Vec<String>,
+    /// The polecat's name, for one bead.
+    pub name: Option<String>,
+    /// `--force`, `--resume`
+    pub allowed: Allowed,
+    /// The runtime, instead of the preset's.
+    pub agent: Option<String>,
+    /// Presets asked for.
+    pub presets: Vec<String>,
+}
+
+/// What will be done, or was, for one bead.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Slung {
+    /// The bead.
+    pub bead: String,
+    /// Its title.
+    pub title: String,
+    /// The polecat's address.
+    pub address: String,
+    /// `fresh`, `earlier` (from a kept attempt) or `again` (on the worktree that is there).
+    pub begin: &'static str,
+    /// The branch.
+    pub branch: String,
+    /// What the branch starts from.
+    pub base: String,
+    /// Where it works.
+    pub worktree: String,
+    /// The runtime.
+    pub agent: String,
+    /// The presets that counted.
+    pub presets: Vec<String>,
+    /// The session's name.
+    pub session: String,
+    /// The first prompt; empty when the runtime takes none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub prompt: String,
+    /// Files in conflict that the agent has to resolve first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<String>,
+    /// In minimal mode: what to run instead of a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
+    /// Why the first prompt was not seen to arrive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<String>,
+}
+
+/// What came of an order.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Beads that have their polecat.
+    pub slung: Vec<Slung>,
+    /// Beads that have none, and why.
+    pub failed: Vec<(String, anyhow::Error)>,
+}
+
+/// What an order would do; nothing is touched.
+///
+/// # Errors
+/// As [`sling`].
+pub fn plan(site: &Site<'_>, order: &Order) -> Result<Vec<Slung>> {
+    let works = begin::decide(site, order)?;
+    let names = begin::names_to_come(site, order, &works)?;
+    works.iter().zip(names).map(|(work, name)| hand::planned(site, work, &name)).collect()
+}
+
+/// Slings the beads: all that the look at the beginning allows, or none.
+///
+/// # Errors
+/// When a bead cannot be slung, the rig is full, or no worktree can be made: nothing is left behind then. A bead that
+/// somebody else took meanwhile, or whose session does not start, is in [`Outcome::failed`].
+pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
+    let works = begin::decide(site, order)?;
+    step("sling.1");
+    let mut hands = begin::reserve(site, order, works)?;
+    step("sling.2");
+    if let Err(error) = make_places(site, &mut hands) {
+        for hand in hands.iter_mut().rev() {
+            hand.undo(site);
+        }
+        return Err(error);
+    }
+    step("sling.3");
+    let mut outcome = Outcome::default();
+    let hands = hook(site, hands, &mut outcome)?;
+    step("sling.4");
+    for mut hand in hands {
+        match hand.start(site) {
+            Ok(()) => outcome.slung.push(hand.slung),
+            Err(error) => {
+                hand.undo(site);
+                outcome.failed.push((hand.work.bead.id.clone(), error));
+            }
+        }
+    }
+    step("sling.6");
+    Ok(outcome)
+}
+
+/// Step 3: one fetch for all, then a worktree each.
+fn make_places(site: &Site<'_>, hands: &mut [Hand]) -> Result<()> {
+    let target = site.target();
+    if hands.iter().any(|hand| hand.work.begin != Begin::Again) {
+        Git::at(site.rig.clone_dir()).fetch_branch(&target)?;
+    }
+    hands.iter_mut().try_for_each(|hand| hand.make_place(site))
+}
+
+/// Step 4: the beads get their polecats, all in one write; who lost a race is dropped, and the rest tried again.
+fn hook(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Result<Vec<Hand>> {
+    loop {
+        let fresh = || hands.iter().filter(|hand| hand.work.begin != Begin::Again);
+        let guards: Vec<Guard> = fresh().map(Hand::guard).collect();
+        let changes: Vec<Change> = fresh().map(Hand::change).collect();
+        if changes.is_empty() {
+            return Ok(hands);
+        }
+        match site.store.write(&guards, &changes) {
+            Ok(Written::Done(_)) => {
+                hands.iter_mut().for_each(Hand::hooked);
+                return Ok(hands);
+            }
+            Ok(Written::Refused(guard, found)) => {
+                let holder = found.and_then(|bead| bead.assignee).unwrap_or_else(|| "somebody".into());
+                let Some(lost) = hands.iter().position(|hand| hand.work.bead.id == guard.id) else {
+                    crate::fail!("the store refused a bead that was not slung: {}", guard.id);
+                };
+                let mut hand = hands.remove(lost);
+                hand.undo(site);
+                outcome.failed.push((guard.id.clone(), begin::taken(&guard.id, &holder).into()));
+            }
+            Err(error) => {
+                hands.iter_mut().rev().for_each(|hand| hand.undo(site));
+                return Err(error);
+            }
+        }
+    }
+}
+
+impl Site<'_> {
+    /// The branch that work lands on.
+    pub fn target(&self) -> String {
+        crate::config::target(self.settings)
+    }
+
+    /// Makes the bead of a new title; gives its id. A title of several lines becomes one, the rest its description.
+    ///
+    /// # Errors
+    /// When the store refuses it.
+    pub fn create(&self, title: &str) -> Result<String> {
+        let mut bead = new_bead(title);
+        bead.issue_type = "task".into();
+        match self.store.write(&[], &[Change::Create(Box::new(bead))])? {
+            Written::Done(ids) => match ids.into_iter().next() {
+                Some(id) => Ok(id),
+                None => crate::fail!("the store made no bead for '{title}'"),
+            },
+            Written::Refused(..) => crate::fail!("the store made no bead for '{title}'"),
+        }
+    }
+}
+
+/// The longest title a store of bd's takes, in characters.
+const TITLE: usize = 500;
+
+/// A bead from a title as typed: one line of at most 500 characters; what is beyond goes into the description too.
+pub fn new_bead(title: &str) -> NewBead {
+    let line = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let short: String = line.chars().take(TITLE).collect();
+    let whole = short == title.trim();
+    NewBead {
+        title: short,
+        description: if whole { String::new() } else { title.to_string() },
+        ..NewBead::default()
+    }
+}
+
+/// The change that gives a bead to a polecat.
+fn hooking(id: &str, address: &Address) -> Change {
+    Change::Update(
+        id.into(),
+        Box::new(Patch {
+            status: Some(bead_words::HOOKED.into()),
+            assignee: Some(Some(address.to_string())),
+            ..Patch::default()
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_one_line_and_nothing_typed_is_lost() {
+        assert_eq!(new_bead("Fix it").title, "Fix it");
+        assert_eq!(new_bead("Fix it").description, "");
+        let two = new_bead("Fix it\nby noon");
+        assert_eq!((two.title.as_str(), two.description.as_str()), ("Fix it by noon", "Fix it\nby noon"));
+        let long = "x".repeat(600);
+        assert_eq!(new_bead(&long).title.len(), TITLE);
+        assert_eq!(new_bead(&long).description, long);
+    }
+}

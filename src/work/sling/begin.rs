@@ -1,0 +1,346 @@
+//! Steps 1 and 2 of sling: what the look allows, and the names.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::hand::Hand;
+use super::{Order, Site};
+use crate::address::{Address, Role};
+use crate::beads::{Bead, Filter, words};
+use crate::config::{self, ResolvedRole};
+use crate::failure::Failure;
+use crate::mux::{Session, Snapshot};
+use crate::plan::place::Place;
+use crate::plan::ready::{Begin, Facts, begin};
+use crate::programs::git::Git;
+use crate::work::around::{Around, polecat};
+use crate::work::names::{self, Reservation};
+use crate::work::patrol;
+use crate::work::request::Request;
+use crate::work::scene::Scene;
+
+/// One bead that can be slung.
+pub struct Work {
+    /// The bead, as it was read.
+    pub bead: Bead,
+    /// How its polecat begins.
+    pub begin: Begin,
+    /// The commit an earlier attempt is kept at.
+    pub kept: Option<String>,
+    /// The polecat's role and runtime.
+    pub role: ResolvedRole,
+    /// The polecat that has it already, its name in hand.
+    pub claim: Option<Reservation>,
+    /// The name of that polecat.
+    pub name: Option<String>,
+    /// That polecat's ended session.
+    pub ended: Option<Session>,
+    /// What was seen of the sessions.
+    pub sessions: Snapshot,
+}
+
+/// Step 1: reads the beads and decides for each. Beads that have a polecat without a session are taken in hand before
+/// anything is looked at, so that two commands never start one polecat twice.
+pub fn decide(site: &Site<'_>, order: &Order) -> Result<Vec<Work>> {
+    let mut around = Around::read(site.store.as_ref(), &order.beads)?;
+    for id in &order.beads {
+        around.bead(id)?;
+    }
+    let claims: Vec<Option<Claim>> =
+        order.beads.iter().map(|id| around.beads.get(id).and_then(|bead| claim(site, order, bead))).collect();
+    if claims.iter().any(Option::is_some) {
+        around = Around::read(site.store.as_ref(), &order.beads)?;
+    }
+    let sessions = site.mux.look()?;
+    let mut works = Vec::new();
+    let mut refused: Vec<Failure> = Vec::new();
+    for (id, claim) in order.beads.iter().zip(claims) {
+        let bead = around.bead(id)?;
+        match decide_one(site, order, &around, bead, &sessions, claim)? {
+            Ok(work) => works.push(work),
+            Err(failure) => refused.push(failure),
+        }
+    }
+    match refused.len() {
+        0 => Ok(works),
+        1 => Err(refused.remove(0).into()),
+        _ => {
+            let list: Vec<String> = refused.iter().map(|failure| format!("\n  {failure}")).collect();
+            let hint = "nothing was slung; leave those out, or see what is ready with: gt bd ready";
+            Err(Failure::new(format!("{} beads cannot be slung:{}", refused.len(), list.concat()))
+                .hint(hint)
+                .into())
+        }
+    }
+}
+
+/// A polecat's name taken in hand, or that another command has it.
+enum Claim {
+    Ours(Reservation),
+    Others,
+    /// The bead names a polecat that has no reservation.
+    Nobodys,
+}
+
+fn claim(site: &Site<'_>, order: &Order, bead: &Bead) -> Option<Claim> {
+    let Some(Address::Polecat(rig, name)) = polecat(bead) else { return None };
+    let hooked = bead.status == words::HOOKED;
+    let begun = bead.status == words::IN_PROGRESS && order.allowed.resume;
+    if rig != site.rig.name || !(hooked || begun) || bead.has_label(words::LABEL_SUBMITTED) {
+        return None;
+    }
+    names::holder(site.rig, &name).map_or(Some(Claim::Nobodys), |_| {
+        // A look at a name holds it for a moment too: only who keeps it counts.
+        for _ in 0..10 {
+            if let Ok(reservation) = names::claim(site.rig, &name) {
+                return Some(Claim::Ours(reservation));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Some(Claim::Others)
+    })
+}
+
+fn decide_one(
+    site: &Site<'_>,
+    order: &Order,
+    around: &Around,
+    bead: &Bead,
+    sessions: &Snapshot,
+    claim: Option<Claim>,
+) -> Result<Result<Work, Failure>> {
+    let place = around.place(bead, site.town, sessions);
+    let rework = bead.has_label(words::LABEL_REWORK);
+    let open = !matches!(place, Place::Hooked | Place::Crashed | Place::Working | Place::Submitted);
+    let kept = if open && (rework || order.allowed.resume) { kept(site, bead)? } else { None };
+    let facts = Facts {
+        bead,
+        place,
+        blockers: &around.waits_for(bead),
+        kept: kept.is_some(),
+        in_hand: matches!(claim, Some(Claim::Others)),
+    };
+    let begin = match begin(&facts, order.allowed) {
+        Ok(begin) => begin,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let holder = polecat(bead).filter(|_| begin == Begin::Again);
+    if let (Some(wanted), Some(holder)) = (&order.name, &holder)
+        && holder.name() != wanted
+    {
+        return Ok(Err(Failure::new(format!("{} is taken by {holder}", bead.id))
+            .hint(format!("go on there: gt sling --resume {} {holder}", bead.id))));
+    }
+    let mut sources = site.sources.clone();
+    if let Some(agent) = &order.agent {
+        sources.flags.push(("polecat.agent".into(), agent.clone()));
+    }
+    let role = config::role(&sources, Role::Polecat, &order.presets, Some(bead))?;
+    let of = holder.as_ref().and_then(|holder| sessions.of(&site.town.mark(), &holder.to_string()));
+    let claim = match claim {
+        Some(Claim::Ours(reservation)) if begin == Begin::Again => Some(reservation),
+        _ => None,
+    };
+    Ok(Ok(Work {
+        bead: bead.clone(),
+        begin,
+        kept,
+        role,
+        claim,
+        name: holder.map(|holder| holder.name().to_string()).or_else(|| order.name.clone()),
+        ended: of.cloned(),
+        sessions: sessions.clone(),
+    }))
+}
+
+/// The commit where an earlier attempt of a bead is kept in the canonical clone: its recovery ref, or what its last
+/// request handed over.
+fn kept(site: &Site<'_>, bead: &Bead) -> Result<Option<String>> {
+    let git = Git::at(site.rig.clone_dir());
+    if let Some(name) = bead.meta(words::META_RECOVERY)
+        && let Some(commit) = git.commit_of(name)?
+    {
+        return Ok(Some(commit));
+    }
+    let statuses = [words::OPEN, words::IN_PROGRESS, words::CLOSED].map(Into::into).to_vec();
+    let filter = Filter { types: vec![words::MERGE_REQUEST.into()], statuses, ..Filter::default() };
+    let requests = site.store.list(&filter)?;
+    let last = requests
+        .iter()
+        .filter_map(Request::from_bead)
+        .filter(|request| request.bead == bead.id)
+        .max_by(|a, b| (a.attempt, &a.created).cmp(&(b.attempt, &b.created)));
+    match last {
+        Some(request) => git.commit_of(&request.commit),
+        None => Ok(None),
+    }
+}
+
+/// Step 2: the limit, and a name and an instance id for each. One command of a rig at a time counts and reserves.
+pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>) -> Result<Vec<Hand>> {
+    if let Some(work) = works.first() {
+        free_leftovers(site, &work.sessions)?;
+    }
+    let dir = site.rig.names_dir();
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let lock = dir.join(".lock");
+    let failed = || format!("cannot lock {}", lock.display());
+    let file = File::options().write(true).create(true).truncate(false).open(&lock).with_context(failed)?;
+    file.lock().with_context(failed)?;
+    let mut turns = Vec::new();
+    for work in &works {
+        turns.push(if work.claim.is_none() { Some(Turn::take(site, &work.bead.id)?) } else { None });
+    }
+    if let Err(full) = check_limit(site, &works) {
+        still_as_read(site, &works)?;
+        return Err(full);
+    }
+    let mut hands: Vec<Hand> = Vec::new();
+    for (mut work, turn) in works.into_iter().zip(turns) {
+        let reservation = match work.claim.take() {
+            Some(reservation) => Ok(reservation),
+            None => {
+                let wanted = work.name.as_deref().or(order.name.as_deref());
+                names::reserve(site.rig, &work.role.settings.names, wanted, &names::new_instance())
+            }
+        };
+        match reservation {
+            Ok(reservation) => {
+                if let Some(turn) = &turn {
+                    turn.sign(&format!("{}/{}", site.rig.name, reservation.name));
+                }
+                hands.push(Hand::new(site, work, reservation, turn));
+            }
+            Err(error) => {
+                hands.iter_mut().rev().for_each(|hand| hand.undo(site));
+                return Err(error);
+            }
+        }
+    }
+    Ok(hands)
+}
+
+/// A bead that is being slung: a locked file beside the names, signed with the polecat. So of many slings of one bead
+/// all but one know at once that it is taken, and by whom. What a kill leaves is an unlocked file.
+pub struct Turn {
+    path: PathBuf,
+    file: File,
+}
+
+impl Turn {
+    fn take(site: &Site<'_>, id: &str) -> Result<Turn> {
+        let path = site.rig.names_dir().join(format!(".bead-{id}"));
+        let failed = || format!("cannot open {}", path.display());
+        let file =
+            File::options().write(true).create(true).truncate(false).open(&path).with_context(failed)?;
+        if file.try_lock().is_ok() {
+            return Ok(Turn { path, file });
+        }
+        let holder = std::fs::read_to_string(&path).unwrap_or_default();
+        let holder = if holder.is_empty() { "another command" } else { holder.trim() };
+        Err(taken(id, holder).into())
+    }
+
+    fn sign(&self, address: &str) {
+        use std::io::Write;
+        // Only makes a message better.
+        let _ = self.file.set_len(0).and_then(|()| (&self.file).write_all(address.as_bytes()));
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Why a bead cannot be had.
+pub fn taken(id: &str, holder: &str) -> Failure {
+    Failure::new(format!("{id} is taken by {holder}")).hint(format!("look at it with: gt bd show {id}"))
+}
+
+/// A full rig may be full of the very polecat that took the bead a moment ago: then that is what is said.
+fn still_as_read(site: &Site<'_>, works: &[Work]) -> Result<()> {
+    let ids = works.iter().map(|work| work.bead.id.clone()).collect();
+    for now in site.store.list(&Filter { ids, ..Filter::default() })? {
+        let read = works.iter().find(|work| work.bead.id == now.id);
+        if let Some(holder) = &now.assignee
+            && read.is_some_and(|read| read.bead.assignee != now.assignee)
+        {
+            return Err(taken(&now.id, holder).into());
+        }
+    }
+    Ok(())
+}
+
+fn check_limit(site: &Site<'_>, works: &[Work]) -> Result<()> {
+    let new = works.iter().filter(|work| work.claim.is_none()).count();
+    let Some(work) = works.iter().find(|work| work.claim.is_none()) else { return Ok(()) };
+    let limit = site.rig.config.max_workers.unwrap_or(work.role.settings.max_workers);
+    let taken = names::taken(site.rig)?.len();
+    if limit > 0 && taken + new > limit {
+        let rig = &site.rig.name;
+        let free = limit.saturating_sub(taken);
+        let message = if new == 1 {
+            format!("the rig {rig} is full: {taken} of {limit} polecats are there")
+        } else {
+            format!("the rig {rig} has room for {free} of {new} beads: {taken} of {limit} polecats are there")
+        };
+        let hint = format!(
+            "wait, end one with: gt polecat release {rig}/NAME; or raise max_workers in {rig}/config.json"
+        );
+        return Err(Failure::new(message).hint(hint).into());
+    }
+    Ok(())
+}
+
+/// Frees names that a killed command left, and those of polecats whose work is handed over and whose session is gone.
+fn free_leftovers(site: &Site<'_>, sessions: &Snapshot) -> Result<()> {
+    if sessions.unknown.is_some() {
+        return Ok(());
+    }
+    let town = site.town.mark();
+    let mut left: Vec<(String, String)> = names::taken(site.rig)?.into_iter().collect();
+    left.retain(|(name, _)| {
+        let address = Address::Polecat(site.rig.name.clone(), name.clone());
+        sessions.of(&town, &address.to_string()).is_none() && !names::in_hand(site.rig, name)
+    });
+    if left.is_empty() {
+        return Ok(());
+    }
+    let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
+    let held = site.store.list(&Filter { statuses, ..Filter::default() })?;
+    left.retain(|(name, _)| {
+        let address = format!("{}/{name}", site.rig.name);
+        !held
+            .iter()
+            .any(|bead| bead.assignee.as_deref() == Some(&address) && !bead.has_label(words::LABEL_SUBMITTED))
+    });
+    if left.is_empty() {
+        return Ok(());
+    }
+    let scene = Scene::look(site.town, site.rig, site.mux, site.sources.clone())?;
+    for (name, instance) in left {
+        patrol::patrol(&scene, Some((&name, &instance)), false)?;
+    }
+    Ok(())
+}
+
+/// The names that [`reserve`] would give, for a plan.
+pub fn names_to_come(site: &Site<'_>, order: &Order, works: &[Work]) -> Result<Vec<String>> {
+    check_limit(site, works)?;
+    let mut taken = names::taken(site.rig)?;
+    let mut names = Vec::new();
+    for work in works {
+        let free = |name: &&String| !taken.contains_key(*name) && !site.rig.polecat_dir(name).exists();
+        let wanted = work.name.clone().or_else(|| order.name.clone());
+        let next = work.role.settings.names.iter().find(free).cloned();
+        let name = wanted.or(next).unwrap_or_else(|| "(the next name)".into());
+        taken.insert(name.clone(), String::new());
+        names.push(name);
+    }
+    Ok(names)
+}

@@ -1,0 +1,220 @@
+//! Steps 3 to 6 of sling for one bead, and their undoing.
+
+use anyhow::Result;
+
+use super::begin::{Turn, Work};
+use super::{Site, Slung, hooking};
+use crate::address::Address;
+use crate::beads::{Change, Guard, Patch, words};
+use crate::config::schema::{Multiplexer, Prompt};
+use crate::mux::deliver::{Delivery, deliver};
+use crate::mux::none::None as Minimal;
+use crate::mux::{Mux, Spec, Started};
+use crate::plan::ready::Begin;
+use crate::programs::git::Git;
+use crate::work::agent::{self, Agent};
+use crate::work::names::{self, Reservation};
+use crate::work::{prompt, step, worktree};
+
+/// A bead on its way to a polecat, with what was done for it so far.
+pub struct Hand {
+    /// The bead and how it begins.
+    pub work: Work,
+    /// What is told of it.
+    pub slung: Slung,
+    address: Address,
+    reservation: Reservation,
+    _turn: Option<Turn>,
+    made: bool,
+    hooked: bool,
+}
+
+/// What would be told of a bead that gets this name.
+pub fn planned(site: &Site<'_>, work: &Work, name: &str) -> Result<Slung> {
+    let address = Address::Polecat(site.rig.name.clone(), name.into());
+    let branch = worktree::branch(name, &work.bead.id);
+    let worktree = site.rig.polecat_dir(name).to_string_lossy().into_owned();
+    let target = site.target();
+    let base = match (&work.kept, work.begin) {
+        (Some(commit), Begin::Earlier) => commit.clone(),
+        _ => format!("origin/{target}"),
+    };
+    let start = prompt::Start { again: work.begin == Begin::Again, target, conflicts: Vec::new() };
+    let takes_one = work.role.runtime.prompt != Prompt::None;
+    Ok(Slung {
+        bead: work.bead.id.clone(),
+        title: work.bead.title.clone(),
+        begin: match work.begin {
+            Begin::Fresh => "fresh",
+            Begin::Earlier => "earlier",
+            Begin::Again => "again",
+        },
+        branch,
+        base,
+        worktree,
+        agent: work.role.agent.clone(),
+        presets: work.role.presets.clone(),
+        session: address.session_name(),
+        prompt: if takes_one { prompt::polecat(&address, &work.bead, &start) } else { String::new() },
+        address: address.to_string(),
+        ..Slung::default()
+    })
+}
+
+impl Hand {
+    /// A bead with its polecat's name.
+    pub fn new(site: &Site<'_>, work: Work, reservation: Reservation, turn: Option<Turn>) -> Hand {
+        let address = Address::Polecat(site.rig.name.clone(), reservation.name.clone());
+        let slung = planned(site, &work, &reservation.name).unwrap_or_default();
+        Hand { work, slung, address, reservation, _turn: turn, made: false, hooked: false }
+    }
+
+    fn wanted<'a>(&'a self, site: &Site<'a>, base: &'a str) -> worktree::Wanted<'a> {
+        worktree::Wanted {
+            rig: site.rig,
+            name: &self.reservation.name,
+            branch: &self.slung.branch,
+            base,
+            sandbox: self.work.role.settings.sandbox,
+            rules: &site.settings.worktree,
+            hooks: self.work.role.runtime.hooks.as_deref(),
+        }
+    }
+
+    /// Step 3: the worktree on its branch, prepared.
+    pub fn make_place(&mut self, site: &Site<'_>) -> Result<()> {
+        let target = format!("refs/remotes/origin/{}", site.target());
+        let kept = self.work.kept.clone();
+        let base = match (&kept, self.work.begin) {
+            (Some(commit), Begin::Earlier) => commit.as_str(),
+            _ => &target,
+        };
+        let path = site.rig.polecat_dir(&self.reservation.name);
+        if self.work.begin == Begin::Again && path.join(".git").exists() {
+            return Ok(());
+        }
+        self.made = self.work.begin != Begin::Again;
+        let made = match self.work.begin {
+            Begin::Again => worktree::restore(&self.wanted(site, base)),
+            _ => worktree::make(&self.wanted(site, base)),
+        };
+        let path = made?;
+        if self.work.begin == Begin::Earlier {
+            let git = Git::at(&path);
+            if !git.rebase(&target)? {
+                self.slung.conflicts = git.conflicts()?;
+            }
+        }
+        worktree::prepare(&self.wanted(site, base), &path)
+    }
+
+    /// Step 4, what must hold: the bead is as it was read.
+    pub fn guard(&self) -> Guard {
+        let bead = &self.work.bead;
+        let hold = (!bead.has_label(words::LABEL_HOLD)).then(|| words::LABEL_HOLD.to_string());
+        let lacks_labels = hold.into_iter().chain([words::LABEL_SUBMITTED.to_string()]).collect();
+        Guard {
+            id: bead.id.clone(),
+            statuses: vec![bead.status.clone()],
+            assignee: Some(bead.assignee.clone()),
+            lacks_labels,
+            has_labels: Vec::new(),
+        }
+    }
+
+    /// Step 4, the change.
+    pub fn change(&self) -> Change {
+        hooking(&self.work.bead.id, &self.address)
+    }
+
+    /// Step 4 is done.
+    pub fn hooked(&mut self) {
+        self.hooked = self.work.begin != Begin::Again;
+    }
+
+    /// Steps 5 and 6: the session and the first prompt.
+    pub fn start(&mut self, site: &Site<'_>) -> Result<()> {
+        let start = prompt::Start {
+            again: self.work.begin == Begin::Again,
+            target: site.target(),
+            conflicts: self.slung.conflicts.clone(),
+        };
+        let prompt = prompt::polecat(&self.address, &self.work.bead, &start);
+        let path = site.rig.polecat_dir(&self.reservation.name);
+        let spec = agent::spec(&Agent {
+            town: site.town,
+            rig: Some(site.rig),
+            address: &self.address,
+            role: &self.work.role,
+            instance: &self.reservation.instance,
+            bead: Some(&self.work.bead),
+            cwd: &path,
+            branch: &self.slung.branch,
+            env: site.env,
+            prompt: &prompt,
+        })?;
+        let started = self.start_session(site, &spec)?;
+        step("sling.5");
+        self.slung.session = started.name.clone();
+        self.slung.by_hand = started.by_hand.clone();
+        if self.work.role.runtime.prompt == Prompt::Paste && started.by_hand.is_none() {
+            self.slung.unconfirmed = self.deliver(site, &started.pane, &prompt);
+        }
+        if self.work.role.runtime.prompt != Prompt::None {
+            self.slung.prompt = prompt;
+        }
+        Ok(())
+    }
+
+    /// Step 6 for a runtime that is told by pasting. Gives why the prompt was not seen to arrive: the agent runs all
+    /// the same, and `gt prime` tells it what the prompt would have.
+    fn deliver(&self, site: &Site<'_>, pane: &str, prompt: &str) -> Option<String> {
+        match deliver(site.mux, pane, &self.work.role.runtime, prompt) {
+            Ok(Delivery::Delivered) => None,
+            Ok(Delivery::Queued) => Some("the agent was not ready for text".into()),
+            Ok(Delivery::Unconfirmed) => Some("the screen does not show that it was taken".into()),
+            Err(error) => Some(format!("{error:#}")),
+        }
+    }
+
+    fn start_session(&mut self, site: &Site<'_>, spec: &Spec) -> Result<Started> {
+        let mut sessions = self.work.sessions.clone();
+        if let Some(ended) = &self.work.ended {
+            site.mux.stop(&[&ended.id])?;
+            sessions.sessions.retain(|session| session.id != ended.id);
+        }
+        if self.work.role.settings.multiplexer == Multiplexer::None {
+            return Minimal::new("multiplexer = \"none\"").start(spec, &sessions);
+        }
+        site.mux.start(spec, &sessions)
+    }
+
+    /// Takes back what was done, in reverse. What cannot be taken back is left for the next patrol, which finds it
+    /// as it finds what a kill leaves.
+    pub fn undo(&mut self, site: &Site<'_>) {
+        if std::mem::take(&mut self.hooked) {
+            let bead = &self.work.bead;
+            let patch = Patch {
+                status: Some(bead.status.clone()),
+                assignee: Some(bead.assignee.clone()),
+                ..Patch::default()
+            };
+            let guard = Guard {
+                id: bead.id.clone(),
+                statuses: vec![words::HOOKED.into()],
+                assignee: Some(Some(self.address.to_string())),
+                ..Guard::default()
+            };
+            let _ = site.store.write(&[guard], &[Change::Update(bead.id.clone(), Box::new(patch))]);
+        }
+        if std::mem::take(&mut self.made) {
+            let base = format!("refs/remotes/origin/{}", site.target());
+            if worktree::remove(&self.wanted(site, &base)).is_err() {
+                return;
+            }
+        }
+        if self.work.begin != Begin::Again {
+            let _ = names::release(site.rig, &self.reservation.name, &self.reservation.instance);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `gt unsling`, `gt hold`, `gt unhold`: work is taken back, kept back, let go.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::address::Address;
+use crate::beads::{Bead, Change, Guard, Patch, Store, Written, words};
+use crate::config::Sources;
+use crate::failure::Failure;
+use crate::mux::Mux;
+use crate::plan::place::Place;
+use crate::town::{Rig, Town};
+use crate::work::around::{Around, polecat};
+use crate::work::ending;
+use crate::work::scene::Scene;
+
+/// Where a bead is taken back.
+pub struct Site<'a> {
+    /// The town.
+    pub town: &'a Town,
+    /// The rig.
+    pub rig: &'a Rig,
+    /// Where its settings come from.
+    pub sources: Sources,
+    /// What keeps sessions.
+    pub mux: &'a dyn Mux,
+    /// The rig's store.
+    pub store: Box<dyn Store>,
+}
+
+/// A bead that was given back, or would be.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unslung {
+    /// The bead.
+    pub bead: String,
+    /// Who had it.
+    pub from: String,
+    /// The ref that keeps its commits, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<String>,
+}
+
+/// Gives a bead back (place "released"). With `force` also while its agent works; what is not committed is kept under
+/// the recovery ref as well.
+///
+/// # Errors
+/// When nobody has it, its work waits in the queue, or its agent works: nothing is changed then.
+pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unslung> {
+    let around = Around::read(site.store.as_ref(), &[id.to_string()])?;
+    let bead = around.bead(id)?;
+    let sessions = site.mux.look()?;
+    let holder = check(bead, around.place(bead, site.town, &sessions), force)?;
+    let mut unslung = Unslung { bead: id.into(), from: holder.clone(), recovery: None };
+    if dry {
+        return Ok(unslung);
+    }
+    if let Some(Address::Polecat(rig, name)) = polecat(bead)
+        && rig == site.rig.name
+    {
+        let scene = Scene::look(site.town, site.rig, site.mux, site.sources.clone())?;
+        if scene.names().contains(&name) {
+            unslung.recovery = ending::release(&scene, &name, force)?;
+            return Ok(unslung);
+        }
+    }
+    let patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };
+    write(site.store.as_ref(), &[as_read(bead)], &[Change::Update(id.into(), Box::new(patch))])?;
+    Ok(unslung)
+}
+
+fn check(bead: &Bead, place: Place, force: bool) -> Result<String, Failure> {
+    let id = &bead.id;
+    let holder = bead.assignee.clone().unwrap_or_else(|| "nobody".into());
+    match place {
+        Place::Submitted => Err(Failure::new(format!("the work on {id} waits to be merged"))
+            .hint("take it out of the queue with: gt merge-queue reject REQUEST")),
+        Place::Unknown => Err(Failure::new(format!("{id} is with {holder}, whose session cannot be seen"))
+            .hint("ask tmux: gt session list")),
+        Place::Working if !force => Err(Failure::new(format!("{holder} is at work on {id}"))
+            .hint(format!("take it back all the same, its work is kept: gt unsling --force {id}"))),
+        Place::Taken if !force => Err(Failure::new(format!("{id} is with {holder}, who is no polecat"))
+            .hint(format!("take it back all the same: gt unsling --force {id}"))),
+        Place::Working | Place::Taken | Place::Hooked | Place::Crashed => Ok(holder),
+        _ => Err(Failure::new(format!("nobody has {id}: it is {}", place.as_str()))
+            .hint(format!("look at it with: gt bd show {id}"))),
+    }
+}
+
+/// Keeps beads from being slung, or lets them go. Gives the ids that changed.
+///
+/// # Errors
+/// A bead that is closed or that somebody has: then none is changed.
+pub fn hold(store: &dyn Store, ids: &[String], hold: bool, dry: bool) -> Result<Vec<String>> {
+    let around = Around::read(store, ids)?;
+    let (mut guards, mut changes, mut changed) = (Vec::new(), Vec::new(), Vec::new());
+    for id in ids {
+        let bead = around.bead(id)?;
+        if bead.has_label(words::LABEL_HOLD) == hold {
+            continue;
+        }
+        if hold {
+            can_be_held(bead, around.open_request(id).is_some())?;
+        }
+        let label = vec![words::LABEL_HOLD.to_string()];
+        let patch = if hold {
+            Patch { add_labels: label, ..Patch::default() }
+        } else {
+            Patch { remove_labels: label, ..Patch::default() }
+        };
+        guards.push(as_read(bead));
+        changes.push(Change::Update(id.clone(), Box::new(patch)));
+        changed.push(id.clone());
+    }
+    if !dry && !changes.is_empty() {
+        write(store, &guards, &changes)?;
+    }
+    Ok(changed)
+}
+
+fn can_be_held(bead: &Bead, requested: bool) -> Result<(), Failure> {
+    let id = &bead.id;
+    if bead.is_closed() {
+        return Err(
+            Failure::new(format!("{id} is closed")).hint(format!("open it again with: gt bd reopen {id}"))
+        );
+    }
+    if requested || bead.has_label(words::LABEL_SUBMITTED) {
+        return Err(Failure::new(format!("the work on {id} waits to be merged"))
+            .hint("look at the queue with: gt merge-queue list"));
+    }
+    match &bead.assignee {
+        Some(holder) => Err(Failure::new(format!("{id} is taken by {holder}"))
+            .hint(format!("take it back first: gt unsling {id}"))),
+        None => Ok(()),
+    }
+}
+
+fn as_read(bead: &Bead) -> Guard {
+    Guard {
+        id: bead.id.clone(),
+        statuses: vec![bead.status.clone()],
+        assignee: Some(bead.assignee.clone()),
+        ..Guard::default()
+    }
+}
+
+fn write(store: &dyn Store, guards: &[Guard], changes: &[Change]) -> Result<()> {
+    match store.write(guards, changes)? {
+        Written::Done(_) => Ok(()),
+        Written::Refused(guard, _) => {
+            crate::fail!("{} changed meanwhile", guard.id; "look at it with: gt bd show {}", guard.id)
+        }
+    }
+}
