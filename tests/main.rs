@@ -2,6 +2,7 @@
 
 mod beads;
 mod common;
+mod config;
 mod docs;
 mod install;
 mod man;

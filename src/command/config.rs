@@ -11,6 +11,7 @@ use crate::config::explain::{self, explain};
 use crate::config::{self, Origin, Settings, Sources};
 use crate::failure::Exit;
 use crate::report;
+use crate::town::discover::locate;
 
 /// Runs it.
 ///
@@ -72,9 +73,7 @@ pub(super) fn sources(ctx: &Ctx, rig: Option<&str>) -> Result<Sources> {
     let town = match ctx.town() {
         Ok(town) => town,
         // Elsewhere is a fine place to look at one's own settings; a broken town is not.
-        Err(error) if rig.is_none() && error.to_string().starts_with("not in a town") => {
-            return Ok(Sources::from_env(&ctx.env));
-        }
+        Err(_) if rig.is_none() && nowhere(ctx) => return Ok(Sources::from_env(&ctx.env)),
         Err(error) => return Err(error),
     };
     let here = ctx.var("GT_RIG").map(str::to_string).or_else(|| super::rig_of_path(&town, &ctx.dir));
@@ -83,6 +82,11 @@ pub(super) fn sources(ctx: &Ctx, rig: Option<&str>) -> Result<Sources> {
         None => None,
     };
     Ok(ctx.sources(&town, rig.as_ref()))
+}
+
+/// Whether this folder is in no town, and nobody named one.
+fn nowhere(ctx: &Ctx) -> bool {
+    ctx.var("GT_TOWN_ROOT").is_none() && ctx.dir.is_dir() && locate(&ctx.dir).is_err()
 }
 
 /// The person's home, shown as `~`.

@@ -1,0 +1,223 @@
+//! Settings and presets, through the real program.
+
+use crate::common::World;
+
+/// The values of `gt preset explain … --json` by key, and the presets that counted.
+fn explained(world: &World, words: &[&str]) -> (serde_json::Value, serde_json::Value) {
+    let run = world.in_town(["preset", "explain", "polecat", "--json"].iter().chain(words)).ok();
+    let explain = run.json()["explain"].clone();
+    let values = explain["values"].as_array().unwrap().iter();
+    let by_key = values.map(|value| (value["key"].as_str().unwrap().to_string(), value.clone())).collect();
+    (serde_json::Value::Object(by_key), explain["presets"].clone())
+}
+
+fn worked_example() -> World {
+    let world = World::with_rig();
+    world.unset("GASTOWN_POLECAT__AGENT");
+    world.write("home/.config/gastown/presets/polecat.toml", "[polecat]\nenv = { EDITOR = \"true\" }\n");
+    world.write("town/config/presets/polecat.toml", "[polecat]\nagent = \"codex\"\ntags = [\"town\"]\n");
+    world.write(
+        "town/config/town.toml",
+        "[placement.heavy]\nwhen = { labels = [\"heavy-compute\"] }\nuse = \"remote-polecat\"\n",
+    );
+    world.set("GASTOWN_POLECAT__MAX_WORKERS", "8");
+    world
+}
+
+#[test]
+fn the_worked_example() {
+    let world = worked_example();
+    let heavy = world.bead_with("heavy", "true", &["-l", "heavy-compute"]);
+    let light = world.bead("light", "true");
+
+    let (values, presets) = explained(&world, &["--bead", &heavy]);
+    assert_eq!(presets, serde_json::json!(["polecat", "remote-polecat"]));
+    let said = |key: &str| (values[key]["value"].clone(), values[key]["from"].as_str().unwrap().to_string());
+    let town = format!("{}/town/config/presets/polecat.toml", world.real().display());
+    assert_eq!(said("polecat.agent"), ("codex".into(), town.clone()));
+    assert_eq!(said("polecat.env.EDITOR"), ("true".into(), "~/.config/gastown/presets/polecat.toml".into()));
+    let remote = "built-in remote-polecat.toml".to_string();
+    assert_eq!(said("polecat.tags"), (serde_json::json!(["town", "remote"]), remote.clone()));
+    assert_eq!(said("polecat.fugue_addr"), ("tcp://localhost:9999".into(), remote.clone()));
+    assert_eq!(said("polecat.max_workers"), (8.into(), "GASTOWN_POLECAT__MAX_WORKERS".into()));
+    assert_eq!(said("agents.codex.command").0, serde_json::json!(["codex"]));
+    let layers: Vec<&str> = values["polecat.tags"]["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer["from"].as_str().unwrap())
+        .collect();
+    assert_eq!(layers, ["built-in polecat.toml", &town, &remote]);
+
+    let (other, presets) = explained(&world, &["--bead", &light]);
+    assert_eq!(presets, serde_json::json!(["polecat"]));
+    assert_eq!(other["polecat.tags"]["value"], serde_json::json!(["town"]));
+    assert_eq!(other.get("polecat.fugue_addr"), None);
+    for key in ["polecat.agent", "polecat.env.EDITOR", "polecat.max_workers"] {
+        assert_eq!(other[key], values[key], "{key}");
+    }
+    let missing = world.in_town(["preset", "explain", "polecat", "--bead", "wy-nope"]).fails(1);
+    assert!(missing.stderr.contains("there is no bead wy-nope"), "{missing:?}");
+}
+
+#[test]
+fn one_key_shows_every_layer_and_marks_the_one_that_counts() {
+    let world = worked_example();
+    let shown = |words: &[&str]| {
+        let mut text = world.in_town(words).ok().stdout.replace(world.real().to_str().unwrap(), "WORLD");
+        // Columns are as wide as the paths of this machine.
+        while text.contains("   ") {
+            text = text.replace("   ", "  ");
+        }
+        text
+    };
+    insta::assert_snapshot!(
+        shown(&["preset", "explain", "polecat.tags", "--preset", "remote-polecat"]), @r#"
+    polecat.tags = ["town", "remote"]
+      built-in polecat.toml  []
+      WORLD/town/config/presets/polecat.toml  ["town"]
+    * built-in remote-polecat.toml  ["...", "remote"]
+    "#
+    );
+    insta::assert_snapshot!(shown(&["preset", "explain", "polecat.max_workers"]), @r"
+    polecat.max_workers = 8
+      built-in polecat.toml  4
+    * GASTOWN_POLECAT__MAX_WORKERS  8
+    ");
+    insta::assert_snapshot!(shown(&["preset", "explain", "mayor.unattended"]), @r"
+    mayor.unattended = false
+    * said by nobody: this counts then
+    ");
+    insta::assert_snapshot!(shown(&["config", "explain", "merge.strategy"]), @r#"
+    merge.strategy = "merge"
+    * built-in settings.toml  "merge"
+    "#);
+    insta::assert_snapshot!(shown(&["config", "path", "--rig", "wyvern"]), @r"
+    built-in settings.toml
+    ~/.config/gastown/config.toml
+    WORLD/town/config/town.toml
+    WORLD/town/config/tmux-socket  (absent)
+    WORLD/town/wyvern/config.json
+    ");
+    insta::assert_snapshot!(shown(&["preset", "show", "minimal"]).lines().take(6).collect::<Vec<_>>().join("\n"), @r#"
+    description = "No sessions: gt prints the command to run by hand"
+    name = "minimal"
+
+    [crew]
+    multiplexer = "none"
+    "#);
+    let list = shown(&["preset", "list"]);
+    let polecat = list.lines().find(|line| line.starts_with("polecat ")).unwrap();
+    insta::assert_snapshot!(polecat, @"polecat  A worker on one bead, in a worktree of its own  built-in polecat.toml, ~/.config/gastown/presets/polecat.toml, WORLD/town/config/presets/polecat.toml");
+}
+
+#[test]
+fn shown_settings_are_settings() {
+    let world = worked_example();
+    world.settings("[merge]\nretries = 3\n[beads]\nstore = \"embedded\"\n");
+    let shown = world.in_town(["config", "show", "--origin"]).ok().stdout;
+    assert!(shown.lines().any(|line| {
+        line.starts_with("merge.retries = 3 ") && line.ends_with("  # ~/.config/gastown/config.toml")
+    }));
+    assert!(shown.lines().all(|line| line.contains(" = ") && line.contains("  # ")));
+    world.settings(&shown);
+    assert_eq!(
+        world.in_town(["config", "show", "--json"]).ok().json()["settings"]["merge"]["retries"],
+        serde_json::json!(3)
+    );
+    assert_eq!(world.in_town(["config", "show"]).ok().stdout.lines().count(), shown.lines().count());
+}
+
+#[test]
+fn every_preset_is_right_and_a_wrong_one_fails_the_check() {
+    let world = worked_example();
+    let run = world.in_town(["preset", "check"]).ok();
+    assert!(run.stdout.lines().count() >= 11 && run.stdout.lines().all(|line| line.starts_with("ok ")));
+    world.write("town/config/presets/broken.toml", "[polecat]\nagent = \"codx\"\n");
+    let run = world.in_town(["preset", "check", "broken", "polecat"]).fails(1);
+    insta::assert_snapshot!(run.stdout.replace(world.real().to_str().unwrap(), "WORLD"), @r"
+    wrong   broken: WORLD/town/config/presets/broken.toml:2:9: polecat.agent: there is no [agents.codx]
+            hint: did you mean 'codex'?
+    ok      polecat
+    ");
+    world.write("loose.toml", "[polecat]\nagnt = \"codex\"\n");
+    let run = world.gt(["preset", "check", "./loose.toml", "--json"]).fails(1);
+    assert_eq!(run.json()["checks"][0]["hint"], "did you mean 'agent'?");
+    world.write("town/config/presets/broken.toml", "[polecat]\nagent = \"codex\"\n");
+    let all = "[placement.x]\nuse = \"broken2\"\n";
+    world.write("town/config/town.toml", all);
+    let run = world.in_town(["preset", "check"]).fails(1);
+    let wrong = run.stdout.lines().find(|line| line.starts_with("wrong")).unwrap();
+    insta::assert_snapshot!(wrong.replace(world.real().to_str().unwrap(), "WORLD"), @"wrong   settings: WORLD/town/config/town.toml:2:7: there is no preset 'broken2'");
+}
+
+#[test]
+fn broken_files_are_named_with_line_and_nothing_else_is_said() {
+    let world = World::with_rig();
+    let said = |words: &[&str]| {
+        let run = world.in_town(words).fails(1);
+        assert_eq!(run.stdout, "");
+        run.stderr.replace(world.real().to_str().unwrap(), "WORLD").replace(&world.str(""), "WORLD/")
+    };
+    world.settings("[merge]\nstratgy = \"squash\"\n");
+    insta::assert_snapshot!(said(&["config", "show"]), @r"
+    gt: WORLD/home/.config/gastown/config.toml:2:1: unknown key 'stratgy' in [merge]
+    hint: did you mean 'strategy'?
+    ");
+    world.settings("[merge]\nstrategy = squash\n");
+    insta::assert_snapshot!(said(&["preset", "explain", "mayor"]), @r#"gt: WORLD/home/.config/gastown/config.toml:2:12: not valid TOML: invalid string, expected `"`, `'`"#);
+    world.settings("");
+    world.write("town/wyvern/config.json", "{\n  \"type\": \"rig\",\n}\n");
+    insta::assert_snapshot!(said(&["config", "show", "--rig", "wyvern"]), @r"
+    gt: WORLD/town/wyvern/config.json:3:1: trailing comma
+    hint: mend it by hand; gt never overwrites a file that it cannot read
+    ");
+}
+
+#[test]
+fn outside_a_town_one_s_own_settings_are_shown_and_the_old_name_of_the_address_warns() {
+    let world = World::new();
+    world.settings("[up]\nroles = [\"crew\"]\n");
+    assert!(world.gt(["config", "show"]).ok().stdout.contains("up.roles = [\"crew\"]"));
+    world.set("GASTOWN_CCMUX_ADDR", "tcp://localhost:9999");
+    let run = world.gt(["preset", "explain", "polecat.fugue_addr"]).ok();
+    insta::assert_snapshot!(run.stdout, @r#"
+    polecat.fugue_addr = "tcp://localhost:9999"
+    * GASTOWN_CCMUX_ADDR  "tcp://localhost:9999"
+    "#);
+    insta::assert_snapshot!(run.stderr, @"warning: GASTOWN_CCMUX_ADDR is the old name of GASTOWN_FUGUE_ADDR and still counts");
+    assert_eq!(world.gt(["preset", "explain", "polecat.fugue_addr", "-q"]).ok().stderr, "");
+    world.set("GASTOWN_POLECAT_AGENT", "codex");
+    let run = world.gt(["config", "show"]).fails(1);
+    assert!(run.stderr.contains("did you mean GASTOWN_POLECAT__AGENT?"), "{run:?}");
+}
+
+/// The keys of a table of values.
+fn keys(value: serde_json::Value) -> Vec<String> {
+    value.as_object().unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn every_key_and_variable_is_in_the_guide() {
+    use gastown::config::{RoleSettings, Runtime, Settings, env, schema};
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let mut wanted: Vec<String> = env::NAMED.iter().map(|(name, _)| (*name).into()).collect();
+    let settings = serde_json::to_value(Settings::default()).unwrap();
+    for section in keys(settings.clone()) {
+        match keys(settings[&section].clone()) {
+            named if named.is_empty() && section != "tmux" => wanted.push(format!("{section}.NAME")),
+            own => wanted.extend(own.iter().map(|key| format!("{section}.{key}"))),
+        }
+    }
+    wanted.extend(keys(serde_json::to_value(RoleSettings::default()).unwrap()));
+    wanted.extend(keys(serde_json::to_value(Runtime::default()).unwrap()));
+    wanted.extend(keys(serde_json::to_value(schema::Placement::default()).unwrap()));
+    wanted.extend(gastown::config::template::NAMES.map(str::to_string));
+    for key in ["tmux.socket", "fugue_addr", "remote", "waiting", "busy", "ready", "hooks"] {
+        wanted.push(key.into());
+    }
+    let missing: Vec<String> =
+        wanted.into_iter().filter(|key| !guide.contains(&format!("`{key}`"))).collect();
+    assert_eq!(missing, Vec::<String>::new());
+}
