@@ -1,49 +1,280 @@
-//! The adapter for the real bd.
+//! The adapter for the real bd: one call for a read; for a write one look and one write, as far as the version can.
+//!
+//! | | bd 1.0 (Dolt) | before 1.0 (SQLite) |
+//! | --- | --- | --- |
+//! | read | 1 call | 1 call |
+//! | write of one change | 1 look, 1 call | 1 look, 1 call |
+//! | write of several | 1 look; what one `import` or one `batch` takes is one transaction | 1 look, 1 call a change; the same change of several beads is one |
+//! | labels taken away in a write of several | 1 call more | – |
+//! | new beads | – | 1 call more, which reads them back: 0.47 lost some |
+//! | metadata | the field `metadata` | a fenced block at the end of the description |
+//! | export | 1 call | 2: `export` leaves comments out, `show` has them |
+//!
+//! A new bead without guards, parent or dependencies needs no look. Writers that go through gt take turns by a lock
+//! beside the store. A write that is killed between its calls leaves a prefix of its changes in their given order
+//! (with 1.0: what `import` took, then what `batch` took), so callers order them to be made again.
 
-use std::path::Path;
+mod apart;
+mod read;
+mod shape;
+mod take;
+mod together;
+mod write;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{Bead, Change, Filter, Guard, Store, Written};
+use super::{Bead, Change, Filter, Guard, Store, Written, jsonl};
+use crate::failure::Failure;
+use crate::programs::bd::{Program, complaint, find, missing};
+use write::Call;
 
-/// The real bd.
-pub struct Bd {}
+pub use shape::beads as parse;
+
+/// Types of bead that gt makes and bd takes only when it is told of them.
+const CUSTOM_TYPES: &str = "message,convoy,merge-request";
+
+/// Who writes holds a lock on this file beside the store.
+const LOCK_FILE: &str = "gt.lock";
+
+/// What gt itself leaves beside the store, kept out of git.
+const OWN_FILES: &str = "\n# gt's own\ngt.lock\ngt.bd.json\n";
+
+/// A store that bd made.
+pub struct Bd {
+    program: Program,
+    dir: PathBuf,
+    actor: String,
+}
 
 impl Bd {
-    /// Opens it.
+    /// Opens the store in `dir` with the bd on PATH. bd is asked for its version when it is another one than last time.
     ///
     /// # Errors
-    /// When it cannot be opened.
-    pub fn open(dir: &Path, _prefix: &str, _actor: &str) -> Result<Bd> {
-        crate::fail!("not there yet: {}", dir.display())
+    /// When bd is not there, too old, or does not answer.
+    pub fn open(dir: &Path, _prefix: &str, actor: &str) -> Result<Bd> {
+        let dir = real(dir)?;
+        Ok(Bd { program: Program::for_store(&dir)?, dir, actor: actor.into() })
     }
 
-    /// Makes it.
+    /// Opens the store in `dir` with this bd.
     ///
     /// # Errors
-    /// When it exists or cannot be made.
-    pub fn create(dir: &Path, _prefix: &str) -> Result<()> {
-        crate::fail!("not there yet: {}", dir.display())
+    /// When `dir` does not exist.
+    pub fn with(program: Program, dir: &Path, actor: &str) -> Result<Bd> {
+        Ok(Bd { program, dir: real(dir)?, actor: actor.into() })
+    }
+
+    /// Makes a store in `dir` with the bd on PATH.
+    ///
+    /// # Errors
+    /// When bd is not there, a store is, or it cannot be made; then nothing is left.
+    pub fn create(dir: &Path, prefix: &str) -> Result<()> {
+        let path = find().ok_or_else(|| missing(dir))?;
+        Bd::create_with(&Program::probe(&path)?, dir, prefix)
+    }
+
+    /// Makes a store in `dir` with this bd.
+    ///
+    /// bd makes it in an empty folder elsewhere, and it is moved: whatever this version writes beside a store (CLAUDE.md,
+    /// AGENTS.md, git hooks, commits) is written there and goes with that folder.
+    ///
+    /// # Errors
+    /// As [`Bd::create`].
+    pub fn create_with(program: &Program, dir: &Path, prefix: &str) -> Result<()> {
+        if let Ok(kind) = super::kind_of(dir) {
+            let whose = if kind == super::Kind::Bd { "bd's" } else { "gt's own" };
+            crate::fail!("{} holds a store already, {whose}", dir.display(); "look into it with: gt bd list");
+        }
+        let scratch = tempfile::Builder::new().prefix("gt-bd-").tempdir()?;
+        let made = program.init(scratch.path(), prefix)?;
+        let words = ["config", "set", "types.custom", CUSTOM_TYPES];
+        let output = program.call(&made, "gt", words).run()?;
+        if !output.ok() {
+            crate::fail!("bd config failed: {}", complaint(&output));
+        }
+        let ignored = made.join(".gitignore");
+        let own = std::fs::read_to_string(&ignored).unwrap_or_default() + OWN_FILES;
+        std::fs::write(ignored, own)?;
+        settle(&made, dir).map_err(|error| {
+            Failure::new(format!("cannot put the store into {}: {error}", dir.display())).into()
+        })
+    }
+
+    fn run(&self, what: &str, words: &[String], stdin: Option<&str>) -> Result<String> {
+        let mut process = self.program.call(&self.dir, &self.actor, words);
+        if let Some(text) = stdin {
+            process = process.stdin(text);
+        }
+        let output = process.run()?;
+        if output.ok() {
+            return Ok(output.text());
+        }
+        Err(failure(what, &complaint(&output)))
+    }
+
+    fn read(&self, words: &[String]) -> Result<Vec<Bead>> {
+        shape::beads(&self.run("read the beads", words, None)?)
+    }
+
+    fn look(&self, ids: &[String]) -> Result<BTreeMap<String, Bead>> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let beads = self.read(&read::look(self.program.version, ids))?;
+        Ok(beads.into_iter().map(|bead| (bead.id.clone(), bead)).collect())
+    }
+
+    /// Waits for the turn to write; the lock goes with the file, also when the process is killed.
+    fn lock(&self) -> Result<File> {
+        let path = self.dir.join(LOCK_FILE);
+        let cannot = |error| Failure::new(format!("cannot write to the store: {}: {error}", path.display()));
+        let file = File::options().create(true).append(true).open(&path).map_err(cannot)?;
+        file.lock().map_err(cannot)?;
+        Ok(file)
+    }
+
+    /// Runs the calls in order; gives the ids of the beads they made, by the change that asked for them.
+    fn perform(&self, calls: &[Call]) -> Result<Vec<String>> {
+        let mut made = BTreeMap::new();
+        for call in calls {
+            let answer = match self.run("write the beads", &call.words, call.stdin.as_deref()) {
+                // An import of what is there already.
+                Err(error) if call.makes.is_empty() && error.to_string().contains("nothing to commit") => {
+                    continue;
+                }
+                other => other?,
+            };
+            let ids = write::made(call, &answer)?;
+            made.extend(call.makes.iter().copied().zip(ids));
+        }
+        let ids: Vec<String> = made.into_values().collect();
+        if !self.program.version.is_whole() && !ids.is_empty() {
+            let stored = self.look(&ids)?;
+            if let Some(lost) = ids.iter().find(|id| !stored.contains_key(*id)) {
+                let version = self.program.version;
+                crate::fail!("bd {version} said it made {lost}, and does not have it"; "use another version of bd: 0.47 is known to lose beads");
+            }
+        }
+        Ok(ids)
     }
 }
 
 impl Store for Bd {
-    fn list(&self, _filter: &Filter) -> Result<Vec<Bead>> {
-        crate::fail!("not there yet")
+    fn list(&self, filter: &Filter) -> Result<Vec<Bead>> {
+        let words = read::call(self.program.version, filter);
+        let beads = match self.read(&words) {
+            Err(error) if !filter.ids.is_empty() && is_missing(&error) => Vec::new(),
+            other => other?,
+        };
+        Ok(read::matching(beads, filter))
     }
-    fn ready(&self, _parent: Option<&str>, _limit: Option<usize>) -> Result<Vec<Bead>> {
-        crate::fail!("not there yet")
+
+    fn ready(&self, parent: Option<&str>, limit: Option<usize>) -> Result<Vec<Bead>> {
+        Ok(read::ready(self.read(&read::ready_call(self.program.version))?, parent, limit))
     }
-    fn write(&self, _guards: &[Guard], _changes: &[Change]) -> Result<Written> {
-        crate::fail!("not there yet")
+
+    fn write(&self, guards: &[Guard], changes: &[Change]) -> Result<Written> {
+        let _lock = self.lock()?;
+        let found = self.look(&write::look_ids(guards, changes))?;
+        for guard in guards {
+            let bead = found.get(&guard.id);
+            if !bead.is_some_and(|bead| guard.holds(bead)) {
+                return Ok(Written::Refused(guard.clone(), bead.cloned().map(Box::new)));
+            }
+        }
+        let calls = write::calls(self.program.version, &self.actor, &found, changes)?;
+        Ok(Written::Done(self.perform(&calls)?))
     }
+
     fn export(&self) -> Result<String> {
-        crate::fail!("not there yet")
+        let mut beads = if self.program.version.is_whole() {
+            self.read(&["export".into(), "--all".into()])?
+        } else {
+            self.read(&["export".into()])?
+        };
+        beads.sort_by(|a, b| a.id.cmp(&b.id));
+        if !self.program.version.is_whole() && !beads.is_empty() {
+            let ids = beads.iter().map(|bead| bead.id.clone()).collect();
+            let shown = self.list(&Filter { ids, ..Filter::default() })?;
+            let mut comments: BTreeMap<_, _> =
+                shown.into_iter().map(|bead| (bead.id, bead.comments)).collect();
+            for bead in &mut beads {
+                bead.comments = comments.remove(&bead.id).unwrap_or_default();
+            }
+        }
+        Ok(jsonl::render(&beads))
     }
-    fn import(&self, _jsonl: &str) -> Result<(usize, usize)> {
-        crate::fail!("not there yet")
+
+    fn import(&self, text: &str) -> Result<(usize, usize)> {
+        let lines = jsonl::parse(text)?;
+        let _lock = self.lock()?;
+        let own = self.list(&Filter { all: true, ..Filter::default() })?;
+        let own: BTreeMap<String, Bead> = own.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
+        let taken = take::take_in(self.program.version, &own, lines)?;
+        self.perform(&taken.calls)?;
+        Ok((taken.added, taken.changed))
     }
+
     fn kind(&self) -> String {
-        "bd".into()
+        format!("bd {}", self.program.version)
     }
+}
+
+/// The folder itself: a rig's `.beads` may be a link, and bd works beside the store.
+fn real(dir: &Path) -> Result<PathBuf> {
+    dir.canonicalize()
+        .map_err(|error| Failure::new(format!("no store of beads in {}: {error}", dir.display())).into())
+}
+
+fn failure(what: &str, said: &str) -> anyhow::Error {
+    let failure = Failure::new(format!("cannot {what}: bd: {said}"));
+    let lower = said.to_lowercase();
+    if lower.contains("invalid issue type") {
+        return failure
+            .hint(format!("let the store take gt's types: bd config set types.custom \"{CUSTOM_TYPES}\""))
+            .into();
+    }
+    if lower.contains("no beads database") || lower.contains("no active beads workspace") {
+        return failure.hint("look at the town with: gt doctor").into();
+    }
+    failure.into()
+}
+
+/// Whether bd failed only because none of the ids exists.
+fn is_missing(error: &anyhow::Error) -> bool {
+    let text = error.to_string();
+    text.contains("no issue found") || text.contains("no issues found")
+}
+
+/// Moves what was made in `from` to `to`, which may exist and be empty or hold files of its own.
+fn settle(from: &Path, to: &Path) -> std::io::Result<()> {
+    let parent = to.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent)?;
+    // First whole on the same disk, then in place by renaming alone.
+    let beside = tempfile::Builder::new().prefix(".beads-new-").tempdir_in(parent)?;
+    let whole = beside.path().join(".beads");
+    if std::fs::rename(from, &whole).is_err() {
+        copy(from, &whole)?;
+    }
+    if std::fs::rename(&whole, to).is_ok() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(&whole)? {
+        let entry = entry?;
+        std::fs::rename(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let (entry, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name())))?;
+        if entry.is_dir() { copy(&entry, &to)? } else { std::fs::copy(&entry, &to).map(drop)? }
+    }
+    Ok(())
 }

@@ -35,8 +35,14 @@ pub fn parse(text: &str) -> Result<Vec<Bead>> {
 }
 
 fn parse_line(line: &str) -> Result<Option<Bead>> {
-    let mut fields: Map<String, Value> =
-        serde_json::from_str(line).map_err(|error| anyhow!("no JSON object: {error}"))?;
+    from_fields(serde_json::from_str(line).map_err(|error| anyhow!("no JSON object: {error}"))?)
+}
+
+/// The bead of one JSON object; `None` when it is marked as something else.
+///
+/// # Errors
+/// What keeps it from being a bead.
+pub fn from_fields(mut fields: Map<String, Value>) -> Result<Option<Bead>> {
     if fields.get("_type").is_some_and(|kind| kind != "issue") {
         return Ok(None);
     }

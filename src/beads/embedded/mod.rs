@@ -5,7 +5,7 @@
 
 mod read;
 mod schema;
-mod write;
+pub(super) mod write;
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -272,7 +272,7 @@ impl Writer<'_> {
 }
 
 /// Other values for some fields.
-fn change(bead: &mut Bead, patch: &Patch, now: &str) -> Result<()> {
+pub fn change(bead: &mut Bead, patch: &Patch, now: &str) -> Result<()> {
     check_priority(patch.priority)?;
     check_estimate(patch.estimated_minutes)?;
     if let Some(title) = &patch.title {
@@ -324,7 +324,8 @@ fn change(bead: &mut Bead, patch: &Patch, now: &str) -> Result<()> {
     Ok(())
 }
 
-fn set_status(bead: &mut Bead, status: &str, now: &str) {
+/// Another status, with the times that go with it.
+pub fn set_status(bead: &mut Bead, status: &str, now: &str) {
     if status == words::CLOSED {
         if !bead.is_closed() {
             bead.closed_at = Some(now.into());
@@ -367,7 +368,8 @@ pub fn check_title(title: &str) -> Result<()> {
     Err(Failure::usage(wrong).hint("a title is one short line; the rest belongs in --description").into())
 }
 
-fn check_priority(priority: Option<u8>) -> Result<()> {
+/// Refuses what is not 0 to 4.
+pub fn check_priority(priority: Option<u8>) -> Result<()> {
     match priority {
         Some(priority) if priority > 4 => {
             Err(Failure::usage(format!("invalid priority: {priority}")).hint("0 is first, 4 is last").into())
@@ -385,7 +387,8 @@ fn check_estimate(minutes: Option<i64>) -> Result<()> {
     }
 }
 
-fn missing(id: &str) -> anyhow::Error {
+/// No bead has this id.
+pub fn missing(id: &str) -> anyhow::Error {
     Failure::new(format!("no issue found matching \"{id}\"")).hint("see them all with: bd list --all").into()
 }
 

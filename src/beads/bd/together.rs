@@ -1,0 +1,301 @@
+//! Writing several changes in the transactions that bd 1.0 has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::super::embedded::write::{change as apply, set_status};
+use super::super::{Bead, Change, Comment, Dependency, NewBead, Patch, words};
+use super::read::comma_safe;
+use super::write::{Call, Found};
+use super::{apart, shape};
+use crate::programs::bd::Version;
+
+/// Changes sorted by the transaction that takes them: `import`, `batch`, then what neither can.
+///
+/// `import` does not tell other beads that one was closed or opened again, so that is `batch`'s, but for beads that
+/// nothing waits for; nor does it take labels or metadata away.
+pub struct Together<'a> {
+    version: Version,
+    now: String,
+    actor: &'a str,
+    found: &'a Found,
+    created: Vec<(usize, Bead)>,
+    rows: Found,
+    lines: Vec<String>,
+    rest: Vec<(usize, Change)>,
+    stripped: BTreeMap<Vec<String>, Vec<String>>,
+    in_lines: BTreeSet<String>,
+    tangled: bool,
+}
+
+impl<'a> Together<'a> {
+    /// Sorts the changes.
+    ///
+    /// # Errors
+    /// When a value is refused.
+    pub fn of(
+        version: Version,
+        actor: &'a str,
+        found: &'a Found,
+        changes: &[Change],
+    ) -> Result<Together<'a>> {
+        let mut all = Together {
+            version,
+            now: crate::time::now(),
+            actor,
+            found,
+            created: Vec::new(),
+            rows: Found::new(),
+            lines: Vec::new(),
+            rest: Vec::new(),
+            stripped: BTreeMap::new(),
+            in_lines: BTreeSet::new(),
+            tangled: false,
+        };
+        for (index, change) in changes.iter().enumerate() {
+            if !all.take(index, change)? {
+                all.rest.push((index, change.clone()));
+            } else if let Change::Update(id, _) | Change::Close(id, _) = change {
+                all.tangled |= all.rest.iter().any(|(_, earlier)| about(earlier) == Some(id));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether `import` or `batch` takes the change.
+    fn take(&mut self, index: usize, change: &Change) -> Result<bool> {
+        match change {
+            // bd itself gives children their numbers.
+            Change::Create(new) if new.parent.is_some() && new.id.is_none() => Ok(false),
+            Change::Create(new) => {
+                self.created.push((index, self.bead(new)?));
+                Ok(true)
+            }
+            Change::Update(id, patch) => self.take_update(id, patch),
+            Change::Close(id, reason) => Ok(self.take_close(id, reason)),
+            Change::Comment(id, text) => {
+                let comment = Comment {
+                    issue_id: id.clone(),
+                    author: self.actor.into(),
+                    text: text.clone(),
+                    created_at: self.now.clone(),
+                    // bd gives a new one when there is none.
+                    id: "".into(),
+                    ..Comment::default()
+                };
+                Ok(self.row(id).map(|bead| bead.comments.push(comment)).is_some())
+            }
+            Change::Depend(id, target, kind) => {
+                self.lines.push(format!("dep add {id} {target} {kind}"));
+                Ok(true)
+            }
+        }
+    }
+
+    fn take_update(&mut self, id: &str, patch: &Patch) -> Result<bool> {
+        let Some(bead) = self.found.get(id) else { return Ok(false) };
+        let reopened =
+            patch.status.as_deref().is_some_and(|status| bead.is_closed() || status == words::CLOSED);
+        let loses_metadata = patch.metadata.values().any(Value::is_null);
+        if (reopened && !stands_alone(bead)) || loses_metadata {
+            return Ok(false);
+        }
+        let gone: Vec<String> =
+            patch.remove_labels.iter().filter(|label| bead.has_label(label)).cloned().collect();
+        if !gone.is_empty() {
+            self.stripped.entry(gone).or_default().push(id.into());
+        }
+        if *patch == (Patch { remove_labels: patch.remove_labels.clone(), ..Patch::default() }) {
+            return Ok(true);
+        }
+        if let Some(line) = batch_update(id, patch)
+            && !self.rows.contains_key(id)
+        {
+            self.line(id, line);
+            return Ok(true);
+        }
+        // `batch` runs after `import`: an earlier change would come to lie over a later one.
+        self.tangled |= self.in_lines.contains(id);
+        let now = self.now.clone();
+        let Some(row) = self.row(id) else { return Ok(false) };
+        apply(row, patch, &now)?;
+        Ok(true)
+    }
+
+    fn take_close(&mut self, id: &str, reason: &str) -> bool {
+        let Some(bead) = self.found.get(id) else { return false };
+        let now = self.now.clone();
+        if stands_alone(bead) && self.rows.contains_key(id) {
+            if let Some(row) = self.row(id) {
+                close(row, reason, &now);
+            }
+            return true;
+        }
+        let Some(reason) = batch_word(reason) else {
+            let alone = stands_alone(bead);
+            if let Some(row) = self.row(id).filter(|_| alone) {
+                close(row, reason, &now);
+            }
+            return alone;
+        };
+        self.line(id, format!("close {id} {reason}"));
+        true
+    }
+
+    fn line(&mut self, id: &str, line: String) {
+        self.in_lines.insert(id.into());
+        self.lines.push(line);
+    }
+
+    fn row(&mut self, id: &str) -> Option<&mut Bead> {
+        if !self.rows.contains_key(id) {
+            let mut bead = self.found.get(id)?.clone();
+            // bd rounds to seconds, up as well, and `import` passes over a line that is older than the bead it has.
+            let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
+            if time(&bead.updated_at) < time(&self.now) {
+                bead.updated_at.clone_from(&self.now);
+            }
+            self.rows.insert(id.into(), bead);
+        }
+        self.rows.get_mut(id)
+    }
+
+    fn bead(&self, new: &NewBead) -> Result<Bead> {
+        let mut bead = Bead {
+            id: new.id.clone().unwrap_or_default(),
+            created_at: self.now.clone(),
+            created_by: self.actor.into(),
+            updated_at: self.now.clone(),
+            status: words::OPEN.into(),
+            priority: new.priority.unwrap_or(2),
+            issue_type: if new.issue_type.is_empty() { "task".into() } else { new.issue_type.clone() },
+            metadata: new.metadata.clone(),
+            ..Bead::default()
+        };
+        let patch = Patch {
+            title: Some(new.title.clone()),
+            description: Some(new.description.clone()),
+            design: Some(new.design.clone()),
+            acceptance_criteria: Some(new.acceptance_criteria.clone()),
+            notes: Some(new.notes.clone()),
+            assignee: Some(new.assignee.clone()),
+            estimated_minutes: new.estimated_minutes,
+            external_ref: new.external_ref.clone(),
+            add_labels: new.labels.clone(),
+            ..Patch::default()
+        };
+        apply(&mut bead, &patch, &self.now)?;
+        let above = new.parent.iter().map(|parent| (parent, "parent-child"));
+        let edges = new.dependencies.iter().map(|(target, kind)| (target, kind.as_str()));
+        for (target, kind) in above.chain(edges) {
+            bead.dependencies.push(Dependency {
+                issue_id: bead.id.clone(),
+                depends_on_id: target.clone(),
+                kind: kind.into(),
+                created_at: self.now.clone(),
+                created_by: self.actor.into(),
+                ..Default::default()
+            });
+        }
+        if bead.issue_type == words::MESSAGE {
+            // As bd makes them: apart from the work, and not synced with it.
+            bead.extra.insert("ephemeral".into(), true.into());
+        }
+        Ok(bead)
+    }
+
+    /// The calls in their order; `None` when this way would not keep the order of the changes, or bd would not take
+    /// them so.
+    pub fn calls(self) -> Option<Vec<Call>> {
+        let letter = |bead: &Bead| bead.extra.get("ephemeral").is_some_and(|value| value == true);
+        let mut imported = self.created.iter().map(|(_, bead)| bead).chain(self.rows.values()).peekable();
+        // What is kept apart from the work makes no commit, and an `import` without one calls that an error.
+        if self.tangled || (imported.peek().is_some() && imported.all(letter)) {
+            return None;
+        }
+        let mut calls = Vec::new();
+        let makes: Vec<usize> = self.created.iter().map(|(index, _)| *index).collect();
+        let beads: Vec<&Bead> = self.created.iter().map(|(_, bead)| bead).chain(self.rows.values()).collect();
+        if !beads.is_empty() {
+            let text: String = beads.iter().map(|bead| shape::line(bead, true)).collect();
+            let words = ["import", "--json", "-"].map(String::from).to_vec();
+            calls.push(Call { words, stdin: Some(text), makes });
+        }
+        if !self.lines.is_empty() {
+            let words = ["batch", "--json"].map(String::from).to_vec();
+            calls.push(Call { words, stdin: Some(self.lines.join("\n") + "\n"), makes: Vec::new() });
+        }
+        let mut state = self.found.clone();
+        state.extend(self.created.iter().map(|(_, bead)| (bead.id.clone(), bead.clone())));
+        state.extend(self.rows);
+        for (index, change) in &self.rest {
+            calls.extend(apart::single(self.version, &mut state, *index, change));
+        }
+        for (labels, ids) in self.stripped {
+            let mut words: Vec<String> = vec!["update".into(), "--json".into()];
+            words.extend(labels.iter().map(|label| format!("--remove-label={}", comma_safe(label))));
+            words.push("--".into());
+            words.extend(ids);
+            calls.push(Call { words, ..Call::default() });
+        }
+        Some(calls)
+    }
+}
+
+fn about(change: &Change) -> Option<&String> {
+    match change {
+        Change::Update(id, _) | Change::Close(id, _) => Some(id),
+        _ => None,
+    }
+}
+
+/// Requests and messages: no work waits for them.
+fn stands_alone(bead: &Bead) -> bool {
+    matches!(bead.issue_type.as_str(), words::MERGE_REQUEST | words::MESSAGE)
+}
+
+fn close(bead: &mut Bead, reason: &str, now: &str) {
+    set_status(bead, words::CLOSED, now);
+    bead.close_reason = reason.into();
+}
+
+/// A word of `bd batch`, whose lines hold one command each; `None` for a text of several lines.
+fn batch_word(text: &str) -> Option<String> {
+    let plain = !text.chars().any(char::is_control);
+    plain.then(|| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+/// The line of `bd batch` that is the whole patch, labels that go left out.
+fn batch_update(id: &str, patch: &Patch) -> Option<String> {
+    let known = Patch {
+        status: patch.status.clone(),
+        assignee: patch.assignee.clone(),
+        title: patch.title.clone(),
+        priority: patch.priority,
+        remove_labels: patch.remove_labels.clone(),
+        ..Patch::default()
+    };
+    if known != *patch {
+        return None;
+    }
+    let mut line = format!("update {id}");
+    let mut set = |key: &str, value: &str| {
+        line += &format!(" {key}={}", batch_word(value)?);
+        Some(())
+    };
+    if let Some(status) = &patch.status {
+        set("status", status)?;
+    }
+    if let Some(assignee) = &patch.assignee {
+        set("assignee", assignee.as_deref().unwrap_or_default())?;
+    }
+    if let Some(title) = &patch.title {
+        set("title", title)?;
+    }
+    if let Some(priority) = patch.priority {
+        set("priority", &priority.to_string())?;
+    }
+    (line.len() > id.len() + 7).then_some(line)
+}
