@@ -8,4 +8,5 @@ mod docs;
 mod install;
 mod man;
 mod sessions;
+mod status;
 mod tmux;

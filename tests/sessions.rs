@@ -1,5 +1,6 @@
 //! Sessions of roles through the real program: start, stop, restart, attach, and whose sessions are left alone.
 
+use crate::common::terminal::Terminal;
 use crate::common::{World, gt, wait_for};
 
 /// A town with the rig `wyvern` whose roles run a program that only waits.
@@ -37,7 +38,10 @@ fn starting_twice_starts_once() {
     assert_eq!(started, wanted);
     assert_eq!(sessions(&world), [ours(&world, "gt-wyvern-witness"), ours(&world, "hq-mayor")]);
     assert!(world.in_town(["mayor", "status"]).ok().stdout.starts_with("mayor/: working "));
-    assert_eq!(world.in_town(["refinery", "status", "wyvern"]).ok().stdout, "wyvern/refinery: not running\n");
+    assert_eq!(
+        world.in_town(["refinery", "status", "wyvern"]).ok().stdout,
+        "wyvern/refinery: not running\nqueue empty\n"
+    );
 }
 
 #[test]
@@ -195,62 +199,6 @@ fn what_is_not_this_towns_is_left_alone_by_every_command() {
         assert_eq!(persons(&world), before, "after gt {words}");
     }
     assert_eq!(sessions(&world), ["gt-wyvern-Nux", "hq-mayor", &theirs]);
-}
-
-/// A terminal: a pane of a second tmux server, in which a script runs. Its exit code and errors go to files.
-struct Terminal<'a> {
-    world: &'a World,
-    socket: String,
-}
-
-impl Terminal<'_> {
-    fn open<'a>(world: &'a World, script: &str) -> Terminal<'a> {
-        let terminal = Terminal { world, socket: format!("{}-outer", world.socket) };
-        let script = format!(
-            "unset TMUX TMUX_PANE; ( {script} ) 2>terminal-errors; echo $? > terminal-code; exec sleep 1000"
-        );
-        terminal.tmux(&[
-            "new-session",
-            "-d",
-            "-s",
-            "terminal",
-            "-x",
-            "100",
-            "-y",
-            "30",
-            "--",
-            "sh",
-            "-c",
-            &script,
-        ]);
-        terminal
-    }
-
-    fn tmux(&self, words: &[&str]) -> String {
-        let mut command = self.world.command("tmux", "");
-        crate::common::finish(command.args(["-u", "-L", &self.socket, "-f", "/dev/null"]).args(words))
-            .ok()
-            .stdout
-    }
-
-    fn screen(&self) -> String {
-        self.tmux(&["capture-pane", "-p", "-t", "=terminal:"])
-    }
-
-    fn keys(&self, keys: &[&str]) {
-        self.tmux(&[&["send-keys", "-t", "=terminal:"], keys].concat());
-    }
-
-    fn ended(&self) -> i32 {
-        let read = || std::fs::read_to_string(self.world.path("terminal-code")).ok()?.trim().parse().ok();
-        wait_for("the terminal's command", read)
-    }
-}
-
-impl Drop for Terminal<'_> {
-    fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
-    }
 }
 
 /// Which session the world's only client looks at.

@@ -39,7 +39,11 @@ pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
     say(ctx, &rig, unseen)
 }
 
-fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Option<String>)> {
+/// One rig, as `gt status` sees it, and why its sessions could not be seen.
+///
+/// # Errors
+/// An unknown rig, or broken configuration.
+pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Option<String>)> {
     let town = ctx.town()?;
     let name = ctx.rig(&town, rig)?.name;
     let mut report = status::survey(ctx, &town, Some(&name))?;

@@ -1,11 +1,13 @@
 //! `gt refinery`: its session, and the merge queue's engine, which needs no agent.
 
 use anyhow::Result;
+use serde_json::json;
 
-use super::{Ctx, roles};
+use super::{Ctx, polecats, roles};
 use crate::address::Address;
 use crate::cli::roles::{Refinery, RefineryCommand};
 use crate::failure::Exit;
+use crate::report::agent::Status;
 
 /// Runs it.
 ///
@@ -22,13 +24,28 @@ pub fn run(ctx: &Ctx, args: Refinery) -> Result<Exit> {
             roles::attach(ctx, &roles::Sight::take(ctx)?, &address)
         }
         RefineryCommand::Stop { rig, dry } => roles::stop_one(ctx, &refinery(rig)?, dry.dry_run),
-        RefineryCommand::Status { rig } => {
-            let address = refinery(rig)?;
-            roles::show(ctx, "refinery", &roles::status(&roles::Sight::take(ctx)?, &address))
-        }
+        RefineryCommand::Status { rig } => status(ctx, rig.as_deref()),
         RefineryCommand::Process { rig, dry } => process(ctx, rig.as_deref(), dry.dry_run),
         RefineryCommand::Merge { what, rig, dry } => merge(ctx, &what, rig.as_deref(), dry.dry_run),
     }
+}
+
+/// How its session is, and what waits in its queue.
+fn status(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
+    let rig = polecats::survey(ctx, rig)?.0;
+    let Some(queue) = &rig.queue else {
+        let why = rig.store.unreadable.unwrap_or_default();
+        crate::fail!("the queue of {} cannot be read: {why}", rig.name; "look with: gt doctor {}", rig.name);
+    };
+    let own = Address::Refinery(rig.name.clone());
+    let agent = rig.agents.iter().find(|agent| agent.address == own);
+    if ctx.global.json {
+        super::print_json("refinery", &json!({ "agent": agent, "queue": queue }))?;
+    } else {
+        let line = agent.map(Status::line).unwrap_or_default();
+        super::print(&format!("{line}{}\n", queue.words()))?;
+    }
+    Ok(Exit::Done)
 }
 
 fn process(ctx: &Ctx, rig: Option<&str>, dry_run: bool) -> Result<Exit> {

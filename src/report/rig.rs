@@ -40,6 +40,16 @@ pub struct Queue {
     pub set_aside: usize,
 }
 
+impl Queue {
+    /// In a few words.
+    pub fn words(&self) -> String {
+        let counts = [(self.waiting, "waiting"), (self.merging, "merging"), (self.set_aside, "set aside")];
+        let some = counts.iter().filter(|(number, _)| *number > 0);
+        let words: Vec<String> = some.map(|(number, word)| format!("{number} {word}")).collect();
+        if words.is_empty() { "queue empty".into() } else { format!("queue: {}", words.join(", ")) }
+    }
+}
+
 /// One polecat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Polecat {
@@ -103,12 +113,11 @@ impl Polecat {
             (_, _, title) => title.clone().unwrap_or_default(),
         };
         vec![
-            Cell::new(self.color(), format!("  {}", self.symbol(screen))),
-            self.name.as_str().into(),
+            Cell::new(self.color(), format!("  {} {}", self.symbol(screen), self.name)),
             Cell::new(self.color(), self.word()),
             self.bead.clone().unwrap_or_else(|| "-".into()).into(),
             title.into(),
-            Cell::new(Color::Dim, age.map(time::short_age).unwrap_or_default()),
+            Cell::new(Color::Dim, age.map(|age| format!("{:>3}", time::short_age(age))).unwrap_or_default()),
         ]
     }
 }
@@ -120,6 +129,10 @@ impl RigReport {
         let rest = format!("  {}", self.summary());
         text.push_str(&screen.fit(&rest, screen.width.saturating_sub(self.name.len())));
         text.push('\n');
+        if let Some(why) = &self.store.unreadable {
+            // Whole, however long: it names the path and what to do.
+            text.push_str(&(screen.paint(Color::Bad, &format!("  store unreadable: {why}")) + "\n"));
+        }
         let agents: Vec<Vec<Cell>> = self
             .agents
             .iter()
@@ -138,17 +151,9 @@ impl RigReport {
             parts.push(format!("{ready} ready"));
         }
         if let Some(queue) = &self.queue {
-            parts.push(match (queue.waiting, queue.merging) {
-                (0, 0) => "queue empty".into(),
-                (waiting, _) => format!("queue {waiting} waiting"),
-            });
-            for (number, word) in [(queue.merging, "merging"), (queue.set_aside, "set aside")] {
-                if number > 0 {
-                    parts.push(format!("{number} {word}"));
-                }
-            }
+            parts.push(queue.words());
         }
-        parts.push(self.store.words());
+        parts.extend(self.store.kind.as_ref().map(|kind| format!("store {kind}")));
         parts.join(", ")
     }
 }
@@ -156,5 +161,5 @@ impl RigReport {
 /// Polecats as a table without a head.
 pub fn polecats(polecats: &[Polecat], screen: &Screen, now: &str) -> String {
     let rows: Vec<Vec<Cell>> = polecats.iter().map(|polecat| polecat.cells(screen, now)).collect();
-    screen.table(&[], &rows, 4)
+    screen.table(&[], &rows, 3)
 }

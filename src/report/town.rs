@@ -36,17 +36,6 @@ pub struct Store {
     pub unreadable: Option<String>,
 }
 
-impl Store {
-    /// In a few words.
-    pub fn words(&self) -> String {
-        match (&self.unreadable, &self.kind) {
-            (Some(why), _) => format!("store unreadable: {why}"),
-            (None, Some(kind)) => format!("store {kind}"),
-            (None, None) => "no store".into(),
-        }
-    }
-}
-
 impl TownReport {
     /// As a person reads it; `now` is RFC 3339.
     pub fn text(&self, screen: &Screen, now: &str) -> String {
@@ -71,7 +60,10 @@ impl TownReport {
 
     fn head(&self, now: &str) -> Vec<Vec<Cell>> {
         let mail = match self.overseer_unread {
-            None => Cell::new(Color::Bad, format!("unread mail unknown, {}", self.store.words())),
+            None => {
+                let why = self.store.unreadable.as_deref().unwrap_or_default();
+                Cell::new(Color::Bad, format!("mail unknown: {why}"))
+            }
             Some(0) => Cell::new(Color::Dim, "no unread mail"),
             Some(1) => Cell::new(Color::Waiting, "1 unread mail"),
             Some(number) => Cell::new(Color::Waiting, format!("{number} unread mails")),

@@ -177,6 +177,7 @@ impl View<'_> {
             title: bead.map(|bead| bead.title.clone()),
             since: marked
                 .map(|marks| marks.since.clone())
+                .filter(|since| !since.is_empty())
                 .or_else(|| bead.map(|bead| bead.updated_at.clone())),
             session: session.map(|session| session.name.clone()),
             attached: session.map_or(0, |session| session.attached),

@@ -5,6 +5,8 @@
 //! world.gt(["install", "town"]).ok();
 //! ```
 
+pub mod terminal;
+
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
