@@ -91,13 +91,14 @@ pub fn role_stack(
     bead: Option<&Bead>,
 ) -> Result<(Stack, Vec<String>)> {
     let mut names = Vec::new();
-    let files = settings_files(sources)?;
-    let asked = presets::asked(sources, asked, bead)?;
-    let stack = files
+    let own = settings_files(sources)?
         .over(presets::load(sources, &presets::own(role), &mut names)?)
-        .over(sources::rig_role(sources, role)?)
+        .over(sources::rig_role(sources, role)?);
+    let env = env::settings(sources)?;
+    let asked = presets::asked(sources, asked, bead, || own.clone().over(env.clone()))?;
+    let stack = own
         .over(presets::load(sources, &asked, &mut names)?)
-        .over(env::settings(sources)?)
+        .over(env)
         .over(env::role(sources, role)?)
         .over(sources::flags(sources, Some(role))?);
     Ok((stack, names))
@@ -128,6 +129,11 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
         let Some(remote) = remote else {
             return Err(unknown(stack, role, "remote", &name, "remotes").into());
         };
+        if remote.fugue_addr.is_empty() {
+            let place = stack.place(&format!("remotes.{name}")).unwrap_or_default();
+            let message = format!("{place}: remotes.{name} has no fugue_addr");
+            return Err(Failure::new(message).hint("write one like tcp://localhost:9999").into());
+        }
         settings.fugue_addr = Some(remote.fugue_addr);
     }
     Ok(ResolvedRole { role, settings, agent, runtime, presets })

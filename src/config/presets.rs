@@ -13,6 +13,7 @@ use super::{env, errors, placement};
 use crate::address::Role;
 use crate::beads::Bead;
 use crate::config::Settings;
+use crate::config::schema::Placement;
 use crate::failure::Failure;
 
 const BUILT_IN: [(&str, &str); 10] = [
@@ -41,8 +42,13 @@ pub(super) fn own(role: Role) -> Asked {
 }
 
 /// The presets that are asked for: by hand, else `GASTOWN_PRESET`, else the placement rule that matches the bead, else
-/// `[defaults] presets`.
-pub(super) fn asked(sources: &Sources, asked: &[String], bead: Option<&Bead>) -> Result<Asked> {
+/// `[defaults] presets`; `below` are the layers that say these two.
+pub(super) fn asked(
+    sources: &Sources,
+    asked: &[String],
+    bead: Option<&Bead>,
+    below: impl Fn() -> Stack,
+) -> Result<Asked> {
     if !asked.is_empty() {
         return Ok(Asked { names: asked.to_vec(), by: None });
     }
@@ -50,17 +56,16 @@ pub(super) fn asked(sources: &Sources, asked: &[String], bead: Option<&Bead>) ->
         let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
         return Ok(Asked { names: names.map(str::to_string).collect(), by: Some("GASTOWN_PRESET".into()) });
     }
-    let stack = super::settings_stack(sources)?;
-    let settings: Settings = stack.extract()?;
+    let stack = below();
+    let rules: BTreeMap<String, Placement> = stack.get("placement")?.unwrap_or_default();
     let rig = sources.rig.as_ref().map(|(_, name)| name.as_str());
-    let rule = bead.and_then(|bead| placement::choose(&settings.placement, bead, rig));
-    Ok(match rule {
-        Some((name, rule)) => {
-            let by = stack.place(&format!("placement.{name}.use"));
-            Asked { names: vec![rule.preset.clone()], by }
-        }
-        None => Asked { names: settings.defaults.presets, by: stack.place("defaults.presets") },
-    })
+    if let Some((name, rule)) = bead.and_then(|bead| placement::choose(&rules, bead, rig)) {
+        let rule_place = || stack.place(&format!("placement.{name}"));
+        let by = stack.place(&format!("placement.{name}.use")).or_else(rule_place);
+        return Ok(Asked { names: vec![rule.preset.clone()], by });
+    }
+    let names = stack.get("defaults.presets")?.unwrap_or_default();
+    Ok(Asked { names, by: stack.place("defaults.presets") })
 }
 
 /// The layers of these presets, lowest first, each after what it extends and none twice; `loaded` says which are

@@ -1,6 +1,9 @@
 //! What is said when a file, a variable or a name is wrong.
 
+use super::super::role;
 use super::{Files, user_polecat, user_settings};
+use crate::address::Role;
+use crate::beads::Bead;
 
 #[test]
 fn errors_in_settings_files_name_the_place_and_what_was_meant() {
@@ -319,4 +322,24 @@ fn a_file_that_cannot_be_read_is_no_file_that_is_absent() {
     std::fs::create_dir_all(files.dir.path().join("user")).unwrap();
     std::fs::write(files.dir.path().join("user/config.toml"), b"\xff\xfe").unwrap();
     insta::assert_snapshot!(files.settings_error(), @"cannot read user/config.toml: it is not UTF-8 text");
+}
+
+#[test]
+fn what_names_something_that_is_not_whole_is_told_where() {
+    let remote = Files::new(&[
+        ("town/config/town.toml", "[remotes.pc]\ntags = ['gpu']\n"),
+        ("user/presets/polecat.toml", "[polecat]\nremote = 'pc'\n"),
+    ]);
+    insta::assert_snapshot!(remote.polecat_error(), @r"
+    town/config/town.toml:1:1: remotes.pc has no fugue_addr
+    hint: write one like tcp://localhost:9999
+    ");
+    let defaults = user_settings("[defaults]\npresets = ['hybird']\n");
+    insta::assert_snapshot!(defaults.polecat_error(), @r"
+    user/config.toml:2:11: there is no preset 'hybird'
+    hint: did you mean 'hybrid'?
+    ");
+    let rule = user_settings("[placement.all]\norder = 1\n");
+    let error = role(&rule.sources(), Role::Polecat, &[], Some(&Bead::default())).unwrap_err();
+    assert!(error.to_string().ends_with("config.toml:1:1: there is no preset ''"), "{error}");
 }

@@ -327,3 +327,18 @@ fn the_socket_is_known_the_cheap_way_and_is_the_same() {
         assert_eq!(files.settings().tmux.socket.as_deref(), wanted);
     }
 }
+
+#[test]
+fn a_role_s_own_preset_may_hold_placement_rules_and_runtimes() {
+    let toml = "[placement.docs]\nwhen = { labels = ['docs'] }\nuse = 'writer'\n\
+                [agents.writer]\ncommand = ['vi']\n[agents.claude]\nprompt = 'paste'\n";
+    let files = Files::new(&[
+        ("user/presets/polecat.toml", toml),
+        ("user/presets/writer.toml", "[polecat]\nagent = 'writer'\n"),
+    ]);
+    let docs = Bead { labels: vec!["docs".into()], ..Bead::default() };
+    let writer = role(&files.sources(), Role::Polecat, &[], Some(&docs)).unwrap();
+    assert_eq!(writer.runtime.command, ["vi"]);
+    let other = files.polecat().runtime;
+    assert_eq!((other.prompt, other.command.as_slice()), (Prompt::Paste, &["claude".to_string()][..]));
+}
