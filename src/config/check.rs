@@ -105,10 +105,13 @@ impl Faults {
                 );
             }
         }
-        if let Some(socket) =
-            settings.tmux.socket.as_deref().filter(|name| name.is_empty() || name.contains('/'))
+        if let Some(socket) = settings
+            .tmux
+            .socket
+            .as_deref()
+            .filter(|name| name.is_empty() || (name.contains('/') && !name.starts_with('/')))
         {
-            let hint = "a socket is a plain name, like gastown; tmux keeps it in its own folder";
+            let hint = "a socket is a plain name, like gastown, which tmux keeps in its own folder, or an absolute path";
             self.add(&["tmux", "socket"], format!("'{socket}' is no name of a socket"), hint);
         }
         self.shared(&settings.agents, &settings.remotes, &settings.placement);

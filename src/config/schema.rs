@@ -61,7 +61,7 @@ pub struct Beads {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tmux {
-    /// Name of the server's socket (`tmux -L`); tmux's own default when absent.
+    /// The server's socket: a name (`tmux -L`) or an absolute path (`tmux -S`); tmux's own default when absent.
     pub socket: Option<String>,
 }
 

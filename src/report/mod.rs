@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod bd;
 pub mod config;
+pub mod demo;
 pub mod hook;
 pub mod live;
 pub mod mail;

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod around;
+pub mod demo;
 pub mod done;
 pub mod ending;
 pub mod handoff;

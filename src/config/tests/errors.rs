@@ -81,7 +81,7 @@ fn errors_in_settings_files_name_the_place_and_what_was_meant() {
     hint: leave polecat out
 
     user/config.toml:2:10: tmux.socket: 'a/b' is no name of a socket
-    hint: a socket is a plain name, like gastown; tmux keeps it in its own folder
+    hint: a socket is a plain name, like gastown, which tmux keeps in its own folder, or an absolute path
 
     user/config.toml:2:21: agents.claude.ready.pattern: no regular expression: unclosed group
 
@@ -273,7 +273,7 @@ fn errors_in_the_environment_name_the_variable() {
         ("GASTOWN_PRESET", "hybird"),
         ("GASTOWN_WHATEVER", "1"),
         ("GASTOWN_FUGUE_ADDR", "localhost:9999"),
-        ("GASTOWN_TMUX_SOCKET", "/tmp/x"),
+        ("GASTOWN_TMUX_SOCKET", "tmp/x"),
     ];
     let mut shown = String::new();
     for (name, value) in cases {
@@ -309,8 +309,8 @@ fn errors_in_the_environment_name_the_variable() {
     GASTOWN_FUGUE_ADDR: polecat.fugue_addr: 'localhost:9999' is not an address of fugue: it has no scheme
     hint: an address looks like tcp://localhost:9999
 
-    GASTOWN_TMUX_SOCKET: tmux.socket: '/tmp/x' is no name of a socket
-    hint: a socket is a plain name, like gastown; tmux keeps it in its own folder
+    GASTOWN_TMUX_SOCKET: tmux.socket: 'tmp/x' is no name of a socket
+    hint: a socket is a plain name, like gastown, which tmux keeps in its own folder, or an absolute path
     "#);
 }
 

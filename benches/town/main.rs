@@ -1,0 +1,148 @@
+//! How gt compares with the least that git and tmux themselves need, measured in the same run.
+//!
+//! `cargo bench` prints the table; `cargo bench -- status sling` just these. Every figure is a median, the floor's and
+//! gt's runs alternate, and everything happens in a folder and on a tmux socket of its own.
+
+mod measure;
+mod world;
+
+use measure::{Figure, alternate, median_of};
+use world::World;
+
+/// A line of the table.
+struct Line {
+    what: String,
+    ours: String,
+    floor: String,
+    ratio: String,
+    aim: &'static str,
+}
+
+/// A part of the table.
+type Part = fn() -> Vec<Line>;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let parts: [(&str, Part); 5] =
+        [("version", version), ("store", store), ("status", status), ("sling", sling), ("queue", queue)];
+    println!("{}\n", world::machine());
+    println!("| what | gt | floor | ratio | aim |\n| --- | ---: | ---: | ---: | ---: |");
+    for (name, part) in parts {
+        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+            for line in part() {
+                println!(
+                    "| {} | {} | {} | {} | {} |",
+                    line.what, line.ours, line.floor, line.ratio, line.aim
+                );
+            }
+        }
+    }
+}
+
+fn time(what: impl Into<String>, ours: &Figure, floor: &Figure, aim: &'static str) -> Line {
+    Line {
+        what: what.into(),
+        ours: format!("{:.1} ms", ours.millis),
+        floor: format!("{:.1} ms", floor.millis),
+        ratio: format!("{:.2}", ours.millis / floor.millis),
+        aim,
+    }
+}
+
+/// Peak memory: gt's own or that of a program it ran, whichever is larger.
+fn memory(what: impl Into<String>, ours: &Figure) -> Line {
+    Line {
+        what: format!("memory of {}", what.into()),
+        ours: format!("{:.1} MiB", ours.mebibytes),
+        floor: "15 MiB".into(),
+        ratio: format!("{:.2}", ours.mebibytes / 15.0),
+        aim: "≤ 1",
+    }
+}
+
+/// Starting and ending, against a program that does nothing.
+fn version() -> Vec<Line> {
+    let world = World::new();
+    let (floor, ours) = alternate(101, || world.command("/bin/true", ""), || world.gt("", &["--version"]));
+    vec![time("`gt --version`, against `/bin/true`", &ours, &floor, "")]
+}
+
+/// Reading the embedded store, against starting gt.
+fn store() -> Vec<Line> {
+    let world = World::new();
+    let mut lines = Vec::new();
+    for count in [100, 10_000, 100_000] {
+        let dir = world.store(count);
+        for words in [&["bd", "ready"][..], &["bd", "list", "--limit", "50"]] {
+            let start = || world.gt("", &["--version"]);
+            let (floor, ours) = alternate(31, start, || world.gt(&dir, words));
+            let what = format!("`gt {}` over {count} beads", words.join(" "));
+            lines.push(time(format!("{what}, against `gt --version`"), &ours, &floor, ""));
+            if count == 100_000 {
+                lines.push(memory(what, &ours));
+            }
+        }
+    }
+    lines
+}
+
+/// The whole town on one screen, against one look of tmux.
+fn status() -> Vec<Line> {
+    let world = World::with_rig();
+    let mut lines = Vec::new();
+    let mut running = 0;
+    for count in [1, 10, 100] {
+        world.sling_sleepers(count - running);
+        running = count;
+        let look =
+            || world.tmux(&["list-panes", "-a", "-F", "#{session_id} #{pane_id} #{pane_dead} #{@gt_town}"]);
+        let (floor, ours) = alternate(51, look, || world.gt("town", &["status"]));
+        let what = format!("`gt status` over {count} session{}", if count == 1 { "" } else { "s" });
+        lines.push(time(format!("{what}, against `tmux list-panes -a`"), &ours, &floor, "≤ 2"));
+        if count == 100 {
+            lines.push(memory(what, &ours));
+        }
+    }
+    lines
+}
+
+/// One bead to one polecat, against the same fetch, worktree and session by hand.
+fn sling() -> Vec<Line> {
+    let world = World::with_rig();
+    let (mut floor, mut ours) = (Vec::new(), Vec::new());
+    for number in 0..21 {
+        floor.push(world.sling_by_hand(number));
+        let bead = world.bead(&format!("Sleep {number}"), "sleep");
+        ours.push(measure::run(&mut world.gt("town", &["sling", &bead, "wyvern"])));
+        world.end_all();
+    }
+    let (floor, ours) = (median_of(floor), median_of(ours));
+    vec![
+        time(
+            "`gt sling`, against `git fetch`, `git worktree add`, `tmux new-session`",
+            &ours,
+            &floor,
+            "≤ 1.5",
+        ),
+        memory("`gt sling`", &ours),
+    ]
+}
+
+/// Twenty requests, one of them red: how often the tests run, against once for each.
+fn queue() -> Vec<Line> {
+    let world = World::with_rig();
+    world.queue(20, 13);
+    let took = measure::run(&mut world.gt("town", &["refinery", "process", "wyvern"]));
+    let (runs, merged) = world.test_runs();
+    assert_eq!(merged, 19, "all but the red one land");
+    vec![Line {
+        what: format!(
+            "test runs of `gt refinery process`, 20 requests, one red ({:.1} s)",
+            took.millis / 1000.0
+        ),
+        ours: runs.to_string(),
+        floor: "20".into(),
+        ratio: format!("{:.2}", runs as f64 / 20.0),
+        aim: "≤ 11 runs",
+    }]
+}

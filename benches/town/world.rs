@@ -1,0 +1,259 @@
+//! Where the benchmarks happen: a temporary folder with a home, a tmux socket, a town and a rig of its own.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::measure::{self, Figure};
+
+/// Everything goes when it is dropped, the tmux server too.
+pub struct World {
+    dir: tempfile::TempDir,
+}
+
+const GIT: &str = "[user]\n\tname = Bench\n\temail = bench@localhost\n[init]\n\tdefaultBranch = main\n";
+
+/// A runtime that starts at once and stays; room for as many polecats as are asked for; the queue's tests, which are
+/// counted and fail where a file says so.
+const SETTINGS: &str = r#"
+[beads]
+store = "embedded"
+
+[agents.sleeper]
+command = ["sleep", "1000"]
+
+[merge]
+batch_size = 20
+test_command = "echo run >> $HOME/test-runs; test ! -e red"
+"#;
+
+impl World {
+    /// An empty one.
+    pub fn new() -> World {
+        let dir = tempfile::Builder::new().prefix("gt-bench-").tempdir().unwrap();
+        let world = World { dir };
+        world.write("home/.gitconfig", GIT);
+        world.write("home/.config/gastown/config.toml", SETTINGS);
+        world
+    }
+
+    /// With a town and the rig `wyvern`, whose origin holds a hundred files and commits.
+    pub fn with_rig() -> World {
+        let world = World::new();
+        world.write("seed/README.md", "# wyvern\n");
+        world.ok(world.command("git", "seed").args(["init", "-q"]));
+        for number in 0..100 {
+            world.write(format!("seed/src/file{number}.txt"), "a line\n".repeat(100));
+            world.ok(world.command("git", "seed").args(["add", "-A"]));
+            world.ok(world.command("git", "seed").args(["commit", "-q", "-m", "more"]));
+        }
+        world.ok(world.command("git", "").args(["clone", "-q", "--bare", "seed", "origin.git"]));
+        world.ok(&mut world.gt("", &["install", "town"]));
+        let origin = world.path("origin.git");
+        world
+            .ok(&mut world.gt("town", &["rig", "add", "wyvern", origin.to_str().unwrap(), "--prefix", "wy"]));
+        world.ok(world.command("git", "").args(["clone", "-q", "origin.git", "hand"]));
+        world
+    }
+
+    fn path(&self, inside: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(inside)
+    }
+
+    fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// A program in a folder of the world.
+    pub fn command(&self, program: &str, dir: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap())
+            .env("HOME", self.path("home"))
+            .env("LANG", "C.UTF-8")
+            .env("TERM", "xterm-256color")
+            .env("SHELL", "/bin/sh")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GASTOWN_TMUX_SOCKET", self.path("tmux"))
+            .env("GASTOWN_POLECAT__AGENT", "sleeper")
+            .env("GASTOWN_POLECAT__MAX_WORKERS", "200")
+            .current_dir(self.path(dir));
+        command
+    }
+
+    /// gt in a folder of the world.
+    pub fn gt(&self, dir: impl AsRef<Path>, words: &[&str]) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_gt"), dir);
+        command.args(words);
+        command
+    }
+
+    /// tmux on the world's socket.
+    pub fn tmux(&self, words: &[&str]) -> Command {
+        let mut command = self.command("tmux", "");
+        command.arg("-u").arg("-S").arg(self.path("tmux")).args(["-f", "/dev/null"]).args(words);
+        command
+    }
+
+    fn ok(&self, command: &mut Command) -> String {
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?} failed: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A folder with a store of so many beads, a tenth of them closed, a tenth waiting for another.
+    pub fn store(&self, count: usize) -> String {
+        let dir = format!("store-{count}");
+        std::fs::create_dir(self.path(&dir)).unwrap();
+        self.ok(&mut self.gt(&dir, &["bd", "init", "--prefix", "st"]));
+        let mut lines = String::new();
+        for number in 0..count {
+            let closed = number % 10 == 0;
+            let status = if closed { "closed" } else { "open" };
+            let end = if closed { r#","closed_at":"2026-01-02T00:00:00Z""# } else { "" };
+            let waits = if number % 10 == 5 {
+                format!(
+                    r#","dependencies":[{{"issue_id":"st-{number}","depends_on_id":"st-{}","type":"blocks","created_at":"2026-01-01T00:00:00Z"}}]"#,
+                    number - 1
+                )
+            } else {
+                String::new()
+            };
+            let _ = writeln!(
+                lines,
+                r#"{{"id":"st-{number}","title":"Bead {number}","description":"What is wanted of it.","status":"{status}","priority":{},"issue_type":"task","created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-02T00:00:00Z"{end}{waits}}}"#,
+                number % 5
+            );
+        }
+        self.write(format!("{dir}/beads.jsonl"), lines);
+        self.ok(&mut self.gt(&dir, &["bd", "import", "-i", "beads.jsonl"]));
+        dir
+    }
+
+    /// A bead of the rig.
+    pub fn bead(&self, title: &str, script: &str) -> String {
+        let description = format!("```sh\n{script}\n```\n");
+        let words = ["bd", "create", title, "-d", &description, "--silent"];
+        self.ok(&mut self.gt("town/wyvern", &words)).trim().to_string()
+    }
+
+    /// So many more polecats that run and do nothing.
+    pub fn sling_sleepers(&self, count: usize) {
+        let mut words = vec!["sling".to_string()];
+        words.extend((0..count).map(|number| self.bead(&format!("Sleep {number}"), "sleep")));
+        words.push("wyvern".into());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.ok(&mut self.gt("town", &words));
+    }
+
+    /// What a person would run to begin on a branch: the programs' own times, added.
+    pub fn sling_by_hand(&self, number: usize) -> Figure {
+        let (tree, branch) = (self.path(format!("by-hand-{number}")), format!("by-hand-{number}"));
+        let tree = tree.to_str().unwrap();
+        let programs = [
+            self.git(&["fetch", "-q", "--no-tags", "origin", "+refs/heads/main:refs/remotes/origin/main"]),
+            self.git(&["worktree", "add", "-q", "--no-track", "-b", &branch, tree, "origin/main"]),
+            self.tmux(&[
+                "new-session",
+                "-d",
+                "-s",
+                &branch,
+                "-x",
+                "200",
+                "-y",
+                "50",
+                "-c",
+                tree,
+                "sleep",
+                "1000",
+            ]),
+        ];
+        let mut sum = Figure::default();
+        for mut program in programs {
+            let figure = measure::run(&mut program);
+            sum.millis += figure.millis;
+            sum.mebibytes = sum.mebibytes.max(figure.mebibytes);
+        }
+        self.ok(&mut self.tmux(&["kill-session", "-t", &format!("={branch}")]));
+        self.ok(&mut self.git(&["worktree", "remove", "--force", tree]));
+        self.ok(&mut self.git(&["branch", "-q", "-D", &branch]));
+        sum
+    }
+
+    fn git(&self, words: &[&str]) -> Command {
+        let mut command = self.command("git", "hand");
+        command.args(["-c", "maintenance.auto=false", "-c", "gc.auto=0"]).args(words);
+        command
+    }
+
+    /// Ends all polecats.
+    pub fn end_all(&self) {
+        let listed = self.ok(&mut self.gt("town", &["polecats", "wyvern", "--json"]));
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        for polecat in listed["polecats"].as_array().unwrap() {
+            self.ok(&mut self.gt("town", &["polecat", "nuke", polecat["address"].as_str().unwrap()]));
+        }
+    }
+
+    /// Fills the rig's queue: so many requests, one of them red.
+    pub fn queue(&self, count: usize, red: usize) {
+        let mut words = vec!["sling".to_string()];
+        for number in 0..count {
+            let file = if number == red { "red".into() } else { format!("new-{number}") };
+            words.push(self.bead(&format!("Add {file}"), &format!("echo new > {file}")));
+        }
+        words.extend(["wyvern".into(), "--agent".into(), "shell".into()]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.ok(&mut self.gt("town", &words));
+        let limit = Instant::now() + Duration::from_secs(300);
+        loop {
+            let listed = self.ok(&mut self.gt("town", &["mq", "list", "wyvern", "--json"]));
+            let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+            if listed["requests"].as_array().is_some_and(|requests| requests.len() == count) {
+                return;
+            }
+            assert!(Instant::now() < limit, "the queue does not fill: {listed}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// How often the tests ran, and how many new files are on main.
+    pub fn test_runs(&self) -> (usize, usize) {
+        let runs = std::fs::read_to_string(self.path("home/test-runs")).unwrap().lines().count();
+        let files = self.ok(self.command("git", "origin.git").args(["ls-tree", "--name-only", "main"]));
+        (runs, files.lines().filter(|name| name.starts_with("new-") || *name == "red").count())
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = self.tmux(&["kill-server"]).stderr(Stdio::null()).status();
+    }
+}
+
+/// What this is measured on, without names or dates.
+pub fn machine() -> String {
+    let said = |program: &str, word: &str| {
+        let output = Command::new(program).arg(word).output().ok();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string()).unwrap_or_default()
+    };
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map(|(_, model)| model);
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    format!(
+        "{cores} cores ({}), {} {}, {}, {}",
+        model.unwrap_or("unknown"),
+        said("uname", "-s"),
+        said("uname", "-m"),
+        said("tmux", "-V"),
+        said("git", "--version")
+    )
+}
