@@ -1,12 +1,13 @@
 //! One test program for everything that runs the real `gt`: one link instead of twenty.
 
-mod beads;
 mod bd;
+mod beads;
 mod common;
 mod config;
 mod docs;
 mod install;
 mod man;
+mod patrol;
 mod sessions;
 mod status;
 mod tmux;
