@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::common::World;
 
 /// Where recordings are kept.
-const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
+const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bd/recordings");
 
 /// Answers the n-th call as it was recorded, if it has the same words.
 const REPLAY: &str = r#"#!/bin/sh
