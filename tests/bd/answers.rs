@@ -12,7 +12,7 @@ struct Answer {
 }
 
 fn answers(line: &str) -> Vec<Answer> {
-    let path = format!("{}/tests/bd/contracts/bd-{line}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/tests/contracts/bd-{line}.jsonl", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
     let text_of = |value: &Value, name: &str| value[name].as_str().unwrap().to_string();
     text.lines()
