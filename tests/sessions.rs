@@ -371,3 +371,23 @@ fn a_tmux_that_cannot_be_asked_stops_what_would_change_something() {
     assert!(status.contains("sessions unknown: server exited unexpectedly\n"), "{status}");
     assert!(status.contains("mayor     unknown\n"), "{status}");
 }
+
+#[test]
+fn a_polecat_is_restarted_on_its_work_and_found_by_its_bare_name() {
+    let world = town();
+    let bead = world.bead("Wait", "sleep 1000");
+    world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+    let pid = || world.tmux(["list-panes", "-t", "=gt-wyvern-Nux", "-F", "#{pane_pid}"]).ok().stdout;
+    let before = pid();
+    world.in_town(["session", "restart", "Nux"]).ok();
+    assert_ne!(pid(), before);
+    let polecats = world.in_town(["polecats", "wyvern", "--json"]).ok().json();
+    assert_eq!(polecats["polecats"][0]["bead"], bead);
+    assert_eq!(polecats["polecats"][0]["place"], "working");
+    assert_eq!(
+        world.in_town(["session", "stop", "Nux"]).ok().stdout,
+        "stopped wyvern/Nux (session gt-wyvern-Nux)\n"
+    );
+    let stopped = world.in_town(["polecats", "wyvern"]).ok().stdout;
+    assert!(stopped.contains("! Nux  crashed"), "{stopped}");
+}

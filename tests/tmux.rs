@@ -213,7 +213,12 @@ fn the_end_hook_runs_its_words_and_shows_nothing_in_anybodys_pane() {
     let script = "echo noise; echo more >&2; printf %s \"$2\" > \"$1.new\"; mv \"$1.new\" \"$1\"; exit 9";
     wanted.on_end = ["sh", "-c", script, "sh", &out, "a b;"].map(String::from).into();
     tmux.start(&wanted, &Snapshot::default()).unwrap();
-    assert_eq!(wait_for("the hook", || std::fs::read_to_string(&out).ok()), "a b;");
+    // tmux loses some deaths, and their hooks with them, until a look reminds it.
+    let ended = || {
+        look(&tmux);
+        std::fs::read_to_string(&out).ok()
+    };
+    assert_eq!(wait_for("the hook", ended), "a b;");
     let modes = world.tmux(["list-panes", "-a", "-F", "#{pane_in_mode}"]).ok().stdout;
     assert_eq!(modes, "0\n0\n");
 }

@@ -1,9 +1,13 @@
-//! tmux: the one file that knows its quirks.
+//! tmux: the one place that knows its quirks.
 //!
 //! Every call is one process with a time limit. Values are data: a final `;` is escaped, `#` is doubled where tmux
 //! expands formats, and targets are tmux's own ids or exact names. Only sessions gt made are ever changed: the
 //! commands that change one are behind a check of its mark, inside tmux itself.
 
+mod rows;
+mod text;
+
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,8 +18,12 @@ use tmux_interface::{
     SendKeys, SetHook, SetOption, SwitchClient, TmuxCommand, TmuxCommands,
 };
 
+use self::rows::{look_format, read_rows};
+use self::text::{as_text, one_line, plain, unformatted, word};
 use super::process::{Output, Process, Running, quote};
 use crate::failure::Failure;
+
+pub use self::rows::{MARKS, Row};
 
 /// The oldest tmux whose `new-session` takes an environment.
 pub const MINIMUM: (u32, u32) = (3, 2);
@@ -45,45 +53,6 @@ pub enum Answer {
     /// It failed, and said this.
     Failed(String),
 }
-
-/// One pane, as `list-panes` told it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
-    /// Process id of the server.
-    pub server: i32,
-    /// The server's version, `3.3a`.
-    pub version: String,
-    /// `$7`
-    pub session: String,
-    /// The session's name.
-    pub name: String,
-    /// Seconds since 1970.
-    pub created: i64,
-    /// When something was last written to the window: seconds since 1970.
-    pub activity: i64,
-    /// Clients that look at the session.
-    pub attached: usize,
-    /// `%9`
-    pub pane: String,
-    /// The process in the pane.
-    pub pid: i32,
-    /// The pane's program has ended.
-    pub dead: bool,
-    /// Exit code of a dead pane, when tmux knows it.
-    pub exit: Option<i32>,
-    /// Signal that ended it, when tmux knows it.
-    pub signal: Option<i32>,
-    /// This is the agent's own pane.
-    pub agent: bool,
-    /// The marks, in the order of [`MARKS`].
-    pub marks: [String; MARKS.len()],
-    /// The program in front.
-    pub command: String,
-}
-
-/// Names of the marks: session options `@gt_NAME`.
-pub const MARKS: [&str; 9] =
-    ["town", "address", "role", "state", "bead", "since", "instance", "preset", "hash"];
 
 /// A session to make.
 #[derive(Clone, Debug, Default)]
@@ -174,8 +143,8 @@ impl Tmux {
             let mut source = TmuxCommand::with_name("source-file");
             source.push_param("-");
             let start = TmuxCommand::with_name("start-server");
-            let text = words.iter().map(|word| as_text(word)).collect::<Vec<_>>().join(" ");
-            self.process(TmuxCommands::new().add_command(start).add_command(source)).stdin(text + "\n")
+            let text = words_text(&words) + "\n";
+            self.process(TmuxCommands::new().add_command(start).add_command(source)).stdin(text)
         };
         let output = process.run()?;
         let said = output.text();
@@ -202,9 +171,11 @@ impl Tmux {
     /// When tmux cannot be started.
     pub fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<Answer> {
         let target = format!("{session}:");
-        let commands =
+        let batch =
             marks.iter().fold(TmuxCommands::new(), |batch, mark| batch.add_command(set_mark(&target, *mark)));
-        self.ask(commands)
+        let mut set = when(&target, "#{@gt_town}", batch_text(&batch));
+        set.push_param(GONE);
+        Ok(told_gone(self.ask(TmuxCommands::new().add_command(set))?, "the session is gone"))
     }
 
     /// Ends sessions, each only if it carries a town's mark: ids are given again after a server's restart. One that
@@ -240,19 +211,16 @@ impl Tmux {
         let load = LoadBuffer::new().buffer_name(&buffer).path("-");
         let paste = PasteBuffer::new().delete().bracket_codes().buffer_name(&buffer).target_pane(pane);
         // A paste to a dead pane would leave the text behind in the server.
-        let condition = "#{&&:#{@gt_town},#{==:#{pane_dead},0}}";
-        let mut alive = when(pane, condition, paste.build().to_string());
-        alive.push_param(format!("delete-buffer -b {buffer} ; display-message -p gone"));
+        let mut alive = when(pane, ALIVE, batch_text(&TmuxCommands::new().add_command(paste.build())));
+        alive.push_param(format!("delete-buffer -b {buffer} ; {GONE}"));
         let batch = TmuxCommands::new().add_command(load.build()).add_command(alive);
-        match answer(&self.process(batch).stdin(plain(text)).run()?) {
-            Answer::Said(text) if text == "gone" => Ok(Answer::Failed("the pane is gone".into())),
-            Answer::Failed(why) => {
-                let delete = DeleteBuffer::new().buffer_name(&buffer).build();
-                self.ask(TmuxCommands::new().add_command(delete))?;
-                Ok(Answer::Failed(why))
-            }
-            other => Ok(other),
+        let answer = told_gone(answer(&self.process(batch).stdin(plain(text)).run()?), "the pane is gone");
+        if let Answer::Failed(_) = answer {
+            // Whatever failed between the two, the text does not stay; most often it is gone already.
+            let delete = DeleteBuffer::new().buffer_name(&buffer).build();
+            self.ask(TmuxCommands::new().add_command(delete))?;
         }
+        Ok(answer)
     }
 
     /// Presses keys, by tmux's names for them.
@@ -261,7 +229,9 @@ impl Tmux {
     /// When tmux cannot be started.
     pub fn keys(&self, pane: &str, keys: &[String]) -> Result<Answer> {
         let send = keys.iter().fold(SendKeys::new().target_pane(pane), |send, key| send.key(word(key)));
-        self.ask(TmuxCommands::new().add_command(send.build()))
+        let mut alive = when(pane, ALIVE, batch_text(&TmuxCommands::new().add_command(send.build())));
+        alive.push_param(GONE);
+        Ok(told_gone(self.ask(TmuxCommands::new().add_command(alive))?, "the pane is gone"))
     }
 }
 
@@ -361,6 +331,28 @@ fn answer(output: &Output) -> Answer {
     }
 }
 
+/// What is printed where a target is gone, not alive, or not ours.
+const GONE: &str = "display-message -p gone";
+
+/// True for a pane of a session that gt made whose program runs.
+const ALIVE: &str = "#{&&:#{@gt_town},#{==:#{pane_dead},0}}";
+
+fn told_gone(answer: Answer, what: &str) -> Answer {
+    match answer {
+        Answer::Said(text) if text == "gone" => Answer::Failed(what.into()),
+        other => other,
+    }
+}
+
+/// Commands as text for tmux's own parser.
+fn batch_text(batch: &TmuxCommands) -> String {
+    words_text(&batch.to_vec())
+}
+
+fn words_text(words: &[Cow<'_, str>]) -> String {
+    words.iter().map(|word| as_text(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// Runs a tmux command when a format is true for the target, which may be gone.
 fn when<'a>(target: &str, format: &'a str, command: String) -> TmuxCommand<'a> {
     IfShell::new()
@@ -440,130 +432,9 @@ fn set_mark<'a>(target: &str, (name, value): (&str, &str)) -> TmuxCommand<'a> {
         .build()
 }
 
-/// An argument that ends in `;` would end the command.
-fn word(value: &str) -> String {
-    match value.strip_suffix(';') {
-        Some(rest) => format!("{rest}\\;"),
-        None => value.to_string(),
-    }
-}
-
-/// tmux expands formats in names and directories, and `#(…)` in one runs.
-fn unformatted(value: &str) -> String {
-    value.replace('#', "##")
-}
-
-/// A word of a batch as text for tmux's own parser: a lone `;` stays what separates commands.
-fn as_text(word: &str) -> String {
-    if word == ";" {
-        return word.into();
-    }
-    // As an argument a final `;` had to be escaped; in quotes it stands for itself.
-    let value = word.strip_suffix("\\;").map_or_else(|| word.to_string(), |rest| format!("{rest};"));
-    format!("'{}'", value.replace('\'', "'\\''"))
-}
-
-/// Text for a paste: no control characters but tab and newline.
-fn plain(text: &str) -> String {
-    text.replace("\r\n", "\n").chars().filter(|c| matches!(c, '\t' | '\n') || !c.is_control()).collect()
-}
-
-/// A mark's value in one line: control characters and backslashes as `\xNN`.
-fn one_line(value: &str) -> String {
-    let mut line = String::with_capacity(value.len());
-    for c in value.chars() {
-        match c {
-            c if c.is_control() || c == '\\' => line.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => line.push(c),
-        }
-    }
-    line
-}
-
-/// The reverse of [`one_line`].
-fn from_one_line(line: &str) -> String {
-    let mut parts = line.split("\\x");
-    let mut value = parts.next().unwrap_or_default().to_string();
-    for part in parts {
-        let code =
-            part.get(..2).and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
-        match code {
-            Some(c) => {
-                value.push(c);
-                value.push_str(&part[2..]);
-            }
-            None => {
-                value.push_str("\\x");
-                value.push_str(part);
-            }
-        }
-    }
-    value
-}
-
-/// What every line of a look begins with: the rest of a line torn by somebody's text does not.
-const LINE: &str = "gt-pane";
-
-/// Numbers first, text after, what anyone may have typed last.
-fn look_format() -> String {
-    let fields = [
-        "pid",
-        "version",
-        "session_id",
-        "session_created",
-        "window_activity",
-        "session_attached",
-        "pane_id",
-        "pane_pid",
-        "pane_dead",
-        "pane_dead_status",
-        "pane_dead_signal",
-        "@gt_agent",
-    ];
-    let marks = MARKS.iter().map(|mark| format!("#{{@gt_{mark}}}"));
-    let fields = fields.iter().map(|field| format!("#{{{field}}}")).chain(marks);
-    let text = ["#{session_name}".to_string(), "#{pane_current_command}".to_string()];
-    let all: Vec<String> = std::iter::once(LINE.to_string()).chain(fields).chain(text).collect();
-    all.join("\t")
-}
-
-/// Reads what [`look_format`] printed; a line that is not of that form is the rest of a torn one.
-fn read_rows(text: &str) -> Vec<Row> {
-    text.lines().filter_map(read_row).collect()
-}
-
-fn read_row(line: &str) -> Option<Row> {
-    let mut fields = line.strip_prefix(LINE)?.strip_prefix('\t')?.splitn(14 + MARKS.len(), '\t');
-    let mut next = || fields.next();
-    Some(Row {
-        server: next()?.parse().ok()?,
-        version: next()?.into(),
-        session: next()?.into(),
-        created: next()?.parse().unwrap_or_default(),
-        activity: next()?.parse().unwrap_or_default(),
-        attached: next()?.parse().unwrap_or_default(),
-        pane: next()?.into(),
-        pid: next()?.parse().unwrap_or_default(),
-        dead: next()? == "1",
-        exit: next()?.parse().ok(),
-        signal: next()?.parse().ok(),
-        agent: next()? == "1",
-        marks: {
-            let mut marks: [String; MARKS.len()] = Default::default();
-            for mark in &mut marks {
-                *mark = from_one_line(next()?);
-            }
-            marks
-        },
-        name: next()?.into(),
-        command: next()?.into(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn versions_of_every_kind() {
@@ -594,28 +465,9 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_costs_only_itself() {
-        let marks = "\t".repeat(MARKS.len());
-        let good = format!("gt-pane\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t1{marks}\tname\tsh");
-        let rows = read_rows(&format!("{good}\nodd\n{good}\tx"));
-        assert_eq!(rows.len(), 2);
-        assert_eq!((rows[0].exit, rows[0].signal, rows[0].dead), (Some(0), None, true));
-        assert_eq!(rows[1].command, "sh\tx");
-    }
-
-    #[test]
     fn a_socket_is_recognised_from_inside() {
         assert!(Tmux::new(None).is_inside("/tmp/tmux-1000/default,123,0"));
         assert!(!Tmux::new(Some("town")).is_inside("/tmp/tmux-1000/default,123,0"));
         assert!(Tmux::new(Some("/run/t")).is_inside("/run/t,1,0"));
-    }
-
-    proptest! {
-        #[test]
-        fn marks_survive(text in ".{0,60}|[\\\\x0-9a-f\n\t;]{0,20}") {
-            let line = one_line(&text);
-            prop_assert!(!line.contains(['\n', '\t']));
-            prop_assert_eq!(from_one_line(&line), text);
-        }
     }
 }
