@@ -333,6 +333,12 @@ fn without_tmux_the_command_to_run_is_said() {
     assert_eq!(seen, format!("mayor/ in {}\n", world.real().join("town").display()));
     let status = world.in_town(["status"]).ok().stdout;
     assert_eq!(status.matches("minimal mode: tmux is not installed").count(), 1, "{status}");
+    let bead = world.bead("By hand", "true");
+    let slung = world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+    let worktree = world.real().join("town/wyvern/polecats/Nux").display().to_string();
+    assert!(slung.stdout.contains(&format!("cd {worktree} && env ")), "{slung:?}");
+    let polecats = world.in_town(["polecats", "wyvern"]).ok().stdout;
+    assert!(polecats.contains("! Nux  unknown"), "what runs by hand is not seen: {polecats}");
     world.in_town(["stop", "--all"]).ok();
     let run = world.in_town(["attach", "mayor/"]).fails(1);
     assert!(
