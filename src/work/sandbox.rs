@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::failure::Failure;
-use crate::programs::git::Git;
+use crate::programs::git::{Git, worktree::fetch_words};
 use crate::town::Rig;
 
 /// A polecat's place to work, and what git keeps for it in the canonical clone.
@@ -42,10 +42,26 @@ impl Sandbox {
         self.dir.symlink_metadata().is_ok()
     }
 
-    /// Whether git knows the folder as a work tree. A folder left by a killed `worktree add` is none.
-    fn is_work_tree(&self) -> bool {
-        self.dir.join(".git").exists()
-            && Git::at(&self.dir).try_run(["rev-parse", "--verify", "-q", "HEAD"]).is_ok_and(|out| out.ok())
+    /// Whether there is a work tree that can hold work. A folder that a killed `worktree add` left empty is none.
+    ///
+    /// # Errors
+    /// When there are files and git cannot tell what they are: then nothing may be concluded (law 3).
+    fn is_work_tree(&self) -> Result<bool> {
+        if self.dir.join(".git").exists() && Git::at(&self.dir).commit_of("HEAD")?.is_some() {
+            return Ok(true);
+        }
+        let held = match std::fs::read_dir(&self.dir) {
+            Ok(entries) => entries.filter_map(Result::ok).any(|entry| entry.file_name() != ".git"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", self.dir.display())),
+        };
+        if held {
+            crate::fail!(
+                "{} holds files, but is no work tree of git", self.dir.display();
+                "look at it: ls -la {}; move what you need away, then remove it", self.dir.display()
+            );
+        }
+        Ok(false)
     }
 
     /// Changed and untracked files, as `git status --porcelain` has them; empty when there is no work tree.
@@ -53,11 +69,11 @@ impl Sandbox {
     /// # Errors
     /// When git cannot tell.
     pub fn dirty(&self) -> Result<Vec<String>> {
-        if !self.is_work_tree() {
+        if !self.is_work_tree()? {
             return Ok(Vec::new());
         }
-        let text =
-            Git::at(&self.dir).run("look for changes", ["status", "--porcelain", "--untracked-files=all"])?;
+        let words = ["status", "--porcelain", "--untracked-files=all"];
+        let text = Git::at(&self.dir).run("look for changes", words)?;
         Ok(text.lines().map(str::to_string).collect())
     }
 
@@ -72,17 +88,9 @@ impl Sandbox {
     /// # Errors
     /// When git cannot tell or cannot write it; then nothing may be removed.
     pub fn keep(&self, changes: bool) -> Result<Option<String>> {
-        let mut tip = None;
-        if self.is_work_tree() {
-            let git = Git::at(&self.dir);
-            let mut head = git.run("read the last commit", ["rev-parse", "HEAD"])?;
-            if changes && !self.dirty()?.is_empty() {
-                head = self.commit_changes(&head)?;
-            }
-            tip = Some(head);
-        }
+        let tip = self.tip(changes)?;
         let mut kept = None;
-        if let Some(tip) = tip.filter(|_| self.exists()) {
+        if let Some(tip) = tip {
             if self.dir.join(".git").is_dir() {
                 self.bring_home(&tip)?;
             }
@@ -99,7 +107,20 @@ impl Sandbox {
                 kept = self.point(&name, tip)?.or(kept);
             }
         }
-        Ok(kept.or_else(|| self.recovery_exists().then(|| self.recovery_ref())))
+        if kept.is_none() && Git::at(&self.clone).commit_of(&self.recovery_ref())?.is_some() {
+            kept = Some(self.recovery_ref());
+        }
+        Ok(kept)
+    }
+
+    /// The last commit of the work tree; with `changes` a new one of what is not committed. `None` without a work tree.
+    fn tip(&self, changes: bool) -> Result<Option<String>> {
+        if !self.is_work_tree()? {
+            return Ok(None);
+        }
+        let head = Git::at(&self.dir).run("read the last commit", ["rev-parse", "HEAD"])?;
+        let dirty = changes && !self.dirty()?.is_empty();
+        Ok(Some(if dirty { self.commit_changes(&head)? } else { head }))
     }
 
     /// Points a ref of the canonical clone at a commit, unless the target holds that already.
@@ -107,10 +128,7 @@ impl Sandbox {
         if self.is_ancestor(tip, &format!("refs/remotes/origin/{}", self.target)) {
             return Ok(None);
         }
-        Git::at(&self.clone).run(
-            "make a recovery ref",
-            ["update-ref", "-m", "gt: kept at the end of a polecat", name, tip],
-        )?;
+        Git::at(&self.clone).update_ref(name, tip, None)?;
         Ok(Some(name.into()))
     }
 
@@ -121,18 +139,13 @@ impl Sandbox {
             .is_ok_and(|output| output.ok())
     }
 
-    fn recovery_exists(&self) -> bool {
-        let name = self.recovery_ref();
-        Git::at(&self.clone).try_run(["rev-parse", "--verify", "-q", &name]).is_ok_and(|output| output.ok())
-    }
-
     /// A commit of everything that is changed or untracked, on top of `head`; index and files stay as they are.
     fn commit_changes(&self, head: &str) -> Result<String> {
         let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
         let index = scratch.path().join("index");
         let git = Git::at(&self.dir);
         let run = |what: &str, args: &[&str]| -> Result<String> {
-            let output = git.process(args).env("GIT_INDEX_FILE", &index).env_remove("GT_NONE").run()?;
+            let output = git.process(args).env("GIT_INDEX_FILE", &index).run()?;
             if output.ok() {
                 return Ok(output.text());
             }
@@ -143,66 +156,46 @@ impl Sandbox {
         run("gather changes", &["add", "-A"])?;
         let tree = run("write the changes", &["write-tree"])?;
         let message = format!("Uncommitted changes of {} at its end", self.name);
-        run(
-            "commit the changes",
-            &[
-                "-c",
-                "user.name=gt",
-                "-c",
-                "user.email=gt@localhost",
-                "commit-tree",
-                &tree,
-                "-p",
-                head,
-                "-m",
-                &message,
-            ],
-        )
+        let who = ["-c", "user.name=gt", "-c", "user.email=gt@localhost"];
+        run("commit the changes", &[&who[..], &["commit-tree", &tree, "-p", head, "-m", &message]].concat())
     }
 
     /// Brings a full clone's commits into the canonical clone.
     fn bring_home(&self, tip: &str) -> Result<()> {
-        let name = self.recovery_ref();
-        let from = self.dir.to_string_lossy().into_owned();
         let scratch = format!("refs/gt/incoming/{}", self.instance);
-        if Git::at(&self.dir).try_run(["update-ref", &scratch, tip])?.ok() {
-            let spec = format!("+{scratch}:{name}");
-            Git::at(&self.clone)
-                .run("fetch a polecat's commits", ["fetch", "-q", "--no-tags", &from, &spec])?;
-        }
-        Ok(())
+        Git::at(&self.dir).update_ref(&scratch, tip, None)?;
+        let (from, spec) = (self.dir.to_string_lossy(), format!("+{scratch}:{}", self.recovery_ref()));
+        let words = fetch_words(&from, std::slice::from_ref(&&*spec)).to_vec();
+        Git::at(&self.clone).run("fetch a polecat's commits", words).map(drop)
     }
 
     /// The polecat's branches in the canonical clone, with their tips.
     fn branches(&self) -> Result<Vec<(String, String)>> {
-        let pattern = format!("refs/heads/polecat/{}-*", self.name);
-        let format = "--format=%(refname) %(objectname)";
-        let text = Git::at(&self.clone).run("list branches", ["for-each-ref", format, &pattern])?;
-        Ok(text
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(name, tip)| (name.into(), tip.into()))
-            .collect())
+        Git::at(&self.clone).refs(&format!("refs/heads/polecat/{}-*", self.name))
     }
 
-    /// Removes the folder. The caller has looked for changes and made the recovery ref.
+    /// Removes the folder: first it goes aside in one move, so that a kill in the middle leaves nothing that looks
+    /// like work. The caller has looked for changes and made the recovery ref.
     ///
     /// # Errors
     /// When it cannot be removed.
     pub fn remove_tree(&self) -> Result<()> {
-        let git = Git::at(&self.clone);
-        if self.dir.join(".git").is_file() {
-            // Twice, because a killed `worktree add` leaves its work tree locked.
-            let dir = self.dir.to_string_lossy().into_owned();
-            if git.try_run(["worktree", "remove", "-f", "-f", "--", &dir])?.ok() {
-                return Ok(());
+        let failed = || format!("cannot remove {}", self.dir.display());
+        if self.exists() {
+            let aside = self.dir.with_file_name(format!(
+                "{ASIDE}{}-{}",
+                self.name,
+                crate::work::names::new_instance()
+            ));
+            std::fs::rename(&self.dir, &aside).with_context(failed)?;
+        }
+        Git::at(&self.clone).worktree_remove(&self.dir)?;
+        let Some(parent) = self.dir.parent() else { return Ok(()) };
+        for entry in std::fs::read_dir(parent).with_context(failed)?.filter_map(Result::ok) {
+            if aside_of(&entry.file_name().to_string_lossy()) == Some(&self.name) {
+                std::fs::remove_dir_all(entry.path()).with_context(failed)?;
             }
         }
-        if self.exists() {
-            std::fs::remove_dir_all(&self.dir)
-                .with_context(|| format!("cannot remove {}", self.dir.display()))?;
-        }
-        git.run("forget removed worktrees", ["worktree", "prune"])?;
         Ok(())
     }
 
@@ -211,9 +204,15 @@ impl Sandbox {
     /// # Errors
     /// When one changed meanwhile.
     pub fn remove_branches(&self) -> Result<()> {
-        for (name, tip) in self.branches()? {
-            Git::at(&self.clone).run("delete a branch", ["update-ref", "-d", &name, &tip])?;
-        }
-        Ok(())
+        let git = Git::at(&self.clone);
+        self.branches()?.iter().try_for_each(|(name, tip)| git.delete_ref(name, tip))
     }
+}
+
+/// How the name of a folder begins that is being removed: `.gone-<Name>-…`.
+const ASIDE: &str = ".gone-";
+
+/// Whose folder it was that is being removed.
+pub fn aside_of(folder: &str) -> Option<&str> {
+    folder.strip_prefix(ASIDE)?.split('-').next()
 }

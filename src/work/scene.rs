@@ -160,13 +160,15 @@ fn folders(rig: &Rig) -> Result<BTreeSet<String>> {
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", dir.display())),
     };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    Ok(names.filter(|name| crate::address::is_polecat_name(name)).collect())
+    // A folder that was on its way out when somebody was killed is still its polecat's.
+    let owner = |name: String| super::sandbox::aside_of(&name).map(str::to_string).unwrap_or(name);
+    Ok(names.map(owner).filter(|name| crate::address::is_polecat_name(name)).collect())
 }
 
 /// The polecats that branches of the canonical clone are named after.
 fn branch_names(rig: &Rig) -> Result<BTreeSet<String>> {
     let git = crate::programs::git::Git::at(rig.clone_dir());
-    let text =
-        git.run("list branches", ["for-each-ref", "--format=%(refname:lstrip=3)", "refs/heads/polecat/"])?;
-    Ok(text.lines().filter_map(|line| line.split_once('-')).map(|(name, _)| name.to_string()).collect())
+    let refs = git.refs("refs/heads/polecat/")?;
+    let name = |full: &str| Some(full.strip_prefix("refs/heads/polecat/")?.split_once('-')?.0.to_string());
+    Ok(refs.iter().filter_map(|(full, _)| name(full)).collect())
 }
