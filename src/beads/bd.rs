@@ -99,6 +99,7 @@ impl Bd {
         let ignored = made.join(".gitignore");
         let own = std::fs::read_to_string(&ignored).unwrap_or_default() + OWN_FILES;
         std::fs::write(ignored, own)?;
+        program.remember(&made);
         settle(&made, dir).map_err(|error| {
             Failure::new(format!("cannot put the store into {}: {error}", dir.display())).into()
         })

@@ -49,7 +49,7 @@ pub fn pass_through(words: &[OsString], dir: &Path) -> Result<Exit> {
 pub fn missing(dir: &Path) -> anyhow::Error {
     Failure::new(format!("the store in {} was made by bd, and bd is not on PATH", dir.display()))
         .hint(
-            "install bd; or move to the embedded store: where bd is, bd export > beads.jsonl; \
+            "install bd; or move to the embedded store: where bd is, bd export > beads.jsonl (1.0: bd export --all); \
              here move that .beads aside, then: gt bd init && gt bd import beads.jsonl",
         )
         .into()
@@ -130,11 +130,16 @@ impl Program {
             return Ok(known);
         }
         let program = Program::probe(&path)?;
-        if let Ok(text) = serde_json::to_vec(&program) {
-            // Kept for speed alone: a folder that cannot be written costs one call more next time.
-            let _ = std::fs::write(file, text);
-        }
+        program.remember(dir);
         Ok(program)
+    }
+
+    /// Keeps beside the store in `dir` what the program is, so that it need not be asked again.
+    pub fn remember(&self, dir: &Path) {
+        if let Ok(text) = serde_json::to_vec(self) {
+            // Kept for speed alone: a folder that cannot be written costs one call more next time.
+            let _ = std::fs::write(dir.join(PROBE_FILE), text);
+        }
     }
 
     /// A call about the store in `dir`, signed by `actor`.

@@ -5,6 +5,8 @@ use gastown::beads::embedded::Embedded;
 use gastown::beads::{Bead, Change, Filter, Kind, NewBead, Store, jsonl, kind_of};
 use serde_json::json;
 
+use crate::common::{World, gt};
+
 use super::shop::{create, get, titled, titles, with_each_bd};
 
 #[test]
@@ -248,4 +250,20 @@ fn beads_move_to_the_embedded_store_and_back() {
         assert!(bad.to_string().starts_with("line 5: "), "{bad}");
         shop.calls();
     });
+}
+
+#[test]
+fn a_store_of_bd_without_bd_says_what_helps() {
+    let world = World::new();
+    world.write("repo/.beads/metadata.json", "{}");
+    // gt under the name bd is not bd.
+    std::os::unix::fs::symlink(gt(), world.path("bin/bd")).unwrap();
+    world.set("PATH", &world.str("bin"));
+    let run = world.gt_in("repo", ["bd", "list"]).fails(1);
+    let said = run.stderr.replace(world.real().to_str().unwrap(), "/world");
+    insta::assert_snapshot!(said, @"
+    gt: the store in /world/repo/.beads was made by bd, and bd is not on PATH
+    hint: install bd; or move to the embedded store: where bd is, bd export > beads.jsonl (1.0: bd export --all); here move that .beads aside, then: gt bd init && gt bd import beads.jsonl
+    ");
+    assert_eq!(std::fs::read_dir(world.path("repo/.beads")).unwrap().count(), 1);
 }

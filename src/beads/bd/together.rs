@@ -299,3 +299,59 @@ fn batch_update(id: &str, patch: &Patch) -> Option<String> {
     }
     (line.len() > id.len() + 7).then_some(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BD: Version = Version(1, 0, 5);
+
+    fn found(id: &str, kind: &str) -> (String, Bead) {
+        let bead =
+            Bead { id: id.into(), issue_type: kind.into(), status: words::OPEN.into(), ..Bead::default() };
+        (id.into(), Bead { title: id.into(), updated_at: "2026-01-01T00:00:00Z".into(), ..bead })
+    }
+
+    fn calls(changes: &[Change]) -> Option<Vec<String>> {
+        let found = [found("work", "task"), found("request", words::MERGE_REQUEST)].into();
+        let calls = Together::of(BD, "me", &found, changes).unwrap().calls()?;
+        Some(calls.into_iter().map(|call| call.words[0].clone()).collect())
+    }
+
+    fn update(patch: Patch) -> Change {
+        Change::Update("work".into(), Box::new(patch))
+    }
+
+    fn new(kind: &str) -> Change {
+        Change::Create(Box::new(NewBead { title: "x".into(), issue_type: kind.into(), ..NewBead::default() }))
+    }
+
+    #[test]
+    fn closings_that_others_wait_for_are_not_imported() {
+        let over = "over\ntwo lines".to_string();
+        let close = |id: &str| Change::Close(id.into(), over.clone());
+        assert_eq!(calls(&[new("task"), close("request")]).unwrap(), ["import"]);
+        assert_eq!(calls(&[new("task"), close("work")]).unwrap(), ["import", "close"]);
+        let short = Change::Close("work".into(), "over".into());
+        assert_eq!(calls(&[new("task"), short]).unwrap(), ["import", "batch"]);
+    }
+
+    #[test]
+    fn what_would_change_places_or_make_no_commit_is_left_to_single_calls() {
+        let status = Patch { status: Some(words::HOOKED.into()), ..Patch::default() };
+        let notes = Patch { notes: Some("x".into()), ..Patch::default() };
+        assert!(calls(&[update(status.clone()), update(notes.clone())]).is_none());
+        assert_eq!(calls(&[update(notes), update(status)]).unwrap(), ["import"]);
+        assert!(calls(&[new(words::MESSAGE), new(words::MESSAGE)]).is_none());
+        assert_eq!(calls(&[new(words::MESSAGE), new("task")]).unwrap(), ["import"]);
+    }
+
+    #[test]
+    fn lines_of_a_batch_hold_one_word_for_one_value() {
+        assert_eq!(batch_word("a \"b\" \\").as_deref(), Some(r#""a \"b\" \\""#));
+        assert_eq!(batch_word("a\nclose other"), None);
+        let patch = Patch { assignee: Some(None), priority: Some(0), ..Patch::default() };
+        assert_eq!(batch_update("id", &patch).as_deref(), Some(r#"update id assignee="" priority="0""#));
+        assert_eq!(batch_update("id", &Patch { notes: Some("x".into()), ..patch }), None);
+    }
+}
