@@ -2,15 +2,104 @@
 
 use anyhow::Result;
 
-use super::Ctx;
-use crate::cli::town::CrewArgs;
-use crate::failure::Exit;
+use super::{Ctx, print, print_json};
+use crate::address::Address;
+use crate::cli::town::{CrewArgs, CrewCommand};
+use crate::config;
+use crate::failure::{Exit, Failure};
+use crate::town::{Rig, Town};
+use crate::work::crew::{self, Member};
 
 /// Runs it.
 ///
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: CrewArgs) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    match args.command {
+        CrewCommand::Add { name, rig, dry } => {
+            let rig = ctx.rig(&town, rig.as_deref())?;
+            add(ctx, &town, &rig, &name, dry.dry_run)
+        }
+        CrewCommand::List { rig } => list(ctx, &town, rig.as_deref()),
+        CrewCommand::Remove { name, rig, force, dry } => {
+            let rig = ctx.rig(&town, rig.as_deref())?;
+            remove(ctx, &town, &rig, &name, (force, dry.dry_run))
+        }
+    }
+}
+
+fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry_run: bool) -> Result<Exit> {
+    crew::check(rig, name)?;
+    if dry_run {
+        let path = rig.crew_dir(name);
+        print(&format!("would clone {} into {}\n", rig.config.git_url, path.display()))?;
+        return Ok(Exit::Done);
+    }
+    let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
+    let member = crew::add(rig, name, &target)?;
+    if ctx.global.json {
+        print_json("member", &member)?;
+    } else {
+        print(&format!("{}/crew/{name} in {}\n", rig.name, member.path.display()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn list(ctx: &Ctx, town: &Town, named: Option<&str>) -> Result<Exit> {
+    let rigs = match named {
+        Some(_) => vec![ctx.rig(town, named)?],
+        None => town.rigs()?,
+    };
+    let members: Vec<Member> =
+        rigs.iter().map(crew::members).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    if ctx.global.json {
+        print_json("crew", &members)?;
+        return Ok(Exit::Done);
+    }
+    if members.is_empty() {
+        ctx.note("no crew: make a clone of your own with: gt crew add NAME --rig RIG");
+    }
+    let rows: Vec<[String; 3]> = members
+        .iter()
+        .map(|member| {
+            let branch = member.branch.clone().unwrap_or_else(|| "-".into());
+            [format!("{}/crew/{}", member.rig, member.name), branch, member.path.display().to_string()]
+        })
+        .collect();
+    print(&super::rig::columns(&rows))?;
+    Ok(Exit::Done)
+}
+
+fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, (force, dry_run): (bool, bool)) -> Result<Exit> {
+    let member = crew::find(rig, name)?;
+    let mut losses = crew::losses(&member);
+    let mux = ctx.mux(&config::settings(&ctx.sources(town, Some(rig)))?)?;
+    let sessions = mux.look()?;
+    let address = Address::Crew(rig.name.clone(), name.into()).to_string();
+    let open = sessions.of(&town.mark(), &address);
+    losses.extend(open.map(|session| format!("session {} is open", session.name)));
+    losses.extend(sessions.unknown.as_ref().map(|why| format!("its session cannot be seen: {why}")));
+    for line in &losses {
+        ctx.note(line);
+    }
+    if !losses.is_empty() && !force {
+        return Err(Failure::new(format!("{address} holds what would be lost ({} things)", losses.len()))
+            .hint(format!("push it first, or lose it with: gt crew remove {name} --rig {} --force", rig.name))
+            .into());
+    }
+    if dry_run {
+        print(&format!("would remove {}\n", member.path.display()))?;
+        return Ok(Exit::Done);
+    }
+    if let Some(session) = open {
+        mux.stop(&[&session.id])?;
+    }
+    crew::remove(rig, &member)?;
+    if ctx.global.json {
+        print_json("removed", &member)?;
+    } else {
+        print(&format!("removed {address}\n"))?;
+    }
+    Ok(Exit::Done)
 }

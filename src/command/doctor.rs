@@ -1,16 +1,63 @@
 //! `gt doctor`.
 
-use anyhow::Result;
+use std::path::Path;
 
-use super::Ctx;
+use anyhow::{Context, Result};
+
+use super::{Ctx, print, print_json};
 use crate::cli::town::Doctor;
+use crate::config::{self, Settings};
 use crate::failure::Exit;
+use crate::report::Screen;
+use crate::report::doctor::Detail;
+use crate::town::{Town, discover};
+use crate::work::doctor::{self, Visit};
 
 /// Runs it.
 ///
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let found = ctx.locate()?;
+    let identity = found.identity.clone();
+    let named = found.clone().town().map(|town| town.name);
+    let town = Town {
+        name: named.unwrap_or_else(|_| discover::folder_name(&found.root)),
+        root: found.root,
+        layout: found.layout,
+    };
+    let sources = ctx.sources(&town, None);
+    // Broken settings are one of the findings; until they are mended the built-in ones count.
+    let settings = config::settings(&sources).unwrap_or_else(|_| Settings::default());
+    let mux = ctx.mux(&settings)?;
+    let visit = Visit {
+        sessions: mux.look()?,
+        mux: mux.as_ref(),
+        identity,
+        town,
+        sources,
+        store: settings.beads.store,
+        gt: std::env::current_exe().context("cannot tell where gt is")?,
+        fix: args.fix && !args.dry.dry_run,
+    };
+    let report = doctor::examine(&visit, args.rig.as_deref())?;
+    if ctx.global.json {
+        print_json("doctor", &report)?;
+    } else {
+        let screen = Screen::of(ctx.fancy(), |name| ctx.var(name));
+        let detail =
+            Detail { quiet: ctx.global.quiet, verbose: args.verbose, dry_run: args.fix && args.dry.dry_run };
+        print(&report.text(&at_home(ctx, &visit.town.root), &screen, detail))?;
+    }
+    Ok(if report.found == report.fixed { Exit::Done } else { Exit::Failed })
+}
+
+/// A path as people write it: their home is `~`.
+fn at_home(ctx: &Ctx, path: &Path) -> String {
+    let home = ctx.var("HOME").and_then(|home| Path::new(home).canonicalize().ok());
+    match home.as_ref().and_then(|home| path.strip_prefix(home).ok()) {
+        Some(inside) if inside.as_os_str().is_empty() => "~".into(),
+        Some(inside) => format!("~/{}", inside.display()),
+        None => path.display().to_string(),
+    }
 }

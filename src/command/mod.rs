@@ -98,8 +98,16 @@ impl Ctx {
     /// # Errors
     /// As [`Town::find`].
     pub fn town(&self) -> Result<Town> {
+        self.locate()?.town()
+    }
+
+    /// Where the town is, before its files are believed.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn locate(&self) -> Result<crate::town::discover::Found> {
         let root = if self.global.dir.is_some() { None } else { self.var("GT_TOWN_ROOT").map(PathBuf::from) };
-        Town::find(&self.dir, root.as_deref())
+        Town::locate(&self.dir, root.as_deref())
     }
 
     /// The rig that is named (a name, or a path inside it), else the one this directory or this agent is in.

@@ -1,5 +1,6 @@
 //! Decisions: no file, clock, environment or process in here.
 
+pub mod doctor;
 pub mod patrol;
 pub mod place;
 pub mod queue;

@@ -5,6 +5,7 @@ pub mod bd;
 pub mod config;
 pub mod demo;
 pub mod hook;
+pub mod doctor;
 pub mod live;
 pub mod mail;
 pub mod rig;

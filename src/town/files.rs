@@ -162,14 +162,26 @@ pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
     }
 }
 
-/// Whether whoever made a half-made file or folder still works on it. What cannot be told counts as yes (law 3).
+/// Whether whoever made a half-made file or folder still works on it. What cannot be told counts as yes (law 3), and
+/// so does, for a minute, what may be about to be locked.
 pub fn in_the_making(path: &Path) -> bool {
-    let file = if path.is_dir() { path.join(ASIDE_LOCK) } else { path.to_path_buf() };
-    match File::open(&file) {
+    if !path.is_dir() {
+        return is_young(path) || is_locked(path);
+    }
+    let making = path.join(ASIDE_LOCK);
+    if making.exists() { is_locked(&making) } else { is_young(path) }
+}
+
+fn is_locked(path: &Path) -> bool {
+    match File::open(path) {
         Ok(file) => file.try_lock_shared().is_err(),
-        // A folder without the file was never begun, or is almost gone.
         Err(error) => error.kind() != ErrorKind::NotFound,
     }
+}
+
+fn is_young(path: &Path) -> bool {
+    let changed = std::fs::symlink_metadata(path).and_then(|found| found.modified());
+    changed.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < std::time::Duration::from_secs(60)))
 }
 
 fn open_lock(path: &Path) -> Result<File> {
@@ -217,7 +229,10 @@ impl Aside {
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
             .tempdir_in(parent)
             .map_err(|error| error_of(error, failed()))?;
-        let _lock = lock(&dir.path().join(ASIDE_LOCK))?;
+        // Locked before it has its name: whoever finds it unlocked knows that its maker is gone.
+        let draft = dir.path().join(".lock");
+        let _lock = lock(&draft)?;
+        std::fs::rename(&draft, dir.path().join(ASIDE_LOCK)).map_err(|error| error_of(error, failed()))?;
         Ok(Aside { dir, _lock })
     }
 
@@ -340,13 +355,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let aside = Aside::new(dir.path()).unwrap();
         std::fs::create_dir(dir.path().join(".gt-new-dead")).unwrap();
-        std::fs::write(dir.path().join(".gt-new-file"), "x").unwrap();
+        std::fs::write(dir.path().join(".gt-new-dead").join(ASIDE_LOCK), "").unwrap();
+        std::fs::create_dir(dir.path().join(".gt-new-young")).unwrap();
+        let file = File::create(dir.path().join(".gt-new-file")).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
         std::fs::create_dir(dir.path().join(".gt-old-rig")).unwrap();
         std::fs::write(dir.path().join("mine"), "x").unwrap();
         assert_eq!(sweep(dir.path()).unwrap(), [".gt-new-dead", ".gt-new-file", ".gt-old-rig"]);
-        assert_eq!(names_in(dir.path()).unwrap().len(), 2);
         drop(aside);
-        assert_eq!(names_in(dir.path()).unwrap(), ["mine"]);
+        assert_eq!(names_in(dir.path()).unwrap(), [".gt-new-young", "mine"]);
     }
 
     #[test]

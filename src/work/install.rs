@@ -157,6 +157,7 @@ pub fn install(wanted: &Wanted) -> Result<Installed> {
         place_into(&draft, &wanted.root, &mut done)?;
     }
     files::sync_dir(&parent)?;
+    drop(aside);
     done.root = wanted.root.canonicalize().with_context(|| wanted.root.display().to_string())?;
     super::step("install.3");
     Ok(done)

@@ -4,6 +4,8 @@ pub mod agent;
 pub mod around;
 pub mod demo;
 pub mod done;
+pub mod crew;
+pub mod doctor;
 pub mod ending;
 pub mod handoff;
 pub mod hook;

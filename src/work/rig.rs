@@ -9,7 +9,7 @@ use super::{install, pieces};
 use crate::beads::{self, Filter, words};
 use crate::failure::Failure;
 use crate::mux::Snapshot;
-use crate::programs::git::{Git, last_words};
+use crate::programs::git::Git;
 use crate::town::discover::{change_rigs, kind, read_rig_config};
 use crate::town::{Rig, RigBeads, RigConfig, RigEntry, Town, files, rules};
 
@@ -145,11 +145,11 @@ fn is_unfinished(root: &Path, wanted: &Wanted) -> bool {
 pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     check(town, wanted)?;
     let root = town.root.join(&wanted.name);
+    files::sweep(&town.root)?;
     if root.exists() {
         let _turn = town.lock()?;
         return enter(town, wanted);
     }
-    let _ = files::sweep(&town.root);
     let aside = files::Aside::new(&town.root)?;
     let draft = aside.path("rig");
     let clone = draft.join("mayor/rig");
@@ -227,7 +227,7 @@ fn make_clone(wanted: &Wanted, clone: &Path) -> Result<String> {
     let output = Git::at(parent).try_run(words)?;
     if !output.ok() {
         crate::fail!(
-            "cannot clone {}: {}", wanted.url, last_words(&output);
+            "cannot clone {}: {}", wanted.url, why_no_clone(&output);
             "see whether git can read it: git ls-remote {}", crate::programs::process::quote(&wanted.url)
         );
     }
@@ -247,6 +247,14 @@ fn make_clone(wanted: &Wanted, clone: &Path) -> Result<String> {
         },
         Ok,
     )
+}
+
+/// Why a clone failed: what git, ssh or the server said first; the end is always that it could not be read.
+pub fn why_no_clone(output: &crate::programs::Output) -> String {
+    let said = output.error_text();
+    let first = said.lines().find(|line| !line.trim().is_empty() && !line.starts_with("Cloning into"));
+    let first = first.unwrap_or("git said nothing");
+    first.trim_start_matches("fatal: ").trim_start_matches("error: ").to_string()
 }
 
 /// A second clone, made from the one that is here, that fetches from and pushes to the same place as the first.

@@ -87,6 +87,11 @@ impl<'a> Scene<'a> {
         self.held.iter().find(|bead| bead.assignee.as_deref() == Some(&address))
     }
 
+    /// Beads that somebody has.
+    pub(super) fn held(&self) -> &[Bead] {
+        &self.held
+    }
+
     pub(super) fn address(&self, name: &str) -> Address {
         Address::Polecat(self.rig.name.clone(), name.into())
     }

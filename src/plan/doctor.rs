@@ -1,0 +1,307 @@
+//! What doctor checks, and what it says and does about what was found: source document 004's lists and words, and the
+//! traces that killed commands leave.
+
+use serde::Serialize;
+
+use super::patrol::Move;
+use crate::town::Layout;
+
+/// One thing that is checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thing {
+    /// `mayor/town.json`; `config.json` in the older layout.
+    Identity,
+    /// The Mayor's `state.json`.
+    TownState,
+    /// The older layout's `mail/`.
+    Mail,
+    /// The older layout's `boss/state.json`.
+    Boss,
+    /// The older layout's `rigs/`.
+    RigsFolder,
+    /// `mayor/rigs.json`.
+    RigList,
+    /// The settings files, and presets that roles ask for.
+    Settings,
+    /// The town's `.beads`.
+    TownStore,
+    /// `bin/bd`.
+    Program,
+    /// `CLAUDE.md`.
+    Prompt,
+    /// `config/presets/`.
+    Presets,
+    /// A rig's folder that the list of rigs does not have.
+    Unlisted(String),
+    /// A half-made file or folder, by its path inside the town.
+    HalfMade(String),
+    /// A session of this town whose agent has no place in it: tmux's id, name and address.
+    StraySession(String, String, String),
+    /// A rig's `config.json`.
+    RigConfig,
+    /// A rig's `refinery/`.
+    RefineryFolder,
+    /// Its `README.md`.
+    RefineryReadme,
+    /// Its `state.json`.
+    RefineryState,
+    /// Its `state.json.lock`.
+    RefineryLock,
+    /// Its clone.
+    RefineryClone,
+    /// The Mayor's clone of a rig.
+    MayorClone,
+    /// The lines of a rig in `.gitignore`.
+    Ignored,
+    /// A rig's store, and the link to it.
+    RigStore,
+    /// The `state.json` of a rig's witness and of the Mayor there.
+    RigStates,
+    /// `crew/`, `polecats/`, `plugins/`.
+    RigFolders,
+    /// A worktree that git knows and that is gone or was never finished: clone and folder, inside the rig.
+    StaleWorktree(String, String),
+    /// A polecat's name, with what a patrol makes of it, its bead, and whether a session is left to look at.
+    Polecat(String, Move, Option<String>, bool),
+    /// A bead whose holder is no more: id and address.
+    HeldByNobody(String, String),
+}
+
+/// What was found of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// As it should be.
+    Good,
+    /// Not there.
+    Missing,
+    /// There, and not as it should be: why. Doctor never overwrites that.
+    Broken(String),
+}
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// ✓
+    Pass,
+    /// ✗
+    Fail,
+    /// Was ✗.
+    Fixed,
+}
+
+/// One line of doctor's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was checked.
+    #[serde(skip)]
+    pub thing: Thing,
+    /// How it came out.
+    pub status: Status,
+    /// In words.
+    pub message: String,
+    /// Whether `--fix` can do something about it.
+    pub fixable: bool,
+    /// What a person can do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What was looked at.
+    pub looked_at: String,
+}
+
+/// What is checked of every town.
+pub fn of_town(layout: Layout) -> Vec<Thing> {
+    use Thing::{
+        Boss, Identity, Mail, Presets, Program, Prompt, RigList, RigsFolder, Settings, TownState, TownStore,
+    };
+    match layout {
+        Layout::Workspace => vec![Identity, TownState, Mail, Boss, RigsFolder],
+        Layout::Present => vec![Identity, TownState, RigList, TownStore, Program, Prompt, Presets, Settings],
+    }
+}
+
+/// What is checked of every rig.
+pub fn of_rig(layout: Layout) -> Vec<Thing> {
+    use Thing::{
+        Ignored, MayorClone, RefineryClone, RefineryFolder, RefineryLock, RefineryReadme, RefineryState,
+        RigConfig, RigFolders, RigStates, RigStore,
+    };
+    let refinery =
+        [RefineryFolder, RefineryReadme, RefineryState, RefineryLock, RefineryClone, MayorClone, Ignored];
+    match layout {
+        Layout::Workspace => refinery.to_vec(),
+        // The clones first: the store stands in one of them.
+        Layout::Present => {
+            [vec![RigConfig], refinery.to_vec(), vec![RigStore, RigStates, RigFolders]].concat()
+        }
+    }
+}
+
+/// Judges one thing. `rig` names the rig it belongs to, for hints.
+pub fn judge(thing: Thing, found: Found, looked_at: String, rig: &str) -> Finding {
+    let words = words(&thing);
+    let (status, message, fixable, hint) = match found {
+        Found::Good => (Status::Pass, words.good.to_string(), false, None),
+        Found::Missing => (Status::Fail, words.missing.to_string(), words.fixable, None),
+        Found::Broken(why) => {
+            let hint = words.hint_broken.to_string();
+            (
+                Status::Fail,
+                format!("{}: {why}", words.broken),
+                false,
+                Some(hint).filter(|hint| !hint.is_empty()),
+            )
+        }
+    };
+    let mut finding = Finding { thing, status, message, fixable, hint, looked_at };
+    if finding.status == Status::Fail {
+        orphan(&mut finding, rig);
+    }
+    finding
+}
+
+/// The words for one kind of check.
+struct Words {
+    good: &'static str,
+    missing: &'static str,
+    broken: &'static str,
+    fixable: bool,
+    hint_broken: &'static str,
+}
+
+fn words(thing: &Thing) -> Words {
+    const MEND: &str = "mend it by hand, or move it away and run: gt doctor --fix";
+    let made = |good, missing, broken| Words { good, missing, broken, fixable: true, hint_broken: MEND };
+    match thing {
+        Thing::Identity => Words {
+            fixable: false,
+            hint_broken: "mend it by hand, or move it away and run: gt install",
+            ..made("Workspace config valid", "Missing workspace config", "Workspace config broken")
+        },
+        Thing::TownState => {
+            made("Workspace state valid", "Missing workspace state", "Workspace state broken")
+        }
+        Thing::Mail => made("Mail directory exists", "Missing mail/ directory", "Mail directory broken"),
+        Thing::Boss => made("Boss state valid", "Missing boss/state.json", "Boss state broken"),
+        Thing::RigsFolder => {
+            made("Rigs directory exists", "Missing rigs/ directory", "Rigs directory broken")
+        }
+        Thing::RigList => made("Rig list valid", "Missing mayor/rigs.json", "Rig list broken"),
+        Thing::Settings => Words {
+            hint_broken: "see what is read, in order, with: gt config path",
+            ..made("Settings valid", "Missing config/town.toml", "Settings broken")
+        },
+        Thing::TownStore => made("Town beads valid", "Missing .beads/ store", "Town beads broken"),
+        Thing::Program => made("Program bd linked", "Missing link bin/bd", "Link bin/bd broken"),
+        Thing::Prompt => made("Mayor prompt exists", "Missing CLAUDE.md", "Mayor prompt broken"),
+        Thing::Presets => {
+            made("Presets directory exists", "Missing config/presets/", "Presets directory broken")
+        }
+        Thing::RigConfig => {
+            Words { fixable: false, ..made("Rig config valid", "Missing config.json", "Rig config broken") }
+        }
+        Thing::RefineryFolder => {
+            made("Refinery directory exists", "Missing refinery/ directory", "Refinery directory broken")
+        }
+        Thing::RefineryReadme => {
+            made("Refinery README exists", "Missing refinery/README.md", "Refinery README broken")
+        }
+        Thing::RefineryState => {
+            made("Refinery state valid", "Missing refinery/state.json", "Refinery state broken")
+        }
+        Thing::RefineryLock => {
+            made("Refinery lock exists", "Missing refinery/state.json.lock", "Refinery lock broken")
+        }
+        Thing::RefineryClone => {
+            made("Refinery clone valid", "Missing refinery/rig/ clone", "Refinery clone broken")
+        }
+        Thing::MayorClone => {
+            made("Mayor rig clone exists", "Missing Mayor rig clone", "Mayor rig clone broken")
+        }
+        Thing::Ignored => made("Gitignore entries present", "Missing gitignore entries", "Gitignore broken"),
+        Thing::RigStore => made("Rig beads valid", "Missing .beads of the rig", "Rig beads broken"),
+        Thing::RigStates => {
+            made("Witness and Mayor state valid", "Missing state.json of witness or Mayor", "State broken")
+        }
+        Thing::RigFolders => made(
+            "Agent directories exist",
+            "Missing crew/, polecats/ or plugins/",
+            "Agent directories broken",
+        ),
+        Thing::Unlisted(_)
+        | Thing::HalfMade(_)
+        | Thing::StraySession(..)
+        | Thing::StaleWorktree(..)
+        | Thing::Polecat(..)
+        | Thing::HeldByNobody(..) => made("", "", ""),
+    }
+}
+
+/// Words and hints for what should not be there at all.
+fn orphan(finding: &mut Finding, rig: &str) {
+    let (message, hint) = match &finding.thing {
+        Thing::Unlisted(name) => (format!("Rig {name} is not in mayor/rigs.json"), None),
+        Thing::HalfMade(path) => (format!("Left half-made: {path}"), None),
+        Thing::StraySession(_, name, address) => (format!("Session {name} has no place: {address}"), None),
+        Thing::StaleWorktree(clone, path) => (format!("Stale worktree {path} in {clone}"), None),
+        Thing::HeldByNobody(bead, address) => {
+            (format!("Bead {bead} is held by {address}, who is no more"), None)
+        }
+        Thing::Polecat(name, decision, bead, session) => {
+            let (message, hint) = polecat(rig, name, *decision, bead.as_deref());
+            // What its screen says is worth a look; without one the bead can only be given back.
+            finding.fixable = !(*decision == Move::Stuck || (*decision == Move::Crashed && *session));
+            (message, hint)
+        }
+        _ => return,
+    };
+    finding.message = message;
+    finding.hint = hint;
+}
+
+fn polecat(rig: &str, name: &str, decision: Move, bead: Option<&str>) -> (String, Option<String>) {
+    let bead = bead.unwrap_or("its bead");
+    let resume = || Some(format!("go on with: gt sling {bead} --resume"));
+    match decision {
+        Move::FreeName => (format!("Name {name} is taken by nobody"), None),
+        Move::End => (format!("Polecat {name} is done and was not ended"), None),
+        Move::Unstarted => (format!("Polecat {name} was never started on {bead}"), resume()),
+        Move::Crashed => (
+            format!("Polecat {name} ended before {bead} was done"),
+            Some(format!(
+                "go on with: gt sling {bead} --resume, or take it back with: gt polecat release {rig}/{name}"
+            )),
+        ),
+        Move::Stuck => (
+            format!("Polecat {name} makes no progress on {bead}"),
+            Some(format!("look with: gt attach {rig}/{name}")),
+        ),
+        Move::Leave | Move::Unknown => (format!("Polecat {name}"), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_source_document_004() {
+        let line = |thing, found| judge(thing, found, String::new(), "gastown").message;
+        assert_eq!(line(Thing::Identity, Found::Good), "Workspace config valid");
+        assert_eq!(line(Thing::Mail, Found::Good), "Mail directory exists");
+        assert_eq!(line(Thing::Boss, Found::Good), "Boss state valid");
+        assert_eq!(line(Thing::RefineryClone, Found::Missing), "Missing refinery/rig/ clone");
+        assert_eq!(line(Thing::MayorClone, Found::Good), "Mayor rig clone exists");
+        assert_eq!(line(Thing::Ignored, Found::Good), "Gitignore entries present");
+    }
+
+    #[test]
+    fn what_is_broken_is_never_overwritten() {
+        for thing in [of_town(Layout::Present), of_rig(Layout::Present), of_town(Layout::Workspace)].concat()
+        {
+            let finding = judge(thing.clone(), Found::Broken("line 1".into()), String::new(), "x");
+            assert!(!finding.fixable && finding.hint.is_some(), "{thing:?}");
+        }
+    }
+}

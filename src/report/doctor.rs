@@ -1,0 +1,74 @@
+//! What doctor found, in the form of source document 004.
+
+use super::text::{Color, Screen};
+use crate::plan::doctor::{Finding, Status};
+use crate::work::doctor::Report;
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Detail {
+    /// Only what failed.
+    pub quiet: bool,
+    /// Also what was looked at.
+    pub verbose: bool,
+    /// `--fix --dry-run`.
+    pub dry_run: bool,
+}
+
+impl Report {
+    /// As a person reads it. `path` is the town's root as the person writes it.
+    pub fn text(&self, path: &str, screen: &Screen, detail: Detail) -> String {
+        let shown = |checks: &[Finding]| -> String {
+            let wanted = |finding: &&Finding| !detail.quiet || finding.status == Status::Fail;
+            checks.iter().filter(wanted).map(|finding| line(finding, screen, detail)).collect()
+        };
+        let mut sections = Vec::new();
+        let town = shown(&self.checks);
+        if !detail.quiet || !town.is_empty() {
+            sections.push(format!("Workspace: {path}\n\n{town}"));
+        }
+        for rig in &self.rigs {
+            let checks = shown(&rig.checks);
+            if !detail.quiet || !checks.is_empty() {
+                sections.push(format!("Rig: {}\n{checks}", rig.name));
+            }
+        }
+        if !detail.quiet || self.found > self.fixed {
+            sections.push(self.summary());
+        }
+        sections.join("\n")
+    }
+
+    fn summary(&self) -> String {
+        let mut text = format!("Issues: {} found, {} fixed\n", self.found, self.fixed);
+        let all = self.checks.iter().chain(self.rigs.iter().flat_map(|rig| &rig.checks));
+        if all.clone().any(|finding| finding.status == Status::Fail && finding.fixable) {
+            text.push_str("Run with --fix to auto-repair\n");
+        }
+        text
+    }
+}
+
+fn line(finding: &Finding, screen: &Screen, detail: Detail) -> String {
+    let good = finding.status != Status::Fail;
+    let symbol = match (good, screen.unicode) {
+        (true, true) => "✓",
+        (false, true) => "✗",
+        (true, false) => "ok",
+        (false, false) => "x ",
+    };
+    let symbol = screen.paint(if good { Color::Good } else { Color::Bad }, symbol);
+    let after = match finding.status {
+        Status::Fixed => " (fixed)",
+        Status::Fail if finding.fixable && detail.dry_run => " (would be fixed)",
+        _ => "",
+    };
+    let mut text = format!("{symbol} {}{after}\n", finding.message);
+    if let Some(hint) = finding.hint.as_ref().filter(|_| finding.status == Status::Fail) {
+        text.push_str(&format!("    {hint}\n"));
+    }
+    if detail.verbose && !finding.looked_at.is_empty() {
+        text.push_str(&format!("    looked at {}\n", finding.looked_at));
+    }
+    text
+}

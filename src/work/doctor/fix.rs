@@ -1,0 +1,183 @@
+//! Repairing one thing. Nothing that is there is overwritten, and nothing is deleted but what nobody made on purpose.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::look::{lines_of, mayor_clone};
+use super::{Visit, orphans};
+use crate::beads;
+use crate::plan::doctor::Thing;
+use crate::programs::git::Git;
+use crate::town::{Layout, Rig, TownFile, files, rules};
+use crate::work::{install, pieces, rig};
+
+/// Repairs what was found missing, or takes away what should not be there.
+///
+/// # Errors
+/// When it could not be done; it is no worse than before then.
+pub fn thing(visit: &Visit<'_>, rig: Option<&Rig>, thing: &Thing) -> Result<()> {
+    match rig {
+        Some(rig) => of_rig(visit, rig, thing),
+        None => of_town(visit, thing),
+    }
+}
+
+fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
+    let root = &visit.town.root;
+    let older = visit.town.layout == Layout::Workspace;
+    match thing {
+        Thing::TownState if older => {
+            write(&visit.older().join("state.json"), "{\n  \"version\": 1,\n  \"projects\": {}\n}\n")
+        }
+        Thing::Boss => write(&visit.older().join("boss/state.json"), "{\n  \"version\": 1\n}\n"),
+        Thing::Mail => folder(&visit.older().join("mail")),
+        Thing::RigsFolder => folder(&visit.older().join("rigs")),
+        Thing::RigList => {
+            town_piece(visit, "mayor/rigs.json")?;
+            // The folders know what the list has forgotten.
+            for name in orphans::unlisted(visit)? {
+                rig::list(&visit.town, &name, &visit.rig(&name).config.git_url)?;
+            }
+            Ok(())
+        }
+        Thing::TownState => town_piece(visit, "mayor/state.json"),
+        Thing::Settings => town_piece(visit, "config/town.toml"),
+        Thing::Program => {
+            folder(&visit.town.bin_dir())?;
+            town_piece(visit, "bin/bd")
+        }
+        Thing::Prompt => town_piece(visit, "CLAUDE.md"),
+        Thing::Presets => town_piece(visit, "config/presets"),
+        Thing::TownStore => {
+            install::make_store(&visit.town.beads_dir(), rules::TOWN_PREFIX, visit.store).map(drop)
+        }
+        Thing::Unlisted(name) => rig::list(&visit.town, name, &visit.rig(name).config.git_url),
+        Thing::HalfMade(path) => {
+            let path = root.join(path);
+            files::sweep(path.parent().unwrap_or(root)).map(drop)
+        }
+        Thing::StraySession(id, ..) => visit.mux.stop(&[id]),
+        other => crate::fail!("doctor cannot repair {other:?}"),
+    }
+}
+
+fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> Result<()> {
+    match thing {
+        Thing::RefineryFolder => folder(&rig.root.join("refinery")),
+        Thing::RefineryReadme => rig_pieces(rig, &["refinery/README.md"]),
+        Thing::RefineryState => rig_pieces(rig, &["refinery/state.json"]),
+        Thing::RefineryLock => rig_pieces(rig, &["refinery/state.json.lock"]),
+        Thing::RigStates => rig_pieces(rig, &["witness/state.json", "mayor/state.json"]),
+        Thing::RigFolders => rig_pieces(rig, &["crew", "polecats", "plugins"]),
+        Thing::RefineryClone => clone(rig, &rig.refinery_dir()),
+        Thing::MayorClone => clone(rig, &mayor_clone(visit, rig)),
+        Thing::Ignored => {
+            let path = visit.town.root.join(".gitignore");
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            files::write(&path, pieces::ignore_text(&text, &lines_of(visit, rig)))
+        }
+        Thing::RigStore => store(visit, rig),
+        other => crate::fail!("doctor cannot repair {other:?}"),
+    }
+}
+
+fn folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path)
+        .map_err(|error| files::error_of(error, format!("cannot make {}", path.display())))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    folder(path.parent().unwrap_or(path))?;
+    files::write(path, text)
+}
+
+fn town_piece(visit: &Visit<'_>, path: &str) -> Result<()> {
+    let identity = TownFile {
+        kind: "town".into(),
+        version: 1,
+        name: visit.town.name.clone(),
+        created_at: crate::time::now(),
+    };
+    let made = pieces::of_town(&identity, Some(&visit.gt))?;
+    for piece in made.iter().filter(|piece| piece.path() == path) {
+        piece.make(&visit.town.root)?;
+    }
+    Ok(())
+}
+
+fn rig_pieces(rig: &Rig, paths: &[&str]) -> Result<()> {
+    let made = pieces::of_rig(&rig.name, &crate::time::now())?;
+    for piece in made.iter().filter(|piece| paths.contains(&piece.path()) && !piece.stands(&rig.root)) {
+        piece.make(&rig.root)?;
+    }
+    Ok(())
+}
+
+/// Brings a clone back: made aside from its URL, with what another clone of the rig already has, then renamed. A
+/// store of beads that stood there goes with it.
+fn clone(of: &Rig, target: &Path) -> Result<()> {
+    let url = &of.config.git_url;
+    if url.is_empty() {
+        crate::fail!("where rig {} comes from is not known", of.name; "mend its config.json");
+    }
+    let parent = target.parent().unwrap_or(target);
+    folder(parent)?;
+    let aside = files::Aside::new(parent)?;
+    let draft = aside.path("clone");
+    let to = draft.to_string_lossy().into_owned();
+    let near = [of.clone_dir(), of.refinery_dir()].into_iter().find(|dir| super::is_clone(dir));
+    let near = near.map(|dir| dir.to_string_lossy().into_owned());
+    let mut words = vec!["clone", "-q", "--no-recurse-submodules"];
+    if let Some(near) = &near {
+        words.extend(["--reference-if-able", near, "--dissociate"]);
+    }
+    let branch =
+        of.config.merge.as_ref().and_then(|merge| merge.get("target")).and_then(|name| name.as_str());
+    if let Some(branch) = branch {
+        words.extend(["--branch", branch]);
+    }
+    words.extend(["--", url, &to]);
+    let output = Git::at(parent).try_run(words)?;
+    if !output.ok() {
+        crate::fail!("cannot clone {url}: {}", rig::why_no_clone(&output));
+    }
+    let failed = || format!("cannot make {}", target.display());
+    let moved =
+        |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|error| files::error_of(error, failed()));
+    let (store, kept) = (target.join(".beads"), draft.join(".beads"));
+    if store.exists() && kept.exists() {
+        crate::fail!("{} holds a store, and the project tracks one", target.display());
+    }
+    if store.exists() {
+        Git::at(&draft).exclude(&["/.beads".into()])?;
+        moved(&store, &kept)?;
+    }
+    if target.is_dir() {
+        std::fs::remove_dir(target).map_err(|error| files::error_of(error, failed()))?;
+    }
+    moved(&draft, target)
+}
+
+/// Brings the rig's store and the link to it back.
+fn store(visit: &Visit<'_>, rig: &Rig) -> Result<()> {
+    let (link, inside) = (rig.beads_dir(), rig.clone_dir().join(".beads"));
+    if link.is_symlink()
+        && !link.exists()
+        && std::fs::read_link(&link).is_ok_and(|to| to != Path::new("mayor/rig/.beads"))
+    {
+        crate::fail!("{} leads elsewhere, to nothing", link.display(); "mend the link by hand");
+    }
+    if !rig.clone_dir().is_dir() {
+        crate::fail!("the Mayor's clone comes first"; "look again with: gt doctor --fix");
+    }
+    if !link.exists() && !link.is_symlink() && beads::kind_of(&inside).is_ok() {
+        return std::os::unix::fs::symlink("mayor/rig/.beads", &link)
+            .map_err(|error| files::error_of(error, format!("cannot make {}", link.display())));
+    }
+    let prefix = match rig.config.beads.prefix.as_str() {
+        "" => rules::prefix_for(&rig.name, &rig::prefixes(&visit.town)?),
+        own => own.into(),
+    };
+    rig::make_rig_store(&rig.root, &prefix, visit.store)
+}

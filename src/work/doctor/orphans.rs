@@ -1,0 +1,200 @@
+//! What killed commands leave: half-made files, rigs not listed, sessions without a place, polecats not ended, beads
+//! held by nobody, worktrees that git still knows.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::Visit;
+use crate::address::{Address, is_rig_name};
+use crate::beads::{Change, Guard, Patch, Written, words};
+use crate::config::Sources;
+use crate::plan::doctor::{Finding, Found, Thing, judge};
+use crate::plan::patrol::Move;
+use crate::plan::place::Seen;
+use crate::programs::git::Git;
+use crate::town::discover::kind;
+use crate::town::{Layout, Rig, files};
+use crate::work::ending::{self, End};
+use crate::work::scene::Scene;
+
+/// Orphans outside rigs, and half-made things everywhere.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
+    let root = &visit.town.root;
+    let mut things = Vec::new();
+    if visit.town.layout == Layout::Present {
+        things.extend(unlisted(visit)?.into_iter().map(Thing::Unlisted));
+    }
+    for dir in folders_of_gt(visit) {
+        for name in files::leftovers(&dir)? {
+            let path = dir.join(name);
+            things.push(Thing::HalfMade(path.strip_prefix(root).unwrap_or(&path).display().to_string()));
+        }
+    }
+    things.extend(stray_sessions(visit));
+    Ok(things)
+}
+
+/// The folders in which gt makes things aside.
+fn folders_of_gt(visit: &Visit<'_>) -> Vec<PathBuf> {
+    let root = &visit.town.root;
+    let mut dirs: Vec<PathBuf> =
+        ["", "mayor", "config", "config/presets"].iter().map(|inside| root.join(inside)).collect();
+    for name in visit.town.rig_names().unwrap_or_default() {
+        let inside = ["", "mayor", "refinery", "witness", "crew", "polecats", "logs"];
+        dirs.extend(inside.iter().map(|inside| root.join(&name).join(inside)));
+    }
+    dirs
+}
+
+/// Folders that are rigs and are not in the list.
+///
+/// # Errors
+/// When the town's folder cannot be listed.
+pub fn unlisted(visit: &Visit<'_>) -> Result<Vec<String>> {
+    // Without a list that can be read nothing can be said to be missing from it.
+    let Ok(listed) = visit.town.rig_names() else { return Ok(Vec::new()) };
+    let names = files::names_in(&visit.town.root)?;
+    let is_rig = |name: &String| {
+        is_rig_name(name)
+            && kind(&visit.town.rig_config_path(name)) == "rig"
+            && visit.rig(name).config.name == **name
+    };
+    Ok(names.into_iter().filter(|name| !listed.contains(name)).filter(is_rig).collect())
+}
+
+/// Sessions with this town's mark whose agent has no place in it. Polecats are a rig's own matter.
+fn stray_sessions(visit: &Visit<'_>) -> Vec<Thing> {
+    let Ok(rigs) = visit.town.rig_names() else { return Vec::new() };
+    let mark = visit.town.mark();
+    let stray = |address: &str| match Address::parse(address) {
+        Ok(Address::Overseer | Address::Mayor | Address::Deacon) => false,
+        Ok(Address::Crew(rig, name)) => !visit.town.root.join(rig).join("crew").join(name).is_dir(),
+        Ok(Address::Plugin(rig, name)) => !visit.town.root.join(rig).join("plugins").join(name).is_dir(),
+        Ok(other) => other.rig().is_some_and(|rig| !rigs.iter().any(|own| own == rig)),
+        Err(_) => true,
+    };
+    visit
+        .sessions
+        .ours(&mark)
+        .filter(|session| stray(&session.marks.address))
+        .map(|session| {
+            Thing::StraySession(session.id.clone(), session.name.clone(), session.marks.address.clone())
+        })
+        .collect()
+}
+
+/// A rig's orphans, looked for and, when asked, taken care of.
+pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    // A store or a clone that cannot be read is a finding of its own: nothing is concluded from it (law 3).
+    let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..visit.sources.clone() };
+    if let Ok(scene) = Scene::look(&visit.town, rig, visit.mux, sources) {
+        for thing in polecats(visit, rig, &scene) {
+            let finding = judge(thing, Found::Missing, String::new(), &rig.name);
+            findings.push(visit.treat_with(finding, |thing| fix_polecat(rig, &scene, thing)));
+        }
+    }
+    // After the polecats: ending one takes its worktree along.
+    for thing in stale_worktrees(rig) {
+        let finding = judge(thing, Found::Missing, String::new(), &rig.name);
+        findings.push(visit.treat_with(finding, |thing| fix_worktree(rig, thing)));
+    }
+    findings
+}
+
+/// Polecats that somebody must do something about, and beads whose polecats are no more.
+fn polecats(visit: &Visit<'_>, rig: &Rig, scene: &Scene<'_>) -> Vec<Thing> {
+    let names = scene.names();
+    let mut things = Vec::new();
+    for name in &names {
+        let decision = scene.decide(name);
+        // Without sessions agents are run by hand: nobody can say that one has ended.
+        let unseen = visit.sessions.minimal.is_some() && matches!(decision, Move::Unstarted | Move::Crashed);
+        if unseen || matches!(decision, Move::Leave | Move::Unknown) {
+            continue;
+        }
+        let session = matches!(scene.session_of(name), Seen::Session(_));
+        let bead = scene.bead_of(name).map(|bead| bead.id.clone());
+        things.push(Thing::Polecat(name.clone(), decision, bead, session));
+    }
+    for bead in scene.held() {
+        let Some(holder) = &bead.assignee else { continue };
+        let gone = matches!(Address::parse(holder), Ok(Address::Polecat(own, name)) if own == rig.name && !names.contains(&name));
+        if gone && !scene.requests.iter().any(|request| request.bead == bead.id) {
+            things.push(Thing::HeldByNobody(bead.id.clone(), holder.clone()));
+        }
+    }
+    things
+}
+
+fn fix_polecat(rig: &Rig, scene: &Scene<'_>, thing: &Thing) -> Result<()> {
+    match thing {
+        Thing::Polecat(name, Move::Unstarted | Move::Crashed, ..) => {
+            ending::release(scene, name, false).map(drop)
+        }
+        Thing::Polecat(name, ..) => match ending::end_polecat(scene, name, false)? {
+            End::Done(_) => Ok(()),
+            End::Dirty(files) => crate::fail!(
+                "files that are in no commit: {}", files.join(", ");
+                "keep them under a recovery ref and end it: gt polecat nuke {}/{name}", rig.name
+            ),
+        },
+        Thing::HeldByNobody(bead, holder) => give_back(rig, bead, holder),
+        other => crate::fail!("doctor cannot repair {other:?}"),
+    }
+}
+
+/// The bead is open and nobody's again, if its holder is still the one that is no more.
+fn give_back(rig: &Rig, bead: &str, holder: &str) -> Result<()> {
+    let guard = Guard { id: bead.into(), assignee: Some(Some(holder.into())), ..Guard::default() };
+    let patch = Patch {
+        status: Some(words::OPEN.into()),
+        assignee: Some(None),
+        remove_labels: vec![words::LABEL_SUBMITTED.into()],
+        ..Patch::default()
+    };
+    let store = rig.store(&Address::Witness(rig.name.clone()))?;
+    match store.write(&[guard], &[Change::Update(bead.into(), Box::new(patch))])? {
+        Written::Done(_) => Ok(()),
+        Written::Refused(..) => {
+            crate::fail!("{bead} has changed meanwhile"; "look again with: gt doctor {}", rig.name)
+        }
+    }
+}
+
+/// Worktrees that a clone knows and that are gone, or were never finished. No process.
+fn stale_worktrees(rig: &Rig) -> Vec<Thing> {
+    let mut things = Vec::new();
+    for clone in ["mayor/rig", "refinery/rig"] {
+        let known = rig.root.join(clone).join(".git/worktrees");
+        for name in files::names_in(&known).unwrap_or_default() {
+            let gitdir = std::fs::read_to_string(known.join(&name).join("gitdir")).unwrap_or_default();
+            let place = Path::new(gitdir.trim()).parent().map(Path::to_path_buf).unwrap_or_default();
+            if !place.join(".git").exists() && !in_hand(rig, &place) {
+                let shown = place.strip_prefix(&rig.root).unwrap_or(&place).display().to_string();
+                things.push(Thing::StaleWorktree(clone.into(), shown));
+            }
+        }
+    }
+    things
+}
+
+/// Whether a command that still runs makes or removes the worktree of a polecat.
+fn in_hand(rig: &Rig, place: &Path) -> bool {
+    place
+        .file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| crate::work::names::in_hand(rig, name))
+}
+
+/// Makes git forget a worktree that is gone or was never finished.
+fn fix_worktree(rig: &Rig, thing: &Thing) -> Result<()> {
+    let Thing::StaleWorktree(clone, path) = thing else { return Ok(()) };
+    let git = Git::at(rig.root.join(clone));
+    git.worktree_remove(&rig.root.join(path))?;
+    git.worktree_prune()
+}
