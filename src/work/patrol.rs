@@ -14,7 +14,7 @@ use crate::mux::deliver::{Delivery, deliver};
 use crate::plan::patrol::{Climbed, Move, Rung, next_rung};
 use crate::plan::place::Seen;
 use crate::time;
-use crate::town::Rig;
+use crate::town::{Rig, files};
 
 /// What a patrol did about one polecat, or would do.
 #[derive(Clone, Debug, Serialize)]
@@ -37,6 +37,8 @@ pub struct Finding {
 /// When something could not be looked at, or an end could not be completed; what was done stays done.
 pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
+    // One patrol of a rig at a time: a session's end and a person may both call for one, and an alarm is said once.
+    let _lock = if dry { None } else { Some(files::lock(&scene.rig.root.join("witness/state.json.lock"))?) };
     let mut alarms = Alarms::read(scene.rig)?;
     for name in scene.names() {
         if only.is_some_and(|(wanted, instance)| wanted != name || scene.instance(&name) != instance) {
@@ -120,7 +122,7 @@ impl Alarms {
     fn read(rig: &Rig) -> Result<Alarms> {
         let path = rig.root.join("witness/state.json");
         let mut state: serde_json::Map<String, serde_json::Value> =
-            if path.exists() { crate::town::files::read_json(&path)? } else { serde_json::Map::new() };
+            if path.exists() { files::read_json(&path)? } else { serde_json::Map::new() };
         let polecats =
             state.remove("polecats").and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
         Ok(Alarms { state, polecats })
@@ -129,13 +131,13 @@ impl Alarms {
     fn write(mut self, rig: &Rig) -> Result<()> {
         let path = rig.root.join("witness/state.json");
         if self.polecats.is_empty() && !self.state.contains_key("polecats") && path.exists() {
-            let before: serde_json::Map<String, serde_json::Value> = crate::town::files::read_json(&path)?;
+            let before: serde_json::Map<String, serde_json::Value> = files::read_json(&path)?;
             if !before.contains_key("polecats") {
                 return Ok(());
             }
         }
         self.state.insert("polecats".into(), serde_json::to_value(&self.polecats)?);
-        crate::town::files::write_json(&path, &self.state)
+        files::write_json(&path, &self.state)
     }
 
     fn forget(&mut self, name: &str) {
