@@ -8,6 +8,7 @@ pub mod hook;
 pub mod doctor;
 pub mod live;
 pub mod mail;
+pub mod queue;
 pub mod rig;
 pub mod sessions;
 pub mod text;

@@ -1,0 +1,232 @@
+//! Place "set aside" (`work.md`): a request leaves the queue without landing, its work is kept, and those concerned
+//! are told.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::mail;
+use super::request::Request;
+use super::step;
+use crate::address::Address;
+use crate::beads::{Bead, Change, Guard, Patch, Store, Written, words};
+use crate::programs::git::Git;
+use crate::town::{Rig, Town};
+
+/// Why a request is set aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Reason {
+    /// It conflicts with the target.
+    Conflict {
+        /// The files.
+        files: Vec<String>,
+    },
+    /// The tests fail with it.
+    Red {
+        /// How the test command ended.
+        how: String,
+        /// The end of its output.
+        output: String,
+        /// The file with all of it.
+        log: String,
+    },
+    /// It cannot be merged at all.
+    Impossible {
+        /// What git said.
+        said: String,
+    },
+    /// Its commit is nowhere to be found.
+    Missing,
+    /// Somebody took it out.
+    Rejected {
+        /// Who.
+        by: String,
+        /// What they said.
+        said: String,
+    },
+}
+
+impl Reason {
+    /// In one line; the reason that its request is closed with.
+    pub fn line(&self) -> String {
+        match self {
+            Reason::Conflict { files } => format!("conflict: {}", files.join(", ")),
+            Reason::Red { how, .. } => format!("red: {how}"),
+            Reason::Impossible { said } => format!("cannot be merged: {said}"),
+            Reason::Missing => "missing: its commit is neither at origin nor here".into(),
+            Reason::Rejected { by, said } if said.is_empty() => format!("rejected by {by}"),
+            Reason::Rejected { by, said } => format!("rejected by {by}: {said}"),
+        }
+    }
+
+    /// All that helps whoever works on it next.
+    fn text(&self, request: &Request) -> String {
+        let mut text = format!(
+            "{} was not merged into {}.\n{}\n",
+            request.bead,
+            if request.target.is_empty() { "the target" } else { &request.target },
+            self.line()
+        );
+        if let Reason::Red { output, log, .. } = self {
+            text.push_str(&format!("\nThe end of the tests' output (all of it: {log}):\n\n{output}\n"));
+        }
+        text
+    }
+}
+
+/// What was set aside, for a report.
+#[derive(Clone, Debug, Serialize)]
+pub struct SetAside {
+    /// The request.
+    pub request: String,
+    /// The bead.
+    pub bead: String,
+    /// The bead's title.
+    pub title: String,
+    /// Why.
+    #[serde(flatten)]
+    pub reason: Reason,
+    /// The ref that keeps its commits, in the canonical clone.
+    pub recovery: Option<String>,
+}
+
+/// Who sets aside, and where.
+pub struct Setting<'a> {
+    /// The town.
+    pub town: &'a Town,
+    /// The rig.
+    pub rig: &'a Rig,
+    /// The rig's store.
+    pub store: &'a dyn Store,
+    /// Numbers its steps: `process` gives `process.8` and on.
+    pub steps: &'a str,
+}
+
+impl Setting<'_> {
+    /// Sets a request aside: recovery ref, mail to the Mayor, then in one write the bead (as it was read, if there is one),
+    /// the request and the mail to the author. `None`: somebody took the request out of the queue meanwhile.
+    ///
+    /// A kill before that write leaves the request in the queue; the Mayor may then hear of it twice.
+    ///
+    /// # Errors
+    /// When the ref cannot be made or a store cannot be written.
+    pub fn set_aside(
+        &self,
+        request: &Request,
+        bead: Option<&Bead>,
+        reason: Reason,
+    ) -> Result<Option<SetAside>> {
+        let recovery = keep(self.rig, request)?;
+        step(&format!("{}.8", self.steps));
+        let from = Address::Refinery(self.rig.name.clone());
+        let subject = format!("set aside: {} {}", request.bead, request.title);
+        let body = reason.text(request);
+        let told = mail::message(&from, &Address::Mayor, &subject, &body);
+        self.town.store(&from)?.write(&[], &[Change::Create(Box::new(told))])?;
+        step(&format!("{}.9", self.steps));
+        let guard = Guard {
+            id: request.id.clone(),
+            statuses: vec![words::OPEN.into(), words::IN_PROGRESS.into(), words::HOOKED.into()],
+            ..Guard::default()
+        };
+        let mut changes = vec![Change::Close(request.id.clone(), reason.line())];
+        if let Some(bead) = bead {
+            changes.extend(bead_changes(bead, request, recovery.as_deref(), &body));
+        }
+        if let Ok(author) = Address::parse(&request.worker) {
+            changes.push(Change::Create(Box::new(mail::message(&from, &author, &subject, &body))));
+        }
+        if let Written::Refused(..) = self.store.write(&[guard], &changes)? {
+            return Ok(None);
+        }
+        step(&format!("{}.10", self.steps));
+        Ok(Some(SetAside {
+            request: request.id.clone(),
+            bead: request.bead.clone(),
+            title: request.title.clone(),
+            reason,
+            recovery,
+        }))
+    }
+}
+
+fn bead_changes(bead: &Bead, request: &Request, recovery: Option<&str>, text: &str) -> Vec<Change> {
+    let mut patch = Patch {
+        add_labels: vec![words::LABEL_REWORK.into()],
+        remove_labels: vec![words::LABEL_SUBMITTED.into()],
+        ..Patch::default()
+    };
+    // Somebody else may have it in hand by now; then it stays theirs.
+    let holder = bead.assignee.as_deref().filter(|holder| *holder != request.worker);
+    let works = [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str());
+    if holder.is_none() || !works || bead.has_label(words::LABEL_SUBMITTED) {
+        patch.status = Some(words::OPEN.into());
+        patch.assignee = Some(None);
+    }
+    if let Some(recovery) = recovery {
+        patch.metadata.insert(words::META_RECOVERY.into(), recovery.into());
+    }
+    vec![Change::Update(bead.id.clone(), Box::new(patch)), Change::Comment(bead.id.clone(), text.into())]
+}
+
+/// Keeps the commits of a request under a recovery ref of the canonical clone; `None` when the commit is nowhere.
+///
+/// # Errors
+/// When the ref cannot be made.
+pub fn keep(rig: &Rig, request: &Request) -> Result<Option<String>> {
+    let canonical = Git::at(rig.clone_dir());
+    let commit = request.commit.as_str();
+    if canonical.commit_of(commit)?.is_none() && !canonical.fetch_commit(&rig.refinery_dir(), commit)? {
+        return Ok(None);
+    }
+    let polecat = match request.polecat() {
+        "" => "unknown",
+        name => name,
+    };
+    let instance = if request.instance.is_empty() { "unknown" } else { &request.instance };
+    let name = format!("refs/gt/recovery/{polecat}/{instance}");
+    match canonical.commit_of(&name)? {
+        Some(there) if there == commit || canonical.is_ancestor(commit, &there)? => Ok(Some(name)),
+        // Another commit of the same instance is kept there: both stay.
+        Some(_) => {
+            let name = format!("{name}.{}", commit.get(..12).unwrap_or(commit));
+            canonical.update_ref(&name, commit, None)?;
+            Ok(Some(name))
+        }
+        None => {
+            canonical.update_ref(&name, commit, None)?;
+            Ok(Some(name))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch(bead: &Bead) -> Patch {
+        let request = Request { worker: "wyvern/Nux".into(), ..Request::default() };
+        match &bead_changes(bead, &request, Some("refs/gt/recovery/Nux/i1"), "why")[0] {
+            Change::Update(_, patch) => (**patch).clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_bead_that_somebody_else_works_on_stays_theirs() {
+        let bead = |holder: &str, labels: &[&str]| Bead {
+            status: "in_progress".into(),
+            assignee: Some(holder.into()),
+            labels: labels.iter().map(|label| (*label).into()).collect(),
+            ..Bead::default()
+        };
+        for mine in [bead("wyvern/Nux", &[]), bead("wyvern/Toast", &["gt:submitted"])] {
+            assert_eq!(patch(&mine).assignee, Some(None));
+            assert_eq!(patch(&mine).status.as_deref(), Some("open"));
+        }
+        let theirs = patch(&bead("wyvern/Toast", &[]));
+        assert_eq!((theirs.assignee, theirs.status), (None, None));
+        assert_eq!(theirs.add_labels, ["gt:rework"]);
+        assert_eq!(theirs.metadata["recovery"], "refs/gt/recovery/Nux/i1");
+    }
+}

@@ -1,0 +1,496 @@
+//! The bench that branches are merged and tested on: the refinery's clone, for one command at a time.
+
+use std::cell::{Cell, OnceCell};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::request::Request;
+use crate::address::Address;
+use crate::config::schema::{Command, Merge, Strategy};
+use crate::config::{self, Sources};
+use crate::failure::Failure;
+use crate::plan::queue::{Ended, Verdict, verdict};
+use crate::programs::Process;
+use crate::programs::git::Git;
+use crate::programs::git::merging::{Deletion, Fold, Landing, MIRRORED};
+use crate::town::{Rig, files};
+
+/// Refs of the refinery's clone that say as which commit a handed-over commit goes onto the target: what a killed
+/// command had pushed is known by them, whatever the strategy.
+const LANDING: &str = "refs/gt/landing/";
+
+/// The last commit of the target whose tests were green.
+const GREEN: &str = "refs/gt/green";
+
+/// How much of the end of a test run's output is shown.
+const TAIL_LINES: usize = 40;
+
+/// The refinery's clone, locked.
+pub struct Bench<'a> {
+    /// The rig.
+    pub rig: &'a Rig,
+    /// How it merges.
+    pub merge: Merge,
+    /// Where work lands that names no target of its own.
+    pub target: String,
+    clone: Git,
+    canonical: Git,
+    signer: String,
+    folds: OnceCell<PathBuf>,
+    old_git: OnceCell<bool>,
+    runs: Cell<usize>,
+    _lock: files::Lock,
+}
+
+/// What was found at origin.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The branch that work lands on.
+    pub target: String,
+    /// Its commit.
+    pub tip: String,
+    /// Branches of polecats there, each with its commit.
+    pub branches: BTreeMap<String, String>,
+    /// Commits handed over, each with the commit it was to land as.
+    pub landings: BTreeMap<String, String>,
+}
+
+/// A commit folded onto the target, or onto others that were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Front {
+    /// The commit that the target would stand at.
+    pub commit: String,
+    /// Its tree.
+    pub tree: String,
+}
+
+/// What came of folding one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Folded {
+    /// The target with it.
+    Clean(Front),
+    /// All of it is there already.
+    Nothing,
+    /// Files in conflict.
+    Conflict(Vec<String>),
+    /// It can never be merged; why.
+    Impossible(String),
+}
+
+/// A finished test run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// What it says.
+    pub verdict: Verdict,
+    /// How the command ended, in words.
+    pub how: String,
+    /// The end of its output.
+    pub tail: String,
+    /// The file that holds all of it.
+    pub log: PathBuf,
+}
+
+impl<'a> Bench<'a> {
+    /// Takes the rig's bench and clears what a killed command left. Who comes second waits; `say` tells so.
+    ///
+    /// # Errors
+    /// When the lock or the configuration cannot be read, or the clone is not there.
+    pub fn open(rig: &'a Rig, sources: &Sources, say: &dyn Fn(&str)) -> Result<Bench<'a>> {
+        let settings = config::settings(sources)?;
+        let path = rig.root.join("refinery/bench.lock");
+        let lock = match files::try_lock(&path)? {
+            Some(lock) => lock,
+            None => {
+                say(&format!("another command merges in {}: waiting for it", rig.name));
+                files::lock(&path)?
+            }
+        };
+        let bench = Bench {
+            rig,
+            target: config::target(&settings),
+            merge: settings.merge,
+            clone: Git::at(rig.refinery_dir()),
+            canonical: Git::at(rig.clone_dir()),
+            signer: Address::Refinery(rig.name.clone()).to_string(),
+            folds: OnceCell::new(),
+            old_git: OnceCell::new(),
+            runs: Cell::new(0),
+            _lock: lock,
+        };
+        bench.clone.git_dir()?;
+        bench.sweep();
+        Ok(bench)
+    }
+
+    /// How many times the test command was run.
+    pub fn runs(&self) -> usize {
+        self.runs.get()
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.rig.root.join("refinery/bench")
+    }
+
+    /// Removes worktrees that a killed command left. What cannot be removed is in nobody's way: names are not reused.
+    fn sweep(&self) {
+        if self.folder().exists() {
+            let _ = std::fs::remove_dir_all(self.folder());
+            let _ = self.clone.worktree_prune();
+        }
+    }
+
+    fn worktree(&self, commit: &str) -> Result<PathBuf> {
+        let dir = self.folder();
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let made = tempfile::Builder::new().prefix("work-").tempdir_in(&dir);
+        let path = made.with_context(|| format!("cannot make a folder in {}", dir.display()))?.keep();
+        self.clone.worktree_detached(&path, commit)?;
+        Ok(path)
+    }
+
+    fn remove(&self, path: &Path) {
+        // A test may have left files of another user, or a program that still writes: the next sweep tries again.
+        if self.clone.worktree_remove(path).is_err() {
+            let _ = std::fs::remove_dir_all(path);
+            let _ = self.clone.worktree_prune();
+        }
+    }
+
+    /// Fetches the target and the polecats' branches; three processes.
+    ///
+    /// # Errors
+    /// When origin cannot be read.
+    pub fn fetch(&self, target: &str) -> Result<Seen> {
+        self.clone.fetch_for_merging(target)?;
+        let tracking = format!("refs/remotes/origin/{target}");
+        let refs = self.clone.refs_under(&[&tracking, MIRRORED, LANDING])?;
+        let tip = refs
+            .get(&tracking)
+            .cloned()
+            .ok_or_else(|| Failure::new(format!("origin of {} has no branch {target}", self.rig.name)))?;
+        let under = |prefix: &str, name: &str| -> BTreeMap<String, String> {
+            let found = refs.iter().filter_map(|(own, commit)| Some((own.strip_prefix(prefix)?, commit)));
+            found.map(|(rest, commit)| (format!("{name}{rest}"), commit.clone())).collect()
+        };
+        Ok(Seen {
+            target: target.into(),
+            tip,
+            branches: under(MIRRORED, "polecat/"),
+            landings: under(LANDING, ""),
+        })
+    }
+
+    /// Brings the commits of requests here: from origin, else from the canonical clone, where they were made. Gives for
+    /// each whether it is here now.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn bring(&self, requests: &[Request]) -> Result<Vec<bool>> {
+        let commits: Vec<&str> = requests.iter().map(|request| request.commit.as_str()).collect();
+        let mut here = self.clone.has_commits(&commits)?;
+        for (place, request) in
+            requests.iter().enumerate().filter(|(place, _)| !here[*place]).collect::<Vec<_>>()
+        {
+            here[place] = is_object_id(&request.commit) && self.bring_one(request)?;
+        }
+        Ok(here)
+    }
+
+    fn bring_one(&self, request: &Request) -> Result<bool> {
+        if self.clone.fetch_commit(&self.rig.clone_dir(), &request.commit)? {
+            return Ok(true);
+        }
+        // Only a polecat's branches are mirrored; a person's may have any name.
+        let branch = format!("refs/heads/{}", request.branch);
+        Ok(self.clone.fetch_commit(Path::new("origin"), &branch)?
+            && self.clone.has_commits(&[&request.commit])?[0])
+    }
+
+    /// Whether a request is on the target: the commit it landed as.
+    ///
+    /// # Errors
+    /// When git cannot compare commits.
+    pub fn landed(&self, seen: &Seen, request: &Request) -> Result<Option<String>> {
+        match seen.landings.get(&request.commit) {
+            Some(commit) if self.clone.is_ancestor(commit, &seen.tip)? => Ok(Some(commit.clone())),
+            _ => Ok(None),
+        }
+    }
+
+    /// The commit of a request that brings nothing new to the target: itself when it is there, else the target's.
+    ///
+    /// # Errors
+    /// As [`Bench::landed`].
+    pub fn present_as(&self, seen: &Seen, request: &Request) -> Result<String> {
+        let there = self.clone.is_ancestor(&request.commit, &seen.tip)?;
+        Ok(if there { request.commit.clone() } else { seen.tip.clone() })
+    }
+
+    /// What may be deleted at origin once the request has landed: its branch, when no later commit is on it.
+    ///
+    /// # Errors
+    /// As [`Bench::landed`].
+    pub fn deletion(&self, seen: &Seen, request: &Request) -> Result<Option<Deletion>> {
+        let Some(commit) = seen.branches.get(&request.branch) else { return Ok(None) };
+        let whole = *commit == request.commit || self.clone.is_ancestor(commit, &request.commit)?;
+        Ok(whole.then(|| Deletion { branch: request.branch.clone(), commit: commit.clone() }))
+    }
+
+    /// The target as it is, as the front to fold onto.
+    ///
+    /// # Errors
+    /// When git cannot read it.
+    pub fn front(&self, commit: &str) -> Result<Front> {
+        Ok(Front { commit: commit.into(), tree: self.clone.tree_of(commit)? })
+    }
+
+    /// Puts one request on top of `onto`, by the rig's strategy.
+    ///
+    /// # Errors
+    /// When git fails for a reason that does not lie in the request.
+    pub fn fold(&self, onto: &Front, request: &Request) -> Result<Folded> {
+        if self.merge.strategy == Strategy::Rebase {
+            return self.fold_by_rebase(onto, request);
+        }
+        let fold = if self.has_old_git()? {
+            Git::at(self.fold_worktree(&onto.commit)?).merge_here(
+                &onto.commit,
+                &request.commit,
+                &self.signer,
+            )?
+        } else {
+            self.clone.merge_trees(&onto.commit, &request.commit)?
+        };
+        let tree = match fold {
+            Fold::Clean(tree) if tree == onto.tree => return Ok(Folded::Nothing),
+            Fold::Clean(tree) => tree,
+            Fold::Conflict(files) => return Ok(Folded::Conflict(files)),
+            Fold::Impossible(why) => return Ok(Folded::Impossible(why)),
+        };
+        let message = message(request);
+        let commit = match self.merge.strategy {
+            Strategy::Squash => {
+                let author = self.clone.author_of(&request.commit)?;
+                self.clone.commit_tree(&tree, &[&onto.commit], &message, &self.signer, Some(&author))?
+            }
+            _ => {
+                let parents = [onto.commit.as_str(), &request.commit];
+                self.clone.commit_tree(&tree, &parents, &message, &self.signer, None)?
+            }
+        };
+        Ok(Folded::Clean(Front { commit, tree }))
+    }
+
+    fn fold_by_rebase(&self, onto: &Front, request: &Request) -> Result<Folded> {
+        let git = Git::at(self.fold_worktree(&onto.commit)?);
+        match git.rebase_here(&onto.commit, &request.commit, &self.signer)? {
+            Fold::Clean(commit) if commit == onto.commit => Ok(Folded::Nothing),
+            Fold::Clean(commit) => Ok(Folded::Clean(self.front(&commit)?)),
+            Fold::Conflict(files) => Ok(Folded::Conflict(files)),
+            Fold::Impossible(why) => Ok(Folded::Impossible(why)),
+        }
+    }
+
+    fn has_old_git(&self) -> Result<bool> {
+        if let Some(old) = self.old_git.get() {
+            return Ok(*old);
+        }
+        let old = self.clone.version()? < (2, 38);
+        Ok(*self.old_git.get_or_init(|| old))
+    }
+
+    /// A worktree for merges that need one; made once.
+    fn fold_worktree(&self, commit: &str) -> Result<&PathBuf> {
+        if let Some(path) = self.folds.get() {
+            return Ok(path);
+        }
+        let path = self.worktree(commit)?;
+        Ok(self.folds.get_or_init(|| path))
+    }
+
+    /// Whether the tests were green on this commit of the target.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn known_green(&self, commit: &str) -> Result<bool> {
+        Ok(self.clone.commit_of(GREEN)?.is_some_and(|green| green == commit))
+    }
+
+    /// Runs the tests on a commit, in a worktree of their own; a red run is repeated as often as the rig says. Without
+    /// a test command everything is green.
+    ///
+    /// # Errors
+    /// When the worktree or the log cannot be made: nothing is known then.
+    pub fn test(&self, commit: &str) -> Result<Tested> {
+        let mut tested = self.test_once(commit)?;
+        for _ in 0..self.merge.retries {
+            if tested.verdict != Verdict::Red {
+                break;
+            }
+            tested = self.test_once(commit)?;
+        }
+        Ok(tested)
+    }
+
+    fn test_once(&self, commit: &str) -> Result<Tested> {
+        let Some(command) = &self.merge.test_command else {
+            let how = "no tests".into();
+            return Ok(Tested { verdict: Verdict::Green, how, tail: String::new(), log: PathBuf::new() });
+        };
+        let logs = self.rig.logs_dir();
+        std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+        let short = commit.get(..12).unwrap_or(commit);
+        let log = logs.join(format!("tests-{short}-{}.txt", self.runs.get() + 1));
+        let path = self.worktree(commit)?;
+        self.runs.set(self.runs.get() + 1);
+        let limit = crate::time::parse_duration(&self.merge.timeout);
+        let process = test_process(command).cwd(&path).timeout(limit.unwrap_or(DEFAULT_LIMIT)).log(&log);
+        let ended = process.run();
+        self.remove(&path);
+        let (verdict, how) = match ended {
+            Ok(output) => {
+                let by_shell = matches!(command, Command::Text(_));
+                let ended = Ended { code: output.code, timed_out: output.timed_out, by_shell };
+                let how = match (output.timed_out, output.code, output.signal) {
+                    (true, ..) => format!("they took longer than {}", self.merge.timeout),
+                    (_, Some(code), _) => format!("the test command ended with {code}"),
+                    (_, _, Some(signal)) => format!("signal {signal} ended the test command"),
+                    _ => "the test command did not end by itself".into(),
+                };
+                (verdict(ended, &self.merge.cannot_run), how)
+            }
+            Err(error) => (Verdict::CouldNotRun, format!("{error:#}")),
+        };
+        Ok(Tested { verdict, how, tail: tail(&log), log })
+    }
+
+    /// Writes down as which commits requests are about to land: (handed over, landing).
+    ///
+    /// # Errors
+    /// When git cannot write refs.
+    pub fn record(&self, landings: &[(String, String)]) -> Result<()> {
+        let lines: Vec<String> =
+            landings.iter().map(|(commit, landing)| format!("update {LANDING}{commit} {landing}")).collect();
+        self.clone.change_refs("write down what is about to land", &lines)
+    }
+
+    /// Forgets what [`Bench::record`] wrote, now that the store says it.
+    ///
+    /// # Errors
+    /// When git cannot write refs.
+    pub fn forget(&self, commits: &[String], green: Option<&str>) -> Result<()> {
+        let mut lines: Vec<String> =
+            commits.iter().map(|commit| format!("delete {LANDING}{commit}")).collect();
+        lines.extend(green.map(|commit| format!("update {GREEN} {commit}")));
+        self.clone.change_refs("write down what has landed", &lines)
+    }
+
+    /// The push that lands.
+    ///
+    /// # Errors
+    /// When origin cannot be reached.
+    pub fn push(&self, target: &str, commit: &str, deletions: &[Deletion]) -> Result<Landing> {
+        self.clone.push_landing(target, commit, deletions)
+    }
+
+    /// Deletes branches at origin, and forgets in the canonical clone that they were there: a later push of the same
+    /// name must not expect them. `false`: origin kept one.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn delete_branches(&self, deletions: &[Deletion]) -> Result<bool> {
+        let gone = self.clone.delete_branches(deletions)?;
+        self.branches_are_gone(deletions)?;
+        Ok(gone)
+    }
+
+    /// Forgets in the canonical clone that these branches were at origin.
+    ///
+    /// # Errors
+    /// When git cannot write refs.
+    pub fn branches_are_gone(&self, deletions: &[Deletion]) -> Result<()> {
+        let line = |deletion: &Deletion| format!("delete refs/remotes/origin/{}", deletion.branch);
+        let lines: Vec<String> = deletions.iter().map(line).collect();
+        self.canonical.change_refs("forget merged branches", &lines)
+    }
+}
+
+impl Drop for Bench<'_> {
+    fn drop(&mut self) {
+        self.sweep();
+    }
+}
+
+const DEFAULT_LIMIT: std::time::Duration = std::time::Duration::from_secs(30 * 60);
+
+/// The test command, without what would make a gt inside it think that it is this one.
+fn test_process(command: &Command) -> Process {
+    let process = match command {
+        Command::Text(text) => Process::new("sh").args(["-c", text]),
+        Command::Words(words) => {
+            let mut words = words.iter();
+            Process::new(words.next().map_or("", String::as_str)).args(words)
+        }
+    };
+    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GT_TEST_KILL_AFTER"]
+        .iter()
+        .fold(process, Process::env_remove)
+}
+
+/// The message of a merge or squash: the bead's title on one line, then who did what.
+fn message(request: &Request) -> String {
+    let title = request.title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut text = if title.is_empty() {
+        format!("{}\n", request.bead)
+    } else {
+        format!("{title} ({})\n", request.bead)
+    };
+    text.push('\n');
+    for (key, value) in [("Bead", &request.bead), ("Branch", &request.branch), ("Worker", &request.worker)] {
+        if !value.is_empty() {
+            text.push_str(&format!("{key}: {value}\n"));
+        }
+    }
+    text
+}
+
+fn is_object_id(text: &str) -> bool {
+    text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The last lines of a file.
+fn tail(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    let end = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+    match end.char_indices().nth_back(4000) {
+        Some((at, _)) => format!("…{}", &end[at..]),
+        None => end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_titles_make_one_line_and_stay_data() {
+        let request = Request {
+            bead: "wy-1".into(),
+            title: "# $(rm -rf /); \"x\"\n\nfoo: bar".into(),
+            branch: "polecat/Nux-wy-1".into(),
+            worker: "wyvern/Nux".into(),
+            ..Request::default()
+        };
+        insta::assert_snapshot!(message(&request), @r##"
+        # $(rm -rf /); "x" foo: bar (wy-1)
+
+        Bead: wy-1
+        Branch: polecat/Nux-wy-1
+        Worker: wyvern/Nux
+        "##);
+    }
+}

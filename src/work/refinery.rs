@@ -1,0 +1,491 @@
+//! The merge queue's engine (`work.md`, "merge queue"): no agent, no model, and it can be killed anywhere.
+//!
+//! One round: look at the queue, fetch, fold a batch onto the target, test it, push it, close what landed, set aside what
+//! must not. Rounds follow until nothing is left that can be decided.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use super::aside::{Reason, Setting};
+use super::bench::{Bench, Folded, Front, Seen, Tested};
+use super::landing::{self, Lands, Pushed};
+use super::request::{Request, open_requests};
+use super::step;
+use crate::address::Address;
+use crate::beads::{Bead, Change, Filter, Store, words};
+use crate::config::Sources;
+use crate::failure::Failure;
+use crate::plan::queue::{Ask, Halving, Verdict, order, superseded};
+use crate::programs::git::merging::Deletion;
+use crate::report::queue::{Processed, Waits};
+use crate::town::{Rig, Town, files};
+
+/// How often in a row the push may lose against others before gt gives up.
+const RACES: usize = 10;
+
+/// What is to be processed, and who hears of its progress.
+pub struct Job<'a> {
+    /// The town.
+    pub town: &'a Town,
+    /// The rig.
+    pub rig: &'a Rig,
+    /// Where its configuration is.
+    pub sources: &'a Sources,
+    /// Just this request; the whole queue when absent.
+    pub only: Option<&'a str>,
+    /// Told what goes on, a line at a time.
+    pub say: &'a dyn Fn(&str),
+}
+
+/// Processes a rig's queue. The report says what was done even when an error stopped it.
+pub fn process(job: &Job<'_>) -> (Processed, Option<anyhow::Error>) {
+    let mut report = Processed { rig: job.rig.name.clone(), ..Processed::default() };
+    let result = Run::open(job).and_then(|mut run| {
+        awake(job.rig, true)?;
+        let result = run.rounds();
+        awake(job.rig, false)?;
+        report = Processed { test_runs: run.bench.runs(), ..run.report };
+        result
+    });
+    report.stopped = result.as_ref().err().map(|error| format!("{error:#}"));
+    (report, result.err())
+}
+
+/// What one look at the store found.
+struct Queue {
+    requests: Vec<Request>,
+    beads: BTreeMap<String, Bead>,
+}
+
+impl Queue {
+    fn bead(&self, request: &Request) -> Option<&Bead> {
+        self.beads.get(&request.bead)
+    }
+
+    fn held(&self, request: &Request) -> bool {
+        self.bead(request).is_some_and(|bead| bead.has_label(words::LABEL_HOLD))
+    }
+}
+
+/// The open requests of a store, in their order, with their beads.
+fn look(store: &dyn Store) -> Result<Queue> {
+    let mut requests: Vec<Request> =
+        store.list(&open_requests())?.iter().filter_map(Request::from_bead).collect();
+    order(&mut requests);
+    let ids: Vec<String> = requests.iter().map(|request| request.bead.clone()).collect();
+    let beads = if ids.is_empty() { Vec::new() } else { store.list(&Filter { ids, ..Filter::default() })? };
+    Ok(Queue { requests, beads: beads.into_iter().map(|bead| (bead.id.clone(), bead)).collect() })
+}
+
+/// A batch on its way.
+#[derive(Default)]
+struct Batch {
+    /// Folded in order, each with the front that it makes.
+    members: Vec<(Request, Front)>,
+    /// On the target already, as this commit.
+    there: Vec<(Request, String)>,
+    /// Not to land.
+    aside: Vec<(Request, Reason)>,
+}
+
+/// What is to follow a round.
+enum Next {
+    Round,
+    Nothing,
+}
+
+struct Run<'a> {
+    job: &'a Job<'a>,
+    bench: Bench<'a>,
+    store: Box<dyn Store>,
+    report: Processed,
+    races: usize,
+}
+
+impl<'a> Run<'a> {
+    fn open(job: &'a Job<'a>) -> Result<Run<'a>> {
+        let bench = Bench::open(job.rig, job.sources, job.say)?;
+        let store = job.rig.store(&Address::Refinery(job.rig.name.clone()))?;
+        let report = Processed { rig: job.rig.name.clone(), ..Processed::default() };
+        Ok(Run { job, bench, store, report, races: 0 })
+    }
+
+    fn say(&self, text: &str) {
+        (self.job.say)(text);
+    }
+
+    fn rounds(&mut self) -> Result<()> {
+        loop {
+            if let Next::Nothing = self.round()? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn round(&mut self) -> Result<Next> {
+        let mut queue = look(self.store.as_ref())?;
+        self.drop_superseded(&mut queue)?;
+        let wanted = self.wanted(&queue);
+        let Some(first) = wanted.first() else { return Ok(Next::Nothing) };
+        let target = self.target_of(first);
+        let seen = self.bench.fetch(&target)?;
+        step("process.1");
+        let mut batch = self.gather(&seen, wanted)?;
+        step("process.2");
+        let there = std::mem::take(&mut batch.there);
+        self.close_landed(&seen, &queue, there)?;
+        if !batch.members.is_empty() && self.bench.merge.test_command.is_some() {
+            self.search(&seen, &mut batch)?;
+            step("process.3");
+        }
+        if self.withdrawn(&batch)? {
+            self.say("the queue changed meanwhile: beginning again");
+            return self.lost_race("requests come and go");
+        }
+        self.land(&seen, &queue, batch)
+    }
+
+    fn target_of(&self, request: &Request) -> String {
+        if request.target.is_empty() { self.bench.target.clone() } else { request.target.clone() }
+    }
+
+    /// Closes requests that a later one for the same branch replaced.
+    fn drop_superseded(&mut self, queue: &mut Queue) -> Result<()> {
+        let (current, old) = superseded(std::mem::take(&mut queue.requests));
+        queue.requests = current;
+        let close = |(request, by): &(Request, String)| {
+            Change::Close(request.id.clone(), format!("replaced by {by}"))
+        };
+        if !old.is_empty() {
+            self.store.write(&[], &old.iter().map(close).collect::<Vec<_>>())?;
+        }
+        self.report.superseded.extend(old.into_iter().map(|(request, by)| (request.id, by)));
+        Ok(())
+    }
+
+    /// Those that can be decided now, all for the target of the first.
+    fn wanted(&mut self, queue: &Queue) -> Vec<Request> {
+        let asked = |request: &&Request| self.job.only.is_none_or(|id| request.id == id);
+        let (held, free): (Vec<&Request>, Vec<&Request>) =
+            queue.requests.iter().filter(asked).partition(|request| queue.held(request));
+        let waits = |request: &&Request| Waits {
+            request: request.id.clone(),
+            bead: request.bead.clone(),
+            why: format!("held by a person; let it go with: gt unhold {}", request.bead),
+        };
+        self.report.waits = held.iter().map(waits).collect();
+        let target = free.first().map(|first| self.target_of(first));
+        free.into_iter().filter(|request| Some(self.target_of(request)) == target).cloned().collect()
+    }
+
+    /// Folds as many as fit into a batch. A request is set aside for a conflict only with the target itself; one that
+    /// conflicts with another member waits until it is known whether that one lands.
+    fn gather(&self, seen: &Seen, wanted: Vec<Request>) -> Result<Batch> {
+        let mut batch = Batch::default();
+        let here = self.bench.bring(&wanted)?;
+        let target = self.bench.front(&seen.tip)?;
+        let mut onto = target.clone();
+        for (request, here) in wanted.into_iter().zip(here) {
+            if batch.members.len() >= self.bench.merge.batch_size.max(1) {
+                break;
+            }
+            if !here {
+                batch.aside.push((request, Reason::Missing));
+                continue;
+            }
+            if let Some(commit) = self.bench.landed(seen, &request)? {
+                batch.there.push((request, commit));
+                continue;
+            }
+            match self.bench.fold(&onto, &request)? {
+                Folded::Clean(front) => {
+                    onto = front.clone();
+                    batch.members.push((request, front));
+                }
+                Folded::Nothing if onto == target => {
+                    let commit = self.bench.present_as(seen, &request)?;
+                    batch.there.push((request, commit));
+                }
+                // What it brings comes with a member before it: it lands if that one does.
+                Folded::Nothing => batch.members.push((request, onto.clone())),
+                Folded::Conflict(files) if onto == target => {
+                    batch.aside.push((request, Reason::Conflict { files }))
+                }
+                Folded::Conflict(_) => {}
+                Folded::Impossible(said) => batch.aside.push((request, Reason::Impossible { said })),
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Tests the batch, and halves it until what is left is green as a whole.
+    fn search(&self, seen: &Seen, batch: &mut Batch) -> Result<()> {
+        let mut halving = Halving::new(batch.members.len());
+        let mut last_red = None;
+        loop {
+            match halving.ask() {
+                Ask::Land(_) => return Ok(()),
+                Ask::Test(front) => {
+                    let tested = self.test(&seen.target, &batch.members[..front])?;
+                    halving.tested(front, tested.verdict == Verdict::Green);
+                    if tested.verdict == Verdict::Red {
+                        last_red = Some(tested);
+                    }
+                }
+                Ask::Guilty(place) => {
+                    if place == 0 {
+                        self.check_target(seen)?;
+                    }
+                    let (request, _) = batch.members.remove(place);
+                    self.say(&format!("red: {} {}", request.bead, request.title));
+                    batch.aside.push((request, red(last_red.take())));
+                    halving.take_out(place);
+                    self.refold(seen, batch, place, &mut halving)?;
+                }
+            }
+        }
+    }
+
+    fn test(&self, target: &str, members: &[(Request, Front)]) -> Result<Tested> {
+        let beads: Vec<&str> = members.iter().map(|(request, _)| request.bead.as_str()).collect();
+        let commit = members.last().map_or("", |(_, front)| front.commit.as_str());
+        self.say(&format!("testing {} on {target}", beads.join(", ")));
+        self.run_tests(commit)
+    }
+
+    fn run_tests(&self, commit: &str) -> Result<Tested> {
+        let tested = self.bench.test(commit)?;
+        if tested.verdict == Verdict::CouldNotRun {
+            let mut message = format!("could not run the tests: {}", tested.how);
+            if !tested.tail.is_empty() {
+                message.push_str(&format!("\n{}", tested.tail));
+            }
+            return Err(Failure::new(message)
+                .hint(format!(
+                    "everything stays in the queue. Look at merge.test_command: gt config explain merge.test_command; \
+                     all of its output: {}",
+                    tested.log.display()
+                ))
+                .into());
+        }
+        Ok(tested)
+    }
+
+    /// The first of a batch is only guilty when the target is green without it.
+    fn check_target(&self, seen: &Seen) -> Result<()> {
+        if self.bench.known_green(&seen.tip)? {
+            return Ok(());
+        }
+        self.say(&format!("testing {} itself", seen.target));
+        let tested = self.run_tests(&seen.tip)?;
+        if tested.verdict == Verdict::Red {
+            return Err(Failure::new(format!(
+                "the tests fail on {} itself ({}), so they say nothing about what waits\n{}",
+                seen.target, tested.how, tested.tail
+            ))
+            .hint("everything stays in the queue. Mend the target; a request that does so: gt land --direct RIG/NAME --skip-tests")
+            .into());
+        }
+        self.bench.forget(&[], Some(&seen.tip))
+    }
+
+    /// Folds the members from `place` on again, without the one that was there.
+    fn refold(&self, seen: &Seen, batch: &mut Batch, place: usize, halving: &mut Halving) -> Result<()> {
+        let rest = batch.members.split_off(place);
+        let mut onto = match batch.members.last() {
+            Some((_, front)) => front.clone(),
+            None => self.bench.front(&seen.tip)?,
+        };
+        for (request, _) in rest {
+            match self.bench.fold(&onto, &request)? {
+                Folded::Clean(front) => {
+                    onto = front.clone();
+                    batch.members.push((request, front));
+                }
+                Folded::Nothing => batch.members.push((request, onto.clone())),
+                // It stays in the queue: the next round looks at it on the target as it is then.
+                Folded::Conflict(_) | Folded::Impossible(_) => halving.take_out(batch.members.len()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a request of the batch was taken out of the queue, or its bead held, since it was read.
+    fn withdrawn(&self, batch: &Batch) -> Result<bool> {
+        if batch.members.is_empty() {
+            return Ok(false);
+        }
+        let now = look(self.store.as_ref())?;
+        let open = |request: &Request| {
+            !now.held(request)
+                && now.requests.iter().any(|other| other.id == request.id && other.commit == request.commit)
+        };
+        Ok(!batch.members.iter().all(|(request, _)| open(request)))
+    }
+
+    fn lost_race(&mut self, why: &str) -> Result<Next> {
+        self.races += 1;
+        if self.races > RACES {
+            return Err(Failure::new(format!("gave up after {RACES} tries: {why}"))
+                .hint(format!(
+                    "everything stays in the queue; try later: gt refinery process {}",
+                    self.job.rig.name
+                ))
+                .into());
+        }
+        Ok(Next::Round)
+    }
+
+    /// Closes what is on the target already: a killed command pushed it, or a person merged it.
+    fn close_landed(&mut self, seen: &Seen, queue: &Queue, there: Vec<(Request, String)>) -> Result<()> {
+        if there.is_empty() {
+            return Ok(());
+        }
+        let mut lands: Vec<Lands> = Vec::new();
+        for (request, commit) in there {
+            let bead = queue.bead(&request).cloned();
+            lands.push(landing::lands(&self.bench, seen, request, bead, commit, true)?);
+        }
+        landing::push(&self.bench, "process", seen, &seen.tip, &mut lands)?;
+        self.close(&lands, None)
+    }
+
+    fn close(&mut self, lands: &[Lands], green: Option<&str>) -> Result<()> {
+        landing::close(&self.bench, self.store.as_ref(), "process", lands, green)?;
+        for one in lands {
+            self.say(&format!("merged {} {}", one.request.bead, one.request.title));
+            self.report.merged.push(one.row());
+        }
+        Ok(())
+    }
+
+    /// Pushes and closes what is green, then sets aside what is not.
+    fn land(&mut self, seen: &Seen, queue: &Queue, batch: Batch) -> Result<Next> {
+        let Batch { members, aside, .. } = batch;
+        let tested = !members.is_empty() && self.bench.merge.test_command.is_some();
+        let front = members.last().map_or(seen.tip.clone(), |(_, front)| front.commit.clone());
+        let mut lands: Vec<Lands> = Vec::new();
+        for (request, front) in members {
+            let bead = queue.bead(&request).cloned();
+            lands.push(landing::lands(&self.bench, seen, request, bead, front.commit, false)?);
+        }
+        if !lands.is_empty() {
+            match landing::push(&self.bench, "process", seen, &front, &mut lands)? {
+                Pushed::Done => {}
+                Pushed::Moved => {
+                    self.say(&format!("{} moved meanwhile: beginning again from there", seen.target));
+                    let red: Vec<_> = aside
+                        .into_iter()
+                        .filter(|(_, reason)| matches!(reason, Reason::Red { .. }))
+                        .collect();
+                    self.set_aside(seen, queue, red)?;
+                    return self.lost_race(&format!("{} keeps moving", seen.target));
+                }
+                Pushed::Refused(said) => {
+                    return Err(Failure::new(format!(
+                        "the server refused the push to {}: {said}",
+                        seen.target
+                    ))
+                    .hint(
+                        "everything stays in the queue; once the server takes it, run the same command again",
+                    )
+                    .into());
+                }
+            }
+            self.races = 0;
+            self.close(&lands, tested.then_some(front.as_str()))?;
+        }
+        self.set_aside(seen, queue, aside)?;
+        Ok(Next::Round)
+    }
+
+    fn set_aside(&mut self, seen: &Seen, queue: &Queue, aside: Vec<(Request, Reason)>) -> Result<()> {
+        let mut gone: Vec<Deletion> = Vec::new();
+        for (request, reason) in aside {
+            let setting = Setting {
+                town: self.job.town,
+                rig: self.job.rig,
+                store: self.store.as_ref(),
+                steps: "process",
+            };
+            let Some(done) = setting.set_aside(&request, queue.bead(&request), reason)? else { continue };
+            self.say(&format!("set aside {} {}: {}", done.bead, done.title, done.reason.line()));
+            if done.recovery.is_some() {
+                gone.extend(self.bench.deletion(seen, &request)?);
+            }
+            self.report.set_aside.push(done);
+        }
+        // A branch that the server keeps does no harm: the next hand-over of the bead pushes over it.
+        if !gone.is_empty() {
+            self.bench.delete_branches(&gone)?;
+            step("process.11");
+        }
+        Ok(())
+    }
+}
+
+fn red(tested: Option<Tested>) -> Reason {
+    match tested {
+        Some(tested) => Reason::Red {
+            how: tested.how,
+            output: tested.tail,
+            log: tested.log.to_string_lossy().into_owned(),
+        },
+        None => Reason::Red { how: "the tests failed".into(), output: String::new(), log: String::new() },
+    }
+}
+
+/// Notes in the refinery's `state.json` (source document 004) that it works, or no longer does.
+fn awake(rig: &Rig, awake: bool) -> Result<()> {
+    let path = rig.root.join("refinery/state.json");
+    let _lock = files::lock(&rig.root.join("refinery/state.json.lock"))?;
+    // A file that is missing is doctor's business; merging does not need it.
+    if !path.exists() {
+        return Ok(());
+    }
+    let mut state: serde_json::Map<String, serde_json::Value> = files::read_json(&path)?;
+    state.insert("awake".into(), awake.into());
+    state.insert(if awake { "last_wake" } else { "last_sleep" }.into(), crate::time::now().into());
+    files::write_json(&path, &state)
+}
+
+/// What [`process`] would do, read from the store alone: the batches in their order, and what waits.
+///
+/// # Errors
+/// When the store or the configuration cannot be read.
+pub fn plan(rig: &Rig, only: Option<&str>, me: &Address) -> Result<(Vec<Request>, Vec<Request>)> {
+    let queue = look(rig.store(me)?.as_ref())?;
+    let asked = |request: &&Request| only.is_none_or(|id| request.id == id);
+    let (held, free): (Vec<&Request>, Vec<&Request>) =
+        queue.requests.iter().filter(asked).partition(|request| queue.held(request));
+    let (current, _) = superseded(free.into_iter().cloned().collect());
+    Ok((current, held.into_iter().cloned().collect()))
+}
+
+/// The request that a person means: its id, `polecat-BEAD`, its bead, the polecat's name or address.
+///
+/// # Errors
+/// When none waits, or several do.
+pub fn find(rig: &Rig, what: &str, me: &Address) -> Result<Request> {
+    let queue = look(rig.store(me)?.as_ref())?;
+    let (current, _) = superseded(queue.requests);
+    let bead = what.strip_prefix("polecat-").unwrap_or(what);
+    let address = Address::parse(what).map(|address| address.to_string()).unwrap_or_default();
+    let meant = |request: &&Request| {
+        request.id == what || request.bead == bead || request.polecat() == what || request.worker == address
+    };
+    let found: Vec<&Request> = current.iter().filter(meant).collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(Failure::new(format!("nothing in the queue of {} goes by {what}", rig.name))
+            .hint(format!("see it with: gt mq list {}", rig.name))
+            .into()),
+        several => {
+            let ids: Vec<&str> = several.iter().map(|request| request.id.as_str()).collect();
+            Err(Failure::usage(format!("{what} has several requests in the queue"))
+                .hint(format!("say which: {}", ids.join(", ")))
+                .into())
+        }
+    }
+}
