@@ -1,16 +1,170 @@
-//! `gt merge-queue`.
+//! `gt merge-queue`, also `gt mq`.
 
 use anyhow::Result;
+use serde_json::json;
 
-use super::Ctx;
-use crate::cli::queue::MergeQueue;
-use crate::failure::Exit;
+use super::{Ctx, Me, print, print_json};
+use crate::address::{Address, is_polecat_name};
+use crate::cli::queue::{MergeQueue, QueueCommand};
+use crate::config;
+use crate::failure::{Exit, Failure};
+use crate::report::queue as report;
+use crate::town::{Rig, Town};
+use crate::work::own::Home;
+use crate::work::{done, names, queue};
 
-/// Runs it.
+/// Looks at the queue, puts work into it, takes work out.
 ///
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: MergeQueue) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let me = ctx.me()?;
+    match args.command {
+        QueueCommand::Add { rig, name, dry } => {
+            add(ctx, &town, &ctx.rig(&town, Some(&rig))?, &name, dry.dry_run)
+        }
+        QueueCommand::List { rig } => list(ctx, &me, &ctx.rig(&town, rig.as_deref())?),
+        QueueCommand::Show { id } => show(ctx, &town, &me, &id),
+        QueueCommand::Status { rig } => status(ctx, &town, &me, rig.as_deref()),
+        QueueCommand::Retry { id, dry } => retry(ctx, &town, &me, &id, dry.dry_run),
+        QueueCommand::Reject { id, reason, dry } => {
+            reject(ctx, &town, &me, &id, reason.as_deref(), dry.dry_run)
+        }
+        QueueCommand::Overlap { rig } => overlap(ctx, &town, &me, &ctx.rig(&town, rig.as_deref())?),
+    }
+}
+
+/// The polecat's `gt done`, from outside.
+fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry: bool) -> Result<Exit> {
+    let address = Address::Polecat(rig.name.clone(), name.into());
+    if !is_polecat_name(name) || !rig.polecat_dir(name).is_dir() {
+        return Err(Failure::usage(format!("no polecat {address}"))
+            .hint(format!("see who is there with: gt polecats {}", rig.name))
+            .into());
+    }
+    let settings = config::settings(&ctx.sources(town, Some(rig)))?;
+    let mux = ctx.mux(&settings)?;
+    let home = Home {
+        dir: rig.polecat_dir(name),
+        instance: names::holder(rig, name).unwrap_or_default(),
+        rig: rig.clone(),
+        name: name.into(),
+        address: address.clone(),
+    };
+    let target = config::target(&settings);
+    let store = rig.store(&address)?;
+    let work = done::Work { town, home: &home, target: &target, mux: mux.as_ref(), store };
+    let answer = if dry { done::plan(&work, None)? } else { done::done(&work, None)? };
+    if ctx.global.json {
+        print_json("request", &answer)?;
+        return Ok(Exit::Done);
+    }
+    let commit = answer.commit.get(..10).unwrap_or(&answer.commit);
+    match (answer.state, dry) {
+        ("submitted", false) => print(&format!(
+            "{}  {}  {} at {commit}, {} commit(s)\n",
+            answer.request, answer.bead, answer.branch, answer.commits
+        ))?,
+        ("submitted", true) => print(&format!(
+            "{}  would be submitted: {} at {commit}, {} commit(s)\n",
+            answer.bead, answer.branch, answer.commits
+        ))?,
+        (state, _) => print(&format!("{}  is {state} already\n", answer.bead))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn list(ctx: &Ctx, me: &Me, rig: &Rig) -> Result<Exit> {
+    let rows = queue::list(rig, &me.address)?;
+    if ctx.global.json {
+        print_json("requests", &rows)?;
+        return Ok(Exit::Done);
+    }
+    if rows.is_empty() {
+        ctx.note(&format!("{}: nothing waits to be merged", rig.name));
+    }
+    print(&report::list(&rows, &crate::time::now()))?;
+    Ok(Exit::Done)
+}
+
+fn show(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<Exit> {
+    let found = queue::find(town, id, &me.address)?;
+    let state =
+        if found.bead.is_closed() { found.bead.close_reason.as_str() } else { found.bead.status.as_str() };
+    let row = report::Row::new(&found.request, None, state);
+    if ctx.global.json {
+        print_json("request", &row)?;
+    } else {
+        print(&report::show(&row, &crate::time::now()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn status(ctx: &Ctx, town: &Town, me: &Me, rig: Option<&str>) -> Result<Exit> {
+    let rigs = match (rig, ctx.rig(town, rig)) {
+        (Some(_), rig) => vec![rig?],
+        (None, Ok(rig)) => vec![rig],
+        (None, Err(_)) => town.rigs()?,
+    };
+    let counts: Vec<report::Counts> =
+        rigs.iter().map(|rig| queue::counts(rig, &me.address)).collect::<Result<_>>()?;
+    if ctx.global.json {
+        print_json("queues", &counts)?;
+        return Ok(Exit::Done);
+    }
+    let now = crate::time::now();
+    print(&counts.iter().map(|counts| counts.line(&now)).collect::<String>())?;
+    Ok(Exit::Done)
+}
+
+fn retry(ctx: &Ctx, town: &Town, me: &Me, id: &str, dry: bool) -> Result<Exit> {
+    let found = queue::find(town, id, &me.address)?;
+    queue::retry(&found, &me.address, dry)?;
+    if ctx.global.json {
+        print_json("request", &report::Row::new(&found.request, None, "open"))?;
+    } else {
+        let would = if dry { "would be" } else { "is" };
+        print(&format!(
+            "{id}  {would} in the queue again: {} {}\n",
+            found.request.bead, found.request.title
+        ))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn reject(ctx: &Ctx, town: &Town, me: &Me, id: &str, reason: Option<&str>, dry: bool) -> Result<Exit> {
+    let found = queue::find(town, id, &me.address)?;
+    let aside = queue::reject(town, &found, &me.address, reason, dry)?;
+    if ctx.global.json {
+        print_json("set_aside", &aside)?;
+        return Ok(Exit::Done);
+    }
+    let would = if dry { "would be " } else { "" };
+    print(&format!("{}  {would}set aside  {}\n", found.request.bead, found.request.title))?;
+    if let Some(name) = aside.and_then(|aside| aside.recovery) {
+        ctx.note(&format!("its commits are kept under {name}"));
+    }
+    Ok(Exit::Done)
+}
+
+fn overlap(ctx: &Ctx, town: &Town, me: &Me, rig: &Rig) -> Result<Exit> {
+    let settings = config::settings(&ctx.sources(town, Some(rig)))?;
+    let (found, unknown) = queue::overlap(rig, &config::target(&settings), &me.address)?;
+    if ctx.global.json {
+        print_json("overlaps", &json!({ "pairs": found, "unknown": unknown }))?;
+        return Ok(Exit::Done);
+    }
+    let line = |one: &queue::Overlap| format!("{}  {}  {}\n", one.first, one.second, one.files.join(", "));
+    print(&found.iter().map(line).collect::<String>())?;
+    if found.is_empty() {
+        ctx.note(&format!("{}: no two requests touch the same files", rig.name));
+    }
+    for id in unknown {
+        ctx.note(&format!(
+            "{id}: its commit is not in {}, so it was not compared",
+            rig.clone_dir().display()
+        ));
+    }
+    Ok(Exit::Done)
 }

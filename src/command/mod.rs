@@ -17,6 +17,7 @@ pub mod land;
 pub mod look;
 pub mod mail;
 pub mod mayor;
+pub mod merge;
 pub mod merge_queue;
 pub mod migrate;
 pub mod patrol;

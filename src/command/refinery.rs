@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Ctx, polecats, roles};
+use super::{Ctx, merge, polecats, roles};
 use crate::address::Address;
 use crate::cli::roles::{Refinery, RefineryCommand};
 use crate::failure::Exit;
@@ -25,8 +25,8 @@ pub fn run(ctx: &Ctx, args: Refinery) -> Result<Exit> {
         }
         RefineryCommand::Stop { rig, dry } => roles::stop_one(ctx, &refinery(rig)?, dry.dry_run),
         RefineryCommand::Status { rig } => status(ctx, rig.as_deref()),
-        RefineryCommand::Process { rig, dry } => process(ctx, rig.as_deref(), dry.dry_run),
-        RefineryCommand::Merge { what, rig, dry } => merge(ctx, &what, rig.as_deref(), dry.dry_run),
+        RefineryCommand::Process { rig, dry } => merge::process(ctx, rig.as_deref(), dry.dry_run),
+        RefineryCommand::Merge { what, rig, dry } => merge::merge(ctx, &what, rig.as_deref(), dry.dry_run),
     }
 }
 
@@ -46,14 +46,4 @@ fn status(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
         super::print(&format!("{line}{}\n", queue.words()))?;
     }
     Ok(Exit::Done)
-}
-
-fn process(ctx: &Ctx, rig: Option<&str>, dry_run: bool) -> Result<Exit> {
-    let _ = (ctx, rig, dry_run);
-    crate::fail!("not there yet")
-}
-
-fn merge(ctx: &Ctx, what: &str, rig: Option<&str>, dry_run: bool) -> Result<Exit> {
-    let _ = (ctx, what, rig, dry_run);
-    crate::fail!("not there yet")
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::request::Request;
+use super::worktree;
 use crate::address::Address;
-use crate::config::schema::{Command, Merge, Strategy};
+use crate::config::schema::{Command, Merge, Sandbox, Strategy, Worktree};
 use crate::config::{self, Sources};
 use crate::failure::Failure;
 use crate::plan::queue::{Ended, Verdict, verdict};
@@ -33,6 +34,7 @@ pub struct Bench<'a> {
     pub rig: &'a Rig,
     /// How it merges.
     pub merge: Merge,
+    worktrees: Worktree,
     /// Where work lands that names no target of its own.
     pub target: String,
     clone: Git,
@@ -99,7 +101,7 @@ impl<'a> Bench<'a> {
     /// When the lock or the configuration cannot be read, or the clone is not there.
     pub fn open(rig: &'a Rig, sources: &Sources, say: &dyn Fn(&str)) -> Result<Bench<'a>> {
         let settings = config::settings(sources)?;
-        let path = rig.root.join("refinery/bench.lock");
+        let path = lock_path(rig);
         let lock = match files::try_lock(&path)? {
             Some(lock) => lock,
             None => {
@@ -111,6 +113,7 @@ impl<'a> Bench<'a> {
             rig,
             target: config::target(&settings),
             merge: settings.merge,
+            worktrees: settings.worktree,
             clone: Git::at(rig.refinery_dir()),
             canonical: Git::at(rig.clone_dir()),
             signer: Address::Refinery(rig.name.clone()).to_string(),
@@ -344,6 +347,11 @@ impl<'a> Bench<'a> {
         let short = commit.get(..12).unwrap_or(commit);
         let log = logs.join(format!("tests-{short}-{}.txt", self.runs.get() + 1));
         let path = self.worktree(commit)?;
+        if let Err(error) = self.prepare(&path) {
+            self.remove(&path);
+            let how = format!("{error:#}");
+            return Ok(Tested { verdict: Verdict::CouldNotRun, how, tail: String::new(), log });
+        }
         self.runs.set(self.runs.get() + 1);
         let limit = crate::time::parse_duration(&self.merge.timeout);
         let process = test_process(command).cwd(&path).timeout(limit.unwrap_or(DEFAULT_LIMIT)).log(&log);
@@ -364,6 +372,20 @@ impl<'a> Bench<'a> {
             Err(error) => (Verdict::CouldNotRun, format!("{error:#}")),
         };
         Ok(Tested { verdict, how, tail: tail(&log), log })
+    }
+
+    /// Gives the tests what a polecat's worktree has: copies, links, submodules, the setup command.
+    fn prepare(&self, path: &Path) -> Result<()> {
+        let wanted = worktree::Wanted {
+            rig: self.rig,
+            name: "",
+            branch: "",
+            base: "",
+            sandbox: Sandbox::Worktree,
+            rules: &self.worktrees,
+            hooks: None,
+        };
+        worktree::prepare(&wanted, path)
     }
 
     /// Writes down as which commits requests are about to land: (handed over, landing).
@@ -421,6 +443,19 @@ impl Drop for Bench<'_> {
     fn drop(&mut self) {
         self.sweep();
     }
+}
+
+fn lock_path(rig: &Rig) -> PathBuf {
+    rig.root.join("refinery/bench.lock")
+}
+
+/// Whether a command merges in the rig at this moment.
+///
+/// # Errors
+/// When the lock cannot be looked at.
+pub fn is_busy(rig: &Rig) -> Result<bool> {
+    let path = lock_path(rig);
+    Ok(path.exists() && files::try_lock(&path)?.is_none())
 }
 
 const DEFAULT_LIMIT: std::time::Duration = std::time::Duration::from_secs(30 * 60);

@@ -31,10 +31,20 @@ pub const IGNORED: [&str; 6] =
 
 /// Lines of a town's `.gitignore` for one rig: its clones and what changes while it runs.
 pub fn ignored_of_rig(rig: &str) -> Vec<String> {
-    ["mayor/", "refinery/rig/", "refinery/state.json*", "witness/", "crew/", "polecats/", "logs/", ".beads"]
-        .iter()
-        .map(|inside| format!("/{rig}/{inside}"))
-        .collect()
+    [
+        "mayor/",
+        "refinery/rig/",
+        "refinery/state.json*",
+        "refinery/bench*",
+        "witness/",
+        "crew/",
+        "polecats/",
+        "logs/",
+        ".beads",
+    ]
+    .iter()
+    .map(|inside| format!("/{rig}/{inside}"))
+    .collect()
 }
 
 /// The pieces of a town, its identity last. `gt` is this program, for `bin/bd`; none without an embedded store.

@@ -10,13 +10,13 @@ use anyhow::Result;
 use super::aside::{Reason, Setting};
 use super::bench::{Bench, Folded, Front, Seen, Tested};
 use super::landing::{self, Lands, Pushed};
-use super::request::{Request, open_requests};
-use super::step;
+use super::request::Request;
+use super::{queue, step};
 use crate::address::Address;
-use crate::beads::{Bead, Change, Filter, Store, words};
+use crate::beads::{Bead, Change, Store, words};
 use crate::config::Sources;
 use crate::failure::Failure;
-use crate::plan::queue::{Ask, Halving, Verdict, order, superseded};
+use crate::plan::queue::{Ask, Halving, Verdict, superseded};
 use crate::programs::git::merging::Deletion;
 use crate::report::queue::{Processed, Waits};
 use crate::town::{Rig, Town, files};
@@ -68,14 +68,9 @@ impl Queue {
     }
 }
 
-/// The open requests of a store, in their order, with their beads.
 fn look(store: &dyn Store) -> Result<Queue> {
-    let mut requests: Vec<Request> =
-        store.list(&open_requests())?.iter().filter_map(Request::from_bead).collect();
-    order(&mut requests);
-    let ids: Vec<String> = requests.iter().map(|request| request.bead.clone()).collect();
-    let beads = if ids.is_empty() { Vec::new() } else { store.list(&Filter { ids, ..Filter::default() })? };
-    Ok(Queue { requests, beads: beads.into_iter().map(|bead| (bead.id.clone(), bead)).collect() })
+    let (requests, beads) = queue::look(store)?;
+    Ok(Queue { requests, beads })
 }
 
 /// A batch on its way.

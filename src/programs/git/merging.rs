@@ -225,6 +225,18 @@ impl Git {
         crate::fail!("cannot make the commit in {}: {}", self.dir.display(), last_words(&output))
     }
 
+    /// The files that `tip` changes since it left `base`; `None` when one of them is not here.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn changed_files(&self, base: &str, tip: &str) -> Result<Option<Vec<String>>> {
+        let range = format!("{base}...{tip}");
+        let output = self.try_run(["diff", "--name-only", "--no-renames", "-z", &range, "--"])?;
+        let names =
+            |text: String| text.split('\0').filter(|name| !name.is_empty()).map(String::from).collect();
+        Ok(output.ok().then(|| names(output.text())))
+    }
+
     /// Who wrote a commit, and when.
     ///
     /// # Errors

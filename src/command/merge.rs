@@ -1,0 +1,113 @@
+//! `gt refinery process` and `gt refinery merge`: the queue's engine.
+
+use anyhow::Result;
+
+use super::{Ctx, print, print_json};
+use crate::address::Address;
+use crate::config::{self, Sources};
+use crate::failure::{Exit, Failure};
+use crate::report::queue::{Row, list};
+use crate::town::{Rig, Town};
+use crate::work::refinery;
+use crate::work::request::Request;
+
+/// Tests and merges what waits in a rig.
+///
+/// # Errors
+/// What stopped it; what was done until then is reported all the same.
+pub fn process(ctx: &Ctx, rig: Option<&str>, dry_run: bool) -> Result<Exit> {
+    let town = ctx.town()?;
+    let rig = ctx.rig(&town, rig)?;
+    work(ctx, &town, &rig, None, dry_run)
+}
+
+/// Merges one request: `what` is its id, `polecat-BEAD`, or a polecat's name or address.
+///
+/// # Errors
+/// As [`process`]; also when nothing or several go by that name.
+pub fn merge(ctx: &Ctx, what: &str, rig: Option<&str>, dry_run: bool) -> Result<Exit> {
+    let town = ctx.town()?;
+    let me = ctx.me()?.address;
+    let named = rig.or_else(|| what.split_once('/').map(|(rig, _)| rig));
+    let (rig, request) = match named {
+        Some(_) => {
+            let rig = ctx.rig(&town, named)?;
+            let request = refinery::find(&rig, what, &me)?;
+            (rig, request)
+        }
+        None => anywhere(ctx, &town, what, &me)?,
+    };
+    work(ctx, &town, &rig, Some(&request.id), dry_run)
+}
+
+/// The one request of the town that goes by this word.
+fn anywhere(ctx: &Ctx, town: &Town, what: &str, me: &Address) -> Result<(Rig, Request)> {
+    if let Ok(rig) = ctx.rig(town, None)
+        && let Ok(request) = refinery::find(&rig, what, me)
+    {
+        return Ok((rig, request));
+    }
+    let mut found = Vec::new();
+    let mut wrong = None;
+    for rig in town.rigs()? {
+        match refinery::find(&rig, what, me) {
+            Ok(request) => found.push((rig, request)),
+            Err(error) => wrong = Some(error),
+        }
+    }
+    match (found.len(), found.pop(), wrong) {
+        (1, Some(one), _) => Ok(one),
+        (0, _, Some(error)) if town.rig_names()?.len() == 1 => Err(error),
+        (0, ..) => Err(Failure::new(format!("nothing in any queue goes by {what}"))
+            .hint("see what waits with: gt mq status")
+            .into()),
+        _ => Err(Failure::usage(format!("several rigs have a request that goes by {what}"))
+            .hint("say which: --rig RIG")
+            .into()),
+    }
+}
+
+fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) -> Result<Exit> {
+    let sources = ctx.sources(town, Some(rig));
+    if dry_run {
+        return show_plan(ctx, rig, &sources, only);
+    }
+    let job = refinery::Job { town, rig, sources: &sources, only, say: &|text| ctx.note(text) };
+    let (report, error) = refinery::process(&job);
+    if ctx.global.json {
+        print_json("processed", &report)?;
+    } else {
+        print(&report.text())?;
+    }
+    error.map_or(Ok(Exit::Done), Err)
+}
+
+fn show_plan(ctx: &Ctx, rig: &Rig, sources: &Sources, only: Option<&str>) -> Result<Exit> {
+    let merge = config::settings(sources)?.merge;
+    let plan = refinery::plan(rig, only, &ctx.me()?.address)?;
+    let row = |request: &Request| Row::new(request, None, "open");
+    let size = merge.batch_size.max(1);
+    let batches: Vec<Vec<Row>> = plan.0.chunks(size).map(|batch| batch.iter().map(row).collect()).collect();
+    if ctx.global.json {
+        let held: Vec<Row> = plan.1.iter().map(row).collect();
+        print_json("plan", &serde_json::json!({ "rig": rig.name, "batches": batches, "held": held }))?;
+        return Ok(Exit::Done);
+    }
+    let mut text = String::new();
+    for (number, batch) in batches.iter().enumerate() {
+        text.push_str(&format!("batch {}: merged, tested together, pushed once\n", number + 1));
+        for line in list(batch, &crate::time::now()).lines() {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    for request in &plan.1 {
+        text.push_str(&format!("waits: {} is held\n", request.bead));
+    }
+    print(&text)?;
+    if batches.is_empty() {
+        ctx.note(&format!("{}: nothing waits to be merged", rig.name));
+    } else if merge.test_command.is_none() {
+        ctx.note("no tests: merge.test_command is not set");
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,212 @@
+//! The merge queue by hand: look at it, put work into it, take work out.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::aside::{Reason, SetAside, Setting};
+use super::bench;
+use super::request::{Request, open_requests};
+use crate::address::Address;
+use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
+use crate::failure::Failure;
+use crate::plan::queue::order;
+use crate::programs::git::Git;
+use crate::report::queue::{Counts, Row};
+use crate::town::{Rig, Town};
+
+/// The open requests of a store in the order of the queue, with their beads by id.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn look(store: &dyn Store) -> Result<(Vec<Request>, BTreeMap<String, Bead>)> {
+    let mut requests: Vec<Request> =
+        store.list(&open_requests())?.iter().filter_map(Request::from_bead).collect();
+    order(&mut requests);
+    let ids: Vec<String> = requests.iter().map(|request| request.bead.clone()).collect();
+    let beads = if ids.is_empty() { Vec::new() } else { store.list(&Filter { ids, ..Filter::default() })? };
+    Ok((requests, beads.into_iter().map(|bead| (bead.id.clone(), bead)).collect()))
+}
+
+/// The queue of a rig, in its order. No process with the embedded store.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn list(rig: &Rig, me: &Address) -> Result<Vec<Row>> {
+    let (requests, beads) = look(rig.store(me)?.as_ref())?;
+    Ok(requests.iter().map(|request| Row::new(request, beads.get(&request.bead), words::OPEN)).collect())
+}
+
+/// How much waits in a rig, and what came back.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
+    let store = rig.store(me)?;
+    let (requests, beads) = look(store.as_ref())?;
+    let filter = Filter {
+        statuses: vec![words::OPEN.into()],
+        labels: vec![words::LABEL_REWORK.into()],
+        ..Filter::default()
+    };
+    let held =
+        |request: &&Request| beads.get(&request.bead).is_some_and(|bead| bead.has_label(words::LABEL_HOLD));
+    Ok(Counts {
+        rig: rig.name.clone(),
+        waiting: requests.len(),
+        held: requests.iter().filter(held).count(),
+        oldest: requests.iter().map(|request| request.created.clone()).min(),
+        busy: bench::is_busy(rig)?,
+        set_aside: store.list(&filter)?.len(),
+    })
+}
+
+/// A request of any rig, open or not.
+pub struct Found {
+    /// Its rig.
+    pub rig: Rig,
+    /// Its bead in the store.
+    pub bead: Bead,
+    /// What it says.
+    pub request: Request,
+}
+
+/// Finds a request by its id in the rigs whose prefix it carries.
+///
+/// # Errors
+/// When there is none, or the bead is something else.
+pub fn find(town: &Town, id: &str, me: &Address) -> Result<Found> {
+    for rig in town.rigs()? {
+        if !id.starts_with(&format!("{}-", rig.config.beads.prefix)) {
+            continue;
+        }
+        let found = rig.store(me)?.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
+        match found.map(|bead| (Request::from_bead(&bead), bead)) {
+            Some((Some(request), bead)) => return Ok(Found { rig, bead, request }),
+            Some((None, bead)) => {
+                return Err(Failure::usage(format!("{id} is no merge request but a {}", bead.issue_type))
+                    .hint(format!("see the requests with: gt mq list {}", rig.name))
+                    .into());
+            }
+            None => {}
+        }
+    }
+    Err(Failure::new(format!("no merge request {id}")).hint("see them with: gt mq list RIG").into())
+}
+
+/// Puts a request that was set aside back in the queue, as it was.
+///
+/// # Errors
+/// When it is open, merged or replaced, or somebody has its bead meanwhile; nothing is changed then.
+pub fn retry(found: &Found, me: &Address, dry: bool) -> Result<()> {
+    let (request, id) = (&found.request, &found.bead.id);
+    if !found.bead.is_closed() {
+        crate::fail!("{id} is in the queue already"; "merge it now with: gt refinery merge {id}");
+    }
+    if found.bead.close_reason.starts_with("merged") {
+        crate::fail!("{id} is merged: {}", found.bead.close_reason);
+    }
+    if dry {
+        return Ok(());
+    }
+    let closed = Guard { id: id.clone(), statuses: vec![words::CLOSED.into()], ..Guard::default() };
+    let free = Guard {
+        id: request.bead.clone(),
+        statuses: vec![words::OPEN.into()],
+        assignee: Some(None),
+        lacks_labels: vec![words::LABEL_HOLD.into()],
+        ..Guard::default()
+    };
+    let reopen = Patch { status: Some(words::OPEN.into()), ..Patch::default() };
+    let submit = Patch {
+        status: Some(words::IN_PROGRESS.into()),
+        assignee: Some(Some(request.worker.clone()).filter(|worker| !worker.is_empty())),
+        add_labels: vec![words::LABEL_SUBMITTED.into()],
+        remove_labels: vec![words::LABEL_REWORK.into()],
+        ..Patch::default()
+    };
+    let changes = [
+        Change::Update(id.clone(), Box::new(reopen)),
+        Change::Update(request.bead.clone(), Box::new(submit)),
+    ];
+    match found.rig.store(me)?.write(&[closed, free], &changes)? {
+        Written::Done(_) => Ok(()),
+        Written::Refused(guard, None) => crate::fail!("{} is gone", guard.id),
+        Written::Refused(_, Some(bead)) => {
+            let holder = bead.assignee.as_deref().unwrap_or("nobody");
+            crate::fail!(
+                "{} cannot go back: {} is {}, held by {holder}", id, bead.id, bead.status;
+                "look at it with: gt bd show {}", bead.id
+            )
+        }
+    }
+}
+
+/// Takes a request out of the queue: its bead is set aside.
+///
+/// # Errors
+/// When it is not in the queue, or a store or ref cannot be written.
+pub fn reject(
+    town: &Town,
+    found: &Found,
+    me: &Address,
+    reason: Option<&str>,
+    dry: bool,
+) -> Result<Option<SetAside>> {
+    if found.bead.is_closed() {
+        crate::fail!("{} is not in the queue: {}", found.bead.id, found.bead.close_reason);
+    }
+    if dry {
+        return Ok(None);
+    }
+    let store = found.rig.store(&Address::Refinery(found.rig.name.clone()))?;
+    let bead = store.list(&Filter { ids: vec![found.request.bead.clone()], ..Filter::default() })?.pop();
+    let setting = Setting { town, rig: &found.rig, store: store.as_ref(), steps: "reject" };
+    let reason = Reason::Rejected { by: me.to_string(), said: reason.unwrap_or_default().into() };
+    match setting.set_aside(&found.request, bead.as_ref(), reason)? {
+        Some(aside) => Ok(Some(aside)),
+        None => {
+            crate::fail!("{} left the queue meanwhile", found.bead.id; "look at it with: gt mq show {}", found.bead.id)
+        }
+    }
+}
+
+/// Two requests that touch the same files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Overlap {
+    /// The request that comes first.
+    pub first: String,
+    /// The other.
+    pub second: String,
+    /// Files both change.
+    pub files: Vec<String>,
+}
+
+/// Which requests of a queue touch the same files; those whose commits are not here are named second. One git process a
+/// request.
+///
+/// # Errors
+/// When the store or git cannot be read.
+pub fn overlap(rig: &Rig, target: &str, me: &Address) -> Result<(Vec<Overlap>, Vec<String>)> {
+    let (requests, _) = look(rig.store(me)?.as_ref())?;
+    let git = Git::at(rig.clone_dir());
+    let (mut touched, mut unknown) = (Vec::new(), Vec::new());
+    for request in &requests {
+        let target = if request.target.is_empty() { target } else { &request.target };
+        match git.changed_files(&format!("refs/remotes/origin/{target}"), &request.commit)? {
+            Some(files) => touched.push((request.id.clone(), files)),
+            None => unknown.push(request.id.clone()),
+        }
+    }
+    let mut found = Vec::new();
+    for (place, (first, files)) in touched.iter().enumerate() {
+        for (second, others) in &touched[place + 1..] {
+            let both: Vec<String> = files.iter().filter(|file| others.contains(file)).cloned().collect();
+            if !both.is_empty() {
+                found.push(Overlap { first: first.clone(), second: second.clone(), files: both });
+            }
+        }
+    }
+    Ok((found, unknown))
+}
