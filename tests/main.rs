@@ -10,6 +10,7 @@ mod install;
 mod man;
 mod patrol;
 mod rig;
+mod refinery;
 mod sessions;
 mod status;
 mod tmux;
