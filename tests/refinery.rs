@@ -201,3 +201,364 @@ fn a_green_batch_lands_with_one_test_and_one_push() {
     assert_eq!(again.stdout, "wyvern: nothing waits to be merged\n");
     assert_eq!(runs(&world), 1);
 }
+
+#[test]
+fn a_red_one_is_set_aside_and_the_rest_lands() {
+    let world = world();
+    let good = hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
+    let bad = hand_over(&world, "Toast", "Bad", &[("BAD", "1\n")], true);
+    let local = hand_over(&world, "Slit", "Bad too", &[("BAD2", "1\n")], false);
+    let last = hand_over(&world, "Ace", "Good too", &[("b", "1\n")], false);
+    let run = process(&world).ok();
+    let all = [&good, &bad, &local, &last];
+    settled(&world, &all);
+    assert!(is_merged(&world, &good) && is_merged(&world, &last));
+    for (handed, name) in [(&bad, "Toast"), (&local, "Slit")] {
+        let bead = bead(&world, &handed.bead);
+        assert_eq!((bead.status.as_str(), bead.assignee.as_deref()), ("open", None));
+        assert_eq!(bead.labels, ["gt:rework"]);
+        let kept = bead.meta("recovery").unwrap().to_string();
+        assert_eq!(world.git("town/wyvern/mayor/rig", ["rev-parse", &kept]), handed.commit);
+        let said = &bead.comments.last().unwrap().text;
+        assert!(said.contains("red: the test command ended with 1") && said.contains("BAD"), "{said}");
+        let inbox = world.gt_in("town/wyvern", ["bd", "list", "--type", "message", "--json"]).ok().json();
+        let mail =
+            inbox.as_array().unwrap().iter().filter(|mail| mail["assignee"] == format!("wyvern/{name}"));
+        assert_eq!(mail.count(), 1);
+    }
+    let mayors = world.in_town(["bd", "list", "--type", "message", "--json"]).ok().json();
+    assert_eq!(mayors.as_array().unwrap().iter().filter(|mail| mail["assignee"] == "mayor/").count(), 2);
+    assert!(run.stdout.contains("set aside"), "{}", run.stdout);
+}
+
+#[test]
+fn twenty_with_one_red_take_no_more_runs_than_halving_needs() {
+    for size in [5, 20] {
+        let world = world();
+        merge(&world, "batch_size", size);
+        let mut all = Vec::new();
+        for number in 0..20 {
+            let file = if number == 13 { "BAD".to_string() } else { format!("f{number}") };
+            let title = format!("Work {number}");
+            all.push(hand_over(&world, &format!("P{number}"), &title, &[(&file, "x\n")], true));
+        }
+        process(&world).ok();
+        assert!(runs(&world) <= 1 + 2 * 5, "{} runs in batches of {size}", runs(&world));
+        assert_eq!(all.iter().filter(|handed| is_merged(&world, handed)).count(), 19);
+        settled(&world, &all.iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_conflict_is_set_aside_with_its_files_and_only_against_what_lands() {
+    for strategy in ["merge", "rebase", "squash"] {
+        let world = world();
+        merge(&world, "strategy", strategy);
+        let bad = hand_over(&world, "Nux", "Red", &[("README.md", "one\n"), ("BAD", "")], true);
+        // In conflict with the red one, which never lands: no fault of its own.
+        let fine = hand_over(&world, "Toast", "Fine", &[("README.md", "two\n")], true);
+        let late = hand_over(&world, "Slit", "Late", &[("README.md", "three\n"), ("c", "")], true);
+        let free = hand_over(&world, "Ace", "Free", &[("d", "")], true);
+        process(&world).ok();
+        settled(&world, &[&bad, &fine, &late, &free]);
+        assert_eq!(on_main(&world, "README.md").as_deref(), Some("two\n"), "{strategy}");
+        assert!(is_merged(&world, &fine) && is_merged(&world, &free));
+        let aside = bead(&world, &late.request);
+        assert_eq!(aside.close_reason, "conflict: README.md");
+        assert!(bead(&world, &late.bead).has_label("gt:rework"));
+        let merges = world.git("origin.git", ["rev-list", "--merges", "--count", "main"]);
+        assert_eq!(merges, if strategy == "merge" { "2" } else { "0" });
+        if strategy != "merge" {
+            let author = world.git("origin.git", ["log", "-1", "--format=%an/%cn", "main"]);
+            assert_eq!(author, "Test/wyvern/refinery");
+        }
+    }
+}
+
+#[test]
+fn a_push_that_lost_the_race_begins_again_from_what_won() {
+    let world = world();
+    let one = hand_over(&world, "Nux", "Mine", &[("a", "1\n")], true);
+    // The tests are the moment in which somebody else pushes.
+    commit(&world, "other", "Theirs", &[("theirs", "x\n")], true);
+    let flag = world.str("raced");
+    let origin = world.str("origin.git");
+    let command = format!(
+        "[ -f {flag} ] || {{ touch {flag}; git -C {origin} update-ref refs/heads/main refs/heads/other; }}; ls theirs || true"
+    );
+    merge(&world, "test_command", command);
+    let run = process(&world).ok();
+    assert!(run.stderr.contains("moved meanwhile"), "{}", run.stderr);
+    assert!(on_main(&world, "a").is_some() && on_main(&world, "theirs").is_some());
+    settled(&world, &[&one]);
+}
+
+#[test]
+fn a_race_inside_the_server_is_a_race_too() {
+    let world = world();
+    let one = hand_over(&world, "Nux", "Mine", &[("a", "1\n")], true);
+    commit(&world, "other", "Theirs", &[("theirs", "x\n")], true);
+    let flag = world.str("raced");
+    let hook = format!(
+        "#!/bin/sh\n[ \"$1\" = refs/heads/main ] && [ ! -f {flag} ] && touch {flag} && git update-ref refs/heads/main refs/heads/other\nexit 0\n"
+    );
+    world.program("hook", &hook);
+    std::fs::copy(world.path("bin/hook"), world.path("origin.git/hooks/update")).unwrap();
+    process(&world).ok();
+    assert!(on_main(&world, "a").is_some() && on_main(&world, "theirs").is_some());
+    settled(&world, &[&one]);
+}
+
+#[test]
+fn a_server_that_refuses_leaves_everything_queued() {
+    let world = world();
+    let good = hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
+    let bad = hand_over(&world, "Toast", "Bad", &[("BAD", "1\n")], true);
+    world.program("hook", "#!/bin/sh\necho 'two reviews first' >&2\nexit 1\n");
+    std::fs::copy(world.path("bin/hook"), world.path("origin.git/hooks/pre-receive")).unwrap();
+    let run = process(&world).fails(1);
+    assert!(run.stderr.contains("the server refused the push to main"), "{}", run.stderr);
+    assert!(run.stderr.contains("two reviews first") && run.stderr.contains("hint:"), "{}", run.stderr);
+    for handed in [&good, &bad] {
+        assert_eq!(bead(&world, &handed.request).status, "open");
+        assert_eq!(bead(&world, &handed.bead).status, "in_progress");
+    }
+    std::fs::remove_file(world.path("origin.git/hooks/pre-receive")).unwrap();
+    process(&world).ok();
+    settled(&world, &[&good, &bad]);
+    assert!(is_merged(&world, &good) && !is_merged(&world, &bad));
+}
+
+#[test]
+fn a_server_that_keeps_branches_still_takes_the_work() {
+    let world = world();
+    let one = hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
+    world.git("origin.git", ["config", "receive.denyDeletes", "true"]);
+    let run = process(&world).ok();
+    assert!(is_merged(&world, &one) && on_main(&world, "a").is_some());
+    assert!(run.stdout.contains("stays at origin"), "{}", run.stdout);
+    laws(&world, &[&one]);
+}
+
+#[test]
+fn tests_that_could_not_run_stop_the_queue() {
+    let world = world();
+    let one = hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
+    for (command, timeout, said) in [
+        (serde_json::json!("no-such-program-gt"), "30m", "ended with 127"),
+        (serde_json::json!(["no-such-program-gt"]), "30m", "is not installed"),
+        (serde_json::json!("kill -9 $$"), "30m", "signal 9"),
+        (serde_json::json!("echo waiting; sleep 600 & sleep 600"), "1s", "took longer than 1s"),
+        (serde_json::json!("exit 75"), "30m", "ended with 75"),
+    ] {
+        merge(&world, "test_command", command);
+        merge(&world, "timeout", timeout);
+        merge(&world, "cannot_run", vec![75, 126, 127]);
+        let run = process(&world).fails(1);
+        assert!(
+            run.stderr.contains("could not run the tests") && run.stderr.contains(said),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(bead(&world, &one.request).status, "open");
+        assert!(on_main(&world, "a").is_none());
+        laws(&world, &[&one]);
+    }
+}
+
+#[test]
+fn a_red_run_is_repeated_as_often_as_the_rig_says() {
+    let world = world();
+    merge(&world, "test_command", "echo run >> \"$HOME/runs\"; test $(wc -l < \"$HOME/runs\") -ge 3");
+    merge(&world, "retries", 2);
+    let one = hand_over(&world, "Nux", "Flaky", &[("a", "1\n")], true);
+    process(&world).ok();
+    assert!(is_merged(&world, &one));
+    assert_eq!(runs(&world), 3);
+}
+
+#[test]
+fn a_target_that_is_red_itself_blames_nobody() {
+    let world = world();
+    let one = hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
+    merge(&world, "test_command", "exit 1");
+    let run = process(&world).fails(1);
+    assert!(run.stderr.contains("the tests fail on main itself"), "{}", run.stderr);
+    assert_eq!(bead(&world, &one.request).status, "open");
+    laws(&world, &[&one]);
+}
+
+#[test]
+fn old_git_merges_in_a_worktree() {
+    for strategy in ["merge", "rebase", "squash"] {
+        let world = world();
+        merge(&world, "strategy", strategy);
+        let real = world.run("sh", "", ["-c", "command -v git"]).ok().stdout;
+        let one = hand_over(&world, "Nux", "One", &[("README.md", "one\n")], true);
+        let two = hand_over(&world, "Toast", "Two", &[("README.md", "two\n")], false);
+        let three = hand_over(&world, "Slit", "Three", &[("c", "3\n")], true);
+        let script = format!(
+            "#!/bin/sh\nfor w in \"$@\"; do case $w in version) echo git version 2.30.2; exit 0;; merge-tree) echo usage >&2; exit 129;; esac; done\nexec {} \"$@\"\n",
+            real.trim()
+        );
+        world.program("git", &script);
+        process(&world).ok();
+        std::fs::remove_file(world.path("bin/git")).unwrap();
+        settled(&world, &[&one, &two, &three]);
+        assert!(is_merged(&world, &one) && is_merged(&world, &three) && !is_merged(&world, &two));
+        assert_eq!(on_main(&world, "README.md").as_deref(), Some("one\n"));
+    }
+}
+
+#[test]
+fn commits_after_the_request_are_neither_merged_nor_lost() {
+    let world = world();
+    let one = hand_over(&world, "Nux", "Early", &[("a", "1\n")], true);
+    let late = commit(&world, &one.branch, "Late", &[("late", "1\n")], true);
+    process(&world).ok();
+    assert!(is_merged(&world, &one) && on_main(&world, "a").is_some() && on_main(&world, "late").is_none());
+    assert_eq!(world.git("origin.git", ["rev-parse", &one.branch]), late);
+    let said = bead(&world, &one.bead).comments.last().unwrap().text.clone();
+    assert!(said.contains("never handed over"), "{said}");
+}
+
+#[test]
+fn a_later_request_for_a_branch_replaces_the_earlier() {
+    let world = world();
+    let one = hand_over(&world, "Nux", "Again", &[("a", "1\n")], true);
+    let later = commit(&world, &one.branch, "Again", &[("b", "1\n")], true);
+    let request = request(&world, "Nux", &one.bead, "Again", &one.branch, &later);
+    process(&world).ok();
+    assert_eq!(bead(&world, &one.request).close_reason, format!("replaced by {request}"));
+    assert!(on_main(&world, "b").is_some());
+    settled(&world, &[&one]);
+}
+
+#[test]
+fn what_a_person_holds_waits_and_what_they_merged_is_closed() {
+    let world = world();
+    let held = hand_over(&world, "Nux", "Held", &[("a", "1\n")], true);
+    let done = hand_over(&world, "Toast", "Merged by hand", &[("b", "1\n")], true);
+    let closed = hand_over(&world, "Slit", "Closed by its agent", &[("c", "1\n")], true);
+    let hold = Patch { add_labels: vec!["gt:hold".into()], ..Patch::default() };
+    write(
+        &world,
+        &[
+            Change::Update(held.bead.clone(), Box::new(hold)),
+            Change::Close(closed.bead.clone(), "did it".into()),
+        ],
+    );
+    world.git("author", ["fetch", "-q"]);
+    world.git("author", ["push", "-q", "origin", &format!("{}:main", done.commit)]);
+    let run = process(&world).ok();
+    assert!(run.stdout.contains("held by a person"), "{}", run.stdout);
+    assert!(is_merged(&world, &done) && is_merged(&world, &closed) && !is_merged(&world, &held));
+    assert_eq!(bead(&world, &done.bead).close_reason, format!("merged: {}", done.commit));
+    laws(&world, &[&held, &done, &closed]);
+    assert_eq!(on_main(&world, "a"), None);
+}
+
+#[test]
+fn what_cannot_be_merged_at_all_does_not_stop_the_rest() {
+    let world = world();
+    let good = hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
+    let new = NewBead { title: "Nowhere".into(), ..NewBead::default() };
+    let id = write(&world, &[Change::Create(Box::new(new))]).remove(0);
+    let gone = request(&world, "Toast", &id, "Nowhere", "polecat/Toast-x", &"c0ffee00".repeat(5));
+    world.git("author", ["checkout", "-q", "--orphan", "polecat/Slit-x"]);
+    world.git("author", ["commit", "-q", "-m", "no history in common"]);
+    world.git("author", ["push", "-q", "origin", "polecat/Slit-x"]);
+    let commit = world.git("author", ["rev-parse", "HEAD"]);
+    let strange = request(&world, "Slit", &good.bead, "Strange", "polecat/Slit-x", &commit);
+    process(&world).ok();
+    assert!(is_merged(&world, &good));
+    assert!(bead(&world, &gone).close_reason.starts_with("missing"));
+    assert!(bead(&world, &strange).close_reason.contains("unrelated histories"));
+    assert_eq!(bead(&world, &id).labels, ["gt:rework"]);
+}
+
+#[test]
+fn killed_after_any_step_the_same_command_completes() {
+    for strategy in ["merge", "squash"] {
+        for step in 1..=11 {
+            let world = world();
+            merge(&world, "strategy", strategy);
+            let good = hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
+            let bad = hand_over(&world, "Toast", "Bad", &[("BAD", "1\n")], true);
+            let local = hand_over(&world, "Slit", "Local", &[("c", "1\n")], false);
+            let all = [&good, &bad, &local];
+            world.gt_killed(&format!("process.{step}"), "town", ["refinery", "process", "wyvern"]);
+            laws(&world, &all);
+            process(&world).ok();
+            settled(&world, &all);
+            assert!(is_merged(&world, &good) && is_merged(&world, &local), "process.{step}, {strategy}");
+            assert!(bead(&world, &bad.bead).has_label("gt:rework"), "process.{step}, {strategy}");
+            let count = world.git("origin.git", ["rev-list", "--first-parent", "--count", "main"]);
+            assert_eq!(count, "3", "process.{step}, {strategy}: landed twice or not at all");
+        }
+    }
+}
+
+#[test]
+fn two_at_once_share_the_queue() {
+    let world = world();
+    let one = hand_over(&world, "Nux", "One", &[("a", "1\n")], true);
+    let two = hand_over(&world, "Toast", "Two", &[("b", "1\n")], true);
+    let runs: Vec<Run> = std::thread::scope(|scope| {
+        let world = &world;
+        let commands: Vec<_> = (0..2)
+            .map(|_| {
+                let mut command = world.command(crate::common::gt(), "town");
+                command.args(["refinery", "process", "wyvern"]);
+                scope.spawn(move || crate::common::finish(&mut command))
+            })
+            .collect();
+        commands.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(runs.iter().all(|run| run.code == Some(0)), "{runs:?}");
+    assert_eq!(self::runs(&world), 1);
+    settled(&world, &[&one, &two]);
+}
+
+#[test]
+fn the_queue_by_hand() {
+    let world = world();
+    let one = hand_over(&world, "Nux", "First; of \"all\"", &[("shared", "1\n")], true);
+    let two = hand_over(&world, "Toast", "Second", &[("shared", "2\n"), ("x", "")], false);
+    world.git("town/wyvern/mayor/rig", ["fetch", "-q", "origin"]);
+    world.count_calls(&["git", "tmux"]);
+    let list = world.in_town(["mq", "list", "wyvern"]).ok().stdout;
+    let status = world.in_town(["mq", "status"]).ok().stdout;
+    assert_eq!((world.calls("git").len(), world.calls("tmux").len()), (0, 0));
+    assert!(list.starts_with(&one.request) && list.contains("First; of \"all\""), "{list}");
+    assert!(status.starts_with("wyvern: 2 in the queue"), "{status}");
+    let overlap = world.in_town(["mq", "overlap", "wyvern"]).ok().stdout;
+    assert_eq!(overlap, format!("{}  {}  shared\n", one.request, two.request));
+
+    let plan = world.in_town(["refinery", "process", "wyvern", "--dry-run"]).ok();
+    assert!(plan.stdout.contains("batch 1"), "{}", plan.stdout);
+    world.in_town(["mq", "reject", &one.request, "--reason", "not now", "--dry-run"]).ok();
+    assert_eq!(bead(&world, &one.request).status, "open");
+    world.in_town(["mq", "reject", &one.request, "--reason", "not now"]).ok();
+    assert_eq!(bead(&world, &one.request).close_reason, "rejected by overseer: not now");
+    assert!(bead(&world, &one.bead).has_label("gt:rework"));
+    world.in_town(["mq", "reject", &one.request]).fails(1);
+
+    world.in_town(["mq", "retry", &one.request]).ok();
+    world.in_town(["mq", "retry", &one.request]).fails(1);
+    assert_eq!(bead(&world, &one.bead).labels, ["gt:submitted"]);
+    let shown = world.in_town(["mq", "show", &one.request, "--json"]).ok().json();
+    assert_eq!(shown["request"]["branch"], one.branch);
+    world.in_town(["mq", "show", "wy-none"]).fails(1);
+    world.in_town(["mq", "show", &one.bead]).fails(2);
+
+    world.in_town(["refinery", "merge", &format!("polecat-{}", two.bead)]).ok();
+    assert!(is_merged(&world, &two) && !is_merged(&world, &one));
+    world.in_town(["refinery", "merge", "nobody"]).fails(1);
+    let report = world.in_town(["refinery", "merge", "wyvern/Nux", "--json"]).ok().json();
+    assert_eq!(report["processed"]["set_aside"][0]["why"], "conflict");
+    let state: serde_json::Value =
+        serde_json::from_str(&world.read("town/wyvern/refinery/state.json")).unwrap();
+    assert_eq!(state["awake"], false);
+    assert!(state["last_wake"].is_string() && state["last_sleep"].is_string());
+}

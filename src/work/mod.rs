@@ -2,13 +2,11 @@
 
 pub mod agent;
 pub mod around;
-pub mod demo;
-pub mod done;
-pub mod crew;
-pub mod doctor;
 pub mod aside;
 pub mod bench;
+pub mod crew;
 pub mod demo;
+pub mod doctor;
 pub mod done;
 pub mod ending;
 pub mod handoff;
