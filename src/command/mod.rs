@@ -50,6 +50,7 @@ use crate::address::{Address, Role};
 use crate::cli::{Cli, Color, Command, Global};
 use crate::failure::{Exit, Failure};
 use crate::town::{Rig, Town};
+use crate::work::own::Me;
 
 /// What a command knows of its surroundings: the one place that reads the environment.
 pub struct Ctx {
@@ -59,19 +60,6 @@ pub struct Ctx {
     pub dir: PathBuf,
     /// The environment at start.
     pub env: HashMap<String, String>,
-}
-
-/// Who runs the command, from `GT_*` (an agent) or the lack of it (the Overseer).
-#[derive(Clone, Debug)]
-pub struct Me {
-    /// The address.
-    pub address: Address,
-    /// The session's instance id.
-    pub instance: Option<String>,
-    /// The bead the session was started for.
-    pub bead: Option<String>,
-    /// The session's name.
-    pub session: Option<String>,
 }
 
 impl Ctx {

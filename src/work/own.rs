@@ -1,14 +1,26 @@
-//! The polecat that a command is run by, or in whose worktree it is run.
+//! Who a command is run by, and the polecat in whose worktree it is run.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::address::{Address, is_polecat_name};
-use crate::command::Me;
 use crate::failure::Failure;
 use crate::town::{Rig, Town};
 use crate::work::names;
+
+/// Who runs the command, from `GT_*` (an agent) or the lack of it (the Overseer).
+#[derive(Clone, Debug)]
+pub struct Me {
+    /// The address.
+    pub address: Address,
+    /// The session's instance id.
+    pub instance: Option<String>,
+    /// The bead the session was started for.
+    pub bead: Option<String>,
+    /// The session's name.
+    pub session: Option<String>,
+}
 
 /// A polecat at home: its worktree is where the command runs.
 #[derive(Clone, Debug)]

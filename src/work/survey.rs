@@ -117,7 +117,10 @@ fn rig(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
         rig: &name,
     };
     let mut names = read.names;
-    names.extend(beads.iter().filter_map(|bead| view.own(bead.assignee.as_deref()?)));
+    // Who handed its work over and is gone leaves its bead's address behind, but takes no place any more.
+    let at_work =
+        |bead: &&Bead| !bead.has_label(words::LABEL_SUBMITTED) && !view.requested.contains(&*bead.id);
+    names.extend(beads.iter().filter(at_work).filter_map(|bead| view.own(bead.assignee.as_deref()?)));
     names.extend(snapshot.ours(mark).filter_map(|session| view.own(&session.marks.address)));
     let polecats: Vec<Polecat> = names.iter().map(|name| view.polecat(name)).collect();
     let mut agents = vec![Address::Witness(name.clone()), Address::Refinery(name.clone())];
