@@ -8,6 +8,7 @@ mod docs;
 mod doctor;
 mod install;
 mod man;
+mod migrate;
 mod patrol;
 mod refinery;
 mod rig;

@@ -14,6 +14,7 @@ pub mod hook;
 pub mod install;
 pub mod landing;
 pub mod mail;
+pub mod migrate;
 pub mod names;
 pub mod own;
 pub mod patrol;
