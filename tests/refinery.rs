@@ -347,7 +347,7 @@ fn tests_that_could_not_run_stop_the_queue() {
     for (command, timeout, said) in [
         (serde_json::json!("no-such-program-gt"), "30m", "ended with 127"),
         (serde_json::json!(["no-such-program-gt"]), "30m", "is not installed"),
-        (serde_json::json!("kill -9 $$"), "30m", "signal 9"),
+        (serde_json::json!("kill -9 $$$$"), "30m", "signal 9"),
         (serde_json::json!("echo waiting; sleep 600 & sleep 600"), "1s", "took longer than 1s"),
         (serde_json::json!("exit 75"), "30m", "ended with 75"),
     ] {
@@ -479,23 +479,30 @@ fn what_cannot_be_merged_at_all_does_not_stop_the_rest() {
 
 #[test]
 fn killed_after_any_step_the_same_command_completes() {
-    for strategy in ["merge", "squash"] {
-        for step in 1..=11 {
-            let world = world();
-            merge(&world, "strategy", strategy);
-            let good = hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
-            let bad = hand_over(&world, "Toast", "Bad", &[("BAD", "1\n")], true);
-            let local = hand_over(&world, "Slit", "Local", &[("c", "1\n")], false);
-            let all = [&good, &bad, &local];
-            world.gt_killed(&format!("process.{step}"), "town", ["refinery", "process", "wyvern"]);
-            laws(&world, &all);
-            process(&world).ok();
-            settled(&world, &all);
-            assert!(is_merged(&world, &good) && is_merged(&world, &local), "process.{step}, {strategy}");
-            assert!(bead(&world, &bad.bead).has_label("gt:rework"), "process.{step}, {strategy}");
-            let count = world.git("origin.git", ["rev-list", "--first-parent", "--count", "main"]);
-            assert_eq!(count, "3", "process.{step}, {strategy}: landed twice or not at all");
-        }
+    // Each step once; with GT_TEST_ROUNDS every strategy at every step, so many times.
+    let rounds: usize = std::env::var("GT_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let mut cases: Vec<(&str, usize)> = (1..=11).map(|step| ("merge", step)).collect();
+    cases.push(("squash", 5));
+    for _ in 0..rounds {
+        cases.extend(
+            ["merge", "rebase", "squash"].iter().flat_map(|how| (1..=11).map(move |step| (*how, step))),
+        );
+    }
+    for (strategy, step) in cases {
+        let world = world();
+        merge(&world, "strategy", strategy);
+        let good = hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
+        let bad = hand_over(&world, "Toast", "Bad", &[("BAD", "1\n")], true);
+        let local = hand_over(&world, "Slit", "Local", &[("c", "1\n")], false);
+        let all = [&good, &bad, &local];
+        world.gt_killed(&format!("process.{step}"), "town", ["refinery", "process", "wyvern"]);
+        laws(&world, &all);
+        process(&world).ok();
+        settled(&world, &all);
+        assert!(is_merged(&world, &good) && is_merged(&world, &local), "process.{step}, {strategy}");
+        assert!(bead(&world, &bad.bead).has_label("gt:rework"), "process.{step}, {strategy}");
+        let count = world.git("origin.git", ["rev-list", "--first-parent", "--count", "main"]);
+        assert_eq!(count, "3", "process.{step}, {strategy}: landed twice or not at all");
     }
 }
 

@@ -98,39 +98,40 @@ pub struct Setting<'a> {
     pub rig: &'a Rig,
     /// The rig's store.
     pub store: &'a dyn Store,
-    /// Numbers its steps: `process` gives `process.8` and on.
+    /// Numbers its steps: `process` gives `process.10` and on.
     pub steps: &'a str,
 }
 
 impl Setting<'_> {
-    /// Sets a request aside: recovery ref, mail to the Mayor, then in one write the bead (as it was read, if there is one),
-    /// the request and the mail to the author. `None`: somebody took the request out of the queue meanwhile.
+    /// Sets a request aside whose commits are kept under `recovery`: mail to the Mayor, then in one write the bead (as it
+    /// was read, if there is one), the request and the mail to the author. `None`: somebody took the request out of the
+    /// queue meanwhile.
     ///
     /// A kill before that write leaves the request in the queue; the Mayor may then hear of it twice.
     ///
     /// # Errors
-    /// When the ref cannot be made or a store cannot be written.
+    /// When a store cannot be written.
     pub fn set_aside(
         &self,
         request: &Request,
         bead: Option<&Bead>,
         reason: Reason,
+        recovery: Option<String>,
     ) -> Result<Option<SetAside>> {
-        let recovery = keep(self.rig, request)?;
-        step(&format!("{}.8", self.steps));
         let from = Address::Refinery(self.rig.name.clone());
         let subject = format!("set aside: {} {}", request.bead, request.title);
         let body = reason.text(request);
         let told = mail::message(&from, &Address::Mayor, &subject, &body);
         self.town.store(&from)?.write(&[], &[Change::Create(Box::new(told))])?;
-        step(&format!("{}.9", self.steps));
+        step(&format!("{}.10", self.steps));
         let guard = Guard {
             id: request.id.clone(),
             statuses: vec![words::OPEN.into(), words::IN_PROGRESS.into(), words::HOOKED.into()],
             ..Guard::default()
         };
         let mut changes = vec![Change::Close(request.id.clone(), reason.line())];
-        if let Some(bead) = bead {
+        // What has landed otherwise stays landed.
+        if let Some(bead) = bead.filter(|bead| !bead.close_reason.starts_with("merged")) {
             changes.extend(bead_changes(bead, request, recovery.as_deref(), &body));
         }
         if let Ok(author) = Address::parse(&request.worker) {
@@ -139,7 +140,7 @@ impl Setting<'_> {
         if let Written::Refused(..) = self.store.write(&[guard], &changes)? {
             return Ok(None);
         }
-        step(&format!("{}.10", self.steps));
+        step(&format!("{}.11", self.steps));
         Ok(Some(SetAside {
             request: request.id.clone(),
             bead: request.bead.clone(),

@@ -22,6 +22,9 @@ use crate::town::{Rig, files};
 /// command had pushed is known by them, whatever the strategy.
 const LANDING: &str = "refs/gt/landing/";
 
+/// The same for direct landings, which need no request.
+const DIRECT: &str = "refs/gt/direct/";
+
 /// The last commit of the target whose tests were green.
 const GREEN: &str = "refs/gt/green";
 
@@ -40,10 +43,20 @@ pub struct Bench<'a> {
     clone: Git,
     canonical: Git,
     signer: String,
+    records: &'static str,
     folds: OnceCell<PathBuf>,
     old_git: OnceCell<bool>,
     runs: Cell<usize>,
     _lock: files::Lock,
+}
+
+/// Who works at the bench.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The queue.
+    Queue,
+    /// A direct landing.
+    Direct,
 }
 
 /// What was found at origin.
@@ -99,7 +112,7 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// When the lock or the configuration cannot be read, or the clone is not there.
-    pub fn open(rig: &'a Rig, sources: &Sources, say: &dyn Fn(&str)) -> Result<Bench<'a>> {
+    pub fn open(rig: &'a Rig, sources: &Sources, kind: Kind, say: &dyn Fn(&str)) -> Result<Bench<'a>> {
         let settings = config::settings(sources)?;
         let path = lock_path(rig);
         let lock = match files::try_lock(&path)? {
@@ -117,6 +130,7 @@ impl<'a> Bench<'a> {
             clone: Git::at(rig.refinery_dir()),
             canonical: Git::at(rig.clone_dir()),
             signer: Address::Refinery(rig.name.clone()).to_string(),
+            records: if kind == Kind::Queue { LANDING } else { DIRECT },
             folds: OnceCell::new(),
             old_git: OnceCell::new(),
             runs: Cell::new(0),
@@ -168,7 +182,7 @@ impl<'a> Bench<'a> {
     pub fn fetch(&self, target: &str) -> Result<Seen> {
         self.clone.fetch_for_merging(target)?;
         let tracking = format!("refs/remotes/origin/{target}");
-        let refs = self.clone.refs_under(&[&tracking, MIRRORED, LANDING])?;
+        let refs = self.clone.refs_under(&[&tracking, MIRRORED, LANDING, DIRECT])?;
         let tip = refs
             .get(&tracking)
             .cloned()
@@ -177,12 +191,9 @@ impl<'a> Bench<'a> {
             let found = refs.iter().filter_map(|(own, commit)| Some((own.strip_prefix(prefix)?, commit)));
             found.map(|(rest, commit)| (format!("{name}{rest}"), commit.clone())).collect()
         };
-        Ok(Seen {
-            target: target.into(),
-            tip,
-            branches: under(MIRRORED, "polecat/"),
-            landings: under(LANDING, ""),
-        })
+        let mut landings = under(DIRECT, "");
+        landings.extend(under(LANDING, ""));
+        Ok(Seen { target: target.into(), tip, branches: under(MIRRORED, "polecat/"), landings })
     }
 
     /// Brings the commits of requests here: from origin, else from the canonical clone, where they were made. Gives for
@@ -398,13 +409,22 @@ impl<'a> Bench<'a> {
         self.clone.change_refs("write down what is about to land", &lines)
     }
 
+    /// Commits handed over of which [`Bench::record`] wrote something down.
+    ///
+    /// # Errors
+    /// When git cannot list refs.
+    pub fn landings(&self) -> Result<Vec<String>> {
+        let refs = self.clone.refs_under(&[self.records])?;
+        Ok(refs.keys().filter_map(|name| name.strip_prefix(self.records)).map(String::from).collect())
+    }
+
     /// Forgets what [`Bench::record`] wrote, now that the store says it.
     ///
     /// # Errors
     /// When git cannot write refs.
     pub fn forget(&self, commits: &[String], green: Option<&str>) -> Result<()> {
         let mut lines: Vec<String> =
-            commits.iter().map(|commit| format!("delete {LANDING}{commit}")).collect();
+            commits.iter().map(|commit| format!("delete {}{commit}", self.records)).collect();
         lines.extend(green.map(|commit| format!("update {GREEN} {commit}")));
         self.clone.change_refs("write down what has landed", &lines)
     }

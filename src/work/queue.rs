@@ -6,13 +6,14 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::aside::{Reason, SetAside, Setting};
-use super::bench;
 use super::request::{Request, open_requests};
+use super::{aside, bench};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
 use crate::failure::Failure;
 use crate::plan::queue::order;
 use crate::programs::git::Git;
+use crate::programs::git::merging::Deletion;
 use crate::report::queue::{Counts, Row};
 use crate::town::{Rig, Town};
 
@@ -164,7 +165,13 @@ pub fn reject(
     let bead = store.list(&Filter { ids: vec![found.request.bead.clone()], ..Filter::default() })?.pop();
     let setting = Setting { town, rig: &found.rig, store: store.as_ref(), steps: "reject" };
     let reason = Reason::Rejected { by: me.to_string(), said: reason.unwrap_or_default().into() };
-    match setting.set_aside(&found.request, bead.as_ref(), reason)? {
+    let recovery = aside::keep(&found.rig, &found.request)?;
+    if recovery.is_some() {
+        let branch = Deletion { branch: found.request.branch.clone(), commit: found.request.commit.clone() };
+        // One that has moved on, or was never pushed, stays as it is.
+        Git::at(found.rig.clone_dir()).delete_branches(&[branch])?;
+    }
+    match setting.set_aside(&found.request, bead.as_ref(), reason, recovery)? {
         Some(aside) => Ok(Some(aside)),
         None => {
             crate::fail!("{} left the queue meanwhile", found.bead.id; "look at it with: gt mq show {}", found.bead.id)

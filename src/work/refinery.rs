@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::aside::{Reason, Setting};
-use super::bench::{Bench, Folded, Front, Seen, Tested};
+use super::bench::{Bench, Folded, Front, Kind, Seen, Tested};
 use super::landing::{self, Lands, Pushed};
 use super::request::Request;
-use super::{queue, step};
+use super::{aside, queue, step};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Store, words};
 use crate::config::Sources;
@@ -100,7 +100,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn open(job: &'a Job<'a>) -> Result<Run<'a>> {
-        let bench = Bench::open(job.rig, job.sources, job.say)?;
+        let bench = Bench::open(job.rig, job.sources, Kind::Queue, job.say)?;
         let store = job.rig.store(&Address::Refinery(job.rig.name.clone()))?;
         let report = Processed { rig: job.rig.name.clone(), ..Processed::default() };
         Ok(Run { job, bench, store, report, races: 0 })
@@ -113,9 +113,20 @@ impl<'a> Run<'a> {
     fn rounds(&mut self) -> Result<()> {
         loop {
             if let Next::Nothing = self.round()? {
-                return Ok(());
+                return self.forget_landed();
             }
         }
+    }
+
+    /// Drops what was written down of landings that the store knows of by now: a kill may have come in between.
+    fn forget_landed(&self) -> Result<()> {
+        let known = self.bench.landings()?;
+        if known.is_empty() {
+            return Ok(());
+        }
+        let open = look(self.store.as_ref())?.requests;
+        let over = known.into_iter().filter(|commit| !open.iter().any(|request| request.commit == *commit));
+        self.bench.forget(&over.collect::<Vec<_>>(), None)
     }
 
     fn round(&mut self) -> Result<Next> {
@@ -395,26 +406,38 @@ impl<'a> Run<'a> {
         Ok(Next::Round)
     }
 
+    /// Keeps their commits, deletes their branches, then writes each down. In this order a kill leaves them in the
+    /// queue, and nothing at origin that nobody asks for any more.
     fn set_aside(&mut self, seen: &Seen, queue: &Queue, aside: Vec<(Request, Reason)>) -> Result<()> {
+        if aside.is_empty() {
+            return Ok(());
+        }
         let mut gone: Vec<Deletion> = Vec::new();
+        let mut kept = Vec::new();
         for (request, reason) in aside {
+            let recovery = aside::keep(self.job.rig, &request)?;
+            if recovery.is_some() {
+                gone.extend(self.bench.deletion(seen, &request)?);
+            }
+            kept.push((request, reason, recovery));
+        }
+        step("process.8");
+        // A branch that the server keeps does no harm: the next hand-over of the bead pushes over it.
+        self.bench.delete_branches(&gone)?;
+        step("process.9");
+        for (request, reason, recovery) in kept {
+            let landed = self.report.merged.iter().any(|merged| merged.bead == request.bead);
+            let bead = queue.bead(&request).filter(|_| !landed);
             let setting = Setting {
                 town: self.job.town,
                 rig: self.job.rig,
                 store: self.store.as_ref(),
                 steps: "process",
             };
-            let Some(done) = setting.set_aside(&request, queue.bead(&request), reason)? else { continue };
-            self.say(&format!("set aside {} {}: {}", done.bead, done.title, done.reason.line()));
-            if done.recovery.is_some() {
-                gone.extend(self.bench.deletion(seen, &request)?);
+            if let Some(done) = setting.set_aside(&request, bead, reason, recovery)? {
+                self.say(&format!("set aside {} {}: {}", done.bead, done.title, done.reason.line()));
+                self.report.set_aside.push(done);
             }
-            self.report.set_aside.push(done);
-        }
-        // A branch that the server keeps does no harm: the next hand-over of the bead pushes over it.
-        if !gone.is_empty() {
-            self.bench.delete_branches(&gone)?;
-            step("process.11");
         }
         Ok(())
     }
