@@ -205,3 +205,16 @@ fn watching_follows_and_leaves_the_terminal_as_it_was() {
     wait_for("the old screen", || terminal.screen().contains("before").then_some(()));
     assert!(!terminal.screen().contains("wyvern"));
 }
+
+#[test]
+fn a_polecat_that_is_gone_takes_no_place_whatever_still_carries_its_address() {
+    let world = World::with_rig();
+    let gone = world.bead("Handed over", "true");
+    let words = ["bd", "update", &gone, "--status", "in_progress", "--assignee", "wyvern/Gone"];
+    world.gt_in("town/wyvern", words).ok();
+    world.gt_in("town/wyvern", ["bd", "update", &gone, "--add-label", "gt:submitted"]).ok();
+    world.gt_in("town/wyvern", ["bd", "create", "a mail", "-t", "message", "-a", "wyvern/Gone", "-q"]).ok();
+    let status = world.in_town(["status"]).ok();
+    assert!(status.stdout.contains("0 of 4 polecats"), "{status:?}");
+    assert!(!status.stdout.contains("Gone"), "{status:?}");
+}

@@ -118,8 +118,9 @@ fn rig(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
     };
     let mut names = read.names;
     // Who handed its work over and is gone leaves its bead's address behind, but takes no place any more.
-    let at_work =
-        |bead: &&Bead| !bead.has_label(words::LABEL_SUBMITTED) && !view.requested.contains(&*bead.id);
+    let at_work = |bead: &&Bead| {
+        is_held(bead) && !bead.has_label(words::LABEL_SUBMITTED) && !view.requested.contains(&*bead.id)
+    };
     names.extend(beads.iter().filter(at_work).filter_map(|bead| view.own(bead.assignee.as_deref()?)));
     names.extend(snapshot.ours(mark).filter_map(|session| view.own(&session.marks.address)));
     let polecats: Vec<Polecat> = names.iter().map(|name| view.polecat(name)).collect();
@@ -136,6 +137,11 @@ fn rig(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
         polecats,
         name,
     }
+}
+
+/// Whether a bead is work that its assignee has on the hook: a mail's assignee is only who it is for.
+fn is_held(bead: &Bead) -> bool {
+    bead.issue_type != words::MESSAGE && bead.issue_type != words::MERGE_REQUEST && bead.status != words::OPEN
 }
 
 /// Everything known about one rig.
@@ -189,12 +195,7 @@ impl View<'_> {
     }
 
     fn bead_of(&self, address: &str, session: Option<&Session>) -> Option<&Bead> {
-        let held = |bead: &&Bead| {
-            bead.assignee.as_deref() == Some(address)
-                && bead.issue_type != words::MESSAGE
-                && bead.issue_type != words::MERGE_REQUEST
-                && bead.status != words::OPEN
-        };
+        let held = |bead: &&Bead| bead.assignee.as_deref() == Some(address) && is_held(bead);
         let by_id = |id: &str| self.beads.iter().find(|bead| bead.id == id);
         self.beads
             .iter()
