@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::common::{World, gt, wait_for};
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -107,4 +109,25 @@ fn the_readme_begins_with_what_counts() {
     {
         assert!(screen.contains(wanted), "{wanted} is not on the first screen of the README");
     }
+}
+
+/// The five minutes of the README, done as they stand there.
+#[test]
+fn the_first_town_works() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let block = readme.split("````sh\n").nth(1).and_then(|rest| rest.split("````").next()).unwrap();
+    let (before, after) = block.split_at(block.find("gt refinery").unwrap());
+    let world = World::new();
+    world.set("GASTOWN_BEADS__STORE", "embedded");
+    world.origin("wyvern.git", &[("README.md", "# wyvern\n")]);
+    std::fs::create_dir(world.path("home/src")).unwrap();
+    world.git("", ["clone", "-q", "wyvern.git", "home/src/wyvern"]);
+    std::os::unix::fs::symlink(gt(), world.path("bin/gt")).unwrap();
+    world.run("sh", "", ["-eu", "-c", before]).ok();
+    wait_for("the polecat to hand its work in", || {
+        let waiting = world.gt_in("home/gt", ["mq", "list", "wyvern", "--json"]).ok().json();
+        (waiting["requests"].as_array()?.len() == 1).then_some(())
+    });
+    world.run("sh", "home/gt", ["-eu", "-c", after]).ok();
+    assert_eq!(world.git("wyvern.git", ["show", "main:README.md"]), "# wyvern\nLicence: MIT");
 }

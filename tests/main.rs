@@ -4,6 +4,7 @@ mod bd;
 mod beads;
 mod common;
 mod config;
+mod demo;
 mod docs;
 mod doctor;
 mod install;

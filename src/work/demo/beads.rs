@@ -104,15 +104,11 @@ printf -- '- `scripts/check-list`: Every script is in docs/scripts.md.\n' >> doc
 sh scripts/check-list
 "##;
 
-/// A twin that is set aside starts again in the middle of a rebase, with the conflict in its worktree: it takes the
-/// target's version and makes its change anew.
+/// Both write under the same heading. A twin that is set aside is done again on what its brother left.
 macro_rules! note {
     ($line:literal) => {
         concat!(
             r##"
-if git ls-files --unmerged | grep -q .; then
-    git checkout -q --ours -- CHANGELOG.md
-fi
 awk '{ print } /^## Unreleased/ && !done++ { print ""; print "- "##,
             $line,
             r##"" }' CHANGELOG.md > CHANGELOG.new
