@@ -124,10 +124,17 @@ fn steps(one: &Slung) -> String {
     };
     let presets = one.presets.join(", ");
     let prompt = if one.prompt.is_empty() { "none: it reads its hook" } else { "its bead and what to do" };
-    format!(
-        "{}  {}\n  1 name      {}\n  2 place     {place}\n  3 hook      {} to {}\n  4 session   {} running {} (presets: {presets})\n  5 prompt    {prompt}\n",
-        one.bead, one.title, one.address, one.bead, one.address, one.session, one.agent
-    )
+    let steps = [
+        ("look", "it can be slung".to_string()),
+        ("name", one.address.clone()),
+        ("place", place),
+        ("hook", format!("{} to {}", one.bead, one.address)),
+        ("session", format!("{} running {} (presets: {presets})", one.session, one.agent)),
+        ("prompt", prompt.to_string()),
+    ];
+    let lines =
+        steps.iter().enumerate().map(|(number, (name, what))| format!("  {} {name:<8} {what}\n", number + 1));
+    format!("{}  {}\n{}", one.bead, one.title, lines.collect::<String>())
 }
 
 fn report(ctx: &Ctx, outcome: Outcome) -> Result<Exit> {

@@ -212,10 +212,10 @@ impl World {
         assignee.rsplit('/').next().unwrap_or_default().to_string()
     }
 
-    /// tmux's id of the session with this address.
+    /// tmux's id of the session with this address; empty when there is none.
     pub fn session_of(&self, address: &str) -> String {
         let filter = format!("#{{==:#{{@gt_address}},{address}}}");
-        self.tmux(["list-sessions", "-f", &filter, "-F", "#{session_id}"]).ok().stdout.trim().to_string()
+        self.tmux(["list-sessions", "-f", &filter, "-F", "#{session_id}"]).stdout.trim().to_string()
     }
 
     /// From now on counts every call of these programs that goes through PATH; see [`World::calls`].

@@ -1,7 +1,7 @@
 //! Steps 1 and 2 of sling: what the look allows, and the names.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -190,6 +190,7 @@ pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>) -> Result<Vec<H
     let failed = || format!("cannot lock {}", lock.display());
     let file = File::options().write(true).create(true).truncate(false).open(&lock).with_context(failed)?;
     file.lock().with_context(failed)?;
+    sweep_turns(&dir);
     let mut turns = Vec::new();
     for work in &works {
         turns.push(if work.claim.is_none() { Some(Turn::take(site, &work.bead.id)?) } else { None });
@@ -248,6 +249,16 @@ impl Turn {
         use std::io::Write;
         // Only makes a message better.
         let _ = self.file.set_len(0).and_then(|()| (&self.file).write_all(address.as_bytes()));
+    }
+}
+
+/// Removes what killed commands left. The caller has the lock that every [`Turn::take`] is made under.
+fn sweep_turns(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok) {
+        let turn = entry.file_name().to_str().is_some_and(|name| name.starts_with(".bead-"));
+        if turn && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -1,0 +1,460 @@
+//! `gt sling`: what it refuses, what it makes, kills, races, process counts.
+
+use crate::common::{Run, World, finish, gt, wait_for};
+use crate::flow::{Scene, names, wait_for_the_end};
+
+/// A program for polecats that waits until it is told to end.
+const WAITS: &str =
+    "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n";
+
+/// A world whose polecats only wait.
+fn waiting() -> World {
+    let world = World::with_rig();
+    world.settings(WAITS);
+    world.set("GASTOWN_POLECAT__AGENT", "waits");
+    world
+}
+
+fn task(world: &World, title: &str) -> String {
+    world.bead(title, "true")
+}
+
+/// Runs the words, which must be refused with this code, message and hint, and change nothing.
+#[track_caller]
+fn refuses(world: &World, words: &[&str], code: i32, message: &str, hint: &str) {
+    let before = Scene::of(world);
+    let run = world.in_town(words).fails(code);
+    let wanted = format!("gt: {message}\nhint: {hint}\n");
+    assert_eq!(run.stderr, wanted, "{words:?}");
+    assert_eq!(run.stdout, "", "{words:?}");
+    assert_eq!(Scene::of(world), before, "{words:?}");
+}
+
+#[test]
+fn what_cannot_be_slung_is_refused_and_nothing_changes() {
+    let world = waiting();
+    let world = &world;
+    let open = task(world, "Open");
+    let blocked = world.bead_with("Blocked", "true", &["--deps", &format!("blocks:{open}")]);
+    let blocked = if world.show(&blocked)["dependencies"].is_array() { blocked } else { String::new() };
+    let closed = task(world, "Closed");
+    world.gt_in("town/wyvern", ["bd", "close", &closed]).ok();
+    let held = task(world, "Held");
+    world.in_town(["hold", &held]).ok();
+    let epic = world.bead_with("Epic", "true", &["-t", "epic"]);
+    let persons = world.bead_with("A person's", "true", &["-a", "max"]);
+    let taken = task(world, "Taken");
+    world.in_town(["sling", &taken, "wyvern/Nux"]).ok();
+
+    let ready = "see what is ready with: gt bd ready";
+    refuses(world, &["sling", "wy-none", "wyvern"], 1, "no bead wy-none", ready);
+    refuses(
+        world,
+        &["sling", &closed, "wyvern"],
+        1,
+        &format!("{closed} is closed"),
+        &format!("open it again with: gt bd reopen {closed}"),
+    );
+    if !blocked.is_empty() {
+        refuses(
+            world,
+            &["sling", &blocked, "wyvern"],
+            1,
+            &format!("{blocked} is blocked by {open}"),
+            &format!("look at it with: gt bd show {blocked}; start all the same: gt sling --force {blocked}"),
+        );
+    }
+    refuses(
+        world,
+        &["sling", &held, "wyvern"],
+        1,
+        &format!("{held} is held back"),
+        &format!("let it go: gt unhold {held}"),
+    );
+    refuses(
+        world,
+        &["sling", &epic, "wyvern"],
+        1,
+        &format!("{epic} is an epic: its children are the work"),
+        &format!("see them with: gt bd list --parent {epic}"),
+    );
+    refuses(
+        world,
+        &["sling", &persons, "wyvern"],
+        1,
+        &format!("{persons} is taken by max"),
+        &format!("give it to a polecat all the same: gt sling --force {persons}"),
+    );
+    refuses(
+        world,
+        &["sling", &taken, "wyvern"],
+        1,
+        &format!("{taken} is taken by wyvern/Nux"),
+        &format!("look at it with: gt attach wyvern/Nux; take it back with: gt unsling {taken}"),
+    );
+    refuses(
+        world,
+        &["sling", &open, "wyvern/Nux"],
+        1,
+        "the name Nux is taken in wyvern",
+        "see who is there with: gt polecats wyvern; without a name a free one is taken",
+    );
+    refuses(
+        world,
+        &["sling", "--resume", &open],
+        1,
+        &format!("nothing of {open} is kept to go on with"),
+        &format!("begin anew: gt sling {open}"),
+    );
+    refuses(world, &["sling", &open, "wivern"], 2, "no rig named 'wivern'", "did you mean wyvern?");
+    refuses(
+        world,
+        &["sling", "hq-1", "wyvern"],
+        2,
+        "hq-1 belongs to the town, not to wyvern",
+        "polecats work on beads of their rig: make one there, in quotes: gt sling \"a new title\" RIG",
+    );
+    refuses(
+        world,
+        &["sling", &open, &closed, &held, "wyvern"],
+        1,
+        &format!("2 beads cannot be slung:\n  {closed} is closed\n  {held} is held back"),
+        "nothing was slung; leave those out, or see what is ready with: gt bd ready",
+    );
+    let run = world.in_town(["sling", &open, "wyvern", "--agent", "nobody"]);
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    assert!(run.stderr.contains("nobody"), "{run:#?}");
+}
+
+#[test]
+fn a_full_rig_is_refused_before_anything_is_made() {
+    let world = waiting();
+    world.set("GASTOWN_POLECAT__MAX_WORKERS", "2");
+    let beads: Vec<String> = (0..3).map(|number| task(&world, &format!("Task {number}"))).collect();
+    world.in_town(["sling", &beads[0], "wyvern"]).ok();
+    refuses(
+        &world,
+        &["sling", &beads[1], &beads[2], "wyvern"],
+        1,
+        "the rig wyvern has room for 1 of 2 beads: 1 of 2 polecats are there",
+        "wait, end one with: gt polecat release wyvern/NAME; or raise max_workers in wyvern/config.json",
+    );
+    world.in_town(["sling", &beads[1], "wyvern"]).ok();
+    refuses(
+        &world,
+        &["sling", &beads[2], "wyvern"],
+        1,
+        "the rig wyvern is full: 2 of 2 polecats are there",
+        "wait, end one with: gt polecat release wyvern/NAME; or raise max_workers in wyvern/config.json",
+    );
+}
+
+#[test]
+fn one_bead_takes_few_processes_and_ten_take_one_fetch() {
+    let world = waiting();
+    world.set("GASTOWN_POLECAT__MAX_WORKERS", "20");
+    let first = task(&world, "First");
+    let ten: Vec<String> = (0..10).map(|number| task(&world, &format!("Task {number}"))).collect();
+    world.count_calls(&["git", "tmux"]);
+    world.in_town(["sling", &first, "wyvern"]).ok();
+    let (git, tmux) = (own(world.calls("git")), world.calls("tmux"));
+    assert!(git.len() <= 4, "{git:#?}");
+    assert!(tmux.len() <= 2, "{tmux:#?}");
+    let mut words = vec!["sling"];
+    words.extend(ten.iter().map(String::as_str));
+    let slung = world.in_town(&words).ok();
+    assert_eq!(slung.stdout.lines().count(), 10);
+    let git = own(world.calls("git"));
+    assert_eq!(git.iter().filter(|call| call.contains(" fetch ")).count(), 1, "{git:#?}");
+    for bead in &ten {
+        assert_eq!(world.show(bead)["status"], "hooked");
+        let address = format!("wyvern/{}", world.polecat_of(bead));
+        assert!(!world.session_of(&address).is_empty(), "{address}");
+    }
+    world.calls("tmux");
+    for words in [&["hook"][..], &["prime"], &["mail", "inbox"], &["hook", "wyvern/Nux"]] {
+        world.in_town(words).ok();
+    }
+    assert_eq!((world.calls("git"), world.calls("tmux")), (vec![], vec![]));
+}
+
+/// The calls that gt made itself: git starts others of its own, without `-C`.
+fn own(calls: Vec<String>) -> Vec<String> {
+    calls.into_iter().filter(|call| call.starts_with("-C ")).collect()
+}
+
+#[test]
+fn after_a_kill_at_any_step_the_same_command_completes() {
+    let world = waiting();
+    for step in ["sling.1", "sling.2", "sling.3", "sling.4", "sling.5", "sling.6"] {
+        let bead = task(&world, step);
+        world.gt_killed(step, "town", ["sling", &bead, "wyvern"]);
+        let again = world.in_town(["sling", &bead, "wyvern"]);
+        if matches!(step, "sling.5" | "sling.6") {
+            let address = format!("wyvern/{}", world.polecat_of(&bead));
+            assert!(again.fails(1).stderr.contains(&format!("{bead} is taken by {address}")));
+        } else {
+            again.ok();
+        }
+        holds(&world, &[&bead]);
+        world.in_town(["unsling", "--force", &bead]).ok();
+        holds(&world, &[]);
+    }
+}
+
+#[test]
+fn what_a_killed_sling_left_goes_with_the_next_one() {
+    let world = waiting();
+    for step in ["sling.2", "sling.3"] {
+        let (first, second) = (task(&world, "First"), task(&world, "Second"));
+        world.gt_killed(step, "town", ["sling", &first, "wyvern"]);
+        assert_eq!(world.show(&first)["status"], "open");
+        world.in_town(["sling", &second, "wyvern"]).ok();
+        holds(&world, &[&second]);
+        world.in_town(["unsling", "--force", &second]).ok();
+    }
+}
+
+#[test]
+fn a_kill_while_several_are_started_leaves_the_rest_to_the_same_command() {
+    let world = waiting();
+    let beads: Vec<String> = (0..3).map(|number| task(&world, &format!("Task {number}"))).collect();
+    let words = ["sling", &beads[0], &beads[1], &beads[2], "wyvern"];
+    world.gt_killed("sling.5", "town", words);
+    let started = |bead: &String| !world.session_of(&format!("wyvern/{}", world.polecat_of(bead))).is_empty();
+    assert_eq!(beads.iter().map(started).collect::<Vec<_>>(), [true, false, false]);
+    world.in_town(["sling", &beads[1], &beads[2], "wyvern"]).ok();
+    holds(&world, &beads.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// The laws: exactly these beads have a polecat, each with its name, worktree, branch and session, and nothing else is
+/// there.
+#[track_caller]
+fn holds(world: &World, beads: &[&str]) {
+    let mut polecats: Vec<String> = beads.iter().map(|bead| world.polecat_of(bead)).collect();
+    polecats.sort_unstable();
+    assert_eq!(names(world), polecats, "names");
+    let clone = "town/wyvern/mayor/rig";
+    let list = world.git(clone, ["worktree", "list", "--porcelain"]);
+    assert_eq!(list.matches("worktree ").count(), beads.len() + 1, "{list}");
+    let mut branches: Vec<String> =
+        beads.iter().map(|bead| format!("polecat/{}-{bead}", world.polecat_of(bead))).collect();
+    branches.sort_unstable();
+    let found = world.git(clone, ["for-each-ref", "--format=%(refname:short)", "refs/heads/polecat"]);
+    assert_eq!(found.lines().collect::<Vec<_>>(), branches, "branches");
+    for (bead, name) in beads.iter().zip(beads.iter().map(|bead| world.polecat_of(bead))) {
+        let sessions = world.session_of(&format!("wyvern/{name}"));
+        assert_eq!(sessions.lines().count(), 1, "sessions of {bead}: {sessions}");
+        let branch = world.git(format!("town/wyvern/polecats/{name}"), ["branch", "--show-current"]);
+        assert_eq!(branch, format!("polecat/{name}-{bead}"));
+    }
+    let all = world.tmux(["list-sessions", "-F", "#{@gt_address}"]).stdout;
+    assert_eq!(all.lines().filter(|line| line.starts_with("wyvern/")).count(), beads.len(), "{all}");
+    let held = world.gt_in("town/wyvern", ["bd", "list", "--status", "hooked", "--json"]).ok().json();
+    assert_eq!(held.as_array().unwrap().len(), beads.len(), "{held}");
+}
+
+fn at_once(world: &World, words: &[Vec<String>]) -> Vec<Run> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = words
+            .iter()
+            .map(|words| {
+                let mut command = world.command(gt(), "town");
+                command.args(words);
+                scope.spawn(move || finish(&mut command))
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn of_sixteen_slings_of_one_bead_one_wins_and_the_rest_say_who() {
+    let world = waiting();
+    let bead = task(&world, "Wanted");
+    let words: Vec<Vec<String>> =
+        (0..16).map(|_| vec!["sling".into(), bead.clone(), "wyvern".into()]).collect();
+    let runs = at_once(&world, &words);
+    let winner = format!("wyvern/{}", world.polecat_of(&bead));
+    let (won, lost): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.code == Some(0));
+    assert_eq!(won.len(), 1, "{won:#?} {lost:#?}");
+    for run in lost {
+        assert_eq!(run.code, Some(1), "{run:#?}");
+        assert!(run.stderr.starts_with(&format!("gt: {bead} is taken by {winner}\n")), "{run:#?}");
+    }
+    holds(&world, &[&bead]);
+}
+
+#[test]
+fn eight_slings_of_different_beads_at_once_all_succeed() {
+    let world = waiting();
+    world.set("GASTOWN_POLECAT__MAX_WORKERS", "8");
+    let beads: Vec<String> = (0..8).map(|number| task(&world, &format!("Task {number}"))).collect();
+    let words: Vec<Vec<String>> =
+        beads.iter().map(|bead| vec!["sling".into(), bead.clone(), "wyvern".into()]).collect();
+    for run in at_once(&world, &words) {
+        run.ok();
+    }
+    holds(&world, &beads.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_place_is_prepared_as_the_rig_says() {
+    let world = waiting();
+    world.origin("sub.git", &[("inside.txt", "inside\n")]);
+    let clone = "town/wyvern/mayor/rig";
+    world.git(clone, ["submodule", "add", "-q", &world.str("sub.git"), "sub"]);
+    world.write("town/wyvern/mayor/rig/tracked.txt", "from the project\n");
+    world.git(clone, ["add", "-A"]);
+    world.git(clone, ["commit", "-q", "-m", "more"]);
+    world.git(clone, ["push", "-q", "origin", "HEAD:main"]);
+    world.write("town/wyvern/mayor/rig/.env", "SECRET=1\n");
+    world.write("town/wyvern/mayor/rig/tracked.txt", "changed by somebody\n");
+    world.write("town/wyvern/mayor/rig/node_modules/a.js", "a\n");
+    let config = "town/wyvern/config.json";
+    let mut json: serde_json::Value = serde_json::from_str(&world.read(config)).unwrap();
+    json["worktree"] = serde_json::json!({
+        "copy": [".env", "tracked.txt", "absent.txt"], "link": ["node_modules"],
+        "setup": "cat .env > made-by-setup && echo made-by-setup >> .git-ignored", "submodules": true,
+    });
+    world.write(config, json.to_string());
+    let bead = task(&world, "Prepared");
+    // What the setup leaves untracked is the rig's business: here it is ignored.
+    world.write("town/wyvern/mayor/rig/.git/info/exclude", "made-by-setup\n.git-ignored\n");
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    let place = format!("town/wyvern/polecats/{}", world.polecat_of(&bead));
+    let read = |name: &str| world.read(format!("{place}/{name}"));
+    assert_eq!(read(".env"), "SECRET=1\n");
+    assert_eq!(read("tracked.txt"), "from the project\n");
+    assert_eq!(read("made-by-setup"), "SECRET=1\n");
+    assert_eq!(read("sub/inside.txt"), "inside\n");
+    assert!(world.path(format!("{place}/node_modules")).is_symlink());
+    assert_eq!(world.git(&place, ["status", "--porcelain"]), "");
+
+    // A setup that fails takes everything back.
+    json["worktree"]["setup"] = "echo no tool; exit 3".into();
+    world.write(config, json.to_string());
+    let other = task(&world, "Not prepared");
+    let before = Scene::of(&world);
+    let run = world.in_town(["sling", &other, "wyvern"]).fails(1);
+    assert!(run.stderr.starts_with("gt: worktree.setup ended with 3:\nno tool\n"), "{run:#?}");
+    assert_eq!(Scene::of(&world), before);
+}
+
+#[test]
+fn a_session_that_cannot_be_started_takes_everything_back() {
+    let world = waiting();
+    let bead = task(&world, "Never");
+    let before = Scene::of(&world);
+    world.program(
+        "tmux",
+        "#!/bin/sh\ncase \"$*\" in *new-session*) echo 'no space left' >&2; exit 1;; esac\nexit 1\n",
+    );
+    let run = world.in_town(["sling", &bead, "wyvern"]);
+    std::fs::remove_file(world.path("bin/tmux")).unwrap();
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    assert!(run.stderr.contains("tmux"), "{run:#?}");
+    assert_eq!(Scene::of(&world).without_times(), before.without_times());
+}
+
+#[test]
+fn an_unreachable_remote_leaves_nothing() {
+    let world = waiting();
+    let bead = task(&world, "Never");
+    std::fs::rename(world.path("origin.git"), world.path("away.git")).unwrap();
+    let before = Scene::of(&world);
+    let run = world.in_town(["sling", &bead, "wyvern"]).fails(1);
+    assert!(run.stderr.starts_with("gt: cannot fetch main in "), "{run:#?}");
+    assert_eq!(Scene::of(&world), before);
+}
+
+#[test]
+fn a_plan_is_printed_and_nothing_is_done() {
+    let world = waiting();
+    let bead = task(&world, "Planned");
+    let before = Scene::of(&world);
+    let plan = world.in_town(["sling", &bead, "wyvern", "--dry-run"]).ok().stdout;
+    let plan = plan.replace(&bead, "wy-1").replace(world.real().to_str().unwrap(), "/world");
+    insta::assert_snapshot!(plan, @r"
+    wy-1  Planned
+      1 look     it can be slung
+      2 name     wyvern/Nux
+      3 place    fetch, make /world/town/wyvern/polecats/Nux on polecat/Nux-wy-1 from origin/main
+      4 hook     wy-1 to wyvern/Nux
+      5 session  gt-wyvern-Nux running waits (presets: polecat)
+      6 prompt   none: it reads its hook
+    ");
+    let json = world.in_town(["sling", &bead, "wyvern", "--dry-run", "--json"]).ok().json();
+    assert_eq!(json["plan"][0]["bead"], bead.as_str());
+    assert_eq!(json["plan"][0]["begin"], "fresh");
+    world.in_town(["sling", "A new title", "wyvern", "--dry-run"]).ok();
+    world.in_town(["unsling", &bead, "--dry-run"]).fails(1);
+    assert_eq!(Scene::of(&world), before);
+}
+
+#[test]
+fn a_bead_goes_where_its_prefix_or_a_path_says() {
+    let world = waiting();
+    let beads: Vec<String> = (0..4).map(|number| task(&world, &format!("Task {number}"))).collect();
+    world.in_town(["sling", &beads[0]]).ok();
+    world.in_town(["sling", &beads[1], "wyvern/mayor/rig"]).ok();
+    world.gt_in("town/wyvern", ["sling", &beads[2], "."]).ok();
+    world.in_town(["spawn", "--issue", &beads[3], "--rig", "wyvern"]).ok();
+    holds(&world, &beads.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn unsling_gives_a_bead_back_and_keeps_its_commits() {
+    let world = waiting();
+    let bead = task(&world, "Given back");
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    let name = world.polecat_of(&bead);
+    let place = format!("town/wyvern/polecats/{name}");
+    world.write(format!("{place}/work.txt"), "work\n");
+    world.git(&place, ["add", "-A"]);
+    world.git(&place, ["commit", "-q", "-m", "half of it"]);
+    let commit = world.git(&place, ["rev-parse", "HEAD"]);
+    let run = world.in_town(["unsling", &bead]).fails(1);
+    assert!(run.stderr.starts_with(&format!("gt: wyvern/{name} is at work on {bead}\n")), "{run:#?}");
+    world.in_town(["unsling", "--force", &bead]).ok();
+    holds(&world, &[]);
+    assert_eq!(world.show(&bead)["status"], "open");
+    let clone = "town/wyvern/mayor/rig";
+    assert_eq!(world.git(clone, ["for-each-ref", "--format=%(objectname)", "refs/gt/recovery"]), commit);
+    // --resume takes it up again; a plain sling would begin anew.
+    world.in_town(["sling", "--resume", &bead]).ok();
+    let place = format!("town/wyvern/polecats/{}", world.polecat_of(&bead));
+    assert_eq!(world.read(format!("{place}/work.txt")), "work\n");
+}
+
+#[test]
+fn hold_and_unhold() {
+    let world = waiting();
+    let (one, two) = (task(&world, "One"), task(&world, "Two"));
+    world.in_town(["hold", &one, &two]).ok();
+    assert_eq!(world.show(&two)["labels"], serde_json::json!(["gt:hold"]));
+    let again = world.in_town(["hold", &one]).ok();
+    assert_eq!((again.stdout.as_str(), again.stderr.as_str()), ("", "nothing to do: already held back\n"));
+    world.in_town(["unhold", &one, &two]).ok();
+    world.in_town(["sling", &one, "wyvern"]).ok();
+    let name = world.polecat_of(&one);
+    refuses(
+        &world,
+        &["hold", &two, &one],
+        1,
+        &format!("{one} is taken by wyvern/{name}"),
+        &format!("take it back first: gt unsling {one}"),
+    );
+}
+
+#[test]
+fn a_sandbox_can_be_a_full_clone() {
+    let world = World::with_rig();
+    world.set("GASTOWN_POLECAT__SANDBOX", "clone");
+    let bead = world.bead("Say hello", "test -d .git && echo hello > hello.txt");
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    let request = wait_for("the request", || crate::flow::request(&world, &bead));
+    wait_for_the_end(&world);
+    let commit = request["metadata"]["commit"].as_str().unwrap();
+    assert_eq!(world.git("origin.git", ["show", &format!("{commit}:hello.txt")]), "hello");
+}
