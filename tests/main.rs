@@ -17,6 +17,6 @@ mod patrol;
 mod refinery;
 mod rig;
 mod sessions;
-mod status;
 mod sling;
+mod status;
 mod tmux;

@@ -428,6 +428,28 @@ fn unsling_gives_a_bead_back_and_keeps_its_commits() {
 }
 
 #[test]
+fn the_only_session_of_a_server_can_be_replaced_at_once() {
+    let world = waiting();
+    let bead = task(&world, "Again");
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    let address = format!("wyvern/{}", world.polecat_of(&bead));
+    for _ in 0..10 {
+        let session = world.session_of(&address);
+        let pid = world.tmux(["list-panes", "-t", &session, "-F", "#{pane_pid}"]).ok().stdout;
+        world.run("kill", "", ["-9", pid.trim()]).ok();
+        wait_for("the end of the program", || {
+            world
+                .tmux(["list-panes", "-t", &session, "-F", "#{pane_dead}"])
+                .stdout
+                .starts_with('1')
+                .then_some(())
+        });
+        world.in_town(["sling", "--resume", &bead]).ok();
+    }
+    holds(&world, &[&bead]);
+}
+
+#[test]
 fn hold_and_unhold() {
     let world = waiting();
     let (one, two) = (task(&world, "One"), task(&world, "Two"));

@@ -36,6 +36,8 @@ const MESSAGE: usize = 16_300;
 
 /// The longest single word the kernel hands to a program (128 KiB with its final NUL).
 const WORD: usize = 128 * 1024 - 1;
+/// How often a server on its way out is asked again.
+const LEAVING: usize = 20;
 
 /// A tmux server, by its socket.
 #[derive(Clone, Debug)]
@@ -146,7 +148,17 @@ impl Tmux {
             let text = words_text(&words) + "\n";
             self.process(TmuxCommands::new().add_command(start).add_command(source)).stdin(text)
         };
-        let output = process.run()?;
+        let mut output = process.run()?;
+        // Its last session may have ended this moment: a server on its way out takes nobody in, and a new one comes up.
+        for _ in 0..LEAVING {
+            let said = output.error_text();
+            let leaving = said.contains("server exited") || said.contains("lost server");
+            if output.ok() || !output.text().is_empty() || !leaving {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+            output = process.run()?;
+        }
         let said = output.text();
         let ids: Vec<&str> = said.split('\t').collect();
         Ok(match (answer(&output), ids.as_slice()) {

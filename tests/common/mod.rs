@@ -25,6 +25,7 @@ pub struct World {
 /// How a program ended and what it said.
 #[derive(Debug)]
 pub struct Run {
+    #[allow(dead_code)] // shown when an assertion fails
     pub words: String,
     pub code: Option<i32>,
     pub stdout: String,
