@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::names;
 use super::request::{Request, open_requests};
 use crate::address::{Address, Role};
-use crate::beads::{Bead, Filter, words};
+use crate::beads::{Bead, Filter, Store, words};
 use crate::config::schema::{Prompt, Runtime};
 use crate::config::{self, Sources};
 use crate::mux::{Mux, Session, Snapshot};
@@ -43,9 +43,7 @@ impl<'a> Scene<'a> {
         let in_hand = taken.keys().filter(|name| names::in_hand(rig, name)).cloned().collect();
         let snapshot = mux.look()?;
         let store = rig.store(&Address::Witness(rig.name.clone()))?;
-        let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
-        let held = store.list(&Filter { statuses, ..Filter::default() })?;
-        let requests = store.list(&open_requests())?.iter().filter_map(Request::from_bead).collect();
+        let (held, requests) = held_and_requested(store.as_ref())?;
         let mut sandboxes = folders(rig)?;
         sandboxes.extend(branch_names(rig)?);
         Ok(Scene { town, rig, mux, sources, target, snapshot, held, requests, taken, in_hand, sandboxes })
@@ -154,6 +152,25 @@ impl<'a> Scene<'a> {
             .filter(|id| !id.is_empty())
             .unwrap_or_else(|| "unknown".into())
     }
+}
+
+/// The beads that somebody holds, and the open requests: one call of the real bd, two short queries of the embedded
+/// store.
+fn held_and_requested(store: &dyn Store) -> Result<(Vec<Bead>, Vec<Request>)> {
+    let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
+    let held = Filter { statuses, ..Filter::default() };
+    if !store.kind().starts_with("bd") {
+        let requests = store.list(&open_requests())?;
+        return Ok((store.list(&held)?, requests.iter().filter_map(Request::from_bead).collect()));
+    }
+    let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS].map(String::from).into();
+    let beads = store.list(&Filter { all: true, statuses, ..Filter::default() })?;
+    let requests = beads.iter().filter_map(Request::from_bead).collect();
+    let works = |bead: &Bead| {
+        bead.status != words::OPEN
+            && ![words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str())
+    };
+    Ok((beads.into_iter().filter(works).collect(), requests))
 }
 
 /// The folders under `polecats/`.
