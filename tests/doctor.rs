@@ -99,6 +99,16 @@ fn what_is_missing_is_said_and_made_again() {
 }
 
 #[test]
+fn a_rigs_configuration_is_made_again_from_what_else_knows_it() {
+    let world = World::with_rig();
+    let before = world.read("town/wyvern/config.json");
+    std::fs::remove_file(world.path("town/wyvern/config.json")).unwrap();
+    assert!(doctor(&world, &["-q"], 1).contains("✗ Missing config.json\n"));
+    doctor(&world, &["--fix"], 0);
+    assert_eq!(world.read("town/wyvern/config.json"), before);
+}
+
+#[test]
 fn what_is_broken_is_said_and_left_alone() {
     let world = World::with_rig();
     world.write("town/mayor/state.json", "{ \"version\": 1");

@@ -1,5 +1,6 @@
 //! One test program for everything that runs the real `gt`: one link instead of twenty.
 
+mod aftermath;
 mod bd;
 mod beads;
 mod common;

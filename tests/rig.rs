@@ -92,6 +92,7 @@ fn the_tree_of_a_rig_and_its_files_to_the_letter() {
     /wyvern/mayor/
     /wyvern/refinery/rig/
     /wyvern/refinery/state.json*
+    /wyvern/refinery/bench*
     /wyvern/witness/
     /wyvern/crew/
     /wyvern/polecats/
@@ -398,4 +399,17 @@ fn crew_have_clones_of_their_own_under_their_own_name() {
     let before = tree(&world, "town/wyvern");
     world.gt_in("town/wyvern", ["crew", "add", "furiosa"]).fails(1);
     assert_eq!(tree(&world, "town/wyvern"), before);
+}
+
+#[test]
+fn a_rig_whose_folder_is_gone_is_taken_off_the_list_only_by_force() {
+    let world = town();
+    world.in_town(["rig", "add", "wyvern", &world.str("origin.git")]).ok();
+    std::fs::remove_dir_all(world.path("town/wyvern")).unwrap();
+    assert_snapshot!(said(&world, &world.in_town(["rig", "remove", "wyvern"]).fails(1)), @"
+    gt: the folder of rig wyvern is gone: /world/town/wyvern
+    hint: bring it back, or take it off the list with: gt rig remove wyvern --force
+    ");
+    world.in_town(["rig", "remove", "wyvern", "--force"]).ok();
+    world.in_town(["doctor"]).ok();
 }

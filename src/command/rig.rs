@@ -9,7 +9,7 @@ use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::programs::versions;
 use crate::town::{Layout, Rig, Town, files};
-use crate::work::rig::{self, Wanted};
+use crate::work::rig::{self, Wanted, remove as removal};
 
 /// Runs it.
 ///
@@ -147,10 +147,13 @@ pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 
 fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
     let town = ctx.town()?;
+    if town.rig_names()?.iter().any(|own| own == name) && !town.root.join(name).exists() {
+        return forget(ctx, &town, name, force, dry_run);
+    }
     let rig = town.rig(name)?;
     let mux = ctx.mux(&config::settings(&ctx.sources(&town, Some(&rig)))?)?;
     let sessions = mux.look()?;
-    let losses = rig::losses(&town, &rig, &sessions)?;
+    let losses = removal::losses(&town, &rig, &sessions)?;
     for line in &losses {
         ctx.note(line);
     }
@@ -164,11 +167,11 @@ fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let open: Vec<&str> =
-        rig::sessions_of(&town, &rig, &sessions).map(|session| session.id.as_str()).collect();
+        removal::sessions_of(&town, &rig, &sessions).map(|session| session.id.as_str()).collect();
     if !open.is_empty() {
         mux.stop(&open)?;
     }
-    let kept = rig::remove(&town, &rig, force)?;
+    let kept = removal::remove(&town, &rig, force)?;
     if ctx.global.json {
         print_json("removed", &serde_json::json!({ "name": name, "beads": kept }))?;
         return Ok(Exit::Done);
@@ -176,6 +179,28 @@ fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
     print(&format!("removed the rig {name}\n"))?;
     if let Some(path) = kept {
         ctx.note(&format!("its beads are kept in {}", path.display()));
+    }
+    Ok(Exit::Done)
+}
+
+/// A rig whose folder is gone: a disk that is not mounted looks the same, so it takes `--force`.
+fn forget(ctx: &Ctx, town: &Town, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
+    if !force {
+        return Err(Failure::new(format!(
+            "the folder of rig {name} is gone: {}",
+            town.root.join(name).display()
+        ))
+        .hint(format!("bring it back, or take it off the list with: gt rig remove {name} --force"))
+        .into());
+    }
+    if !dry_run {
+        removal::forget(town, name)?;
+    }
+    let done = if dry_run { "would take" } else { "took" };
+    if ctx.global.json {
+        print_json("removed", &serde_json::json!({ "name": name, "beads": null }))?;
+    } else {
+        print(&format!("{done} the rig {name} off the list\n"))?;
     }
     Ok(Exit::Done)
 }

@@ -198,9 +198,7 @@ fn words(thing: &Thing) -> Words {
         Thing::Presets => {
             made("Presets directory exists", "Missing config/presets/", "Presets directory broken")
         }
-        Thing::RigConfig => {
-            Words { fixable: false, ..made("Rig config valid", "Missing config.json", "Rig config broken") }
-        }
+        Thing::RigConfig => made("Rig config valid", "Missing config.json", "Rig config broken"),
         Thing::RefineryFolder => {
             made("Refinery directory exists", "Missing refinery/ directory", "Refinery directory broken")
         }

@@ -172,7 +172,8 @@ pub fn in_the_making(path: &Path) -> bool {
     if making.exists() { is_locked(&making) } else { is_young(path) }
 }
 
-fn is_locked(path: &Path) -> bool {
+/// Whether somebody holds the lock of a file. What cannot be told counts as yes; a file that is gone as no.
+pub fn is_locked(path: &Path) -> bool {
     match File::open(path) {
         Ok(file) => file.try_lock_shared().is_err(),
         Err(error) => error.kind() != ErrorKind::NotFound,

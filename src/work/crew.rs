@@ -91,7 +91,7 @@ pub fn add(rig: &Rig, name: &str, target: &str) -> Result<Member> {
 
 /// What would be lost with a crew member's clone, a line each.
 pub fn losses(member: &Member) -> Vec<String> {
-    super::rig::unpushed(&member.path)
+    super::rig::remove::unpushed(&member.path)
 }
 
 /// A crew member by name.

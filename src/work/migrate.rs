@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{install, pieces, rig as rigs};
 use crate::address::{Address, is_member_name, is_rig_name};
@@ -13,7 +13,7 @@ use crate::beads::{self, Bead, words};
 use crate::failure::Failure;
 use crate::programs::git::Git;
 use crate::town::discover::Found;
-use crate::town::{RigBeads, RigConfig, RigEntry, RigsFile, TownFile, discover, files, rules};
+use crate::town::{RigConfig, RigEntry, RigsFile, TownFile, discover, files, rules};
 
 /// Folders of an older rig that are no worker's clone.
 const NO_WORKERS: [&str; 8] =
@@ -352,14 +352,8 @@ fn one_rig(plan: &Plan, rig: &RigPlan, store: beads::Choice, done: &mut Done) ->
         done.piece(&root, &piece)?;
     }
     let config = RigConfig {
-        kind: "rig".into(),
-        version: 1,
-        name: rig.name.clone(),
-        git_url: rig.git_url.clone(),
-        beads: RigBeads { prefix: rig.prefix.clone(), ..RigBeads::default() },
-        merge: Some(json!({ "target": rig.target })),
         other: rig.other.clone(),
-        ..RigConfig::default()
+        ..rigs::config_of(&rig.name, &rig.git_url, &rig.prefix, &rig.target)
     };
     let (link, inside) = (root.join(".beads"), root.join("mayor/rig/.beads"));
     let (had_link, had_store) = (link.exists(), inside.exists());

@@ -64,7 +64,8 @@ pub fn reserve(rig: &Rig, pool: &[String], wanted: Option<&str>, instance: &str)
 fn take(rig: &Rig, name: &str, instance: &str) -> Result<Option<File>> {
     let dir = rig.names_dir();
     let failed = || format!("cannot reserve the name {name} in {}", dir.display());
-    let mut file = tempfile::NamedTempFile::new_in(&dir).with_context(failed)?;
+    let draft = tempfile::Builder::new().prefix(crate::town::files::ASIDE).tempfile_in(&dir);
+    let mut file = draft.with_context(failed)?;
     file.write_all(instance.as_bytes()).with_context(failed)?;
     file.as_file().lock().with_context(failed)?;
     match file.persist_noclobber(dir.join(name)) {

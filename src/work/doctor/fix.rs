@@ -53,10 +53,7 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
             install::make_store(&visit.town.beads_dir(), rules::TOWN_PREFIX, visit.store).map(drop)
         }
         Thing::Unlisted(name) => rig::list(&visit.town, name, &visit.rig(name).config.git_url),
-        Thing::HalfMade(path) => {
-            let path = root.join(path);
-            files::sweep(path.parent().unwrap_or(root)).map(drop)
-        }
+        Thing::HalfMade(path) => orphans::fix_half_made(&root.join(path)),
         Thing::StraySession(id, ..) => visit.mux.stop(&[id]),
         other => crate::fail!("doctor cannot repair {other:?}"),
     }
@@ -64,6 +61,7 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
 
 fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> Result<()> {
     match thing {
+        Thing::RigConfig => config(rig),
         Thing::RefineryFolder => folder(&rig.root.join("refinery")),
         Thing::RefineryReadme => rig_pieces(rig, &["refinery/README.md"]),
         Thing::RefineryState => rig_pieces(rig, &["refinery/state.json"]),
@@ -112,6 +110,19 @@ fn rig_pieces(rig: &Rig, paths: &[&str]) -> Result<()> {
         piece.make(&rig.root)?;
     }
     Ok(())
+}
+
+/// Makes a rig's `config.json` again from what the list, the clone and the store know.
+fn config(of: &Rig) -> Result<()> {
+    let url = &of.config.git_url;
+    if url.is_empty() {
+        crate::fail!("where rig {} comes from is not known", of.name; "write its config.json by hand");
+    }
+    let store = beads::embedded::Embedded::open(&of.beads_dir(), "", "overseer")?;
+    let head = files::read(&of.clone_dir().join(".git/HEAD"))?;
+    let branch = head.trim().strip_prefix("ref: refs/heads/").unwrap_or("main");
+    let made = rig::config_of(&of.name, url, store.prefix(), branch);
+    files::write_json(&of.root.join("config.json"), &made)
 }
 
 /// Brings a clone back: made aside from its URL, with what another clone of the rig already has, then renamed. A

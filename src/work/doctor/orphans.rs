@@ -34,8 +34,35 @@ pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
             things.push(Thing::HalfMade(path.strip_prefix(root).unwrap_or(&path).display().to_string()));
         }
     }
+    for name in visit.town.rig_names().unwrap_or_default() {
+        let dir = visit.rig(&name).names_dir();
+        let dead = |file: &String| file.starts_with(TURN) && !files::is_locked(&dir.join(file));
+        let dead: Vec<String> = files::names_in(&dir)?.into_iter().filter(dead).collect();
+        things.extend(dead.into_iter().map(|file| Thing::HalfMade(format!("{name}/polecats/.names/{file}"))));
+    }
     things.extend(stray_sessions(visit));
     Ok(things)
+}
+
+/// What the names of the files begin with that say which beads are just being slung.
+const TURN: &str = ".bead-";
+
+/// Takes away what a killed command left half-made.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn fix_half_made(path: &Path) -> Result<()> {
+    let dir = path.parent().unwrap_or(path);
+    if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TURN)) {
+        return files::sweep(dir).map(drop);
+    }
+    // Every sling takes its turns under this lock.
+    let _turns = files::lock(&dir.join(".lock"))?;
+    if path.exists() && !files::is_locked(path) {
+        std::fs::remove_file(path)
+            .map_err(|error| files::error_of(error, format!("cannot remove {}", path.display())))?;
+    }
+    Ok(())
 }
 
 /// The folders in which gt makes things aside.
@@ -44,7 +71,7 @@ fn folders_of_gt(visit: &Visit<'_>) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> =
         ["", "mayor", "config", "config/presets"].iter().map(|inside| root.join(inside)).collect();
     for name in visit.town.rig_names().unwrap_or_default() {
-        let inside = ["", "mayor", "refinery", "witness", "crew", "polecats", "logs"];
+        let inside = ["", "mayor", "refinery", "witness", "crew", "polecats", "polecats/.names", "logs"];
         dirs.extend(inside.iter().map(|inside| root.join(&name).join(inside)));
     }
     dirs

@@ -1,17 +1,18 @@
 //! `gt rig add` and `gt rig remove`: a rig, all of it or nothing.
 
-use std::path::{Path, PathBuf};
+pub mod remove;
 
-use anyhow::{Context, Result};
+use std::path::Path;
+
+use anyhow::Result;
 use serde_json::json;
 
 use super::{install, pieces};
-use crate::beads::{self, Filter, words};
+use crate::beads;
 use crate::failure::Failure;
-use crate::mux::Snapshot;
 use crate::programs::git::Git;
 use crate::town::discover::{change_rigs, kind, read_rig_config};
-use crate::town::{Rig, RigBeads, RigConfig, RigEntry, Town, files, rules};
+use crate::town::{RigBeads, RigConfig, RigEntry, Town, files, rules};
 
 /// A rig that is to be added.
 #[derive(Clone, Debug)]
@@ -166,7 +167,7 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     let taken = prefixes(town)?;
     let prefix = wanted.prefix.clone().unwrap_or_else(|| rules::prefix_for(&wanted.name, &taken));
     make_rig_store(&draft, &prefix, wanted.store)?;
-    files::write_json(&draft.join("config.json"), &config_of(wanted, &prefix, &target))?;
+    files::write_json(&draft.join("config.json"), &config_of(&wanted.name, &wanted.url, &prefix, &target))?;
     super::step("rig-add.3");
     std::fs::rename(&draft, &root)
         .map_err(|error| files::error_of(error, format!("cannot make {}", root.display())))?;
@@ -288,152 +289,15 @@ pub fn make_rig_store(root: &Path, prefix: &str, choice: beads::Choice) -> Resul
     Ok(())
 }
 
-fn config_of(wanted: &Wanted, prefix: &str, target: &str) -> RigConfig {
+/// The `config.json` of a new rig.
+pub fn config_of(name: &str, git_url: &str, prefix: &str, target: &str) -> RigConfig {
     RigConfig {
         kind: "rig".into(),
         version: 1,
-        name: wanted.name.clone(),
-        git_url: wanted.url.clone(),
+        name: name.into(),
+        git_url: git_url.into(),
         beads: RigBeads { prefix: prefix.into(), ..RigBeads::default() },
         merge: Some(json!({ "target": target })),
         ..RigConfig::default()
     }
-}
-
-/// What would be lost with a rig, a line each; empty when nothing would. What cannot be seen counts as lost (law 3).
-///
-/// # Errors
-/// When the rig's folders cannot be listed.
-pub fn losses(town: &Town, rig: &Rig, sessions: &Snapshot) -> Result<Vec<String>> {
-    let mut lost = Vec::new();
-    for place in clones(rig)? {
-        lost.extend(unpushed(&place).into_iter().map(|what| format!("{}: {what}", shown(rig, &place))));
-    }
-    for name in super::names::taken(rig)?.into_keys() {
-        lost.push(format!("polecat {}/{name} is there", rig.name));
-    }
-    if let Some(why) = &sessions.unknown {
-        lost.push(format!("its sessions cannot be seen: {why}"));
-    }
-    for session in sessions_of(town, rig, sessions) {
-        lost.push(format!("session {} is open", session.name));
-    }
-    lost.extend(beads_in_work(rig));
-    Ok(lost)
-}
-
-/// The sessions of a rig's agents.
-pub fn sessions_of<'a>(
-    town: &Town,
-    rig: &'a Rig,
-    sessions: &'a Snapshot,
-) -> impl Iterator<Item = &'a crate::mux::Session> {
-    let mark = town.mark();
-    let of_rig = format!("{}/", rig.name);
-    sessions
-        .sessions
-        .iter()
-        .filter(move |session| session.marks.town == mark && session.marks.address.starts_with(&of_rig))
-}
-
-fn shown(rig: &Rig, place: &Path) -> String {
-    place.strip_prefix(rig.root.parent().unwrap_or(&rig.root)).unwrap_or(place).display().to_string()
-}
-
-/// Every clone and worktree of a rig.
-///
-/// # Errors
-/// When a folder cannot be listed.
-pub fn clones(rig: &Rig) -> Result<Vec<PathBuf>> {
-    let mut places = vec![rig.clone_dir(), rig.refinery_dir()];
-    for dir in ["crew", "polecats"] {
-        let dir = rig.root.join(dir);
-        places.extend(files::names_in(&dir)?.into_iter().map(|name| dir.join(name)));
-    }
-    places.retain(|place| place.join(".git").exists());
-    Ok(places)
-}
-
-/// What of a clone is nowhere else: changes that are not committed, commits that no remote branch has.
-pub fn unpushed(place: &Path) -> Vec<String> {
-    let git = Git::at(place);
-    let mut lost = Vec::new();
-    match git.status() {
-        Ok(status) if !status.dirty.is_empty() => {
-            lost.push(format!("{} changed or untracked: {}", status.dirty.len(), status.dirty.join(", ")));
-        }
-        Ok(_) => {}
-        Err(error) => lost.push(format!("{error:#}")),
-    }
-    // Branches, stashes and recovery refs; a tag alone is no work in progress.
-    let words =
-        ["rev-list", "--count", "--exclude=refs/tags/*", "--all", "HEAD", "--not", "--remotes", "--tags"];
-    match git.run("count commits", words) {
-        Ok(count) if count != "0" => lost.push(format!("commits that are not pushed: {count}")),
-        Ok(_) => {}
-        Err(error) => lost.push(format!("{error:#}")),
-    }
-    lost
-}
-
-fn beads_in_work(rig: &Rig) -> Vec<String> {
-    let filter =
-        Filter { statuses: vec![words::HOOKED.into(), words::IN_PROGRESS.into()], ..Filter::default() };
-    let requests = Filter { types: vec![words::MERGE_REQUEST.into()], ..Filter::default() };
-    let look = || -> Result<Vec<String>> {
-        let store = rig.store(&crate::address::Address::Overseer)?;
-        let mut lines = Vec::new();
-        for bead in store.list(&filter)? {
-            lines.push(format!("bead {} is {}: {}", bead.id, bead.status, bead.title));
-        }
-        for bead in store.list(&requests)? {
-            lines.push(format!("request {} is open: {}", bead.id, bead.title));
-        }
-        Ok(lines)
-    };
-    look().unwrap_or_else(|error| vec![format!("its beads cannot be read: {error:#}")])
-}
-
-/// Takes a rig out of the town. Its beads are kept as JSONL under `mayor/removed/`; gives that file when there is one.
-///
-/// # Errors
-/// When its beads cannot be kept (without `force`), or the disk refuses.
-pub fn remove(town: &Town, rig: &Rig, force: bool) -> Result<Option<PathBuf>> {
-    let _turn = town.lock()?;
-    let kept = match keep_beads(town, rig) {
-        Ok(kept) => kept,
-        Err(_) if force => None,
-        Err(error) => return Err(error),
-    };
-    super::step("rig-remove.1");
-    change_rigs(town, |file| {
-        file.rigs.remove(&rig.name);
-    })?;
-    super::step("rig-remove.2");
-    let old = town.root.join(format!("{}{}-{}", files::LEAVING, rig.name, super::names::new_instance()));
-    std::fs::rename(&rig.root, &old)
-        .map_err(|error| files::error_of(error, format!("cannot remove {}", rig.root.display())))?;
-    super::step("rig-remove.3");
-    let lines = pieces::ignored_of_rig(&rig.name);
-    ignore_lines(town, |text| {
-        let others = text.lines().filter(|line| !lines.iter().any(|own| own == line));
-        others.fold(String::new(), |all, line| all + line + "\n")
-    })?;
-    std::fs::remove_dir_all(&old)
-        .map_err(|error| files::error_of(error, format!("cannot remove {}", old.display())))?;
-    Ok(kept)
-}
-
-fn keep_beads(town: &Town, rig: &Rig) -> Result<Option<PathBuf>> {
-    let text =
-        rig.store(&crate::address::Address::Overseer)?.export().context("cannot keep the rig's beads")?;
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    let dir = town.root.join("mayor/removed");
-    std::fs::create_dir_all(&dir)
-        .map_err(|error| files::error_of(error, format!("cannot make {}", dir.display())))?;
-    let path = dir.join(format!("{}-{}.jsonl", rig.name, crate::time::now()));
-    files::write(&path, text)?;
-    Ok(Some(path))
 }
