@@ -235,10 +235,10 @@ fn set_aside(world: &World, bead: &str) {
 }
 
 fn push_to_main(world: &World, path: &str, text: &str) {
-    let clone = format!("other-{path}");
+    let clone = format!("other-{}", path.replace('/', "-"));
     world.git("", ["clone", "-q", "origin.git", &clone]);
     world.write(format!("{clone}/{path}"), text);
-    world.git(&clone, ["add", "-A"]);
+    world.git(&clone, ["add", "-A", "-f"]);
     world.git(&clone, ["commit", "-q", "-m", &format!("theirs: {path}")]);
     world.git(&clone, ["push", "-q", "origin", "HEAD:main"]);
 }
@@ -296,4 +296,46 @@ fn an_agent_gets_the_earlier_attempt_and_its_conflict_as_the_first_task() {
     wait_for_the_end(&world);
     let commit = request(&world, &bead).unwrap()["metadata"]["commit"].as_str().unwrap().to_string();
     assert_eq!(world.git("origin.git", ["show", &format!("{commit}:README.md")]), "# wyvern\ntheirs\nours");
+}
+
+#[test]
+fn the_first_prompt_reaches_the_agent_as_its_runtime_wants_it() {
+    let world = World::with_rig();
+    let agents = ["argument", "stdin"].map(|kind| {
+        let tail = if kind == "stdin" { "cat" } else { "printf %s \\\"$1\\\"" };
+        format!("[agents.{kind}]\nprompt = \"{kind}\"\ncommand = [\"sh\", \"-c\", \"{tail} > ~/{kind}; exec sleep 600\", \"sh\"]\n")
+    });
+    world.settings(&format!("[beads]\nstore = \"embedded\"\n{}", agents.concat()));
+    let title = "it's `odd`; $(touch x) #(touch x) \"quoted\" \u{1F389};";
+    for kind in ["argument", "stdin"] {
+        world.in_town(["sling", title, "wyvern", "--agent", kind]).ok();
+        let prompt = wait_for("the prompt", || {
+            let text = std::fs::read_to_string(world.path("home").join(kind)).ok()?;
+            text.ends_with("gt done --exit`.\n").then_some(text)
+        });
+        assert!(prompt.lines().next().unwrap().ends_with(title), "{kind}: {prompt}");
+    }
+    for place in ["", "home", "town", "town/wyvern/polecats/Nux"] {
+        assert!(!world.path(place).join("x").exists());
+    }
+}
+
+#[test]
+fn the_agents_own_settings_stay_out_of_the_projects_files() {
+    let world = World::with_rig();
+    let settings = "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\nhooks = \"claude\"\n";
+    world.settings(settings);
+    let first = world.bead("First", "true");
+    world.in_town(["sling", &first, "wyvern", "--agent", "waits"]).ok();
+    let place = format!("town/wyvern/polecats/{}", world.polecat_of(&first));
+    let file = format!("{place}/.claude/settings.local.json");
+    assert!(world.read(&file).contains("gt prime"));
+    assert_eq!(world.git(&place, ["status", "--porcelain"]), "");
+    // A project that has one of its own keeps it.
+    push_to_main(&world, ".claude/settings.local.json", "{}\n");
+    let second = world.bead("Second", "true");
+    world.in_town(["sling", &second, "wyvern", "--agent", "waits"]).ok();
+    let place = format!("town/wyvern/polecats/{}", world.polecat_of(&second));
+    assert_eq!(world.read(format!("{place}/.claude/settings.local.json")), "{}\n");
+    assert_eq!(world.git(&place, ["status", "--porcelain"]), "");
 }

@@ -3,10 +3,11 @@
 //! Every call runs with a fixed environment: no prompt, no editor, no optional locks, no background maintenance.
 //! Functions here are one git process each unless their docs say otherwise.
 
+pub mod answers;
 pub mod merging;
 pub mod worktree;
 
-pub use worktree::{Push, Status};
+pub use answers::{Push, Status};
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -50,6 +50,11 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
     if agent.role.runtime.prompt == Prompt::Argument && !agent.prompt.is_empty() {
         argv.push(agent.prompt.into());
     }
+    if agent.role.runtime.prompt == Prompt::Stdin {
+        // The words stay words: the shell only connects the two.
+        let connect = r#"prompt=$1; shift; printf %s "$prompt" | "$@""#;
+        argv = ["sh", "-c", connect, "sh", agent.prompt].map(Into::into).into_iter().chain(argv).collect();
+    }
     let mut on_end: Vec<String> = vec!["env".into()];
     on_end.extend(passed_on(agent.env).map(|(key, value)| format!("{key}={value}")));
     on_end.extend([own_path()?, "-C".into(), agent.town.mark(), "session-ended".into()]);

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::worktree::{fetch_words, server_words};
+use super::answers::server_words;
+use super::worktree::fetch_words;
 use super::{Git, last_words};
 use crate::programs::{Output, Process};
 

@@ -1,0 +1,147 @@
+//! What git answers, read: pure functions over its output.
+
+use super::last_words;
+use crate::programs::Output;
+
+/// What `git status` says of a work tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The commit checked out; empty before the first.
+    pub commit: String,
+    /// The branch checked out; `None` while detached (a rebase goes on, say).
+    pub branch: Option<String>,
+    /// What is not committed: paths, each with git's two letters in front (`?? notes.txt`).
+    pub dirty: Vec<String>,
+}
+
+/// What came of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Push {
+    /// The remote has it.
+    Done,
+    /// The remote has other commits on that branch.
+    Diverged(String),
+    /// The server looked at it and said no; its words.
+    Refused(String),
+    /// This user may not write there; git's words.
+    NoRight(String),
+}
+
+/// Reads `git status --porcelain=v2 --branch -z`.
+pub fn parse_status(text: &str) -> Status {
+    let mut status = Status::default();
+    let mut fields = text.split('\0');
+    while let Some(field) = fields.next() {
+        if let Some(commit) = field.strip_prefix("# branch.oid ") {
+            status.commit = if commit == "(initial)" { String::new() } else { commit.into() };
+        } else if let Some(branch) = field.strip_prefix("# branch.head ") {
+            status.branch = (branch != "(detached)").then(|| branch.into());
+        } else if let Some(path) = field.strip_prefix("? ") {
+            status.dirty.push(format!("?? {path}"));
+        } else if let Some((kind, rest)) = field.split_once(' ') {
+            // Columns before the path: 7 for a change, 8 for a rename (whose old name follows), 9 for a conflict.
+            let columns = match kind {
+                "1" => 7,
+                "2" => 8,
+                "u" => 9,
+                _ => continue,
+            };
+            let letters = rest.split(' ').next().unwrap_or_default();
+            let path = rest.splitn(columns + 1, ' ').nth(columns).unwrap_or(rest);
+            status.dirty.push(format!("{} {path}", letters.replace('.', " ")));
+            if kind == "2" {
+                fields.next();
+            }
+        }
+    }
+    status
+}
+
+/// Reads `git push --porcelain` of one ref; `None` when the remote could not be reached at all.
+pub fn read_push(output: &Output) -> Option<Push> {
+    if output.ok() {
+        return Some(Push::Done);
+    }
+    let (listed, said) = (output.text(), output.error_text());
+    let no_right = [
+        "Permission denied",
+        "permission denied",
+        "insufficient permission",
+        "unpacker error",
+        "403",
+        "Authentication failed",
+        "could not read Username",
+        "not allowed to push",
+        "read-only",
+        "access denied",
+        "Permission to ",
+    ];
+    let refused = listed.lines().find(|line| line.starts_with('!'));
+    let words = server_words(&said);
+    match refused {
+        _ if no_right
+            .iter()
+            .any(|word| said.contains(word) || refused.is_some_and(|line| line.contains(word))) =>
+        {
+            Some(Push::NoRight(last_words(output)))
+        }
+        Some(line) if line.contains("[remote rejected]") => {
+            let reason = line.rsplit_once('(').map_or("", |(_, reason)| reason.trim_end_matches(')'));
+            let said = if words.is_empty() { reason.to_string() } else { format!("{reason}: {words}") };
+            Some(Push::Refused(said))
+        }
+        Some(line) => Some(Push::Diverged(line.trim_start_matches('!').trim().to_string())),
+        None => None,
+    }
+}
+
+/// What the server itself said, on one line.
+pub fn server_words(text: &str) -> String {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("remote:")).map(str::trim);
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_names_what_is_dirty_whatever_the_names_hold() {
+        let text = "# branch.oid abc\0# branch.head polecat/Nux-wy-1\0\
+                    1 .M N... 100644 100644 100644 aaa bbb a file\0\
+                    2 R. N... 100644 100644 100644 aaa bbb R100 new name\0old name\0\
+                    u UU N... 100644 100644 100644 100644 aaa bbb ccc both\0? x\ny\0";
+        let status = parse_status(text);
+        assert_eq!(status.commit, "abc");
+        assert_eq!(status.branch.as_deref(), Some("polecat/Nux-wy-1"));
+        assert_eq!(status.dirty, [" M a file", "R  new name", "UU both", "?? x\ny"]);
+    }
+
+    #[test]
+    fn a_rebase_in_progress_has_no_branch() {
+        assert_eq!(parse_status("# branch.oid abc\0# branch.head (detached)\0").branch, None);
+    }
+
+    fn push(code: i32, listed: &str, said: &str) -> Option<Push> {
+        read_push(&Output {
+            code: Some(code),
+            signal: None,
+            timed_out: false,
+            stdout: listed.into(),
+            stderr: said.into(),
+        })
+    }
+
+    #[test]
+    fn four_ways_a_push_can_go_and_one_where_nothing_is_known() {
+        assert_eq!(push(0, "", ""), Some(Push::Done));
+        let listed = "To /x\n!\tHEAD:refs/heads/a\t[remote rejected] (pre-receive hook declined)\nDone";
+        let refused = push(1, listed, "remote: no tests, no merge        \nerror: failed to push some refs");
+        assert_eq!(refused, Some(Push::Refused("pre-receive hook declined: no tests, no merge".into())));
+        let listed = "To /x\n!\tHEAD:refs/heads/a\t[rejected] (fetch first)\nDone";
+        assert!(matches!(push(1, listed, ""), Some(Push::Diverged(_))));
+        let said = "remote: Permission to a/b.git denied to me.\nfatal: unable to access 'https://x/': The requested URL returned error: 403";
+        assert!(matches!(push(128, "", said), Some(Push::NoRight(_))));
+        assert_eq!(push(128, "", "fatal: unable to access 'https://x/': Could not resolve host: x"), None);
+    }
+}
