@@ -372,3 +372,17 @@ fn outside_a_town_and_with_broken_files_the_message_says_where() {
     assert_eq!(error["schema_version"], 1);
     assert!(error["hint"].is_string());
 }
+
+#[test]
+fn the_examples_in_the_settings_file_are_settings() {
+    let world = embedded();
+    world.gt(["install", "town"]).ok();
+    let example = |line: &str| line.starts_with('[') || line.split(' ').nth(1) == Some("=");
+    let text = world.read("town/config/town.toml");
+    let lines = text.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| example(line));
+    let lines: Vec<&str> = lines.collect();
+    assert!(lines.len() > 15, "{text}");
+    world.write("town/config/town.toml", lines.join("\n"));
+    let shown = world.in_town(["config", "show"]).ok();
+    assert!(shown.stdout.contains("make test"), "{shown:?}");
+}
