@@ -35,6 +35,7 @@ impl Git {
             return Ok(());
         }
         let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
+        let _worktrees = self.worktrees_locked()?;
         self.run(&format!("fetch {branch}"), fetch_words("origin", &[&refspec]))?;
         let text = with_fetch(&text, branch, nanos());
         // The note only saves a second fetch: a disk that cannot take it is no reason to stop.
@@ -60,12 +61,26 @@ impl Git {
         }
     }
 
+    /// Keeps other gt commands from making or removing worktrees of this clone, or reading the list of them, until the
+    /// lock is dropped: a git that meets a half-made one fails ("failed to read …/commondir", or a fetch that "did
+    /// not send all necessary objects").
+    ///
+    /// # Errors
+    /// When there is no clone, or the lock cannot be taken.
+    fn worktrees_locked(&self) -> Result<crate::town::files::Lock> {
+        let own = self.git_dir()?;
+        // A worktree's own folder names the clone's.
+        let common = std::fs::read_to_string(own.join("commondir")).ok().map(|path| own.join(path.trim()));
+        crate::town::files::lock(&common.unwrap_or(own).join("gt-worktrees.lock"))
+    }
+
     /// Makes a worktree at `path` on the new branch `branch`, starting at `base`. Gives git's output whatever it is:
     /// a branch or folder in the way is the caller's to judge.
     ///
     /// # Errors
     /// When git cannot be started.
     pub fn worktree_add(&self, path: &Path, branch: &str, base: &str) -> Result<Output> {
+        let _worktrees = self.worktrees_locked()?;
         self.try_run(words(["worktree", "add", "-q", "--no-track", "-b", branch], path, &[base]))
     }
 
@@ -74,6 +89,7 @@ impl Git {
     /// # Errors
     /// When git cannot be started.
     pub fn worktree_take_over(&self, path: &Path, branch: &str, base: &str) -> Result<Output> {
+        let _worktrees = self.worktrees_locked()?;
         self.try_run(words(["worktree", "add", "-q", "--no-track", "-B", branch], path, &[base]))
     }
 
@@ -82,6 +98,7 @@ impl Git {
     /// # Errors
     /// When git refuses: the branch is checked out elsewhere, or the folder is taken.
     pub fn worktree_checkout(&self, path: &Path, branch: &str) -> Result<()> {
+        let _worktrees = self.worktrees_locked()?;
         self.run(&format!("check out {branch}"), words(["worktree", "add", "-q"], path, &[branch])).map(drop)
     }
 
@@ -90,6 +107,7 @@ impl Git {
     /// # Errors
     /// When git refuses; one that git does not know is no error.
     pub fn worktree_remove(&self, path: &Path) -> Result<()> {
+        let _worktrees = self.worktrees_locked()?;
         let output = self.try_run(words(["worktree", "remove", "-f", "-f"], path, &[]))?;
         if output.ok() || output.error_text().contains("is not a working tree") {
             return Ok(());
@@ -102,6 +120,7 @@ impl Git {
     /// # Errors
     /// When git fails.
     pub fn worktree_prune(&self) -> Result<()> {
+        let _worktrees = self.worktrees_locked()?;
         self.run("prune worktrees", ["worktree", "prune", "--expire=now"]).map(drop)
     }
 
@@ -190,6 +209,7 @@ impl Git {
     /// # Errors
     /// When git cannot be started or refuses to begin.
     pub fn rebase(&self, target: &str) -> Result<bool> {
+        let _worktrees = self.worktrees_locked()?;
         let output = self.try_run(["rebase", "-q", target])?;
         if output.ok() {
             return Ok(true);
