@@ -240,9 +240,12 @@ impl Turn {
         if file.try_lock().is_ok() {
             return Ok(Turn { path, file });
         }
-        let holder = std::fs::read_to_string(&path).unwrap_or_default();
-        let holder = if holder.is_empty() { "another command" } else { holder.trim() };
-        Err(taken(id, holder).into())
+        // The bead itself counts: whoever has the turn may be about to lose as well.
+        let found = site.store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
+        let signed = std::fs::read_to_string(&path).ok().filter(|text| !text.is_empty());
+        let holder =
+            found.and_then(|bead| bead.assignee).or(signed).unwrap_or_else(|| "another command".into());
+        Err(taken(id, holder.trim()).into())
     }
 
     fn sign(&self, address: &str) {
