@@ -12,6 +12,7 @@ mod done;
 mod flow;
 mod install;
 mod mail;
+mod land;
 mod man;
 mod migrate;
 mod patrol;

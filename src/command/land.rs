@@ -1,16 +1,79 @@
-//! `gt land`.
+//! `gt land --direct`.
 
 use anyhow::Result;
 
-use super::Ctx;
+use super::{Ctx, print, print_json};
+use crate::address::Address;
 use crate::cli::queue::Land;
-use crate::failure::Exit;
+use crate::config;
+use crate::config::schema::{Command, Strategy};
+use crate::failure::{Exit, Failure};
+use crate::programs::Process;
+use crate::work::scene::Scene;
+use crate::work::{land, who};
 
-/// Runs it.
+/// Lands one polecat's work without the queue.
 ///
 /// # Errors
-/// What the command could not do.
+/// What stands in the way.
 pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let Address::Polecat(rig, name) = who::resolve(&town, &args.address)? else {
+        return Err(Failure::usage(format!("{} is no polecat", args.address))
+            .hint("see them with: gt polecats RIG")
+            .into());
+    };
+    let rig = town.rig(&rig)?;
+    let sources = ctx.sources(&town, Some(&rig));
+    let settings = config::settings(&sources)?;
+    let mux = ctx.mux(&settings)?;
+    let scene = Scene::look(&town, &rig, mux.as_ref(), sources.clone())?;
+    let job = land::Job {
+        scene: &scene,
+        sources: &sources,
+        name: &name,
+        force: args.force,
+        skip_tests: args.skip_tests,
+        say: &|text| ctx.note(text),
+    };
+    if args.dry.dry_run {
+        return show_plan(ctx, &job, &settings.merge);
+    }
+    let landed = land::land(&job)?;
+    if ctx.global.json {
+        print_json("landed", &landed)?;
+        return Ok(Exit::Done);
+    }
+    let commit = landed.commit.get(..9).unwrap_or(&landed.commit);
+    print(&format!("landed     {}  {commit}  {}\n", landed.bead, landed.title))?;
+    if let Some(note) = &landed.note {
+        ctx.note(note);
+    }
+    Ok(Exit::Done)
+}
+
+fn show_plan(ctx: &Ctx, job: &land::Job<'_>, merge: &config::schema::Merge) -> Result<Exit> {
+    let checked = land::check(job)?;
+    let strategy = match merge.strategy {
+        Strategy::Merge => "merge",
+        Strategy::Rebase => "rebase",
+        Strategy::Squash => "squash",
+    };
+    let tests = merge.test_command.as_ref().map(|command| match command {
+        Command::Text(text) => text.clone(),
+        Command::Words(words) => match words.split_first() {
+            Some((program, rest)) => Process::new(program).args(rest).shown(),
+            None => String::new(),
+        },
+    });
+    let steps = land::steps(job, &checked, strategy, tests.as_deref());
+    if ctx.global.json {
+        let mut plan = serde_json::to_value(&checked)?;
+        plan["steps"] = steps.into();
+        print_json("plan", &plan)?;
+    } else {
+        let numbered = steps.iter().enumerate().map(|(number, step)| format!("{}. {step}\n", number + 1));
+        print(&numbered.collect::<String>())?;
+    }
+    Ok(Exit::Done)
 }

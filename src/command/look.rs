@@ -1,34 +1,135 @@
-//! `gt look`.
+//! `gt diff`, `gt path`, `gt log`: look at an agent's work before it is merged.
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::Ctx;
+use super::{Ctx, print, print_json};
+use crate::address::Address;
 use crate::cli::queue::Look;
-use crate::failure::Exit;
+use crate::config;
+use crate::failure::{Exit, Failure};
+use crate::programs::git::Git;
+use crate::town::Rig;
+use crate::work::{queue, roles, who};
 
-/// Runs it.
+/// Where an agent's work is.
+struct Work {
+    address: Address,
+    dir: PathBuf,
+    /// The commit, where only that is left: the worktree is gone and the work waits in the queue.
+    commit: Option<String>,
+    target: String,
+}
+
+/// What an agent changed since it left the target, committed or not.
 ///
 /// # Errors
-/// What the command could not do.
+/// When there is nobody of that address, or git cannot compare.
 pub fn diff(ctx: &Ctx, args: Look) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let work = find(ctx, &args.address)?;
+    let git = Git::at(&work.dir);
+    let tip = work.commit.as_deref().unwrap_or("HEAD");
+    let base = git.run("find where the work begins", ["merge-base", &work.target, tip])?;
+    let words: Vec<&str> = ["diff", &base].into_iter().chain(work.commit.as_deref()).chain(["--"]).collect();
+    if work.commit.is_none() {
+        let status = git.status()?;
+        let untracked: Vec<&str> = status.dirty.iter().filter_map(|line| line.strip_prefix("?? ")).collect();
+        if !untracked.is_empty() {
+            ctx.note(&format!(
+                "not in the difference, because git does not track them: {}",
+                untracked.join(", ")
+            ));
+        }
+    }
+    show(ctx, &work, &git, "diff", &words)
 }
 
-/// Runs it.
+/// Where an agent works.
 ///
 /// # Errors
-/// What the command could not do.
+/// When there is nobody of that address.
 pub fn path(ctx: &Ctx, args: Look) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let town = ctx.town()?;
+    let address = who::resolve(&town, &args.address)?;
+    let rig = address.rig().map(|name| town.rig(name)).transpose()?;
+    let dir = roles::home(&town, rig.as_ref(), &address);
+    if !dir.is_dir() {
+        return Err(nobody(&address, rig.as_ref()).into());
+    }
+    if ctx.global.json {
+        print_json("path", &dir)?;
+    } else {
+        print(&format!("{}\n", dir.display()))?;
+    }
+    Ok(Exit::Done)
 }
 
-/// Runs it.
+/// The commits that an agent made and the target lacks.
 ///
 /// # Errors
-/// What the command could not do.
+/// As [`diff`].
 pub fn log(ctx: &Ctx, args: Look) -> Result<Exit> {
-    let _ = (ctx, args);
-    crate::fail!("not there yet")
+    let work = find(ctx, &args.address)?;
+    let range = format!("{}..{}", work.target, work.commit.as_deref().unwrap_or("HEAD"));
+    show(ctx, &work, &Git::at(&work.dir), "log", &["log", "--oneline", "--decorate", &range, "--"])
+}
+
+fn show(ctx: &Ctx, work: &Work, git: &Git, name: &str, words: &[&str]) -> Result<Exit> {
+    if ctx.global.json {
+        let mut plain = vec!["-c", "color.ui=never"];
+        plain.extend(words);
+        let text = git.run(&format!("show the {name} of {}", work.address), plain)?;
+        print_json(name, &serde_json::json!({ "address": work.address, "text": text }))?;
+        return Ok(Exit::Done);
+    }
+    let color = if ctx.fancy() { "color.ui=always" } else { "color.ui=never" };
+    let words: Vec<&str> = ["-c", color].into_iter().chain(words.iter().copied()).collect();
+    let status = git.process(words).run_on_terminal()?;
+    // A pager that was left early ends git by a signal: no failure.
+    match status.code() {
+        Some(0) | None => Ok(Exit::Done),
+        Some(_) => crate::fail!("git could not show the {name} of {}", work.address),
+    }
+}
+
+fn find(ctx: &Ctx, text: &str) -> Result<Work> {
+    let town = ctx.town()?;
+    let address = who::resolve(&town, text)?;
+    let Some(name) = address.rig() else {
+        return Err(Failure::usage(format!("{address} works on no code"))
+            .hint("name a polecat or a crew member: gt diff RIG/NAME")
+            .into());
+    };
+    let rig = town.rig(name)?;
+    let settings = config::settings(&ctx.sources(&town, Some(&rig)))?;
+    let target = format!("refs/remotes/origin/{}", config::target(&settings));
+    let dir = roles::home(&town, Some(&rig), &address);
+    if dir.join(".git").exists() {
+        return Ok(Work { address, dir, commit: None, target });
+    }
+    waiting(ctx, &rig, address, target)
+}
+
+/// The work of a polecat that is gone and whose request waits.
+fn waiting(ctx: &Ctx, rig: &Rig, address: Address, target: String) -> Result<Work> {
+    let rows = queue::list(rig, &ctx.me()?.address)?;
+    let Some(row) = rows.into_iter().find(|row| row.worker == address.to_string()) else {
+        return Err(nobody(&address, Some(rig)).into());
+    };
+    let clones = [rig.clone_dir(), rig.refinery_dir()];
+    for dir in clones {
+        if Git::at(&dir).commit_of(&row.commit)?.is_some() {
+            return Ok(Work { address, dir, commit: Some(row.commit), target });
+        }
+    }
+    crate::fail!("the commit {} of {address} is not here yet", row.commit; "it is fetched by: gt refinery process {}", rig.name)
+}
+
+fn nobody(address: &Address, rig: Option<&Rig>) -> Failure {
+    let hint = match rig {
+        Some(rig) => format!("see who is there with: gt polecats {0}; gt crew list --rig {0}", rig.name),
+        None => "see who is there with: gt agents".into(),
+    };
+    Failure::new(format!("there is no place of {address}")).hint(hint)
 }

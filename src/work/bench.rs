@@ -213,8 +213,11 @@ impl<'a> Bench<'a> {
     }
 
     fn bring_one(&self, request: &Request) -> Result<bool> {
-        if self.clone.fetch_commit(&self.rig.clone_dir(), &request.commit)? {
-            return Ok(true);
+        // A polecat with a clone of its own may be the only one that has it.
+        for dir in [self.rig.clone_dir(), self.rig.polecat_dir(request.polecat())] {
+            if dir.join(".git").exists() && self.clone.fetch_commit(&dir, &request.commit)? {
+                return Ok(true);
+            }
         }
         // Only a polecat's branches are mirrored; a person's may have any name.
         let branch = format!("refs/heads/{}", request.branch);

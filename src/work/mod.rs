@@ -12,6 +12,7 @@ pub mod ending;
 pub mod handoff;
 pub mod hook;
 pub mod install;
+pub mod land;
 pub mod landing;
 pub mod mail;
 pub mod migrate;
