@@ -165,7 +165,10 @@ fn broken_files_are_named_with_line_and_nothing_else_is_said() {
     hint: did you mean 'strategy'?
     ");
     world.settings("[merge]\nstrategy = squash\n");
-    insta::assert_snapshot!(said(&["preset", "explain", "mayor"]), @r#"gt: WORLD/home/.config/gastown/config.toml:2:12: not valid TOML: invalid string, expected `"`, `'`"#);
+    insta::assert_snapshot!(said(&["preset", "explain", "mayor"]), @r#"
+    gt: WORLD/home/.config/gastown/config.toml:2:12: not valid TOML: invalid string, expected `"`, `'`
+    hint: mend it there; see what is read, in order, with: gt config path
+    "#);
     world.settings("");
     world.write("town/wyvern/config.json", "{\n  \"type\": \"rig\",\n}\n");
     insta::assert_snapshot!(said(&["config", "show", "--rig", "wyvern"]), @r"

@@ -15,6 +15,7 @@ mod land;
 mod mail;
 mod man;
 mod migrate;
+mod outside;
 mod patrol;
 mod refinery;
 mod rig;

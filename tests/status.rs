@@ -151,7 +151,7 @@ fn a_store_that_cannot_be_read_is_not_an_empty_one() {
         "not a database at all, by no means",
     );
     let text = world.in_town(["status"]).ok().stdout;
-    assert!(text.contains("store unreadable"), "{text}");
+    assert!(text.contains("unreadable: "), "{text}");
     assert!(!text.contains(" ready") && !text.contains("queue"), "{text}");
     assert!(text.contains("! Ace "), "{text}");
     let run = world.in_town(["polecats", "wyvern"]).fails(1);

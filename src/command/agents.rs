@@ -1,6 +1,6 @@
 //! `gt agents`: who runs; on a terminal, choose one and go there.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 use anyhow::Result;
 
@@ -34,8 +34,7 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
 
 /// Asks for a number; an empty line or the end of input is none.
 fn choose(lines: &[Line]) -> Result<Option<&Line>> {
-    print!("go to (number, nothing to stay): ");
-    std::io::stdout().flush()?;
+    super::print("go to (number, nothing to stay): ")?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     let answer = answer.trim();

@@ -151,7 +151,7 @@ impl Ctx {
     /// Says something beside the result, on standard error, unless `-q`.
     pub fn note(&self, text: &str) {
         if !self.global.quiet {
-            eprintln!("{text}");
+            tell(text);
         }
     }
 
@@ -210,6 +210,13 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Prints a line to standard error. One that cannot take it (a full disk, a reader that went away) changes nothing
+/// about what was done: the exit code still tells.
+pub fn tell(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// The program: its arguments, its command, its exit code.
 pub fn main() -> ExitCode {
     let parsed = match as_bd(std::env::args_os()) {
@@ -220,16 +227,27 @@ pub fn main() -> ExitCode {
     };
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return misused(&error),
     };
     let json = cli.global.json;
     match Ctx::new(cli.global).and_then(|ctx| run(&ctx, cli.command)) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => ExitCode::from(complain(&error, json) as u8),
     }
+}
+
+/// Says what is wrong with the words of a command, as JSON when they ask for that; or prints the help asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        let said = text.split("\n\n").next().unwrap_or_default().trim().trim_start_matches("error: ");
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        complain(&Failure::usage(words).hint("see how it is used with: gt --help").into(), true);
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// bd's words, when the program was started under the name `bd` (`<town>/bin/bd` links to gt).
@@ -248,11 +266,11 @@ fn complain(error: &anyhow::Error, json: bool) -> Exit {
         if let Some(hint) = hint {
             object["hint"] = hint.into();
         }
-        eprintln!("{object}");
+        tell(&object.to_string());
     } else {
-        eprintln!("gt: {message}");
+        tell(&format!("gt: {message}"));
         if let Some(hint) = hint {
-            eprintln!("hint: {hint}");
+            tell(&format!("hint: {hint}"));
         }
     }
     failure.map_or(Exit::Failed, |failure| failure.exit)

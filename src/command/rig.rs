@@ -92,12 +92,23 @@ struct Line {
 /// What the command could not do.
 pub fn list(ctx: &Ctx) -> Result<Exit> {
     let town = ctx.town()?;
-    let lines = town.rigs()?.into_iter().map(|rig| line(&town, rig)).collect::<Result<Vec<Line>>>()?;
-    if ctx.global.json {
-        print_json("rigs", &lines)?;
-        return Ok(Exit::Done);
+    let (mut lines, mut broken) = (Vec::new(), None);
+    for name in town.rig_names()? {
+        // One that cannot be read does not hide the others; the error comes after them.
+        match town.read_rig(&name).and_then(|rig| line(&town, rig)) {
+            Ok(line) => lines.push(line),
+            Err(error) => broken = broken.or(Some(error)),
+        }
     }
-    if lines.is_empty() {
+    show(ctx, &lines, broken.is_some())?;
+    broken.map_or(Ok(Exit::Done), Err)
+}
+
+fn show(ctx: &Ctx, lines: &[Line], more: bool) -> Result<()> {
+    if ctx.global.json {
+        return print_json("rigs", &lines);
+    }
+    if lines.is_empty() && !more {
         ctx.note("no rigs yet: add one with: gt rig add NAME URL");
     }
     let rows: Vec<[String; 4]> = lines
@@ -107,8 +118,7 @@ pub fn list(ctx: &Ctx) -> Result<Exit> {
             [line.name.clone(), line.prefix.clone(), people, line.git_url.clone()]
         })
         .collect();
-    print(&columns(&rows))?;
-    Ok(Exit::Done)
+    print(&columns(&rows))
 }
 
 fn line(town: &Town, rig: Rig) -> Result<Line> {

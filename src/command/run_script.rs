@@ -34,7 +34,7 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
     let failure = match work(ctx, &town, &home, &bead) {
         Ok(None) => return Ok(Exit::Done),
         Ok(Some(code)) => {
-            eprintln!("gt: the script of {} ended with {code}", bead.id);
+            super::tell(&format!("gt: the script of {} ended with {code}", bead.id));
             // The pane and whoever looks at it get the script's own code, which is none of ours.
             std::process::exit(code);
         }
@@ -95,13 +95,13 @@ fn put_aside(home: &Home, bead: &Bead, git: &Git, target: &str) -> Result<()> {
     if !status.dirty.is_empty() {
         let message = format!("{}: left by an earlier run", bead.id);
         git.run("put changes aside", ["stash", "push", "-q", "--include-untracked", "-m", &message])?;
-        eprintln!("gt: changes of an earlier run are in git stash");
+        super::tell("gt: changes of an earlier run are in git stash");
     }
     if git.ahead(target, &status.commit)? > 0 {
         let name = format!("refs/gt/recovery/{}/{}", home.name, status.commit);
         git.update_ref(&name, &status.commit, None)?;
         git.run("begin at the target", ["reset", "-q", "--hard", target])?;
-        eprintln!("gt: commits of an earlier run are kept under {name}");
+        super::tell(&format!("gt: commits of an earlier run are kept under {name}"));
     }
     Ok(())
 }
@@ -136,6 +136,6 @@ fn comment(home: &Home, bead: &Bead, text: &str) {
     let change = Change::Comment(bead.id.clone(), text.into());
     let written = home.rig.store(&home.address).and_then(|store| store.write(&[], &[change]));
     if let Err(error) = written {
-        eprintln!("gt: cannot put it on {}: {error:#}", bead.id);
+        super::tell(&format!("gt: cannot put it on {}: {error:#}", bead.id));
     }
 }

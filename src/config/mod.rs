@@ -54,7 +54,7 @@ impl ResolvedRole {
 /// # Errors
 /// A broken file, an unknown key or a wrong value: file, line, column, key, and the nearest known key.
 pub fn settings(sources: &Sources) -> Result<Settings> {
-    settings_stack(sources)?.extract()
+    settings_stack(sources)?.extract().map_err(with_hint)
 }
 
 /// What a role is: its own preset, the presets asked for (`asked`, else `GASTOWN_PRESET`, else the placement rule
@@ -64,7 +64,17 @@ pub fn settings(sources: &Sources) -> Result<Settings> {
 /// As [`settings()`]; also an unknown preset, a cycle in `extends`, an unknown runtime, an unset `${VAR}`.
 pub fn role(sources: &Sources, role: Role, asked: &[String], bead: Option<&Bead>) -> Result<ResolvedRole> {
     let (stack, presets) = role_stack(sources, role, asked, bead)?;
-    resolve(&stack, role, presets)
+    resolve(&stack, role, presets).map_err(with_hint)
+}
+
+/// Where to look, for an error that names its place and has no better hint.
+const LOOK: &str = "mend it there; see what is read, in order, with: gt config path";
+
+fn with_hint(mut error: anyhow::Error) -> anyhow::Error {
+    if let Some(failure) = error.downcast_mut::<Failure>() {
+        failure.hint.get_or_insert_with(|| LOOK.into());
+    }
+    error
 }
 
 /// The branch that work lands on: `merge.target`, which `rig add` writes down, else `main`.
@@ -77,7 +87,9 @@ pub fn target(settings: &Settings) -> String {
 /// # Errors
 /// As [`settings()`].
 pub fn settings_stack(sources: &Sources) -> Result<Stack> {
-    Ok(settings_files(sources)?.over(env::settings(sources)?).over(sources::flags(sources, None)?))
+    let stack =
+        || Ok(settings_files(sources)?.over(env::settings(sources)?).over(sources::flags(sources, None)?));
+    stack().map_err(with_hint)
 }
 
 /// The layers of a role, lowest first, and the presets among them by name.
@@ -85,6 +97,15 @@ pub fn settings_stack(sources: &Sources) -> Result<Stack> {
 /// # Errors
 /// As [`role()`].
 pub fn role_stack(
+    sources: &Sources,
+    role: Role,
+    asked: &[String],
+    bead: Option<&Bead>,
+) -> Result<(Stack, Vec<String>)> {
+    layers_of_role(sources, role, asked, bead).map_err(with_hint)
+}
+
+fn layers_of_role(
     sources: &Sources,
     role: Role,
     asked: &[String],

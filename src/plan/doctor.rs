@@ -38,6 +38,8 @@ pub enum Thing {
     HalfMade(String),
     /// A session of this town whose agent has no place in it: tmux's id, name and address.
     StraySession(String, String, String),
+    /// A rig's folder as a whole. Looked for only when it is gone.
+    RigFolder,
     /// A rig's `config.json`.
     RigConfig,
     /// A rig's `refinery/`.
@@ -62,6 +64,8 @@ pub enum Thing {
     RigFolders,
     /// A worktree that git knows and that is gone or was never finished: clone and folder, inside the rig.
     StaleWorktree(String, String),
+    /// A worktree with files whose `.git` does not lead to its clone any more: clone and folder, inside the rig.
+    LostWorktree(String, String),
     /// A polecat's name, with what a patrol makes of it, its bead, and whether a session is left to look at.
     Polecat(String, Move, Option<String>, bool),
     /// A bead whose holder is no more: id and address.
@@ -172,6 +176,8 @@ struct Words {
 
 fn words(thing: &Thing) -> Words {
     const MEND: &str = "mend it by hand, or move it away and run: gt doctor --fix";
+    const STORE: &str =
+        "copy .beads before you touch it, its beads are nowhere else; who may write it: ls -l .beads";
     let made = |good, missing, broken| Words { good, missing, broken, fixable: true, hint_broken: MEND };
     match thing {
         Thing::Identity => Words {
@@ -192,7 +198,10 @@ fn words(thing: &Thing) -> Words {
             hint_broken: "see what is read, in order, with: gt config path",
             ..made("Settings valid", "Missing config/town.toml", "Settings broken")
         },
-        Thing::TownStore => made("Town beads valid", "Missing .beads/ store", "Town beads broken"),
+        Thing::TownStore => Words {
+            hint_broken: STORE,
+            ..made("Town beads valid", "Missing .beads/ store", "Town beads broken")
+        },
         Thing::Program => made("Program bd linked", "Missing link bin/bd", "Link bin/bd broken"),
         Thing::Prompt => made("Mayor prompt exists", "Missing CLAUDE.md", "Mayor prompt broken"),
         Thing::Presets => {
@@ -218,7 +227,10 @@ fn words(thing: &Thing) -> Words {
             made("Mayor rig clone exists", "Missing Mayor rig clone", "Mayor rig clone broken")
         }
         Thing::Ignored => made("Gitignore entries present", "Missing gitignore entries", "Gitignore broken"),
-        Thing::RigStore => made("Rig beads valid", "Missing .beads of the rig", "Rig beads broken"),
+        Thing::RigStore => Words {
+            hint_broken: STORE,
+            ..made("Rig beads valid", "Missing .beads of the rig", "Rig beads broken")
+        },
         Thing::RigStates => {
             made("Witness and Mayor state valid", "Missing state.json of witness or Mayor", "State broken")
         }
@@ -231,6 +243,8 @@ fn words(thing: &Thing) -> Words {
         | Thing::HalfMade(_)
         | Thing::StraySession(..)
         | Thing::StaleWorktree(..)
+        | Thing::LostWorktree(..)
+        | Thing::RigFolder
         | Thing::Polecat(..)
         | Thing::HeldByNobody(..) => made("", "", ""),
     }
@@ -243,6 +257,12 @@ fn orphan(finding: &mut Finding, rig: &str) {
         Thing::HalfMade(path) => (format!("Left half-made: {path}"), None),
         Thing::StraySession(_, name, address) => (format!("Session {name} has no place: {address}"), None),
         Thing::StaleWorktree(clone, path) => (format!("Stale worktree {path} in {clone}"), None),
+        Thing::LostWorktree(clone, path) => (format!("Worktree {path} has lost its clone {clone}"), None),
+        Thing::RigFolder => {
+            finding.fixable = false;
+            let hint = format!("bring it back, or take it off the list with: gt rig remove {rig} --force");
+            (format!("The folder of rig {rig} is gone"), Some(hint))
+        }
         Thing::HeldByNobody(bead, address) => {
             (format!("Bead {bead} is held by {address}, who is no more"), None)
         }

@@ -68,6 +68,9 @@ impl Git {
 /// What git said at the end, as one line without its `fatal:`.
 pub fn last_words(output: &Output) -> String {
     let text = output.error_text();
+    // Why a remote cannot be read stands before git's general words about it.
+    let text =
+        text.split_once("\nfatal: Could not read from remote repository.").map_or(&*text, |(why, _)| why);
     let said = text.lines().rev().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
     let line = said.or_else(|| text.lines().last()).unwrap_or("git said nothing");
     line.trim_start_matches("fatal: ").trim_start_matches("error: ").to_string()

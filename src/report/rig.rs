@@ -131,7 +131,7 @@ impl RigReport {
         text.push('\n');
         if let Some(why) = &self.store.unreadable {
             // Whole, however long: it names the path and what to do.
-            text.push_str(&(screen.paint(Color::Bad, &format!("  store unreadable: {why}")) + "\n"));
+            text.push_str(&(screen.paint(Color::Bad, &format!("  unreadable: {why}")) + "\n"));
         }
         let agents: Vec<Vec<Cell>> = self
             .agents
@@ -146,7 +146,10 @@ impl RigReport {
     }
 
     fn summary(&self) -> String {
-        let mut parts = vec![format!("{} of {} polecats", self.polecats.len(), self.max_workers)];
+        let mut parts = vec![match self.max_workers {
+            0 => format!("{} polecats", self.polecats.len()),
+            most => format!("{} of {most} polecats", self.polecats.len()),
+        }];
         if let Some(ready) = self.ready {
             parts.push(format!("{ready} ready"));
         }

@@ -32,7 +32,9 @@ pub struct Found {
 /// # Errors
 /// When `dir` does not exist, or is in no town.
 pub fn locate(dir: &Path) -> Result<Found> {
-    let start = real(dir)?;
+    let start = real(dir).map_err(|why| {
+        Failure::new(format!("not in a town: {}: {why}", dir.display())).hint("name one with: gt -C DIR …")
+    })?;
     match start.ancestors().find_map(found_at) {
         Some(found) => Ok(found),
         None => Err(not_in_a_town(&start)),
@@ -44,22 +46,21 @@ pub fn locate(dir: &Path) -> Result<Found> {
 /// # Errors
 /// When there is none.
 pub fn locate_at(root: &Path) -> Result<Found> {
-    let root = real(root)?;
-    found_at(&root).ok_or_else(|| {
+    real(root).ok().and_then(|root| found_at(&root)).ok_or_else(|| {
         Failure::new(format!("GT_TOWN_ROOT is {}, and there is no town", root.display()))
             .hint("take it away with: unset GT_TOWN_ROOT")
             .into()
     })
 }
 
-fn real(dir: &Path) -> Result<PathBuf> {
-    dir.canonicalize().map_err(|error| {
-        let why =
-            if error.kind() == std::io::ErrorKind::NotFound { "no such folder" } else { "cannot be read" };
-        Failure::new(format!("not in a town: {}: {why}", dir.display()))
-            .hint("name one with: gt -C DIR …")
-            .into()
-    })
+/// The folder without links, or why it is none.
+fn real(dir: &Path) -> Result<PathBuf, &'static str> {
+    match dir.canonicalize() {
+        Ok(real) if real.is_dir() => Ok(real),
+        Ok(_) => Err("a file, not a folder"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("no such folder"),
+        Err(_) => Err("cannot be read"),
+    }
 }
 
 fn not_in_a_town(dir: &Path) -> anyhow::Error {
@@ -177,8 +178,11 @@ impl Town {
         }
     }
 
-    /// Reads one rig that is known by name.
-    pub(super) fn read_rig(&self, name: &str) -> Result<Rig> {
+    /// Reads one rig that is known by name, in either layout.
+    ///
+    /// # Errors
+    /// As [`read_rig_config`].
+    pub fn read_rig(&self, name: &str) -> Result<Rig> {
         let path = self.rig_config_path(name);
         let config = read_rig_config(&path)?;
         Ok(Rig { name: name.into(), root: self.root.join(name), config })

@@ -98,13 +98,13 @@ pub fn in_hand(rig: &Rig, name: &str) -> bool {
     File::open(rig.names_dir().join(name)).is_ok_and(|file| file.try_lock_shared().is_err())
 }
 
-/// Gives a name back, if this instance has it. A name that is free already is no error.
+/// Gives a name back, if this instance or nobody has it. A name that is free already is no error.
 ///
 /// # Errors
 /// When the file cannot be removed.
 pub fn release(rig: &Rig, name: &str, instance: &str) -> Result<()> {
     let file = rig.names_dir().join(name);
-    if holder(rig, name).as_deref() != Some(instance) {
+    if holder(rig, name).is_none_or(|held| !held.is_empty() && held != instance) {
         return Ok(());
     }
     match std::fs::remove_file(&file) {
@@ -115,9 +115,13 @@ pub fn release(rig: &Rig, name: &str, instance: &str) -> Result<()> {
     }
 }
 
-/// The instance that has a name.
+/// The instance that has a name; empty for a file that gt did not write, whose name is nobody's.
 pub fn holder(rig: &Rig, name: &str) -> Option<String> {
-    std::fs::read_to_string(rig.names_dir().join(name)).ok().map(|text| text.trim().to_string())
+    let bytes = std::fs::read(rig.names_dir().join(name)).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    // It becomes a part of refs and marks: no other text may pass for one.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    Some(Some(text.trim()).filter(|id| id.chars().all(plain)).unwrap_or_default().to_string())
 }
 
 /// All taken names of a rig, with their instances. A rig without the folder has none.
@@ -135,8 +139,11 @@ pub fn taken(rig: &Rig) -> Result<BTreeMap<String, String>> {
     let mut names = BTreeMap::new();
     for entry in entries {
         let name = entry.with_context(failed)?.file_name().to_string_lossy().into_owned();
-        if crate::address::is_polecat_name(&name) {
-            let instance = holder(rig, &name).unwrap_or_default();
+        if !crate::address::is_polecat_name(&name) {
+            continue;
+        }
+        // One that went since, or a folder that somebody made, is nobody's name.
+        if let Some(instance) = holder(rig, &name) {
             names.insert(name, instance);
         }
     }
@@ -164,6 +171,22 @@ mod tests {
         });
         assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), 16);
         assert_eq!(taken(&rig).unwrap().len(), 16);
+    }
+
+    #[test]
+    fn what_others_put_among_the_names_is_nobodys() {
+        let dir = tempfile::tempdir().unwrap();
+        let rig = rig(dir.path());
+        std::fs::create_dir_all(rig.names_dir().join("Folder")).unwrap();
+        for (name, bytes) in [("Empty", &b""[..]), ("Bytes", b"\0\xff"), ("Path", b"../../x\n")] {
+            std::fs::write(rig.names_dir().join(name), bytes).unwrap();
+            assert_eq!(holder(&rig, name).as_deref(), Some(""), "{name}");
+        }
+        assert_eq!(taken(&rig).unwrap().len(), 3);
+        for name in ["Empty", "Bytes", "Path"] {
+            release(&rig, name, "unknown").unwrap();
+        }
+        assert!(taken(&rig).unwrap().is_empty());
     }
 
     #[test]

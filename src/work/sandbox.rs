@@ -58,7 +58,7 @@ impl Sandbox {
         if held {
             crate::fail!(
                 "{} holds files, but is no work tree of git", self.dir.display();
-                "look at it: ls -la {}; move what you need away, then remove it", self.dir.display()
+                "its way to the clone may be mended with: gt doctor --fix; else look at it: ls -la {}", self.dir.display()
             );
         }
         Ok(false)

@@ -13,7 +13,7 @@ use crate::report::agent::Status;
 use crate::report::rig::{Polecat, Queue, RigReport};
 use crate::report::sessions::state;
 use crate::report::town::{Store, TownReport};
-use crate::town::{Rig, Town};
+use crate::town::{Rig, RigConfig, Town};
 use crate::work::request::Request;
 use crate::work::{mail, roles};
 
@@ -38,11 +38,18 @@ pub fn town(
     looking: Looking,
     only: Option<&str>,
 ) -> Result<TownReport> {
-    let rigs = match only {
-        Some(name) => vec![town.rig(name)?],
-        None => town.rigs()?,
+    let read: Vec<Read> = match only {
+        Some(name) => vec![read(town.rig(name)?, sources, me)?],
+        // One rig that cannot be read does not hide the others.
+        None => town
+            .rig_names()?
+            .into_iter()
+            .map(|name| match town.rig(&name) {
+                Ok(rig) => read(rig, sources, me),
+                Err(error) => Ok(unreadable(town, name, format!("{error:#}"))),
+            })
+            .collect::<Result<_>>()?,
     };
-    let read: Vec<Read> = rigs.into_iter().map(|rig| read(rig, sources, me)).collect::<Result<_>>()?;
     let (store, overseer_unread) = unread(town, me);
     let snapshot = looking.wait()?;
     let mark = town.mark();
@@ -90,6 +97,13 @@ fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
     };
     let names = names(&rig);
     Ok(Read { rig, beads, store, max_workers, names })
+}
+
+/// A rig of which only its name and its folders are known.
+fn unreadable(town: &Town, name: String, why: String) -> Read {
+    let rig = Rig { root: town.root.join(&name), name, config: RigConfig::default() };
+    let store = Store { kind: None, unreadable: Some(why.clone()) };
+    Read { beads: Err(why), store, max_workers: 0, names: names(&rig), rig }
 }
 
 /// Names that are reserved or have a worktree.

@@ -221,9 +221,11 @@ fn explain(path: &Path, error: anyhow::Error) -> anyhow::Error {
     let Some(cause) = error.downcast_ref::<rusqlite::Error>() else { return error };
     let path = path.display();
     let failure = match cause.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => Failure::new(format!("cannot write {path}: the disk is full")),
+        Some(ErrorCode::DiskFull) => Failure::new(format!("cannot write {path}: the disk is full"))
+            .hint("make room (df -h), then run the same command again"),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             Failure::new(format!("cannot write {path}: it is read-only for this user"))
+                .hint(format!("run gt as the user who made it, or change its rights: ls -l {path}"))
         }
         Some(ErrorCode::CannotOpen) => Failure::new(format!("cannot open {path} or make files beside it"))
             .hint("see that it exists and that its folder can be written"),

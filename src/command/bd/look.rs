@@ -69,11 +69,11 @@ impl Run<'_> {
             return print(&format!("{:#}\n", Value::from_iter(values)));
         }
         if found.is_empty() && !self.global.quiet {
-            eprintln!("{none}");
+            crate::command::tell(none);
         }
         print(&report::lines(&found))?;
         if more && !self.global.quiet {
-            eprintln!("{limit} shown, there are more: --limit 0 shows all");
+            crate::command::tell(&format!("{limit} shown, there are more: --limit 0 shows all"));
         }
         Ok(())
     }
@@ -84,7 +84,7 @@ impl Run<'_> {
         let missing: Vec<&String> =
             ids.iter().filter(|id| !found.iter().any(|bead| bead.id == **id)).collect();
         for id in &missing {
-            eprintln!("Error fetching {id}: no issue found matching \"{id}\"");
+            crate::command::tell(&format!("Error fetching {id}: no issue found matching \"{id}\""));
         }
         if found.is_empty() {
             if self.global.json {

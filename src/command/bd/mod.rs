@@ -112,17 +112,18 @@ impl Run<'_> {
     }
 
     fn complain(&self, error: &anyhow::Error) {
-        let hint = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.as_deref());
+        let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+        let hint = failure.and_then(|failure| failure.hint.as_deref());
         if self.global.json {
             let mut object = json!({ "error": format!("{error:#}"), "schema_version": 1 });
             if let Some(hint) = hint {
                 object["hint"] = hint.into();
             }
-            eprintln!("{object:#}");
+            super::tell(&format!("{object:#}"));
         } else {
-            eprintln!("Error: {error:#}");
+            super::tell(&format!("Error: {error:#}"));
             if let Some(hint) = hint {
-                eprintln!("hint: {hint}");
+                super::tell(&format!("hint: {hint}"));
             }
         }
     }

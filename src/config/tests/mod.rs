@@ -50,7 +50,9 @@ impl Files {
     /// What is said about a broken file: message and hint, the test's folder left out.
     fn said(&self, error: &anyhow::Error) -> String {
         let failure = error.downcast_ref::<Failure>().unwrap();
-        let hint = failure.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        // The general hint is the same for all of them.
+        let own = failure.hint.as_ref().filter(|hint| *hint != super::LOOK);
+        let hint = own.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
         let folder = format!("{}/", self.dir.path().display());
         format!("{}{hint}", failure.message).replace(&folder, "")
     }

@@ -36,7 +36,14 @@ impl Git {
         }
         let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
         let _worktrees = self.worktrees_locked()?;
-        self.run(&format!("fetch {branch}"), fetch_words("origin", &[&refspec]))?;
+        let output = self.try_run(fetch_words("origin", &[&refspec]))?;
+        if !output.ok() {
+            crate::fail!(
+                "cannot fetch {branch} in {}: {}", self.dir.display(), last_words(&output);
+                "see whether git can read it: git -C {} ls-remote origin",
+                crate::programs::process::quote(&self.dir.to_string_lossy())
+            );
+        }
         let text = with_fetch(&text, branch, nanos());
         // The note only saves a second fetch: a disk that cannot take it is no reason to stop.
         let _ = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(text.as_bytes()));
@@ -113,6 +120,16 @@ impl Git {
             return Ok(());
         }
         crate::fail!("cannot remove the worktree {}: {}", path.display(), last_words(&output))
+    }
+
+    /// Writes the `.git` files of this clone's worktrees again, where they do not lead here any more.
+    ///
+    /// # Errors
+    /// When that of `path` still does not.
+    pub fn worktree_repair(&self, path: &Path) -> Result<()> {
+        let _worktrees = self.worktrees_locked()?;
+        self.run("repair worktrees", ["worktree", "repair"])?;
+        Git::at(path).run("see the repaired worktree", ["rev-parse", "--git-dir"]).map(drop)
     }
 
     /// Forgets worktrees whose folders are gone.

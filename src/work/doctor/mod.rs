@@ -97,6 +97,11 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
 impl Visit<'_> {
     fn examine_rig(&self, name: String) -> Result<RigReport> {
         let rig = self.rig(&name);
+        if self.town.layout == Layout::Present && !rig.root.exists() {
+            // A disk that is not mounted looks the same: a new rig in its place would be in its way.
+            let gone = judge(Thing::RigFolder, Found::Missing, name.clone(), &name);
+            return Ok(RigReport { name, checks: vec![gone] });
+        }
         let mut checks = Vec::new();
         for thing in of_rig(self.town.layout) {
             checks.push(self.check(Some(&rig), thing));

@@ -201,13 +201,33 @@ fn stale_worktrees(rig: &Rig) -> Vec<Thing> {
         for name in files::names_in(&known).unwrap_or_default() {
             let gitdir = std::fs::read_to_string(known.join(&name).join("gitdir")).unwrap_or_default();
             let place = Path::new(gitdir.trim()).parent().map(Path::to_path_buf).unwrap_or_default();
-            if !place.join(".git").exists() && !in_hand(rig, &place) {
-                let shown = place.strip_prefix(&rig.root).unwrap_or(&place).display().to_string();
-                things.push(Thing::StaleWorktree(clone.into(), shown));
+            let shown = || place.strip_prefix(&rig.root).unwrap_or(&place).display().to_string();
+            let link = std::fs::read_to_string(place.join(".git")).ok();
+            let leads = |text: &str| {
+                text.trim().strip_prefix("gitdir: ").is_some_and(|to| is_same(to, &known.join(&name)))
+            };
+            if link.as_deref().is_some_and(leads) || in_hand(rig, &place) {
+                continue;
             }
+            things.push(
+                match files::names_in(&place).unwrap_or_default().iter().any(|name| name != ".git") {
+                    true => Thing::LostWorktree(clone.into(), shown()),
+                    false if link.is_none() => Thing::StaleWorktree(clone.into(), shown()),
+                    false => continue,
+                },
+            );
         }
     }
     things
+}
+
+/// Whether a path that git wrote is this folder. One that cannot be asked is taken for it (law 3).
+fn is_same(written: &str, dir: &Path) -> bool {
+    match (Path::new(written).canonicalize(), dir.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        (Err(error), _) => error.kind() != std::io::ErrorKind::NotFound,
+        _ => true,
+    }
 }
 
 /// Whether a command that still runs makes or removes the worktree of a polecat.
@@ -218,9 +238,12 @@ fn in_hand(rig: &Rig, place: &Path) -> bool {
         .is_some_and(|name| crate::work::names::in_hand(rig, name))
 }
 
-/// Makes git forget a worktree that is gone or was never finished.
+/// Makes git forget a worktree that is gone or was never finished, and find one again that lost its way.
 fn fix_worktree(rig: &Rig, thing: &Thing) -> Result<()> {
-    let Thing::StaleWorktree(clone, path) = thing else { return Ok(()) };
+    let (Thing::StaleWorktree(clone, path) | Thing::LostWorktree(clone, path)) = thing else { return Ok(()) };
+    if matches!(thing, Thing::LostWorktree(..)) {
+        return Git::at(rig.root.join(clone)).worktree_repair(&rig.root.join(path));
+    }
     let git = Git::at(rig.root.join(clone));
     git.worktree_remove(&rig.root.join(path))?;
     git.worktree_prune()

@@ -1,0 +1,179 @@
+//! gt met from the outside by what nobody plans for: streams that are closed or full, files put where they should not
+//! be, folders that went, other users' and other towns' surroundings.
+
+use std::process::Stdio;
+
+use insta::assert_snapshot;
+
+use crate::common::{World, finish, gt};
+use crate::install::plain;
+
+/// A program for polecats that waits until it is told to end.
+const WAITS: &str =
+    "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n";
+
+fn waiting() -> World {
+    let world = World::with_rig();
+    world.settings(WAITS);
+    world.set("GASTOWN_POLECAT__AGENT", "waits");
+    world
+}
+
+fn full() -> Stdio {
+    std::fs::File::options().write(true).open("/dev/full").unwrap().into()
+}
+
+#[test]
+#[cfg(target_os = "linux")] // for /dev/full
+fn a_standard_error_that_takes_nothing_changes_nothing_about_the_answer() {
+    let world = waiting();
+    for (words, code) in [
+        (&["rigs"][..], 0),
+        (&["rig", "add", "a b", "x"], 2),
+        (&["-C", "/nowhere", "rigs"], 1),
+        (&["bd", "list"], 0),
+        (&["bd", "show", "wy-none"], 1),
+        (&["hook"], 0),
+        (&["nonsense"], 2),
+        (&["--json", "nonsense"], 2),
+        (&["install", "../other"], 0),
+    ] {
+        let run = finish(world.command(gt(), "town").args(words).stderr(full()));
+        assert_eq!(run.code, Some(code), "{words:?}");
+    }
+    assert!(world.path("other/mayor/town.json").exists());
+    let run = finish(world.command(gt(), "town").arg("rigs").stdout(full()));
+    assert_snapshot!(run.fails(1).stderr, @"gt: cannot write to standard output: No space left on device (os error 28)");
+}
+
+#[test]
+fn wrong_words_are_answered_in_json_too() {
+    let world = World::new();
+    let said = |words: &[&str]| {
+        let run = world.gt(words).fails(2);
+        assert_eq!(run.stdout, "");
+        run.stderr
+    };
+    assert_snapshot!(said(&["sling", "--json"]), @r#"{"schema_version":1,"error":"the following required arguments were not provided: <BEAD|RIG>...","hint":"see how it is used with: gt --help"}"#);
+    assert_snapshot!(said(&["--json", "slng"]), @r#"{"schema_version":1,"error":"unrecognized subcommand 'slng'","hint":"see how it is used with: gt --help"}"#);
+    assert!(world.gt(["--json", "--help"]).ok().stdout.contains("Usage: gt"));
+}
+
+#[test]
+fn what_is_no_town_is_named_as_what_it_is() {
+    let world = World::new();
+    world.write("file", "x");
+    let said = |run: crate::common::Run| plain(&world, &run.fails(1).stderr);
+    assert_snapshot!(said(world.gt(["-C", "file", "rigs"])), @r"
+    gt: not in a town: /world/file: a file, not a folder
+    hint: name one with: gt -C DIR …
+    ");
+    world.set("GT_TOWN_ROOT", "/no/such/folder");
+    assert_snapshot!(said(world.gt(["rigs"])), @r"
+    gt: GT_TOWN_ROOT is /no/such/folder, and there is no town
+    hint: take it away with: unset GT_TOWN_ROOT
+    ");
+}
+
+#[test]
+fn a_rig_that_cannot_be_read_does_not_hide_the_others() {
+    let world = waiting();
+    world.in_town(["rig", "add", "ant", &world.str("origin.git")]).ok();
+    let config = world.read("town/ant/config.json");
+    world.write("town/ant/config.json", "{\n  broken\n}\n");
+    let run = world.in_town(["rigs"]).fails(1);
+    assert_snapshot!(plain(&world, &run.stdout), @"wyvern  wy  0 polecats, 0 crew  /world/origin.git");
+    assert_snapshot!(plain(&world, &run.stderr), @r"
+    gt: /world/town/ant/config.json:2:3: key must be a string
+    hint: mend it by hand; gt never overwrites a file that it cannot read
+    ");
+    assert_snapshot!(plain(&world, &world.in_town(["status"]).ok().stdout), @r"
+    town  /world/town
+    overseer  no unread mail
+    mayor     not running
+    deacon    not running
+
+    ant  0 polecats
+      unreadable: /world/town/ant/config.json:2:3: key must be a string
+      witness   not running
+      refinery  not running
+
+    wyvern  0 of 4 polecats, 0 ready, queue empty, store embedded
+      witness   not running
+      refinery  not running
+    ");
+    world.write("town/ant/config.json", config);
+    world.in_town(["rigs"]).ok();
+}
+
+/// A disk that is not mounted: nothing may be put in its place.
+#[test]
+fn a_rigs_folder_that_is_gone_is_not_made_anew() {
+    let world = waiting();
+    let bead = world.bead("Kept", "true");
+    std::fs::rename(world.path("town/wyvern"), world.path("elsewhere")).unwrap();
+    let run = world.in_town(["doctor", "-q", "--fix"]).fails(1);
+    assert_snapshot!(plain(&world, &run.stdout), @r"
+    Rig: wyvern
+    ✗ The folder of rig wyvern is gone
+        bring it back, or take it off the list with: gt rig remove wyvern --force
+
+    Issues: 1 found, 0 fixed
+    ");
+    assert!(!world.path("town/wyvern").exists());
+    std::fs::rename(world.path("elsewhere"), world.path("town/wyvern")).unwrap();
+    world.in_town(["doctor"]).ok();
+    assert_eq!(world.show(&bead)["title"], "Kept");
+}
+
+#[test]
+fn names_that_others_put_there_are_freed_for_good() {
+    let world = waiting();
+    world.write("town/wyvern/polecats/.names/Ghost", "");
+    world.write("town/wyvern/polecats/.names/Noise", b"\0\xff");
+    let run = world.in_town(["doctor", "--fix"]).ok();
+    assert!(run.stdout.contains("Name Ghost is taken by nobody (fixed)"), "{run:#?}");
+    assert!(run.stdout.contains("Name Noise is taken by nobody (fixed)"), "{run:#?}");
+    assert_eq!(crate::flow::names(&world), Vec::<String>::new());
+    world.in_town(["doctor"]).ok();
+}
+
+/// The file that leads from a worktree to its clone is one `rm` or `echo` away from being lost; the work is not.
+#[test]
+fn a_worktree_that_lost_its_clone_finds_it_again_with_its_files() {
+    let world = waiting();
+    for damage in ["garbage\n", "gitdir: /no/such/place\n", ""] {
+        let bead = world.bead("Work", "true");
+        world.in_town(["sling", &bead, "wyvern"]).ok();
+        let name = world.polecat_of(&bead);
+        let place = format!("town/wyvern/polecats/{name}");
+        world.write(format!("{place}/open.txt"), "not committed\n");
+        match damage {
+            "" => std::fs::remove_file(world.path(format!("{place}/.git"))).unwrap(),
+            text => world.write(format!("{place}/.git"), text),
+        }
+        // Taking the bead back would have to lose the files or leave them behind: it says so, and changes nothing.
+        let run = world.in_town(["unsling", "--force", &bead]).fails(1);
+        assert!(run.stderr.contains("holds files, but is no work tree of git"), "{run:#?}");
+        assert!(run.stderr.contains("gt doctor --fix"), "{run:#?}");
+        let run = world.in_town(["doctor", "--fix"]).ok();
+        let wanted = format!("Worktree polecats/{name} has lost its clone mayor/rig (fixed)");
+        assert!(run.stdout.contains(&wanted), "{damage:?}: {run:#?}");
+        assert_eq!(world.git(&place, ["status", "--porcelain"]), "?? open.txt", "{damage:?}");
+        world.in_town(["unsling", "--force", &bead]).ok();
+    }
+}
+
+#[test]
+fn a_remote_that_went_is_named_with_why() {
+    let world = waiting();
+    let bead = world.bead("Work", "true");
+    std::fs::rename(world.path("origin.git"), world.path("moved.git")).unwrap();
+    let run = world.in_town(["sling", &bead, "wyvern"]).fails(1);
+    assert_snapshot!(plain(&world, &run.stderr), @r"
+    gt: cannot fetch main in /world/town/wyvern/mayor/rig: '/world/origin.git' does not appear to be a git repository
+    hint: see whether git can read it: git -C /world/town/wyvern/mayor/rig ls-remote origin
+    ");
+    std::fs::rename(world.path("moved.git"), world.path("origin.git")).unwrap();
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+}
