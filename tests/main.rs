@@ -14,6 +14,7 @@ mod install;
 mod land;
 mod mail;
 mod man;
+mod merge;
 mod migrate;
 mod outside;
 mod patrol;
