@@ -8,8 +8,8 @@ use crate::config::{self, Sources};
 use crate::failure::{Exit, Failure};
 use crate::report::queue::{Row, list};
 use crate::town::{Rig, Town};
-use crate::work::refinery;
 use crate::work::request::Request;
+use crate::work::{queue, refinery};
 
 /// Tests and merges what waits in a rig.
 ///
@@ -32,7 +32,7 @@ pub fn merge(ctx: &Ctx, what: &str, rig: Option<&str>, dry_run: bool) -> Result<
     let (rig, request) = match named {
         Some(_) => {
             let rig = ctx.rig(&town, named)?;
-            let request = refinery::find(&rig, what, &me)?;
+            let request = queue::waiting(&rig, what, &me)?;
             (rig, request)
         }
         None => anywhere(ctx, &town, what, &me)?,
@@ -43,14 +43,14 @@ pub fn merge(ctx: &Ctx, what: &str, rig: Option<&str>, dry_run: bool) -> Result<
 /// The one request of the town that goes by this word.
 fn anywhere(ctx: &Ctx, town: &Town, what: &str, me: &Address) -> Result<(Rig, Request)> {
     if let Ok(rig) = ctx.rig(town, None)
-        && let Ok(request) = refinery::find(&rig, what, me)
+        && let Ok(request) = queue::waiting(&rig, what, me)
     {
         return Ok((rig, request));
     }
     let mut found = Vec::new();
     let mut wrong = None;
     for rig in town.rigs()? {
-        match refinery::find(&rig, what, me) {
+        match queue::waiting(&rig, what, me) {
             Ok(request) => found.push((rig, request)),
             Err(error) => wrong = Some(error),
         }
@@ -84,7 +84,7 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
 
 fn show_plan(ctx: &Ctx, rig: &Rig, sources: &Sources, only: Option<&str>) -> Result<Exit> {
     let merge = config::settings(sources)?.merge;
-    let plan = refinery::plan(rig, only, &ctx.me()?.address)?;
+    let plan = queue::plan(rig, only, &ctx.me()?.address)?;
     let row = |request: &Request| Row::new(request, None, "open");
     let size = merge.batch_size.max(1);
     let batches: Vec<Vec<Row>> = plan.0.chunks(size).map(|batch| batch.iter().map(row).collect()).collect();

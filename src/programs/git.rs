@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod merging;
+pub mod pushing;
 pub mod worktree;
 
 pub use answers::{Push, Status};

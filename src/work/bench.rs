@@ -7,15 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::request::Request;
-use super::worktree;
 use crate::address::Address;
-use crate::config::schema::{Command, Merge, Sandbox, Strategy, Worktree};
+use crate::config::schema::{Merge, Strategy, Worktree};
 use crate::config::{self, Sources};
 use crate::failure::Failure;
-use crate::plan::queue::{Ended, Verdict, verdict};
-use crate::programs::Process;
 use crate::programs::git::Git;
-use crate::programs::git::merging::{Deletion, Fold, Landing, MIRRORED};
+use crate::programs::git::merging::{Fold, MIRRORED};
+use crate::programs::git::pushing::{Deletion, Landing};
 use crate::town::{Rig, files};
 
 /// Refs of the refinery's clone that say as which commit a handed-over commit goes onto the target: what a killed
@@ -26,10 +24,7 @@ const LANDING: &str = "refs/gt/landing/";
 const DIRECT: &str = "refs/gt/direct/";
 
 /// The last commit of the target whose tests were green.
-const GREEN: &str = "refs/gt/green";
-
-/// How much of the end of a test run's output is shown.
-const TAIL_LINES: usize = 40;
+pub(super) const GREEN: &str = "refs/gt/green";
 
 /// The refinery's clone, locked.
 pub struct Bench<'a> {
@@ -37,16 +32,16 @@ pub struct Bench<'a> {
     pub rig: &'a Rig,
     /// How it merges.
     pub merge: Merge,
-    worktrees: Worktree,
+    pub(super) worktrees: Worktree,
     /// Where work lands that names no target of its own.
     pub target: String,
-    clone: Git,
+    pub(super) clone: Git,
     canonical: Git,
     signer: String,
     records: &'static str,
     folds: OnceCell<PathBuf>,
     old_git: OnceCell<bool>,
-    runs: Cell<usize>,
+    pub(super) runs: Cell<usize>,
     _lock: files::Lock,
 }
 
@@ -92,19 +87,6 @@ pub enum Folded {
     Conflict(Vec<String>),
     /// It can never be merged; why.
     Impossible(String),
-}
-
-/// A finished test run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tested {
-    /// What it says.
-    pub verdict: Verdict,
-    /// How the command ended, in words.
-    pub how: String,
-    /// The end of its output.
-    pub tail: String,
-    /// The file that holds all of it.
-    pub log: PathBuf,
 }
 
 impl<'a> Bench<'a> {
@@ -158,7 +140,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn worktree(&self, commit: &str) -> Result<PathBuf> {
+    pub(super) fn worktree(&self, commit: &str) -> Result<PathBuf> {
         let dir = self.folder();
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let made = tempfile::Builder::new().prefix("work-").tempdir_in(&dir);
@@ -167,7 +149,7 @@ impl<'a> Bench<'a> {
         Ok(path)
     }
 
-    fn remove(&self, path: &Path) {
+    pub(super) fn remove(&self, path: &Path) {
         // A test may have left files of another user, or a program that still writes: the next sweep tries again.
         if self.clone.worktree_remove(path).is_err() {
             let _ = std::fs::remove_dir_all(path);
@@ -327,81 +309,6 @@ impl<'a> Bench<'a> {
         Ok(self.folds.get_or_init(|| path))
     }
 
-    /// Whether the tests were green on this commit of the target.
-    ///
-    /// # Errors
-    /// When git cannot be started.
-    pub fn known_green(&self, commit: &str) -> Result<bool> {
-        Ok(self.clone.commit_of(GREEN)?.is_some_and(|green| green == commit))
-    }
-
-    /// Runs the tests on a commit, in a worktree of their own; a red run is repeated as often as the rig says. Without
-    /// a test command everything is green.
-    ///
-    /// # Errors
-    /// When the worktree or the log cannot be made: nothing is known then.
-    pub fn test(&self, commit: &str) -> Result<Tested> {
-        let mut tested = self.test_once(commit)?;
-        for _ in 0..self.merge.retries {
-            if tested.verdict != Verdict::Red {
-                break;
-            }
-            tested = self.test_once(commit)?;
-        }
-        Ok(tested)
-    }
-
-    fn test_once(&self, commit: &str) -> Result<Tested> {
-        let Some(command) = &self.merge.test_command else {
-            let how = "no tests".into();
-            return Ok(Tested { verdict: Verdict::Green, how, tail: String::new(), log: PathBuf::new() });
-        };
-        let logs = self.rig.logs_dir();
-        std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-        let short = commit.get(..12).unwrap_or(commit);
-        let log = logs.join(format!("tests-{short}-{}.txt", self.runs.get() + 1));
-        let path = self.worktree(commit)?;
-        if let Err(error) = self.prepare(&path) {
-            self.remove(&path);
-            let how = format!("{error:#}");
-            return Ok(Tested { verdict: Verdict::CouldNotRun, how, tail: String::new(), log });
-        }
-        self.runs.set(self.runs.get() + 1);
-        let limit = crate::time::parse_duration(&self.merge.timeout);
-        let process = test_process(command).cwd(&path).timeout(limit.unwrap_or(DEFAULT_LIMIT)).log(&log);
-        let ended = process.run();
-        self.remove(&path);
-        let (verdict, how) = match ended {
-            Ok(output) => {
-                let by_shell = matches!(command, Command::Text(_));
-                let ended = Ended { code: output.code, timed_out: output.timed_out, by_shell };
-                let how = match (output.timed_out, output.code, output.signal) {
-                    (true, ..) => format!("they took longer than {}", self.merge.timeout),
-                    (_, Some(code), _) => format!("the test command ended with {code}"),
-                    (_, _, Some(signal)) => format!("signal {signal} ended the test command"),
-                    _ => "the test command did not end by itself".into(),
-                };
-                (verdict(ended, &self.merge.cannot_run), how)
-            }
-            Err(error) => (Verdict::CouldNotRun, format!("{error:#}")),
-        };
-        Ok(Tested { verdict, how, tail: tail(&log), log })
-    }
-
-    /// Gives the tests what a polecat's worktree has: copies, links, submodules, the setup command.
-    fn prepare(&self, path: &Path) -> Result<()> {
-        let wanted = worktree::Wanted {
-            rig: self.rig,
-            name: "",
-            branch: "",
-            base: "",
-            sandbox: Sandbox::Worktree,
-            rules: &self.worktrees,
-            hooks: None,
-        };
-        worktree::prepare(&wanted, path)
-    }
-
     /// Writes down as which commits requests are about to land: (handed over, landing).
     ///
     /// # Errors
@@ -481,22 +388,6 @@ pub fn is_busy(rig: &Rig) -> Result<bool> {
     Ok(path.exists() && files::try_lock(&path)?.is_none())
 }
 
-const DEFAULT_LIMIT: std::time::Duration = std::time::Duration::from_secs(30 * 60);
-
-/// The test command, without what would make a gt inside it think that it is this one.
-fn test_process(command: &Command) -> Process {
-    let process = match command {
-        Command::Text(text) => Process::new("sh").args(["-c", text]),
-        Command::Words(words) => {
-            let mut words = words.iter();
-            Process::new(words.next().map_or("", String::as_str)).args(words)
-        }
-    };
-    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GT_TEST_KILL_AFTER"]
-        .iter()
-        .fold(process, Process::env_remove)
-}
-
 /// The message of a merge or squash: the bead's title on one line, then who did what.
 fn message(request: &Request) -> String {
     let title = request.title.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -516,18 +407,6 @@ fn message(request: &Request) -> String {
 
 fn is_object_id(text: &str) -> bool {
     text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// The last lines of a file.
-fn tail(path: &Path) -> String {
-    let bytes = std::fs::read(path).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    let end = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
-    match end.char_indices().nth_back(4000) {
-        Some((at, _)) => format!("…{}", &end[at..]),
-        None => end,
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::request::Request;
 use super::{aside, step};
 use crate::beads::{Bead, Change, Patch, Store, words};
 use crate::config::schema::Strategy;
-use crate::programs::git::merging::{Deletion, Landing};
+use crate::programs::git::pushing::{Deletion, Landing};
 use crate::report::queue::Merged;
 
 /// One request that lands, or has landed.

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod around;
 pub mod aside;
+pub mod awake;
 pub mod bench;
 pub mod crew;
 pub mod demo;
@@ -32,6 +33,7 @@ pub mod scene;
 pub mod script;
 pub mod sling;
 pub mod survey;
+pub mod testing;
 pub mod unsling;
 pub mod who;
 pub mod worktree;

@@ -11,23 +11,44 @@ use super::{aside, bench};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
 use crate::failure::Failure;
-use crate::plan::queue::order;
+use crate::plan::queue::{order, superseded};
 use crate::programs::git::Git;
-use crate::programs::git::merging::Deletion;
+use crate::programs::git::pushing::Deletion;
 use crate::report::queue::{Counts, Row};
 use crate::town::{Rig, Town};
 
-/// The open requests of a store in the order of the queue, with their beads by id.
+/// What one look at a store found.
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    /// Open requests, in the order of the queue.
+    pub requests: Vec<Request>,
+    /// Their beads, by id.
+    pub beads: BTreeMap<String, Bead>,
+}
+
+impl Queue {
+    /// The bead of a request; `None` when it is gone from the store.
+    pub fn bead(&self, request: &Request) -> Option<&Bead> {
+        self.beads.get(&request.bead)
+    }
+
+    /// Whether a person keeps its bead back.
+    pub fn held(&self, request: &Request) -> bool {
+        self.bead(request).is_some_and(|bead| bead.has_label(words::LABEL_HOLD))
+    }
+}
+
+/// The open requests of a store, in their order, with their beads.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn look(store: &dyn Store) -> Result<(Vec<Request>, BTreeMap<String, Bead>)> {
+pub fn look(store: &dyn Store) -> Result<Queue> {
     let mut requests: Vec<Request> =
         store.list(&open_requests())?.iter().filter_map(Request::from_bead).collect();
     order(&mut requests);
     let ids: Vec<String> = requests.iter().map(|request| request.bead.clone()).collect();
     let beads = if ids.is_empty() { Vec::new() } else { store.list(&Filter { ids, ..Filter::default() })? };
-    Ok((requests, beads.into_iter().map(|bead| (bead.id.clone(), bead)).collect()))
+    Ok(Queue { requests, beads: beads.into_iter().map(|bead| (bead.id.clone(), bead)).collect() })
 }
 
 /// The queue of a rig, in its order. No process with the embedded store.
@@ -35,8 +56,9 @@ pub fn look(store: &dyn Store) -> Result<(Vec<Request>, BTreeMap<String, Bead>)>
 /// # Errors
 /// When the store cannot be read.
 pub fn list(rig: &Rig, me: &Address) -> Result<Vec<Row>> {
-    let (requests, beads) = look(rig.store(me)?.as_ref())?;
-    Ok(requests.iter().map(|request| Row::new(request, beads.get(&request.bead), words::OPEN)).collect())
+    let queue = look(rig.store(me)?.as_ref())?;
+    let row = |request: &Request| Row::new(request, queue.bead(request), words::OPEN);
+    Ok(queue.requests.iter().map(row).collect())
 }
 
 /// How much waits in a rig, and what came back.
@@ -45,22 +67,60 @@ pub fn list(rig: &Rig, me: &Address) -> Result<Vec<Row>> {
 /// When the store cannot be read.
 pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
     let store = rig.store(me)?;
-    let (requests, beads) = look(store.as_ref())?;
+    let queue = look(store.as_ref())?;
     let filter = Filter {
         statuses: vec![words::OPEN.into()],
         labels: vec![words::LABEL_REWORK.into()],
         ..Filter::default()
     };
-    let held =
-        |request: &&Request| beads.get(&request.bead).is_some_and(|bead| bead.has_label(words::LABEL_HOLD));
     Ok(Counts {
         rig: rig.name.clone(),
-        waiting: requests.len(),
-        held: requests.iter().filter(held).count(),
-        oldest: requests.iter().map(|request| request.created.clone()).min(),
+        waiting: queue.requests.len(),
+        held: queue.requests.iter().filter(|request| queue.held(request)).count(),
+        oldest: queue.requests.iter().map(|request| request.created.clone()).min(),
         busy: bench::is_busy(rig)?,
         set_aside: store.list(&filter)?.len(),
     })
+}
+
+/// What [`super::refinery::process`] would do, read from the store alone: the batches in their order, and what waits.
+///
+/// # Errors
+/// When the store or the configuration cannot be read.
+pub fn plan(rig: &Rig, only: Option<&str>, me: &Address) -> Result<(Vec<Request>, Vec<Request>)> {
+    let queue = look(rig.store(me)?.as_ref())?;
+    let asked = |request: &&Request| only.is_none_or(|id| request.id == id);
+    let (held, free): (Vec<&Request>, Vec<&Request>) =
+        queue.requests.iter().filter(asked).partition(|request| queue.held(request));
+    let (current, _) = superseded(free.into_iter().cloned().collect());
+    Ok((current, held.into_iter().cloned().collect()))
+}
+
+/// The request that a person means: its id, `polecat-BEAD`, its bead, the polecat's name or address.
+///
+/// # Errors
+/// When none waits, or several do.
+pub fn waiting(rig: &Rig, what: &str, me: &Address) -> Result<Request> {
+    let queue = look(rig.store(me)?.as_ref())?;
+    let (current, _) = superseded(queue.requests);
+    let bead = what.strip_prefix("polecat-").unwrap_or(what);
+    let address = Address::parse(what).map(|address| address.to_string()).unwrap_or_default();
+    let meant = |request: &&Request| {
+        request.id == what || request.bead == bead || request.polecat() == what || request.worker == address
+    };
+    let found: Vec<&Request> = current.iter().filter(meant).collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(Failure::new(format!("nothing in the queue of {} goes by {what}", rig.name))
+            .hint(format!("see it with: gt mq list {}", rig.name))
+            .into()),
+        several => {
+            let ids: Vec<&str> = several.iter().map(|request| request.id.as_str()).collect();
+            Err(Failure::usage(format!("{what} has several requests in the queue"))
+                .hint(format!("say which: {}", ids.join(", ")))
+                .into())
+        }
+    }
 }
 
 /// A request of any rig, open or not.
@@ -196,7 +256,7 @@ pub struct Overlap {
 /// # Errors
 /// When the store or git cannot be read.
 pub fn overlap(rig: &Rig, target: &str, me: &Address) -> Result<(Vec<Overlap>, Vec<String>)> {
-    let (requests, _) = look(rig.store(me)?.as_ref())?;
+    let requests = look(rig.store(me)?.as_ref())?.requests;
     let git = Git::at(rig.clone_dir());
     let (mut touched, mut unknown) = (Vec::new(), Vec::new());
     for request in &requests {

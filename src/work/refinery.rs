@@ -3,23 +3,24 @@
 //! One round: look at the queue, fetch, fold a batch onto the target, test it, push it, close what landed, set aside what
 //! must not. Rounds follow until nothing is left that can be decided.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 
 use super::aside::{Reason, Setting};
-use super::bench::{Bench, Folded, Front, Kind, Seen, Tested};
+use super::awake::awake;
+use super::bench::{Bench, Folded, Front, Kind, Seen};
 use super::landing::{self, Lands, Pushed};
+use super::queue::{Queue, look};
 use super::request::Request;
-use super::{aside, queue, step};
+use super::testing::Tested;
+use super::{aside, step};
 use crate::address::Address;
-use crate::beads::{Bead, Change, Store, words};
+use crate::beads::{Change, Store};
 use crate::config::Sources;
 use crate::failure::Failure;
 use crate::plan::queue::{Ask, Halving, Verdict, superseded};
-use crate::programs::git::merging::Deletion;
+use crate::programs::git::pushing::Deletion;
 use crate::report::queue::{Processed, Waits};
-use crate::town::{Rig, Town, files};
+use crate::town::{Rig, Town};
 
 /// How often in a row the push may lose against others before gt gives up.
 const RACES: usize = 10;
@@ -50,27 +51,6 @@ pub fn process(job: &Job<'_>) -> (Processed, Option<anyhow::Error>) {
     });
     report.stopped = result.as_ref().err().map(|error| format!("{error:#}"));
     (report, result.err())
-}
-
-/// What one look at the store found.
-struct Queue {
-    requests: Vec<Request>,
-    beads: BTreeMap<String, Bead>,
-}
-
-impl Queue {
-    fn bead(&self, request: &Request) -> Option<&Bead> {
-        self.beads.get(&request.bead)
-    }
-
-    fn held(&self, request: &Request) -> bool {
-        self.bead(request).is_some_and(|bead| bead.has_label(words::LABEL_HOLD))
-    }
-}
-
-fn look(store: &dyn Store) -> Result<Queue> {
-    let (requests, beads) = queue::look(store)?;
-    Ok(Queue { requests, beads })
 }
 
 /// A batch on its way.
@@ -451,59 +431,5 @@ fn red(tested: Option<Tested>) -> Reason {
             log: tested.log.to_string_lossy().into_owned(),
         },
         None => Reason::Red { how: "the tests failed".into(), output: String::new(), log: String::new() },
-    }
-}
-
-/// Notes in the refinery's `state.json` (source document 004) that it works, or no longer does.
-fn awake(rig: &Rig, awake: bool) -> Result<()> {
-    let path = rig.root.join("refinery/state.json");
-    let _lock = files::lock(&rig.root.join("refinery/state.json.lock"))?;
-    // A file that is missing is doctor's business; merging does not need it.
-    if !path.exists() {
-        return Ok(());
-    }
-    let mut state: serde_json::Map<String, serde_json::Value> = files::read_json(&path)?;
-    state.insert("awake".into(), awake.into());
-    state.insert(if awake { "last_wake" } else { "last_sleep" }.into(), crate::time::now().into());
-    files::write_json(&path, &state)
-}
-
-/// What [`process`] would do, read from the store alone: the batches in their order, and what waits.
-///
-/// # Errors
-/// When the store or the configuration cannot be read.
-pub fn plan(rig: &Rig, only: Option<&str>, me: &Address) -> Result<(Vec<Request>, Vec<Request>)> {
-    let queue = look(rig.store(me)?.as_ref())?;
-    let asked = |request: &&Request| only.is_none_or(|id| request.id == id);
-    let (held, free): (Vec<&Request>, Vec<&Request>) =
-        queue.requests.iter().filter(asked).partition(|request| queue.held(request));
-    let (current, _) = superseded(free.into_iter().cloned().collect());
-    Ok((current, held.into_iter().cloned().collect()))
-}
-
-/// The request that a person means: its id, `polecat-BEAD`, its bead, the polecat's name or address.
-///
-/// # Errors
-/// When none waits, or several do.
-pub fn find(rig: &Rig, what: &str, me: &Address) -> Result<Request> {
-    let queue = look(rig.store(me)?.as_ref())?;
-    let (current, _) = superseded(queue.requests);
-    let bead = what.strip_prefix("polecat-").unwrap_or(what);
-    let address = Address::parse(what).map(|address| address.to_string()).unwrap_or_default();
-    let meant = |request: &&Request| {
-        request.id == what || request.bead == bead || request.polecat() == what || request.worker == address
-    };
-    let found: Vec<&Request> = current.iter().filter(meant).collect();
-    match found.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] => Err(Failure::new(format!("nothing in the queue of {} goes by {what}", rig.name))
-            .hint(format!("see it with: gt mq list {}", rig.name))
-            .into()),
-        several => {
-            let ids: Vec<&str> = several.iter().map(|request| request.id.as_str()).collect();
-            Err(Failure::usage(format!("{what} has several requests in the queue"))
-                .hint(format!("say which: {}", ids.join(", ")))
-                .into())
-        }
     }
 }

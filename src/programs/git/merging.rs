@@ -1,10 +1,9 @@
-//! Merging without a person: branches folded onto a target, test worktrees, and the one push that lands.
+//! Merging without a person: branches folded onto a target, and worktrees for the tests.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::answers::server_words;
 use super::worktree::fetch_words;
 use super::{Git, last_words};
 use crate::programs::{Output, Process};
@@ -24,28 +23,6 @@ pub enum Fold {
     Conflict(Vec<String>),
     /// The two cannot be merged at all, for instance because they share no history; git's words.
     Impossible(String),
-}
-
-/// What came of the push that lands a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Landing {
-    /// The target stands at the new commit and the branches are gone.
-    Done,
-    /// The target or a branch moved meanwhile: fetch and begin again.
-    Moved,
-    /// The server looked at it and said no; its words. Nothing was changed.
-    Refused(String),
-    /// The server would take the target, but not these deletions of branches. Nothing was changed.
-    KeepsBranches(Vec<String>),
-}
-
-/// A branch of origin that goes with the push, if it still stands at the commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deletion {
-    /// Its name, without `refs/heads/`.
-    pub branch: String,
-    /// Where it was seen.
-    pub commit: String,
 }
 
 /// Who signs the commits that gt makes: name for author and committer, and a mail address for those who have none.
@@ -276,47 +253,6 @@ impl Git {
         }
         crate::fail!("cannot {what} in {}: {}", self.dir.display(), last_words(&output))
     }
-
-    /// Moves the target to `commit` and deletes the branches, together or not at all, and never by force: both only
-    /// if they stand where they were seen.
-    ///
-    /// # Errors
-    /// When the remote could not be reached: whether it took the push is not known then.
-    pub fn push_landing(&self, target: &str, commit: &str, deletions: &[Deletion]) -> Result<Landing> {
-        let output = self.try_run(landing_words(target, commit, deletions, true))?;
-        if !output.ok() && output.error_text().contains("does not support --atomic") {
-            return self.push_in_turn(target, commit, deletions);
-        }
-        match read_landing(&output, target) {
-            Some(landing) => Ok(landing),
-            None => Err(unreachable(&output, target)),
-        }
-    }
-
-    /// For servers without atomic pushes: first the target, then what it makes superfluous.
-    fn push_in_turn(&self, target: &str, commit: &str, deletions: &[Deletion]) -> Result<Landing> {
-        let output = self.try_run(landing_words(target, commit, &[], false))?;
-        match read_landing(&output, target) {
-            Some(Landing::Done) => self.delete_branches(deletions).map(|_| Landing::Done),
-            Some(landing) => Ok(landing),
-            None => Err(unreachable(&output, target)),
-        }
-    }
-
-    /// Deletes branches of origin that still stand where they were seen. `false`: one of them was not deleted.
-    ///
-    /// # Errors
-    /// When git cannot be started.
-    pub fn delete_branches(&self, deletions: &[Deletion]) -> Result<bool> {
-        if deletions.is_empty() {
-            return Ok(true);
-        }
-        let mut words = push_words(false);
-        words.extend(deletions.iter().map(lease));
-        words.push("origin".into());
-        words.extend(deletions.iter().map(|deletion| format!(":refs/heads/{}", deletion.branch)));
-        Ok(self.try_run(words)?.ok())
-    }
 }
 
 /// Who wrote a commit, and when.
@@ -335,30 +271,6 @@ fn without(
     key: &str,
 ) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
     env.into_iter().filter(|(own, _)| own != key).collect()
-}
-
-fn push_words(atomic: bool) -> Vec<String> {
-    let mut words = vec!["push", "--porcelain", "--no-recurse-submodules", "--no-follow-tags"];
-    words.extend(atomic.then_some("--atomic"));
-    words.into_iter().map(String::from).collect()
-}
-
-fn lease(deletion: &Deletion) -> String {
-    format!("--force-with-lease=refs/heads/{}:{}", deletion.branch, deletion.commit)
-}
-
-fn landing_words(target: &str, commit: &str, deletions: &[Deletion], atomic: bool) -> Vec<String> {
-    let mut words = push_words(atomic);
-    words.extend(deletions.iter().map(lease));
-    words.extend(["origin".to_string(), format!("{commit}:refs/heads/{target}")]);
-    words.extend(deletions.iter().map(|deletion| format!(":refs/heads/{}", deletion.branch)));
-    words
-}
-
-fn unreachable(output: &Output, target: &str) -> anyhow::Error {
-    crate::failure::Failure::new(format!("cannot push to {target}: {}", last_words(output)))
-        .hint("nothing is lost: run the same command again when the remote can be reached")
-        .into()
 }
 
 /// Reads `merge-tree --write-tree -z`: an object id, then the files in conflict. `None`: git itself failed.
@@ -389,49 +301,6 @@ fn parse_version(text: &str) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// Reads `git push --porcelain` of a target and deletions; `None` when the remote gave no answer about any ref.
-fn read_landing(output: &Output, target: &str) -> Option<Landing> {
-    if output.ok() {
-        return Some(Landing::Done);
-    }
-    let listed = output.text();
-    let mut kept = Vec::new();
-    let mut any = false;
-    let mut refused = None;
-    for line in listed.lines() {
-        let mut fields = line.split('\t');
-        let (Some("!"), Some(pair), Some(summary)) = (fields.next(), fields.next(), fields.next()) else {
-            continue;
-        };
-        any = true;
-        let name = pair.rsplit_once(':').map_or(pair, |(_, name)| name).trim_start_matches("refs/heads/");
-        let reason = summary.split_once('(').map_or(summary, |(_, reason)| reason.trim_end_matches(')'));
-        if reason.starts_with("atomic push fail") {
-            // Not this one's fault; another line says whose.
-            continue;
-        }
-        let moved =
-            ["fetch first", "non-fast-forward", "stale info", "needs force", "atomic transaction failed"];
-        let lost = ["failed to update ref", "cannot lock ref", "failed to lock", "incorrect old value"];
-        if moved.contains(&reason) || lost.iter().any(|words| reason.contains(words)) {
-            return Some(Landing::Moved);
-        }
-        if name == target {
-            refused = Some(reason.to_string());
-        } else {
-            kept.push(name.to_string());
-        }
-    }
-    let said = server_words(&output.error_text());
-    match refused {
-        Some(reason) if said.is_empty() => Some(Landing::Refused(reason)),
-        Some(reason) => Some(Landing::Refused(format!("{reason}: {said}"))),
-        None if !kept.is_empty() => Some(Landing::KeepsBranches(kept)),
-        None if any => Some(Landing::Refused(if said.is_empty() { last_words(output) } else { said })),
-        None => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -444,47 +313,6 @@ mod tests {
             stdout: listed.into(),
             stderr: said.into(),
         }
-    }
-
-    #[test]
-    fn each_way_a_landing_can_go() {
-        let to = "To /x/o.git\n";
-        let read =
-            |listed: &str, said: &str| read_landing(&output(1, &format!("{to}{listed}Done"), said), "main");
-        assert_eq!(read_landing(&output(0, to, ""), "main"), Some(Landing::Done));
-        for (listed, said, wanted) in [
-            (
-                "!\tabc:refs/heads/main\t[rejected] (fetch first)\n!\t(delete):refs/heads/polecat/A\t[rejected] (atomic push failed)\n",
-                "",
-                Landing::Moved,
-            ),
-            (
-                "!\tabc:refs/heads/main\t[rejected] (atomic push failed)\n!\t(delete):refs/heads/polecat/A\t[rejected] (stale info)\n",
-                "",
-                Landing::Moved,
-            ),
-            (
-                "!\tabc:refs/heads/main\t[remote rejected] (atomic transaction failed)\n!\t:refs/heads/polecat/A\t[remote rejected] (atomic transaction failed)\n",
-                "remote: error: cannot lock ref 'refs/heads/main': is at a but expected b",
-                Landing::Moved,
-            ),
-            (
-                "!\tabc:refs/heads/main\t[remote rejected] (pre-receive hook declined)\n!\t:refs/heads/polecat/A\t[remote rejected] (pre-receive hook declined)\n",
-                "remote: two reviews first   \nerror: failed to push",
-                Landing::Refused("pre-receive hook declined: two reviews first".into()),
-            ),
-            (
-                "!\tabc:refs/heads/main\t[remote rejected] (atomic push failure)\n!\t:refs/heads/polecat/A\t[remote rejected] (deletion prohibited)\n",
-                "remote: error: denying ref deletion for refs/heads/polecat/A",
-                Landing::KeepsBranches(vec!["polecat/A".into()]),
-            ),
-        ] {
-            assert_eq!(read(listed, said), Some(wanted), "{listed}");
-        }
-        assert_eq!(
-            read_landing(&output(128, "", "fatal: Could not read from remote repository."), "main"),
-            None
-        );
     }
 
     #[test]
