@@ -5,14 +5,15 @@
 //! | read | 1 call | 1 call |
 //! | write of one change | 1 look, 1 call | 1 look, 1 call |
 //! | write of several | 1 look; what one `import` or one `batch` takes is one transaction | 1 look, 1 call a change; the same change of several beads is one |
-//! | labels taken away in a write of several | 1 call more | – |
+//! | labels taken away in a write of several | 1 call more, the first | – |
 //! | new beads | – | 1 call more, which reads them back: 0.47 lost some |
 //! | metadata | the field `metadata` | a fenced block at the end of the description |
 //! | export | 1 call | 2: `export` leaves comments out, `show` has them |
 //!
 //! A new bead without guards, parent or dependencies needs no look. Writers that go through gt take turns by a lock
 //! beside the store. A write that is killed between its calls leaves a prefix of its changes in their given order
-//! (with 1.0: what `import` took, then what `batch` took), so callers order them to be made again.
+//! (with 1.0: labels taken away, what `import` took, what `batch` took), so callers order them to be made again: what
+//! says that it is over comes last.
 
 mod apart;
 mod read;
@@ -222,6 +223,10 @@ impl Store for Bd {
 
     fn kind(&self) -> String {
         format!("bd {}", self.program.version)
+    }
+
+    fn is_dear(&self) -> bool {
+        true
     }
 }
 

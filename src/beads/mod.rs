@@ -35,6 +35,14 @@ pub struct Filter {
     pub limit: Option<usize>,
 }
 
+impl Filter {
+    /// Everything on its way: requests and messages too, closed beads left out.
+    pub fn alive() -> Filter {
+        let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS, "blocked", "deferred"];
+        Filter { all: true, statuses: statuses.map(String::from).into(), ..Filter::default() }
+    }
+}
+
 /// What must hold, at the moment of writing, for the changes to be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guard {
@@ -122,6 +130,11 @@ pub trait Store {
 
     /// `embedded` or `bd`, with the version where there is one.
     fn kind(&self) -> String;
+
+    /// Whether a question costs a process, so that one wide question is cheaper than two narrow ones.
+    fn is_dear(&self) -> bool {
+        false
+    }
 }
 
 /// Where a store is and how it is to be opened.

@@ -242,7 +242,7 @@ fn the_way_of_a_bead() {
         ];
         done(store.write(&[], &changes).unwrap());
         shop.made_calls(
-            &["list", "import", "update"],
+            &["list", "update", "import"],
             &["list", "update", "close", "comments", "create", "list"],
         );
         let bead = get(&store, &id);
@@ -263,7 +263,7 @@ fn the_way_of_a_bead() {
             Change::Close(again[0].clone(), "merged".into()),
         ];
         done(store.write(&[], &changes).unwrap());
-        shop.made_calls(&["list", "batch", "update"], &["list", "update", "close", "close"]);
+        shop.made_calls(&["list", "update", "batch"], &["list", "update", "close", "close"]);
         let bead = get(&store, &id);
         assert_eq!((bead.status.as_str(), bead.close_reason.as_str()), ("closed", "merged \"c0ffee\" \\"));
         assert_eq!(bead.labels, ["area:x"]);

@@ -103,6 +103,14 @@ pub fn line(bead: &Bead, has_metadata: bool) -> String {
     jsonl::render(std::slice::from_ref(&bead))
 }
 
+/// The line of a bead that is to be taken in whenever the one that bd has was changed.
+pub fn timeless_line(bead: &Bead) -> String {
+    let line = line(bead, true);
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(&line) else { return line };
+    fields.remove("updated_at");
+    format!("{}\n", Value::Object(fields))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,9 @@ use crate::programs::bd::Version;
 /// Changes sorted by the transaction that takes them: `import`, `batch`, then what neither can.
 ///
 /// `import` does not tell other beads that one was closed or opened again, so that is `batch`'s, but for beads that
-/// nothing waits for; nor does it take labels or metadata away.
+/// nothing waits for; nor does it take labels or metadata away. Labels go before all else: a bead that has lost
+/// "submitted" while its request is open is in the queue still; one that keeps it when the request is closed never
+/// comes out.
 pub struct Together<'a> {
     version: Version,
     now: String,
@@ -25,7 +27,8 @@ pub struct Together<'a> {
     rows: Found,
     lines: Vec<String>,
     rest: Vec<(usize, Change)>,
-    stripped: BTreeMap<Vec<String>, Vec<String>>,
+    stripped: BTreeMap<String, Vec<String>>,
+    imports: bool,
     in_lines: BTreeSet<String>,
     tangled: bool,
 }
@@ -51,6 +54,7 @@ impl<'a> Together<'a> {
             lines: Vec::new(),
             rest: Vec::new(),
             stripped: BTreeMap::new(),
+            imports: changes.iter().any(|change| is_imported(found, change)),
             in_lines: BTreeSet::new(),
             tangled: false,
         };
@@ -96,21 +100,22 @@ impl<'a> Together<'a> {
 
     fn take_update(&mut self, id: &str, patch: &Patch) -> Result<bool> {
         let Some(bead) = self.found.get(id) else { return Ok(false) };
-        let reopened =
-            patch.status.as_deref().is_some_and(|status| bead.is_closed() || status == words::CLOSED);
-        let loses_metadata = patch.metadata.values().any(Value::is_null);
-        if (reopened && !stands_alone(bead)) || loses_metadata {
+        if is_single(bead, patch) {
             return Ok(false);
         }
         let gone: Vec<String> =
             patch.remove_labels.iter().filter(|label| bead.has_label(label)).cloned().collect();
+        if let Some(row) = self.rows.get_mut(id) {
+            row.labels.retain(|label| !gone.contains(label));
+        }
         if !gone.is_empty() {
-            self.stripped.entry(gone).or_default().push(id.into());
+            self.stripped.entry(id.into()).or_default().extend(gone);
         }
         if *patch == (Patch { remove_labels: patch.remove_labels.clone(), ..Patch::default() }) {
             return Ok(true);
         }
         if let Some(line) = batch_update(id, patch)
+            && !self.imports
             && !self.rows.contains_key(id)
         {
             self.line(id, line);
@@ -127,7 +132,7 @@ impl<'a> Together<'a> {
     fn take_close(&mut self, id: &str, reason: &str) -> bool {
         let Some(bead) = self.found.get(id) else { return false };
         let now = self.now.clone();
-        if stands_alone(bead) && self.rows.contains_key(id) {
+        if stands_alone(bead) && (self.imports || self.rows.contains_key(id)) {
             if let Some(row) = self.row(id) {
                 close(row, reason, &now);
             }
@@ -157,6 +162,8 @@ impl<'a> Together<'a> {
             if time(&bead.updated_at) < time(&self.now) {
                 bead.updated_at.clone_from(&self.now);
             }
+            let gone = self.stripped.get(id).map(Vec::as_slice).unwrap_or_default();
+            bead.labels.retain(|label| !gone.contains(label));
             self.rows.insert(id.into(), bead);
         }
         self.rows.get_mut(id)
@@ -215,11 +222,18 @@ impl<'a> Together<'a> {
         if self.tangled || (imported.peek().is_some() && imported.all(letter)) {
             return None;
         }
-        let mut calls = Vec::new();
+        let mut calls = self.strips();
         let makes: Vec<usize> = self.created.iter().map(|(index, _)| *index).collect();
         let beads: Vec<&Bead> = self.created.iter().map(|(_, bead)| bead).chain(self.rows.values()).collect();
         if !beads.is_empty() {
-            let text: String = beads.iter().map(|bead| shape::line(bead, true)).collect();
+            let text: String = beads
+                .iter()
+                .map(|bead| match self.stripped.contains_key(&bead.id) {
+                    // Losing a label has changed it just now; a line without a time is older than nothing.
+                    true => shape::timeless_line(bead),
+                    false => shape::line(bead, true),
+                })
+                .collect();
             let words = ["import", "--json", "-"].map(String::from).to_vec();
             calls.push(Call { words, stdin: Some(text), makes });
         }
@@ -233,15 +247,45 @@ impl<'a> Together<'a> {
         for (index, change) in &self.rest {
             calls.extend(apart::single(self.version, &mut state, *index, change));
         }
-        for (labels, ids) in self.stripped {
+        Some(calls)
+    }
+
+    /// A call for each set of labels that go.
+    fn strips(&self) -> Vec<Call> {
+        let mut by_labels: BTreeMap<&[String], Vec<&String>> = BTreeMap::new();
+        for (id, labels) in &self.stripped {
+            by_labels.entry(labels).or_default().push(id);
+        }
+        let call = |(labels, ids): (&[String], Vec<&String>)| {
             let mut words: Vec<String> = vec!["update".into(), "--json".into()];
             words.extend(labels.iter().map(|label| format!("--remove-label={}", comma_safe(label))));
             words.push("--".into());
-            words.extend(ids);
-            calls.push(Call { words, ..Call::default() });
-        }
-        Some(calls)
+            words.extend(ids.into_iter().cloned());
+            Call { words, ..Call::default() }
+        };
+        by_labels.into_iter().map(call).collect()
     }
+}
+
+/// Whether a change is one that `import` takes whatever comes with it.
+fn is_imported(found: &Found, change: &Change) -> bool {
+    match change {
+        Change::Create(new) => new.parent.is_none() || new.id.is_some(),
+        Change::Comment(..) => true,
+        Change::Update(id, patch) => {
+            let rest = Patch { remove_labels: Vec::new(), ..(**patch).clone() };
+            found.get(id).is_some_and(|bead| !is_single(bead, patch))
+                && rest != Patch::default()
+                && batch_update(id, patch).is_none()
+        }
+        Change::Close(..) | Change::Depend(..) => false,
+    }
+}
+
+/// Whether a patch needs a call of its own.
+fn is_single(bead: &Bead, patch: &Patch) -> bool {
+    let reopened = patch.status.as_deref().is_some_and(|status| bead.is_closed() || status == words::CLOSED);
+    (reopened && !stands_alone(bead)) || patch.metadata.values().any(Value::is_null)
 }
 
 fn about(change: &Change) -> Option<&String> {
@@ -340,7 +384,7 @@ mod tests {
     fn what_would_change_places_or_make_no_commit_is_left_to_single_calls() {
         let status = Patch { status: Some(words::HOOKED.into()), ..Patch::default() };
         let notes = Patch { notes: Some("x".into()), ..Patch::default() };
-        assert!(calls(&[update(status.clone()), update(notes.clone())]).is_none());
+        assert_eq!(calls(&[update(status.clone()), update(notes.clone())]).unwrap(), ["import"]);
         assert_eq!(calls(&[update(notes), update(status)]).unwrap(), ["import"]);
         assert!(calls(&[new(words::MESSAGE), new(words::MESSAGE)]).is_none());
         assert_eq!(calls(&[new(words::MESSAGE), new("task")]).unwrap(), ["import"]);
