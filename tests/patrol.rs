@@ -145,3 +145,23 @@ fn gc_drops_what_is_merged_and_keeps_what_a_bead_asks_for() {
     assert_eq!(gone.stdout.lines().count(), 1, "{gone:?}");
     assert!(kept(&world).contains("Uncommitted changes") && !kept(&world).contains("Merged"));
 }
+
+#[test]
+fn a_name_that_passed_on_stands_for_its_present_bead() {
+    let (world, first, name) = slung("echo one > one.txt");
+    wait_for("the end of the first polecat", || {
+        let queue = world.in_town(["mq", "list", "wyvern"]).stdout;
+        let there = world.path(format!("town/wyvern/polecats/.names/{name}")).exists()
+            || world.path(format!("town/wyvern/polecats/{name}")).exists();
+        (queue.contains(&first) && !there).then_some(())
+    });
+    let second = world.bead("Second", "sleep 600");
+    world.in_town(["sling", &second, "wyvern"]).ok();
+    assert_eq!(world.polecat_of(&second), name);
+    let status = world.in_town(["polecats", "wyvern"]).ok().stdout;
+    assert!(status.contains(&second) && !status.contains(&first), "{status}");
+    let ended = world.in_town(["polecat", "nuke", &format!("wyvern/{name}")]).ok();
+    assert!(ended.stdout.contains(&second) && !ended.stdout.contains(&first), "{ended:?}");
+    assert_eq!(world.show(&second)["status"], "open");
+    assert_eq!(world.show(&first)["status"], "in_progress");
+}

@@ -133,8 +133,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Option<Stri
 /// The bead a polecat holds becomes open and nobody's, unless its work is in the queue.
 fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -> Result<()> {
     let Some(bead) = scene.bead_of(name) else { return Ok(()) };
-    if bead.has_label(words::LABEL_SUBMITTED) || scene.requests.iter().any(|request| request.bead == bead.id)
-    {
+    if scene.is_submitted(bead) {
         return Ok(());
     }
     let mut patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };

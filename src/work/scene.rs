@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 
+use super::around::Around;
 use super::names;
 use super::request::{Request, open_requests};
 use crate::address::{Address, Role};
@@ -79,10 +80,24 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// The bead that a polecat holds.
+    /// The bead that a polecat holds; one that waits in the queue only when it works on no other: the name may have
+    /// passed on since it was handed over.
     pub fn bead_of(&self, name: &str) -> Option<&Bead> {
         let address = self.address(name).to_string();
-        self.held.iter().find(|bead| bead.assignee.as_deref() == Some(&address))
+        let own = || self.held.iter().filter(|bead| bead.assignee.as_deref() == Some(&address));
+        own().find(|bead| !self.is_submitted(bead)).or_else(|| own().next())
+    }
+
+    /// What was read, for a bead that somebody holds; what such a bead waits for does not matter any more.
+    pub(super) fn around(&self, id: &str) -> Option<Around> {
+        let bead = self.held.iter().find(|bead| bead.id == id)?;
+        let beads = [(bead.id.clone(), bead.clone())].into();
+        Some(Around { beads, requests: self.requests.clone() })
+    }
+
+    /// Whether the work on a bead waits to be merged.
+    pub(super) fn is_submitted(&self, bead: &Bead) -> bool {
+        bead.has_label(words::LABEL_SUBMITTED) || self.requests.iter().any(|request| request.bead == bead.id)
     }
 
     /// Beads that somebody has.
@@ -159,7 +174,7 @@ impl<'a> Scene<'a> {
 fn held_and_requested(store: &dyn Store) -> Result<(Vec<Bead>, Vec<Request>)> {
     let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
     let held = Filter { statuses, ..Filter::default() };
-    if !store.kind().starts_with("bd") {
+    if !store.is_dear() {
         let requests = store.list(&open_requests())?;
         return Ok((store.list(&held)?, requests.iter().filter_map(Request::from_bead).collect()));
     }
