@@ -38,12 +38,13 @@ fn run(ctx: &Ctx, args: &Hold, hold: bool) -> Result<Exit> {
         }
     }
     // All of them are looked at before the first is changed.
+    let mut plans = Vec::new();
     for (rig, ids) in by_rig.values() {
-        unsling::hold(rig.store(&me)?.as_ref(), ids, hold, true)?;
+        plans.push(unsling::plan_hold(rig.store(&me)?, ids, hold)?);
     }
     let mut changed = Vec::new();
-    for (rig, ids) in by_rig.values() {
-        changed.extend(unsling::hold(rig.store(&me)?.as_ref(), ids, hold, args.dry.dry_run)?);
+    for plan in plans {
+        changed.extend(if args.dry.dry_run { plan.beads } else { plan.carry_out()? });
     }
     if ctx.global.json {
         print_json(if hold { "held" } else { "unheld" }, &changed)?;

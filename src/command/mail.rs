@@ -10,7 +10,7 @@ use crate::beads::{Bead, Change, Filter, Patch, Written, words};
 use crate::cli::talk::{Mail, MailCommand};
 use crate::failure::{Exit, Failure};
 use crate::report;
-use crate::town::Town;
+use crate::town::{Rig, Town};
 use crate::work::{mail, own, who};
 
 /// Reads and sends mail.
@@ -52,11 +52,14 @@ fn inbox(ctx: &Ctx, town: &Town, address: Option<&str>, unread: bool) -> Result<
 
 fn read(ctx: &Ctx, town: &Town, id: &str) -> Result<Exit> {
     let me = own::who(town, &ctx.dir, &ctx.me()?);
-    let mut stores = vec![town.store(&me)?];
-    for rig in town.rigs()? {
-        stores.push(rig.store(&me)?);
-    }
-    for store in stores {
+    let (own, others): (Vec<Rig>, Vec<Rig>) =
+        town.rigs()?.into_iter().partition(|rig| id.starts_with(&format!("{}-", rig.config.beads.prefix)));
+    // The store whose prefix it has is asked first; then the town's.
+    for rig in own.iter().map(Some).chain([None]).chain(others.iter().map(Some)) {
+        let store = match rig {
+            Some(rig) => rig.store(&me)?,
+            None => town.store(&me)?,
+        };
         let found = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
         let Some(bead) = found.filter(|bead| bead.issue_type == words::MESSAGE) else { continue };
         let message = report::mail::Message::of(&bead);

@@ -9,6 +9,7 @@ use crate::config;
 use crate::failure::Exit;
 use crate::plan::patrol::Move;
 use crate::town::{Rig, Town};
+use crate::work::names;
 use crate::work::patrol::{self, Finding};
 use crate::work::scene::Scene;
 
@@ -43,7 +44,10 @@ pub fn session_ended(ctx: &Ctx, args: &SessionEnded) -> Result<Exit> {
     let town = ctx.town()?;
     if let Address::Polecat(rig, name) = Address::parse(&args.address)? {
         let rig = town.rig(&rig)?;
-        look_after(ctx, &town, &rig, Some((&name, &args.instance)), false)?;
+        // Ended and forgotten before, or another's by now: nothing to look at.
+        if names::holder(&rig, &name).as_ref() == Some(&args.instance) {
+            look_after(ctx, &town, &rig, Some((&name, &args.instance)), false)?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use super::{Ctx, status};
 use crate::cli::town::Polecats;
 use crate::failure::Exit;
 use crate::report::rig::{RigReport, polecats};
-use crate::time;
+use crate::{time, work};
 
 /// Runs it.
 ///
@@ -45,12 +45,9 @@ pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
 /// An unknown rig, or broken configuration.
 pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Option<String>)> {
     let town = ctx.town()?;
-    let name = ctx.rig(&town, rig)?.name;
-    let mut report = status::survey(ctx, &town, Some(&name))?;
-    match report.rigs.pop() {
-        Some(rig) => Ok((rig, report.sessions_unseen)),
-        None => crate::fail!("no rig named '{name}'"; "see them with: gt rigs"),
-    }
+    let rig = ctx.rig(&town, rig)?;
+    let (sources, _, looking) = status::begin_look(ctx, &town)?;
+    work::survey::rig(&town, &sources, &ctx.me()?.address, looking, rig)
 }
 
 /// What keeps the list from being the whole truth.

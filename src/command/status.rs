@@ -7,9 +7,9 @@ use anyhow::Result;
 
 use super::Ctx;
 use crate::cli::town::Status;
-use crate::config::{self, schema::Multiplexer};
+use crate::config::{self, Sources, schema::Multiplexer};
 use crate::failure::Exit;
-use crate::mux;
+use crate::mux::{self, Looking};
 use crate::report::town::TownReport;
 use crate::time;
 use crate::town::Town;
@@ -37,16 +37,22 @@ pub fn run(ctx: &Ctx, args: Status) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Starts the look at tmux first, and reads settings, presets and stores while it is under way.
+fn survey(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
+    let (sources, kind, looking) = begin_look(ctx, town)?;
+    work::survey::town(town, &sources, &ctx.me()?.address, kind, looking, rig)
+}
+
+/// Starts the look at tmux first: settings, presets and stores are read while it is under way. Gives where settings
+/// come from, the multiplexer's name and the look.
 ///
 /// # Errors
 /// Broken configuration, or tmux that cannot be started.
-pub fn survey(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
+pub fn begin_look(ctx: &Ctx, town: &Town) -> Result<(Sources, &'static str, Looking)> {
     let sources = ctx.sources(town, None);
     let socket = config::tmux_socket(&sources)?;
     let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
     let looking = mux.begin_look()?;
-    work::survey::town(town, &sources, &ctx.me()?.address, mux.kind(), looking, rig)
+    Ok((sources, mux.kind(), looking))
 }
 
 /// Shows it again whenever it changes, until Ctrl-C or `q`.

@@ -29,7 +29,7 @@ impl Around {
     /// When the store cannot be read.
     pub fn read(store: &dyn Store, ids: &[String]) -> Result<Around> {
         let mut around = Around::default();
-        if store.kind().starts_with("bd") {
+        if store.is_dear() {
             around.take(store.list(&Filter { all: true, ..Filter::default() })?);
             return Ok(around);
         }

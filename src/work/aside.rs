@@ -129,7 +129,7 @@ impl Setting<'_> {
             statuses: vec![words::OPEN.into(), words::IN_PROGRESS.into(), words::HOOKED.into()],
             ..Guard::default()
         };
-        let mut changes = vec![Change::Close(request.id.clone(), reason.line())];
+        let mut changes = Vec::new();
         // What has landed otherwise stays landed.
         if let Some(bead) = bead.filter(|bead| !bead.close_reason.starts_with("merged")) {
             changes.extend(bead_changes(bead, request, recovery.as_deref(), &body));
@@ -137,6 +137,8 @@ impl Setting<'_> {
         if let Ok(author) = Address::parse(&request.worker) {
             changes.push(Change::Create(Box::new(mail::message(&from, &author, &subject, &body))));
         }
+        // Last: where a store cannot write all at once, an open request is what brings the rest about again.
+        changes.push(Change::Close(request.id.clone(), reason.line()));
         if let Written::Refused(..) = self.store.write(&[guard], &changes)? {
             return Ok(None);
         }

@@ -59,7 +59,7 @@ struct Look {
     status: Status,
     branch: String,
     commits: usize,
-    requests: Vec<(Request, bool)>,
+    requests: Requests,
 }
 
 /// Looks only: what [`done`] would hand over.
@@ -88,7 +88,10 @@ pub fn done(work: &Work<'_>, no_changes: Option<&str>) -> Result<Done> {
         mark(work)?;
         return Ok(answer(work, &look, "closed"));
     }
-    let open = look.requests.iter().find(|(request, open)| *open && request.bead == look.bead.id);
+    let of_bead = || look.requests.iter().filter(|(request, open)| *open && request.bead == look.bead.id);
+    // Two are open when an earlier run ended between making the new one and closing the old.
+    let same = of_bead().find(|(request, _)| request.commit == look.status.commit);
+    let open = same.or_else(|| of_bead().next());
     let mut answer = answer(work, &look, "submitted");
     if let Some((request, _)) = open.filter(|(request, _)| request.commit == look.status.commit) {
         answer.request = request.id.clone();
@@ -132,11 +135,10 @@ fn look(work: &Work<'_>, no_changes: Option<&str>) -> Result<Look> {
         return Err(dirty(&status).into());
     }
     step("done.1");
-    let bead = match work.store.list(&Filter { ids: vec![bead_id.clone()], ..Filter::default() })?.pop() {
-        Some(bead) => bead,
-        None => crate::fail!("no bead {bead_id} in the store of {}", home.rig.name),
+    let (bead, requests) = bead_and_requests(work.store.as_ref(), &bead_id)?;
+    let Some(bead) = bead else {
+        crate::fail!("no bead {bead_id} in the store of {}", home.rig.name);
     };
-    let requests = requests(work.store.as_ref())?;
     let own = bead.assignee.as_deref() == Some(&home.address.to_string());
     if !own && !bead.is_closed() {
         let holder = bead.assignee.as_deref().unwrap_or("nobody");
@@ -210,12 +212,30 @@ fn dirty(status: &Status) -> Failure {
         .hint("commit them: git add -A && git commit; or drop them: git stash")
 }
 
-/// All requests of the store, with whether they are open.
-fn requests(store: &dyn Store) -> Result<Vec<(Request, bool)>> {
+/// Requests, with whether they are open.
+type Requests = Vec<(Request, bool)>;
+
+/// All requests of the store.
+fn requests(store: &dyn Store) -> Result<Requests> {
     let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS, words::CLOSED].map(Into::into).to_vec();
     let beads =
         store.list(&Filter { types: vec![words::MERGE_REQUEST.into()], statuses, ..Filter::default() })?;
-    Ok(beads.iter().filter_map(|bead| Some((Request::from_bead(bead)?, !bead.is_closed()))).collect())
+    Ok(among(&beads))
+}
+
+fn among(beads: &[Bead]) -> Requests {
+    beads.iter().filter_map(|bead| Some((Request::from_bead(bead)?, !bead.is_closed()))).collect()
+}
+
+/// A bead, and all requests: one call of the real bd.
+fn bead_and_requests(store: &dyn Store, id: &str) -> Result<(Option<Bead>, Requests)> {
+    if !store.is_dear() {
+        let mut found = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?;
+        return Ok((found.pop(), requests(store)?));
+    }
+    let all = store.list(&Filter { all: true, ..Filter::default() })?;
+    let requests = among(&all);
+    Ok((all.into_iter().find(|bead| bead.id == id), requests))
 }
 
 /// Step 3. Gives why the branch is kept here only, where this user may not push.
@@ -267,20 +287,23 @@ fn new_request(work: &Work<'_>, look: &Look) -> Request {
 fn submit(work: &Work<'_>, look: &Look, replaced: Option<&Request>, new: Option<Request>) -> Result<String> {
     let id = &look.bead.id;
     let address = work.home.address.to_string();
+    let was_submitted = replaced.is_some() || look.bead.has_label(words::LABEL_SUBMITTED);
     let mut guards = vec![Guard {
         id: id.clone(),
         statuses: vec![look.bead.status.clone()],
         assignee: Some(look.bead.assignee.clone()),
-        lacks_labels: if replaced.is_some() { Vec::new() } else { vec![words::LABEL_SUBMITTED.into()] },
+        lacks_labels: if was_submitted { Vec::new() } else { vec![words::LABEL_SUBMITTED.into()] },
         ..Guard::default()
     }];
     let mut changes = Vec::new();
     if let Some(old) = replaced {
         guards.push(Guard { id: old.id.clone(), statuses: vec![words::OPEN.into()], ..Guard::default() });
-        changes.push(Change::Close(old.id.clone(), format!("superseded by {}", look.status.commit)));
     }
     if let Some(new) = &new {
         changes.push(Change::Create(Box::new(new.to_bead())));
+    }
+    if let Some(old) = replaced {
+        changes.push(Change::Close(old.id.clone(), format!("superseded by {}", look.status.commit)));
     }
     let mut patch = Patch {
         status: Some(words::IN_PROGRESS.into()),

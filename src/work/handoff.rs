@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::beads::{Change, Filter, words};
+use crate::beads::{Bead, Change, Filter, words};
 use crate::mux::Mux;
 use crate::programs::git::Git;
 use crate::time;
@@ -42,13 +42,21 @@ pub struct Note {
 /// When the store cannot be read.
 pub fn kind(town: &Town, of: &Address) -> Result<Kind> {
     let Address::Polecat(rig, _) = of else { return Ok(Kind::Cycle) };
-    if !hook::hook(town, of)?.beads.is_empty() {
+    let worker = of.to_string();
+    let store = town.rig(rig)?.store(of)?;
+    let mut found = store.list(&if store.is_dear() { Filter::alive() } else { open_requests() })?;
+    if !store.is_dear() {
+        found.extend(store.list(&Filter { assignee: Some(worker.clone()), ..Filter::default() })?);
+    }
+    let handed_over = found.iter().filter_map(Request::from_bead).any(|request| request.worker == worker);
+    let own = |bead: &&Bead| {
+        bead.assignee.as_ref() == Some(&worker)
+            && ![words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str())
+    };
+    let held: Vec<&Bead> = found.iter().filter(own).collect();
+    if held.iter().any(|bead| hook::is_hooked(bead)) {
         return Ok(Kind::Cycle);
     }
-    let worker = of.to_string();
-    let open = town.rig(rig)?.store(of)?.list(&open_requests())?;
-    let handed_over = open.iter().filter_map(Request::from_bead).any(|request| request.worker == worker);
-    let held = town.rig(rig)?.store(of)?.list(&Filter { assignee: Some(worker), ..Filter::default() })?;
     let submitted = held.iter().any(|bead| bead.has_label(words::LABEL_SUBMITTED));
     Ok(if handed_over || submitted || held.is_empty() { Kind::Shutdown } else { Kind::Cycle })
 }

@@ -26,11 +26,44 @@ pub fn hook(town: &Town, of: &Address) -> Result<Hook> {
         Some(rig) => town.rig(rig)?.store(of)?,
         None => town.store(of)?,
     };
-    let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
-    let filter = Filter { statuses, assignee: Some(of.to_string()), ..Filter::default() };
+    let filter = Filter { statuses: held(), assignee: Some(of.to_string()), ..Filter::default() };
     let mut beads = store.list(&filter)?;
-    beads.retain(|bead| !bead.has_label(words::LABEL_SUBMITTED));
+    beads.retain(is_hooked);
     Ok(Hook { address: of.to_string(), beads })
+}
+
+fn held() -> Vec<String> {
+    vec![words::HOOKED.into(), words::IN_PROGRESS.into()]
+}
+
+/// Whether a bead is work that its assignee has on the hook.
+pub(super) fn is_hooked(bead: &Bead) -> bool {
+    held().contains(&bead.status)
+        && ![words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str())
+        && !bead.has_label(words::LABEL_SUBMITTED)
+}
+
+/// What is on a hook, and the mail of its owner: one call for each store of the real bd.
+fn hook_and_mail(town: &Town, of: &Address) -> Result<(Option<Bead>, Vec<Bead>)> {
+    let inbox = mail::inbox(of);
+    let (mut hooked, mut mails) = (None, Vec::new());
+    for (number, store) in mail::stores_of(town, of)?.iter().enumerate() {
+        // Work is in the first: the rig's, or the town's for who belongs to none.
+        if number > 0 {
+            mails.extend(store.list(&inbox)?);
+        } else if store.is_dear() {
+            let statuses = held().into_iter().chain(inbox.statuses.clone()).collect();
+            let own = Filter { all: true, statuses, assignee: inbox.assignee.clone(), ..Filter::default() };
+            let (letters, work): (Vec<Bead>, Vec<Bead>) =
+                store.list(&own)?.into_iter().partition(|bead| bead.issue_type == words::MESSAGE);
+            mails.extend(letters.into_iter().filter(|bead| inbox.statuses.contains(&bead.status)));
+            hooked = work.into_iter().find(is_hooked);
+        } else {
+            hooked = hook(town, of)?.beads.into_iter().next();
+            mails.extend(store.list(&inbox)?);
+        }
+    }
+    Ok((hooked, mails))
 }
 
 /// Everything an agent needs to begin.
@@ -69,11 +102,7 @@ pub const HANDOFF: &str = "handoff: ";
 /// # Errors
 /// As [`hook`].
 pub fn prime(town: &Town, of: &Address) -> Result<Prime> {
-    let bead = hook(town, of)?.beads.into_iter().next();
-    let mut mails = Vec::new();
-    for store in mail::stores_of(town, of)? {
-        mails.extend(store.list(&mail::inbox(of))?);
-    }
+    let (bead, mails) = hook_and_mail(town, of)?;
     let unread = mails.iter().filter(|mail| !mail::is_read(mail)).count();
     let own = of.to_string();
     let handoff = mails

@@ -22,7 +22,7 @@ use crate::town::{Rig, Town};
 pub struct Queue {
     /// Open requests, in the order of the queue.
     pub requests: Vec<Request>,
-    /// Their beads, by id.
+    /// Beads by id: theirs, and whatever was read with them.
     pub beads: BTreeMap<String, Bead>,
 }
 
@@ -38,17 +38,23 @@ impl Queue {
     }
 }
 
-/// The open requests of a store, in their order, with their beads.
+/// The open requests of a store, in their order, with their beads. One call of the real bd, or two when a bead in the
+/// queue is closed.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn look(store: &dyn Store) -> Result<Queue> {
-    let mut requests: Vec<Request> =
-        store.list(&open_requests())?.iter().filter_map(Request::from_bead).collect();
+    let found = store.list(&if store.is_dear() { Filter::alive() } else { open_requests() })?;
+    let mut requests: Vec<Request> = found.iter().filter_map(Request::from_bead).collect();
     order(&mut requests);
-    let ids: Vec<String> = requests.iter().map(|request| request.bead.clone()).collect();
-    let beads = if ids.is_empty() { Vec::new() } else { store.list(&Filter { ids, ..Filter::default() })? };
-    Ok(Queue { requests, beads: beads.into_iter().map(|bead| (bead.id.clone(), bead)).collect() })
+    let mut beads: BTreeMap<String, Bead> = found.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
+    let ids: Vec<String> =
+        requests.iter().map(|request| &request.bead).filter(|id| !beads.contains_key(*id)).cloned().collect();
+    if !ids.is_empty() {
+        let others = store.list(&Filter { ids, ..Filter::default() })?;
+        beads.extend(others.into_iter().map(|bead| (bead.id.clone(), bead)));
+    }
+    Ok(Queue { requests, beads })
 }
 
 /// The queue of a rig, in its order. No process with the embedded store.
@@ -73,13 +79,17 @@ pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
         labels: vec![words::LABEL_REWORK.into()],
         ..Filter::default()
     };
+    let came_back = |bead: &&Bead| bead.status == words::OPEN && bead.has_label(words::LABEL_REWORK);
     Ok(Counts {
         rig: rig.name.clone(),
         waiting: queue.requests.len(),
         held: queue.requests.iter().filter(|request| queue.held(request)).count(),
         oldest: queue.requests.iter().map(|request| request.created.clone()).min(),
         busy: bench::is_busy(rig)?,
-        set_aside: store.list(&filter)?.len(),
+        set_aside: match store.is_dear() {
+            true => queue.beads.values().filter(came_back).count(),
+            false => store.list(&filter)?.len(),
+        },
     })
 }
 

@@ -177,6 +177,8 @@ fn hook(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Result<
                 outcome.failed.push((guard.id.clone(), begin::taken(&guard.id, &holder).into()));
             }
             Err(error) => {
+                // A store that cannot write all at once may have written some of it.
+                hands.iter_mut().for_each(Hand::hooked);
                 hands.iter_mut().rev().for_each(|hand| hand.undo(site));
                 return Err(error);
             }

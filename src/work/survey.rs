@@ -64,8 +64,25 @@ pub fn town(
             .iter()
             .map(|own| Status::of(&mark, &snapshot, own))
             .collect(),
-        rigs: read.into_iter().map(|read| rig(&mark, &snapshot, read)).collect(),
+        rigs: read.into_iter().map(|read| report(&mark, &snapshot, read)).collect(),
     })
+}
+
+/// One rig as [`town`] sees it, and why its sessions could not be seen. The town's own store is not asked.
+///
+/// # Errors
+/// As [`town`].
+pub fn rig(
+    town: &Town,
+    sources: &Sources,
+    me: &Address,
+    looking: Looking,
+    wanted: Rig,
+) -> Result<(RigReport, Option<String>)> {
+    let read = read(wanted, sources, me)?;
+    let snapshot = looking.wait()?;
+    let unseen = snapshot.unknown.clone().or_else(|| snapshot.minimal.clone());
+    Ok((report(&town.mark(), &snapshot, read), unseen))
 }
 
 fn unread(town: &Town, me: &Address) -> (Store, Option<usize>) {
@@ -84,10 +101,7 @@ fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
     let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..sources.clone() };
     let preset = config::role(&sources, Role::Polecat, &[], None)?.settings.max_workers;
     let max_workers = rig.config.max_workers.unwrap_or(preset);
-    // Requests too, which `all` lets in; closed beads are history.
-    let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS, "blocked", "deferred"];
-    let filter = Filter { all: true, statuses: statuses.map(String::from).into(), ..Filter::default() };
-    let listed = rig.store(me).and_then(|store| Ok((store.kind(), store.list(&filter)?)));
+    let listed = rig.store(me).and_then(|store| Ok((store.kind(), store.list(&Filter::alive())?)));
     let (store, beads) = match listed {
         Ok((kind, beads)) => (Store { kind: Some(kind), unreadable: None }, Ok(beads)),
         Err(error) => {
@@ -116,7 +130,7 @@ fn names(rig: &Rig) -> BTreeSet<String> {
         .collect()
 }
 
-fn rig(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
+fn report(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
     let beads = read.beads.as_deref().unwrap_or_default();
     let requests: Vec<Request> = beads.iter().filter_map(Request::from_bead).collect();
     let name = read.rig.name.clone();
@@ -132,9 +146,7 @@ fn rig(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
     };
     let mut names = read.names;
     // Who handed its work over and is gone leaves its bead's address behind, but takes no place any more.
-    let at_work = |bead: &&Bead| {
-        is_held(bead) && !bead.has_label(words::LABEL_SUBMITTED) && !view.requested.contains(&*bead.id)
-    };
+    let at_work = |bead: &&Bead| is_held(bead) && !view.is_submitted(bead);
     names.extend(beads.iter().filter(at_work).filter_map(|bead| view.own(bead.assignee.as_deref()?)));
     names.extend(snapshot.ours(mark).filter_map(|session| view.own(&session.marks.address)));
     let polecats: Vec<Polecat> = names.iter().map(|name| view.polecat(name)).collect();
@@ -211,14 +223,20 @@ impl View<'_> {
     fn bead_of(&self, address: &str, session: Option<&Session>) -> Option<&Bead> {
         let held = |bead: &&Bead| bead.assignee.as_deref() == Some(address) && is_held(bead);
         let by_id = |id: &str| self.beads.iter().find(|bead| bead.id == id);
-        self.beads
-            .iter()
-            .find(held)
+        let own = || self.beads.iter().filter(held);
+        // A name that passed on while its earlier work waits to be merged has two.
+        own()
+            .find(|bead| !self.is_submitted(bead))
+            .or_else(|| own().next())
             .or_else(|| session.and_then(|session| by_id(&session.marks.bead)))
             .or_else(|| {
                 let request = self.requests.iter().find(|request| request.worker == address)?;
                 by_id(&request.bead)
             })
+    }
+
+    fn is_submitted(&self, bead: &Bead) -> bool {
+        bead.has_label(words::LABEL_SUBMITTED) || self.requested.contains(bead.id.as_str())
     }
 
     fn place(&self, bead: &Bead, session: Option<&Session>) -> Place {

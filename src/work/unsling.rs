@@ -46,22 +46,24 @@ pub struct Unslung {
 /// # Errors
 /// When nobody has it, its work waits in the queue, or its agent works: nothing is changed then.
 pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unslung> {
-    let around = Around::read(site.store.as_ref(), &[id.to_string()])?;
+    let scene = Scene::look(site.town, site.rig, site.mux, site.sources.clone())?;
+    let around = match scene.around(id) {
+        Some(around) => around,
+        None => Around::read(site.store.as_ref(), &[id.to_string()])?,
+    };
     let bead = around.bead(id)?;
-    let sessions = site.mux.look()?;
-    let holder = check(bead, around.place(bead, site.town, &sessions), force)?;
+    let holder = check(bead, around.place(bead, site.town, &scene.snapshot), force)?;
     let mut unslung = Unslung { bead: id.into(), from: holder.clone(), recovery: None };
     if dry {
         return Ok(unslung);
     }
     if let Some(Address::Polecat(rig, name)) = polecat(bead)
         && rig == site.rig.name
+        && scene.names().contains(&name)
+        && scene.bead_of(&name).is_some_and(|held| held.id == bead.id)
     {
-        let scene = Scene::look(site.town, site.rig, site.mux, site.sources.clone())?;
-        if scene.names().contains(&name) {
-            unslung.recovery = ending::release(&scene, &name, force)?;
-            return Ok(unslung);
-        }
+        unslung.recovery = ending::release(&scene, &name, force)?;
+        return Ok(unslung);
     }
     let patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };
     write(site.store.as_ref(), &[as_read(bead)], &[Change::Update(id.into(), Box::new(patch))])?;
@@ -86,13 +88,35 @@ fn check(bead: &Bead, place: Place, force: bool) -> Result<String, Failure> {
     }
 }
 
-/// Keeps beads from being slung, or lets them go. Gives the ids that changed.
+/// Beads of one store that are to be kept back or let go.
+pub struct Holding {
+    /// Those that are not so already.
+    pub beads: Vec<String>,
+    store: Box<dyn Store>,
+    guards: Vec<Guard>,
+    changes: Vec<Change>,
+}
+
+impl Holding {
+    /// Makes it so. Gives the beads that changed.
+    ///
+    /// # Errors
+    /// A bead that changed since the look, or a store that cannot be written: then none is changed.
+    pub fn carry_out(self) -> Result<Vec<String>> {
+        if !self.changes.is_empty() {
+            write(self.store.as_ref(), &self.guards, &self.changes)?;
+        }
+        Ok(self.beads)
+    }
+}
+
+/// Looks at beads that are to be kept from being slung, or let go.
 ///
 /// # Errors
-/// A bead that is closed or that somebody has: then none is changed.
-pub fn hold(store: &dyn Store, ids: &[String], hold: bool, dry: bool) -> Result<Vec<String>> {
-    let around = Around::read(store, ids)?;
-    let (mut guards, mut changes, mut changed) = (Vec::new(), Vec::new(), Vec::new());
+/// A bead that is closed or that somebody has.
+pub fn plan_hold(store: Box<dyn Store>, ids: &[String], hold: bool) -> Result<Holding> {
+    let around = Around::read(store.as_ref(), ids)?;
+    let (mut guards, mut changes, mut beads) = (Vec::new(), Vec::new(), Vec::new());
     for id in ids {
         let bead = around.bead(id)?;
         if bead.has_label(words::LABEL_HOLD) == hold {
@@ -109,12 +133,9 @@ pub fn hold(store: &dyn Store, ids: &[String], hold: bool, dry: bool) -> Result<
         };
         guards.push(as_read(bead));
         changes.push(Change::Update(id.clone(), Box::new(patch)));
-        changed.push(id.clone());
+        beads.push(id.clone());
     }
-    if !dry && !changes.is_empty() {
-        write(store, &guards, &changes)?;
-    }
-    Ok(changed)
+    Ok(Holding { beads, store, guards, changes })
 }
 
 fn can_be_held(bead: &Bead, requested: bool) -> Result<(), Failure> {

@@ -205,7 +205,11 @@ impl Hand {
                 assignee: Some(Some(self.address.to_string())),
                 ..Guard::default()
             };
-            let _ = site.store.write(&[guard], &[Change::Update(bead.id.clone(), Box::new(patch))]);
+            let back = site.store.write(&[guard], &[Change::Update(bead.id.clone(), Box::new(patch))]);
+            if back.is_err() {
+                // It may still be this polecat's: then the name and the worktree are what the same sling goes on with.
+                return;
+            }
         }
         if std::mem::take(&mut self.made) {
             let base = format!("refs/remotes/origin/{}", site.target());
