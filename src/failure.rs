@@ -58,6 +58,22 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// What helps when the disk is full.
+pub const NO_ROOM: &str = "the disk is full: make room (df -h), then run the same command again";
+
+/// What helps against an error. Room does, whatever was kept from being done by a full disk.
+pub fn hint_of(error: &anyhow::Error) -> Option<String> {
+    let said = format!("{error:#}").to_lowercase();
+    if ["no space left on device", "file too large", "disk quota exceeded"]
+        .iter()
+        .any(|why| said.contains(why))
+    {
+        return Some(NO_ROOM.into());
+    }
+    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    failure.and_then(|failure| failure.hint.clone())
+}
+
 /// Returns early with a [`Failure`]: `fail!("message {x}")` or `fail!("message"; "hint {y}")`.
 #[macro_export]
 macro_rules! fail {

@@ -10,6 +10,7 @@ mod docs;
 mod doctor;
 mod done;
 mod flow;
+mod full_disk;
 mod install;
 mod land;
 mod mail;

@@ -260,7 +260,7 @@ fn as_bd(mut words: impl Iterator<Item = OsString>) -> Option<Vec<OsString>> {
 fn complain(error: &anyhow::Error, json: bool) -> Exit {
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     let message = format!("{error:#}");
-    let hint = failure.and_then(|failure| failure.hint.as_deref());
+    let hint = crate::failure::hint_of(error);
     if json {
         let mut object = serde_json::json!({ "schema_version": 1, "error": message });
         if let Some(hint) = hint {

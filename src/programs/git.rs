@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::process::{Output, Process};
-use crate::failure::Failure;
+use crate::failure::{Failure, NO_ROOM};
 
 /// A work tree or clone that git is run in.
 #[derive(Clone, Debug)]
@@ -62,7 +62,12 @@ impl Git {
         if output.ok() {
             return Ok(output.text());
         }
-        Err(Failure::new(format!("cannot {what} in {}: {}", self.dir.display(), last_words(&output))).into())
+        let failure =
+            Failure::new(format!("cannot {what} in {}: {}", self.dir.display(), last_words(&output)));
+        // git does not always say so.
+        let room = rustix::fs::statvfs(&self.dir).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        let full = room.is_ok_and(|bytes| bytes < 1 << 20);
+        Err(if full { failure.hint(NO_ROOM) } else { failure }.into())
     }
 }
 
@@ -72,7 +77,10 @@ pub fn last_words(output: &Output) -> String {
     // Why a remote cannot be read stands before git's general words about it.
     let text =
         text.split_once("\nfatal: Could not read from remote repository.").map_or(&*text, |(why, _)| why);
+    // A full disk is the cause of whatever failed after it.
+    let full = text.lines().find(|line| line.contains("No space left on device"));
     let said = text.lines().rev().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
+    let said = full.or(said);
     let line = said.or_else(|| text.lines().last()).unwrap_or("git said nothing");
     line.trim_start_matches("fatal: ").trim_start_matches("error: ").to_string()
 }

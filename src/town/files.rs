@@ -199,7 +199,7 @@ fn open_lock(path: &Path) -> Result<File> {
 pub fn error_of(error: std::io::Error, what: String) -> anyhow::Error {
     let hint = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            "the disk is full: make room (df -h), then run the same command again"
+            crate::failure::NO_ROOM
         }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             "you may not write there: choose another folder, or change its rights"

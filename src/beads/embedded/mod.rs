@@ -222,7 +222,7 @@ fn explain(path: &Path, error: anyhow::Error) -> anyhow::Error {
     let path = path.display();
     let failure = match cause.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Failure::new(format!("cannot write {path}: the disk is full"))
-            .hint("make room (df -h), then run the same command again"),
+            .hint(crate::failure::NO_ROOM),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             Failure::new(format!("cannot write {path}: it is read-only for this user"))
                 .hint(format!("run gt as the user who made it, or change its rights: ls -l {path}"))
@@ -236,6 +236,8 @@ fn explain(path: &Path, error: anyhow::Error) -> anyhow::Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Failure::new(format!("{path} was in use for {} s", WAIT.as_secs()))
         }
+        Some(ErrorCode::SystemIoFailure) => Failure::new(format!("cannot read or write {path}: {cause}"))
+            .hint("see whether the disk is full: df -h; make room, then run the same command again"),
         _ => Failure::new(format!("the store {path}: {cause}")),
     };
     failure.into()

@@ -40,11 +40,13 @@ CREATE TABLE config (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 /// Makes the tables in an empty file.
 pub fn create(db: &Connection, prefix: &str) -> rusqlite::Result<()> {
-    db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")?;
+    // Without the log beside it first: when the disk is full, closing leaves what was written in the log and says
+    // nothing, and the file is about to be renamed away from it.
+    db.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")?;
     db.execute_batch(TABLES)?;
     set_config(db, "prefix", prefix)?;
     db.pragma_update(None, "user_version", VERSION)?;
-    db.execute_batch("COMMIT")
+    db.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")
 }
 
 /// A value of the store's own configuration.

@@ -112,8 +112,7 @@ impl Run<'_> {
     }
 
     fn complain(&self, error: &anyhow::Error) {
-        let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-        let hint = failure.and_then(|failure| failure.hint.as_deref());
+        let hint = crate::failure::hint_of(error);
         if self.global.json {
             let mut object = json!({ "error": format!("{error:#}"), "schema_version": 1 });
             if let Some(hint) = hint {

@@ -159,8 +159,7 @@ impl Visit<'_> {
 
 /// What kept a repair from being made, and what helps.
 fn why(error: &anyhow::Error) -> String {
-    let failure = error.chain().find_map(|cause| cause.downcast_ref::<crate::failure::Failure>());
-    match failure.and_then(|failure| failure.hint.as_deref()) {
+    match crate::failure::hint_of(error) {
         Some(hint) => format!("{error:#}: {hint}"),
         None => format!("{error:#}"),
     }
