@@ -1,6 +1,7 @@
 //! One test program for everything that runs the real `gt`: one link instead of twenty.
 
 mod aftermath;
+mod agents;
 mod bd;
 mod beads;
 mod common;

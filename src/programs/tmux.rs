@@ -414,8 +414,12 @@ fn session_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
         new = new.environment(ON_END.to_string(), word(&words.join(" ")));
     }
     let mut new = new.build();
-    // Several words run without a shell; `env` says it readably when the program is missing.
+    // Several words run without a shell; `env` says it readably when the program is missing. PATH is said again here:
+    // the program of a new session gets that of whoever calls tmux, and the session's own only later windows.
     new.push_param("--").push_param("env");
+    for (_, path) in wanted.env.iter().filter(|(key, _)| key == "PATH") {
+        new.push_param(word(&format!("PATH={path}")));
+    }
     for argument in wanted.argv {
         new.push_param(word(argument));
     }

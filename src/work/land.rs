@@ -164,7 +164,8 @@ fn look(job: &Job<'_>) -> Result<Work> {
     };
     let store = scene.rig.store(&Address::Refinery(scene.rig.name.clone()))?;
     let bead = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
-    let known = queued.filter(|request| request.bead == id).cloned().unwrap_or_default();
+    let own = |request: &&Request| request.worker == address.to_string() && request.bead == id;
+    let known = scene.requests.iter().find(own).cloned().unwrap_or_default();
     let request = Request {
         rig: scene.rig.name.clone(),
         target: scene.target.clone(),

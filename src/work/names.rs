@@ -1,6 +1,6 @@
 //! Names of polecats: one file per taken name under the rig, made exclusively, holding the instance id (`work.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 
@@ -30,11 +30,18 @@ pub fn new_instance() -> String {
     format!("{:08x}{:08x}", (nanos / 1_000_000_000) as u32, random as u32)
 }
 
-/// Takes the first free name of `pool`, or just `wanted` when given. When the pool is used up, `Name2` and so on.
+/// Takes the first free name of `pool` that is not in `avoid`, or just `wanted` when given. When the pool is used up,
+/// `Name2` and so on.
 ///
 /// # Errors
 /// When `wanted` is taken, or the file cannot be made.
-pub fn reserve(rig: &Rig, pool: &[String], wanted: Option<&str>, instance: &str) -> Result<Reservation> {
+pub fn reserve(
+    rig: &Rig,
+    pool: &[String],
+    avoid: &BTreeSet<String>,
+    wanted: Option<&str>,
+    instance: &str,
+) -> Result<Reservation> {
     let dir = rig.names_dir();
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     if let Some(name) = wanted {
@@ -49,7 +56,7 @@ pub fn reserve(rig: &Rig, pool: &[String], wanted: Option<&str>, instance: &str)
         for name in pool {
             let name = if round == 1 { name.clone() } else { format!("{name}{round}") };
             // A folder without a reservation is somebody's leftover: doctor's business, not ours to reuse.
-            if rig.polecat_dir(&name).exists() {
+            if avoid.contains(&name) || rig.polecat_dir(&name).exists() {
                 continue;
             }
             if let Some(claim) = take(rig, &name, instance)? {
@@ -165,7 +172,10 @@ mod tests {
         let pool: Vec<String> = ["Nux", "Toast", "Slit"].map(Into::into).to_vec();
         let names: Vec<String> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..16)
-                .map(|_| scope.spawn(|| reserve(&rig, &pool, None, &new_instance()).unwrap().name))
+                .map(|_| {
+                    scope
+                        .spawn(|| reserve(&rig, &pool, &BTreeSet::new(), None, &new_instance()).unwrap().name)
+                })
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
@@ -193,12 +203,12 @@ mod tests {
     fn a_name_is_given_back_only_by_who_has_it() {
         let dir = tempfile::tempdir().unwrap();
         let rig = rig(dir.path());
-        let taken_now = reserve(&rig, &[], Some("Nux"), "one").unwrap();
+        let taken_now = reserve(&rig, &[], &BTreeSet::new(), Some("Nux"), "one").unwrap();
         assert!(in_hand(&rig, "Nux") && claim(&rig, "Nux").is_err());
         drop(taken_now);
         assert!(!in_hand(&rig, "Nux"));
         assert_eq!(claim(&rig, "Nux").unwrap().instance, "one");
-        assert!(reserve(&rig, &[], Some("Nux"), "two").is_err());
+        assert!(reserve(&rig, &[], &BTreeSet::new(), Some("Nux"), "two").is_err());
         release(&rig, "Nux", "two").unwrap();
         assert_eq!(holder(&rig, "Nux").as_deref(), Some("one"));
         release(&rig, "Nux", "one").unwrap();

@@ -1,5 +1,6 @@
 //! Steps 1 and 2 of sling: what the look allows, and the names.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct Work {
     pub ended: Option<Session>,
     /// What was seen of the sessions.
     pub sessions: Snapshot,
+    /// Names of polecats whose work waits in the queue: an address means one piece of work as long as that is there.
+    pub queued: BTreeSet<String>,
 }
 
 /// Step 1: reads the beads and decides for each. Beads that have a polecat without a session are taken in hand before
@@ -153,6 +156,7 @@ fn decide_one(
         name: holder.map(|holder| holder.name().to_string()).or_else(|| order.name.clone()),
         ended: of.cloned(),
         sessions: sessions.clone(),
+        queued: around.requests.iter().map(|request| request.polecat().to_string()).collect(),
     }))
 }
 
@@ -205,7 +209,8 @@ pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>) -> Result<Vec<H
             Some(reservation) => Ok(reservation),
             None => {
                 let wanted = work.name.as_deref().or(order.name.as_deref());
-                names::reserve(site.rig, &work.role.settings.names, wanted, &names::new_instance())
+                let pool = &work.role.settings.names;
+                names::reserve(site.rig, pool, &work.queued, wanted, &names::new_instance())
             }
         };
         match reservation {
@@ -349,7 +354,9 @@ pub fn names_to_come(site: &Site<'_>, order: &Order, works: &[Work]) -> Result<V
     let mut taken = names::taken(site.rig)?;
     let mut names = Vec::new();
     for work in works {
-        let free = |name: &&String| !taken.contains_key(*name) && !site.rig.polecat_dir(name).exists();
+        let free = |name: &&String| {
+            !taken.contains_key(*name) && !work.queued.contains(*name) && !site.rig.polecat_dir(name).exists()
+        };
         let wanted = work.name.clone().or_else(|| order.name.clone());
         let next = work.role.settings.names.iter().find(free).cloned();
         let name = wanted.or(next).unwrap_or_else(|| "(the next name)".into());
