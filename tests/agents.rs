@@ -88,3 +88,86 @@ fn a_name_means_one_piece_of_work() {
     }
     assert_eq!(world.show(&first)["labels"][0], "gt:submitted");
 }
+
+/// An agent that does what it is told through the file `say` in its home folder.
+const OBEYS: &str = "[beads]\nstore = \"embedded\"\n[agents.obeys]\nprompt = \"none\"\nhooks = \"claude\"\n\
+    command = [\"sh\", \"-c\", \"while :; do if [ -f ~/say ]; then sh ~/say; rm ~/say; fi; sleep 0.05; done\"]\n";
+
+/// Has the agent run the command that its settings file has for an event, and waits until it did.
+fn hook(world: &World, place: &str, event: &str) {
+    let file = world.read(format!("{place}/.claude/settings.local.json"));
+    let settings: serde_json::Value = serde_json::from_str(&file).unwrap();
+    let command = settings["hooks"][event][0]["hooks"][0]["command"].as_str().unwrap();
+    say(world, command);
+}
+
+fn say(world: &World, command: &str) {
+    world.write("home/say.new", command);
+    std::fs::rename(world.path("home/say.new"), world.path("home/say")).unwrap();
+    wait_for("the agent to do it", || (!world.path("home/say").exists()).then_some(()));
+}
+
+fn state(world: &World, address: &str) -> String {
+    let sessions = world.in_town(["session", "list", "--json"]).ok().json()["sessions"].clone();
+    let own = sessions.as_array().unwrap().iter().find(|session| session["address"] == address);
+    own.map(|session| session["state"].as_str().unwrap().to_string()).unwrap_or_default()
+}
+
+#[test]
+fn an_agents_own_hooks_tell_its_state() {
+    let world = World::with_rig();
+    world.settings(OBEYS);
+    let gt = std::path::Path::new(crate::common::gt()).parent().unwrap().to_str().unwrap().to_string();
+    let path = std::env::var("PATH").unwrap();
+    world.set("PATH", &format!("{}:{gt}:{path}", world.str("bin")));
+    world.set("GASTOWN_POLECAT__AGENT", "obeys");
+    world.set("GASTOWN_MAYOR__AGENT", "obeys");
+    let bead = world.bead("Obey", "true");
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    let (place, address) = ("town/wyvern/polecats/Nux", "wyvern/Nux");
+    assert_eq!(state(&world, address), "working");
+    for (event, wanted) in [
+        ("Stop", "waiting"),
+        ("UserPromptSubmit", "working"),
+        ("Notification", "waiting"),
+        ("PostToolUse", "working"),
+    ] {
+        hook(&world, place, event);
+        assert_eq!(state(&world, address), wanted, "{event}");
+    }
+    hook(&world, place, "Stop");
+    let status = world.in_town(["status"]).ok().stdout;
+    assert!(status.lines().any(|line| line.contains("Nux") && line.contains("waiting")), "{status}");
+
+    // Whoever asked for its end waits for that, whatever its hooks say on the way.
+    say(&world, "date > d && git add d && git commit -qm d && gt done");
+    assert_eq!(state(&world, address), "pending_shutdown");
+    hook(&world, place, "PostToolUse");
+    assert_eq!(state(&world, address), "pending_shutdown");
+
+    // Outside of a session there is nothing to say it of.
+    world.in_town(["session-state", "working"]).ok();
+    world.in_town(["session-state", "sleeping"]).fails(2);
+}
+
+#[test]
+fn roles_get_the_settings_file_where_git_does_not_see_it() {
+    let world = World::with_rig();
+    world.settings(OBEYS);
+    world.gt(["install", "other", "--git"]).ok();
+    world.in_town(["crew", "add", "ann", "--rig", "wyvern"]).ok();
+    world.set("GASTOWN_MAYOR__AGENT", "obeys");
+    world.set("GASTOWN_CREW__AGENT", "obeys");
+    world.gt_in("other", ["mayor", "start"]).ok();
+    world.in_town(["start", "--dry-run"]).ok();
+    assert!(!world.path("town/.claude").exists());
+    world.set("GASTOWN_UP__ROLES", "[\"crew\"]");
+    world.in_town(["start"]).ok();
+    for place in ["other", "town/wyvern/crew/ann"] {
+        assert!(
+            world.read(format!("{place}/.claude/settings.local.json")).contains("session-state"),
+            "{place}"
+        );
+        assert_eq!(world.git(place, ["status", "--porcelain"]), "", "{place}");
+    }
+}

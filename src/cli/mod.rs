@@ -149,4 +149,7 @@ pub enum Command {
     /// A session's end: run by the hook of the session
     #[command(hide = true)]
     SessionEnded(sessions::SessionEnded),
+    /// An agent says whether it works or waits: run by its own hooks
+    #[command(hide = true)]
+    SessionState(sessions::SessionState),
 }

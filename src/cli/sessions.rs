@@ -1,6 +1,6 @@
 //! Arguments about sessions.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::DryRun;
 
@@ -59,4 +59,19 @@ pub struct SessionEnded {
     pub address: String,
     /// The instance that ended
     pub instance: String,
+}
+
+#[derive(Debug, Args)]
+pub struct SessionState {
+    /// What it does
+    pub state: AgentState,
+}
+
+/// What an agent's own hooks can say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AgentState {
+    /// It works
+    Working,
+    /// It waits for a person, or has nothing to do
+    Waiting,
 }

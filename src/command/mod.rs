@@ -31,6 +31,7 @@ pub mod roles;
 pub mod run_script;
 pub mod session;
 pub mod session_ended;
+pub mod session_state;
 pub mod sling;
 pub mod start;
 pub mod status;
@@ -320,6 +321,7 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Demo(args) => demo::run(ctx, args),
         Command::RunScript => run_script::run(ctx),
         Command::SessionEnded(args) => session_ended::run(ctx, args),
+        Command::SessionState(args) => session_state::run(ctx, args),
         Command::Wake(_) | Command::Sleep(_) => crate::fail!(
             "polecats are not pooled: there is nothing to wake or to put to sleep";
             "start one on work with: gt sling BEAD RIG; end one with: gt polecat release RIG/NAME"

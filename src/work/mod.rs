@@ -12,6 +12,7 @@ pub mod done;
 pub mod ending;
 pub mod handoff;
 pub mod hook;
+pub mod hooks;
 pub mod install;
 pub mod land;
 pub mod landing;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::agent::{self, Agent};
-use super::names;
+use super::{hooks, names};
 use crate::address::{Address, Role};
 use crate::config::schema::{Prompt, Up};
 use crate::config::{self, ResolvedRole, Sources};
@@ -138,6 +138,7 @@ pub fn start(mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepared) -> Result<
     mux.stop(&ended)?;
     let mut taken = snapshot.clone();
     taken.sessions.retain(|session| !ended.contains(&session.id.as_str()));
+    hooks::write_untracked(prepared.role.runtime.hooks.as_deref(), &prepared.spec.cwd)?;
     Ok(Begun::Started(mux.start(&prepared.spec, &taken)?))
 }
 

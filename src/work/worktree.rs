@@ -9,9 +9,7 @@ use crate::failure::Failure;
 use crate::programs::Process;
 use crate::programs::git::{Git, last_words};
 use crate::town::Rig;
-
-/// The settings file of Claude Code that belongs to one person's checkout and to no repository.
-const CLAUDE_SETTINGS: &str = ".claude/settings.local.json";
+use crate::work::hooks;
 
 /// What a place is made from.
 #[derive(Clone, Copy, Debug)]
@@ -116,10 +114,7 @@ pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
             }
         }
     }
-    if wanted.hooks == Some("claude") && !path.join(CLAUDE_SETTINGS).exists() {
-        write_claude_settings(path)?;
-        untracked.push(format!("/{CLAUDE_SETTINGS}"));
-    }
+    untracked.extend(hooks::write(wanted.hooks, path)?);
     // `info/exclude` is the clone's, for all of its worktrees.
     let excluded = if wanted.sandbox == Sandbox::Clone { path } else { &source };
     Git::at(excluded).exclude(&untracked)?;
@@ -184,19 +179,6 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         copy(&entry.path(), &to.join(entry.file_name()))?;
     }
     Ok(())
-}
-
-/// Claude Code asks gt for its work whenever a conversation begins or is compacted.
-fn write_claude_settings(path: &Path) -> Result<()> {
-    let file = path.join(CLAUDE_SETTINGS);
-    let settings = serde_json::json!({
-        "hooks": { "SessionStart": [{ "hooks": [{ "type": "command", "command": "gt prime" }] }] }
-    });
-    let failed = || format!("cannot write {}", file.display());
-    if let Some(dir) = file.parent() {
-        std::fs::create_dir_all(dir).with_context(failed)?;
-    }
-    std::fs::write(&file, format!("{settings:#}\n")).with_context(failed)
 }
 
 fn set_up(command: &Command, path: &Path) -> Result<()> {

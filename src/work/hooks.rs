@@ -1,0 +1,56 @@
+//! The settings file through which an agent's own hooks reach gt (`hooks` of the runtime): it asks for its work when a
+//! conversation begins, and says whether it works or waits for a person.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::programs::git::Git;
+
+/// The settings file of Claude Code that belongs to one person's checkout and to no repository.
+const CLAUDE_SETTINGS: &str = ".claude/settings.local.json";
+
+/// Writes the settings file into an agent's folder, unless there is one: a project's, or a person's own. Gives the
+/// line that keeps it out of git, once it is written.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(kind: Option<&str>, dir: &Path) -> Result<Option<String>> {
+    let file = dir.join(CLAUDE_SETTINGS);
+    if kind != Some("claude") || file.symlink_metadata().is_ok() {
+        return Ok(None);
+    }
+    let failed = || format!("cannot write {}", file.display());
+    if let Some(dir) = file.parent() {
+        std::fs::create_dir_all(dir).with_context(failed)?;
+    }
+    std::fs::write(&file, format!("{:#}\n", claude_settings())).with_context(failed)?;
+    Ok(Some(format!("/{CLAUDE_SETTINGS}")))
+}
+
+/// The same for a folder that is a whole clone, or none: git does not see the file there either.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_untracked(kind: Option<&str>, dir: &Path) -> Result<()> {
+    match write(kind, dir)? {
+        Some(line) if dir.join(".git").exists() => Git::at(dir).exclude(&[line]),
+        _ => Ok(()),
+    }
+}
+
+/// What Claude Code runs when: at the beginning of a conversation and after its text was cut down, the agent is told
+/// its work; and gt is told the agent's state.
+fn claude_settings() -> Value {
+    let run = |command: &str| json!([{ "hooks": [{ "type": "command", "command": command }] }]);
+    let working = run("gt session-state working");
+    let waiting = run("gt session-state waiting");
+    json!({ "hooks": {
+        "SessionStart": run("gt prime"),
+        "UserPromptSubmit": working,
+        "PostToolUse": working,
+        "Notification": waiting,
+        "Stop": waiting,
+    } })
+}
