@@ -171,3 +171,28 @@ fn roles_get_the_settings_file_where_git_does_not_see_it() {
         assert_eq!(world.git(place, ["status", "--porcelain"]), "", "{place}");
     }
 }
+
+#[test]
+fn a_title_that_cannot_be_slung_makes_no_bead() {
+    let world = World::with_rig();
+    world.settings(OBEYS);
+    world.set("GASTOWN_POLECAT__AGENT", "obeys");
+    world.set("GASTOWN_POLECAT__MAX_WORKERS", "1");
+    world.in_town(["sling", "Fits", "wyvern"]).ok();
+    let before = world.gt_in("town/wyvern", ["bd", "export"]).ok().stdout;
+    for (words, message) in [
+        (&["sling", "No", "wyvern/Nux"][..], "gt: the name Nux is taken in wyvern\n"),
+        (&["sling", "No room", "wyvern"], "gt: the rig wyvern is full: 1 of 1 polecats are there\n"),
+        (
+            &["sling", "No room", "wyvern", "--dry-run"],
+            "gt: the rig wyvern is full: 1 of 1 polecats are there\n",
+        ),
+        (&["sling", "No such", "wyvern", "--agent", "nosuch"], "there is no [agents.nosuch]\n"),
+        (&["sling", "No such", "wyvern", "--preset", "nosuch"], "gt: there is no preset 'nosuch'\n"),
+    ] {
+        let run = world.in_town(words).fails(1);
+        assert!(run.stderr.contains(message), "{run:#?}");
+        assert_eq!(run.stdout, "", "{words:?}");
+        assert_eq!(world.gt_in("town/wyvern", ["bd", "export"]).ok().stdout, before, "{words:?}");
+    }
+}

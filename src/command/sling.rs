@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::plan::ready::Allowed;
 use crate::town::Town;
 use crate::work::sling::words::{Asked, Known, read};
-use crate::work::sling::{Order, Outcome, Site, Slung, new_bead, plan, sling};
+use crate::work::sling::{Order, Outcome, Site, Slung, check_new, new_bead, plan, sling};
 
 /// Gives beads to new polecats.
 ///
@@ -80,6 +80,9 @@ fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
         agent: how.agent.clone(),
         presets: how.preset.clone(),
     };
+    if asked.title.is_some() {
+        check_new(&site, &order)?;
+    }
     if how.dry.dry_run {
         return dry_run(ctx, &site, &order, asked.title.as_deref());
     }

@@ -48,9 +48,7 @@ pub fn reserve(
         if let Some(claim) = take(rig, name, instance)? {
             return Ok(Reservation { name: name.into(), instance: instance.into(), _claim: claim });
         }
-        let hint =
-            format!("see who is there with: gt polecats {}; without a name a free one is taken", rig.name);
-        return Err(Failure::new(format!("the name {name} is taken in {}", rig.name)).hint(hint).into());
+        return Err(is_taken(rig, name).into());
     }
     for round in 1..=100 {
         for name in pool {
@@ -65,6 +63,12 @@ pub fn reserve(
         }
     }
     crate::fail!("no free polecat name in {}", rig.name; "look with: gt doctor {}", rig.name)
+}
+
+/// Why a name cannot be had.
+pub fn is_taken(rig: &Rig, name: &str) -> Failure {
+    Failure::new(format!("the name {name} is taken in {}", rig.name))
+        .hint(format!("see who is there with: gt polecats {}; without a name a free one is taken", rig.name))
 }
 
 /// Makes the file of a name, whole and locked, or not at all; `None` when it is there already.

@@ -19,7 +19,7 @@ use crate::programs::git::Git;
 use crate::town::{Rig, Town};
 use crate::work::step;
 
-pub use begin::Work;
+pub use begin::{Work, check_new};
 use hand::Hand;
 
 /// Where beads are slung.

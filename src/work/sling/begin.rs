@@ -137,11 +137,7 @@ fn decide_one(
         return Ok(Err(Failure::new(format!("{} is taken by {holder}", bead.id))
             .hint(format!("go on there: gt sling --resume {} {holder}", bead.id))));
     }
-    let mut sources = site.sources.clone();
-    if let Some(agent) = &order.agent {
-        sources.flags.push(("polecat.agent".into(), agent.clone()));
-    }
-    let role = config::role(&sources, Role::Polecat, &order.presets, Some(bead))?;
+    let role = role(site, order, Some(bead))?;
     let of = holder.as_ref().and_then(|holder| sessions.of(&site.town.mark(), &holder.to_string()));
     let claim = match claim {
         Some(Claim::Ours(reservation)) if begin == Begin::Again => Some(reservation),
@@ -158,6 +154,31 @@ fn decide_one(
         sessions: sessions.clone(),
         queued: around.requests.iter().map(|request| request.polecat().to_string()).collect(),
     }))
+}
+
+/// The polecat's role: what its presets, the placement of the bead and the flags come to.
+fn role(site: &Site<'_>, order: &Order, bead: Option<&Bead>) -> Result<ResolvedRole> {
+    let mut sources = site.sources.clone();
+    if let Some(agent) = &order.agent {
+        sources.flags.push(("polecat.agent".into(), agent.clone()));
+    }
+    config::role(&sources, Role::Polecat, &order.presets, bead)
+}
+
+/// What can be told of a bead that is not made yet: its runtime and presets exist, its polecat's name is free, and the
+/// rig has room. So a title is written down only when it can be slung.
+///
+/// # Errors
+/// As [`decide`] and [`reserve`].
+pub fn check_new(site: &Site<'_>, order: &Order) -> Result<()> {
+    let role = role(site, order, None)?;
+    if let Some(name) = order.name.as_deref().filter(|name| names::holder(site.rig, name).is_some()) {
+        return Err(names::is_taken(site.rig, name).into());
+    }
+    if room(site, &role, 1).is_err() {
+        free_leftovers(site, &site.mux.look()?)?;
+    }
+    room(site, &role, 1)
 }
 
 /// The commit where an earlier attempt of a bead is kept in the canonical clone: its recovery ref, or what its last
@@ -297,8 +318,12 @@ fn still_as_read(site: &Site<'_>, works: &[Work]) -> Result<()> {
 
 fn check_limit(site: &Site<'_>, works: &[Work]) -> Result<()> {
     let new = works.iter().filter(|work| work.claim.is_none()).count();
-    let Some(work) = works.iter().find(|work| work.claim.is_none()) else { return Ok(()) };
-    let limit = site.rig.config.max_workers.unwrap_or(work.role.settings.max_workers);
+    works.iter().find(|work| work.claim.is_none()).map_or(Ok(()), |work| room(site, &work.role, new))
+}
+
+/// Whether the rig has room for so many more polecats.
+fn room(site: &Site<'_>, role: &ResolvedRole, new: usize) -> Result<()> {
+    let limit = site.rig.config.max_workers.unwrap_or(role.settings.max_workers);
     let taken = names::taken(site.rig)?.len();
     if limit > 0 && taken + new > limit {
         let rig = &site.rig.name;
