@@ -38,10 +38,13 @@ fn a_polecat_at_work_is_not_released_but_can_be_nuked_and_loses_nothing() {
     let (world, bead, name) = slung(WORKS);
     wait_until_begun(&world, &name);
     let address = format!("wyvern/{name}");
+    let noted = format!("town/wyvern/polecats/.state/{name}.json");
+    world.write(&noted, "{\"requesting_cycle\": true}");
     let refused = world.in_town(["polecat", "release", &address]).fails(1);
     assert!(refused.stderr.contains("is at work"), "{refused:?}");
     world.in_town(["polecat", "nuke", &address]).ok();
     nothing_left(&world, &name);
+    assert!(!world.path(&noted).exists());
     // `begun` was in no commit: it is in one now, on top of the polecat's own.
     assert!(kept(&world).contains("Uncommitted changes"), "{}", kept(&world));
     let name = kept(&world).split(' ').next().unwrap().to_string();

@@ -245,6 +245,12 @@ impl Town {
     }
 }
 
+/// What is noted of a polecat that nothing else can hold, `requesting_cycle`: a file that goes with the name.
+/// `rig` is the rig's root.
+pub fn polecat_state(rig: &Path, name: &str) -> PathBuf {
+    rig.join("polecats/.state").join(format!("{name}.json"))
+}
+
 impl Rig {
     /// `mayor/rig`: the canonical clone that worktrees come from.
     pub fn clone_dir(&self) -> PathBuf {

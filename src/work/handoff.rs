@@ -127,9 +127,7 @@ pub fn state_file(town: &Town, of: &Address) -> PathBuf {
         Address::Refinery(rig) => town.root.join(rig).join("refinery/state.json"),
         Address::Plugin(rig, name) => town.root.join(rig).join("plugins").join(name).join("state.json"),
         Address::Crew(rig, name) => town.root.join(rig).join("crew/.state").join(format!("{name}.json")),
-        Address::Polecat(rig, name) => {
-            town.root.join(rig).join("polecats/.state").join(format!("{name}.json"))
-        }
+        Address::Polecat(rig, name) => crate::town::polecat_state(&town.root.join(rig), name),
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 
 use crate::failure::Failure;
-use crate::town::Rig;
+use crate::town::{Rig, polecat_state};
 
 /// A name that was just taken. While this value lives the name counts as being set up, and no patrol or doctor frees
 /// it; a kill ends that as well, because the system drops the lock.
@@ -118,12 +118,12 @@ pub fn release(rig: &Rig, name: &str, instance: &str) -> Result<()> {
     if holder(rig, name).is_none_or(|held| !held.is_empty() && held != instance) {
         return Ok(());
     }
-    match std::fs::remove_file(&file) {
+    [polecat_state(&rig.root, name), file].iter().try_for_each(|path| match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", file.display()))
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }
         _ => Ok(()),
-    }
+    })
 }
 
 /// The instance that has a name; empty for a file that gt did not write, whose name is nobody's.
