@@ -159,7 +159,16 @@ impl World {
         let (tree, branch) = (self.path(format!("by-hand-{number}")), format!("by-hand-{number}"));
         let tree = tree.to_str().unwrap();
         let programs = [
-            self.git(&["fetch", "-q", "--no-tags", "origin", "+refs/heads/main:refs/remotes/origin/main"]),
+            self.git(&[
+                "fetch",
+                "-q",
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--no-auto-maintenance",
+                "--no-recurse-submodules",
+                "origin",
+                "+refs/heads/main:refs/remotes/origin/main",
+            ]),
             self.git(&["worktree", "add", "-q", "--no-track", "-b", &branch, tree, "origin/main"]),
             self.tmux(&[
                 "new-session",

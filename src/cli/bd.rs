@@ -45,6 +45,7 @@ pub struct BdGlobal {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum BdCommand {
     /// Make a store in ./.beads
     Init(Init),
@@ -119,7 +120,7 @@ pub struct Init {
     pub role: Option<String>,
 }
 
-/// Texts of a bead.
+// Texts of a bead.
 #[derive(Debug, Default, Args)]
 pub struct Texts {
     /// What is to be done

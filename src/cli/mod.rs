@@ -22,7 +22,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What every command takes.
+// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
     /// Act as if started in DIR
@@ -51,7 +51,7 @@ pub enum Color {
     Never,
 }
 
-/// Only show what would be done.
+// Only show what would be done.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct DryRun {
     /// Show what would be done, and do nothing
@@ -59,7 +59,9 @@ pub struct DryRun {
     pub dry_run: bool,
 }
 
+// Deferred: the words of a command are built when it is the one that runs.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Make a town
     Install(town::Install),

@@ -13,7 +13,7 @@ pub struct Start {
     pub dry: DryRun,
 }
 
-/// How a role's session is started.
+// How a role's session is started.
 #[derive(Clone, Debug, Default, Args)]
 pub struct StartHow {
     /// The runtime, instead of the preset's
