@@ -178,6 +178,7 @@ fn a_title_that_cannot_be_slung_makes_no_bead() {
     world.settings(OBEYS);
     world.set("GASTOWN_POLECAT__AGENT", "obeys");
     world.set("GASTOWN_POLECAT__MAX_WORKERS", "1");
+    world.settings(&format!("{OBEYS}[agents.absent]\ncommand = [\"no-such-program\"]\n"));
     world.in_town(["sling", "Fits", "wyvern"]).ok();
     let before = world.gt_in("town/wyvern", ["bd", "export"]).ok().stdout;
     for (words, message) in [
@@ -186,6 +187,10 @@ fn a_title_that_cannot_be_slung_makes_no_bead() {
         (
             &["sling", "No room", "wyvern", "--dry-run"],
             "gt: the rig wyvern is full: 1 of 1 polecats are there\n",
+        ),
+        (
+            &["sling", "No such", "wyvern", "--agent", "absent"],
+            "gt: no-such-program is not installed or not on PATH\n",
         ),
         (&["sling", "No such", "wyvern", "--agent", "nosuch"], "there is no [agents.nosuch]\n"),
         (&["sling", "No such", "wyvern", "--preset", "nosuch"], "gt: there is no preset 'nosuch'\n"),

@@ -386,3 +386,52 @@ fn the_examples_in_the_settings_file_are_settings() {
     let shown = world.in_town(["config", "show"]).ok();
     assert!(shown.stdout.contains("make test"), "{shown:?}");
 }
+
+#[test]
+fn the_settings_say_which_store_is_made_and_how_its_ids_begin() {
+    let world = World::new();
+    world.origin("origin.git", &[("README.md", "# wyvern\n")]);
+    world.program("bd", "#!/bin/sh\ntouch ~/bd-was-called\nexit 1\n");
+    world.settings("[beads]\nstore = \"embedded\"\nprefix = \"gm\"\n");
+    world.gt(["install", "town"]).ok();
+    world.in_town(["rig", "add", "wyvern", &world.str("origin.git")]).ok();
+    let made = world.in_town(["bd", "create", "A town's own", "--json"]).ok().json();
+    assert!(made["id"].as_str().unwrap().starts_with("gm-"), "{made}");
+    let id = made["id"].as_str().unwrap().to_string();
+    let run = world.in_town(["sling", &id, "wyvern"]).fails(2);
+    assert!(run.stderr.contains("belongs to the town"), "{run:#?}");
+    world.in_town(["rig", "add", "other", &world.str("origin.git"), "--prefix", "gm"]).fails(2);
+    for store in ["town/.beads", "town/wyvern/.beads"] {
+        assert!(world.path(store).join("gastown.db").is_file(), "{store}");
+    }
+    assert!(!world.path("home/bd-was-called").exists());
+
+    // A kind that cannot be made is refused before anything is, whether or not it is only tried out.
+    std::fs::remove_file(world.path("bin/bd")).unwrap();
+    world.settings("[beads]\nstore = \"bd\"\n");
+    let path = std::env::var("PATH").unwrap();
+    let without = |dir: &&str| !std::path::Path::new(dir).join("bd").exists();
+    world.set("PATH", &path.split(':').filter(without).collect::<Vec<_>>().join(":"));
+    let before = names(&world.path("town"));
+    for more in [None, Some("--dry-run")] {
+        let add = ["rig", "add", "other", &world.str("origin.git")];
+        let run = world.in_town(add.into_iter().chain(more)).fails(1);
+        let refused = "gt: beads.store is \"bd\", and bd is not on PATH\n";
+        assert!(run.stderr.starts_with(refused), "{run:#?}");
+        world.gt(["install", "second"].into_iter().chain(more)).fails(1);
+    }
+    assert_eq!(names(&world.path("town")), before);
+    assert!(!world.path("second").exists());
+    // What exists keeps its kind.
+    std::fs::remove_file(world.path("town/bin/bd")).unwrap();
+    world.gt(["install", "--force", "town"]).ok();
+    assert!(world.path("town/bin/bd").exists());
+}
+
+fn names(dir: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}

@@ -182,17 +182,27 @@ pub fn open(place: &Place) -> Result<Box<dyn Store>> {
 /// # Errors
 /// When one exists, or it cannot be made.
 pub fn create(place: &Place) -> Result<Kind> {
-    let use_bd = match place.choice {
-        Choice::Embedded => false,
-        Choice::Bd => true,
-        Choice::Auto => crate::programs::bd::found(),
-    };
-    if use_bd {
+    if makes(place.choice)? == Kind::Bd {
         bd::Bd::create(&place.dir, &place.prefix)?;
         Ok(Kind::Bd)
     } else {
         embedded::Embedded::create(&place.dir, &place.prefix)?;
         Ok(Kind::Embedded)
+    }
+}
+
+/// The kind that a new store would have.
+///
+/// # Errors
+/// When bd is asked for and is not there.
+pub fn makes(choice: Choice) -> Result<Kind> {
+    match (choice, choice != Choice::Embedded && crate::programs::bd::found()) {
+        (Choice::Bd, false) => crate::fail!(
+            "beads.store is \"bd\", and bd is not on PATH";
+            "install bd; or use gt's own store: beads.store = \"auto\" (see who says it: gt config explain beads.store)"
+        ),
+        (_, true) => Ok(Kind::Bd),
+        (_, false) => Ok(Kind::Embedded),
     }
 }
 

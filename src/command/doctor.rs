@@ -37,6 +37,7 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
         town,
         sources,
         store: settings.beads.store,
+        prefix: settings.beads.prefix,
         gt: std::env::current_exe().context("cannot tell where gt is")?,
         fix: args.fix && !args.dry.dry_run,
     };

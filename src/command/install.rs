@@ -35,6 +35,7 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
         name: args.name,
         git: args.git,
         store: (!args.no_beads).then_some(settings.beads.store),
+        prefix: settings.beads.prefix,
         gt: std::env::current_exe().context("cannot tell where gt is")?,
     };
     if args.dry.dry_run {

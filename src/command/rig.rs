@@ -37,8 +37,9 @@ fn add(
     town.needs_present_layout()?;
     versions::need_git()?;
     let source = rig::source(&ctx.dir, url)?;
-    let store = config::settings(&ctx.sources(&town, None))?.beads.store;
-    let wanted = Wanted { name, url: source.url, prefix, branch, store };
+    let beads = config::settings(&ctx.sources(&town, None))?.beads;
+    let (store, town_prefix) = (beads.store, beads.prefix);
+    let wanted = Wanted { name, url: source.url, prefix, branch, store, town_prefix };
     rig::check(&town, &wanted)?;
     if dry_run {
         return show_plan(ctx, &town, &wanted);
@@ -61,7 +62,7 @@ fn add(
 }
 
 fn show_plan(ctx: &Ctx, town: &Town, wanted: &Wanted) -> Result<Exit> {
-    let taken = rig::prefixes(town)?;
+    let taken = rig::prefixes(town, &wanted.town_prefix)?;
     let made = crate::town::rules::prefix_for(&wanted.name, &taken);
     let prefix = wanted.prefix.as_ref().unwrap_or(&made);
     if ctx.global.json {

@@ -46,7 +46,7 @@ pub fn spawn(ctx: &Ctx, args: Spawn) -> Result<Exit> {
 pub fn known(ctx: &Ctx, town: &Town, last: Option<&String>) -> Result<Known> {
     let rigs = town.rigs()?;
     let mut prefixes: BTreeMap<String, Option<String>> = BTreeMap::new();
-    prefixes.insert(TOWN_PREFIX.into(), None);
+    prefixes.insert(config::settings(&ctx.sources(town, None))?.beads.prefix, None);
     for rig in &rigs {
         prefixes.insert(rig.config.beads.prefix.clone(), Some(rig.name.clone()));
     }
@@ -55,9 +55,6 @@ pub fn known(ctx: &Ctx, town: &Town, last: Option<&String>) -> Result<Known> {
         .and_then(|word| super::rig_of_path(town, &ctx.dir.join(word)));
     Ok(Known { prefixes, rigs: rigs.into_iter().map(|rig| rig.name).collect(), path_rig })
 }
-
-/// The prefix of the town's own beads (source document 003).
-const TOWN_PREFIX: &str = "hq";
 
 fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
     let rig = ctx.rig(town, asked.rig.as_deref())?;

@@ -50,11 +50,19 @@ pub struct Up {
 }
 
 /// `[beads]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Beads {
     /// `auto`, `bd` or `embedded`.
     pub store: Choice,
+    /// Prefix of the town's own ids, when its store is made.
+    pub prefix: String,
+}
+
+impl Default for Beads {
+    fn default() -> Beads {
+        Beads { store: Choice::Auto, prefix: "hq".into() }
+    }
 }
 
 /// `[tmux]`

@@ -1,6 +1,7 @@
 //! Sessions in tmux.
 
 use std::ffi::OsStr;
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -155,12 +156,20 @@ fn check(spec: &Spec) -> Result<()> {
     };
     let own = std::env::var_os("PATH");
     let path = spec.env.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| OsStr::new(value));
-    if which::which_in(program, path.or(own.as_deref()), &spec.cwd).is_err() {
-        return Err(Failure::new(format!("{program} is not installed or not on PATH"))
-            .hint("install it, or choose another runtime: --agent NAME")
-            .into());
+    installed(program, path.or(own.as_deref()), &spec.cwd)
+}
+
+/// Refuses a runtime's program that is not there.
+///
+/// # Errors
+/// When it is not on that PATH, or no file.
+pub fn installed(program: &str, path: Option<&OsStr>, cwd: &Path) -> Result<()> {
+    if which::which_in(program, path, cwd).is_ok() {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::new(format!("{program} is not installed or not on PATH"))
+        .hint("install it, or choose another runtime: --agent NAME")
+        .into())
 }
 
 /// The environment with the name that the session really gets.

@@ -3,7 +3,7 @@
 use crate::address::{RESERVED_RIG_NAMES, is_member_name, is_rig_name};
 use crate::failure::Failure;
 
-/// Prefix of the town's own ids.
+/// Prefix of the town's own ids as built in, which a migrated town gets.
 pub const TOWN_PREFIX: &str = "hq";
 
 /// Checks the name of a new rig.

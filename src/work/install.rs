@@ -23,6 +23,8 @@ pub struct Wanted {
     pub git: bool,
     /// Its store; none when absent.
     pub store: Option<beads::Choice>,
+    /// Prefix of its own ids.
+    pub prefix: String,
     /// This program, for `bin/bd`.
     pub gt: PathBuf,
 }
@@ -109,21 +111,19 @@ impl Wanted {
     }
 
     /// The program for `bin/bd`, when the store will be an embedded one.
-    fn gt(&self) -> Option<&Path> {
-        let embedded = match self.store? {
-            beads::Choice::Embedded => true,
-            beads::Choice::Bd => false,
-            beads::Choice::Auto => !crate::programs::bd::found(),
-        };
-        embedded.then_some(self.gt.as_path())
+    fn gt(&self) -> Result<Option<&Path>> {
+        let Some(choice) = self.store else { return Ok(None) };
+        let kind = beads::kind_of(&self.root.join(".beads")).or_else(|_| beads::makes(choice))?;
+        Ok((kind == beads::Kind::Embedded).then_some(self.gt.as_path()))
     }
 
     /// All that would be made, for `--dry-run`.
     ///
     /// # Errors
-    /// As [`Wanted::identity`].
+    /// As [`Wanted::identity`], or when the store asked for cannot be made.
     pub fn pieces(&self) -> Result<Vec<Piece>> {
-        pieces::of_town(&self.identity()?, self.gt())
+        rules::prefix(&self.prefix, &[])?;
+        pieces::of_town(&self.identity()?, self.gt()?)
     }
 }
 
@@ -182,7 +182,7 @@ fn build(wanted: &Wanted, draft: &Path) -> Result<Option<String>> {
         let standing = wanted.root.join(".beads");
         // A store that is there already stays the town's.
         if beads::kind_of(&standing).is_err() {
-            make_store(&draft.join(".beads"), rules::TOWN_PREFIX, choice)?;
+            make_store(&draft.join(".beads"), &wanted.prefix, choice)?;
         }
     }
     if wanted.git && !wanted.root.join(".git").exists() {
@@ -312,7 +312,7 @@ pub fn repair(wanted: &Wanted, found: Found) -> Result<Installed> {
         }
     }
     if let (Some(choice), Err(_)) = (wanted.store, beads::kind_of(&town.beads_dir())) {
-        make_store(&town.beads_dir(), rules::TOWN_PREFIX, choice)?;
+        make_store(&town.beads_dir(), &wanted.prefix, choice)?;
         done.made.push(".beads".into());
     }
     if wanted.git && !town.root.join(".git").exists() {

@@ -50,7 +50,7 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
         Thing::Prompt => town_piece(visit, "CLAUDE.md"),
         Thing::Presets => town_piece(visit, "config/presets"),
         Thing::TownStore => {
-            install::make_store(&visit.town.beads_dir(), rules::TOWN_PREFIX, visit.store).map(drop)
+            install::make_store(&visit.town.beads_dir(), &visit.prefix, visit.store).map(drop)
         }
         Thing::Unlisted(name) => rig::list(&visit.town, name, &visit.rig(name).config.git_url),
         Thing::HalfMade(path) => orphans::fix_half_made(&root.join(path)),
@@ -187,7 +187,7 @@ fn store(visit: &Visit<'_>, rig: &Rig) -> Result<()> {
             .map_err(|error| files::error_of(error, format!("cannot make {}", link.display())));
     }
     let prefix = match rig.config.beads.prefix.as_str() {
-        "" => rules::prefix_for(&rig.name, &rig::prefixes(&visit.town)?),
+        "" => rules::prefix_for(&rig.name, &rig::prefixes(&visit.town, &visit.prefix)?),
         own => own.into(),
     };
     rig::make_rig_store(&rig.root, &prefix, visit.store)

@@ -30,6 +30,8 @@ pub struct Visit<'a> {
     pub sessions: Snapshot,
     /// Which store new ones are.
     pub store: beads::Choice,
+    /// Prefix of the town's own ids.
+    pub prefix: String,
     /// This program, for `bin/bd`.
     pub gt: PathBuf,
     /// Repair.

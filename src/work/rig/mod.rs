@@ -27,6 +27,8 @@ pub struct Wanted {
     pub branch: Option<String>,
     /// Its store.
     pub store: beads::Choice,
+    /// Prefix of the town's own ids.
+    pub town_prefix: String,
 }
 
 /// A rig that was added.
@@ -106,9 +108,9 @@ fn plain_error(error: &std::io::Error) -> String {
 ///
 /// # Errors
 /// As [`Town::rigs`].
-pub fn prefixes(town: &Town) -> Result<Vec<String>> {
+pub fn prefixes(town: &Town, own: &str) -> Result<Vec<String>> {
     let mut taken: Vec<String> = town.rigs()?.into_iter().map(|rig| rig.config.beads.prefix).collect();
-    taken.push(rules::TOWN_PREFIX.into());
+    taken.push(own.into());
     Ok(taken)
 }
 
@@ -126,8 +128,9 @@ pub fn check(town: &Town, wanted: &Wanted) -> Result<()> {
         crate::fail!("{} is there already, and is no rig", root.display(); "choose another name, or move it away");
     }
     if let Some(prefix) = &wanted.prefix {
-        rules::prefix(prefix, &prefixes(town)?)?;
+        rules::prefix(prefix, &prefixes(town, &wanted.town_prefix)?)?;
     }
+    beads::makes(wanted.store)?;
     Ok(())
 }
 
@@ -164,7 +167,7 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     super::step("rig-add.2");
     let _turn = town.lock()?;
     check(town, wanted)?;
-    let taken = prefixes(town)?;
+    let taken = prefixes(town, &wanted.town_prefix)?;
     let prefix = wanted.prefix.clone().unwrap_or_else(|| rules::prefix_for(&wanted.name, &taken));
     make_rig_store(&draft, &prefix, wanted.store)?;
     files::write_json(&draft.join("config.json"), &config_of(&wanted.name, &wanted.url, &prefix, &target))?;

@@ -1,6 +1,7 @@
 //! Steps 1 and 2 of sling: what the look allows, and the names.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,8 +12,10 @@ use super::hand::Hand;
 use super::{Order, Site};
 use crate::address::{Address, Role};
 use crate::beads::{Bead, Filter, words};
+use crate::config::schema::Multiplexer;
 use crate::config::{self, ResolvedRole};
 use crate::failure::Failure;
+use crate::mux::tmux::installed;
 use crate::mux::{Session, Snapshot};
 use crate::plan::place::Place;
 use crate::plan::ready::{Begin, Facts, begin};
@@ -165,13 +168,19 @@ fn role(site: &Site<'_>, order: &Order, bead: Option<&Bead>) -> Result<ResolvedR
     config::role(&sources, Role::Polecat, &order.presets, bead)
 }
 
-/// What can be told of a bead that is not made yet: its runtime and presets exist, its polecat's name is free, and the
-/// rig has room. So a title is written down only when it can be slung.
+/// What can be told of a bead that is not made yet: its runtime, program and presets exist, its polecat's name is free,
+/// and the rig has room. So a title is written down only when it can be slung.
 ///
 /// # Errors
 /// As [`decide`] and [`reserve`].
 pub fn check_new(site: &Site<'_>, order: &Order) -> Result<()> {
     let role = role(site, order, None)?;
+    // `{{name}}`s are filled in later; without tmux a person runs the program, perhaps elsewhere.
+    let program = role.runtime.command.first().filter(|word| !word.contains("{{"));
+    let runs = site.mux.kind() == "tmux" && role.settings.multiplexer != Multiplexer::None;
+    if let Some(program) = program.filter(|_| runs) {
+        installed(program, site.env.get("PATH").map(OsStr::new), &site.town.root)?;
+    }
     if let Some(name) = order.name.as_deref().filter(|name| names::holder(site.rig, name).is_some()) {
         return Err(names::is_taken(site.rig, name).into());
     }
