@@ -21,6 +21,7 @@ mod migrate;
 mod outside;
 mod patrol;
 mod refinery;
+mod refusals;
 mod rig;
 mod sessions;
 mod sling;

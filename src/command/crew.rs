@@ -36,6 +36,7 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry_run: bool) -> Result<E
         print(&format!("would clone {} into {}\n", rig.config.git_url, path.display()))?;
         return Ok(Exit::Done);
     }
+    crate::programs::versions::need_git()?;
     let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
     let member = crew::add(rig, name, &target)?;
     if ctx.global.json {

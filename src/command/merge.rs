@@ -72,6 +72,8 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
     if dry_run {
         return show_plan(ctx, rig, &sources, only);
     }
+    // Before anything is written down about the run.
+    crate::programs::versions::need_git()?;
     let job = refinery::Job { town, rig, sources: &sources, only, say: &|text| ctx.note(text) };
     let (report, error) = refinery::process(&job);
     if ctx.global.json {

@@ -162,6 +162,8 @@ fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
         return forget(ctx, &town, name, force, dry_run);
     }
     let rig = town.rig(name)?;
+    // Without git nobody can say what would be lost.
+    versions::need_git()?;
     let mux = ctx.mux(&config::settings(&ctx.sources(&town, Some(&rig)))?)?;
     let sessions = mux.look()?;
     let losses = removal::losses(&town, &rig, &sessions)?;

@@ -62,12 +62,20 @@ impl Git {
         if output.ok() {
             return Ok(output.text());
         }
+        Err(self.failed(what, &output).into())
+    }
+
+    /// Why git failed at something, with what helps where that can be told. One process.
+    fn failed(&self, what: &str, output: &Output) -> Failure {
+        if let Some(too_old) = super::versions::git_too_old() {
+            return too_old;
+        }
         let failure =
-            Failure::new(format!("cannot {what} in {}: {}", self.dir.display(), last_words(&output)));
+            Failure::new(format!("cannot {what} in {}: {}", self.dir.display(), last_words(output)));
         // git does not always say so.
         let room = rustix::fs::statvfs(&self.dir).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         let full = room.is_ok_and(|bytes| bytes < 1 << 20);
-        Err(if full { failure.hint(NO_ROOM) } else { failure }.into())
+        if full { failure.hint(NO_ROOM) } else { failure }
     }
 }
 

@@ -22,13 +22,21 @@ pub fn need_git() -> Result<()> {
     })?;
     let said = output.text();
     match parse_git(&said) {
-        Some(found) if found >= GIT => Ok(()),
-        Some((major, minor)) => crate::fail!(
-            "git {major}.{minor} is too old: gt needs 2.25 or later";
-            "update git, then check with: git --version"
-        ),
+        Some(found) => too_old(found).map_or(Ok(()), |failure| Err(failure.into())),
         None => crate::fail!("cannot tell the version of git from '{said}'"; "check with: git --version"),
     }
+}
+
+/// For a git that has failed at something: whether that is because it is too old. One process.
+pub fn git_too_old() -> Option<Failure> {
+    let output = Process::new("git").arg("--version").run().ok()?;
+    too_old(parse_git(&output.text())?)
+}
+
+fn too_old((major, minor): (u32, u32)) -> Option<Failure> {
+    let failure = Failure::new(format!("git {major}.{minor} is too old: gt needs 2.25 or later"))
+        .hint("update git, then check with: git --version");
+    ((major, minor) < GIT).then_some(failure)
 }
 
 /// Why sessions cannot run here: tmux is missing or too old. `None` when they can. One process.

@@ -38,11 +38,11 @@ impl Git {
         let _worktrees = self.worktrees_locked()?;
         let output = self.try_run(fetch_words("origin", &[&refspec]))?;
         if !output.ok() {
-            crate::fail!(
-                "cannot fetch {branch} in {}: {}", self.dir.display(), last_words(&output);
-                "see whether git can read it: git -C {} ls-remote origin",
-                crate::programs::process::quote(&self.dir.to_string_lossy())
-            );
+            let mut failure = self.failed(&format!("fetch {branch}"), &output);
+            let dir = crate::programs::process::quote(&self.dir.to_string_lossy());
+            let look = || format!("see whether git can read it: git -C {dir} ls-remote origin");
+            failure.hint.get_or_insert_with(look);
+            return Err(failure.into());
         }
         let text = with_fetch(&text, branch, nanos());
         // The note only saves a second fetch: a disk that cannot take it is no reason to stop.
