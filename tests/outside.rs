@@ -43,7 +43,10 @@ fn a_standard_error_that_takes_nothing_changes_nothing_about_the_answer() {
     }
     assert!(world.path("other/mayor/town.json").exists());
     let run = finish(world.command(gt(), "town").arg("rigs").stdout(full()));
-    assert_snapshot!(run.fails(1).stderr, @"gt: cannot write to standard output: No space left on device (os error 28)");
+    assert_snapshot!(run.fails(1).stderr, @r"
+    gt: cannot write to standard output: No space left on device (os error 28)
+    hint: the disk is full: make room (df -h), then run the same command again
+    ");
 }
 
 #[test]
