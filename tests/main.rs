@@ -3,6 +3,7 @@
 mod aftermath;
 mod agents;
 mod bd;
+mod bd_flow;
 mod beads;
 mod common;
 mod config;

@@ -14,6 +14,12 @@ use crate::failure::{Exit, Failure};
 /// One process at a time may have a store of bd 1.0 open, so a call can wait for many others.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// The limit of a call; tests name a shorter one, in seconds, and nothing else looks at that variable.
+fn limit() -> Duration {
+    let shorter = std::env::var("GT_TEST_BD_LIMIT").ok().and_then(|text| text.parse().ok());
+    shorter.map_or(LIMIT, Duration::from_secs)
+}
+
 /// What a program said about itself is kept in the store's folder under this name, so that it is asked once.
 const PROBE_FILE: &str = "gt.bd.json";
 
@@ -108,7 +114,7 @@ impl Program {
     /// # Errors
     /// When it cannot be run, or says nothing that looks like a version, or one before 0.46.
     pub fn probe(path: &Path) -> Result<Program> {
-        let output = Process::new(path).arg("--version").timeout(LIMIT).run()?;
+        let output = Process::new(path).arg("--version").timeout(limit()).run()?;
         let Some(version) = Version::parse(&output.text()).filter(|_| output.ok()) else {
             crate::fail!("{} is no bd: it has no version to show", path.display(); "see what it is with: {} --version", path.display());
         };
@@ -149,7 +155,7 @@ impl Program {
         actor: &str,
         words: impl IntoIterator<Item = S>,
     ) -> Process {
-        let mut process = Process::new(&self.path).args(words).timeout(LIMIT);
+        let mut process = Process::new(&self.path).args(words).timeout(limit());
         for (key, value) in environment(dir, actor) {
             process = process.env(key, value);
         }
@@ -166,7 +172,7 @@ impl Program {
     /// When bd cannot make it.
     pub fn init(&self, scratch: &Path, prefix: &str) -> Result<PathBuf> {
         let run = |words: &[&str]| {
-            let mut process = Process::new(&self.path).args(words).cwd(scratch).timeout(LIMIT);
+            let mut process = Process::new(&self.path).args(words).cwd(scratch).timeout(limit());
             for key in ["BEADS_DIR", "BEADS_DB", "GIT_DIR", "GIT_WORK_TREE"] {
                 process = process.env_remove(key);
             }
@@ -209,7 +215,7 @@ fn stamp(path: &Path) -> (u64, u64) {
 /// What bd says went wrong: `{"error": …}` on standard output or error, or text; warnings left out. One line.
 pub fn complaint(output: &Output) -> String {
     if output.timed_out {
-        return format!("no answer within {} s", LIMIT.as_secs());
+        return format!("no answer within {} s", limit().as_secs());
     }
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);

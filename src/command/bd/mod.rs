@@ -1,4 +1,5 @@
-//! `gt bd`: the embedded store in bd's words. A store made by the real bd gets the words as they are.
+//! `gt bd`: the embedded store in bd's words. A store made by the real bd gets the words as they are, but for `export`
+//! and `import` in the forms gt has: those lose nothing whatever the version (comments, mail, metadata).
 
 mod change;
 mod look;
@@ -27,12 +28,15 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
     given.extend(ctx.global.json.then(|| OsString::from("--json")));
     given.extend(ctx.global.quiet.then(|| OsString::from("--quiet")));
     let dir = find_store(ctx);
-    if let (Some(dir), false) = (&dir, given.first().is_some_and(|word| word == "init"))
+    let first = given.first().and_then(|word| word.to_str()).unwrap_or_default().to_string();
+    let parsed = Bd::try_parse_from(std::iter::once(OsString::from("bd")).chain(given.iter().cloned()));
+    if let Some(dir) = dir.as_ref().filter(|_| first != "init")
         && beads::kind_of(dir).is_ok_and(|kind| kind == Kind::Bd)
+        && !(["export", "import"].contains(&first.as_str()) && parsed.is_ok())
     {
         return crate::programs::bd::pass_through(&given, dir);
     }
-    let bd = match Bd::try_parse_from(std::iter::once(OsString::from("bd")).chain(given)) {
+    let bd = match parsed {
         Ok(bd) => bd,
         Err(error) => {
             let _ = error.print();
@@ -145,6 +149,16 @@ impl Run<'_> {
         }
     }
 
+    /// The store of either kind.
+    fn any_store(&self) -> Result<Box<dyn Store>> {
+        match &self.dir {
+            Some(dir) if beads::kind_of(dir)? == Kind::Bd => {
+                Ok(Box::new(beads::bd::Bd::open(dir, "", &self.actor())?))
+            }
+            _ => Ok(Box::new(self.store()?)),
+        }
+    }
+
     /// Prints the text, or with `--json` the record.
     fn say(&self, text: &str, record: Value) -> Result<()> {
         if self.global.json {
@@ -185,7 +199,7 @@ impl Run<'_> {
     }
 
     fn export(&self, output: Option<PathBuf>) -> Result<()> {
-        let text = self.store()?.export()?;
+        let text = self.any_store()?.export()?;
         let Some(output) = output else { return print(&text) };
         let path = self.ctx.dir.join(output);
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -201,7 +215,7 @@ impl Run<'_> {
     }
 
     fn import(&self, args: Import) -> Result<()> {
-        let store = self.store()?;
+        let store = self.any_store()?;
         let text = self.read(&args.file.or(args.input).unwrap_or_else(|| "-".into()))?;
         let (added, changed) = store.import(&text)?;
         let text = format!("{added} beads added, {changed} changed\n");
