@@ -201,3 +201,22 @@ fn a_title_that_cannot_be_slung_makes_no_bead() {
         assert_eq!(world.gt_in("town/wyvern", ["bd", "export"]).ok().stdout, before, "{words:?}");
     }
 }
+
+#[test]
+fn a_full_clone_knows_of_origin_what_the_rig_knows() {
+    let world = World::with_rig();
+    world.set("GASTOWN_POLECAT__SANDBOX", "clone");
+    // The target moves on after the rig was added, through the rig itself.
+    for (title, file) in [("First", "first.txt"), ("Second", "second.txt")] {
+        let bead = world.bead(title, &format!("git log --format=%s > seen.txt; echo {title} > {file}"));
+        world.in_town(["sling", &bead, "wyvern"]).ok();
+        wait_for_the_end(&world);
+        let diff = world.in_town(["log", "wyvern/Nux"]).ok().stdout;
+        assert_eq!(diff.lines().count(), 1, "{diff}");
+        world.in_town(["refinery", "process", "wyvern"]).ok();
+        assert_eq!(world.show(&bead)["status"], "closed");
+    }
+    assert!(world.git("origin.git", ["show", "main:seen.txt"]).contains("First"));
+    assert_eq!(world.git("origin.git", ["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
+    assert_eq!(world.git("town/wyvern/mayor/rig", ["worktree", "list"]).lines().count(), 1);
+}

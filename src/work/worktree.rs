@@ -87,9 +87,13 @@ fn add_clone(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
         Some(commit) => commit,
         None => crate::fail!("no commit {} in {}", wanted.base, source.display()),
     };
+    let from = source.to_string_lossy().into_owned();
     let words = ["clone".into(), "-q".into(), "--no-checkout".into(), source.into_os_string(), path.into()];
     Git::at(&wanted.rig.root).run("clone", words)?;
     let git = Git::at(path);
+    // A clone takes the branches of its source for those of origin: what the source knows of origin counts.
+    let tracked = "+refs/remotes/origin/*:refs/remotes/origin/*";
+    git.run("take over what is known of origin", ["fetch", "-q", "--no-tags", "--prune", &from, tracked])?;
     git.run("set the origin", ["remote", "set-url", "origin", "--", &wanted.rig.config.git_url])?;
     git.run("make the branch", ["checkout", "-q", "--no-track", "-b", wanted.branch, &base]).map(drop)
 }
