@@ -188,6 +188,18 @@ fn what_each_write_asks() {
     assert_eq!(town.requests(&bead).len(), 1);
     town.world.in_town(["refinery", "merge", id]).ok();
     assert_eq!(town.state(&bead).0, "closed");
+
+    let bead = hooked_by_hand(&town, "Landed");
+    let address = format!("wyvern/{}", town.world.polecat_of(&bead));
+    let tree = format!("town/wyvern/polecats/{}", town.world.polecat_of(&bead));
+    town.world.git(&tree, ["commit", "-qm", "nothing much", "--allow-empty"]);
+    town.world.write(format!("{tree}/landed.txt"), "x\n");
+    town.world.git(&tree, ["add", "-A"]);
+    town.world.git(&tree, ["commit", "-qm", "landed"]);
+    town.world.in_town(["session", "stop", &address]).ok();
+    town.asks(&["land", "--direct", &address, "--dry-run"], &["list"], &["export"]);
+    town.asks(&["land", "--direct", &address], &["list", "list", "close"], &["export", "list", "close"]);
+    assert_eq!(town.state(&bead).0, "closed");
 }
 
 /// A bead that a polecat holds which has begun and does nothing by itself.

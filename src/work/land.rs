@@ -162,8 +162,13 @@ fn look(job: &Job<'_>) -> Result<Work> {
             "bring its commits there: git switch polecat/{name}-BEAD"
         );
     };
-    let store = scene.rig.store(&Address::Refinery(scene.rig.name.clone()))?;
-    let bead = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
+    let bead = match scene.held().iter().find(|bead| bead.id == id) {
+        Some(held) => Some(held.clone()),
+        None => {
+            let store = scene.rig.store(&Address::Refinery(scene.rig.name.clone()))?;
+            store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop()
+        }
+    };
     let own = |request: &&Request| request.worker == address.to_string() && request.bead == id;
     let known = scene.requests.iter().find(own).cloned().unwrap_or_default();
     let request = Request {
