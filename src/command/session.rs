@@ -51,8 +51,10 @@ fn restart(ctx: &Ctx, address: &Address, dry_run: bool) -> Result<Exit> {
     let dry = crate::cli::DryRun { dry_run };
     let text = address.to_string();
     let stop = || {
-        let quiet = roles::stop_quietly(&sight, |session| session.marks.address == text);
-        if dry_run { Ok(()) } else { quiet }
+        if dry_run {
+            return Ok(());
+        }
+        roles::stop_quietly(&sight, |session| session.marks.address == text)
     };
     let Address::Polecat(rig, _) = address else {
         stop()?;
