@@ -11,6 +11,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod done;
+mod every;
 mod flow;
 mod full_disk;
 mod install;

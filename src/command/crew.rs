@@ -33,8 +33,9 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry_run: bool) -> Result<E
     crew::check(rig, name)?;
     if dry_run {
         let path = rig.crew_dir(name);
-        print(&format!("would clone {} into {}\n", rig.config.git_url, path.display()))?;
-        return Ok(Exit::Done);
+        let url = &rig.config.git_url;
+        let plan = serde_json::json!({ "clone": url, "into": path });
+        return super::would(ctx, &plan, &format!("clone {url} into {}", path.display()));
     }
     crate::programs::versions::need_git()?;
     let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
@@ -90,8 +91,8 @@ fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, (force, dry_run): (bool
             .into());
     }
     if dry_run {
-        print(&format!("would remove {}\n", member.path.display()))?;
-        return Ok(Exit::Done);
+        let plan = serde_json::json!({ "remove": member.path, "lost": losses });
+        return super::would(ctx, &plan, &format!("remove {}", member.path.display()));
     }
     if let Some(session) = open {
         mux.stop(&[&session.id])?;

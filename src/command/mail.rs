@@ -89,8 +89,8 @@ fn send(ctx: &Ctx, town: &Town, to: &Address, letter: &Letter) -> Result<Exit> {
     let from = own::who(town, &ctx.dir, &ctx.me()?);
     let new = mail::message(&from, to, &letter.subject, &letter.body);
     if letter.dry {
-        print(&format!("would send to {to}: {}\n", new.title))?;
-        return Ok(Exit::Done);
+        let plan = serde_json::json!({ "to": to.to_string(), "subject": new.title });
+        return super::would(ctx, &plan, &format!("send to {to}: {}", new.title));
     }
     match mail::store_for(town, &from, to)?.write(&[], &[Change::Create(Box::new(new))])? {
         Written::Done(ids) => {

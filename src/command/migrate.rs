@@ -17,6 +17,9 @@ use crate::work::migrate;
 pub fn run(ctx: &Ctx, args: DryRun) -> Result<Exit> {
     let found = ctx.locate()?;
     if found.layout == Layout::Present {
+        if ctx.global.json {
+            print_json("plan", &serde_json::Value::Null)?;
+        }
         ctx.note(&format!("{} has the present layout: nothing to do", found.root.display()));
         return Ok(Exit::Done);
     }

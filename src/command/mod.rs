@@ -196,6 +196,19 @@ pub fn print_json(name: &str, value: &impl serde::Serialize) -> Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(&object)?))
 }
 
+/// The answer to `--dry-run`: the plan as JSON, or a line for people.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn would(ctx: &Ctx, plan: &serde_json::Value, line: &str) -> Result<Exit> {
+    if ctx.global.json {
+        print_json("plan", plan)?;
+    } else {
+        print(&format!("would {line}\n"))?;
+    }
+    Ok(Exit::Done)
+}
+
 /// Prints a result. A reader that went away (`| head`) is no error.
 ///
 /// # Errors

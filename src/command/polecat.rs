@@ -139,11 +139,10 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
     let scene = Scene::look(town, &rig, mux.as_ref(), sources)?;
     let bead = scene.bead_of(&name).map(|bead| bead.id.clone());
     if dry {
+        let plan = json!({ "end": address, "bead": bead });
         let given = bead.map_or(String::new(), |bead| format!(", give {bead} back"));
-        super::print(&format!(
-            "would stop {address}{given}, keep its commits, remove its worktree and branch\n"
-        ))?;
-        return Ok(Exit::Done);
+        let line = format!("stop {address}{given}, keep its commits, remove its worktree and branch");
+        return super::would(ctx, &plan, &line);
     }
     let recovery = ending::release(&scene, &name, how == How::Force)?;
     if ctx.global.json {

@@ -176,8 +176,8 @@ fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
             .into());
     }
     if dry_run {
-        print(&format!("would remove {}\n", rig.root.display()))?;
-        return Ok(Exit::Done);
+        let plan = serde_json::json!({ "remove": rig.root, "lost": losses });
+        return super::would(ctx, &plan, &format!("remove {}", rig.root.display()));
     }
     let open: Vec<&str> =
         removal::sessions_of(&town, &rig, &sessions).map(|session| session.id.as_str()).collect();
@@ -206,14 +206,15 @@ fn forget(ctx: &Ctx, town: &Town, name: &str, force: bool, dry_run: bool) -> Res
         .hint(format!("bring it back, or take it off the list with: gt rig remove {name} --force"))
         .into());
     }
-    if !dry_run {
-        removal::forget(town, name)?;
+    if dry_run {
+        let plan = serde_json::json!({ "forget": name });
+        return super::would(ctx, &plan, &format!("take the rig {name} off the list"));
     }
-    let done = if dry_run { "would take" } else { "took" };
+    removal::forget(town, name)?;
     if ctx.global.json {
         print_json("removed", &serde_json::json!({ "name": name, "beads": null }))?;
     } else {
-        print(&format!("{done} the rig {name} off the list\n"))?;
+        print(&format!("took the rig {name} off the list\n"))?;
     }
     Ok(Exit::Done)
 }

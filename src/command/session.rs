@@ -50,13 +50,12 @@ fn restart(ctx: &Ctx, address: &Address, dry_run: bool) -> Result<Exit> {
         sight.known()?.of(&sight.town.mark(), &address.to_string()).map(|found| found.marks.bead.clone());
     let dry = crate::cli::DryRun { dry_run };
     let text = address.to_string();
-    let stop = || {
-        if dry_run {
-            return Ok(());
-        }
-        roles::stop_quietly(&sight, |session| session.marks.address == text)
-    };
+    let stop = || roles::stop_quietly(&sight, |session| session.marks.address == text);
     let Address::Polecat(rig, _) = address else {
+        if dry_run && bead.is_some() {
+            let plan = serde_json::json!({ "restart": address });
+            return super::would(ctx, &plan, &format!("stop {address} and start it again"));
+        }
         stop()?;
         return roles::start(ctx, std::slice::from_ref(address), &StartHow { dry, ..StartHow::default() });
     };
@@ -65,7 +64,11 @@ fn restart(ctx: &Ctx, address: &Address, dry_run: bool) -> Result<Exit> {
             .hint(format!("go on with its work: gt sling BEAD {rig} --resume"))
             .into());
     };
+    if dry_run {
+        let plan = serde_json::json!({ "restart": address, "bead": bead });
+        return super::would(ctx, &plan, &format!("stop {address} and start it again on {bead}"));
+    }
     stop()?;
-    let how = SlingHow { resume: true, dry, ..SlingHow::default() };
+    let how = SlingHow { resume: true, ..SlingHow::default() };
     sling::run(ctx, Sling { words: vec![bead, text], how })
 }
