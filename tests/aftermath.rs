@@ -67,8 +67,10 @@ fn an_end_killed_after_any_step_is_completed_and_keeps_the_commits() {
         let bead = world.bead("Do it", "echo work > work.txt\ngit add -A\ngit commit -qm precious\nexit 3");
         world.in_town(["sling", &bead, "wyvern"]).ok();
         let name = world.polecat_of(&bead);
-        wait_for("the crash", || {
-            world.in_town(["polecats", "wyvern"]).ok().stdout.contains("crashed").then_some(())
+        wait_for("the crash, and what the hook of the session does about it", || {
+            let crashed = world.in_town(["polecats", "wyvern"]).ok().stdout.contains("crashed");
+            let told = world.in_town(["mail", "inbox", "mayor/"]).ok().stdout.contains(&bead);
+            (crashed && told).then_some(())
         });
         let address = format!("wyvern/{name}");
         if step.starts_with("release") {
