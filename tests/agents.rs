@@ -220,3 +220,44 @@ fn a_full_clone_knows_of_origin_what_the_rig_knows() {
     assert_eq!(world.git("origin.git", ["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
     assert_eq!(world.git("town/wyvern/mayor/rig", ["worktree", "list"]).lines().count(), 1);
 }
+
+#[test]
+fn a_polecat_can_commit_where_git_knows_nobody() {
+    let world = World::with_rig();
+    world.write("home/.gitconfig", "[init]\n\tdefaultBranch = main\n");
+    let bead = world.bead("Say hello", "echo hello > hello.txt");
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    wait_for_the_end(&world);
+    world.in_town(["refinery", "process", "wyvern"]).ok();
+    let author = ["log", "-1", "--format=%an <%ae>", "main^2"];
+    assert_eq!(world.git("origin.git", author), "wyvern/Nux <gastown@localhost>");
+}
+
+#[test]
+fn a_wish_for_a_new_session_ends_with_the_new_session() {
+    let world = World::with_rig();
+    world.settings(OBEYS);
+    let gt = std::path::Path::new(crate::common::gt()).parent().unwrap().to_str().unwrap().to_string();
+    world.set("PATH", &format!("{gt}:{}", std::env::var("PATH").unwrap()));
+    world.set("GASTOWN_POLECAT__AGENT", "obeys");
+    world.set("GASTOWN_MAYOR__AGENT", "obeys");
+    let bead = world.bead("Obey", "true");
+    let again = vec!["sling", &bead, "wyvern", "--resume"];
+    for (address, file, start, again) in [
+        ("mayor/", "town/mayor/state.json", vec!["mayor", "start"], vec!["mayor", "start"]),
+        ("wyvern/Nux", "town/wyvern/polecats/.state/Nux.json", vec!["sling", &bead, "wyvern"], again),
+    ] {
+        world.in_town(&start).ok();
+        // The session ends in the middle of it: the words are gone before that.
+        world.write("home/say.new", "rm ~/say; bd ready; gt handoff -m 'go on with step two'");
+        std::fs::rename(world.path("home/say.new"), world.path("home/say")).unwrap();
+        wait_for("the end of the session", || world.session_of(address).is_empty().then_some(()));
+        assert!(world.read(file).contains("\"requesting_cycle\": true"), "{}", world.read(file));
+        world.in_town(&again).ok();
+        assert!(!world.read(file).contains("request"), "{}", world.read(file));
+        assert_eq!(state(&world, address), "working");
+        let prime = world.in_town(["prime", address]).ok().stdout;
+        assert!(prime.contains("go on with step two"), "{prime}");
+        world.in_town(["stop", "--all"]).ok();
+    }
+}

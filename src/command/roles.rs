@@ -78,7 +78,7 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
     let sight = Sight::take(ctx)?;
     let begun: Vec<Begun> = prepared
         .iter()
-        .map(|prepared| roles::start(sight.mux.as_ref(), &sight.snapshot, prepared))
+        .map(|prepared| roles::start(&town, sight.mux.as_ref(), &sight.snapshot, prepared))
         .collect::<Result<_>>()?;
     drop(lock);
     if ctx.global.json {

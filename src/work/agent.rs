@@ -199,6 +199,11 @@ pub fn environment(agent: &Agent<'_>, session: &str) -> Result<Vec<(String, Stri
     set("BEADS_MAIL_DELEGATE", "gt mail".into());
     set("GIT_AUTHOR_NAME", address.clone());
     set("GIT_COMMITTER_NAME", address);
+    // git takes this where it is told no `user.email`, on a new machine say, and could not commit otherwise.
+    set(
+        "EMAIL",
+        agent.env.get("EMAIL").filter(|own| !own.is_empty()).map_or("gastown@localhost", |own| own).into(),
+    );
     // git must not find a repository above the agent's own: the town may be one.
     let ceiling = agent.cwd.parent().unwrap_or(agent.cwd);
     set("GIT_CEILING_DIRECTORIES", ceiling.to_string_lossy().into_owned());

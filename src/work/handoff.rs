@@ -118,6 +118,23 @@ pub fn leave_note(town: &Town, of: &Address, note: &Note) -> Result<()> {
     Ok(())
 }
 
+/// Takes the wish for a new session back: there is one now.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn fulfilled(town: &Town, of: &Address) -> Result<()> {
+    let path = state_file(town, of);
+    if !path.exists() {
+        return Ok(());
+    }
+    let mut state: serde_json::Map<String, serde_json::Value> = files::read_json(&path)?;
+    if state.remove("requesting_cycle").is_none() {
+        return Ok(());
+    }
+    state.remove("requested_at");
+    files::write_json(&path, &state)
+}
+
 /// Where an agent's wish for a new session stands: in its own folder, beside it where that is a clone or a worktree.
 pub fn state_file(town: &Town, of: &Address) -> PathBuf {
     match of {

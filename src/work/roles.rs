@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::agent::{self, Agent};
-use super::{hooks, names};
+use super::{handoff, hooks, names};
 use crate::address::{Address, Role};
 use crate::config::schema::{Prompt, Up};
 use crate::config::{self, ResolvedRole, Sources};
@@ -124,7 +124,7 @@ pub fn prepare(
 ///
 /// # Errors
 /// When it cannot be known whether it runs, or it cannot be started.
-pub fn start(mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepared) -> Result<Begun> {
+pub fn start(town: &Town, mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepared) -> Result<Begun> {
     if let Some(why) = &snapshot.unknown {
         crate::fail!("cannot tell whether {} runs: {why}", prepared.address);
     }
@@ -139,7 +139,11 @@ pub fn start(mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepared) -> Result<
     let mut taken = snapshot.clone();
     taken.sessions.retain(|session| !ended.contains(&session.id.as_str()));
     hooks::write_untracked(prepared.role.runtime.hooks.as_deref(), &prepared.spec.cwd)?;
-    Ok(Begun::Started(mux.start(&prepared.spec, &taken)?))
+    let started = mux.start(&prepared.spec, &taken)?;
+    if started.by_hand.is_none() {
+        handoff::fulfilled(town, &prepared.address)?;
+    }
+    Ok(Begun::Started(started))
 }
 
 /// Tells an agent that was just started to begin, when its runtime takes its first prompt by paste.

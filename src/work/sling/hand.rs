@@ -14,7 +14,7 @@ use crate::plan::ready::Begin;
 use crate::programs::git::Git;
 use crate::work::agent::{self, Agent};
 use crate::work::names::{self, Reservation};
-use crate::work::{prompt, step, worktree};
+use crate::work::{handoff, prompt, step, worktree};
 
 /// A bead on its way to a polecat, with what was done for it so far.
 pub struct Hand {
@@ -155,6 +155,9 @@ impl Hand {
         })?;
         let started = self.start_session(site, &spec)?;
         step("sling.5");
+        if self.work.begin == Begin::Again && started.by_hand.is_none() {
+            handoff::fulfilled(site.town, &self.address)?;
+        }
         self.slung.session = started.name.clone();
         self.slung.by_hand = started.by_hand.clone();
         if self.work.role.runtime.prompt == Prompt::Paste && started.by_hand.is_none() {
