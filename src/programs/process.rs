@@ -4,7 +4,9 @@
 //! messages in English, and a time limit where one is asked for.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -274,55 +276,89 @@ impl Running {
     /// # Errors
     /// When waiting itself failed.
     pub fn wait(mut self) -> Result<Output> {
-        let mut out = self.child.stdout.take();
-        let mut err = self.child.stderr.take();
         let input = self.child.stdin.take().zip(self.stdin.take());
-        let limit = self.timeout.map(|limit| Instant::now() + limit);
+        let mut limit = self.timeout.map(|limit| Instant::now() + limit);
         let child = &mut self.child;
-        let (status, timed_out, stdout, stderr) = std::thread::scope(|scope| {
-            let writer = input.map(|(mut pipe, text)| scope.spawn(move || pipe.write_all(&text)));
-            let errors = scope.spawn(move || read_all(&mut err));
-            let outputs = limit.map(|_| {
-                let mut out = out.take();
-                scope.spawn(move || read_all(&mut out))
-            });
-            let (status, timed_out) = match limit {
+        let (status, timed_out, [stdout, stderr]) = std::thread::scope(|scope| {
+            match input {
+                Some((mut pipe, text)) if text.len() > EMPTY_PIPE => {
+                    scope.spawn(move || pipe.write_all(&text));
+                }
+                // A program that does not read what it is given says so itself.
+                Some((mut pipe, text)) => drop(pipe.write_all(&text)),
+                None => {}
+            }
+            let (texts, overdue) = read_both(child, &mut limit)?;
+            let (status, late) = match limit {
                 Some(limit) => wait_until(child, limit)?,
-                None => (None, false),
+                None => (child.wait()?, false),
             };
-            let stdout = match outputs {
-                Some(reader) => reader.join().unwrap_or_default(),
-                None => read_all(&mut out),
-            };
-            let status = match status {
-                Some(status) => status,
-                None => child.wait()?,
-            };
-            drop(writer);
-            Ok::<_, std::io::Error>((status, timed_out, stdout, errors.join().unwrap_or_default()))
+            Ok::<_, std::io::Error>((status, overdue || late, texts))
         })?;
         Ok(Output { code: status.code(), signal: status.signal(), timed_out, stdout, stderr })
     }
 }
 
-fn read_all(pipe: &mut Option<impl Read>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        // A read error ends the output early; the exit status still tells how the program fared.
-        let _ = pipe.read_to_end(&mut bytes);
+/// What every system takes into an empty pipe without waiting for a reader.
+const EMPTY_PIPE: usize = 4096;
+
+/// Reads both outputs to their ends, without a thread for either: threads cost more than most programs gt runs.
+/// A child that still runs when the time is up is killed with its group (true); then there is no limit any more.
+fn read_both(child: &mut Child, limit: &mut Option<Instant>) -> std::io::Result<([Vec<u8>; 2], bool)> {
+    let out = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
+    let err = child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe)));
+    let (mut pipes, mut texts, mut overdue) = ([out, err], [Vec::new(), Vec::new()], false);
+    let mut buffer = vec![0; 1 << 16];
+    while pipes.iter().any(Option::is_some) {
+        let ready = wait_for_any(&pipes, *limit)?;
+        if ready == [false; 2] && limit.is_some_and(|limit| Instant::now() >= limit) {
+            *limit = None;
+            if child.try_wait()?.is_none() {
+                kill_group(child);
+                overdue = true;
+            }
+        }
+        for ((pipe, text), ready) in pipes.iter_mut().zip(&mut texts).zip(ready) {
+            let Some(file) = pipe.as_mut().filter(|_| ready) else { continue };
+            match file.read(&mut buffer) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // A read error ends the output early; the exit status still tells how the program fared.
+                Ok(0) | Err(_) => *pipe = None,
+                Ok(count) => text.extend_from_slice(&buffer[..count]),
+            }
+        }
     }
-    bytes
+    Ok((texts, overdue))
 }
 
-/// Waits until the child ends or the time is up; then its whole group is killed.
-fn wait_until(child: &mut Child, limit: Instant) -> std::io::Result<(Option<ExitStatus>, bool)> {
-    if wait_for_end(child, limit)? {
-        return Ok((Some(child.wait()?), false));
+/// Which of the pipes have something to read, or their end; none when the time is up.
+fn wait_for_any(pipes: &[Option<File>; 2], limit: Option<Instant>) -> std::io::Result<[bool; 2]> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let left = limit.map(|limit| limit.saturating_duration_since(Instant::now()));
+    let left = left.and_then(|left| Timespec::try_from(left).ok());
+    let mut asked: Vec<PollFd<'_>> =
+        pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
+    match poll(&mut asked, left.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
     }
+    let mut answers = asked.iter().map(|answer| !answer.revents().is_empty());
+    Ok(pipes.each_ref().map(|pipe| pipe.is_some() && answers.next() == Some(true)))
+}
+
+fn kill_group(child: &Child) {
     if let Some(group) = pid_of(child) {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
-    Ok((Some(child.wait()?), true))
+}
+
+/// Waits until the child ends or the time is up; then its whole group is killed.
+fn wait_until(child: &mut Child, limit: Instant) -> std::io::Result<(ExitStatus, bool)> {
+    let late = !wait_for_end(child, limit)?;
+    if late {
+        kill_group(child);
+    }
+    Ok((child.wait()?, late))
 }
 
 fn pid_of(child: &Child) -> Option<rustix::process::Pid> {
