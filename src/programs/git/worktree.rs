@@ -298,15 +298,8 @@ impl Git {
 
 /// The words of a fetch that takes these refs and touches nothing else.
 pub fn fetch_words<'a>(remote: &'a str, refspecs: &[&'a str]) -> Vec<&'a str> {
-    let mut words = vec![
-        "fetch",
-        "-q",
-        "--no-tags",
-        "--no-write-fetch-head",
-        "--no-auto-maintenance",
-        "--no-recurse-submodules",
-        remote,
-    ];
+    // Flags of git 2.25 only; automatic maintenance is switched off for every call already.
+    let mut words = vec!["fetch", "-q", "--no-tags", "--no-recurse-submodules", remote];
     words.extend(refspecs);
     words
 }
