@@ -71,8 +71,15 @@ pub fn hint_of(error: &anyhow::Error) -> Option<String> {
         return Some(NO_ROOM.into());
     }
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    failure.and_then(|failure| failure.hint.clone())
+    let own = failure.and_then(|failure| failure.hint.clone());
+    // git does not always say why it could not write.
+    let unwritten = ["couldn't write", "could not write", "unable to write", "unable to create"];
+    let guess = || unwritten.iter().any(|what| said.contains(what)).then(|| MAYBE_NO_ROOM.to_string());
+    own.or_else(guess)
 }
+
+/// What helps against a write that failed for a reason nobody told.
+const MAYBE_NO_ROOM: &str = "is there room (df -h), and may you write there? then run the same command again";
 
 /// Returns early with a [`Failure`]: `fail!("message {x}")` or `fail!("message"; "hint {y}")`.
 #[macro_export]
@@ -84,4 +91,20 @@ macro_rules! fail {
     (@ $message:literal $(, $arg:expr)*; $hint:literal $(, $harg:expr)*) => {
         return Err($crate::failure::Failure::new(format!($message $(, $arg)*)).hint(format!($hint $(, $harg)*)).into())
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_failed_without_a_reason_is_helped_too() {
+        let hint = |message: &str| hint_of(&Failure::new(message).into());
+        let git = "cannot update ref 'refs/heads/x': couldn't write '/w/.git/refs/heads/x.lock'";
+        assert_eq!(hint(git).as_deref(), Some(MAYBE_NO_ROOM));
+        assert_eq!(hint("x: No space left on device").as_deref(), Some(NO_ROOM));
+        assert_eq!(hint("something else"), None);
+        let own = Failure::new("unable to write x").hint("look there");
+        assert_eq!(hint_of(&own.into()).as_deref(), Some("look there"));
+    }
 }
