@@ -23,7 +23,7 @@ fn spec(world: &World, name: &str, argv: &[&str]) -> Spec {
         env: vec![("PATH".into(), std::env::var("PATH").unwrap()), ("GT_SESSION".into(), name.into())],
         argv: argv.iter().map(|word| (*word).into()).collect(),
         marks: Marks { town: "/town".into(), address: format!("rig/{name}"), ..Marks::default() },
-        on_end: Vec::new(),
+        ..Spec::default()
     }
 }
 

@@ -192,6 +192,11 @@ impl Bead {
         self.labels.iter().any(|own| own == label)
     }
 
+    /// The remote that its polecat runs on, by name; nothing when it is here (`remote.md`).
+    pub fn remote(&self) -> Option<&str> {
+        self.labels.iter().find_map(|label| label.strip_prefix(super::words::LABEL_REMOTE))
+    }
+
     /// The epic it belongs to.
     pub fn parent(&self) -> Option<&str> {
         self.dependencies

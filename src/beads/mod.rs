@@ -252,6 +252,8 @@ pub mod words {
     pub const LABEL_REWORK: &str = "gt:rework";
     /// Label of a bead that a person keeps back.
     pub const LABEL_HOLD: &str = "gt:hold";
+    /// Its polecat runs on another machine: the remote's name follows (`remote.md`).
+    pub const LABEL_REMOTE: &str = "gt:remote:";
     /// Label of a mail.
     pub const LABEL_MESSAGE: &str = "gt:message";
     /// Metadata key of a bead whose commits are kept: the name of its recovery ref in the canonical clone.

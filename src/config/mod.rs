@@ -12,6 +12,7 @@ pub mod fugue;
 mod layer;
 pub mod placement;
 pub mod presets;
+pub mod remotes;
 pub mod schema;
 mod sources;
 pub mod template;

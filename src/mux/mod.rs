@@ -6,6 +6,7 @@ pub mod deliver;
 pub mod none;
 pub mod tmux;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -54,6 +55,9 @@ pub struct Session {
     pub activity: i64,
     /// Its panes; the first is the agent's.
     pub panes: Vec<Pane>,
+    /// The remote it is on, by name; nothing for one of this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
 }
 
 /// A pane as it was seen.
@@ -89,6 +93,27 @@ pub struct Snapshot {
     pub unknown: Option<String>,
     /// Why there can be no sessions here, in minimal mode: agents are run by hand, unseen.
     pub minimal: Option<String>,
+    /// The daemons on other machines that were asked, by remote; empty for a town that has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub daemons: Vec<Daemon>,
+    /// Agents of ours whose daemon did not answer: address and remote. Nothing may be concluded about them (law 3).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unreachable: BTreeMap<String, String>,
+}
+
+/// A daemon on another machine, as it answered (`remote.md`, "What is known meanwhile").
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Daemon {
+    /// The remote's name; its address where it has none.
+    pub remote: String,
+    /// Its address.
+    pub fugue_addr: String,
+    /// Why it could not be asked; nothing when it answered.
+    pub silent: Option<String>,
+    /// All its sessions, ours and others'.
+    pub sessions: usize,
+    /// How long it took to answer, in microseconds.
+    pub latency_us: Option<u64>,
 }
 
 impl Snapshot {
@@ -97,6 +122,11 @@ impl Snapshot {
         self.ours(town)
             .filter(|session| session.marks.address == address)
             .max_by_key(|session| session.created)
+    }
+
+    /// Why a remote could not be asked; nothing when it answered or is not known.
+    pub fn silent(&self, remote: &str) -> Option<&str> {
+        self.daemons.iter().find(|daemon| daemon.remote == remote)?.silent.as_deref()
     }
 
     /// All sessions of one town.
@@ -122,6 +152,64 @@ pub struct Spec {
     pub marks: Marks,
     /// Words run (without a terminal) when the program ends.
     pub on_end: Vec<String>,
+    /// What it shows; one window with the agent when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    /// Where it is to run when not on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
+}
+
+/// A window that is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// Its name.
+    pub name: String,
+    /// One of tmux's layouts, or a layout string of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// Its panes, at least one.
+    pub panes: Vec<WantedPane>,
+}
+
+/// A pane that is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WantedPane {
+    /// What runs in it.
+    pub runs: Runs,
+    /// Whether it has the focus.
+    pub focus: bool,
+    /// `30%` or a number of cells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+}
+
+/// What a pane runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Runs {
+    /// The agent: [`Spec::argv`], without a shell.
+    Agent,
+    /// A text for `sh -c`, its `{{name}}`s filled in as quoted words.
+    Shell(String),
+    /// The person's own shell.
+    #[default]
+    Person,
+}
+
+/// Where a session runs that is not on this machine (`remote.md`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Away {
+    /// The remote's name; its address where it has none.
+    pub remote: String,
+    /// The daemon's address; empty for the program's own default socket.
+    pub fugue_addr: String,
+    /// Where the town is over there.
+    pub town: String,
+    /// The preset's tags; gt's own come after them.
+    pub tags: Vec<String>,
+    /// What runs there: one text for `sh`.
+    pub line: String,
 }
 
 /// A session that was started; or, in minimal mode, what to run by hand instead.

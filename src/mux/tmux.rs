@@ -234,6 +234,7 @@ pub fn snapshot(rows: Vec<Row>) -> Snapshot {
                     activity: row.activity,
                     created: row.created,
                     panes: Vec::new(),
+                    remote: None,
                 });
                 let last = snapshot.sessions.len() - 1;
                 &mut snapshot.sessions[last]

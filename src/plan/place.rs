@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::beads::{Bead, words};
-use crate::mux::Session;
+use crate::mux::{Session, Snapshot};
 
 /// Where a bead is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -33,6 +33,9 @@ pub enum Place {
     Taken,
     /// What its session does cannot be known: nothing may be concluded (law 3).
     Unknown,
+    /// Its agent is on another machine whose daemon does not answer (`remote.md`): nothing is restarted, reassigned or
+    /// cleaned until it does, or a person says so.
+    Unreachable,
 }
 
 impl Place {
@@ -51,6 +54,7 @@ impl Place {
             Place::Held => "held",
             Place::Taken => "taken",
             Place::Unknown => "unknown",
+            Place::Unreachable => "unreachable",
         }
     }
 }
@@ -60,10 +64,32 @@ impl Place {
 pub enum Seen<'a> {
     /// The multiplexer could not be asked.
     Unknown,
+    /// It is on another machine, whose daemon did not answer.
+    Unreachable,
     /// There is none.
     None,
     /// This one.
     Session(&'a Session),
+}
+
+/// Finds an agent's session in a look: the one way to do it. `bead` is what the agent holds, where that is known: its
+/// label says where it runs, should the town have forgotten.
+pub fn seen<'a>(snapshot: &'a Snapshot, town: &str, address: &str, bead: Option<&Bead>) -> Seen<'a> {
+    if let Some(session) = snapshot.of(town, address) {
+        return Seen::Session(session);
+    }
+    let remote = bead.and_then(Bead::remote);
+    if snapshot.unreachable.contains_key(address)
+        || remote.is_some_and(|remote| snapshot.silent(remote).is_some())
+    {
+        return Seen::Unreachable;
+    }
+    // An agent on a machine that answered is not there; what tmux here would say does not matter.
+    let answered = remote.is_some_and(|remote| snapshot.daemons.iter().any(|one| one.remote == remote));
+    match snapshot.unknown {
+        Some(_) if !answered => Seen::Unknown,
+        _ => Seen::None,
+    }
 }
 
 /// What the table is read from.
@@ -105,6 +131,7 @@ pub fn place(facts: &Facts<'_>) -> Place {
 fn held_by_polecat(bead: &Bead, session: Seen<'_>) -> Place {
     match session {
         Seen::Unknown => Place::Unknown,
+        Seen::Unreachable => Place::Unreachable,
         Seen::Session(session) if session.alive() => Place::Working,
         Seen::Session(_) => Place::Crashed,
         // Hooked and never begun: the start did not happen. Begun, and the session is gone: it crashed.
@@ -158,6 +185,36 @@ mod tests {
                 "{status} {labels:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_silent_daemon_is_unreachable_and_never_none() {
+        let label = "gt:remote:gaming-pc";
+        let away = bead("in_progress", Some("wyvern/Nux"), &[label]);
+        let daemon = |silent: Option<&str>| crate::mux::Daemon {
+            remote: "gaming-pc".into(),
+            silent: silent.map(Into::into),
+            ..Default::default()
+        };
+        let silent = Snapshot { daemons: vec![daemon(Some("refused"))], ..Snapshot::default() };
+        let of = |snapshot: &Snapshot, bead: &Bead| {
+            let seen = seen(snapshot, "/t", "wyvern/Nux", Some(bead));
+            read(bead, false, seen)
+        };
+        assert_eq!(of(&silent, &away), Place::Unreachable);
+        assert_eq!(of(&silent, &bead("in_progress", Some("wyvern/Nux"), &[])), Place::Crashed);
+        let answered = Snapshot {
+            daemons: vec![daemon(None)],
+            unknown: Some("tmux is stuck".into()),
+            ..Snapshot::default()
+        };
+        assert_eq!(of(&answered, &away), Place::Crashed);
+        assert_eq!(of(&answered, &bead("hooked", Some("wyvern/Nux"), &[])), Place::Unknown);
+        let recorded = Snapshot {
+            unreachable: [("wyvern/Nux".to_string(), "gaming-pc".to_string())].into(),
+            ..Snapshot::default()
+        };
+        assert_eq!(of(&recorded, &bead("hooked", Some("wyvern/Nux"), &[])), Place::Unreachable);
     }
 
     #[test]

@@ -74,6 +74,14 @@ pub fn begin(facts: &Facts<'_>, allowed: Allowed) -> Result<Begin, Failure> {
             format!("{id} is taken by {holder}, whose session cannot be seen"),
             "ask tmux: gt session list".into(),
         ),
+        Place::Unreachable => {
+            let remote = facts.bead.remote().unwrap_or("another machine");
+            no(
+                format!("{id} is taken by {holder} on {remote}, which does not answer"),
+                "see what is wrong with: gt remote status; give it up with: gt polecat release --force RIG/NAME"
+                    .into(),
+            )
+        }
         Place::Taken if !allowed.force => no(
             format!("{id} is taken by {holder}"),
             format!("give it to a polecat all the same: gt sling --force {id}"),
@@ -153,6 +161,13 @@ mod tests {
                 false,
                 force,
                 Err("wy-1 is taken by wyvern/Nux, whose session cannot be seen"),
+            ),
+            (
+                Place::Unreachable,
+                false,
+                false,
+                force,
+                Err("wy-1 is taken by wyvern/Nux on another machine, which does not answer"),
             ),
             (Place::Submitted, false, false, force, Err("the work on wy-1 waits to be merged")),
             (Place::Merged, false, false, force, Err("wy-1 is closed")),

@@ -32,6 +32,7 @@ impl Status {
         let unseen = snapshot.unknown.is_some() || snapshot.minimal.is_some();
         let (state, alive) = match session {
             Some(session) => (state(session), Some(session.alive())),
+            None if snapshot.unreachable.contains_key(&address.to_string()) => ("unreachable".into(), None),
             None if unseen => ("unknown".into(), None),
             None => ("not running".into(), Some(false)),
         };

@@ -89,7 +89,7 @@ impl Polecat {
         match self.place {
             Some(Place::Working) if self.state.as_deref() == Some("waiting") => Color::Waiting,
             Some(Place::Working) => Color::Good,
-            Some(Place::Crashed | Place::Unknown) => Color::Bad,
+            Some(Place::Crashed | Place::Unknown | Place::Unreachable) => Color::Bad,
             Some(Place::Hooked | Place::Submitted) => Color::Waiting,
             _ => Color::Dim,
         }

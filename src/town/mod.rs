@@ -1,5 +1,6 @@
 //! Where things are: discovery, the layout of folders, the JSON files, atomic writes, locks (`town.md`).
 
+pub mod away;
 pub mod discover;
 pub mod files;
 pub mod rules;

@@ -76,6 +76,8 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
             hash: String::new(),
         },
         on_end,
+        windows: Vec::new(),
+        away: None,
         name,
     })
 }

@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::beads::{Bead, Filter, Store, words};
 use crate::failure::Failure;
 use crate::mux::Snapshot;
-use crate::plan::place::{Facts, Place, Seen, place};
+use crate::plan::place::{Facts, Place, Seen, place, seen};
 use crate::town::Town;
 use crate::work::request::{Request, open_requests};
 
@@ -84,10 +84,7 @@ impl Around {
     pub fn place(&self, bead: &Bead, town: &Town, sessions: &Snapshot) -> Place {
         let holder = polecat(bead);
         let session = match &holder {
-            _ if sessions.unknown.is_some() => Seen::Unknown,
-            Some(address) => {
-                sessions.of(&town.mark(), &address.to_string()).map_or(Seen::None, Seen::Session)
-            }
+            Some(address) => seen(sessions, &town.mark(), &address.to_string(), Some(bead)),
             None => Seen::None,
         };
         place(&Facts {

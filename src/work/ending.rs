@@ -34,6 +34,7 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
     let session = match scene.session_of(name) {
         Seen::Session(session) => Some(session),
         Seen::None => None,
+        Seen::Unreachable => return Err(unreachable(&scene.address(name)).into()),
         Seen::Unknown => {
             let why = scene.snapshot.unknown.clone().unwrap_or_default();
             return Err(Failure::new(format!(
@@ -73,6 +74,12 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
     Ok(End::Done(recovery))
 }
 
+/// Why an agent whose daemon does not answer is left alone.
+fn unreachable(address: &Address) -> Failure {
+    Failure::new(format!("cannot tell whether {address} still runs: its machine does not answer"))
+        .hint("see what is wrong with: gt remote status")
+}
+
 fn keep_transcript(scene: &Scene<'_>, name: &str, instance: &str, panes: &[crate::mux::Pane]) -> Result<()> {
     let Some(pane) = panes.first() else { return Ok(()) };
     // A pane that is gone between the look and now has nothing left to keep.
@@ -97,6 +104,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Option<Stri
     let alive = match scene.session_of(name) {
         Seen::Session(session) => session.alive(),
         Seen::None => false,
+        Seen::Unreachable => return Err(unreachable(&address).into()),
         Seen::Unknown => {
             crate::fail!("cannot tell whether {address} still runs"; "look at tmux first: tmux list-sessions")
         }

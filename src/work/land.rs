@@ -197,6 +197,12 @@ fn session_in_the_way(scene: &Scene<'_>, name: &str, address: &Address) -> Optio
             Failure::new(format!("cannot tell whether the session of {address} has ended"))
                 .hint("look at tmux: tmux list-sessions; or leave out the checks with --force"),
         ),
+        Seen::Unreachable => Some(
+            Failure::new(format!(
+                "cannot tell whether the session of {address} has ended: its machine does not answer"
+            ))
+            .hint("see what is wrong with: gt remote status; or leave out the checks with --force"),
+        ),
         Seen::Session(_) | Seen::None => None,
     }
 }

@@ -13,7 +13,7 @@ use crate::config::schema::{Prompt, Runtime};
 use crate::config::{self, Sources};
 use crate::mux::{Mux, Session, Snapshot};
 use crate::plan::patrol::{Move, Polecat, decide};
-use crate::plan::place::Seen;
+use crate::plan::place::{Seen, seen};
 use crate::time;
 use crate::town::{Rig, Town};
 
@@ -110,11 +110,8 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn session_of(&self, name: &str) -> Seen<'_> {
-        if self.snapshot.unknown.is_some() {
-            return Seen::Unknown;
-        }
         let address = self.address(name).to_string();
-        self.snapshot.of(&self.town.mark(), &address).map_or(Seen::None, Seen::Session)
+        seen(&self.snapshot, &self.town.mark(), &address, self.bead_of(name))
     }
 
     /// The pane of an agent that can take text, and its runtime; a script has no ears.

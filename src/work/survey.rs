@@ -8,7 +8,7 @@ use crate::address::{Address, Role, is_polecat_name};
 use crate::beads::{Bead, Filter, words};
 use crate::config::{self, Sources};
 use crate::mux::{Looking, Session, Snapshot};
-use crate::plan::place::{Facts, Place, Seen, place};
+use crate::plan::place::{Facts, Place, Seen, place, seen};
 use crate::report::agent::Status;
 use crate::report::rig::{Polecat, Queue, RigReport};
 use crate::report::sessions::state;
@@ -240,11 +240,14 @@ impl View<'_> {
     }
 
     fn place(&self, bead: &Bead, session: Option<&Session>) -> Place {
-        let unseen = self.snapshot.unknown.is_some() || self.snapshot.minimal.is_some();
+        let holder = bead.assignee.as_deref().unwrap_or_default();
         let seen = match session {
             Some(session) => Seen::Session(session),
-            None if unseen => Seen::Unknown,
-            None => Seen::None,
+            // In minimal mode agents run by hand, unseen.
+            None => match seen(self.snapshot, self.mark, holder, Some(bead)) {
+                Seen::None if self.snapshot.minimal.is_some() => Seen::Unknown,
+                seen => seen,
+            },
         };
         place(&Facts {
             bead,

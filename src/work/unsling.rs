@@ -78,6 +78,12 @@ fn check(bead: &Bead, place: Place, force: bool) -> Result<String, Failure> {
             .hint("take it out of the queue with: gt merge-queue reject REQUEST")),
         Place::Unknown => Err(Failure::new(format!("{id} is with {holder}, whose session cannot be seen"))
             .hint("ask tmux: gt session list")),
+        Place::Unreachable => Err(Failure::new(format!(
+            "{id} is with {holder}, whose machine does not answer"
+        ))
+        .hint(format!(
+            "see what is wrong with: gt remote status; give it up with: gt polecat release --force {holder}"
+        ))),
         Place::Working if !force => Err(Failure::new(format!("{holder} is at work on {id}"))
             .hint(format!("take it back all the same, its work is kept: gt unsling --force {id}"))),
         Place::Taken if !force => Err(Failure::new(format!("{id} is with {holder}, who is no polecat"))
