@@ -232,6 +232,7 @@ const READS: &[&str] = &[
     "mail inbox",
     "session list",
     "polecat list",
+    "remote list",
 ];
 
 /// What is tested elsewhere, because it takes a terminal, makes a town of its own, or speaks bd's words.

@@ -24,6 +24,7 @@ mod outside;
 mod patrol;
 mod refinery;
 mod refusals;
+mod remote;
 mod rig;
 mod sessions;
 mod sling;

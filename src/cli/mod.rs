@@ -2,6 +2,7 @@
 
 pub mod bd;
 pub mod queue;
+pub mod remote;
 pub mod roles;
 pub mod sessions;
 pub mod talk;
@@ -134,6 +135,8 @@ pub enum Command {
     Stop(sessions::Stop),
     /// Polecats: list, recover, release, nuke
     Polecat(work::PolecatArgs),
+    /// Other machines where sessions can live
+    Remote(remote::RemoteArgs),
     /// The store of work, in bd's words
     #[command(disable_help_flag = true)]
     Bd(bd::Raw),

@@ -26,6 +26,7 @@ pub mod polecats;
 pub mod preset;
 pub mod prime;
 pub mod refinery;
+pub mod remote;
 pub mod rig;
 pub mod roles;
 pub mod run_script;
@@ -330,6 +331,7 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Session(args) => session::run(ctx, args),
         Command::Stop(args) => stop::run(ctx, args),
         Command::Polecat(args) => polecat::run(ctx, args),
+        Command::Remote(args) => remote::run(ctx, args),
         Command::Bd(args) => bd::run(ctx, args),
         Command::Demo(args) => demo::run(ctx, args),
         Command::RunScript => run_script::run(ctx),

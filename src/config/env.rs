@@ -64,10 +64,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Vec<Layer>> {
 /// The layers about a role. The address that is meant for all of them comes under what is said of this one.
 pub(super) fn role(sources: &Sources, role: Role) -> Result<Vec<Layer>> {
     let mut layers = Vec::new();
-    let address = ["GASTOWN_FUGUE_ADDR", "GASTOWN_CCMUX_ADDR"]
-        .into_iter()
-        .find_map(|name| Some((name, named(sources, name)?)));
-    if let Some((name, address)) = address {
+    if let Some((name, address)) = fugue_addr(sources) {
         let path = [role.to_string(), "fugue_addr".to_string()];
         layers.push(layer(Origin::Variable(name.into()), &path, address)?);
     }
@@ -77,6 +74,13 @@ pub(super) fn role(sources: &Sources, role: Role) -> Result<Vec<Layer>> {
         }
     }
     Ok(layers)
+}
+
+/// The address that is meant for every role whose placement is not local, and the variable that says it.
+pub fn fugue_addr(sources: &Sources) -> Option<(&'static str, &str)> {
+    ["GASTOWN_FUGUE_ADDR", "GASTOWN_CCMUX_ADDR"]
+        .into_iter()
+        .find_map(|name| Some((name, named(sources, name)?)))
 }
 
 /// A variable with a name of its own, when it is set and not empty.

@@ -9,6 +9,7 @@ pub mod hook;
 pub mod live;
 pub mod mail;
 pub mod queue;
+pub mod remote;
 pub mod rig;
 pub mod sessions;
 pub mod text;
