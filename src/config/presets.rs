@@ -64,8 +64,10 @@ pub(super) fn asked(
         let by = stack.place(&format!("placement.{name}.use")).or_else(rule_place);
         return Ok(Asked { names: vec![rule.preset.clone()], by });
     }
-    let names = stack.get("defaults.presets")?.unwrap_or_default();
-    Ok(Asked { names, by: stack.place("defaults.presets") })
+    let names: Vec<String> = stack.get("defaults.presets")?.unwrap_or_default();
+    // Finding a place means reading the file again: only for presets that may be missing.
+    let by = if names.is_empty() { None } else { stack.place("defaults.presets") };
+    Ok(Asked { names, by })
 }
 
 /// The layers of these presets, lowest first, each after what it extends and none twice; `loaded` says which are

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::Result;
 use figment::value::{Dict, Value};
 
 use super::check::Kind;
-use super::layer::{Layer, Origin};
+use super::layer::{Layer, Origin, Stack};
 use super::{check, env, errors, template};
 use crate::address::Role;
 use crate::failure::Failure;
@@ -63,9 +64,15 @@ impl Sources {
 
 const BUILT_IN: &str = include_str!("../../presets/settings.toml");
 
-/// The built-in settings.
+/// The built-in settings. They are parsed once: a command may ask for several roles.
 pub(super) fn built_in() -> Result<Layer> {
-    toml_layer(Origin::BuiltIn("settings.toml".into()), BUILT_IN.into(), None, &Sources::default())
+    static PARSED: OnceLock<Layer> = OnceLock::new();
+    if let Some(layer) = PARSED.get() {
+        return Ok(layer.clone());
+    }
+    let origin = Origin::BuiltIn("settings.toml".into());
+    let layer = toml_layer(origin, BUILT_IN.into(), None, &Sources::default())?;
+    Ok(PARSED.get_or_init(|| layer).clone())
 }
 
 /// `$XDG_CONFIG_HOME/gastown/config.toml`
@@ -248,5 +255,11 @@ pub fn tmux_socket(sources: &Sources) -> Result<Option<String>> {
             return Ok(None);
         }
     }
-    Ok(super::settings(sources)?.tmux.socket)
+    socket_said(sources).map_err(super::with_hint)
+}
+
+/// What the layers above the built-in one, which says nothing of it, come to.
+fn socket_said(sources: &Sources) -> Result<Option<String>> {
+    let files = Stack::default().over(user(sources)?).over(town(sources)?).over(tmux_socket_file(sources)?);
+    files.over(env::settings(sources)?).over(flags(sources, None)?).get("tmux.socket")
 }
