@@ -13,6 +13,7 @@ mod doctor;
 mod done;
 mod every;
 mod flow;
+mod fugue;
 mod full_disk;
 mod install;
 mod land;

@@ -44,7 +44,11 @@ fn explain_key(ctx: &Ctx, key: &str, rig: Option<&str>) -> Result<()> {
     let settings: Settings = stack.extract()?;
     let mut values = explain(&stack, key, home(ctx).as_deref());
     if values.is_empty() {
-        values = explain::unsaid(&settings, &["tmux.socket", "merge.target", "merge.test_command"], key)?;
+        values = explain::unsaid(
+            &settings,
+            &["tmux.socket", "fugue.program", "merge.target", "merge.test_command"],
+            key,
+        )?;
     }
     if ctx.global.json { print_json("explain", &values) } else { print(&report::config::explained(&values)) }
 }

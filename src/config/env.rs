@@ -19,7 +19,7 @@ pub const NAMED: [(&str, &str); 6] = [
     ("GASTOWN_PRESET", "presets asked for, comma-separated"),
     ("GASTOWN_FUGUE_ADDR", "address of the fugue daemon, for every role whose placement is not local"),
     ("GASTOWN_CCMUX_ADDR", "old name of GASTOWN_FUGUE_ADDR"),
-    ("GASTOWN_MULTIPLEXER_BIN", "fugue's client program"),
+    ("GASTOWN_MULTIPLEXER_BIN", "fugue's program, fugue.program"),
     ("GASTOWN_TMUX_SOCKET", "the tmux server's socket, tmux.socket"),
     ("GASTOWN_REMOTE_TOWN", "where the town is on another machine"),
 ];
@@ -28,8 +28,8 @@ pub const NAMED: [(&str, &str); 6] = [
 const FOREIGN: [&str; 1] = ["GASTOWN_ENABLED"];
 
 /// Top tables of settings.
-pub(super) const SECTIONS: [&str; 9] =
-    ["defaults", "up", "beads", "tmux", "merge", "worktree", "agents", "remotes", "placement"];
+pub(super) const SECTIONS: [&str; 10] =
+    ["defaults", "up", "beads", "tmux", "fugue", "merge", "worktree", "agents", "remotes", "placement"];
 
 const PREFIX: &str = "GASTOWN_";
 
@@ -54,9 +54,12 @@ pub(super) fn settings(sources: &Sources) -> Result<Vec<Layer>> {
             layers.push(layer(Origin::Variable(name.into()), &path, value)?);
         }
     }
-    if let Some(name) = named(sources, "GASTOWN_TMUX_SOCKET") {
-        let path = ["tmux".to_string(), "socket".to_string()];
-        layers.push(layer(Origin::Variable("GASTOWN_TMUX_SOCKET".into()), &path, name)?);
+    let settings =
+        [("GASTOWN_TMUX_SOCKET", ["tmux", "socket"]), ("GASTOWN_MULTIPLEXER_BIN", ["fugue", "program"])];
+    for (variable, path) in settings {
+        if let Some(name) = named(sources, variable) {
+            layers.push(layer(Origin::Variable(variable.into()), &path.map(String::from), name)?);
+        }
     }
     Ok(layers)
 }

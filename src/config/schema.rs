@@ -19,6 +19,8 @@ pub struct Settings {
     pub beads: Beads,
     /// tmux.
     pub tmux: Tmux,
+    /// fugue's programs.
+    pub fugue: Fugue,
     /// How the refinery merges.
     pub merge: Merge,
     /// How a worktree is prepared.
@@ -71,6 +73,29 @@ impl Default for Beads {
 pub struct Tmux {
     /// The server's socket: a name (`tmux -L`) or an absolute path (`tmux -S`); tmux's own default when absent.
     pub socket: Option<String>,
+}
+
+/// `[fugue]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fugue {
+    /// The program that is called: a name or a path; `fugue-client`, else `fugue-compat` when absent.
+    pub program: Option<String>,
+    /// The words that program understands.
+    pub dialect: Dialect,
+}
+
+/// `fugue.dialect`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// What the program's own help says.
+    #[default]
+    Auto,
+    /// `new-pane` and its like.
+    Client,
+    /// `new-session` and its like.
+    Compat,
 }
 
 /// `[merge]`, also a section of a rig's `config.json`.

@@ -1,6 +1,7 @@
 //! The only room that starts processes: one file for each outside program, which alone knows its quirks.
 
 pub mod bd;
+pub mod fugue;
 pub mod git;
 pub mod process;
 pub mod tmux;

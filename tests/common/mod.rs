@@ -5,6 +5,7 @@
 //! world.gt(["install", "town"]).ok();
 //! ```
 
+pub mod fugue;
 pub mod terminal;
 
 use std::cell::RefCell;
@@ -115,7 +116,7 @@ impl World {
         let path = std::env::var("PATH").unwrap();
         command
             .env_clear()
-            .env("PATH", format!("{}:{path}", self.str("bin")))
+            .env("PATH", format!("{}:{}:{path}", self.str("bin"), self.str("fugue-bin")))
             .env("HOME", self.path("home"))
             .env("XDG_CONFIG_HOME", self.path("home/.config"))
             .env("XDG_STATE_HOME", self.path("home/.local/state"))

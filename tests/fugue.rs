@@ -1,0 +1,4 @@
+//! Sessions that live with fugue daemons.
+
+mod contract;
+mod programs;
