@@ -198,6 +198,8 @@ const WRITES: &[&str] = &[
     "polecat recover @aside",
     "polecat release wyvern/Toast",
     "polecat nuke wyvern/Nux",
+    "remote tunnel up",
+    "remote tunnel down",
 ];
 
 /// Words for every command that only reads.
@@ -233,6 +235,7 @@ const READS: &[&str] = &[
     "session list",
     "polecat list",
     "remote list",
+    "remote tunnel status",
 ];
 
 /// What is tested elsewhere, because it takes a terminal, makes a town of its own, or speaks bd's words.

@@ -31,3 +31,4 @@ mod sessions;
 mod sling;
 mod status;
 mod tmux;
+mod tunnel;

@@ -1,6 +1,10 @@
 //! Arguments about other machines.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
+
+use super::DryRun;
 
 #[derive(Debug, Args)]
 pub struct RemoteArgs {
@@ -12,4 +16,41 @@ pub struct RemoteArgs {
 pub enum RemoteCommand {
     /// List the remotes that are configured or in use; nothing is asked over the network
     List,
+    /// Tunnels to remotes: open, close, show
+    Tunnel(TunnelArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct TunnelArgs {
+    #[command(subcommand)]
+    pub command: TunnelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TunnelCommand {
+    /// Open a remote's tunnel through ssh, and keep it open
+    Up {
+        /// The remote; all that have `ssh` when not given
+        name: Option<String>,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// Close a remote's tunnel
+    Down {
+        /// The remote; all that have `ssh` when not given
+        name: Option<String>,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// Show how the tunnels stand
+    Status {
+        /// The remote; all when not given
+        name: Option<String>,
+    },
+    /// Keeps one tunnel: started by `up`, ended by `down`
+    #[command(hide = true)]
+    Keep {
+        /// The tunnel's folder
+        dir: PathBuf,
+    },
 }

@@ -27,6 +27,7 @@ pub mod preset;
 pub mod prime;
 pub mod refinery;
 pub mod remote;
+pub mod remote_tunnel;
 pub mod rig;
 pub mod roles;
 pub mod run_script;

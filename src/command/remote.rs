@@ -1,9 +1,12 @@
 //! `gt remote`: other machines where sessions can live.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
-use super::Ctx;
+use super::{Ctx, remote_tunnel};
 use crate::cli::remote::{RemoteArgs, RemoteCommand};
+use crate::config::schema::Remote;
 use crate::config::{self, env, fugue};
 use crate::failure::Exit;
 use crate::report::remote::{self, Line};
@@ -15,7 +18,20 @@ use crate::report::remote::{self, Line};
 pub fn run(ctx: &Ctx, args: RemoteArgs) -> Result<Exit> {
     match args.command {
         RemoteCommand::List => list(ctx),
+        RemoteCommand::Tunnel(args) => remote_tunnel::run(ctx, args.command),
     }
+}
+
+/// What is said where no remote is configured.
+pub(super) const NONE: &str =
+    "no remotes; write one in config/town.toml: [remotes.NAME] with fugue_addr = \"tcp://localhost:9999\"";
+
+/// The remotes of the settings: the town's, and outside one just the person's own.
+///
+/// # Errors
+/// Broken configuration.
+pub(super) fn configured(ctx: &Ctx) -> Result<BTreeMap<String, Remote>> {
+    Ok(config::settings(&super::config::sources(ctx, None)?)?.remotes)
 }
 
 fn list(ctx: &Ctx) -> Result<Exit> {
@@ -34,7 +50,7 @@ fn list(ctx: &Ctx) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     if lines.is_empty() {
-        ctx.note("no remotes; write one in config/town.toml: [remotes.NAME] with fugue_addr = \"tcp://localhost:9999\"");
+        ctx.note(NONE);
     }
     super::print(&remote::table(&lines, &ctx.screen()))?;
     Ok(Exit::Done)

@@ -176,6 +176,20 @@ impl Faults {
         for (name, remote) in remotes.iter().filter(|(_, remote)| !remote.fugue_addr.is_empty()) {
             self.address(&["remotes", name, "fugue_addr"], &remote.fugue_addr);
         }
+        for (name, remote) in remotes {
+            if let Some(listens) = &remote.listens {
+                self.address(&["remotes", name, "listens"], listens);
+            }
+            let wrong = |ssh: &&String| {
+                ssh.is_empty()
+                    || ssh.starts_with('-')
+                    || ssh.contains(|c: char| c.is_whitespace() || c.is_control())
+            };
+            if let Some(ssh) = remote.ssh.as_ref().filter(wrong) {
+                let hint = "write what you would give to ssh: user@host, or a Host of your ~/.ssh/config";
+                self.add(&["remotes", name, "ssh"], format!("'{ssh}' is no destination for ssh"), hint);
+            }
+        }
         for (name, rule) in placement {
             if let Some(estimate) = &rule.when.min_estimate {
                 self.duration(&["placement", name, "when", "min_estimate"], estimate);

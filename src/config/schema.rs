@@ -447,6 +447,9 @@ pub struct Remote {
     /// For the tunnel that gt keeps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssh: Option<String>,
+    /// Where the daemon listens over there, when that is not `fugue_addr`: the far end of the tunnel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listens: Option<String>,
     /// Where the town is over there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub town: Option<String>,

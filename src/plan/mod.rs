@@ -6,3 +6,4 @@ pub mod place;
 pub mod queue;
 pub mod ready;
 pub mod screen;
+pub mod tunnel;

@@ -3,7 +3,10 @@
 pub mod bd;
 pub mod fugue;
 pub mod git;
+pub mod lasting;
 pub mod process;
+pub mod ssh;
+pub mod stamp;
 pub mod tmux;
 pub mod versions;
 

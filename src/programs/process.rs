@@ -226,9 +226,17 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn start_detached(&self) -> Result<()> {
+        let detached = |command: &mut Command| {
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        };
+        self.spawn(detached).map(drop)
+    }
+
+    /// Starts it with its streams as `streams` sets them.
+    pub(super) fn spawn(&self, streams: impl FnOnce(&mut Command)) -> Result<Child> {
         let mut command = self.command();
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        command.spawn().map(drop).map_err(|error| self.cannot_start(&error))
+        streams(&mut command);
+        command.spawn().map_err(|error| self.cannot_start(&error))
     }
 
     /// Becomes it: only returns when that failed.
@@ -366,7 +374,7 @@ fn pid_of(child: &Child) -> Option<rustix::process::Pid> {
 }
 
 /// Whether the child ended in time. Where the system can tell the moment, no time is lost by asking.
-fn wait_for_end(child: &mut Child, limit: Instant) -> std::io::Result<bool> {
+pub(super) fn wait_for_end(child: &mut Child, limit: Instant) -> std::io::Result<bool> {
     #[cfg(target_os = "linux")]
     if let Some(ended) = pid_of(child).and_then(|pid| end_by_event(pid, limit)) {
         return Ok(ended);

@@ -14,5 +14,6 @@ pub mod rig;
 pub mod sessions;
 pub mod text;
 pub mod town;
+pub mod tunnel;
 
 pub use text::Screen;

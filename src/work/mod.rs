@@ -35,6 +35,7 @@ pub mod script;
 pub mod sling;
 pub mod survey;
 pub mod testing;
+pub mod tunnel;
 pub mod unsling;
 pub mod who;
 pub mod worktree;

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod fugue;
+pub mod sshd;
 pub mod terminal;
 
 use std::cell::RefCell;

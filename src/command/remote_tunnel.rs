@@ -1,0 +1,179 @@
+//! `gt remote tunnel`.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Ctx;
+use crate::cli::remote::TunnelCommand;
+use crate::config::schema::Remote;
+use crate::failure::{Exit, Failure};
+use crate::plan::tunnel::Tunnel;
+use crate::programs::ssh;
+use crate::report::tunnel::{self, Line};
+use crate::work::tunnel::{Home, Opened, Phase, down, keep, look, up};
+
+/// Runs it.
+///
+/// # Errors
+/// What the command could not do.
+pub fn run(ctx: &Ctx, command: TunnelCommand) -> Result<Exit> {
+    match command {
+        TunnelCommand::Up { name, dry } => open(ctx, name.as_deref(), dry.dry_run),
+        TunnelCommand::Down { name, dry } => close(ctx, name.as_deref(), dry.dry_run),
+        TunnelCommand::Status { name } => status(ctx, name.as_deref()),
+        TunnelCommand::Keep { dir } => keep::keep(&dir).map(|()| Exit::Done),
+    }
+}
+
+fn open(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
+    let tunnels = wanted(&super::remote::configured(ctx)?, name)?;
+    if dry_run {
+        let home = home(ctx)?;
+        let line = |tunnel: &Tunnel| match look(&home, tunnel) {
+            Ok(Some(kept)) if kept.phase == Phase::Up => {
+                format!("leave the tunnel of {}: it is up", tunnel.name)
+            }
+            _ => format!("keep open: {}", ssh::shown(tunnel)),
+        };
+        let plan: Vec<_> =
+            tunnels.iter().map(|own| json!({ "open": own, "command": ssh::shown(own) })).collect();
+        return would_each(ctx, &plan, tunnels.iter().map(line).collect());
+    }
+    let gt =
+        std::env::current_exe().map_err(|error| Failure::new(format!("cannot tell where gt is: {error}")))?;
+    let home = home(ctx)?;
+    // All at the same time: one machine that is off does not hold up the others.
+    let outcomes: Vec<Result<Opened>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = tunnels.iter().map(|own| scope.spawn(|| up(&home, own, &gt))).collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended
+            .map(|ended| ended.unwrap_or_else(|_| Err(Failure::new("a thread ended early").into())))
+            .collect()
+    });
+    let (opened, mut failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    let opened: Vec<Opened> = opened.into_iter().flatten().collect();
+    if ctx.global.json && (failed.is_empty() || !opened.is_empty()) {
+        super::print_json("tunnels", &opened)?;
+    } else if !ctx.global.json {
+        super::print(&opened.iter().map(tunnel::opened).collect::<String>())?;
+    }
+    for own in &opened {
+        if let Some(note) = tunnel::nobody(own) {
+            ctx.note(&note);
+        }
+    }
+    if tunnels.is_empty() {
+        ctx.note(NONE);
+    }
+    let last = failed.pop();
+    for error in failed.into_iter().filter_map(Result::err) {
+        ctx.note(&format!("gt: {error:#}"));
+    }
+    last.and_then(Result::err).map_or(Ok(Exit::Done), Err)
+}
+
+/// What is said where no remote has `ssh`.
+const NONE: &str =
+    "no remote has ssh: gt keeps no tunnel; say so in the settings: ssh = \"user@host\" in [remotes.NAME]";
+
+fn close(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
+    let home = home(ctx)?;
+    let remotes = super::remote::configured(ctx)?;
+    // A tunnel outlives its remote's place in the settings, and can be closed all the same.
+    let kept: Vec<Tunnel> = home.all()?.into_iter().map(|kept| kept.tunnel).collect();
+    let kept: Vec<Tunnel> = match name {
+        Some(name) => kept.into_iter().filter(|own| own.name == name).collect(),
+        None => kept.into_iter().filter(|own| remotes.contains_key(&own.name)).collect(),
+    };
+    let tunnels = if kept.is_empty() { wanted(&remotes, name)? } else { kept };
+    if dry_run {
+        let plan: Vec<_> = tunnels.iter().map(|own| json!({ "close": own })).collect();
+        let line = |own: &Tunnel| format!("close the tunnel of {} ({} to {})", own.name, own.local, own.ssh);
+        return would_each(ctx, &plan, tunnels.iter().map(line).collect());
+    }
+    let mut closed = Vec::new();
+    for own in &tunnels {
+        closed.push(json!({ "name": own.name, "local": own.local, "was_open": down(&home, own)? }));
+    }
+    if ctx.global.json {
+        super::print_json("tunnels", &closed)?;
+        return Ok(Exit::Done);
+    }
+    if tunnels.is_empty() {
+        ctx.note(NONE);
+    }
+    let line = |own: &serde_json::Value| {
+        let what = if own["was_open"] == true { "closed" } else { "was not open" };
+        format!("{}: {what}\n", own["name"].as_str().unwrap_or_default())
+    };
+    super::print(&closed.iter().map(line).collect::<String>())?;
+    Ok(Exit::Done)
+}
+
+fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
+    let remotes = super::remote::configured(ctx)?;
+    if let Some(name) = name {
+        known(&remotes, name)?;
+    }
+    let home = home(ctx)?;
+    let asked = remotes.iter().filter(|(own, _)| name.is_none_or(|name| name == own.as_str()));
+    let lines: Vec<Line> = asked.map(|(name, remote)| line(&home, name, remote)).collect::<Result<_>>()?;
+    if ctx.global.json {
+        super::print_json("tunnels", &lines)?;
+        return Ok(Exit::Done);
+    }
+    if lines.is_empty() {
+        ctx.note(super::remote::NONE);
+    }
+    super::print(&tunnel::table(&lines, &ctx.screen()))?;
+    Ok(Exit::Done)
+}
+
+/// How the tunnel of a remote stands.
+///
+/// # Errors
+/// When the state folder cannot be read.
+pub(super) fn line(home: &Home, name: &str, remote: &Remote) -> Result<Line> {
+    Ok(match Tunnel::of(name, remote) {
+        Ok(tunnel) => Line::kept(&tunnel, look(home, &tunnel)?.as_ref()),
+        Err(failure) => Line::not_kept(name, remote, &failure),
+    })
+}
+
+/// Where this person's tunnels are written down.
+///
+/// # Errors
+/// When there is no home.
+pub(super) fn home(ctx: &Ctx) -> Result<Home> {
+    Home::of(|name| ctx.var(name))
+}
+
+/// The tunnels that are meant: the named one, else all that gt is to keep.
+fn wanted(remotes: &BTreeMap<String, Remote>, name: Option<&str>) -> Result<Vec<Tunnel>> {
+    if let Some(name) = name {
+        return Ok(vec![Tunnel::of(name, known(remotes, name)?)?]);
+    }
+    let with_ssh = remotes.iter().filter(|(_, remote)| remote.ssh.is_some());
+    with_ssh.map(|(name, remote)| Ok(Tunnel::of(name, remote)?)).collect()
+}
+
+/// The remote of that name.
+///
+/// # Errors
+/// When there is none, with those there are.
+pub(super) fn known<'r>(remotes: &'r BTreeMap<String, Remote>, name: &str) -> Result<&'r Remote, Failure> {
+    let known = || remotes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    remotes.get(name).ok_or_else(|| {
+        let hint =
+            if remotes.is_empty() { super::remote::NONE.into() } else { format!("there is: {}", known()) };
+        Failure::usage(format!("no remote named '{name}'")).hint(hint)
+    })
+}
+
+fn would_each(ctx: &Ctx, plan: &[serde_json::Value], lines: Vec<String>) -> Result<Exit> {
+    let nothing = || vec!["do nothing: no remote has ssh".to_string()];
+    let lines = if lines.is_empty() { nothing() } else { lines };
+    super::would(ctx, &json!(plan), &lines.join("\nwould "))
+}
