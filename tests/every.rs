@@ -159,6 +159,8 @@ const WRITES: &[&str] = &[
     "doctor --fix",
     "migrate",
     "gc",
+    "sync",
+    "sync wyvern",
     "rig add second @origin",
     "rig remove wyvern --force",
     "crew add bob --rig wyvern",

@@ -30,5 +30,6 @@ mod rig;
 mod sessions;
 mod sling;
 mod status;
+mod sync;
 mod tmux;
 mod tunnel;

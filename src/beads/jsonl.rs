@@ -34,6 +34,12 @@ pub fn parse(text: &str) -> Result<Vec<Bead>> {
     Ok(beads)
 }
 
+/// The lines of another `_type` than `issue`, as they are: whoever writes a file anew keeps them.
+pub fn foreign(text: &str) -> impl Iterator<Item = &str> {
+    let kind = |line: &str| serde_json::from_str::<Map<String, Value>>(line).ok()?.remove("_type");
+    text.lines().filter(move |line| kind(line).is_some_and(|kind| kind != "issue"))
+}
+
 fn parse_line(line: &str) -> Result<Option<Bead>> {
     from_fields(serde_json::from_str(line).map_err(|error| anyhow!("no JSON object: {error}"))?)
 }

@@ -72,6 +72,8 @@ pub enum Command {
     Status(town::Status),
     /// Bring a town of the older layout to the present one
     Migrate(DryRun),
+    /// Bring the beads in step with those of other towns, over git
+    Sync(town::Sync),
     /// Remove recovery refs that are merged or 30 days old, old logs and other leftovers
     Gc(town::Gc),
     /// Show or explain the settings

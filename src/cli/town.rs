@@ -59,6 +59,14 @@ pub struct Gc {
 }
 
 #[derive(Debug, Args)]
+pub struct Sync {
+    /// Only this rig; all of them, and the town's own store where the town is a repository, when not given
+    pub rig: Option<String>,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
 pub struct ConfigArgs {
     #[command(subcommand)]
     pub command: ConfigCommand,

@@ -38,6 +38,7 @@ pub mod sling;
 pub mod start;
 pub mod status;
 pub mod stop;
+pub mod sync;
 pub mod unsling;
 pub mod witness;
 
@@ -301,6 +302,7 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Doctor(args) => doctor::run(ctx, args),
         Command::Status(args) => status::run(ctx, args),
         Command::Migrate(args) => migrate::run(ctx, args),
+        Command::Sync(args) => sync::run(ctx, args),
         Command::Gc(args) => gc::run(ctx, args),
         Command::Config(args) => config::run(ctx, args),
         Command::Preset(args) => preset::run(ctx, args),

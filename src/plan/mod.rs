@@ -6,4 +6,5 @@ pub mod place;
 pub mod queue;
 pub mod ready;
 pub mod screen;
+pub mod sync;
 pub mod tunnel;

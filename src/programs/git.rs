@@ -6,6 +6,7 @@
 pub mod answers;
 pub mod merging;
 pub mod pushing;
+pub mod sync;
 pub mod worktree;
 
 pub use answers::{Push, Status};

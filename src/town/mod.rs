@@ -216,6 +216,16 @@ impl Town {
         self.root.to_string_lossy().into_owned()
     }
 
+    /// What it is called on a branch that it shares with other towns: its name, and what tells it from others of that
+    /// name.
+    ///
+    /// # Errors
+    /// When its identity file cannot be read.
+    pub fn name_abroad(&self) -> Result<String> {
+        let file: TownFile = files::read_json(&self.root.join(discover::IDENTITY))?;
+        Ok(rules::name_abroad(&file.name, &file.created_at))
+    }
+
     /// Where `gt` itself stands under the name `bd`, for agents, when stores are embedded.
     pub fn bin_dir(&self) -> PathBuf {
         self.root.join("bin")

@@ -69,6 +69,30 @@ pub fn prefix_for(name: &str, taken: &[String]) -> String {
     several.into_iter().chain(growing).chain(numbered.take(taken.len() + 1)).find(free).unwrap_or(letters)
 }
 
+/// A town's name where several towns meet: letters, digits, `-` and `_` of its name, and four digits made from when it
+/// was made. It stays when the town is moved.
+pub fn name_abroad(name: &str, created_at: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    let name: String = name.chars().take(24).map(plain).collect();
+    let hash = format!("{name}\n{created_at}").bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{name}-{:04x}", (hash >> 32) & 0xffff)
+}
+
+/// Whether git takes it as the name of a branch (`git check-ref-format`).
+pub fn is_branch_name(name: &str) -> bool {
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let odd = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
+    !name.starts_with('-')
+        && !name.ends_with('.')
+        && !name.contains("..")
+        && !name.contains("@{")
+        && name != "@"
+        && !name.contains(odd)
+        && name.split('/').all(part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +121,17 @@ mod tests {
         assert!(
             prefix("wyv", &taken).is_err() && prefix("a-b", &taken).is_err() && prefix("", &taken).is_err()
         );
+    }
+
+    #[test]
+    fn a_town_has_one_name_abroad() {
+        let name = name_abroad("my town", "2026-01-01T00:00:00.5Z");
+        assert!(name.starts_with("my-town-") && name.len() == 12, "{name}");
+        assert_ne!(name, name_abroad("my town", "2026-01-01T00:00:00.6Z"));
+        assert!(is_branch_name("beads-sync") && is_branch_name("team/beads"));
+        for bad in ["", "-x", "a..b", "a b", "a:b", "a/", "/a", "x.lock", "a/.b", "@{1}", "a*", "a\nb"] {
+            assert!(!is_branch_name(bad), "{bad:?}");
+        }
     }
 
     proptest! {

@@ -34,6 +34,7 @@ pub mod scene;
 pub mod script;
 pub mod sling;
 pub mod survey;
+pub mod sync;
 pub mod testing;
 pub mod tunnel;
 pub mod unsling;

@@ -137,6 +137,34 @@ impl Embedded {
         self.transaction(|writer| Ok((schema::set_config(writer.db, key, value)?, true)))
     }
 
+    /// Everything, by id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn all(&self) -> Result<Vec<Bead>> {
+        self.explained(read::all(&self.db))
+    }
+
+    /// Shows everything to `merge` and writes the beads that it gives in place of those of the same id, with a value of
+    /// the store's own configuration, in one transaction: what others write meanwhile comes before it or after it.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written: nothing is changed then.
+    pub fn reconcile<T>(
+        &self,
+        (key, value): (&str, &str),
+        merge: impl FnOnce(&[Bead]) -> (Vec<Bead>, T),
+    ) -> Result<T> {
+        self.transaction(|writer| {
+            let (beads, result) = merge(&read::all(writer.db)?);
+            for bead in &beads {
+                schema::save(writer.db, bead)?;
+            }
+            schema::set_config(writer.db, key, value)?;
+            Ok((result, true))
+        })
+    }
+
     /// Runs `work` in one transaction; it is kept when `work` gives true beside its result.
     fn transaction<T>(&self, work: impl FnOnce(&write::Writer<'_>) -> Result<(T, bool)>) -> Result<T> {
         let _lock = lock(self.path.parent().unwrap_or(Path::new(".")))?;

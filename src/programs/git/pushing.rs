@@ -96,7 +96,7 @@ fn unreachable(output: &Output, target: &str) -> anyhow::Error {
 }
 
 /// Reads `git push --porcelain` of a target and deletions; `None` when the remote gave no answer about any ref.
-fn read_landing(output: &Output, target: &str) -> Option<Landing> {
+pub(super) fn read_landing(output: &Output, target: &str) -> Option<Landing> {
     if output.ok() {
         return Some(Landing::Done);
     }

@@ -74,7 +74,7 @@ impl Git {
     ///
     /// # Errors
     /// When there is no clone, or the lock cannot be taken.
-    fn worktrees_locked(&self) -> Result<crate::town::files::Lock> {
+    pub(super) fn worktrees_locked(&self) -> Result<crate::town::files::Lock> {
         let own = self.git_dir()?;
         // A worktree's own folder names the clone's.
         let common = std::fs::read_to_string(own.join("commondir")).ok().map(|path| own.join(path.trim()));

@@ -1,0 +1,89 @@
+//! `gt sync`.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{Ctx, print, print_json};
+use crate::beads::{Kind, kind_of};
+use crate::cli::town::Sync;
+use crate::failure::Exit;
+use crate::town::Town;
+use crate::work::sync::{self, Place, Synced, beads};
+
+/// Brings beads in step with those of other towns.
+///
+/// # Errors
+/// The first store that could not be brought in step; the others were.
+pub fn run(ctx: &Ctx, args: Sync) -> Result<Exit> {
+    let town = ctx.town()?;
+    town.needs_present_layout()?;
+    let (mut done, mut broken) = (Vec::new(), None);
+    for place in places(ctx, &town, args.rig.as_deref())? {
+        // One that fails does not keep the others back; its error comes after them.
+        match place.and_then(|place| one(ctx, &place, args.dry.dry_run)) {
+            Ok(record) => done.push(record),
+            Err(error) => {
+                if let Some(earlier) = broken.replace(error) {
+                    super::tell(&format!("gt: {earlier:#}"));
+                }
+            }
+        }
+    }
+    if ctx.global.json {
+        print_json("synced", &done)?;
+    }
+    broken.map_or(Ok(Exit::Done), Err)
+}
+
+/// What there is to bring in step: the rig, or all of them and the town's own store where it has somewhere to go.
+fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<Result<Place>>> {
+    if rig.is_some() {
+        return Ok(vec![sync::of_rig(town, &ctx.rig(town, rig)?)]);
+    }
+    let rig = |name: &String| sync::of_rig(town, &town.read_rig(name)?);
+    let mut places: Vec<Result<Place>> = town.rig_names()?.iter().map(rig).collect();
+    places.extend(sync::of_town(town).transpose());
+    if places.is_empty() {
+        ctx.note("no rigs yet: add one with: gt rig add NAME URL");
+    }
+    Ok(places)
+}
+
+fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
+    if kind_of(&place.beads)? == Kind::Bd {
+        crate::fail!("the store in {} is bd's", place.beads.display(); "it keeps itself in step: bd sync");
+    }
+    let synced = sync::sync(place, &ctx.me()?.address, dry)?;
+    if !ctx.global.json {
+        print(&line(&synced, dry))?;
+        let name = synced.rig.as_deref().unwrap_or("town");
+        for one in &synced.renamed {
+            ctx.note(&format!(
+                "{name}: {} is {} now: another town made a bead of that id first ({})",
+                one.old, one.new, one.title
+            ));
+        }
+        for id in &synced.waiting {
+            ctx.note(&format!(
+                "{name}: {id} stays here for now: another town made a bead of that id first, and this one is being worked on"
+            ));
+        }
+    }
+    Ok(json!(synced))
+}
+
+/// `wyvern: 3 beads in, 2 out, 1 merged`
+fn line(synced: &Synced, dry: bool) -> String {
+    let name = synced.rig.as_deref().unwrap_or("town");
+    let counts = [(synced.came, "in"), (synced.out, "out"), (synced.merged, "merged")];
+    let mut parts: Vec<String> = Vec::new();
+    for (count, word) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        let count = if parts.is_empty() { beads(count) } else { count.to_string() };
+        parts.push(format!("{count} {word}"));
+    }
+    let would = if dry { "would be: " } else { "" };
+    match parts.is_empty() {
+        true => format!("{name}: in step\n"),
+        false => format!("{name}: {would}{}\n", parts.join(", ")),
+    }
+}

@@ -1,0 +1,127 @@
+//! Two stores that were both written, brought in step: the decisions of `gt sync`, as values (`town.md`, "The store of
+//! work").
+//!
+//! Three things are compared for each bead: how it was when this town last synced (`base`), how it is here (`own`) and
+//! how it is on the branch (`theirs`). What only one side changed counts; what both changed is the later one's; labels,
+//! dependencies and comments are sets. Nothing here knows a clock: two towns that see the same come to the same bytes.
+
+mod address;
+mod bead;
+mod ids;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+pub use address::{abroad, home};
+pub use bead::canonical;
+
+use crate::beads::Bead;
+
+/// What came of a merge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// The beads as the branch is to have them, by id.
+    pub branch: Vec<Bead>,
+    /// Whether the branch has them so already.
+    pub branch_has_it: bool,
+    /// The beads that have to be written into the store here.
+    pub incoming: Vec<Bead>,
+    /// Ids of beads that change here.
+    pub came: BTreeSet<String>,
+    /// Ids of beads that change on the branch.
+    pub went: BTreeSet<String>,
+    /// Beads of this town that gave their ids up.
+    pub renamed: Vec<Renamed>,
+    /// Ids that two towns gave to different beads, and that cannot be given up here yet: somebody works on them, or
+    /// they are on their way to be merged. They stay out of it until then.
+    pub waiting: Vec<String>,
+}
+
+/// A bead that has a new id, because another town's had the same and was on the branch first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Renamed {
+    /// The id it had, which is the other town's now.
+    pub old: String,
+    /// The id it has.
+    pub new: String,
+    /// Its title.
+    pub title: String,
+}
+
+type Beads = BTreeMap<String, Bead>;
+
+/// Merges what is here with what is on the branch. `prefix` is that of new ids here. All beads are in the form of the
+/// branch ([`abroad`]).
+///
+/// No bead is taken away: one that only one side has is new there, or was lost on the other.
+pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> Merged {
+    let index = |beads: &[Bead]| ids::index(prefix, beads);
+    let (base, before, theirs) = (index(base), index(own), index(theirs));
+    let mut own = before.clone();
+    let waiting = ids::waiting(&base, &own, &theirs);
+    own.retain(|id, _| !waiting.contains(id));
+    let held_back = hold_back(&mut own, &base, &waiting);
+    let renamed = ids::give_way(prefix, &base, &mut own, &theirs);
+    let mut merged = Merged { renamed, ..Merged::default() };
+    let mut branch = Beads::new();
+    let all: BTreeSet<&String> = own.keys().chain(theirs.keys()).collect();
+    for id in all {
+        let bead = match (own.get(id), theirs.get(id)) {
+            (Some(own), Some(theirs)) => {
+                let base = base.get(id).filter(|base| ids::same_birth(base, own));
+                bead::merge(base, own, theirs)
+            }
+            (Some(one), None) | (None, Some(one)) => one.clone(),
+            (None, None) => continue,
+        };
+        let mut here = bead.clone();
+        here.dependencies.extend(held_back.get(id).into_iter().flatten().cloned());
+        let here = canonical(here);
+        let new = |renamed: &Renamed| renamed.new == *id;
+        if theirs.get(id) != Some(&bead) {
+            merged.went.insert(id.clone());
+        }
+        if before.get(id) != Some(&here) && !waiting.contains(id) {
+            if !merged.renamed.iter().any(new) {
+                merged.came.insert(id.clone());
+            }
+            merged.incoming.push(here);
+        }
+        branch.insert(id.clone(), bead);
+    }
+    merged.branch_has_it = branch == theirs;
+    merged.branch = branch.into_values().collect();
+    merged.waiting = waiting.into_iter().collect();
+    merged
+}
+
+/// Takes the edges to beads that stay out of it away, where the branch does not have them yet: there they would lead
+/// to another town's bead.
+fn hold_back(
+    own: &mut Beads,
+    base: &Beads,
+    waiting: &BTreeSet<String>,
+) -> BTreeMap<String, Vec<crate::beads::Dependency>> {
+    let mut kept = BTreeMap::new();
+    if waiting.is_empty() {
+        return kept;
+    }
+    for bead in own.values_mut() {
+        let known = base.get(&bead.id);
+        let stays = |edge: &crate::beads::Dependency| {
+            !waiting.contains(&edge.depends_on_id)
+                || known.is_some_and(|known| ids::has_edge(known, &edge.depends_on_id))
+        };
+        let (stay, out) = std::mem::take(&mut bead.dependencies).into_iter().partition(stays);
+        bead.dependencies = stay;
+        let out: Vec<crate::beads::Dependency> = out;
+        if !out.is_empty() {
+            kept.insert(bead.id.clone(), out);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,372 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::beads::{Comment, Dependency};
+
+fn bead(id: &str, born: u32) -> Bead {
+    let born = format!("2026-01-01T00:{:02}:{:02}.5Z", born / 60, born % 60);
+    canonical(Bead {
+        id: id.into(),
+        title: format!("title of {id}"),
+        status: "open".into(),
+        issue_type: "task".into(),
+        priority: 2,
+        created_at: born.clone(),
+        updated_at: born,
+        ..Bead::default()
+    })
+}
+
+fn edge(from: &str, to: &str, kind: &str) -> Dependency {
+    Dependency { issue_id: from.into(), depends_on_id: to.into(), kind: kind.into(), ..Dependency::default() }
+}
+
+fn comment(text: &str) -> Comment {
+    Comment {
+        id: json!(text),
+        author: "ann".into(),
+        text: text.into(),
+        created_at: "2026-01-01T05:00:00Z".into(),
+        ..Comment::default()
+    }
+}
+
+/// What one write changes.
+#[derive(Clone, Debug)]
+enum Edit {
+    Title(u8),
+    Status(u8),
+    Assignee(Option<u8>),
+    Note(u8),
+    AddLabel(u8),
+    RemoveLabel(u8),
+    Comment(u8),
+    Depend(u8),
+    Meta(u8, Option<u8>),
+    Extra(u8),
+}
+
+fn apply(bead: &mut Bead, edit: &Edit, time: u32) {
+    bead.updated_at = format!("2026-01-02T{:02}:{:02}:00Z", time / 60, time % 60);
+    match edit {
+        Edit::Title(n) => bead.title = format!("title {n}"),
+        Edit::Status(n) => {
+            bead.status = ["open", "in_progress", "closed"][usize::from(*n) % 3].into();
+            let closed = bead.status == "closed";
+            bead.closed_at = closed.then(|| bead.updated_at.clone());
+            bead.close_reason = if closed { format!("reason {n}") } else { String::new() };
+        }
+        Edit::Assignee(n) => bead.assignee = n.map(|n| format!("who{n}")),
+        Edit::Note(n) => bead.notes = format!("{}\nnote {n} at {time}", bead.notes).trim().into(),
+        Edit::AddLabel(n) => bead.labels.push(format!("l{n}")),
+        Edit::RemoveLabel(n) => bead.labels.retain(|own| *own != format!("l{n}")),
+        Edit::Comment(n) => bead.comments.push(comment(&format!("said {n} at {time}"))),
+        Edit::Depend(n) => {
+            let to = format!("wy-{n}");
+            if bead.id != to && !ids::has_edge(bead, &to) {
+                bead.dependencies.push(edge(&bead.id.clone(), &to, "blocks"));
+            }
+        }
+        Edit::Meta(n, Some(value)) => {
+            bead.metadata.insert(format!("k{n}"), json!(value));
+        }
+        Edit::Meta(n, None) => {
+            bead.metadata.shift_remove(&format!("k{n}"));
+        }
+        Edit::Extra(n) => {
+            bead.extra.insert("spec_id".into(), json!({ "b": n, "a": 1 }));
+        }
+    }
+    *bead = canonical(std::mem::take(bead));
+}
+
+fn edits() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        (0..3u8).prop_map(Edit::Title),
+        (0..3u8).prop_map(Edit::Status),
+        proptest::option::of(0..3u8).prop_map(Edit::Assignee),
+        (0..3u8).prop_map(Edit::Note),
+        (0..3u8).prop_map(Edit::AddLabel),
+        (0..3u8).prop_map(Edit::RemoveLabel),
+        (0..3u8).prop_map(Edit::Comment),
+        (0..4u8).prop_map(Edit::Depend),
+        (0..2u8, proptest::option::of(0..3u8)).prop_map(|(key, value)| Edit::Meta(key, value)),
+        (0..3u8).prop_map(Edit::Extra),
+    ]
+}
+
+/// One town's work: edits of the beads that were there, with their times, and new beads of its own.
+#[derive(Clone, Debug)]
+struct Work {
+    edits: Vec<(usize, Edit, u32)>,
+    new: Vec<(u8, u32)>,
+    lost: Option<usize>,
+}
+
+fn work() -> impl Strategy<Value = Work> {
+    let edits = proptest::collection::vec((0..4usize, edits(), 0..30u32), 0..8);
+    let new = proptest::collection::vec((0..6u8, 100..130u32), 0..3);
+    (edits, new, proptest::option::of(0..8usize)).prop_map(|(mut edits, new, lost)| {
+        edits.sort_by_key(|(_, _, time)| *time);
+        Work { edits, new, lost }
+    })
+}
+
+fn base() -> Vec<Bead> {
+    let mut beads: Vec<Bead> = (0..4).map(|n| bead(&format!("wy-{n}"), n)).collect();
+    beads[0].labels = vec!["l0".into(), "l1".into()];
+    beads[1].metadata.insert("k0".into(), json!(9));
+    beads[2].notes = "known".into();
+    beads[3].dependencies.push(edge("wy-3", "wy-0", "blocks"));
+    beads
+}
+
+/// `from` differs in the moments of birth of what towns make.
+fn worked(base: &[Bead], work: &Work, from: u32) -> Vec<Bead> {
+    let mut beads = base.to_vec();
+    for (at, edit, time) in &work.edits {
+        apply(&mut beads[*at], edit, *time);
+    }
+    for (number, born) in &work.new {
+        let id = if *number < 3 { format!("wy-n{number}") } else { format!("wy-0.{number}") };
+        if !beads.iter().any(|own| own.id == id) {
+            let mut new = bead(&id, born * 10 + from);
+            new.title = format!("{id} of {from}");
+            beads.push(new);
+        }
+    }
+    if let Some(lost) = work.lost.filter(|lost| *lost < 4) {
+        beads.remove(lost);
+    }
+    beads
+}
+
+/// A town that holds what came of a merge.
+fn after(own: &[Bead], merged: &Merged) -> Vec<Bead> {
+    let mut beads: BTreeMap<String, Bead> = own.iter().map(|bead| (bead.id.clone(), bead.clone())).collect();
+    beads.extend(merged.incoming.iter().map(|bead| (bead.id.clone(), bead.clone())));
+    beads.into_values().collect()
+}
+
+fn titles(beads: &[Bead]) -> BTreeSet<String> {
+    // Beads made by towns have titles of their own, and nothing changes those.
+    beads.iter().map(|bead| bead.title.clone()).filter(|title| title.starts_with("wy-")).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Two towns, one branch: whoever comes first, both end with the same beads, and nothing is left to do.
+    #[test]
+    fn two_towns_end_equal(one in work(), two in work()) {
+        let base = base();
+        let (a, b) = (worked(&base, &one, 1), worked(&base, &two, 2));
+        let first = merge("wy", &base, &a, &base);
+        let a = after(&a, &first);
+        let second = merge("wy", &base, &b, &first.branch);
+        let b = after(&b, &second);
+        let third = merge("wy", &first.branch, &a, &second.branch);
+        let a = after(&a, &third);
+        prop_assert!(third.branch_has_it, "{third:#?}");
+        if second.waiting.is_empty() {
+            prop_assert_eq!(&a, &b);
+            prop_assert_eq!(&a, &second.branch);
+            let again = merge("wy", &second.branch, &b, &second.branch);
+            prop_assert!(again.incoming.is_empty() && again.branch_has_it, "{:#?}", again);
+        }
+    }
+
+    /// Field by field it does not matter which side is which.
+    #[test]
+    fn sides_can_be_swapped(one in work(), two in work()) {
+        let base = base();
+        let (mut one, mut two) = (one, two);
+        one.new.clear();
+        two.new.clear();
+        let (a, b) = (worked(&base, &one, 1), worked(&base, &two, 2));
+        prop_assert_eq!(merge("wy", &base, &a, &b).branch, merge("wy", &base, &b, &a).branch);
+        // Also when nobody remembers what was before.
+        prop_assert_eq!(merge("wy", &[], &a, &b).branch, merge("wy", &[], &b, &a).branch);
+    }
+
+    /// A kill after the store was written, and before the commit it is in step with was noted: the same comes again.
+    #[test]
+    fn a_merge_done_twice_is_done_once(one in work(), two in work()) {
+        let base = base();
+        let (a, b) = (worked(&base, &one, 1), worked(&base, &two, 2));
+        let first = merge("wy", &base, &a, &b);
+        if first.waiting.is_empty() {
+            let a = after(&a, &first);
+            let again = merge("wy", &base, &a, &b);
+            prop_assert!(again.incoming.is_empty() && again.renamed.is_empty(), "{first:#?}\n{again:#?}");
+            prop_assert_eq!(&again.branch, &first.branch);
+            prop_assert_eq!(merge("wy", &b, &a, &b).branch, first.branch);
+        }
+    }
+
+    /// Every bead of either side is there, and so is every change that only one side made.
+    #[test]
+    fn nothing_is_lost(one in work(), two in work()) {
+        let base = base();
+        let (a, b) = (worked(&base, &one, 1), worked(&base, &two, 2));
+        let merged = merge("wy", &base, &a, &b);
+        let here = after(&a, &merged);
+        let both: BTreeSet<String> = titles(&a).union(&titles(&b)).cloned().collect();
+        let (on_branch, known) = (titles(&merged.branch), titles(&here));
+        for title in &both {
+            let stays = merged.waiting.iter().any(|id| title.starts_with(&format!("{id} of")));
+            prop_assert!(stays || (on_branch.contains(title) && known.contains(title)), "{title}: {merged:#?}");
+        }
+        for old in &base {
+            let of = |beads: &[Bead]| beads.iter().find(|bead| bead.id == old.id).cloned();
+            let (Some(a), Some(b), Some(m)) = (of(&a), of(&b), of(&merged.branch)) else { continue };
+            let value = |bead: &Bead| serde_json::to_value(bead).unwrap();
+            let (was, a_value, b_value, m_value) = (value(old), value(&a), value(&b), value(&m));
+            // Reason and time of closing go with the status.
+            for field in ["title", "assignee", "status", "notes", "spec_id"] {
+                let of = |value: &Value| value.get(field).cloned();
+                if of(&b_value) == of(&was) {
+                    prop_assert_eq!(of(&m_value), of(&a_value), "{} {}", old.id, field);
+                }
+                if of(&a_value) == of(&was) {
+                    prop_assert_eq!(of(&m_value), of(&b_value), "{} {}", old.id, field);
+                }
+            }
+            for line in a.notes.lines().chain(b.notes.lines()) {
+                prop_assert!(m.notes.contains(line), "{line} is not in {:?}", m.notes);
+            }
+            for said in a.comments.iter().chain(&b.comments) {
+                prop_assert!(m.comments.contains(said));
+            }
+            for label in ["l0", "l1", "l2"] {
+                let has = |bead: &Bead| bead.has_label(label);
+                let wanted = if has(old) { has(&a) && has(&b) } else { has(&a) || has(&b) };
+                prop_assert_eq!(has(&m), wanted);
+            }
+            for needed in a.dependencies.iter().chain(&b.dependencies) {
+                prop_assert!(ids::has_edge(&m, &needed.depends_on_id));
+            }
+        }
+    }
+
+    /// Three towns that come in any order, twice each, agree.
+    #[test]
+    fn three_towns_agree(works in proptest::collection::vec(work(), 3), order in Just(vec![0usize, 1, 2, 0, 1, 2, 0, 1, 2]).prop_shuffle()) {
+        let mut towns: Vec<(Vec<Bead>, Vec<Bead>)> =
+            works.iter().zip(1..).map(|(work, from)| (base(), worked(&base(), work, from))).collect();
+        let mut branch = base();
+        let mut waiting = 0;
+        for turn in order.into_iter().chain(0..3).chain(0..3) {
+            let (known, own) = &mut towns[turn];
+            let merged = merge("wy", known, own, &branch);
+            *own = after(own, &merged);
+            waiting += merged.waiting.len();
+            branch.clone_from(&merged.branch);
+            known.clone_from(&merged.branch);
+        }
+        if waiting == 0 {
+            for (_, own) in &towns {
+                prop_assert_eq!(own, &branch);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_later_write_counts_where_both_changed_a_field() {
+    let base = vec![bead("wy-a", 0)];
+    let (mut a, mut b) = (base.clone(), base.clone());
+    apply(&mut a[0], &Edit::Title(1), 10);
+    apply(&mut b[0], &Edit::Title(2), 20);
+    apply(&mut a[0], &Edit::AddLabel(1), 11);
+    for merged in [merge("wy", &base, &a, &b), merge("wy", &base, &b, &a)] {
+        let got = &merged.branch[0];
+        assert_eq!((got.title.as_str(), got.labels.as_slice()), ("title 2", &["l1".to_string()][..]));
+        assert_eq!(got.updated_at, b[0].updated_at);
+    }
+}
+
+#[test]
+fn closing_is_one_thing() {
+    let base = vec![bead("wy-a", 0)];
+    let (mut a, mut b) = (base.clone(), base.clone());
+    apply(&mut a[0], &Edit::Status(2), 10);
+    apply(&mut b[0], &Edit::Status(1), 20);
+    let got = &merge("wy", &base, &a, &b).branch[0];
+    assert_eq!((got.status.as_str(), &got.closed_at, got.close_reason.as_str()), ("in_progress", &None, ""));
+}
+
+#[test]
+fn two_beads_of_one_id_are_both_kept_and_what_refers_to_them_follows() {
+    let (mut a, mut b) = (bead("wy-a", 1), bead("wy-a", 2));
+    (a.title, b.title) = ("of a".into(), "of b".into());
+    let mut waits = bead("wy-w", 3);
+    waits.dependencies = vec![edge("wy-w", "wy-a", "blocks")];
+    waits.metadata.insert("about".into(), "wy-a".into());
+    let merged = merge("wy", &[], &[b, waits], std::slice::from_ref(&a));
+    let new = &merged.renamed[0].new;
+    assert_eq!(merged.renamed[0].old, "wy-a");
+    let of = |id: &str| merged.branch.iter().find(|bead| bead.id == id).unwrap();
+    assert_eq!(of("wy-a"), &a);
+    assert_eq!(of(new).title, "of b");
+    assert!(of(new).comments[0].text.starts_with("this was wy-a"));
+    assert_eq!(of("wy-w").dependencies[0].depends_on_id, *new);
+    assert_eq!(of("wy-w").meta("about"), Some(new.as_str()));
+    // Children take the next number.
+    let (mut a, mut b) = (bead("wy-a.1", 1), bead("wy-a.1", 2));
+    (a.title, b.title) = ("one".into(), "two".into());
+    let merged = merge("wy", &[], &[b, bead("wy-a.4", 5)], &[a]);
+    assert_eq!(merged.renamed[0].new, "wy-a.5");
+}
+
+#[test]
+fn a_bead_in_hand_keeps_its_id_and_stays_here_until_it_is_done() {
+    let theirs = bead("wy-a", 1);
+    let mut own = bead("wy-a", 2);
+    (own.status, own.assignee) = ("in_progress".into(), Some("pc:wyvern/Nux".into()));
+    let mut request = bead("wy-r", 3);
+    request.issue_type = "merge-request".into();
+    request.metadata.insert("bead".into(), "wy-a".into());
+    let mut waits = bead("wy-w", 4);
+    waits.dependencies = vec![edge("wy-w", "wy-a", "blocks")];
+    let here = vec![own.clone(), request.clone(), waits.clone()];
+    let merged = merge("wy", &[], &here, std::slice::from_ref(&theirs));
+    assert_eq!(merged.waiting, ["wy-a", "wy-r"]);
+    assert_eq!((merged.incoming.as_slice(), merged.renamed.as_slice()), (&[][..], &[][..]));
+    let ids: Vec<&str> = merged.branch.iter().map(|bead| bead.id.as_str()).collect();
+    assert_eq!(ids, ["wy-a", "wy-w"]);
+    assert_eq!(merged.branch[0], theirs);
+    // There, the edge would lead to the other town's bead.
+    assert!(merged.branch[1].dependencies.is_empty());
+    // Done: now it can give way, with all that speaks of it.
+    let mut here = after(&here, &merged);
+    (here[0].status, here[1].status) = ("closed".into(), "closed".into());
+    let done = merge("wy", &merged.branch, &here, &merged.branch);
+    let new = &done.renamed[0].new;
+    let of = |id: &str| done.branch.iter().find(|bead| bead.id == id).unwrap();
+    assert_eq!(
+        (of("wy-w").dependencies[0].depends_on_id.as_str(), of("wy-r").meta("bead")),
+        (new.as_str(), Some(new.as_str()))
+    );
+    assert_eq!(of("wy-a"), &theirs);
+}
+
+#[test]
+fn a_file_that_says_a_bead_twice_is_read_as_one() {
+    let mut twice = bead("wy-a", 0);
+    apply(&mut twice, &Edit::Title(1), 5);
+    let other = bead("wy-a", 9);
+    let merged = merge("wy", &[], &[], &[bead("wy-a", 0), twice, other]);
+    let titles: Vec<&str> = merged.incoming.iter().map(|bead| bead.title.as_str()).collect();
+    assert_eq!(titles.len(), 2);
+    assert!(titles.contains(&"title 1") && titles.contains(&"title of wy-a"));
+}
+
+#[test]
+fn whole_seconds_are_the_same_birth() {
+    let mut whole = bead("wy-a", 0);
+    whole.created_at = "2026-01-01T00:00:00Z".into();
+    assert!(ids::same_birth(&whole, &bead("wy-a", 0)));
+    assert!(!ids::same_birth(&bead("wy-a", 1), &bead("wy-a", 0)));
+}
