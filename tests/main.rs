@@ -5,6 +5,7 @@ mod agents;
 mod bd;
 mod bd_flow;
 mod beads;
+mod choice;
 mod common;
 mod config;
 mod demo;

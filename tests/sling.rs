@@ -387,6 +387,7 @@ fn a_plan_is_printed_and_nothing_is_done() {
     let json = world.in_town(["sling", &bead, "wyvern", "--dry-run", "--json"]).ok().json();
     assert_eq!(json["plan"][0]["bead"], bead.as_str());
     assert_eq!(json["plan"][0]["begin"], "fresh");
+    assert_eq!(json["plan"][0]["place"]["remote"], serde_json::Value::Null);
     world.in_town(["sling", "A new title", "wyvern", "--dry-run"]).ok();
     world.in_town(["unsling", &bead, "--dry-run"]).fails(1);
     assert_eq!(Scene::of(&world), before);

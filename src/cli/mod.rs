@@ -1,6 +1,7 @@
 //! Argument types only: their doc comments are `--help` and the man pages.
 
 pub mod bd;
+pub mod elsewhere;
 pub mod queue;
 pub mod remote;
 pub mod roles;

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::DryRun;
+use super::elsewhere::Elsewhere;
 
 #[derive(Debug, Args)]
 pub struct Start {
@@ -22,6 +23,8 @@ pub struct StartHow {
     /// Presets asked for, in order
     #[arg(long)]
     pub preset: Vec<String>,
+    #[command(flatten)]
+    pub elsewhere: Elsewhere,
     #[command(flatten)]
     pub dry: DryRun,
 }

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::DryRun;
+use super::elsewhere::Elsewhere;
 
 #[derive(Debug, Args)]
 pub struct Attach {
@@ -35,6 +36,8 @@ pub enum SessionCommand {
     Restart {
         /// Its address
         address: String,
+        #[command(flatten)]
+        elsewhere: Elsewhere,
         #[command(flatten)]
         dry: DryRun,
     },

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::DryRun;
+use super::elsewhere::{Elsewhere, Fallback};
 
 #[derive(Debug, Args)]
 pub struct Sling {
@@ -27,6 +28,11 @@ pub struct SlingHow {
     /// Presets asked for, in order
     #[arg(long)]
     pub preset: Vec<String>,
+    #[command(flatten)]
+    pub elsewhere: Elsewhere,
+    /// What to do when no remote can take it; when not given: wait where all are full, fail where none answers
+    #[arg(long, value_name = "WHAT")]
+    pub fallback: Option<Fallback>,
     #[command(flatten)]
     pub dry: DryRun,
 }

@@ -8,6 +8,7 @@ pub mod crew;
 pub mod demo;
 pub mod doctor;
 pub mod done;
+pub mod elsewhere;
 pub mod gc;
 pub mod handoff;
 pub mod hold;

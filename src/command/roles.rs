@@ -67,8 +67,9 @@ impl Sight {
 pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
     let town = ctx.town()?;
     let sources = ctx.sources(&town, None);
-    let wish = How { agent: how.agent.as_deref(), presets: &how.preset };
-    let prepare = |address| roles::prepare(&ctx.env, &sources, &town, address, wish);
+    let wish = super::elsewhere::wish(&how.elsewhere, None)?;
+    let asked = How { agent: how.agent.as_deref(), presets: &how.preset, wish: Some(&wish) };
+    let prepare = |address| roles::prepare(&ctx.env, &sources, &town, address, asked);
     let prepared: Vec<Prepared> = addresses.iter().map(prepare).collect::<Result<_>>()?;
     if how.dry.dry_run {
         return would_start(ctx, &Sight::take(ctx)?, &prepared);

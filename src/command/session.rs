@@ -4,6 +4,8 @@ use anyhow::Result;
 
 use super::{Ctx, roles, sling};
 use crate::address::Address;
+use crate::cli::DryRun;
+use crate::cli::elsewhere::Elsewhere;
 use crate::cli::roles::StartHow;
 use crate::cli::sessions::{SessionArgs, SessionCommand};
 use crate::cli::work::{Sling, SlingHow};
@@ -22,9 +24,9 @@ pub fn run(ctx: &Ctx, args: SessionArgs) -> Result<Exit> {
             let address = who::resolve(&ctx.town()?, &address)?;
             roles::stop_one(ctx, &address, dry.dry_run)
         }
-        SessionCommand::Restart { address, dry } => {
+        SessionCommand::Restart { address, elsewhere, dry } => {
             let address = who::resolve(&ctx.town()?, &address)?;
-            restart(ctx, &address, dry.dry_run)
+            restart(ctx, &address, elsewhere, dry)
         }
     }
 }
@@ -44,11 +46,13 @@ fn list(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
 }
 
 /// Stops an agent and starts it again on the same work.
-fn restart(ctx: &Ctx, address: &Address, dry_run: bool) -> Result<Exit> {
+fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> Result<Exit> {
+    let dry_run = dry.dry_run;
+    // What is typed wrong is said before anything stops.
+    super::elsewhere::wish(&elsewhere, None)?;
     let sight = roles::Sight::take(ctx)?;
     let bead =
         sight.known()?.of(&sight.town.mark(), &address.to_string()).map(|found| found.marks.bead.clone());
-    let dry = crate::cli::DryRun { dry_run };
     let text = address.to_string();
     let stop = || roles::stop_quietly(&sight, |session| session.marks.address == text);
     let Address::Polecat(rig, _) = address else {
@@ -57,7 +61,11 @@ fn restart(ctx: &Ctx, address: &Address, dry_run: bool) -> Result<Exit> {
             return super::would(ctx, &plan, &format!("stop {address} and start it again"));
         }
         stop()?;
-        return roles::start(ctx, std::slice::from_ref(address), &StartHow { dry, ..StartHow::default() });
+        return roles::start(
+            ctx,
+            std::slice::from_ref(address),
+            &StartHow { elsewhere, dry, ..StartHow::default() },
+        );
     };
     let Some(bead) = bead.filter(|bead| !bead.is_empty()) else {
         return Err(Failure::new(format!("{address} has no session to restart"))
@@ -69,6 +77,6 @@ fn restart(ctx: &Ctx, address: &Address, dry_run: bool) -> Result<Exit> {
         return super::would(ctx, &plan, &format!("stop {address} and start it again on {bead}"));
     }
     stop()?;
-    let how = SlingHow { resume: true, ..SlingHow::default() };
+    let how = SlingHow { resume: true, elsewhere, ..SlingHow::default() };
     sling::run(ctx, Sling { words: vec![bead, text], how })
 }

@@ -76,6 +76,7 @@ fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
         allowed: Allowed { force: how.force, resume: how.resume },
         agent: how.agent.clone(),
         presets: how.preset.clone(),
+        wish: super::elsewhere::wish(&how.elsewhere, how.fallback)?,
     };
     if asked.title.is_some() {
         check_new(&site, &order)?;
@@ -112,7 +113,33 @@ fn dry_run(ctx: &Ctx, site: &Site<'_>, order: &Order, title: Option<&str>) -> Re
 
 /// The steps as a person reads them.
 fn steps(one: &Slung) -> String {
-    let place = match one.begin {
+    let presets = one.presets.join(", ");
+    let prompt = if one.prompt.is_empty() { "none: it reads its hook" } else { "its bead and what to do" };
+    let there = one.place.remote.as_ref().map(|remote| format!(" on {}", remote.name)).unwrap_or_default();
+    let steps = [
+        ("look", "it can be slung".to_string()),
+        ("name", one.address.clone()),
+        ("place", worktree(one)),
+        ("hook", format!("{} to {}", one.bead, one.address)),
+        ("session", format!("{} running {}{there} (presets: {presets})", one.session, one.agent)),
+        ("prompt", prompt.to_string()),
+    ];
+    let lines =
+        steps.iter().enumerate().map(|(number, (name, what))| format!("  {} {name:<8} {what}\n", number + 1));
+    let why: String = match one.place.is_plain() {
+        true => String::new(),
+        false => one.place.why.iter().map(|why| format!("             {why}\n")).collect(),
+    };
+    let where_to = one.place.remote.as_ref().map_or("here", |remote| &remote.name);
+    let why = if why.is_empty() { why } else { format!("  where it runs: {where_to}\n{why}") };
+    format!("{}  {}\n{}{why}", one.bead, one.title, lines.collect::<String>())
+}
+
+fn worktree(one: &Slung) -> String {
+    if one.place.remote.is_some() {
+        return format!("over there: {} on {} from {}", one.worktree, one.branch, one.base);
+    }
+    match one.begin {
         "again" => format!("go on in {}", one.worktree),
         "earlier" => format!(
             "make {} on {} from {}, replayed onto the target",
@@ -121,20 +148,7 @@ fn steps(one: &Slung) -> String {
             one.base.get(..10).unwrap_or(&one.base)
         ),
         _ => format!("fetch, make {} on {} from {}", one.worktree, one.branch, one.base),
-    };
-    let presets = one.presets.join(", ");
-    let prompt = if one.prompt.is_empty() { "none: it reads its hook" } else { "its bead and what to do" };
-    let steps = [
-        ("look", "it can be slung".to_string()),
-        ("name", one.address.clone()),
-        ("place", place),
-        ("hook", format!("{} to {}", one.bead, one.address)),
-        ("session", format!("{} running {} (presets: {presets})", one.session, one.agent)),
-        ("prompt", prompt.to_string()),
-    ];
-    let lines =
-        steps.iter().enumerate().map(|(number, (name, what))| format!("  {} {name:<8} {what}\n", number + 1));
-    format!("{}  {}\n{}", one.bead, one.title, lines.collect::<String>())
+    }
 }
 
 fn report(ctx: &Ctx, outcome: Outcome) -> Result<Exit> {

@@ -15,5 +15,5 @@ pub fn run(ctx: &Ctx, args: Start) -> Result<Exit> {
     let town = ctx.town()?;
     let up = config::settings(&ctx.sources(&town, None))?.up;
     let wanted = crate::work::roles::wanted(&town, &up)?;
-    roles::start(ctx, &wanted, &StartHow { agent: None, preset: args.preset, dry: args.dry })
+    roles::start(ctx, &wanted, &StartHow { preset: args.preset, dry: args.dry, ..StartHow::default() })
 }

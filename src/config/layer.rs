@@ -122,6 +122,11 @@ impl Stack {
         self.layers.iter().filter_map(|layer| Some((&layer.origin, at(layer)?))).collect()
     }
 
+    /// How high the layer is that counts at a dotted key; nothing when none says it.
+    pub fn rank(&self, key: &str) -> Option<usize> {
+        self.layers.iter().rposition(|layer| Value::from(layer.values.clone()).find_ref(key).is_some())
+    }
+
     /// `FILE:LINE:COLUMN`, or the origin's name, of the layer that counts at a dotted key.
     pub fn place(&self, key: &str) -> Option<String> {
         let says = |layer: &&Layer| Value::from(layer.values.clone()).find_ref(key).is_some();

@@ -6,7 +6,7 @@
 mod arrays;
 mod check;
 pub mod env;
-mod errors;
+pub(crate) mod errors;
 pub mod explain;
 pub mod fugue;
 mod layer;
@@ -16,6 +16,8 @@ pub mod remotes;
 pub mod schema;
 mod sources;
 pub mod template;
+
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 
@@ -40,6 +42,12 @@ pub struct ResolvedRole {
     pub runtime: Runtime,
     /// The presets that counted, lowest first.
     pub presets: Vec<String>,
+    /// Who asked for presets beside the role's own, when that was not the command line.
+    pub asked_by: Option<String>,
+    /// Who said `settings.fugue_addr`: a variable, or a place in a file.
+    pub address_from: Option<String>,
+    /// The remotes that these layers know.
+    pub remotes: BTreeMap<String, schema::Remote>,
 }
 
 impl ResolvedRole {
@@ -64,8 +72,9 @@ pub fn settings(sources: &Sources) -> Result<Settings> {
 /// # Errors
 /// As [`settings()`]; also an unknown preset, a cycle in `extends`, an unknown runtime, an unset `${VAR}`.
 pub fn role(sources: &Sources, role: Role, asked: &[String], bead: Option<&Bead>) -> Result<ResolvedRole> {
-    let (stack, presets) = role_stack(sources, role, asked, bead)?;
-    resolve(&stack, role, presets).map_err(with_hint)
+    let (stack, presets, asked_by) = layers_of_role(sources, role, asked, bead).map_err(with_hint)?;
+    let resolved = resolve(&stack, role, presets).map_err(with_hint)?;
+    Ok(ResolvedRole { asked_by, ..resolved })
 }
 
 /// Where to look, for an error that names its place and has no better hint.
@@ -103,7 +112,8 @@ pub fn role_stack(
     asked: &[String],
     bead: Option<&Bead>,
 ) -> Result<(Stack, Vec<String>)> {
-    layers_of_role(sources, role, asked, bead).map_err(with_hint)
+    let (stack, presets, _) = layers_of_role(sources, role, asked, bead).map_err(with_hint)?;
+    Ok((stack, presets))
 }
 
 fn layers_of_role(
@@ -111,7 +121,7 @@ fn layers_of_role(
     role: Role,
     asked: &[String],
     bead: Option<&Bead>,
-) -> Result<(Stack, Vec<String>)> {
+) -> Result<(Stack, Vec<String>, Option<String>)> {
     let mut names = Vec::new();
     let own = settings_files(sources)?
         .over(presets::load(sources, &presets::own(role), &mut names)?)
@@ -123,7 +133,7 @@ fn layers_of_role(
         .over(env)
         .over(env::role(sources, role)?)
         .over(sources::flags(sources, Some(role))?);
-    Ok((stack, names))
+    Ok((stack, names, asked.shown()))
 }
 
 fn settings_files(sources: &Sources) -> Result<Stack> {
@@ -146,19 +156,31 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
     let Some(runtime) = runtime else {
         return Err(unknown(stack, role, "agent", &agent, "agents").into());
     };
-    if let Some(name) = settings.remote.clone().filter(|_| settings.fugue_addr.is_none()) {
-        let remote: Option<schema::Remote> = stack.get(&format!("remotes.{name}"))?;
-        let Some(remote) = remote else {
-            return Err(unknown(stack, role, "remote", &name, "remotes").into());
-        };
-        if remote.fugue_addr.is_empty() {
-            let place = stack.place(&format!("remotes.{name}")).unwrap_or_default();
-            let message = format!("{place}: remotes.{name} has no fugue_addr");
-            return Err(Failure::new(message).hint("write one like tcp://localhost:9999").into());
-        }
-        settings.fugue_addr = Some(remote.fugue_addr);
+    let address_from = address(stack, role, &mut settings)?;
+    let remotes = stack.get("remotes")?.unwrap_or_default();
+    Ok(ResolvedRole { role, settings, agent, runtime, presets, asked_by: None, address_from, remotes })
+}
+
+/// Finds the address that counts for a role, and who said it: of `fugue_addr` and `remote` the one that the higher layer
+/// says.
+fn address(stack: &Stack, role: Role, settings: &mut RoleSettings) -> Result<Option<String>> {
+    let key = |key: &str| format!("{role}.{key}");
+    let own = settings.fugue_addr.is_some();
+    let higher = stack.rank(&key("remote")) > stack.rank(&key("fugue_addr"));
+    let Some(name) = settings.remote.clone().filter(|_| !own || higher) else {
+        return Ok(if own { stack.place(&key("fugue_addr")) } else { None });
+    };
+    let remote: Option<schema::Remote> = stack.get(&format!("remotes.{name}"))?;
+    let Some(remote) = remote else {
+        return Err(unknown(stack, role, "remote", &name, "remotes").into());
+    };
+    if remote.fugue_addr.is_empty() {
+        let place = stack.place(&format!("remotes.{name}")).unwrap_or_default();
+        let message = format!("{place}: remotes.{name} has no fugue_addr");
+        return Err(Failure::new(message).hint("write one like tcp://localhost:9999").into());
     }
-    Ok(ResolvedRole { role, settings, agent, runtime, presets })
+    settings.fugue_addr = Some(remote.fugue_addr);
+    Ok(stack.place(&key("remote")))
 }
 
 /// A name in a role's table that no `[TABLE.NAME]` defines.

@@ -34,11 +34,23 @@ pub(super) struct Asked {
     names: Vec<String>,
     /// Who asks, when it is not the command line: a variable, or a place in a file.
     by: Option<String>,
+    /// The placement rule that asks.
+    rule: Option<String>,
+}
+
+impl Asked {
+    /// Who asks, for people.
+    pub(super) fn shown(&self) -> Option<String> {
+        match (&self.rule, &self.by) {
+            (Some(rule), Some(by)) => Some(format!("{rule}, {by}")),
+            (rule, by) => rule.clone().or_else(|| by.clone()),
+        }
+    }
 }
 
 /// A role's own preset.
 pub(super) fn own(role: Role) -> Asked {
-    Asked { names: vec![role.to_string()], by: None }
+    Asked { names: vec![role.to_string()], by: None, rule: None }
 }
 
 /// The presets that are asked for: by hand, else `GASTOWN_PRESET`, else the placement rule that matches the bead, else
@@ -50,11 +62,12 @@ pub(super) fn asked(
     below: impl Fn() -> Stack,
 ) -> Result<Asked> {
     if !asked.is_empty() {
-        return Ok(Asked { names: asked.to_vec(), by: None });
+        return Ok(Asked { names: asked.to_vec(), by: None, rule: None });
     }
     if let Some(names) = env::named(sources, "GASTOWN_PRESET") {
         let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
-        return Ok(Asked { names: names.map(str::to_string).collect(), by: Some("GASTOWN_PRESET".into()) });
+        let names = names.map(str::to_string).collect();
+        return Ok(Asked { names, by: Some("GASTOWN_PRESET".into()), rule: None });
     }
     let stack = below();
     let rules: BTreeMap<String, Placement> = stack.get("placement")?.unwrap_or_default();
@@ -62,12 +75,13 @@ pub(super) fn asked(
     if let Some((name, rule)) = bead.and_then(|bead| placement::choose(&rules, bead, rig)) {
         let rule_place = || stack.place(&format!("placement.{name}"));
         let by = stack.place(&format!("placement.{name}.use")).or_else(rule_place);
-        return Ok(Asked { names: vec![rule.preset.clone()], by });
+        let names = vec![rule.preset.clone()];
+        return Ok(Asked { names, by, rule: Some(format!("placement.{name}")) });
     }
     let names: Vec<String> = stack.get("defaults.presets")?.unwrap_or_default();
     // Finding a place means reading the file again: only for presets that may be missing.
     let by = if names.is_empty() { None } else { stack.place("defaults.presets") };
-    Ok(Asked { names, by })
+    Ok(Asked { names, by, rule: None })
 }
 
 /// The layers of these presets, lowest first, each after what it extends and none twice; `loaded` says which are
@@ -210,7 +224,7 @@ pub fn list(sources: &Sources) -> Result<BTreeMap<String, Vec<Origin>>> {
 /// # Errors
 /// As [`files`]; also a cycle.
 pub fn merged(sources: &Sources, name: &str) -> Result<Dict> {
-    let asked = Asked { names: vec![name.into()], by: None };
+    let asked = Asked { names: vec![name.into()], by: None, rule: None };
     let own = Stack::default().over(files(sources, name)?);
     let mut merged = Stack::default().over(load(sources, &asked, &mut Vec::new())?).values()?;
     for key in ["name", "description", "extends"] {

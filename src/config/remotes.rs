@@ -1,13 +1,17 @@
 //! The daemons that configuration names: `[remotes.*]`, and the one of `GASTOWN_FUGUE_ADDR`.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use serde::Serialize;
 
-use super::{Sources, sources};
+use super::schema::Remote;
+use super::{ResolvedRole, Sources, sources};
+use crate::failure::Failure;
 
 /// A daemon on another machine that configuration names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Known {
     /// The remote's name; its address where it has none.
     pub name: String,
@@ -23,6 +27,13 @@ pub struct Known {
     pub tags: Vec<String>,
 }
 
+impl Known {
+    /// Where the town is over there, when it is `here` on this machine.
+    pub fn town_or<'a>(&'a self, here: &'a Path) -> &'a Path {
+        self.town.as_deref().map_or(here, Path::new)
+    }
+}
+
 /// Every daemon that is configured, by name. Cheap where there is none: settings files are parsed only when one speaks of
 /// remotes.
 ///
@@ -31,26 +42,70 @@ pub struct Known {
 pub fn known(sources: &Sources) -> Result<Vec<Known>> {
     let mut known = Vec::new();
     if speaks_of_remotes(sources)? {
-        for (name, remote) in super::settings(sources)?.remotes {
-            if remote.fugue_addr.is_empty() {
-                continue;
-            }
-            known.push(Known {
-                name,
-                fugue_addr: remote.fugue_addr,
-                ssh: remote.ssh,
-                town: remote.town,
-                max_workers: remote.max_workers,
-                tags: remote.tags,
-            });
-        }
+        known = named(sources, &super::settings(sources)?.remotes)?;
     }
     if let Some(address) = variable(sources)
         && !known.iter().any(|one| one.fugue_addr == address)
     {
-        known.push(unnamed(&known, address));
+        known.push(at(sources, &known, address)?);
     }
     Ok(known)
+}
+
+/// Every daemon that a role's layers name, by name, and the one of its address.
+///
+/// # Errors
+/// As [`named`].
+pub fn of_role(sources: &Sources, role: &ResolvedRole) -> Result<Vec<Known>> {
+    let mut known = named(sources, &role.remotes)?;
+    if let Some(address) = &role.settings.fugue_addr
+        && !known.iter().any(|one| one.fugue_addr == *address)
+    {
+        known.push(at(sources, &known, address)?);
+    }
+    Ok(known)
+}
+
+/// The remotes that have an address. Where one does not say where its town is, `GASTOWN_REMOTE_TOWN` does.
+///
+/// # Errors
+/// A town whose path is not absolute.
+fn named(sources: &Sources, remotes: &BTreeMap<String, Remote>) -> Result<Vec<Known>> {
+    let elsewhere = remote_town(sources)?;
+    let known = |(name, remote): (&String, &Remote)| Known {
+        name: name.clone(),
+        fugue_addr: remote.fugue_addr.clone(),
+        ssh: remote.ssh.clone(),
+        town: remote.town.clone().or_else(|| elsewhere.clone()),
+        max_workers: remote.max_workers,
+        tags: remote.tags.clone(),
+    };
+    Ok(remotes.iter().filter(|(_, remote)| !remote.fugue_addr.is_empty()).map(known).collect())
+}
+
+/// The remote of an address, and where its town is.
+///
+/// # Errors
+/// As [`named`].
+pub fn at(sources: &Sources, known: &[Known], address: &str) -> Result<Known> {
+    let mut one = unnamed(known, address);
+    if one.town.is_none() {
+        one.town = remote_town(sources)?;
+    }
+    Ok(one)
+}
+
+/// `GASTOWN_REMOTE_TOWN`
+fn remote_town(sources: &Sources) -> Result<Option<String>> {
+    let name = "GASTOWN_REMOTE_TOWN";
+    match super::env::named(sources, name) {
+        Some(path) if !path.starts_with('/') => {
+            Err(Failure::new(format!("{name}: '{path}' is no absolute path"))
+                .hint("it is where the town is on the other machine: like /home/user/gt")
+                .into())
+        }
+        path => Ok(path.map(str::to_string)),
+    }
 }
 
 /// The remote of an address: the one that is configured, else one named after the address itself.

@@ -1,5 +1,6 @@
 //! Decisions: no file, clock, environment or process in here.
 
+pub mod choose;
 pub mod doctor;
 pub mod patrol;
 pub mod place;

@@ -26,6 +26,7 @@ pub mod prompt;
 pub mod queue;
 pub mod recovery;
 pub mod refinery;
+pub mod remote;
 pub mod request;
 pub mod rig;
 pub mod roles;

@@ -14,7 +14,9 @@ use crate::config::{self, ResolvedRole, Sources};
 use crate::failure::Failure;
 use crate::mux::deliver::{Delivery, deliver};
 use crate::mux::{Mux, Session, Snapshot, Spec, Started};
+use crate::plan::choose::Wish;
 use crate::town::{Rig, Town};
+use crate::work::remote::choose::{Given, choose};
 
 /// What a role is told when its runtime takes a prompt; `gt prime` says the rest.
 const PROMPT: &str = "Run `gt prime` and follow what it says.";
@@ -26,6 +28,8 @@ pub struct How<'a> {
     pub agent: Option<&'a str>,
     /// Presets asked for, in order.
     pub presets: &'a [String],
+    /// Where to, when that was said by hand.
+    pub wish: Option<&'a Wish>,
 }
 
 /// A session that is ready to be started.
@@ -99,6 +103,11 @@ pub fn prepare(
         sources.flags.push((format!("{role}.agent"), toml::Value::from(agent).to_string()));
     }
     let role = config::role(&sources, role, how.presets, None)?;
+    let wish = how.wish.cloned().unwrap_or_default();
+    let choice = choose(town, &sources, &role, &wish, &Snapshot::default(), &mut Given::new())?;
+    if let Some(remote) = choice.remote {
+        crate::fail!("{address} on another machine is not there yet: {}", remote.name; "start it here: --local");
+    }
     let cwd = home(town, rig.as_ref(), address);
     let mut agent = Agent {
         town,

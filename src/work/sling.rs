@@ -14,6 +14,7 @@ use crate::address::Address;
 use crate::beads::{Change, Guard, NewBead, Patch, Store, Written, words as bead_words};
 use crate::config::{Settings, Sources};
 use crate::mux::{ByHand, Mux};
+use crate::plan::choose::{Choice, Wish};
 use crate::plan::ready::{Allowed, Begin};
 use crate::programs::git::Git;
 use crate::town::{Rig, Town};
@@ -53,6 +54,8 @@ pub struct Order {
     pub agent: Option<String>,
     /// Presets asked for.
     pub presets: Vec<String>,
+    /// Where to, when that was said by hand.
+    pub wish: Wish,
 }
 
 /// What will be done, or was, for one bead.
@@ -78,6 +81,8 @@ pub struct Slung {
     pub presets: Vec<String>,
     /// The session's name.
     pub session: String,
+    /// Where it runs, and why there.
+    pub place: Choice,
     /// The first prompt; empty when the runtime takes none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub prompt: String,
@@ -118,6 +123,9 @@ pub fn plan(site: &Site<'_>, order: &Order) -> Result<Vec<Slung>> {
 /// somebody else took meanwhile, or whose session does not start, is in [`Outcome::failed`].
 pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let works = begin::decide(site, order)?;
+    if let Some(remote) = works.iter().find_map(|work| work.choice.remote.as_ref()) {
+        crate::fail!("polecats on other machines are not there yet: {}", remote.name; "sling it here: --local");
+    }
     step("sling.1");
     let mut hands = begin::reserve(site, order, works)?;
     step("sling.2");

@@ -344,3 +344,45 @@ fn a_role_s_own_preset_may_hold_placement_rules_and_runtimes() {
     let other = files.polecat().runtime;
     assert_eq!((other.prompt, other.command.as_slice()), (Prompt::Paste, &["claude".to_string()][..]));
 }
+
+/// Of an address and a remote's name the one that is said higher up counts.
+#[test]
+fn a_remote_s_name_counts_over_the_address_of_a_lower_layer() {
+    let files = |own: &str| {
+        Files::new(&[
+            ("town/config/town.toml", "[remotes.box]\nfugue_addr = 'tcp://box:1'\n"),
+            ("town/config/presets/far.toml", &format!("extends = ['remote-polecat']\n[polecat]\n{own}\n")),
+        ])
+    };
+    let far = |files: &Files| role(&files.sources(), Role::Polecat, &["far".into()], None).unwrap();
+    let named = files("remote = 'box'");
+    assert_eq!(far(&named).address(), Some("tcp://box:1"));
+    assert!(far(&named).address_from.unwrap().ends_with("far.toml:3:10"), "{:?}", far(&named));
+    assert_eq!(far(&files("remote = 'box'\nfugue_addr = 'tcp://own:2'")).address(), Some("tcp://own:2"));
+    let variable = named.env("GASTOWN_FUGUE_ADDR", "tcp://far:3");
+    assert_eq!(far(&variable).address(), Some("tcp://far:3"));
+    assert_eq!(far(&variable).address_from.as_deref(), Some("GASTOWN_FUGUE_ADDR"));
+    let both = variable.env("GASTOWN_POLECAT__REMOTE", "box");
+    assert_eq!(far(&both).address(), Some("tcp://box:1"));
+}
+
+#[test]
+fn the_town_over_there_is_the_remote_s_own_then_the_variable_s() {
+    let files = Files::new(&[(
+        "town/config/town.toml",
+        "[remotes.a]\nfugue_addr = 'tcp://a:1'\ntown = '/srv/gt'\n[remotes.b]\nfugue_addr = 'tcp://b:1'\n",
+    )]);
+    let towns = |files: &Files| -> Vec<Option<String>> {
+        remotes::known(&files.sources()).unwrap().into_iter().map(|known| known.town).collect()
+    };
+    assert_eq!(towns(&files), [Some("/srv/gt".into()), None]);
+    let files = files.env("GASTOWN_REMOTE_TOWN", "/home/user/gt").env("GASTOWN_FUGUE_ADDR", "tcp://c:1");
+    let there = Some("/home/user/gt".to_string());
+    assert_eq!(towns(&files), [Some("/srv/gt".into()), there.clone(), there]);
+    let files = files.env("GASTOWN_FUGUE_ADDR", "");
+    let relative = Files { env: vec![("GASTOWN_REMOTE_TOWN".into(), "gt".into())], ..files };
+    insta::assert_snapshot!(relative.said(&remotes::known(&relative.sources()).unwrap_err()), @r"
+    GASTOWN_REMOTE_TOWN: 'gt' is no absolute path
+    hint: it is where the town is on the other machine: like /home/user/gt
+    ");
+}

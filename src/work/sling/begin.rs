@@ -17,12 +17,14 @@ use crate::config::{self, ResolvedRole};
 use crate::failure::Failure;
 use crate::mux::tmux::installed;
 use crate::mux::{Session, Snapshot};
+use crate::plan::choose::Choice;
 use crate::plan::place::Place;
 use crate::plan::ready::{Begin, Facts, begin};
 use crate::programs::git::Git;
 use crate::work::around::{Around, polecat};
 use crate::work::names::{self, Reservation};
 use crate::work::patrol;
+use crate::work::remote::choose::{Given, choose};
 use crate::work::request::Request;
 use crate::work::scene::Scene;
 
@@ -36,6 +38,8 @@ pub struct Work {
     pub kept: Option<String>,
     /// The polecat's role and runtime.
     pub role: ResolvedRole,
+    /// Where its session goes.
+    pub choice: Choice,
     /// The polecat that has it already, its name in hand.
     pub claim: Option<Reservation>,
     /// The name of that polecat.
@@ -63,9 +67,10 @@ pub fn decide(site: &Site<'_>, order: &Order) -> Result<Vec<Work>> {
     let sessions = site.mux.look()?;
     let mut works = Vec::new();
     let mut refused: Vec<Failure> = Vec::new();
+    let mut given = Given::new();
     for (id, claim) in order.beads.iter().zip(claims) {
         let bead = around.bead(id)?;
-        match decide_one(site, order, &around, bead, &sessions, claim)? {
+        match decide_one(site, order, &around, bead, (&sessions, &mut given), claim)? {
             Ok(work) => works.push(work),
             Err(failure) => refused.push(failure),
         }
@@ -115,7 +120,7 @@ fn decide_one(
     order: &Order,
     around: &Around,
     bead: &Bead,
-    sessions: &Snapshot,
+    (sessions, given): (&Snapshot, &mut Given),
     claim: Option<Claim>,
 ) -> Result<Result<Work, Failure>> {
     let place = around.place(bead, site.town, sessions);
@@ -141,6 +146,10 @@ fn decide_one(
             .hint(format!("go on there: gt sling --resume {} {holder}", bead.id))));
     }
     let role = role(site, order, Some(bead))?;
+    let choice = match choose(site.town, &site.sources, &role, &order.wish, sessions, given) {
+        Ok(choice) => choice,
+        Err(error) => return error.downcast::<Failure>().map(Err),
+    };
     let of = holder.as_ref().and_then(|holder| sessions.of(&site.town.mark(), &holder.to_string()));
     let claim = match claim {
         Some(Claim::Ours(reservation)) if begin == Begin::Again => Some(reservation),
@@ -151,6 +160,7 @@ fn decide_one(
         begin,
         kept,
         role,
+        choice,
         claim,
         name: holder.map(|holder| holder.name().to_string()).or_else(|| order.name.clone()),
         ended: of.cloned(),

@@ -33,7 +33,11 @@ pub struct Hand {
 pub fn planned(site: &Site<'_>, work: &Work, name: &str) -> Result<Slung> {
     let address = Address::Polecat(site.rig.name.clone(), name.into());
     let branch = worktree::branch(name, &work.bead.id);
-    let worktree = site.rig.polecat_dir(name).to_string_lossy().into_owned();
+    let worktree = site.rig.polecat_dir(name);
+    let worktree = match (&work.choice.remote, worktree.strip_prefix(&site.town.root)) {
+        (Some(remote), Ok(inside)) => remote.town_or(&site.town.root).join(inside),
+        _ => worktree,
+    };
     let target = site.target();
     let base = match (&work.kept, work.begin) {
         (Some(commit), Begin::Earlier) => commit.clone(),
@@ -51,9 +55,10 @@ pub fn planned(site: &Site<'_>, work: &Work, name: &str) -> Result<Slung> {
         },
         branch,
         base,
-        worktree,
+        worktree: worktree.to_string_lossy().into_owned(),
         agent: work.role.agent.clone(),
         presets: work.role.presets.clone(),
+        place: work.choice.clone(),
         session: address.session_name(),
         prompt: if takes_one { prompt::polecat(&address, &work.bead, &start) } else { String::new() },
         address: address.to_string(),

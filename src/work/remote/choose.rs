@@ -1,0 +1,62 @@
+//! Where a session goes: what configuration, the daemons and the town's memory say, for the decision.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use crate::config::{ResolvedRole, Sources, remotes};
+use crate::mux::Snapshot;
+use crate::plan::choose::{self, Candidate, Choice, Hand, Wish};
+use crate::town::Town;
+use crate::town::away::{self, Records};
+
+/// Places that one command has given away so far, by remote: several beads are slung after one look.
+pub type Given = BTreeMap<String, usize>;
+
+/// Decides where a session of a role goes. Asks nobody: the look has what the daemons said.
+///
+/// # Errors
+/// As [`choose::choose`]; also broken configuration or records.
+pub fn choose(
+    town: &Town,
+    sources: &Sources,
+    role: &ResolvedRole,
+    wish: &Wish,
+    look: &Snapshot,
+    given: &mut Given,
+) -> Result<Choice> {
+    let mut known = remotes::of_role(sources, role)?;
+    if let Hand::Address(address) = &wish.hand
+        && !known.iter().any(|one| one.fugue_addr == *address)
+    {
+        known.push(remotes::at(sources, &known, address)?);
+    }
+    let records = if known.is_empty() { Records::new() } else { away::read(town)? };
+    let candidate = |known: remotes::Known| {
+        let daemon = look.daemons.iter().find(|one| one.remote == known.name);
+        Candidate {
+            sessions: sessions(look, &records, &known.name) + given.get(&known.name).unwrap_or(&0),
+            silent: daemon.and_then(|one| one.silent.clone()),
+            latency_us: daemon.and_then(|one| one.latency_us),
+            known,
+        }
+    };
+    let candidates: Vec<Candidate> = known.into_iter().map(candidate).collect();
+    let choice = choose::choose(role, wish, &candidates)?;
+    if let Some(remote) = &choice.remote {
+        *given.entry(remote.name.clone()).or_default() += 1;
+    }
+    Ok(choice)
+}
+
+/// gt's sessions on a remote: those that were seen, and those that the town remembers and the look does not show.
+fn sessions(look: &Snapshot, records: &Records, remote: &str) -> usize {
+    let there = |session: &&crate::mux::Session| session.remote.as_deref() == Some(remote);
+    let ours = look.sessions.iter().filter(there).filter(|session| !session.marks.instance.is_empty());
+    let seen: Vec<&str> = ours.map(|session| session.marks.address.as_str()).collect();
+    let remembered = records
+        .iter()
+        .filter(|(address, record)| record.remote == remote && !seen.contains(&address.as_str()))
+        .count();
+    seen.len() + remembered
+}

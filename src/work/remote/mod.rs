@@ -1,0 +1,3 @@
+//! Sessions on other machines (`remote.md`).
+
+pub mod choose;
