@@ -237,6 +237,7 @@ const READS: &[&str] = &[
     "session list",
     "polecat list",
     "remote list",
+    "remote status",
     "remote tunnel status",
 ];
 

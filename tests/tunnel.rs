@@ -258,9 +258,11 @@ fn nobody_at_the_far_end_is_told_from_a_tunnel_that_does_not_work() {
     "#);
     let status = pair.status();
     assert_eq!(status["state"], "up");
+    assert!(status["hint"].as_str().unwrap().starts_with("start the daemon over there: "), "{status}");
     // The daemon may be started later.
     echo(TcpListener::bind(("127.0.0.1", pair.there)).unwrap());
     assert!(echoes(pair.local));
+    assert_eq!(pair.status()["error"], serde_json::Value::Null);
 }
 
 #[test]

@@ -16,6 +16,11 @@ pub struct RemoteArgs {
 pub enum RemoteCommand {
     /// List the remotes that are configured or in use; nothing is asked over the network
     List,
+    /// Ask the daemons of all remotes at the same time: sessions, latency, tunnels
+    Status {
+        /// The remote, by name or address; all when not given
+        name: Option<String>,
+    },
     /// Tunnels to remotes: open, close, show
     Tunnel(TunnelArgs),
 }

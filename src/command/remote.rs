@@ -6,10 +6,11 @@ use anyhow::Result;
 
 use super::{Ctx, remote_tunnel};
 use crate::cli::remote::{RemoteArgs, RemoteCommand};
+use crate::config;
 use crate::config::schema::Remote;
-use crate::config::{self, env, fugue};
-use crate::failure::Exit;
-use crate::report::remote::{self, Line};
+use crate::failure::{Exit, Failure};
+use crate::report::remote;
+use crate::work::remote::known;
 
 /// Runs it.
 ///
@@ -18,6 +19,7 @@ use crate::report::remote::{self, Line};
 pub fn run(ctx: &Ctx, args: RemoteArgs) -> Result<Exit> {
     match args.command {
         RemoteCommand::List => list(ctx),
+        RemoteCommand::Status { name } => status(ctx, name.as_deref()),
         RemoteCommand::Tunnel(args) => remote_tunnel::run(ctx, args.command),
     }
 }
@@ -37,14 +39,7 @@ pub(super) fn configured(ctx: &Ctx) -> Result<BTreeMap<String, Remote>> {
 fn list(ctx: &Ctx) -> Result<Exit> {
     let town = ctx.town()?;
     let sources = ctx.sources(&town, None);
-    let settings = config::settings(&sources)?;
-    let mut lines: Vec<Line> = settings.remotes.iter().map(|(name, remote)| Line::of(name, remote)).collect();
-    if let Some((variable, address)) = env::fugue_addr(&sources) {
-        fugue::parse(address)?;
-        if !lines.iter().any(|line| line.fugue_addr == address) {
-            lines.push(Line::unnamed(address, variable));
-        }
-    }
+    let lines = known::all(&town, &sources, &config::settings(&sources)?)?;
     if ctx.global.json {
         super::print_json("remotes", &lines)?;
         return Ok(Exit::Done);
@@ -53,5 +48,36 @@ fn list(ctx: &Ctx) -> Result<Exit> {
         ctx.note(NONE);
     }
     super::print(&remote::table(&lines, &ctx.screen()))?;
+    Ok(Exit::Done)
+}
+
+fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
+    let town = ctx.town()?;
+    let sources = ctx.sources(&town, None);
+    let settings = config::settings(&sources)?;
+    let mut lines = known::all(&town, &sources, &settings)?;
+    if let Some(name) = name {
+        let names: Vec<String> = lines.iter().map(|line| line.name.clone()).collect();
+        lines.retain(|line| line.name == name || line.fugue_addr == name);
+        if lines.is_empty() {
+            let hint = if names.is_empty() { NONE.into() } else { format!("there is: {}", names.join(", ")) };
+            return Err(Failure::usage(format!("no remote named '{name}'")).hint(hint).into());
+        }
+    }
+    let mut asked = known::ask(&town, &settings.fugue, lines)?;
+    let home = remote_tunnel::home(ctx)?;
+    for one in &mut asked {
+        if let Some(remote) = settings.remotes.get(&one.line.name).filter(|remote| remote.ssh.is_some()) {
+            one.tunnel = Some(remote_tunnel::line(&home, &one.line.name, remote)?);
+        }
+    }
+    if ctx.global.json {
+        super::print_json("remotes", &asked)?;
+        return Ok(Exit::Done);
+    }
+    if asked.is_empty() {
+        ctx.note(NONE);
+    }
+    super::print(&remote::status(&asked, &ctx.screen()))?;
     Ok(Exit::Done)
 }

@@ -44,7 +44,7 @@ pub fn known(sources: &Sources) -> Result<Vec<Known>> {
     if speaks_of_remotes(sources)? {
         known = named(sources, &super::settings(sources)?.remotes)?;
     }
-    if let Some(address) = variable(sources)
+    if let Some((_, address)) = super::env::fugue_addr(sources)
         && !known.iter().any(|one| one.fugue_addr == address)
     {
         known.push(at(sources, &known, address)?);
@@ -115,14 +115,6 @@ pub fn unnamed(known: &[Known], address: &str) -> Known {
         fugue_addr: address.into(),
         ..Known::default()
     })
-}
-
-/// `GASTOWN_FUGUE_ADDR`, or its old name.
-fn variable(sources: &Sources) -> Option<&str> {
-    ["GASTOWN_FUGUE_ADDR", "GASTOWN_CCMUX_ADDR"]
-        .iter()
-        .filter_map(|name| sources.var(name))
-        .find(|address| !address.is_empty())
 }
 
 fn speaks_of_remotes(sources: &Sources) -> Result<bool> {

@@ -172,6 +172,10 @@ pub fn look(home: &Home, tunnel: &Tunnel) -> Result<Option<Kept>> {
         kept.error = Some("its keeper was killed".into());
         kept.hint = Some(format!("open it again with: gt remote tunnel up {}", tunnel.name));
     }
+    // Somebody may have begun to listen there.
+    if kept.phase == Phase::Up && kept.nobody.is_some() && matches!(reach(tunnel), Reach::Somebody) {
+        kept.nobody = None;
+    }
     Ok(Some(kept))
 }
 

@@ -1,3 +1,4 @@
 //! Sessions on other machines (`remote.md`).
 
 pub mod choose;
+pub mod known;

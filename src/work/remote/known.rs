@@ -1,0 +1,94 @@
+//! Which remotes there are, and how their daemons answer.
+
+use anyhow::Result;
+
+use crate::config::schema::{self, Settings};
+use crate::config::{Sources, env, fugue};
+use crate::failure::hint_of;
+use crate::programs::fugue::{Fugue, Listing, Row};
+use crate::report::remote::{Asked, Line};
+use crate::town::{Town, away};
+
+/// Every remote, by name: those of the settings, the address that a variable names, and where sessions of this town
+/// still are. Nobody is asked.
+///
+/// # Errors
+/// An address that is none, or records that cannot be read.
+pub fn all(town: &Town, sources: &Sources, settings: &Settings) -> Result<Vec<Line>> {
+    let mut lines: Vec<Line> = settings.remotes.iter().map(|(name, remote)| Line::of(name, remote)).collect();
+    if let Some((variable, address)) = env::fugue_addr(sources) {
+        fugue::parse(address)?;
+        if !lines.iter().any(|line| line.fugue_addr == address) {
+            lines.push(Line::unnamed(address, variable));
+        }
+    }
+    for (address, record) in away::read(town)? {
+        match lines.iter_mut().find(|line| line.fugue_addr == record.fugue_addr) {
+            Some(line) => line.agents.push(address),
+            None => {
+                let mut line = Line::unnamed(&record.fugue_addr, "mayor/remote.json");
+                line.name = record.remote;
+                line.agents.push(address);
+                lines.push(line);
+            }
+        }
+    }
+    Ok(lines)
+}
+
+/// Asks every daemon, all at the same time, one process each. One that is silent is part of the answer.
+///
+/// # Errors
+/// When the town's own file cannot be read.
+pub fn ask(town: &Town, program: &schema::Fugue, lines: Vec<Line>) -> Result<Vec<Asked>> {
+    let mark = format!("gt-t-{}", away::town_id(town)?);
+    // Without a remote there is nothing to look for either.
+    let fugue = if lines.is_empty() { None } else { Some(Fugue::find(program)) };
+    let begin = |line: &Line| -> Option<Listing> {
+        let named = !line.fugue_addr.is_empty() || line.from != "settings";
+        fugue.as_ref()?.as_ref().ok().filter(|_| named).map(|fugue| fugue.at(&line.fugue_addr).begin_list())
+    };
+    let begun: Vec<Option<Listing>> = lines.iter().map(begin).collect();
+    let finish = |(line, listing): (Line, Option<Listing>)| {
+        let asked = Asked { line, ..Asked::default() };
+        match (listing, &fugue) {
+            (Some(listing), _) => answered(asked, listing, &mark),
+            (None, Some(Err(error))) => {
+                Asked { error: Some(format!("{error:#}")), hint: hint_of(error), ..asked }
+            }
+            (None, _) => Asked { error: Some("it has no fugue_addr".into()), ..asked },
+        }
+    };
+    Ok(lines.into_iter().zip(begun).map(finish).collect())
+}
+
+fn answered(asked: Asked, listing: Listing, mark: &str) -> Asked {
+    match listing.wait() {
+        Ok((Ok(rows), took)) => {
+            let own = |row: &&Row| row.tags.iter().any(|tag| tag == mark);
+            let ours = rows.iter().filter(own).count();
+            let latency_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
+            Asked {
+                reachable: true,
+                sessions: Some(ours),
+                others: Some(rows.len() - ours),
+                latency_ms: Some(latency_ms),
+                ..asked
+            }
+        }
+        Ok((Err(silence), _)) => {
+            let Line { name, fugue_addr, ssh, .. } = &asked.line;
+            let hint = match &asked.line.listens {
+                // Its port here says nothing of the one over there.
+                Some(listens) if ssh.is_some() => {
+                    format!(
+                        "is the tunnel up? gt remote tunnel up {name}; is the daemon listening over there, at {listens}?"
+                    )
+                }
+                _ => silence.hint(fugue_addr, Some(name), ssh.as_deref()),
+            };
+            Asked { error: Some(silence.why()), hint: Some(hint), ..asked }
+        }
+        Err(error) => Asked { error: Some(format!("{error:#}")), hint: hint_of(&error), ..asked },
+    }
+}
