@@ -27,6 +27,7 @@ mod patrol;
 mod refinery;
 mod refusals;
 mod remote;
+mod remote_line;
 mod rig;
 mod sessions;
 mod sling;

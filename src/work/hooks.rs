@@ -11,6 +11,11 @@ use crate::programs::git::Git;
 /// The settings file of Claude Code that belongs to one person's checkout and to no repository.
 const CLAUDE_SETTINGS: &str = ".claude/settings.local.json";
 
+/// The settings file of that kind: its path in the agent's folder, and its text.
+pub fn file(kind: Option<&str>) -> Option<(&'static str, String)> {
+    (kind == Some("claude")).then(|| (CLAUDE_SETTINGS, format!("{:#}", claude_settings())))
+}
+
 /// Writes the settings file into an agent's folder, unless there is one: a project's, or a person's own. Gives the
 /// line that keeps it out of git, once it is written.
 ///

@@ -9,22 +9,41 @@ pub struct Script {
     pub text: String,
 }
 
+/// Where a script stands in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `sh` or `bash`.
+    pub shell: &'static str,
+    /// Its first line, counted from 0.
+    pub first: usize,
+    /// How many lines it has.
+    pub count: usize,
+    /// How many blanks at the beginning of its lines belong to the fence.
+    pub indent: usize,
+}
+
 /// The first block of a description that is fenced with three or more backquotes or tildes and marked `sh`, `shell`
 /// or `bash`. A fence that is never closed runs to the end, as in Markdown.
 pub fn find(description: &str) -> Option<Script> {
-    let mut lines = description.lines();
-    while let Some(line) = lines.next() {
+    let place = locate(description)?;
+    let body = description.lines().skip(place.first).take(place.count);
+    let text = body.map(|line| strip(line, place.indent)).fold(String::new(), |all, line| all + line + "\n");
+    Some(Script { shell: place.shell, text })
+}
+
+/// Where the script that [`find`] gives stands.
+pub fn locate(description: &str) -> Option<Place> {
+    let mut lines = description.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
         let Some((fence, info)) = opens(line) else { continue };
         let indent = line.len() - line.trim_start().len();
-        let body: Vec<&str> = lines.by_ref().take_while(|line| !closes(line, fence)).collect();
+        let count = lines.by_ref().take_while(|(_, line)| !closes(line, fence)).count();
         let shell = match info.split_whitespace().next().unwrap_or_default() {
             "sh" | "shell" => "sh",
             "bash" => "bash",
             _ => continue,
         };
-        let text =
-            body.iter().map(|line| strip(line, indent)).fold(String::new(), |all, line| all + line + "\n");
-        return Some(Script { shell, text });
+        return Some(Place { shell, first: number + 1, count, indent });
     }
     None
 }

@@ -129,7 +129,7 @@ pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
 }
 
 /// A path of the settings, which must stay inside.
-fn inside(name: &str) -> Result<PathBuf> {
+pub(super) fn inside(name: &str) -> Result<PathBuf> {
     let path = Path::new(name);
     let plain = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if name.is_empty() || !plain {
@@ -141,7 +141,7 @@ fn inside(name: &str) -> Result<PathBuf> {
 }
 
 /// The line of `info/exclude` for exactly this path.
-fn pattern(path: &Path) -> String {
+pub(super) fn pattern(path: &Path) -> String {
     let mut line = String::from("/");
     for c in path.to_string_lossy().chars() {
         if matches!(c, '*' | '?' | '[' | '\\' | ' ') {

@@ -1,4 +1,5 @@
-//! Sessions on other machines (`remote.md`).
+//! Agents on other machines (`remote.md`): which one, and what is run there.
 
 pub mod choose;
 pub mod known;
+pub mod line;

@@ -1,0 +1,116 @@
+# What the start, the end and the hand-in on another machine share. For any POSIX sh; git is the only program beyond that.
+# Every value in double braces is put in as one quoted word. Comments are left out of what is sent.
+
+gt_git() {
+  GIT_TERMINAL_PROMPT=0 git -c maintenance.auto=false -c gc.auto=0 "$@"
+}
+
+# Leaves the reason in a file and on the screen, between two lines that whoever started this looks for, and waits until it
+# was read.
+gt_fail() {
+  gt_unlock
+  mkdir -p "$gt_notes" 2>/dev/null && printf '%s\n' "$1" >"$gt_notes/$gt_instance.failed" 2>/dev/null
+  printf '\n%s\n%s\n%s\n' "gt: start failed $gt_instance" "$1" "gt: end of reason"
+  sleep 60
+  exit 1
+}
+
+# WHAT COMMAND…: what the command said at its end becomes the reason when it fails. The lock is not handed on to it.
+gt_try() {
+  gt_what=$1
+  shift
+  gt_said=$("$@" 2>&1 </dev/null 9>&-) || gt_fail "$gt_what: $(printf '%s\n' "$gt_said" | tail -n 5)"
+}
+
+# FILE: one start or end at a time. flock lets go by itself when this is killed; without it a link says who has the lock.
+gt_lock() {
+  gt_lock_file=$1
+  (: >>"$gt_lock_file") 2>/dev/null || gt_fail "cannot write $gt_lock_file"
+  if command -v flock >/dev/null 2>&1; then
+    exec 9>>"$gt_lock_file"
+    flock -n 9 || { echo "gt: waiting for another start" && flock 9; } || gt_fail "cannot lock $gt_lock_file"
+    return
+  fi
+  gt_here=$(uname -n)
+  gt_waited=0
+  until ln -s "$$@$gt_here" "$gt_lock_file.held" 2>/dev/null; do
+    gt_owner=$(gt_lock_owner)
+    if [ "${gt_owner#*@}" = "$gt_here" ] && ! kill -0 "${gt_owner%%@*}" 2>/dev/null; then
+      # Its owner is dead. One at a time takes it away, and looks again before.
+      if mkdir "$gt_lock_file.breaking" 2>/dev/null; then
+        [ "$(gt_lock_owner)" = "$gt_owner" ] && rm -f "$gt_lock_file.held"
+        rmdir "$gt_lock_file.breaking"
+        continue
+      fi
+    fi
+    [ "$gt_waited" = 0 ] && echo "gt: waiting for another start"
+    [ "$gt_waited" -lt 600 ] || gt_fail "$gt_lock_file.held is held by ${gt_owner:-nobody}; when nothing starts there: rm -rf '$gt_lock_file.held' '$gt_lock_file.breaking'"
+    gt_waited=$((gt_waited + 1))
+    sleep 1
+  done
+  trap gt_unlock EXIT
+  trap 'exit 1' HUP INT TERM
+  gt_held=$gt_lock_file.held
+}
+
+gt_lock_owner() {
+  gt_line=$(ls -ld "$gt_lock_file.held" 2>/dev/null)
+  printf '%s' "${gt_line##* -> }"
+}
+
+gt_unlock() {
+  exec 9>&-
+  [ -z "${gt_held-}" ] || rm -f "$gt_held"
+  gt_held=
+}
+
+# Takes the worktree $gt_home away. What is in it and nowhere else is kept before, under the ref $1, and pushed if that goes.
+gt_take_away() {
+  gt_refs=
+  gt_dir=$(git -C "$gt_home" rev-parse --absolute-git-dir) || gt_fail "cannot read $gt_home"
+  gt_dirty=$(git -C "$gt_home" status --porcelain) || gt_fail "cannot tell what is in $gt_home"
+  gt_tip=$(git -C "$gt_home" rev-parse -q --verify HEAD)
+  if [ -n "$gt_dirty" ]; then
+    GIT_INDEX_FILE=$gt_dir/gt-index
+    export GIT_INDEX_FILE
+    gt_try "cannot keep what is in $gt_home" git -C "$gt_home" read-tree HEAD
+    gt_try "cannot keep what is in $gt_home" git -C "$gt_home" add -A
+    gt_tree=$(git -C "$gt_home" write-tree) || gt_fail "cannot keep what is in $gt_home"
+    unset GIT_INDEX_FILE
+    gt_tip=$(git -C "$gt_home" -c user.name=gt -c user.email=gastown@localhost commit-tree "$gt_tree" -p "$gt_tip" -m "Not committed in $gt_home") || gt_fail "cannot keep what is in $gt_home"
+  fi
+  gt_keep "$1" "$gt_tip"
+  # While a rebase goes on the branch is not what HEAD stands on.
+  gt_old=$(git -C "$gt_home" rev-parse -q --verify "refs/heads/$gt_branch") && gt_keep "$1-branch" "$gt_old"
+  for gt_ref in $gt_refs; do
+    [ ! -d "$gt_home/.git" ] || gt_try "cannot keep $gt_ref" gt_git -C "$gt_clone" fetch -q --no-tags "$gt_home" "+$gt_ref:$gt_ref"
+    if gt_git -C "$gt_clone" push -q origin "+$gt_ref:$gt_ref" >/dev/null 2>&1 9>&-; then
+      echo "gt: kept $gt_ref on origin"
+    else
+      echo "gt: kept $gt_ref in $gt_clone"
+    fi
+  done
+  gt_drop
+}
+
+# REF COMMIT: keeps a commit that no branch of origin and no kept ref reaches.
+gt_keep() {
+  [ -n "$2" ] || return 0
+  gt_only=$(git -C "$gt_home" rev-list -n 1 "$2" --not --remotes --glob=refs/gt/recovery) || gt_fail "cannot tell whether $2 is pushed"
+  if [ -n "$gt_only" ]; then
+    gt_try "cannot keep $2" git -C "$gt_home" update-ref "$1" "$2"
+    gt_refs="$gt_refs $1"
+  fi
+}
+
+# Takes the worktree $gt_home and its branch away, whatever is in it.
+gt_drop() {
+  if [ ! -d "$gt_home/.git" ]; then
+    gt_git -C "$gt_clone" worktree remove -f -f "$gt_home" >/dev/null 2>&1 9>&-
+  fi
+  rm -rf "$gt_home" || gt_fail "cannot remove $gt_home"
+  gt_git -C "$gt_clone" worktree prune --expire=now >/dev/null 2>&1 9>&-
+  if git -C "$gt_clone" show-ref -q --verify "refs/heads/$gt_branch"; then
+    gt_try "cannot remove the branch $gt_branch" git -C "$gt_clone" update-ref -d "refs/heads/$gt_branch"
+  fi
+}

@@ -1,0 +1,241 @@
+# An agent's start on another machine (docs/remote-execution.md): one text for sh, sent as the command of its session. It
+# ends by becoming the agent. {{parts}} is remote-parts.sh.
+gt_instance={{instance}}
+gt_town={{town}}
+gt_kind={{kind}}
+gt_rig={{rig}}
+gt_name={{name}}
+gt_home={{home}}
+gt_branch={{branch}}
+gt_target={{target}}
+gt_begin={{begin}}
+gt_start={{start}}
+gt_start_branch={{start_branch}}
+gt_url={{git_url}}
+gt_notes=$gt_town/.gt-start
+gt_rig_dir=$gt_town/$gt_rig
+gt_clone=$gt_rig_dir/mayor/rig
+gt_files=$gt_notes
+gt_shell="sh"
+{{parts}}
+
+# The rig's clone, made beside its place when it is missing, and its target as it is now.
+gt_rig_clone() {
+  mkdir -p "$gt_rig_dir/mayor" || gt_fail "cannot make $gt_rig_dir/mayor"
+  gt_lock "$gt_rig_dir/mayor/.gt-start.lock"
+  if [ ! -e "$gt_clone/.git" ]; then
+    rm -rf "$gt_clone".gt-new-*
+    gt_try "cannot clone $gt_url (can git read it from here? git ls-remote $gt_url)" gt_git clone -q --no-recurse-submodules -- "$gt_url" "$gt_clone.gt-new-$gt_instance"
+    [ ! -e "$gt_clone" ] || rmdir "$gt_clone" || gt_fail "$gt_clone is there, and is no clone"
+    mv "$gt_clone.gt-new-$gt_instance" "$gt_clone" || gt_fail "cannot make $gt_clone"
+    [ -n "$(git -C "$gt_clone" ls-files .beads)" ] || printf '/.beads\n' >>"$gt_clone/.git/info/exclude"
+  fi
+  gt_try "cannot fetch $gt_target" gt_git -C "$gt_clone" fetch -q --no-tags origin "+refs/heads/$gt_target:refs/remotes/origin/$gt_target"
+}
+
+# A line for info/exclude of the place's repository, once.
+gt_exclude() {
+  gt_info=$gt_home/.git/info
+  [ -d "$gt_home/.git" ] || gt_info=$gt_clone/.git/info
+  mkdir -p "$gt_info"
+  grep -qxF -e "$1" "$gt_info/exclude" 2>/dev/null || printf '%s\n' "$1" >>"$gt_info/exclude"
+}
+
+# The polecat's place on its branch: what an earlier session of the same instance left is used as it is.
+gt_place() {
+  gt_making=$gt_notes/$gt_rig-$gt_name.making
+  if [ -e "$gt_making" ] && [ -e "$gt_home" ]; then
+    # A kill came before anybody could work in it.
+    gt_drop
+  fi
+  if [ -e "$gt_home/.git" ]; then
+    gt_dir=$(git -C "$gt_home" rev-parse --absolute-git-dir 2>/dev/null) || gt_fail "$gt_home is no worktree of $gt_clone"
+    gt_had=$(cat "$gt_dir/gt-instance" 2>/dev/null)
+    if [ "$gt_begin" = again ] && [ "${gt_had:-$gt_instance}" = "$gt_instance" ]; then
+      return
+    fi
+    gt_pid=$(cat "$gt_dir/gt-pid" 2>/dev/null)
+    if [ -n "$gt_had" ] && tr '\000' '\n' 2>/dev/null <"/proc/${gt_pid:-none}/environ" | grep -qxF "GT_INSTANCE=$gt_had"; then
+      gt_fail "$gt_home is still worked in by process $gt_pid (instance $gt_had)"
+    fi
+    gt_mine=$gt_branch
+    gt_branch=$(git -C "$gt_home" symbolic-ref -q --short HEAD) || gt_branch=$gt_mine
+    gt_take_away "refs/gt/recovery/$gt_name/${gt_had:-$gt_instance}"
+    gt_branch=$gt_mine
+  fi
+  printf '%s\n' "$gt_instance" >"$gt_making" || gt_fail "cannot write $gt_making"
+  mkdir -p "$gt_rig_dir/polecats"
+  gt_base=refs/remotes/origin/$gt_target
+  gt_earlier=
+  gt_own=
+  case $gt_begin in
+  earlier)
+    gt_fetch_start || gt_fail "cannot fetch the commits of the earlier attempt from origin ($gt_start)"
+    ;;
+  again)
+    if git -C "$gt_clone" show-ref -q --verify "refs/heads/$gt_branch"; then
+      gt_own=yes
+    elif gt_git -C "$gt_clone" fetch -q --no-tags origin "+refs/heads/$gt_branch:refs/remotes/origin/$gt_branch" 2>/dev/null 9>&-; then
+      gt_base=refs/remotes/origin/$gt_branch
+    else
+      gt_fetch_start || :
+    fi
+    ;;
+  esac
+  gt_git -C "$gt_clone" worktree prune --expire=now >/dev/null 2>&1 9>&-
+  if [ "$gt_kind" = clone ]; then
+    gt_try "cannot clone $gt_clone" gt_git clone -q --no-checkout -- "$gt_clone" "$gt_home"
+    gt_try "cannot fetch into $gt_home" gt_git -C "$gt_home" fetch -q --no-tags --prune "$gt_clone" "+refs/remotes/origin/*:refs/remotes/origin/*" "+refs/gt/*:refs/gt/*"
+    gt_try "cannot set the origin of $gt_home" git -C "$gt_home" remote set-url origin -- "$(git -C "$gt_clone" remote get-url origin)"
+    gt_try "cannot make the branch $gt_branch" gt_git -C "$gt_home" checkout -q --no-track -B "$gt_branch" "$gt_base"
+  elif [ -n "$gt_own" ]; then
+    gt_try "cannot make the worktree $gt_home" gt_git -C "$gt_clone" worktree add -q "$gt_home" "$gt_branch"
+  else
+    gt_tip=$(git -C "$gt_clone" rev-parse -q --verify "refs/heads/$gt_branch") && gt_try "cannot keep $gt_tip" git -C "$gt_clone" update-ref "refs/gt/recovery/$gt_name/$gt_tip" "$gt_tip"
+    gt_try "cannot make the worktree $gt_home" gt_git -C "$gt_clone" worktree add -q --no-track -B "$gt_branch" "$gt_home" "$gt_base"
+  fi
+  if [ -n "$gt_earlier" ]; then
+    # A conflict is the agent's first task; its prompt says so.
+    if ! gt_git -C "$gt_home" rebase -q "refs/remotes/origin/$gt_target" >/dev/null 2>&1 </dev/null 9>&-; then
+      git -C "$gt_home" diff --name-only --diff-filter=U | grep -q . || gt_fail "cannot replay the earlier attempt onto $gt_target"
+      echo "gt: the earlier attempt conflicts with $gt_target"
+    fi
+  fi
+  gt_unlock
+  gt_prepare
+  rm -f "$gt_making"
+}
+
+# Commits of an earlier attempt, that were sent over by a ref of origin.
+gt_fetch_start() {
+  [ -n "$gt_start" ] || return 1
+  for gt_from in "$gt_start" "$gt_start_branch"; do
+    if gt_git -C "$gt_clone" fetch -q --no-tags origin "+$gt_from:$gt_start" 2>/dev/null 9>&-; then
+      gt_base=$gt_start
+      gt_earlier=yes
+      return 0
+    fi
+  done
+  return 1
+}
+
+# What the rig wants in a fresh place: submodules, copies, links, the agent's settings, the setup command.
+gt_prepare() {
+{{prepare}}
+}
+
+# PATH: copies or links what the clone here has, unless it is there already.
+gt_bring() {
+  if [ ! -e "$gt_clone/$2" ]; then
+    echo "gt: $gt_clone/$2 is not there: not brought along"
+  elif [ ! -e "$gt_home/$2" ] && [ ! -L "$gt_home/$2" ]; then
+    mkdir -p "$(dirname "$gt_home/$2")"
+    if [ "$1" = link ]; then
+      gt_try "cannot link $2" ln -s "$gt_clone/$2" "$gt_home/$2"
+    else
+      gt_try "cannot copy $2" cp -RPp "$gt_clone/$2" "$gt_home/$2"
+    fi
+    gt_exclude "$3"
+  fi
+}
+
+# PATH TEXT: a settings file of the agent, unless the project or a person has one.
+gt_settings() {
+  if [ ! -e "$gt_home/$1" ] && [ ! -L "$gt_home/$1" ]; then
+    mkdir -p "$(dirname "$gt_home/$1")"
+    printf '%s\n' "$2" >"$gt_home/$1" || gt_fail "cannot write $gt_home/$1"
+    [ ! -e "$gt_home/.git" ] || gt_exclude "/$1"
+  fi
+}
+
+gt_set_up() {
+  gt_said=$(cd "$gt_home" && "$@" 2>&1 </dev/null) || gt_fail "worktree.setup ended with $?: $(printf '%s\n' "$gt_said" | tail -n 5)"
+}
+
+# Somebody's own clone of a rig, made beside its place when it is missing.
+gt_crew() {
+  mkdir -p "$gt_rig_dir/crew" || gt_fail "cannot make $gt_rig_dir/crew"
+  gt_lock "$gt_rig_dir/crew/.gt-start.lock"
+  if [ ! -e "$gt_home/.git" ]; then
+    rm -rf "$gt_home".gt-new-*
+    gt_try "cannot clone $gt_url (can git read it from here? git ls-remote $gt_url)" gt_git clone -q --no-recurse-submodules --reference-if-able "$gt_clone" --dissociate --branch "$gt_target" -- "$gt_url" "$gt_home.gt-new-$gt_instance"
+    [ ! -e "$gt_home" ] || rmdir "$gt_home" || gt_fail "$gt_home is there, and is no clone"
+    mv "$gt_home.gt-new-$gt_instance" "$gt_home" || gt_fail "cannot make $gt_home"
+  fi
+  gt_unlock
+}
+
+# The bead's own script in place of an agent: from the target, then committed and handed in.
+gt_script() {
+  if [ -d "$gt_files/rebase-merge" ] || [ -d "$gt_files/rebase-apply" ]; then
+    git rebase --abort
+  fi
+  if [ -n "$(git status --porcelain)" ]; then
+    git -c user.name=gt -c user.email=gastown@localhost stash push -q --include-untracked -m "$GT_BEAD: left by an earlier run" || return 1
+    echo "gt: changes of an earlier run are in git stash"
+  fi
+  if [ "$(git rev-list --count "refs/remotes/origin/$gt_target..HEAD")" != 0 ]; then
+    gt_tip=$(git rev-parse HEAD)
+    git update-ref "refs/gt/recovery/$gt_name/$gt_tip" "$gt_tip" || return 1
+    git reset -q --hard "refs/remotes/origin/$gt_target" || return 1
+    echo "gt: commits of an earlier run are kept under refs/gt/recovery/$gt_name/$gt_tip"
+  fi
+  gt_return=$(printf '\r')
+  sed -n "$1,$2{s/$gt_return\$//;s/^ \\{0,$3\\}//;p;}" "$GT_BEAD_FILE" >"$gt_files/gt-script"
+  {
+    "$gt_shell" -eu "$gt_files/gt-script" </dev/null
+    echo "$?" >"$gt_files/gt-code"
+  } 2>&1 | tee "$gt_files/gt-script.log"
+  gt_code=$(cat "$gt_files/gt-code")
+  if [ "$gt_code" != 0 ]; then
+    return "$gt_code"
+  fi
+  git add -A || return 1
+  if ! git diff --cached --quiet; then
+    printf '%s\n' "$GT_BEAD_TITLE" | git commit -q --cleanup=verbatim -F - || return 1
+  fi
+  if [ "$(git rev-list --count "refs/remotes/origin/$gt_target..HEAD")" = 0 ]; then
+    sh "$GT_DONE" --no-changes "the script changed nothing"
+  else
+    sh "$GT_DONE"
+  fi
+}
+
+echo "gt: preparing $gt_instance"
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE BEADS_DIR
+{ mkdir -p "$gt_notes" && cd "$gt_town"; } || gt_fail "cannot make the town $gt_town"
+rm -f "$gt_notes/$gt_instance.failed"
+[ "$gt_kind" = folder ] || command -v git >/dev/null 2>&1 || gt_fail "git is not installed or not on PATH ($PATH)"
+case $gt_kind in
+worktree | clone)
+  gt_rig_clone
+  gt_place
+  gt_unlock
+  gt_files=$(git -C "$gt_home" rev-parse --absolute-git-dir) || gt_fail "$gt_home is no worktree"
+  ;;
+*)
+  if [ "$gt_kind" = crew ]; then gt_crew; fi
+  mkdir -p "$gt_home" || gt_fail "cannot make $gt_home"
+  gt_prepare
+  ;;
+esac
+gt_directory={{directory}}
+{ mkdir -p "$gt_directory" && cd "$gt_directory"; } || gt_fail "cannot go to $gt_directory"
+{{environment}}
+gt_prompt={{prompt_without_gt}}
+if command -v gt >/dev/null 2>&1 && [ -f "$gt_town/mayor/town.json" ] && [ -d {{beads_dir}} ]; then
+  gt_prompt={{prompt}}
+  export BEADS_DIR={{beads_dir}} BEADS_NO_DAEMON=1 BEADS_MAIL_DELEGATE='gt mail'
+  [ ! -d "$gt_town/bin" ] || export PATH="$gt_town/bin:$PATH"
+fi
+GT_PROMPT_FILE=$gt_files/gt-prompt.md
+[ "$gt_files" != "$gt_notes" ] || GT_PROMPT_FILE=$gt_notes/$gt_instance.prompt
+export GT_PROMPT_FILE
+printf '%s' "$gt_prompt" >"$GT_PROMPT_FILE" || gt_fail "cannot write $GT_PROMPT_FILE"
+{{work}}
+if [ "$gt_files" != "$gt_notes" ]; then
+  printf '%s\n' "$gt_instance" >"$gt_files/gt-instance"
+  printf '%s\n' "$$" >"$gt_files/gt-pid"
+fi
+trap - EXIT HUP INT TERM
+{{run}}
