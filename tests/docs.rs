@@ -133,3 +133,26 @@ fn the_first_town_works() {
     world.run("sh", "home/gt", ["-eu", "-c", after]).ok();
     assert_eq!(world.git("wyvern.git", ["show", "main:README.md"]), "# wyvern\nLicence: MIT");
 }
+
+/// What the table of troubles quotes is what gt says, word for word.
+#[test]
+fn every_message_that_is_explained_is_one_that_gt_prints() {
+    let page = std::fs::read_to_string(root().join("docs/remote-execution.md")).unwrap();
+    let table = page.split("## When something is wrong").nth(1).unwrap().split("\n## ").next().unwrap();
+    let source = sources(&root().join("src"));
+    let quoted: Vec<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let unsaid: Vec<&&str> = quoted.iter().filter(|text| !source.contains(**text)).collect();
+    assert_eq!(unsaid, Vec::<&&str>::new());
+    assert!(quoted.len() > 8, "only {quoted:?} were found: is the search broken?");
+}
+
+/// All of the program's source as one text.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| match path.is_dir() {
+        true => sources(&path),
+        false => std::fs::read_to_string(path).unwrap(),
+    };
+    entries.filter(|path| !path.ends_with("tests.rs")).map(read).collect()
+}
