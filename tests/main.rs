@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod agents;
+mod apply;
 mod bd;
 mod bd_flow;
 mod beads;

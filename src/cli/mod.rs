@@ -93,6 +93,14 @@ pub enum Command {
     Agents,
     /// Start what should run
     Start(roles::Start),
+    /// Show what `gt apply` would do: + start, ~ change, - stop, ! left alone
+    Plan(roles::Plan),
+    /// Make what runs be what the configuration asks for
+    Apply(roles::Apply),
+    /// The same, after taking back a `gt down` of the whole town
+    Up(roles::Apply),
+    /// Stop what should run, and keep it down
+    Down(roles::Down),
     /// The Mayor's session
     Mayor(roles::Mayor),
     /// A rig's witness: its session, and the patrol over its polecats

@@ -14,6 +14,34 @@ pub struct Start {
     pub dry: DryRun,
 }
 
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Only these agents, whether `[up]` asks for them or not
+    pub addresses: Vec<String>,
+    /// As `gt apply --restart` would do it
+    #[arg(long)]
+    pub restart: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// Only these agents, whether `[up]` asks for them or not; they are up again if they were down
+    pub addresses: Vec<String>,
+    /// Also end agents that work, wait or are attached, where that is needed
+    #[arg(long)]
+    pub restart: bool,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Only these agents: they stay down until they are named by `gt up`
+    pub addresses: Vec<String>,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
 // How a role's session is started.
 #[derive(Clone, Debug, Default, Args)]
 pub struct StartHow {

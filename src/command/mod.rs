@@ -1,6 +1,7 @@
 //! One file per verb: look, decide, do, report; no logic of its own.
 
 pub mod agents;
+pub mod apply;
 pub mod attach;
 pub mod bd;
 pub mod config;
@@ -8,6 +9,7 @@ pub mod crew;
 pub mod demo;
 pub mod doctor;
 pub mod done;
+pub mod down;
 pub mod elsewhere;
 pub mod gc;
 pub mod handoff;
@@ -22,6 +24,7 @@ pub mod merge;
 pub mod merge_queue;
 pub mod migrate;
 pub mod patrol;
+pub mod plan;
 pub mod polecat;
 pub mod polecats;
 pub mod preset;
@@ -313,6 +316,10 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Polecats(args) => polecats::run(ctx, args),
         Command::Agents => agents::run(ctx),
         Command::Start(args) => start::run(ctx, args),
+        Command::Plan(args) => plan::run(ctx, &args),
+        Command::Apply(args) => apply::run(ctx, &args, false),
+        Command::Up(args) => apply::run(ctx, &args, true),
+        Command::Down(args) => down::run(ctx, &args),
         Command::Mayor(args) => mayor::run(ctx, args),
         Command::Witness(args) => witness::run(ctx, args),
         Command::Refinery(args) => refinery::run(ctx, args),

@@ -13,7 +13,7 @@ use crate::mux::none::by_hand;
 use crate::mux::{self, Mux, Session, Snapshot, Started};
 use crate::report::agent::Status;
 use crate::report::sessions::state;
-use crate::town::Town;
+use crate::town::{Town, wish};
 use crate::work::roles::{self, Begun, How, Prepared};
 
 /// The town and one look at its sessions.
@@ -77,6 +77,8 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
     // Of two commands that start the same agent at once, the second finds it running.
     let lock = town.lock()?;
     let sight = Sight::take(ctx)?;
+    // Whoever starts an agent by hand does not want it down any more.
+    wish::update(&town, |down| addresses.iter().for_each(|address| down.one_up(&address.to_string())))?;
     let begun: Vec<Begun> = prepared
         .iter()
         .map(|prepared| roles::start(&town, sight.mux.as_ref(), &sight.snapshot, prepared))

@@ -1,7 +1,9 @@
 //! Decisions: no file, clock, environment or process in here.
 
 pub mod choose;
+pub mod diff;
 pub mod doctor;
+pub mod layout;
 pub mod patrol;
 pub mod place;
 pub mod queue;

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod hook;
 pub mod live;
 pub mod mail;
+pub mod plan;
 pub mod queue;
 pub mod remote;
 pub mod rig;

@@ -4,6 +4,7 @@ pub mod away;
 pub mod discover;
 pub mod files;
 pub mod rules;
+pub mod wish;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

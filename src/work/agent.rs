@@ -12,6 +12,7 @@ use crate::config::schema::Prompt;
 use crate::config::template;
 use crate::failure::Failure;
 use crate::mux::{Marks, Spec};
+use crate::plan::layout::Asked;
 use crate::programs::Process;
 use crate::town::{Rig, Town};
 
@@ -73,7 +74,7 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
             since: crate::time::now(),
             instance: agent.instance.into(),
             preset: agent.role.presets.join(","),
-            hash: String::new(),
+            hash: Asked::of(agent.role, agent.cwd).to_string(),
         },
         on_end,
         windows: Vec::new(),

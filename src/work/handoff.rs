@@ -106,6 +106,8 @@ pub fn leave_note(town: &Town, of: &Address, note: &Note) -> Result<()> {
     mail::store_for(town, of, of)?.write(&[], &[Change::Create(Box::new(letter))])?;
     step("handoff.1");
     let path = state_file(town, of);
+    // The Mayor's file also holds what is down.
+    let _lock = town.lock()?;
     let mut state: serde_json::Map<String, serde_json::Value> =
         if path.exists() { files::read_json(&path)? } else { serde_json::Map::new() };
     state.insert("requesting_cycle".into(), true.into());

@@ -39,6 +39,7 @@ pub mod sync;
 pub mod testing;
 pub mod tunnel;
 pub mod unsling;
+pub mod up;
 pub mod who;
 pub mod worktree;
 

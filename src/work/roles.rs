@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::mux::deliver::{Delivery, deliver};
 use crate::mux::{Mux, Session, Snapshot, Spec, Started};
 use crate::plan::choose::Wish;
-use crate::town::{Rig, Town};
+use crate::town::{Rig, Town, files};
 use crate::work::remote::choose::{Given, choose};
 
 /// What a role is told when its runtime takes a prompt; `gt prime` says the rest.
@@ -87,31 +87,73 @@ pub fn prepare(
     address: &Address,
     how: How<'_>,
 ) -> Result<Prepared> {
-    let role = match address.role() {
-        None => return Err(Failure::usage("the overseer is you: there is no session to start").into()),
-        Some(Role::Polecat) => {
-            return Err(Failure::usage(format!("{address} is a polecat: it starts with its work"))
-                .hint("start one with: gt sling BEAD RIG; go on with: gt sling BEAD RIG --resume")
-                .into());
-        }
-        Some(role) => role,
-    };
+    let role = role_of(address)?;
     let rig = address.rig().map(|name| town.rig(name)).transpose()?;
+    let resolved = resolve(sources, rig.as_ref(), role, how)?;
+    prepare_as(env, town, rig.as_ref(), address, &resolved, how)
+}
+
+/// The role of an agent that has a session without having work.
+///
+/// # Errors
+/// For the Overseer and for polecats.
+pub fn role_of(address: &Address) -> Result<Role> {
+    match address.role() {
+        None => Err(Failure::usage("the overseer is you: there is no session to start").into()),
+        Some(Role::Polecat) => {
+            Err(Failure::usage(format!("{address} is a polecat: it starts with its work"))
+                .hint("start one with: gt sling BEAD RIG; go on with: gt sling BEAD RIG --resume")
+                .into())
+        }
+        Some(role) => Ok(role),
+    }
+}
+
+/// What a role comes to in a rig.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Where that was found: the rig's and the flags' layers are among them.
+    pub sources: Sources,
+    /// What it comes to.
+    pub role: ResolvedRole,
+}
+
+/// What a role comes to in a rig. `sources` are the town's.
+///
+/// # Errors
+/// Broken configuration.
+pub fn resolve(sources: &Sources, rig: Option<&Rig>, role: Role, how: How<'_>) -> Result<Resolved> {
     let mut sources = sources.clone();
-    sources.rig = rig.as_ref().map(|rig| (rig.root.clone(), rig.name.clone()));
+    sources.rig = rig.map(|rig| (rig.root.clone(), rig.name.clone()));
     if let Some(agent) = how.agent {
         sources.flags.push((format!("{role}.agent"), toml::Value::from(agent).to_string()));
     }
     let role = config::role(&sources, role, how.presets, None)?;
+    Ok(Resolved { sources, role })
+}
+
+/// Works out the session of an agent whose role is known.
+///
+/// # Errors
+/// A runtime that cannot run.
+pub fn prepare_as(
+    env: &HashMap<String, String>,
+    town: &Town,
+    rig: Option<&Rig>,
+    address: &Address,
+    resolved: &Resolved,
+    how: How<'_>,
+) -> Result<Prepared> {
+    let role = resolved.role.clone();
     let wish = how.wish.cloned().unwrap_or_default();
-    let choice = choose(town, &sources, &role, &wish, &Snapshot::default(), &mut Given::new())?;
+    let choice = choose(town, &resolved.sources, &role, &wish, &Snapshot::default(), &mut Given::new())?;
     if let Some(remote) = choice.remote {
         crate::fail!("{address} on another machine is not there yet: {}", remote.name; "start it here: --local");
     }
-    let cwd = home(town, rig.as_ref(), address);
+    let cwd = home(town, rig, address);
     let mut agent = Agent {
         town,
-        rig: rig.as_ref(),
+        rig,
         address,
         role: &role,
         instance: &names::new_instance(),
@@ -195,36 +237,38 @@ pub fn wanted(town: &Town, up: &Up) -> Result<Vec<Address>> {
                 "[up] roles: polecats are not kept running";
                 "take \"polecat\" out of [up] roles; gt sling starts them with their work"
             ),
-            role => addresses.extend(rigs.iter().flat_map(|rig| members(rig, role))),
+            role => {
+                for rig in &rigs {
+                    addresses.extend(members(rig, role)?);
+                }
+            }
         }
     }
     Ok(addresses)
 }
 
 /// Everybody of one role in a rig.
-pub fn members(rig: &Rig, role: Role) -> Vec<Address> {
-    let name = rig.name.clone();
-    match role {
-        Role::Witness => vec![Address::Witness(name)],
-        Role::Refinery => vec![Address::Refinery(name)],
-        Role::Crew => folders(&rig.root.join("crew")).map(|own| Address::Crew(name.clone(), own)).collect(),
+///
+/// # Errors
+/// A folder that is there and cannot be read: who is in it is not known then.
+pub fn members(rig: &Rig, role: Role) -> Result<Vec<Address>> {
+    let name = || rig.name.clone();
+    Ok(match role {
+        Role::Witness => vec![Address::Witness(name())],
+        Role::Refinery => vec![Address::Refinery(name())],
+        Role::Crew => {
+            folders(&rig.root.join("crew"))?.into_iter().map(|own| Address::Crew(name(), own)).collect()
+        }
         Role::Plugin => {
-            folders(&rig.root.join("plugins")).map(|own| Address::Plugin(name.clone(), own)).collect()
+            folders(&rig.root.join("plugins"))?.into_iter().map(|own| Address::Plugin(name(), own)).collect()
         }
         Role::Mayor | Role::Deacon | Role::Polecat => Vec::new(),
-    }
+    })
 }
 
-/// Names of the folders in a folder, sorted; none when it cannot be read.
-fn folders(dir: &std::path::Path) -> impl Iterator<Item = String> {
-    let mut names: Vec<String> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.path().is_dir())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| crate::address::is_member_name(name))
-        .collect();
-    names.sort();
-    names.into_iter()
+/// Names of the folders in a folder that can be agents' names, sorted.
+fn folders(dir: &std::path::Path) -> Result<Vec<String>> {
+    let mut names = files::names_in(dir)?;
+    names.retain(|name| crate::address::is_member_name(name) && dir.join(name).is_dir());
+    Ok(names)
 }

@@ -151,8 +151,8 @@ fn report(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
     names.extend(snapshot.ours(mark).filter_map(|session| view.own(&session.marks.address)));
     let polecats: Vec<Polecat> = names.iter().map(|name| view.polecat(name)).collect();
     let mut agents = vec![Address::Witness(name.clone()), Address::Refinery(name.clone())];
-    agents.extend(roles::members(&read.rig, Role::Crew));
-    agents.extend(roles::members(&read.rig, Role::Plugin));
+    agents.extend(roles::members(&read.rig, Role::Crew).unwrap_or_default());
+    agents.extend(roles::members(&read.rig, Role::Plugin).unwrap_or_default());
     RigReport {
         store: read.store,
         ready: view.known.then(|| view.ready()),

@@ -1,0 +1,120 @@
+//! `gt apply` and `gt up`: what runs becomes what is asked for.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::plan::{self, View};
+use super::{Ctx, print, print_json};
+use crate::cli::roles::Apply;
+use crate::failure::Exit;
+use crate::mux::deliver::Delivery;
+use crate::plan::diff::Line;
+use crate::report::{self, plan::who};
+use crate::town::wish;
+use crate::work::roles::{self, Begun};
+use crate::work::step;
+use crate::work::up::{self, Done};
+
+/// Runs it; `up` takes back a `gt down` of the whole town first.
+///
+/// # Errors
+/// What keeps it from knowing what should run, or what does. What one session could not be brought to is said, and the
+/// others go on: exit 1 then.
+pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
+    let town = ctx.town()?;
+    let named = plan::named(&town, &args.addresses)?;
+    if args.dry.dry_run {
+        let view = View::take(ctx, town, &named)?;
+        let mut down = wish::read(&view.town)?;
+        plan::lift(&mut down, &named, up);
+        return plan::show(ctx, &view, &down, &view.plan(&down, args.restart));
+    }
+    // Of two that run at once, the second finds what the first has done.
+    let lock = town.lock()?;
+    let view = View::take(ctx, town, &named)?;
+    let down = wish::update(&view.town, |down| plan::lift(down, &named, up))?;
+    step("apply.1");
+    let plan = view.plan(&down, args.restart);
+    let mut failed = plan::failures(ctx, &view);
+    let mut done = Vec::new();
+    for line in &plan.lines {
+        match up::carry_out(&view.town, view.mux.as_ref(), &view.snapshot, &view.wishes, line) {
+            Ok(outcome) => done.push((line, outcome)),
+            Err(error) => {
+                failed = true;
+                plan::complain(ctx, &line.address, &error);
+            }
+        }
+    }
+    drop(lock);
+    say(ctx, &done)?;
+    let held = |line: &&Line| line.held.is_some() && !ctx.global.json;
+    for line in plan.lines.iter().filter(held) {
+        ctx.note(&format!("{}: {}", line.address, report::plan::what(line)));
+    }
+    plan::around(ctx, &view, &down, &plan, failed);
+    prompt(ctx, &view, &done)?;
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// Tells what was done.
+fn say(ctx: &Ctx, done: &[(&Line, Done)]) -> Result<()> {
+    if ctx.global.json {
+        let records: Vec<_> =
+            done.iter().map(|(line, done)| json!({ "line": line, "done": word(done) })).collect();
+        return print_json("applied", &records);
+    }
+    for (line, outcome) in done {
+        print(&said(line, outcome))?;
+    }
+    Ok(())
+}
+
+fn word(done: &Done) -> &'static str {
+    match done {
+        Done::Started(Begun::Ran(_)) => "ran",
+        Done::Started(begun) | Done::Restarted(begun) if begun.minimal().is_some() => "by_hand",
+        Done::Started(_) => "started",
+        Done::Restarted(_) => "restarted",
+        Done::Changed => "changed",
+        Done::Stopped => "stopped",
+        Done::Nothing => "nothing",
+    }
+}
+
+fn said(line: &Line, done: &Done) -> String {
+    let address = who(line);
+    match done {
+        Done::Started(Begun::Started(started)) | Done::Restarted(Begun::Started(started)) => {
+            match &started.by_hand {
+                Some(by_hand) => format!("{}\n", by_hand.command),
+                None => {
+                    let verb = if matches!(done, Done::Started(_)) { "started" } else { "restarted" };
+                    format!("{verb} {address} in session {}\n", started.name)
+                }
+            }
+        }
+        Done::Started(Begun::Ran(name)) | Done::Restarted(Begun::Ran(name)) => {
+            format!("{address} runs already in session {name}\n")
+        }
+        Done::Changed => format!("changed {address} (session {})\n", line.session),
+        Done::Stopped => format!("stopped {address} (session {})\n", line.session),
+        Done::Nothing => String::new(),
+    }
+}
+
+/// Tells those that were started to begin, when their runtime takes its first prompt by paste.
+fn prompt(ctx: &Ctx, view: &View, done: &[(&Line, Done)]) -> Result<()> {
+    for (line, outcome) in done {
+        let (Done::Started(Begun::Started(started)) | Done::Restarted(Begun::Started(started))) = outcome
+        else {
+            continue;
+        };
+        if let Some(prepared) = view.wishes.prepared(&line.address)
+            && roles::prompt(view.mux.as_ref(), started, prepared)? != Delivery::Delivered
+        {
+            ctx.note(&format!("{} was not told to begin; tell it: run `gt prime`", line.address));
+        }
+    }
+    Ok(())
+}

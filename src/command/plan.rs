@@ -1,0 +1,158 @@
+//! `gt plan`: what `gt apply` would do.
+
+use anyhow::Result;
+
+use super::{Ctx, print, print_json, roles};
+use crate::address::Address;
+use crate::cli::roles::Plan as Words;
+use crate::config::{self, schema::Multiplexer};
+use crate::failure::{Exit, Failure, hint_of};
+use crate::mux::{self, Mux, Snapshot};
+use crate::plan::diff::Plan;
+use crate::report;
+use crate::town::Town;
+use crate::town::wish::{self, Down};
+use crate::work::up::{self, Wishes};
+use crate::work::who;
+
+/// Runs it.
+///
+/// # Errors
+/// What keeps it from knowing what should run, or what does.
+pub fn run(ctx: &Ctx, args: &Words) -> Result<Exit> {
+    let town = ctx.town()?;
+    let named = named(&town, &args.addresses)?;
+    let view = View::take(ctx, town, &named)?;
+    let mut down = wish::read(&view.town)?;
+    lift(&mut down, &named, false);
+    show(ctx, &view, &down, &view.plan(&down, args.restart))
+}
+
+/// What should run and what does, seen at the same time.
+pub struct View {
+    /// The town.
+    pub town: Town,
+    /// What keeps its sessions.
+    pub mux: Box<dyn Mux>,
+    /// What was seen.
+    pub snapshot: Snapshot,
+    /// What should run.
+    pub wishes: Wishes,
+}
+
+impl View {
+    /// Looks. The look is under way while settings and presets are read.
+    ///
+    /// # Errors
+    /// Broken settings; a multiplexer that cannot be asked: what runs is not known then, and nothing is planned.
+    pub fn take(ctx: &Ctx, town: Town, named: &[Address]) -> Result<View> {
+        let sources = ctx.sources(&town, None);
+        let socket = config::tmux_socket(&sources)?;
+        let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
+        let looking = mux.begin_look()?;
+        let up = config::settings(&sources)?.up;
+        let wishes = up::wishes(&ctx.env, &sources, &town, &up, named)?;
+        let sight = roles::Sight { town, mux, snapshot: looking.wait()? };
+        sight.known()?;
+        let roles::Sight { town, mux, snapshot } = sight;
+        Ok(View { town, mux, snapshot, wishes })
+    }
+
+    /// The plan.
+    pub fn plan(&self, down: &Down, restart: bool) -> Plan {
+        self.wishes.plan(&self.town, down, &self.snapshot, restart)
+    }
+}
+
+/// The agents that are named.
+///
+/// # Errors
+/// What is no address, or one of a polecat or the person.
+pub fn named(town: &Town, words: &[String]) -> Result<Vec<Address>> {
+    let mut named: Vec<Address> = Vec::new();
+    for word in words {
+        let address = who::resolve(town, word)?;
+        crate::work::roles::role_of(&address)?;
+        if !named.contains(&address) {
+            named.push(address);
+        }
+    }
+    Ok(named)
+}
+
+/// Takes back what was taken down: those that are named, or with `all` the town.
+pub fn lift(down: &mut Down, named: &[Address], all: bool) {
+    named.iter().for_each(|address| down.one_up(&address.to_string()));
+    if all && named.is_empty() {
+        down.all_up();
+    }
+}
+
+/// Prints a plan. Exit 1 when somebody's session could not be worked out.
+///
+/// # Errors
+/// When standard output cannot take it.
+pub fn show(ctx: &Ctx, view: &View, down: &Down, plan: &Plan) -> Result<Exit> {
+    let failed = failures(ctx, view);
+    if ctx.global.json {
+        print_json("plan", plan)?;
+    } else {
+        print(&report::plan::plan(plan, &ctx.screen()))?;
+    }
+    around(ctx, view, down, plan, failed);
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// Says what a plan does not: who is down, that nothing is to be done, what cannot be seen.
+pub fn around(ctx: &Ctx, view: &View, down: &Down, plan: &Plan, failed: bool) {
+    if ctx.global.json {
+        return;
+    }
+    if let Some(why) = &view.snapshot.minimal {
+        ctx.note(&format!("minimal mode: {why}; what runs cannot be seen"));
+    }
+    let (named, all): (Vec<&str>, Vec<&str>) =
+        plan.down.iter().map(String::as_str).partition(|address| down.agents.contains(*address));
+    if !all.is_empty() {
+        ctx.note(&format!("down: {} (bring up with: gt up)", all.join(", ")));
+    }
+    if !named.is_empty() {
+        ctx.note(&format!("down: {} (bring up with: gt up {})", named.join(", "), named.join(" ")));
+    }
+    if !plan.is_empty() || failed {
+        return;
+    }
+    let else_ = if plan.lines.iter().any(|line| line.held.is_some()) { "else " } else { "" };
+    ctx.note(&match plan.good {
+        0 => format!("nothing {else_}to do"),
+        1 => format!("nothing {else_}to do: 1 session runs as asked for"),
+        good => format!("nothing {else_}to do: {good} sessions run as asked for"),
+    });
+}
+
+/// Says whose sessions could not be worked out.
+pub fn failures(ctx: &Ctx, view: &View) -> bool {
+    let mut failed = false;
+    for wish in &view.wishes.wanted {
+        if let Err(error) = &wish.prepared {
+            failed = true;
+            complain(ctx, &wish.address.to_string(), error);
+        }
+    }
+    failed
+}
+
+/// Says what went wrong with one of several, and goes on.
+pub fn complain(ctx: &Ctx, address: &str, error: &anyhow::Error) {
+    let message = format!("{address}: {error:#}");
+    let hint = hint_of(error).map(|hint| hint.to_string());
+    if ctx.global.json {
+        super::tell(&serde_json::json!({ "schema_version": 1, "error": message, "hint": hint }).to_string());
+        return;
+    }
+    let failure = Failure::new(message);
+    super::tell(&format!("gt: {failure}"));
+    if let Some(hint) = hint {
+        super::tell(&format!("hint: {hint}"));
+    }
+}

@@ -1,0 +1,165 @@
+//! What should run, and a short form of what was asked for, by which a session that runs is compared with it.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::address::Address;
+use crate::config::ResolvedRole;
+use crate::mux::Spec;
+
+/// What should run in a town.
+#[derive(Clone, Debug, Default)]
+pub struct Layout<'a> {
+    /// The town's mark on its sessions.
+    pub town: String,
+    /// Every agent that should run, or should but is kept down.
+    pub wanted: Vec<Wanted<'a>>,
+    /// Only some agents were asked for: nothing is concluded about the others.
+    pub some: bool,
+    /// Agents that a person took down by name, whether configuration wants them or not.
+    pub down: Vec<String>,
+}
+
+/// An agent that should run.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Whose.
+    pub address: Address,
+    /// Its session; nothing when it could not be worked out, and then nothing is concluded.
+    pub spec: Option<&'a Spec>,
+    /// A person took it down, and it stays down.
+    pub down: bool,
+}
+
+/// What was asked for, piece by piece: the mark `hash` of a session. Presets' own words count, with their `{{name}}`s
+/// unfilled: an instance, a time or the caller's PATH changes nothing. Each piece is a hash of 32 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The agent's words, and how it gets its prompt.
+    pub command: u32,
+    /// Where it starts.
+    pub folder: u32,
+    /// What the preset adds to the environment: as the agent has it.
+    pub env: u32,
+    /// The same, as later windows get it.
+    pub later: u32,
+    /// Windows and panes.
+    pub windows: u32,
+    /// Where the session lives.
+    pub place: u32,
+    /// It was started because configuration wants it (`[up]`), not by hand alone.
+    pub up: bool,
+}
+
+impl Asked {
+    /// What a role asks for, in a folder.
+    pub fn of(role: &ResolvedRole, cwd: &Path) -> Asked {
+        let settings = &role.settings;
+        let unattended: &[String] = if settings.unattended { &role.runtime.unattended } else { &[] };
+        let env = hash(settings.env.iter().flat_map(|(key, value)| [key.as_str(), value]));
+        let words = role.runtime.command.iter().chain(unattended).map(String::as_str);
+        let prompt = format!("{:?}", role.runtime.prompt);
+        let windows = settings.windows.iter().map(|window| format!("{window:?}"));
+        let windows: Vec<String> = windows.collect();
+        let place = match role.address() {
+            Some(address) => vec![address.to_string(), format!("{:?}", settings.tags)],
+            None => Vec::new(),
+        };
+        Asked {
+            command: hash(words.chain([prompt.as_str()])),
+            folder: hash([cwd.to_string_lossy().as_ref()]),
+            env,
+            later: env,
+            windows: hash(windows.iter().map(String::as_str)),
+            place: hash(place.iter().map(String::as_str)),
+            up: false,
+        }
+    }
+
+    /// Reads a mark; nothing for one that this program did not write.
+    pub fn parse(mark: &str) -> Option<Asked> {
+        let (pieces, up) = match mark.strip_suffix(UP) {
+            Some(pieces) => (pieces, true),
+            None => (mark, false),
+        };
+        let pieces: Vec<u32> =
+            pieces.split('.').map(|piece| u32::from_str_radix(piece, 16).ok()).collect::<Option<_>>()?;
+        match pieces.as_slice() {
+            &[command, folder, env, later, windows, place] => {
+                Some(Asked { command, folder, env, later, windows, place, up })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What the mark of a session ends in that was started because configuration wants it.
+const UP: &str = ".up";
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Asked { command, folder, env, later, windows, place, up } = self;
+        write!(f, "{command:08x}.{folder:08x}.{env:08x}.{later:08x}.{windows:08x}.{place:08x}")?;
+        f.write_str(if *up { UP } else { "" })
+    }
+}
+
+/// FNV-1a over texts and their borders: the same in every build of gt.
+fn hash<'t>(texts: impl IntoIterator<Item = &'t str>) -> u32 {
+    let bytes = texts.into_iter().flat_map(|text| text.bytes().chain([0]));
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Role;
+    use crate::config::{RoleSettings, Runtime};
+    use proptest::prelude::*;
+
+    fn role(settings: RoleSettings, runtime: Runtime) -> ResolvedRole {
+        ResolvedRole { role: Role::Crew, settings, agent: "a".into(), runtime, presets: vec!["crew".into()] }
+    }
+
+    #[test]
+    fn each_piece_changes_with_what_it_is_about_and_with_nothing_else() {
+        let runtime = Runtime { command: vec!["run".into(), "{{session_id}}".into()], ..Runtime::default() };
+        let plain = Asked::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/a"));
+        let again = Asked::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/a"));
+        assert_eq!(plain, again);
+        let moved = Asked::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/b"));
+        assert_eq!(Asked { folder: plain.folder, ..moved }, plain);
+        assert_ne!(moved, plain);
+        let env = RoleSettings { env: [("A".into(), "b".into())].into(), ..RoleSettings::default() };
+        let other = Asked::of(&role(env, runtime.clone()), Path::new("/a"));
+        assert_eq!(Asked { env: plain.env, later: plain.later, ..other }, plain);
+        assert_ne!((other.env, other.later), (plain.env, plain.later));
+        let unattended = RoleSettings { unattended: true, ..RoleSettings::default() };
+        let words = Runtime { unattended: vec!["--yes".into()], ..runtime };
+        let other = Asked::of(&role(unattended, words), Path::new("/a"));
+        assert_eq!(Asked { command: plain.command, ..other }, plain);
+        assert_ne!(other, plain);
+    }
+
+    #[test]
+    fn borders_count() {
+        assert_ne!(hash(["ab", "c"]), hash(["a", "bc"]));
+        assert_ne!(hash([]), hash([""]));
+    }
+
+    #[test]
+    fn what_another_program_wrote_is_not_read() {
+        for mark in ["", "abc", "1.2.3.4.5", "1.2.3.4.5.6.7", "x.2.3.4.5.6", "1.2.3.4.5.6.down"] {
+            assert_eq!(Asked::parse(mark), None, "{mark}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_mark_is_read_as_it_was_written(pieces in any::<[u32; 6]>(), up in any::<bool>()) {
+            let [command, folder, env, later, windows, place] = pieces;
+            let asked = Asked { command, folder, env, later, windows, place, up };
+            prop_assert_eq!(Asked::parse(&asked.to_string()), Some(asked));
+        }
+    }
+}

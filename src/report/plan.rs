@@ -1,0 +1,77 @@
+//! A plan, and what became of it, line by line.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::text::{Color, Screen};
+use crate::plan::diff::{Line, Part, Plan, Sign};
+
+/// As people read it: one line each, then what it adds up to.
+pub fn plan(plan: &Plan, screen: &Screen) -> String {
+    let wide = plan.lines.iter().map(|line| who(line).width()).max().unwrap_or_default();
+    let mut text: String = plan.lines.iter().map(|line| shown(line, wide, screen)).collect();
+    if !plan.lines.is_empty() {
+        text.push_str(&sum(plan));
+    }
+    text
+}
+
+/// What is to be done, counted.
+fn sum(plan: &Plan) -> String {
+    let held = plan.lines.iter().filter(|line| line.held.is_some()).count();
+    let counts = [
+        (plan.count(Sign::Start), "to start"),
+        (plan.count(Sign::Change), "to change"),
+        (plan.count(Sign::Stop), "to stop"),
+        (held, "held back"),
+    ];
+    let said: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if said.is_empty() { String::new() } else { format!("{}\n", said.join(", ")) }
+}
+
+fn shown(line: &Line, wide: usize, screen: &Screen) -> String {
+    let color = match line.sign {
+        Sign::Start => Color::Good,
+        Sign::Change => Color::Waiting,
+        Sign::Stop => Color::Bad,
+        Sign::Alone => Color::Dim,
+    };
+    let who = who(line);
+    let blanks = " ".repeat(wide - who.width());
+    format!("{} {who}{blanks}  {}\n", screen.paint(color, line.sign.as_str()), what(line))
+}
+
+/// Whose line it is: a session that is nobody's goes by its name.
+pub fn who(line: &Line) -> &str {
+    if line.address.is_empty() { &line.session } else { &line.address }
+}
+
+/// What is done, and why.
+pub fn what(line: &Line) -> String {
+    let Line { session, address, .. } = line;
+    let held = line.held.map(|held| format!(", held back: {}", held.as_str())).unwrap_or_default();
+    let why = if line.why.is_empty() { String::new() } else { format!(": {}", line.why) };
+    match line.sign {
+        Sign::Start => format!("start session {session}{why}"),
+        Sign::Stop if line.held.is_some() => {
+            format!("stop session {session}{why}{held} (stop it with: gt down {address})")
+        }
+        Sign::Stop => format!("stop session {session}{why}"),
+        Sign::Alone => format!("left alone{why}"),
+        Sign::Change => {
+            let live = (!line.live.is_empty()).then(|| format!("change {}", parts(&line.live)));
+            let help = format!(" (do it with: gt apply --restart {address})");
+            let help = if line.held.is_some() { help.as_str() } else { "" };
+            let again = (!line.restart.is_empty())
+                .then(|| format!("restart for a new {}{held}{help}", parts(&line.restart)));
+            live.into_iter().chain(again).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+fn parts(parts: &[Part]) -> String {
+    parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,185 @@
+//! `gt plan`, `gt apply`, `gt up`, `gt down`: what should run, and the way there.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::Result;
+
+use super::roles::{self, Begun, How, Prepared, Resolved};
+use super::step;
+use crate::address::{Address, Role};
+use crate::config::schema::Up;
+use crate::config::Sources;
+use crate::mux::{Mux, Snapshot, Spec};
+use crate::plan::diff::{Line, Plan, Sign, diff};
+use crate::plan::layout::{Asked, Layout, Wanted};
+use crate::town::wish::Down;
+use crate::town::{Rig, Town};
+
+/// What should run in a town.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// Everybody, in the order in which they are started.
+    pub wanted: Vec<Wish>,
+    /// Only some agents were asked for, by name.
+    pub some: bool,
+}
+
+/// An agent that should run.
+#[derive(Debug)]
+pub struct Wish {
+    /// Whose.
+    pub address: Address,
+    /// Its session, or why it cannot be worked out.
+    pub prepared: Result<Prepared>,
+}
+
+/// What became of a line of a plan.
+#[derive(Debug)]
+pub enum Done {
+    /// It was started, or ran by now.
+    Started(Begun),
+    /// It was started anew.
+    Restarted(Begun),
+    /// It was changed while it runs.
+    Changed,
+    /// It was stopped.
+    Stopped,
+    /// Nothing was to be done.
+    Nothing,
+}
+
+/// Works out what should run: the agents that are named, else those that `[up]` asks for. Every rig and every role is
+/// read once, however many agents have it.
+///
+/// # Errors
+/// What `[up]` asks for that cannot be. An agent whose own session cannot be worked out is among the wishes, with the
+/// reason.
+pub fn wishes(
+    env: &HashMap<String, String>,
+    sources: &Sources,
+    town: &Town,
+    up: &Up,
+    named: &[Address],
+) -> Result<Wishes> {
+    let asked = asked(town, up)?;
+    let addresses = if named.is_empty() { &asked } else { named };
+    let mut desk = Desk { env, sources, town, rigs: BTreeMap::new(), roles: BTreeMap::new() };
+    let wish = |address: &Address| {
+        let prepared = desk.prepare(address).map(|mut prepared| {
+            if asked.contains(address)
+                && let Some(asked) = Asked::parse(&prepared.spec.marks.hash)
+            {
+                prepared.spec.marks.hash = Asked { up: true, ..asked }.to_string();
+            }
+            prepared
+        });
+        Wish { address: address.clone(), prepared }
+    };
+    Ok(Wishes { wanted: addresses.iter().map(wish).collect(), some: !named.is_empty() })
+}
+
+/// The agents that `[up]` asks for; none when it says `roles = []`.
+///
+/// # Errors
+/// An unknown role or rig, or polecats.
+pub fn asked(town: &Town, up: &Up) -> Result<Vec<Address>> {
+    if up.roles.is_empty() { Ok(Vec::new()) } else { roles::wanted(town, up) }
+}
+
+/// What was read so far of rigs and roles.
+struct Desk<'a> {
+    env: &'a HashMap<String, String>,
+    sources: &'a Sources,
+    town: &'a Town,
+    rigs: BTreeMap<String, Rig>,
+    roles: BTreeMap<(Role, String), Resolved>,
+}
+
+impl Desk<'_> {
+    fn prepare(&mut self, address: &Address) -> Result<Prepared> {
+        let role = roles::role_of(address)?;
+        let name = address.rig().unwrap_or_default();
+        if !name.is_empty() && !self.rigs.contains_key(name) {
+            self.rigs.insert(name.into(), self.town.rig(name)?);
+        }
+        let rig = self.rigs.get(name);
+        let key = (role, name.to_string());
+        if !self.roles.contains_key(&key) {
+            self.roles.insert(key.clone(), roles::resolve(self.sources, rig, role, How::default())?);
+        }
+        match self.roles.get(&key) {
+            Some(role) => roles::prepare_as(self.env, self.town, rig, address, role, How::default()),
+            None => crate::fail!("the role {role} came to nothing"),
+        }
+    }
+}
+
+impl Wishes {
+    /// The plan: what it takes to get there from what was seen. With `restart` agents that live are ended where needed.
+    pub fn plan(&self, town: &Town, down: &Down, snapshot: &Snapshot, restart: bool) -> Plan {
+        let wanted = self.wanted.iter().map(|wish| Wanted {
+            address: wish.address.clone(),
+            spec: wish.prepared.as_ref().ok().map(|prepared| &prepared.spec),
+            down: down.holds(&wish.address.to_string()),
+        });
+        let layout = Layout {
+            town: town.mark(),
+            wanted: wanted.collect(),
+            some: self.some,
+            down: down.agents.iter().cloned().collect(),
+        };
+        diff(&layout, snapshot, restart)
+    }
+
+    /// An agent's session, ready to be started.
+    pub fn prepared(&self, address: &str) -> Option<&Prepared> {
+        let own = |wish: &&Wish| wish.address.to_string() == address;
+        self.wanted.iter().find(own)?.prepared.as_ref().ok()
+    }
+}
+
+/// Does what a line says. The town's lock is held.
+///
+/// # Errors
+/// What could not be done; a line that is done again completes it.
+pub fn carry_out(
+    town: &Town,
+    mux: &dyn Mux,
+    snapshot: &Snapshot,
+    wishes: &Wishes,
+    line: &Line,
+) -> Result<Done> {
+    if !line.acts() {
+        return Ok(Done::Nothing);
+    }
+    if line.sign == Sign::Stop {
+        mux.stop(&[&line.id])?;
+        step("apply.stop");
+        return Ok(Done::Stopped);
+    }
+    let Some(prepared) = wishes.prepared(&line.address) else { return Ok(Done::Nothing) };
+    if line.sign == Sign::Start {
+        let begun = roles::start(town, mux, snapshot, prepared)?;
+        step("apply.start");
+        return Ok(Done::Started(begun));
+    }
+    if line.restarts() {
+        mux.stop(&[&line.id])?;
+        step("apply.restart");
+        let mut left = snapshot.clone();
+        left.sessions.retain(|session| session.id != line.id);
+        return roles::start(town, mux, &left, prepared).map(Done::Restarted);
+    }
+    change(mux, snapshot, &prepared.spec, line)?;
+    step("apply.change");
+    Ok(Done::Changed)
+}
+
+/// Changes a session while it runs; what takes a new start of its agent stays as it is, and is planned again.
+fn change(mux: &dyn Mux, snapshot: &Snapshot, spec: &Spec, line: &Line) -> Result<()> {
+    let found = snapshot.sessions.iter().find(|session| session.id == line.id);
+    let (Some(session), Some(wanted)) = (found, Asked::parse(&spec.marks.hash)) else { return Ok(()) };
+    let Some(asked) = Asked::parse(&session.marks.hash) else { return Ok(()) };
+    let asked = Asked { later: wanted.later, windows: wanted.windows, ..asked };
+    mux.mark(&session.id, &[("preset", &spec.marks.preset), ("hash", &asked.to_string())])
+}
