@@ -118,7 +118,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn role(settings: RoleSettings, runtime: Runtime) -> ResolvedRole {
-        ResolvedRole { role: Role::Crew, settings, agent: "a".into(), runtime, presets: vec!["crew".into()] }
+        ResolvedRole {
+            role: Role::Crew,
+            settings,
+            agent: "a".into(),
+            runtime,
+            presets: vec!["crew".into()],
+            asked_by: None,
+            address_from: None,
+            remotes: Default::default(),
+        }
     }
 
     #[test]
