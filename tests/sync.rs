@@ -1,5 +1,8 @@
 //! `gt sync`: two towns on one origin that both write, and meet without loss.
 
+mod agents;
+mod trouble;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

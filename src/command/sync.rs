@@ -10,6 +10,9 @@ use crate::failure::Exit;
 use crate::town::Town;
 use crate::work::sync::{self, Place, Synced, beads};
 
+/// What the town's own store is called where rigs are named.
+const TOWN: &str = "town";
+
 /// Brings beads in step with those of other towns.
 ///
 /// # Errors
@@ -18,13 +21,15 @@ pub fn run(ctx: &Ctx, args: Sync) -> Result<Exit> {
     let town = ctx.town()?;
     town.needs_present_layout()?;
     let (mut done, mut broken) = (Vec::new(), None);
-    for place in places(ctx, &town, args.rig.as_deref())? {
+    for (name, place) in places(ctx, &town, args.rig.as_deref())? {
         // One that fails does not keep the others back; its error comes after them.
         match place.and_then(|place| one(ctx, &place, args.dry.dry_run)) {
             Ok(record) => done.push(record),
             Err(error) => {
-                if let Some(earlier) = broken.replace(error) {
-                    super::tell(&format!("gt: {earlier:#}"));
+                let error = error.context(name);
+                match broken {
+                    None => broken = Some(error),
+                    Some(_) => super::tell(&format!("gt: {error:#}")),
                 }
             }
         }
@@ -35,16 +40,21 @@ pub fn run(ctx: &Ctx, args: Sync) -> Result<Exit> {
     broken.map_or(Ok(Exit::Done), Err)
 }
 
-/// What there is to bring in step: the rig, or all of them and the town's own store where it has somewhere to go.
-fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<Result<Place>>> {
+/// What there is to bring in step, by name: the rig, or all of them and the town's own store where it has somewhere to
+/// go.
+fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<(String, Result<Place>)>> {
     if rig.is_some() {
-        return Ok(vec![sync::of_rig(town, &ctx.rig(town, rig)?)]);
+        let rig = ctx.rig(town, rig)?;
+        return Ok(vec![(rig.name.clone(), sync::of_rig(town, &rig))]);
     }
-    let rig = |name: &String| sync::of_rig(town, &town.read_rig(name)?);
-    let mut places: Vec<Result<Place>> = town.rig_names()?.iter().map(rig).collect();
-    places.extend(sync::of_town(town).transpose());
-    if places.is_empty() {
-        ctx.note("no rigs yet: add one with: gt rig add NAME URL");
+    let rig = |name: String| {
+        let place = town.read_rig(&name).and_then(|rig| sync::of_rig(town, &rig));
+        (name, place)
+    };
+    let mut places: Vec<(String, Result<Place>)> = town.rig_names()?.into_iter().map(rig).collect();
+    places.extend(sync::of_town(town).transpose().map(|place| (TOWN.to_string(), place)));
+    if places.is_empty() && !ctx.global.json {
+        ctx.note("nothing to keep in step: no rigs yet, and the town has no remote");
     }
     Ok(places)
 }
@@ -56,7 +66,7 @@ fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
     let synced = sync::sync(place, &ctx.me()?.address, dry)?;
     if !ctx.global.json {
         print(&line(&synced, dry))?;
-        let name = synced.rig.as_deref().unwrap_or("town");
+        let name = synced.rig.as_deref().unwrap_or(TOWN);
         for one in &synced.renamed {
             ctx.note(&format!(
                 "{name}: {} is {} now: another town made a bead of that id first ({})",
@@ -74,7 +84,7 @@ fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
 
 /// `wyvern: 3 beads in, 2 out, 1 merged`
 fn line(synced: &Synced, dry: bool) -> String {
-    let name = synced.rig.as_deref().unwrap_or("town");
+    let name = synced.rig.as_deref().unwrap_or(TOWN);
     let counts = [(synced.came, "in"), (synced.out, "out"), (synced.merged, "merged")];
     let mut parts: Vec<String> = Vec::new();
     for (count, word) in counts.into_iter().filter(|(count, _)| *count > 0) {

@@ -78,12 +78,12 @@ pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> Merg
         let mut here = bead.clone();
         here.dependencies.extend(held_back.get(id).into_iter().flatten().cloned());
         let here = canonical(here);
-        let new = |renamed: &Renamed| renamed.new == *id;
         if theirs.get(id) != Some(&bead) {
             merged.went.insert(id.clone());
         }
         if before.get(id) != Some(&here) && !waiting.contains(id) {
-            if !merged.renamed.iter().any(new) {
+            // What gave its id up, and what follows it, changes here because of this town's own beads.
+            if theirs.contains_key(id) {
                 merged.came.insert(id.clone());
             }
             merged.incoming.push(here);

@@ -99,7 +99,7 @@ pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
 /// When the store or the configuration cannot be read.
 pub fn plan(rig: &Rig, only: Option<&str>, me: &Address) -> Result<(Vec<Request>, Vec<Request>)> {
     let queue = look(rig.store(me)?.as_ref())?;
-    let asked = |request: &&Request| only.is_none_or(|id| request.id == id);
+    let asked = |request: &&Request| only.map_or(!request.is_elsewhere(), |id| request.id == id);
     let (held, free): (Vec<&Request>, Vec<&Request>) =
         queue.requests.iter().filter(asked).partition(|request| queue.held(request));
     let (current, _) = superseded(free.into_iter().cloned().collect());

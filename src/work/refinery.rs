@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
 
     /// Those that can be decided now, all for the target of the first.
     fn wanted(&mut self, queue: &Queue) -> Vec<Request> {
-        let asked = |request: &&Request| self.job.only.is_none_or(|id| request.id == id);
+        let asked = |request: &&Request| self.job.only.map_or(!request.is_elsewhere(), |id| request.id == id);
         let (held, free): (Vec<&Request>, Vec<&Request>) =
             queue.requests.iter().filter(asked).partition(|request| queue.held(request));
         let waits = |request: &&Request| Waits {

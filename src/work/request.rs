@@ -64,6 +64,12 @@ impl Request {
         }
     }
 
+    /// Whether a polecat of another town handed it over, which came here by `gt sync`. That town merges it: its branch
+    /// and its polecat are that town's to clear away.
+    pub fn is_elsewhere(&self) -> bool {
+        crate::address::split_machine(&self.worker).0 != "local"
+    }
+
     /// The polecat's name, from the worker's address.
     pub fn polecat(&self) -> &str {
         self.worker.rsplit('/').next().unwrap_or_default()
@@ -110,6 +116,8 @@ mod tests {
         };
         assert_eq!(Request::from_bead(&bead).unwrap(), request);
         assert_eq!(request.polecat(), "Nux");
+        assert!(!request.is_elsewhere());
+        assert!(Request { worker: "pc-1a2b:wyvern/Nux".into(), ..request }.is_elsewhere());
         assert_eq!(Request::from_bead(&Bead::default()), None);
     }
 }
