@@ -7,6 +7,7 @@ use super::{Ctx, status};
 use crate::cli::town::Polecats;
 use crate::failure::Exit;
 use crate::report::rig::{RigReport, polecats};
+use crate::work::survey::Unseen;
 use crate::{time, work};
 
 /// Runs it.
@@ -43,7 +44,7 @@ pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
 ///
 /// # Errors
 /// An unknown rig, or broken configuration.
-pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Option<String>)> {
+pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Unseen)> {
     let town = ctx.town()?;
     let rig = ctx.rig(&town, rig)?;
     let (sources, _, looking) = status::begin_look(ctx, &town)?;
@@ -51,11 +52,14 @@ pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Option<String>
 }
 
 /// What keeps the list from being the whole truth.
-fn say(ctx: &Ctx, rig: &RigReport, unseen: Option<String>) -> Result<Exit> {
+fn say(ctx: &Ctx, rig: &RigReport, unseen: Unseen) -> Result<Exit> {
     if let Some(why) = &rig.store.unreadable {
         crate::fail!("the store of {} cannot be read: {why}", rig.name; "look with: gt doctor {}", rig.name);
     }
-    if let Some(why) = unseen {
+    for line in &unseen.away {
+        ctx.note(line);
+    }
+    if let Some(why) = unseen.here {
         ctx.note(&format!("sessions cannot be seen: {why}"));
     } else if rig.polecats.is_empty() {
         ctx.note(&format!("no polecats in {}; start one with: gt sling BEAD {}", rig.name, rig.name));

@@ -12,6 +12,7 @@ use crate::mux::deliver::Delivery;
 use crate::mux::none::by_hand;
 use crate::mux::{self, Mux, Session, Snapshot, Started};
 use crate::report::agent::Status;
+use crate::report::away;
 use crate::report::sessions::state;
 use crate::town::{Town, wish};
 use crate::work::roles::{self, Begun, How, Prepared};
@@ -190,6 +191,9 @@ pub fn stop_quietly(sight: &Sight, wanted: impl Fn(&Session) -> bool) -> Result<
 /// # Errors
 /// When tmux could not be asked.
 pub fn say_unseen(ctx: &Ctx, snapshot: &Snapshot, empty: bool) -> Result<Exit> {
+    for line in away::silent(&snapshot.daemons, &snapshot.unreachable) {
+        ctx.note(&line);
+    }
     if let Some(why) = &snapshot.unknown {
         return Err(Failure::new(format!("cannot tell what runs: {why}"))
             .hint("look with: tmux list-sessions")
@@ -218,11 +222,19 @@ pub fn stop_one(ctx: &Ctx, address: &Address, dry_run: bool) -> Result<Exit> {
 /// # Errors
 /// When it has none, or there is no terminal.
 pub fn attach(ctx: &Ctx, sight: &Sight, address: &Address) -> Result<Exit> {
-    let mark = sight.town.mark();
-    if sight.snapshot.minimal.is_some() {
-        sight.mux.attach("")?;
-    }
-    let Some(session) = sight.known()?.of(&mark, &address.to_string()) else {
+    let (mark, text) = (sight.town.mark(), address.to_string());
+    let Some(session) = sight.snapshot.of(&mark, &text) else {
+        if let Some(remote) = sight.snapshot.unreachable.get(&text) {
+            let why = sight.snapshot.silent(remote).unwrap_or("nobody knows why");
+            crate::fail!(
+                "{address} is on {remote}, which does not answer: {why}";
+                "see what helps with: gt remote status {remote}"
+            );
+        }
+        if sight.snapshot.minimal.is_some() {
+            sight.mux.attach("")?;
+        }
+        sight.known()?;
         return Err(Failure::new(format!("{address} has no session")).hint(start_hint(address)).into());
     };
     if !session.alive() {

@@ -129,6 +129,13 @@ impl Snapshot {
         self.daemons.iter().find(|daemon| daemon.remote == remote)?.silent.as_deref()
     }
 
+    /// The remote that an agent of ours is on: where its session was seen, else where it was started, while that daemon
+    /// is silent.
+    pub fn remote_of(&self, town: &str, address: &str) -> Option<&str> {
+        let seen = self.of(town, address).and_then(|session| session.remote.as_deref());
+        seen.or_else(|| self.unreachable.get(address).map(String::as_str))
+    }
+
     /// All sessions of one town.
     pub fn ours(&self, town: &str) -> impl Iterator<Item = &Session> {
         self.sessions.iter().filter(move |session| session.marks.town == town)

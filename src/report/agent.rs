@@ -23,6 +23,9 @@ pub struct Status {
     pub since: Option<String>,
     /// How many clients look at it.
     pub attached: usize,
+    /// The remote it is on; nothing for one of this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
 }
 
 impl Status {
@@ -43,6 +46,7 @@ impl Status {
             session: session.map(|session| session.name.clone()),
             since: session.map(|session| session.marks.since.clone()),
             attached: session.map_or(0, |session| session.attached),
+            remote: snapshot.remote_of(town, &address.to_string()).map(Into::into),
         }
     }
 
@@ -60,6 +64,9 @@ impl Status {
         if let Some(session) = &self.session {
             words.push_str(&format!(", session {session}"));
         }
+        if let Some(remote) = &self.remote {
+            words.push_str(&format!(", on {remote}"));
+        }
         if self.attached > 0 {
             words.push_str(", attached");
         }
@@ -71,6 +78,8 @@ impl Status {
         match (self.alive, &self.session) {
             (Some(true), _) => Color::Good,
             (Some(false), Some(_)) => Color::Bad,
+            // Its daemon is silent.
+            (None, None) if self.remote.is_some() => Color::Bad,
             _ => Color::Dim,
         }
     }

@@ -1,6 +1,7 @@
 //! What a person sees and what `--json` gives, from the same values.
 
 pub mod agent;
+pub mod away;
 pub mod bd;
 pub mod config;
 pub mod demo;

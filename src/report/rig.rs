@@ -71,6 +71,9 @@ pub struct Polecat {
     pub session: Option<String>,
     /// How many clients look at it.
     pub attached: usize,
+    /// The remote it is on; nothing for one of this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
 }
 
 impl Polecat {
@@ -108,12 +111,13 @@ impl Polecat {
     fn cells(&self, screen: &Screen, now: &str) -> Vec<Cell> {
         let age = self.since.as_deref().and_then(|since| time::seconds_between(since, now));
         let ended = self.state.as_deref().filter(|state| state.starts_with("ended"));
+        let on = self.remote.as_ref().map(|remote| format!(" on {remote}")).unwrap_or_default();
         let title = match (ended, self.place, &self.title) {
             (Some(ended), Some(Place::Crashed), Some(title)) => format!("{ended}: {title}"),
             (_, _, title) => title.clone().unwrap_or_default(),
         };
         vec![
-            Cell::new(self.color(), format!("  {} {}", self.symbol(screen), self.name)),
+            Cell::new(self.color(), format!("  {} {}{on}", self.symbol(screen), self.name)),
             Cell::new(self.color(), self.word()),
             self.bead.clone().unwrap_or_else(|| "-".into()).into(),
             title.into(),

@@ -8,14 +8,14 @@ use crate::mux::{Session, Snapshot};
 use crate::time;
 
 /// One session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// Whose.
     pub address: String,
     /// As [`state`] says.
     pub state: String,
-    /// Whether its agent runs.
-    pub alive: bool,
+    /// Whether its agent runs; nothing when that cannot be known.
+    pub alive: Option<bool>,
     /// Its bead, empty when none.
     pub bead: String,
     /// Since when it is in this state: RFC 3339, UTC.
@@ -24,6 +24,9 @@ pub struct Line {
     pub session: String,
     /// How many clients look at it.
     pub attached: usize,
+    /// The remote it is on; nothing for one of this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
 }
 
 /// What an agent does, in the words of its marks; how it ended, once it did.
@@ -38,13 +41,20 @@ pub fn state(session: &Session) -> String {
     }
 }
 
-/// The town's sessions, of one rig or all, by address.
+/// The town's sessions, of one rig or all, by address; with them those that are where a daemon is silent.
 pub fn lines(town: &str, snapshot: &Snapshot, rig: Option<&str>) -> Vec<Line> {
-    let of_rig = |session: &&Session| match rig {
+    let of_rig = |address: &str| match rig {
         None => true,
-        Some(_) => Address::parse(&session.marks.address).is_ok_and(|address| address.rig() == rig),
+        Some(_) => Address::parse(address).is_ok_and(|address| address.rig() == rig),
     };
-    let mut lines: Vec<Line> = snapshot.ours(town).filter(of_rig).map(line).collect();
+    let seen = snapshot.ours(town).map(line);
+    let unseen = snapshot.unreachable.iter().map(|(address, remote)| Line {
+        address: address.clone(),
+        state: "unreachable".into(),
+        remote: Some(remote.clone()),
+        ..Line::default()
+    });
+    let mut lines: Vec<Line> = seen.chain(unseen).filter(|line| of_rig(&line.address)).collect();
     lines.sort_by(|a, b| (order(a), &a.address, &a.session).cmp(&(order(b), &b.address, &b.session)));
     lines
 }
@@ -53,11 +63,12 @@ fn line(session: &Session) -> Line {
     Line {
         address: session.marks.address.clone(),
         state: state(session),
-        alive: session.alive(),
+        alive: Some(session.alive()),
         bead: session.marks.bead.clone(),
         since: session.marks.since.clone(),
         session: session.name.clone(),
         attached: session.attached,
+        remote: session.remote.clone(),
     }
 }
 
@@ -75,10 +86,11 @@ pub fn table(lines: &[Line], screen: &Screen) -> String {
 
 fn cells(line: &Line, now: &str) -> Vec<Cell> {
     let attached = if line.attached > 0 { " (attached)" } else { "" };
+    let on = line.remote.as_ref().map(|remote| format!(" on {remote}")).unwrap_or_default();
     let color = match (line.alive, line.state.as_str()) {
-        (false, _) => Color::Bad,
-        (true, "working" | "running") => Color::Good,
-        (true, _) => Color::Waiting,
+        (Some(true), "working" | "running") => Color::Good,
+        (Some(true), _) => Color::Waiting,
+        _ => Color::Bad,
     };
     let age = time::seconds_between(&line.since, now).map(time::short_age).unwrap_or_default();
     vec![
@@ -86,7 +98,7 @@ fn cells(line: &Line, now: &str) -> Vec<Cell> {
         Cell::new(color, line.state.as_str()),
         line.bead.as_str().into(),
         age.into(),
-        format!("{}{attached}", line.session).into(),
+        format!("{}{on}{attached}", line.session).trim_start().into(),
     ]
 }
 

@@ -1,10 +1,14 @@
 //! The whole town on one screen.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::agent::Status;
+use super::away;
 use super::rig::RigReport;
 use super::text::{Cell, Color, Screen};
+use crate::mux::Daemon;
 
 /// What `gt status` tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,6 +29,12 @@ pub struct TownReport {
     pub agents: Vec<Status>,
     /// Its rigs, by name.
     pub rigs: Vec<RigReport>,
+    /// The daemons on other machines that were asked; nothing for a town that has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub daemons: Vec<Daemon>,
+    /// Agents whose daemon did not answer, and their remote.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unreachable: BTreeMap<String, String>,
 }
 
 /// A store of beads.
@@ -47,6 +57,7 @@ impl TownReport {
             let line = screen.fit(&format!("{what}: {why}"), screen.width);
             text.push_str(&(screen.paint(Color::Bad, &line) + "\n"));
         }
+        text.push_str(&away::warnings(&self.silent(), screen));
         text.push_str(&screen.table(&[], &self.head(now), 1));
         for rig in &self.rigs {
             text.push('\n');
@@ -72,6 +83,118 @@ impl TownReport {
         for agent in &self.agents {
             lines.push(vec![agent.address.name().into(), Cell::new(agent.color(), agent.words(now))]);
         }
+        lines.extend(away::rows(&self.daemons));
         lines
+    }
+
+    fn silent(&self) -> Vec<String> {
+        away::silent(&self.daemons, &self.unreachable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::mux::{Marks, Pane, Session, Snapshot};
+    use crate::plan::place::Place;
+    use crate::report::rig::Polecat;
+    use crate::report::sessions;
+
+    /// The Mayor here, Nux on a machine that answers, Toast on one that does not.
+    fn hybrid() -> Snapshot {
+        let session = |address: &str, remote: Option<&str>| Session {
+            name: format!("gt-{address}"),
+            marks: Marks { town: "/t".into(), address: address.into(), ..Marks::default() },
+            panes: vec![Pane::default()],
+            remote: remote.map(Into::into),
+            ..Session::default()
+        };
+        let daemon = |remote: &str, silent: Option<&str>| Daemon {
+            remote: remote.into(),
+            silent: silent.map(Into::into),
+            sessions: 3,
+            latency_us: silent.is_none().then_some(7_100),
+            ..Daemon::default()
+        };
+        Snapshot {
+            sessions: vec![session("mayor/", None), session("wyvern/Nux", Some("gaming-pc"))],
+            daemons: vec![daemon("gaming-pc", None), daemon("box", Some("connection refused"))],
+            unreachable: [("wyvern/Toast".to_string(), "box".to_string())].into(),
+            ..Snapshot::default()
+        }
+    }
+
+    fn polecat(name: &str, place: Place, remote: &str) -> Polecat {
+        Polecat {
+            address: format!("wyvern/{name}"),
+            name: name.into(),
+            place: Some(place),
+            state: None,
+            bead: Some("wy-1".into()),
+            title: Some("Render".into()),
+            since: None,
+            session: None,
+            attached: 0,
+            remote: Some(remote.into()),
+        }
+    }
+
+    #[test]
+    fn where_each_lives_is_shown_and_a_silent_daemon_is_no_empty_one() {
+        let snapshot = hybrid();
+        let screen = Screen { width: 80, fancy: false, unicode: true };
+        let polecats =
+            vec![polecat("Nux", Place::Working, "gaming-pc"), polecat("Toast", Place::Unreachable, "box")];
+        let report = TownReport {
+            name: "town".into(),
+            path: "/t".into(),
+            multiplexer: "tmux",
+            sessions_unseen: None,
+            store: Store::default(),
+            overseer_unread: Some(0),
+            agents: vec![Status::of("/t", &snapshot, &Address::Mayor)],
+            rigs: vec![RigReport {
+                name: "wyvern".into(),
+                store: Store::default(),
+                ready: None,
+                queue: None,
+                max_workers: 4,
+                free_slots: 2,
+                agents: Vec::new(),
+                polecats,
+            }],
+            daemons: snapshot.daemons.clone(),
+            unreachable: snapshot.unreachable.clone(),
+        };
+        let lines = sessions::lines("/t", &snapshot, None);
+        assert_eq!(lines.iter().map(|line| line.alive).collect::<Vec<_>>(), [Some(true), Some(true), None]);
+        let toast = Status::of("/t", &snapshot, &Address::Polecat("wyvern".into(), "Toast".into()));
+        let shown = report.text(&screen, "2026-01-01T00:00:00Z")
+            + "\n"
+            + &sessions::table(&lines, &screen)
+            + "\n"
+            + &toast.line();
+        insta::assert_snapshot!(shown, @r"
+        town  /t
+        box does not answer: connection refused; unreachable: wyvern/Toast
+        overseer  no unread mail
+        mayor     running, session gt-mayor/
+        remote    gaming-pc: 3 sessions, 8 ms
+
+        wyvern  2 of 4 polecats
+          * Nux on gaming-pc  working      wy-1  Render
+          ! Toast on box      unreachable  wy-1  Render
+
+        ADDRESS       STATE        BEAD  AGE  SESSION
+        mayor/        running                 gt-mayor/
+        wyvern/Nux    running                 gt-wyvern/Nux on gaming-pc
+        wyvern/Toast  unreachable             on box
+
+        wyvern/Toast: unreachable, on box
+        ");
+        // What a town without other machines has in JSON has nothing of them.
+        let local = serde_json::to_string(&sessions::lines("/t", &snapshot, None)[0]).unwrap();
+        assert!(!local.contains("remote"), "{local}");
     }
 }

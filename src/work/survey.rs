@@ -10,6 +10,7 @@ use crate::config::{self, Sources};
 use crate::mux::{Looking, Session, Snapshot};
 use crate::plan::place::{Facts, Place, Seen, place, seen};
 use crate::report::agent::Status;
+use crate::report::away;
 use crate::report::rig::{Polecat, Queue, RigReport};
 use crate::report::sessions::state;
 use crate::report::town::{Store, TownReport};
@@ -65,7 +66,18 @@ pub fn town(
             .map(|own| Status::of(&mark, &snapshot, own))
             .collect(),
         rigs: read.into_iter().map(|read| report(&mark, &snapshot, read)).collect(),
+        daemons: snapshot.daemons,
+        unreachable: snapshot.unreachable,
     })
+}
+
+/// Why sessions could not be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// Those of this machine.
+    pub here: Option<String>,
+    /// Those of other machines: a line for each daemon that did not answer.
+    pub away: Vec<String>,
 }
 
 /// One rig as [`town`] sees it, and why its sessions could not be seen. The town's own store is not asked.
@@ -78,10 +90,13 @@ pub fn rig(
     me: &Address,
     looking: Looking,
     wanted: Rig,
-) -> Result<(RigReport, Option<String>)> {
+) -> Result<(RigReport, Unseen)> {
     let read = read(wanted, sources, me)?;
     let snapshot = looking.wait()?;
-    let unseen = snapshot.unknown.clone().or_else(|| snapshot.minimal.clone());
+    let unseen = Unseen {
+        here: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
+        away: away::silent(&snapshot.daemons, &snapshot.unreachable),
+    };
     Ok((report(&town.mark(), &snapshot, read), unseen))
 }
 
@@ -149,6 +164,7 @@ fn report(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
     let at_work = |bead: &&Bead| is_held(bead) && !view.is_submitted(bead);
     names.extend(beads.iter().filter(at_work).filter_map(|bead| view.own(bead.assignee.as_deref()?)));
     names.extend(snapshot.ours(mark).filter_map(|session| view.own(&session.marks.address)));
+    names.extend(snapshot.unreachable.keys().filter_map(|address| view.own(address)));
     let polecats: Vec<Polecat> = names.iter().map(|name| view.polecat(name)).collect();
     let mut agents = vec![Address::Witness(name.clone()), Address::Refinery(name.clone())];
     agents.extend(roles::members(&read.rig, Role::Crew).unwrap_or_default());
@@ -199,6 +215,7 @@ impl View<'_> {
         let place = match bead {
             Some(bead) => Some(self.place(bead, session)),
             // The store is silent, and the session may know no more than its bead's id.
+            None if self.snapshot.unreachable.contains_key(&address) => Some(Place::Unreachable),
             None if !self.known => Some(Place::Unknown),
             None => None,
         };
@@ -216,8 +233,15 @@ impl View<'_> {
                 .or_else(|| bead.map(|bead| bead.updated_at.clone())),
             session: session.map(|session| session.name.clone()),
             attached: session.map_or(0, |session| session.attached),
+            remote: self.remote(&address, place, bead),
             address,
         }
+    }
+
+    /// The remote it is on, or was when it crashed.
+    fn remote(&self, address: &str, place: Option<Place>, bead: Option<&Bead>) -> Option<String> {
+        let labelled = bead.and_then(Bead::remote).filter(|_| place != Some(Place::Submitted));
+        self.snapshot.remote_of(self.mark, address).or(labelled).map(Into::into)
     }
 
     fn bead_of(&self, address: &str, session: Option<&Session>) -> Option<&Bead> {
