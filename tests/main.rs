@@ -19,6 +19,7 @@ mod fugue;
 mod full_disk;
 mod install;
 mod land;
+mod layout;
 mod mail;
 mod man;
 mod merge;

@@ -1,5 +1,9 @@
 //! Whether a file's values have sense: their types first, then what types cannot tell.
 
+mod windows;
+
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use figment::value::{Dict, Value};
 use regex::Regex;
@@ -159,16 +163,21 @@ impl Faults {
                 hint,
             );
         }
-        for name in settings.env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
-            self.add(&[role, "env"], format!("'{name}' is no name of a variable"), "");
+        self.env(&[role], &settings.env);
+        self.windows(role, &settings.windows);
+    }
+
+    fn env(&mut self, path: &[&str], env: &BTreeMap<String, String>) {
+        for name in env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            self.add(&[path, &["env"]].concat(), format!("'{name}' is no name of a variable"), "");
         }
     }
 
     fn shared(
         &mut self,
-        agents: &std::collections::BTreeMap<String, Runtime>,
-        remotes: &std::collections::BTreeMap<String, super::schema::Remote>,
-        placement: &std::collections::BTreeMap<String, super::schema::Placement>,
+        agents: &BTreeMap<String, Runtime>,
+        remotes: &BTreeMap<String, super::schema::Remote>,
+        placement: &BTreeMap<String, super::schema::Placement>,
     ) {
         for (name, runtime) in agents {
             self.runtime(name, runtime);

@@ -350,11 +350,20 @@ pub enum Sandbox {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Window {
-    /// Its name.
+    /// Its name, as a template.
     pub name: String,
-    /// A tmux layout.
+    /// One of tmux's layouts or a layout string; one above the other when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+    /// Whether it is shown first; the agent's window when none says so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub focus: bool,
+    /// Where its panes start, as a template; a relative one is inside the role's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_directory: Option<String>,
+    /// More environment for its panes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
     /// Its panes; one with the agent when empty.
     pub panes: Vec<Pane>,
 }
@@ -363,13 +372,37 @@ pub struct Window {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pane {
-    /// `{{agent}}` or a command for `sh -c`, each `{{name}}` one quoted word.
+    /// `{{agent}}`, or a command for `sh -c`, each `{{name}}` one quoted word; the person's own shell when empty.
     pub command: String,
-    /// Whether it has the focus.
+    /// Whether it has the focus of its window; the agent's pane when none says so, else the first.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub focus: bool,
-    /// `30%` or a number of cells.
+    /// `30%` of the window or a number of cells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
+    /// Where it starts, as a template; a relative one is inside its window's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_directory: Option<String>,
+    /// More environment, over its window's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+}
+
+/// The command of the agent's own pane.
+pub const AGENT: &str = "{{agent}}";
+
+impl Pane {
+    /// Whether this is the agent's own pane.
+    pub fn is_agent(&self) -> bool {
+        self.command.trim() == AGENT
+    }
+}
+
+impl Window {
+    /// Whether the agent is in it.
+    pub fn has_agent(&self) -> bool {
+        self.panes.is_empty() || self.panes.iter().any(Pane::is_agent)
+    }
 }
 
 /// How to run one kind of agent: `[agents.NAME]`.

@@ -53,8 +53,14 @@ pub struct Session {
     /// When a program last wrote to it (`#{window_activity}`, the latest of its windows): seconds since 1970, 0 when
     /// not known.
     pub activity: i64,
-    /// Its panes; the first is the agent's.
+    /// Its panes; the first is the agent's, when it has one.
     pub panes: Vec<Pane>,
+    /// Its agent's pane is gone, closed by somebody: others are left.
+    #[serde(skip)]
+    pub agent_gone: bool,
+    /// Its windows, when it was looked at closely ([`Mux::begin_close_look`]).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<SeenWindow>,
     /// The remote it is on, by name; nothing for one of this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
@@ -75,12 +81,72 @@ pub struct Pane {
     pub signal: Option<i32>,
     /// The program in front.
     pub command: String,
+    /// Whether it is the agent's own.
+    #[serde(skip)]
+    pub agent: bool,
+    /// What gt marked it with when a preset asked for it: `WINDOW.PANE ASKED`.
+    #[serde(skip)]
+    pub mark: String,
+}
+
+/// A window as a close look saw it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SeenWindow {
+    /// tmux's own id, `@5`.
+    pub id: String,
+    /// Its number in the session.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Its layout string.
+    pub layout: String,
+    /// Columns and rows.
+    pub size: (usize, usize),
+    /// Whether it is the session's current one.
+    pub active: bool,
+    /// Which of the windows asked for it is, from 0; nothing for one that a person opened.
+    pub mark: Option<usize>,
+    /// As [`Window::asked`] was when it was made; empty for a person's.
+    pub asked: String,
+    /// Its panes, in tmux's order.
+    pub panes: Vec<SeenPane>,
+}
+
+/// A pane as a close look saw it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SeenPane {
+    /// tmux's own id, `%9`.
+    pub id: String,
+    /// Which window and pane of those asked for it is, from 0; nothing for one that a person opened.
+    pub mark: Option<(usize, usize)>,
+    /// As [`WantedPane::asked`] was when it was made; empty for a person's.
+    pub asked: String,
+    /// Whether it is the agent's own.
+    pub agent: bool,
+    /// The program in front.
+    pub command: String,
+    /// What it was started with, as tmux tells it; empty for the person's own shell.
+    pub start_command: String,
+    /// The folder that its program is in now.
+    pub path: String,
+    /// Whether it has the focus of its window.
+    pub active: bool,
+    /// Its program has ended.
+    pub dead: bool,
+    /// The process in it.
+    pub pid: i32,
+    /// Columns and rows.
+    pub size: (usize, usize),
 }
 
 impl Session {
-    /// Whether its agent still runs.
+    /// Whether its agent still runs; of a session without one, whether anything does.
     pub fn alive(&self) -> bool {
-        self.panes.first().is_some_and(|pane| !pane.dead)
+        match self.panes.first() {
+            _ if self.agent_gone => false,
+            Some(first) if first.agent => !first.dead,
+            _ => self.panes.iter().any(|pane| !pane.dead),
+        }
     }
 }
 
@@ -170,11 +236,13 @@ pub struct Spec {
 /// A window that is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Window {
-    /// Its name.
+    /// Its name; tmux names it after what runs when empty.
     pub name: String,
     /// One of tmux's layouts, or a layout string of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+    /// Whether it is the one that is shown first.
+    pub focus: bool,
     /// Its panes, at least one.
     pub panes: Vec<WantedPane>,
 }
@@ -184,11 +252,72 @@ pub struct Window {
 pub struct WantedPane {
     /// What runs in it.
     pub runs: Runs,
-    /// Whether it has the focus.
+    /// Whether it has the focus of its window.
     pub focus: bool,
     /// `30%` or a number of cells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
+    /// Where it starts, absolute; where the session does when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<PathBuf>,
+    /// Its environment, over the session's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, String)>,
+}
+
+impl Window {
+    /// What was asked for besides its panes' programs, in 8 hex digits: name, layout, sizes and focus.
+    pub fn asked(&self) -> String {
+        let panes: Vec<_> = self.panes.iter().map(|pane| (&pane.size, pane.focus)).collect();
+        short(&(&self.name, &self.layout, self.focus, panes))
+    }
+}
+
+impl WantedPane {
+    /// What was asked to run in it, where, with which environment, in 8 hex digits. Of the agent's own pane only
+    /// that it is the agent's, and what is its pane's alone: the rest is the session's.
+    pub fn asked(&self) -> String {
+        short(&(&self.runs, &self.cwd, &self.env))
+    }
+}
+
+/// FNV-1a over the JSON: the same in every build of gt.
+fn short(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let hash =
+        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{hash:08x}")
+}
+
+impl Spec {
+    /// Whether an agent runs in it: not in windows alone (the runtime `none`).
+    pub fn has_agent(&self) -> bool {
+        let mut panes = self.windows.iter().flat_map(|window| &window.panes);
+        self.windows.is_empty() || panes.any(|pane| pane.runs == Runs::Agent)
+    }
+}
+
+/// A change of a session that goes on running ([`Mux::change`]). Numbers are places in [`Spec::windows`]; ids are
+/// tmux's, from a close look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Live {
+    /// Sets marks of the session, by name: `hash`, `preset`.
+    Marks(Vec<(String, String)>),
+    /// Sets a variable of what is opened in it from now on, or takes it away.
+    Env(String, Option<String>),
+    /// Opens a window of the spec, with all its panes, behind the nearest one before it.
+    AddWindow(usize),
+    /// Opens a pane of the spec (window, pane) in a window that is there, behind the nearest one before it.
+    AddPane(usize, usize),
+    /// Runs a pane (not the agent's) anew, with what the spec says of it; the id, and its place in the spec.
+    RunAgain(String, (usize, usize)),
+    /// This window is that one of the spec: name, layout, sizes and focus are set again, and its mark.
+    Arrange(String, usize),
+    /// This pane is that one of the spec: sets its mark.
+    Keep(String, (usize, usize)),
+    /// Closes a window (`@5`) or a pane (`%9`) of ours; never one that a person opened, nor the agent's.
+    Remove(String),
 }
 
 /// What a pane runs.
@@ -296,6 +425,14 @@ pub trait Mux {
     /// When the program cannot be started.
     fn begin_look(&self) -> Result<Looking>;
 
+    /// The same with [`Session::windows`], for who compares or describes them; it costs the server a little more.
+    ///
+    /// # Errors
+    /// As [`Mux::begin_look`].
+    fn begin_close_look(&self) -> Result<Looking> {
+        self.begin_look()
+    }
+
     /// One look at everything, in one process.
     ///
     /// # Errors
@@ -317,6 +454,15 @@ pub trait Mux {
     /// # Errors
     /// When the session is gone.
     fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()>;
+
+    /// Changes a session that goes on running, in one process; `session` is as a close look saw it, `spec` as it is
+    /// wanted now. All or nothing is not promised: a change that fails stops those after it, and says which it was.
+    ///
+    /// # Errors
+    /// When the session is gone or not ours, or one of the changes cannot be made.
+    fn change(&self, session: &Session, _spec: &Spec, _changes: &[Live]) -> Result<()> {
+        crate::fail!("{} shows no windows of its own, so none can be changed", session.name)
+    }
 
     /// Ends sessions by id, in one process. One that is gone already is no error.
     ///

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{ByHand, Looking, Mux, Snapshot, Spec, Started};
+use super::{ByHand, Looking, Mux, Runs, Snapshot, Spec, Started};
 use crate::programs::process::quote;
 
 /// No multiplexer, and why.
@@ -73,7 +73,12 @@ impl Mux for None {
 pub fn by_hand(spec: &Spec) -> String {
     let mut words = vec!["cd".to_string(), quote_path(&spec.cwd), "&&".into(), "env".into()];
     words.extend(spec.env.iter().map(|(key, value)| quote(&format!("{key}={value}"))));
-    words.extend(spec.argv.iter().map(|word| quote(word)));
+    let shell = spec.windows.iter().flat_map(|window| &window.panes).find_map(|pane| match &pane.runs {
+        Runs::Shell(text) if !spec.has_agent() => Some(["sh".to_string(), "-c".into(), text.clone()]),
+        _ => None,
+    });
+    // Without an agent, the first of the programs it would have shown.
+    words.extend(shell.iter().flatten().chain(&spec.argv).map(|word| quote(word)));
     words.join(" ")
 }
 

@@ -5,8 +5,12 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Looking, Marks, Mux, Pane, Session, Snapshot, Spec, Started, none};
+use super::{
+    Looking, Marks, Mux, Pane, Runs, SeenPane, SeenWindow, Session, Snapshot, Spec, Started, WantedPane,
+    Window, none,
+};
 use crate::failure::Failure;
+use crate::plan::windows::{CELLS, Size, resizes};
 use crate::programs::tmux::{self, Answer, Made, Row, Wanted};
 
 /// How many names are tried when the one that is wanted belongs to somebody else.
@@ -44,7 +48,11 @@ fn too_old(version: &str) -> String {
 
 impl Mux for Tmux {
     fn begin_look(&self) -> Result<Looking> {
-        Ok(Looking::Tmux(self.server.begin_look()?))
+        Ok(Looking::Tmux(self.server.begin_look(false)?))
+    }
+
+    fn begin_close_look(&self) -> Result<Looking> {
+        Ok(Looking::Tmux(self.server.begin_look(true)?))
     }
 
     fn start(&self, spec: &Spec, taken: &Snapshot) -> Result<Started> {
@@ -52,8 +60,9 @@ impl Mux for Tmux {
             return none::None::new(why.clone()).start(spec, taken);
         }
         check(spec)?;
-        let cwd = spec.cwd.to_str().ok_or_else(|| not_text(spec))?;
+        let cwd = spec.cwd.to_str().ok_or_else(|| not_text(&spec.cwd))?;
         let marks = marks(&spec.marks);
+        let windows = windows(spec)?;
         for number in 1..=NAMES {
             let name = if number == 1 { spec.name.clone() } else { format!("{}-{number}", spec.name) };
             if taken.sessions.iter().any(|session| session.name == name) {
@@ -68,6 +77,7 @@ impl Mux for Tmux {
                 argv: &spec.argv,
                 marks: &marks,
                 on_end: &spec.on_end,
+                windows: &windows,
             })?;
             match made {
                 Made::Session(session, pane, pid) => {
@@ -148,8 +158,14 @@ impl Mux for Tmux {
 /// Refuses what would only fail once the session is there: tmux starts in the home folder when the one asked for
 /// is gone, and a missing program ends in its pane.
 fn check(spec: &Spec) -> Result<()> {
-    if !spec.cwd.is_dir() {
-        crate::fail!("cannot start {}: no folder {}", spec.name, spec.cwd.display());
+    let panes = spec.windows.iter().flat_map(|window| &window.panes);
+    for folder in panes.filter_map(|pane| pane.cwd.as_ref()).chain([&spec.cwd]) {
+        if !folder.is_dir() {
+            crate::fail!("cannot start {}: no folder {}", spec.name, folder.display());
+        }
+    }
+    if !spec.has_agent() {
+        return Ok(());
     }
     let Some(program) = spec.argv.first() else {
         crate::fail!("cannot start {}: no program to run", spec.name);
@@ -157,6 +173,41 @@ fn check(spec: &Spec) -> Result<()> {
     let own = std::env::var_os("PATH");
     let path = spec.env.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| OsStr::new(value));
     installed(program, path.or(own.as_deref()), &spec.cwd)
+}
+
+/// The windows as tmux is to make them.
+fn windows(spec: &Spec) -> Result<Vec<tmux::WantedWindow>> {
+    spec.windows.iter().enumerate().map(|(number, window)| wanted_window(spec, number, window)).collect()
+}
+
+fn wanted_window(spec: &Spec, number: usize, window: &Window) -> Result<tmux::WantedWindow> {
+    let sizes: Vec<Option<Size>> =
+        window.panes.iter().map(|pane| pane.size.as_deref().and_then(Size::parse)).collect();
+    let panes = window.panes.iter().enumerate().map(|(place, pane)| wanted_pane(spec, (number, place), pane));
+    Ok(tmux::WantedWindow {
+        name: window.name.clone(),
+        mark: format!("{number} {}", window.asked()),
+        resizes: resizes(window.layout.as_deref(), &sizes, CELLS),
+        layout: window.layout.clone(),
+        focus: window.focus,
+        panes: panes.collect::<Result<_>>()?,
+    })
+}
+
+fn wanted_pane(spec: &Spec, (window, place): (usize, usize), pane: &WantedPane) -> Result<tmux::WantedPane> {
+    let cwd = pane.cwd.as_ref().unwrap_or(&spec.cwd);
+    Ok(tmux::WantedPane {
+        mark: format!("{window}.{place} {}", pane.asked()),
+        argv: match &pane.runs {
+            Runs::Agent => spec.argv.clone(),
+            Runs::Shell(text) => vec!["sh".into(), "-c".into(), text.clone()],
+            Runs::Person => Vec::new(),
+        },
+        cwd: cwd.to_str().ok_or_else(|| not_text(cwd))?.into(),
+        env: pane.env.clone(),
+        agent: pane.runs == Runs::Agent,
+        focus: pane.focus,
+    })
 }
 
 /// Refuses a runtime's program that is not there.
@@ -178,8 +229,8 @@ fn named(env: &[(String, String)], name: &str) -> Vec<(String, String)> {
     env.iter().map(|(key, old)| (key.clone(), value(key, old))).collect()
 }
 
-fn not_text(spec: &Spec) -> Failure {
-    Failure::new(format!("cannot start in {}: the path is not UTF-8", spec.cwd.display()))
+fn not_text(folder: &Path) -> Failure {
+    Failure::new(format!("cannot start in {}: the path is not UTF-8", folder.display()))
 }
 
 fn done(answer: Answer, what: &str, target: &str) -> Result<()> {
@@ -208,42 +259,86 @@ fn marks(marks: &Marks) -> [(&'static str, &str); tmux::MARKS.len()] {
 /// What the rows of a look come to.
 pub fn snapshot(rows: Vec<Row>) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    for row in rows {
+    for mut row in rows {
         let old = tmux::parse_version(&row.version).is_some_and(|found| found < tmux::MINIMUM);
         if old {
             snapshot.minimal = Some(too_old(&row.version));
         }
-        let pane = Pane {
-            id: row.pane,
-            pid: row.pid,
-            dead: row.dead,
-            exit: row.exit.filter(|_| row.dead),
-            signal: row.signal.filter(|_| row.dead),
-            command: row.command,
-        };
         let at = snapshot.sessions.iter().position(|session| session.id == row.session);
         let session = match at {
             Some(at) => &mut snapshot.sessions[at],
             None => {
-                let [town, address, role, state, bead, since, instance, preset, hash] = row.marks;
+                let [town, address, role, state, bead, since, instance, preset, hash] =
+                    std::mem::take(&mut row.marks);
                 snapshot.sessions.push(Session {
-                    id: row.session,
-                    name: row.name,
+                    id: row.session.clone(),
+                    name: row.name.clone(),
+                    agent_gone: !town.is_empty() && !row.alone,
                     marks: Marks { town, address, role, state, bead, since, instance, preset, hash },
                     attached: row.attached,
                     activity: row.activity,
                     created: row.created,
-                    panes: Vec::new(),
-                    remote: None,
+                    ..Session::default()
                 });
                 let last = snapshot.sessions.len() - 1;
                 &mut snapshot.sessions[last]
             }
         };
         session.activity = session.activity.max(row.activity);
-        // A person may have split the window above the agent's pane.
+        session.agent_gone &= !row.agent;
+        if let Some(close) = row.close.take() {
+            add_window(session, &row, close);
+        }
+        // The agent's pane may be any, and a person may have split the window above it.
         let first = if row.agent { 0 } else { session.panes.len() };
-        session.panes.insert(first, pane);
+        session.panes.insert(
+            first,
+            Pane {
+                id: row.pane,
+                pid: row.pid,
+                dead: row.dead,
+                exit: row.exit.filter(|_| row.dead),
+                signal: row.signal.filter(|_| row.dead),
+                command: row.command,
+                agent: row.agent,
+                mark: row.mark,
+            },
+        );
     }
     snapshot
+}
+
+fn add_window(session: &mut Session, row: &Row, close: tmux::Close) {
+    if session.windows.last().is_none_or(|window| window.id != close.window) {
+        let (mark, asked) = close.window_mark.split_once(' ').unwrap_or_default();
+        session.windows.push(SeenWindow {
+            mark: mark.parse().ok(),
+            asked: asked.into(),
+            id: close.window,
+            index: close.index,
+            name: close.window_name,
+            layout: close.layout,
+            size: close.window_size,
+            active: close.window_active,
+            panes: Vec::new(),
+        });
+    }
+    let (mark, asked) = row.mark.split_once(' ').unwrap_or_default();
+    let mark =
+        mark.split_once('.').and_then(|(window, pane)| Some((window.parse().ok()?, pane.parse().ok()?)));
+    if let Some(window) = session.windows.last_mut() {
+        window.panes.push(SeenPane {
+            id: row.pane.clone(),
+            mark,
+            asked: asked.into(),
+            agent: row.agent,
+            command: row.command.clone(),
+            start_command: close.start_command,
+            path: close.path,
+            active: close.active,
+            dead: row.dead,
+            pid: row.pid,
+            size: close.size,
+        });
+    }
 }

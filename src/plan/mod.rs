@@ -11,3 +11,4 @@ pub mod ready;
 pub mod screen;
 pub mod sync;
 pub mod tunnel;
+pub mod windows;

@@ -4,8 +4,11 @@
 //! expands formats, and targets are tmux's own ids or exact names. Only sessions gt made are ever changed: the
 //! commands that change one are behind a check of its mark, inside tmux itself.
 
+mod look;
+mod make;
 mod rows;
 mod text;
+mod windows;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -14,30 +17,23 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tmux_interface::{
-    AttachSession, CapturePane, DeleteBuffer, IfShell, ListPanes, LoadBuffer, NewSession, PasteBuffer,
-    SendKeys, SetHook, SetOption, SwitchClient, TmuxCommand, TmuxCommands,
+    AttachSession, CapturePane, DeleteBuffer, IfShell, LoadBuffer, PasteBuffer, SendKeys, SetOption,
+    SwitchClient, TmuxCommand, TmuxCommands,
 };
 
-use self::rows::{look_format, read_rows};
-use self::text::{as_text, one_line, plain, unformatted, word};
-use super::process::{Output, Process, Running, quote};
-use crate::failure::Failure;
+use self::text::{as_text, one_line, plain, word};
+use super::process::{Output, Process};
 
-pub use self::rows::{MARKS, Row};
+pub use self::look::Looking;
+pub use self::make::{Made, Wanted};
+pub use self::rows::{Close, MARKS, Row};
+pub use self::windows::{WantedPane, WantedWindow};
 
 /// The oldest tmux whose `new-session` takes an environment.
 pub const MINIMUM: (u32, u32) = (3, 2);
 
 /// tmux answers in milliseconds; one that needs longer is stuck.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// What one message to a tmux server can hold, its own header taken off.
-const MESSAGE: usize = 16_300;
-
-/// The longest single word the kernel hands to a program (128 KiB with its final NUL).
-const WORD: usize = 128 * 1024 - 1;
-/// How often a server on its way out is asked again.
-const LEAVING: usize = 20;
 
 /// A tmux server, by its socket.
 #[derive(Clone, Debug)]
@@ -55,47 +51,6 @@ pub enum Answer {
     /// It failed, and said this.
     Failed(String),
 }
-
-/// A session to make.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted<'a> {
-    /// Its name, without `.` and `:`.
-    pub name: &'a str,
-    /// Its window's name.
-    pub window: &'a str,
-    /// Where the program starts; must exist.
-    pub cwd: &'a str,
-    /// The environment.
-    pub env: &'a [(String, String)],
-    /// The program and its words.
-    pub argv: &'a [String],
-    /// Marks by name.
-    pub marks: &'a [(&'a str, &'a str)],
-    /// Words run when the program ends; none when empty.
-    pub on_end: &'a [String],
-}
-
-/// A session that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Made {
-    /// Session id, pane id, process id.
-    Session(String, String, i32),
-    /// The name is taken.
-    Duplicate,
-    /// tmux refused, for this reason.
-    Refused(String),
-}
-
-/// A look that is under way.
-pub struct Looking {
-    tmux: Tmux,
-    running: Running,
-}
-
-/// The variable that holds what the end hook runs. The hook itself is one fixed text, the same in every shell a
-/// person may have as `default-shell`.
-const ON_END: &str = "GT_ON_END";
-const ON_END_HOOK: &str = r#"exec /bin/sh -c 'eval "$GT_ON_END" </dev/null >/dev/null 2>&1; :'"#;
 
 impl Tmux {
     /// The server on that socket: a name (`tmux -L`), or a path when it has a `/`; tmux's own default when absent,
@@ -117,64 +72,6 @@ impl Tmux {
 
     fn ask(&self, commands: TmuxCommands) -> Result<Answer> {
         Ok(answer(&self.process(commands).run()?))
-    }
-
-    /// Starts looking at every pane of the server; work can go on meanwhile.
-    ///
-    /// # Errors
-    /// When tmux cannot be started.
-    pub fn begin_look(&self) -> Result<Looking> {
-        let list = ListPanes::new().all().format(look_format()).build();
-        let running = self.process(TmuxCommands::new().add_command(list)).start()?;
-        Ok(Looking { tmux: self.clone(), running })
-    }
-
-    /// Makes a session in one process: environment, marks and hook stand before the program runs.
-    ///
-    /// # Errors
-    /// When tmux cannot be started, or a value is one that it cannot take.
-    pub fn new_session(&self, wanted: &Wanted) -> Result<Made> {
-        check_words(wanted)?;
-        let batch = session_batch(wanted);
-        let words = batch.to_vec();
-        let size: usize = words.iter().map(|word| word.len() + 1).sum();
-        let process = if size < MESSAGE {
-            self.process(batch)
-        } else {
-            // More than one message holds: the same commands as text on standard input.
-            let mut source = TmuxCommand::with_name("source-file");
-            source.push_param("-");
-            let start = TmuxCommand::with_name("start-server");
-            let text = words_text(&words) + "\n";
-            self.process(TmuxCommands::new().add_command(start).add_command(source)).stdin(text)
-        };
-        let mut output = process.run()?;
-        // Its last session may have ended this moment: a server on its way out takes nobody in, and a new one comes up.
-        for _ in 0..LEAVING {
-            let said = output.error_text();
-            let leaving = said.contains("server exited") || said.contains("lost server");
-            if output.ok() || !output.text().is_empty() || !leaving {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(25));
-            output = process.run()?;
-        }
-        let said = output.text();
-        let ids: Vec<&str> = said.split('\t').collect();
-        Ok(match (answer(&output), ids.as_slice()) {
-            (Answer::Said(_), [session, pane, pid]) => {
-                Made::Session((*session).into(), (*pane).into(), pid.parse().unwrap_or_default())
-            }
-            (Answer::Failed(why), _) if why.starts_with("duplicate session") => Made::Duplicate,
-            (Answer::Failed(why), [session, ..]) if session.starts_with('$') => {
-                // Half made: a later command of the batch failed. Nothing is left.
-                self.kill(&[session])?;
-                Made::Refused(why)
-            }
-            (Answer::Failed(why), _) => Made::Refused(why),
-            (Answer::Nothing, _) => Made::Refused(output.error_text()),
-            (Answer::Said(text), _) => Made::Refused(format!("unexpected answer '{text}'")),
-        })
     }
 
     /// Sets marks on a session gt made.
@@ -279,36 +176,6 @@ impl Tmux {
     }
 }
 
-impl Looking {
-    /// Every pane, or why nothing could be seen.
-    ///
-    /// tmux loses deaths: while it reports a closed terminal it misses the signal that a program ended. A pane that
-    /// is dead without a status makes this remind the server, once, and look again.
-    ///
-    /// # Errors
-    /// When waiting for tmux failed.
-    pub fn wait(self) -> Result<Result<Vec<Row>, String>> {
-        let rows = match answer(&self.running.wait()?) {
-            Answer::Said(text) => read_rows(&text),
-            Answer::Nothing => Vec::new(),
-            Answer::Failed(why) => return Ok(Err(why)),
-        };
-        let missed =
-            |row: &&Row| row.dead && row.exit.is_none() && row.signal.is_none() && !row.marks[0].is_empty();
-        let Some(server) =
-            rows.iter().find(missed).and_then(|row| rustix::process::Pid::from_raw(row.server))
-        else {
-            return Ok(Ok(rows));
-        };
-        let _ = rustix::process::kill_process(server, rustix::process::Signal::CHILD);
-        Ok(match answer(&self.tmux.begin_look()?.running.wait()?) {
-            Answer::Said(text) => Ok(read_rows(&text)),
-            Answer::Nothing => Ok(Vec::new()),
-            Answer::Failed(why) => Err(why),
-        })
-    }
-}
-
 /// `3.3a`, `next-3.4`, `3.2-rc2` and `openbsd-7.4` (always new enough) as numbers.
 pub fn parse_version(text: &str) -> Option<(u32, u32)> {
     if text.starts_with("openbsd-") || text == "master" {
@@ -373,71 +240,6 @@ fn when<'a>(target: &str, format: &'a str, command: String) -> TmuxCommand<'a> {
         .shell_command(format)
         .command(command)
         .build()
-}
-
-fn check_words(wanted: &Wanted) -> Result<()> {
-    if wanted.name.is_empty() || wanted.name.contains(['.', ':']) {
-        crate::fail!("'{}' cannot name a session: no '.' and no ':'", wanted.name);
-    }
-    let env = wanted.env.iter().map(|(key, value)| (key.as_str(), key.len() + 1 + value.len()));
-    let argv = wanted.argv.iter().map(|word| (word.as_str(), word.len()));
-    for (name, length) in env.chain(argv) {
-        if length > WORD {
-            let shown: String = name.chars().take(40).collect();
-            return Err(Failure::new(format!(
-                "too large for a program's start: '{shown}' with {length} bytes; the system takes {WORD}"
-            ))
-            .hint("put it in a file, and name the file instead")
-            .into());
-        }
-    }
-    Ok(())
-}
-
-/// One batch: it runs before tmux returns to its event loop, so the program finds everything set when it ends at
-/// once, and a person's `destroy-unattached` finds the session protected.
-fn session_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
-    let mut new = NewSession::new()
-        .detached()
-        .print()
-        .format("#{session_id}\t#{pane_id}\t#{pane_pid}")
-        .session_name(word(&unformatted(wanted.name)))
-        .window_name(word(&unformatted(wanted.window)))
-        .start_directory(word(&unformatted(wanted.cwd)))
-        .width(200)
-        .height(50);
-    for (key, value) in wanted.env {
-        new = new.environment(key.clone(), word(value));
-    }
-    if !wanted.on_end.is_empty() {
-        let words: Vec<String> = wanted.on_end.iter().map(|word| quote(word)).collect();
-        new = new.environment(ON_END.to_string(), word(&words.join(" ")));
-    }
-    let mut new = new.build();
-    // Several words run without a shell; `env` says it readably when the program is missing. PATH is said again here:
-    // the program of a new session gets that of whoever calls tmux, and the session's own only later windows.
-    new.push_param("--").push_param("env");
-    for (_, path) in wanted.env.iter().filter(|(key, _)| key == "PATH") {
-        new.push_param(word(&format!("PATH={path}")));
-    }
-    for argument in wanted.argv {
-        new.push_param(word(argument));
-    }
-    let target = format!("={}:", wanted.name);
-    let option = || SetOption::new().target_pane(target.clone());
-    let mut batch = TmuxCommands::new()
-        .add_command(new)
-        .add_command(option().option("destroy-unattached").value("off").build())
-        .add_command(option().window().option("remain-on-exit").value("on").build())
-        .add_command(option().pane().option("@gt_agent").value("1").build());
-    for mark in wanted.marks {
-        batch.push(set_mark(&target, *mark));
-    }
-    if !wanted.on_end.is_empty() {
-        let run = format!("run-shell -b {}", as_text(ON_END_HOOK));
-        batch.push(SetHook::new().target_session(target).hook_name("pane-died").command(run).build());
-    }
-    batch
 }
 
 fn set_mark<'a>(target: &str, (name, value): (&str, &str)) -> TmuxCommand<'a> {

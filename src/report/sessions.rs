@@ -31,6 +31,9 @@ pub struct Line {
 
 /// What an agent does, in the words of its marks; how it ended, once it did.
 pub fn state(session: &Session) -> String {
+    if session.agent_gone {
+        return "ended (its pane was closed)".into();
+    }
     let Some(pane) = session.panes.first().filter(|pane| pane.dead) else {
         return if session.marks.state.is_empty() { "running".into() } else { session.marks.state.clone() };
     };

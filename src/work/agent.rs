@@ -15,6 +15,7 @@ use crate::mux::{Marks, Spec};
 use crate::plan::layout::Asked;
 use crate::programs::Process;
 use crate::town::{Rig, Town};
+use crate::work::windows;
 
 /// Who is to run, where and on what.
 #[derive(Clone, Copy, Debug)]
@@ -47,19 +48,16 @@ pub struct Agent<'a> {
 /// A runtime without a command, an unknown `{{name}}`, or a store that cannot be told.
 pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
     let name = agent.address.session_name();
-    let mut argv = command_line(agent)?;
-    if agent.role.runtime.prompt == Prompt::Argument && !agent.prompt.is_empty() {
-        argv.push(agent.prompt.into());
-    }
-    if agent.role.runtime.prompt == Prompt::Stdin {
-        // The words stay words: the shell only connects the two.
-        let connect = r#"prompt=$1; shift; printf %s "$prompt" | "$@""#;
-        argv = ["sh", "-c", connect, "sh", agent.prompt].map(Into::into).into_iter().chain(argv).collect();
-    }
+    let windows = windows::of(agent)?;
+    let alone = agent.role.runtime.command.is_empty() && !windows.is_empty();
+    let argv = if alone { Vec::new() } else { program(agent)? };
     let mut on_end: Vec<String> = vec!["env".into()];
     on_end.extend(passed_on(agent.env).map(|(key, value)| format!("{key}={value}")));
     on_end.extend([own_path()?, "-C".into(), agent.town.mark(), "session-ended".into()]);
     on_end.extend([agent.address.to_string(), agent.instance.into()]);
+    if alone {
+        on_end.clear();
+    }
     Ok(Spec {
         window: agent.address.name().into(),
         cwd: agent.cwd.to_path_buf(),
@@ -77,10 +75,24 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
             hash: Asked::of(agent.role, agent.cwd).to_string(),
         },
         on_end,
-        windows: Vec::new(),
+        windows,
         away: None,
         name,
     })
+}
+
+/// What the agent's pane runs: its command line, and the prompt where that is a part of it.
+fn program(agent: &Agent<'_>) -> Result<Vec<String>> {
+    let mut argv = command_line(agent)?;
+    if agent.role.runtime.prompt == Prompt::Argument && !agent.prompt.is_empty() {
+        argv.push(agent.prompt.into());
+    }
+    if agent.role.runtime.prompt == Prompt::Stdin {
+        // The words stay words: the shell only connects the two.
+        let connect = r#"prompt=$1; shift; printf %s "$prompt" | "$@""#;
+        argv = ["sh", "-c", connect, "sh", agent.prompt].map(Into::into).into_iter().chain(argv).collect();
+    }
+    Ok(argv)
 }
 
 /// The program and its words: the runtime's command, what unattended adds, `{{name}}` filled in.
@@ -91,8 +103,8 @@ pub fn command_line(agent: &Agent<'_>) -> Result<Vec<String>> {
     let runtime = &agent.role.runtime;
     if runtime.command.is_empty() {
         let hint = format!(
-            "choose a runtime with: --agent NAME, or agent = \"…\" in the preset {}",
-            agent.role.role
+            "choose a runtime with: --agent NAME, or agent = \"…\" in the preset {role}; without an agent give it windows: [[{role}.windows]]",
+            role = agent.role.role
         );
         return Err(Failure::new(format!("the runtime {} has no command", agent.role.agent))
             .hint(hint)
@@ -110,7 +122,11 @@ pub fn fill(agent: &Agent<'_>, word: &str) -> Result<String> {
     template::fill(word, &|name| value(agent, name))
 }
 
-fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
+/// What one `{{name}}` stands for.
+///
+/// # Errors
+/// An unknown name.
+pub(super) fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
     Ok(match name {
         "town" => agent.town.mark(),
         "rig" => agent.rig.map(|rig| rig.name.clone()).unwrap_or_default(),
@@ -124,7 +140,7 @@ fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
         "session_id" => agent.instance.into(),
         "gt" => own_path()?,
         _ => crate::fail!(
-            "unknown name {{{{{name}}}}} in the command of runtime {}", agent.role.agent;
+            "unknown name {{{{{name}}}}} in what the {} runs with {}", agent.role.role, agent.role.agent;
             "names are {}", template::NAMES.join(", ")
         ),
     })

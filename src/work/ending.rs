@@ -8,6 +8,7 @@ use super::{names, step};
 use crate::address::Address;
 use crate::beads::{Change, Guard, Patch, words};
 use crate::failure::Failure;
+use crate::mux::Session;
 use crate::plan::place::Seen;
 
 /// How many lines of an ended session are kept (`work.md`).
@@ -52,7 +53,7 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
         }
     }
     if let Some(session) = session {
-        keep_transcript(scene, name, &instance, &session.panes)?;
+        keep_transcript(scene, name, &instance, session)?;
         step("end.1");
         scene.mux.stop(&[&session.id])?;
         step("end.2");
@@ -80,8 +81,8 @@ fn unreachable(address: &Address) -> Failure {
         .hint("see what is wrong with: gt remote status")
 }
 
-fn keep_transcript(scene: &Scene<'_>, name: &str, instance: &str, panes: &[crate::mux::Pane]) -> Result<()> {
-    let Some(pane) = panes.first() else { return Ok(()) };
+fn keep_transcript(scene: &Scene<'_>, name: &str, instance: &str, session: &Session) -> Result<()> {
+    let Some(pane) = session.panes.first().filter(|_| !session.agent_gone) else { return Ok(()) };
     // A pane that is gone between the look and now has nothing left to keep.
     let Ok(text) = scene.mux.capture(&pane.id, TRANSCRIPT_LINES) else { return Ok(()) };
     let dir = scene.rig.logs_dir();
@@ -123,7 +124,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Option<Stri
         );
     }
     if let Seen::Session(session) = scene.session_of(name) {
-        keep_transcript(scene, name, &instance, &session.panes)?;
+        keep_transcript(scene, name, &instance, session)?;
         scene.mux.stop(&[&session.id])?;
     }
     step("release.1");

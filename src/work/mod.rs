@@ -41,6 +41,7 @@ pub mod tunnel;
 pub mod unsling;
 pub mod up;
 pub mod who;
+pub mod windows;
 pub mod worktree;
 
 /// Marks the end of a numbered step, `sling.3` say. Tests name one in `GT_TEST_KILL_AFTER` and the program is killed

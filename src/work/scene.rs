@@ -119,7 +119,7 @@ impl<'a> Scene<'a> {
         let presets: Vec<String> =
             session.marks.preset.split(',').filter(|name| !name.is_empty()).map(Into::into).collect();
         let role = config::role(&self.sources, Role::Polecat, &presets, None).ok()?;
-        let pane = session.panes.first()?;
+        let pane = session.panes.first().filter(|_| !session.agent_gone)?;
         (role.runtime.prompt != Prompt::None).then(|| (pane.id.clone(), role.runtime))
     }
 

@@ -31,10 +31,43 @@ pub struct Row {
     pub signal: Option<i32>,
     /// This is the agent's own pane.
     pub agent: bool,
+    /// Its session is one of windows alone, without an agent.
+    pub alone: bool,
+    /// What gt marked it with when a preset asked for it.
+    pub mark: String,
     /// The marks, in the order of [`MARKS`].
     pub marks: [String; MARKS.len()],
     /// The program in front.
     pub command: String,
+    /// What a close look tells besides.
+    pub close: Option<Close>,
+}
+
+/// A pane and its window, as a close look told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Close {
+    /// `@5`
+    pub window: String,
+    /// The window's number in its session.
+    pub index: usize,
+    /// Whether it is the session's current window.
+    pub window_active: bool,
+    /// The window's columns and rows.
+    pub window_size: (usize, usize),
+    /// Whether the pane has the focus of its window.
+    pub active: bool,
+    /// The pane's columns and rows.
+    pub size: (usize, usize),
+    /// What gt marked the window with.
+    pub window_mark: String,
+    /// The window's layout string.
+    pub layout: String,
+    /// The window's name.
+    pub window_name: String,
+    /// What the pane was started with.
+    pub start_command: String,
+    /// Where its program is now.
+    pub path: String,
 }
 
 /// Names of the marks: session options `@gt_NAME`.
@@ -44,27 +77,59 @@ pub const MARKS: [&str; 9] =
 /// What every line of a look begins with: the rest of a line torn by somebody's text does not.
 const LINE: &str = "gt-pane";
 
+/// What a line of a close look begins with.
+const LINE_CLOSE: &str = "gt-pane-close";
+
+/// What every look asks for.
+const FIELDS: [&str; 13] = [
+    "pid",
+    "version",
+    "session_id",
+    "session_created",
+    "window_activity",
+    "session_attached",
+    "pane_id",
+    "pane_pid",
+    "pane_dead",
+    "pane_dead_status",
+    "pane_dead_signal",
+    "@gt_agent",
+    "@gt_pane",
+];
+
+/// What a close look asks for besides.
+const CLOSE: [&str; 10] = [
+    "window_id",
+    "window_index",
+    "window_active",
+    "window_width",
+    "window_height",
+    "pane_active",
+    "pane_width",
+    "pane_height",
+    "window_layout",
+    "@gt_window",
+];
+
+/// The same, what anyone may have typed.
+const CLOSE_TEXT: [&str; 3] = ["window_name", "pane_start_command", "pane_current_path"];
+
 /// Numbers first, text after, what anyone may have typed last.
-pub fn look_format() -> String {
-    let fields = [
-        "pid",
-        "version",
-        "session_id",
-        "session_created",
-        "window_activity",
-        "session_attached",
-        "pane_id",
-        "pane_pid",
-        "pane_dead",
-        "pane_dead_status",
-        "pane_dead_signal",
-        "@gt_agent",
-    ];
-    let marks = MARKS.iter().map(|mark| format!("#{{@gt_{mark}}}"));
-    let fields = fields.iter().map(|field| format!("#{{{field}}}")).chain(marks);
-    let text = ["#{session_name}".to_string(), "#{pane_current_command}".to_string()];
-    let all: Vec<String> = std::iter::once(LINE.to_string()).chain(fields).chain(text).collect();
-    all.join("\t")
+pub fn look_format(close: bool) -> String {
+    let marks: Vec<String> = MARKS.iter().map(|mark| format!("@gt_{mark}")).collect();
+    let mut fields = FIELDS.to_vec();
+    if close {
+        fields.extend(CLOSE);
+    }
+    fields.extend(marks.iter().map(String::as_str));
+    fields.push("session_name");
+    if close {
+        fields.extend(CLOSE_TEXT);
+    }
+    fields.push("pane_current_command");
+    let fields = fields.iter().map(|field| format!("#{{{field}}}"));
+    let first = if close { LINE_CLOSE } else { LINE };
+    std::iter::once(first.to_string()).chain(fields).collect::<Vec<_>>().join("\t")
 }
 
 /// Reads what [`look_format`] printed; a line that is not of that form is the rest of a torn one.
@@ -73,9 +138,16 @@ pub fn read_rows(text: &str) -> Vec<Row> {
 }
 
 fn read_row(line: &str) -> Option<Row> {
-    let mut fields = line.strip_prefix(LINE)?.strip_prefix('\t')?.splitn(14 + MARKS.len(), '\t');
+    let (first, rest) = line.split_once('\t')?;
+    let close = match first {
+        LINE => false,
+        LINE_CLOSE => true,
+        _ => return None,
+    };
+    let more = if close { CLOSE.len() + CLOSE_TEXT.len() } else { 0 };
+    let mut fields = rest.splitn(FIELDS.len() + MARKS.len() + 2 + more, '\t');
     let mut next = || fields.next();
-    Some(Row {
+    let mut row = Row {
         server: next()?.parse().ok()?,
         version: next()?.into(),
         session: next()?.into(),
@@ -87,16 +159,39 @@ fn read_row(line: &str) -> Option<Row> {
         dead: next()? == "1",
         exit: next()?.parse().ok(),
         signal: next()?.parse().ok(),
-        agent: next()? == "1",
-        marks: {
-            let mut marks: [String; MARKS.len()] = Default::default();
-            for mark in &mut marks {
-                *mark = from_one_line(next()?);
-            }
-            marks
-        },
-        name: next()?.into(),
-        command: next()?.into(),
+        ..Row::default()
+    };
+    let agent = next()?;
+    (row.agent, row.alone) = (agent == "1", agent == "0");
+    row.mark = next()?.into();
+    if close {
+        row.close = Some(read_close(&mut next)?);
+    }
+    for mark in &mut row.marks {
+        *mark = from_one_line(next()?);
+    }
+    row.name = next()?.into();
+    if let Some(close) = &mut row.close {
+        close.window_name = next()?.into();
+        close.start_command = next()?.into();
+        close.path = next()?.into();
+    }
+    row.command = next()?.into();
+    Some(row)
+}
+
+fn read_close<'t>(next: &mut dyn FnMut() -> Option<&'t str>) -> Option<Close> {
+    let number = |text: Option<&str>| text?.parse::<usize>().ok();
+    Some(Close {
+        window: next()?.into(),
+        index: number(next())?,
+        window_active: next()? == "1",
+        window_size: (number(next())?, number(next())?),
+        active: next()? == "1",
+        size: (number(next())?, number(next())?),
+        layout: next()?.into(),
+        window_mark: next()?.into(),
+        ..Close::default()
     })
 }
 
@@ -107,10 +202,19 @@ mod tests {
     #[test]
     fn a_torn_line_costs_only_itself() {
         let marks = "\t".repeat(MARKS.len());
-        let good = format!("gt-pane\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t1{marks}\tname\tsh");
+        let good = format!("gt-pane\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t1\t{marks}\tname\tsh");
         let rows = read_rows(&format!("{good}\nodd\n{good}\tx"));
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].exit, rows[0].signal, rows[0].dead), (Some(0), None, true));
         assert_eq!(rows[1].command, "sh\tx");
+        let close = format!(
+            "gt-pane-close\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t0\t0.1 ab\t@4\t1\t1\t200\t50\t0\t99\t25\tl\t0 cd{marks}\t\
+             name\twindow\tsleep\t/\tsh"
+        );
+        let row = read_rows(&close).remove(0);
+        let seen = row.close.unwrap();
+        assert_eq!((row.alone, row.mark.as_str(), row.command.as_str()), (true, "0.1 ab", "sh"));
+        assert_eq!((seen.window.as_str(), seen.window_size, seen.size), ("@4", (200, 50), (99, 25)));
+        assert_eq!((seen.window_mark.as_str(), seen.path.as_str()), ("0 cd", "/"));
     }
 }

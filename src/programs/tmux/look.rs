@@ -1,0 +1,58 @@
+//! Looking at all panes of a server.
+
+use anyhow::Result;
+use tmux_interface::{ListPanes, TmuxCommands};
+
+use super::super::process::Running;
+use super::rows::{Row, look_format, read_rows};
+use super::{Answer, Tmux, answer};
+
+/// A look that is under way.
+pub struct Looking {
+    tmux: Tmux,
+    running: Running,
+    close: bool,
+}
+
+impl Tmux {
+    /// Starts looking at every pane of the server, closely with its window and where it stands; work can go on
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn begin_look(&self, close: bool) -> Result<Looking> {
+        let list = ListPanes::new().all().format(look_format(close)).build();
+        let running = self.process(TmuxCommands::new().add_command(list)).start()?;
+        Ok(Looking { tmux: self.clone(), running, close })
+    }
+}
+
+impl Looking {
+    /// Every pane, or why nothing could be seen.
+    ///
+    /// tmux loses deaths: while it reports a closed terminal it misses the signal that a program ended. A pane that
+    /// is dead without a status makes this remind the server, once, and look again.
+    ///
+    /// # Errors
+    /// When waiting for tmux failed.
+    pub fn wait(self) -> Result<Result<Vec<Row>, String>> {
+        let rows = match answer(&self.running.wait()?) {
+            Answer::Said(text) => read_rows(&text),
+            Answer::Nothing => Vec::new(),
+            Answer::Failed(why) => return Ok(Err(why)),
+        };
+        let missed =
+            |row: &&Row| row.dead && row.exit.is_none() && row.signal.is_none() && !row.marks[0].is_empty();
+        let Some(server) =
+            rows.iter().find(missed).and_then(|row| rustix::process::Pid::from_raw(row.server))
+        else {
+            return Ok(Ok(rows));
+        };
+        let _ = rustix::process::kill_process(server, rustix::process::Signal::CHILD);
+        Ok(match answer(&self.tmux.begin_look(self.close)?.running.wait()?) {
+            Answer::Said(text) => Ok(read_rows(&text)),
+            Answer::Nothing => Ok(Vec::new()),
+            Answer::Failed(why) => Err(why),
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! Making a session: one process, and everything stands before the program runs.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use anyhow::Result;
+use tmux_interface::{NewSession, SetHook, SetOption, TmuxCommand, TmuxCommands};
+
+use super::super::process::{Process, quote};
+use super::text::{as_text, unformatted, word};
+use super::windows::{self, WantedWindow};
+use super::{Answer, Tmux, answer, set_mark, words_text};
+use crate::failure::Failure;
+
+/// What one message to a tmux server can hold, its own header taken off.
+const MESSAGE: usize = 16_300;
+
+/// The longest single word the kernel hands to a program (128 KiB with its final NUL).
+const WORD: usize = 128 * 1024 - 1;
+/// How often a server on its way out is asked again.
+const LEAVING: usize = 20;
+
+/// A session to make.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Its name, without `.` and `:`.
+    pub name: &'a str,
+    /// Its window's name, when it has one window with the agent.
+    pub window: &'a str,
+    /// Where the program starts; must exist.
+    pub cwd: &'a str,
+    /// The environment.
+    pub env: &'a [(String, String)],
+    /// The program and its words.
+    pub argv: &'a [String],
+    /// Marks by name.
+    pub marks: &'a [(&'a str, &'a str)],
+    /// Words run when the agent's program ends; none when empty.
+    pub on_end: &'a [String],
+    /// Its windows; one with the agent when empty.
+    pub windows: &'a [WantedWindow],
+}
+
+/// A session that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// Session id; pane id and process id of the agent's pane, of the first one where there is no agent.
+    Session(String, String, i32),
+    /// The name is taken.
+    Duplicate,
+    /// tmux refused, for this reason.
+    Refused(String),
+}
+
+/// The variable that holds what the end hook runs. The hook itself is one fixed text, the same in every shell a
+/// person may have as `default-shell`.
+const ON_END: &str = "GT_ON_END";
+const ON_END_HOOK: &str = r#"exec /bin/sh -c 'eval "$GT_ON_END" </dev/null >/dev/null 2>&1; :'"#;
+
+impl Tmux {
+    /// Makes a session in one process: environment, marks and hook stand before the program runs.
+    ///
+    /// # Errors
+    /// When tmux cannot be started, or a value is one that it cannot take.
+    pub fn new_session(&self, wanted: &Wanted) -> Result<Made> {
+        check_words(wanted)?;
+        let process = self.in_any_size(session_batch(wanted));
+        let mut output = process.run()?;
+        // Its last session may have ended this moment: a server on its way out takes nobody in, and a new one comes up.
+        for _ in 0..LEAVING {
+            let said = output.error_text();
+            let leaving = said.contains("server exited") || said.contains("lost server");
+            if output.ok() || !output.text().is_empty() || !leaving {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+            output = process.run()?;
+        }
+        let said = output.text();
+        let mut panes = said.lines();
+        let first: Vec<&str> = panes.next().unwrap_or_default().split('\t').collect();
+        let others: Vec<&str> = panes.collect();
+        Ok(match (answer(&output), first.as_slice()) {
+            (Answer::Said(_), [session, pane, pid]) => {
+                let agent = windows::agents_place(wanted.windows).and_then(|place| place.checked_sub(1));
+                let line = agent.and_then(|place| others.get(place)?.split_once('\t'));
+                let (pane, pid) = line.unwrap_or((pane, pid));
+                Made::Session((*session).into(), pane.into(), pid.parse().unwrap_or_default())
+            }
+            (Answer::Failed(why), _) if why.starts_with("duplicate session") => Made::Duplicate,
+            (Answer::Failed(why), [session, ..]) if session.starts_with('$') => {
+                // Half made: a later command of the batch failed. Nothing is left.
+                self.kill(&[session])?;
+                Made::Refused(windows::place(wanted.windows, others.len() + 1, &why))
+            }
+            (Answer::Failed(why), _) => Made::Refused(why),
+            (Answer::Nothing, _) => Made::Refused(output.error_text()),
+            (Answer::Said(text), _) => Made::Refused(format!("unexpected answer '{text}'")),
+        })
+    }
+
+    /// The call for a batch; where that is more than one message holds, the same commands as text on standard input.
+    pub(super) fn in_any_size(&self, batch: TmuxCommands) -> Process {
+        let words = batch.to_vec();
+        let size: usize = words.iter().map(|word| word.len() + 1).sum();
+        if size < MESSAGE {
+            return self.process(batch);
+        }
+        let mut source = TmuxCommand::with_name("source-file");
+        source.push_param("-");
+        let start = TmuxCommand::with_name("start-server");
+        let text = words_text(&words) + "\n";
+        self.process(TmuxCommands::new().add_command(start).add_command(source)).stdin(text)
+    }
+}
+
+fn check_words(wanted: &Wanted) -> Result<()> {
+    if wanted.name.is_empty() || wanted.name.contains(['.', ':']) {
+        crate::fail!("'{}' cannot name a session: no '.' and no ':'", wanted.name);
+    }
+    fits(wanted.env, wanted.argv)?;
+    wanted.windows.iter().flat_map(|window| &window.panes).try_for_each(|pane| fits(&pane.env, &pane.argv))
+}
+
+/// Refuses what the kernel does not hand to a program.
+pub(super) fn fits(env: &[(String, String)], argv: &[String]) -> Result<()> {
+    let env = env.iter().map(|(key, value)| (key.as_str(), key.len() + 1 + value.len()));
+    let argv = argv.iter().map(|word| (word.as_str(), word.len()));
+    for (name, length) in env.chain(argv) {
+        if length > WORD {
+            let shown: String = name.chars().take(40).collect();
+            return Err(Failure::new(format!(
+                "too large for a program's start: '{shown}' with {length} bytes; the system takes {WORD}"
+            ))
+            .hint("put it in a file, and name the file instead")
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// One batch: it runs before tmux returns to its event loop, so the program finds everything set when it ends at
+/// once, and a person's `destroy-unattached` finds the session protected.
+fn session_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
+    if !wanted.windows.is_empty() {
+        return windows_batch(wanted);
+    }
+    let mut new = new_session(wanted, wanted.window, wanted.cwd, &[]);
+    push_program(&mut new, wanted.env, wanted.argv);
+    let target = format!("={}:", wanted.name);
+    let option = || SetOption::new().target_pane(target.clone());
+    let mut batch = TmuxCommands::new()
+        .add_command(new)
+        .add_command(option().option("destroy-unattached").value("off").build())
+        .add_command(option().window().option("remain-on-exit").value("on").build())
+        .add_command(option().pane().option("@gt_agent").value("1").build());
+    for mark in wanted.marks {
+        batch.push(set_mark(&target, *mark));
+    }
+    if !wanted.on_end.is_empty() {
+        batch.push(SetHook::new().target_session(target).hook_name("pane-died").command(end_hook()).build());
+    }
+    batch
+}
+
+/// The same for windows and panes as a preset wants them. Every pane is made by a command of its own that prints it,
+/// so that a failure can be told from how far it came.
+fn windows_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
+    let session = format!("={}", wanted.name);
+    let target = format!("{session}:");
+    let mut batch = TmuxCommands::new();
+    if let Some((window, pane)) =
+        wanted.windows.first().and_then(|window| Some((window, window.panes.first()?)))
+    {
+        let mut new = new_session(wanted, &window.name, &pane.cwd, &pane.env);
+        push_program(&mut new, &windows::joined(wanted.env, &pane.env), &pane.argv);
+        batch.push(new);
+        // What only the first pane was to have is taken out again of what later windows get.
+        for (key, _) in &pane.env {
+            batch.push(match wanted.env.iter().rev().find(|(own, _)| own == key) {
+                Some((_, value)) => {
+                    windows::command("set-environment", &["-t", &session, "--", key, &word(value)])
+                }
+                None => windows::command("set-environment", &["-u", "-t", &session, "--", key]),
+            });
+        }
+    }
+    batch.push(windows::command("set-option", &["-t", &target, "destroy-unattached", "off"]));
+    for mark in wanted.marks {
+        batch.push(set_mark(&target, *mark));
+    }
+    if windows::agents_place(wanted.windows).is_none() {
+        batch.push(windows::command("set-option", &["-t", &target, "@gt_agent", "0"]));
+    }
+    let hook = (!wanted.on_end.is_empty()).then(end_hook);
+    batch.push_cmds(windows::build(&target, wanted.env, wanted.windows, hook.as_deref()));
+    batch
+}
+
+fn end_hook() -> String {
+    format!("run-shell -b {}", as_text(ON_END_HOOK))
+}
+
+fn new_session<'a>(
+    wanted: &Wanted<'a>,
+    window: &str,
+    cwd: &str,
+    more: &[(String, String)],
+) -> TmuxCommand<'a> {
+    let mut new = NewSession::new()
+        .detached()
+        .print()
+        .format("#{session_id}\t#{pane_id}\t#{pane_pid}")
+        .session_name(word(&unformatted(wanted.name)));
+    if !window.is_empty() {
+        new = new.window_name(word(&unformatted(window)));
+    }
+    let mut new = new.start_directory(word(&unformatted(cwd))).width(200).height(50);
+    for (key, value) in wanted.env.iter().chain(more) {
+        new = new.environment(key.clone(), word(value));
+    }
+    if !wanted.on_end.is_empty() {
+        let words: Vec<String> = wanted.on_end.iter().map(|word| quote(word)).collect();
+        new = new.environment(ON_END.to_string(), word(&words.join(" ")));
+    }
+    new.build()
+}
+
+/// Several words run without a shell; `env` says it readably when the program is missing. PATH is said again here: a
+/// program gets that of whoever calls tmux, and the session's own only in windows that a person opens. Without words
+/// it is the person's own shell.
+pub(super) fn push_program(command: &mut TmuxCommand, env: &[(String, String)], argv: &[String]) {
+    if argv.is_empty() {
+        return;
+    }
+    command.push_param("--").push_param("env");
+    for (_, path) in env.iter().filter(|(key, _)| key == "PATH") {
+        command.push_param(word(&format!("PATH={path}")));
+    }
+    for argument in argv {
+        command.push_param::<Cow<'_, str>>(word(argument).into());
+    }
+}

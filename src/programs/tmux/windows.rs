@@ -1,0 +1,231 @@
+//! Windows and panes as commands of tmux.
+//!
+//! Ids are not known while a batch is written. Every pane is made at the side of the one made before it, which is the
+//! active one then; so `=NAME:` always means the pane made last, and earlier ones are counted back from it (`.-2`),
+//! whatever `base-index` and `pane-base-index` say.
+
+use tmux_interface::{TmuxCommand, TmuxCommands};
+
+use super::make::push_program;
+use super::text::{unformatted, word};
+use crate::plan::windows::{Axis, DEFAULT, Resize};
+
+/// A window to make.
+#[derive(Clone, Debug, Default)]
+pub struct WantedWindow {
+    /// Its name; tmux's choice when empty.
+    pub name: String,
+    /// Its mark, `@gt_window`.
+    pub mark: String,
+    /// A name of tmux's or a layout string; one pane above the other when absent.
+    pub layout: Option<String>,
+    /// What follows the layout.
+    pub resizes: Vec<Resize>,
+    /// Whether it is shown first.
+    pub focus: bool,
+    /// Its panes, at least one.
+    pub panes: Vec<WantedPane>,
+}
+
+/// A pane to make.
+#[derive(Clone, Debug, Default)]
+pub struct WantedPane {
+    /// Its mark, `@gt_pane`.
+    pub mark: String,
+    /// The program and its words; the person's own shell when empty.
+    pub argv: Vec<String>,
+    /// Where it starts; must exist.
+    pub cwd: String,
+    /// Its environment, over the session's.
+    pub env: Vec<(String, String)>,
+    /// Whether it is the agent's own.
+    pub agent: bool,
+    /// Whether it has the focus of its window.
+    pub focus: bool,
+}
+
+/// Hooks of a person's that could open more or go elsewhere, between one pane of ours and the next.
+const HOOKS: [&str; 2] = ["after-new-window", "after-split-window"];
+
+/// The number of the agent's pane, counted over all windows.
+pub fn agents_place(windows: &[WantedWindow]) -> Option<usize> {
+    windows.iter().flat_map(|window| &window.panes).position(|pane| pane.agent)
+}
+
+/// Where a batch that had made so many panes stopped, as a person would say it.
+pub fn place(windows: &[WantedWindow], made: usize, why: &str) -> String {
+    // A layout is set once its panes are there; all else is refused before a pane is.
+    let layout = why.contains("layout");
+    let mut before = 0;
+    for (number, window) in windows.iter().enumerate() {
+        let after = before + window.panes.len();
+        let named = match window.name.as_str() {
+            "" => format!("window {}", number + 1),
+            name => format!("window '{name}'"),
+        };
+        if layout && made <= after {
+            return format!("{named}: {why}");
+        }
+        if made < after {
+            return format!("{named}, pane {}: {why}", made - before + 1);
+        }
+        before = after;
+    }
+    why.to_string()
+}
+
+/// One environment over another.
+pub fn joined(below: &[(String, String)], over: &[(String, String)]) -> Vec<(String, String)> {
+    let free = below.iter().filter(|(key, _)| !over.iter().any(|(own, _)| own == key));
+    free.chain(over).cloned().collect()
+}
+
+/// A command from its words, which stand as they are.
+pub fn command(name: &'static str, words: &[&str]) -> TmuxCommand<'static> {
+    let mut command = TmuxCommand::with_name(name);
+    for word in words {
+        command.push_param((*word).to_string());
+    }
+    command
+}
+
+/// Everything after the session's first pane: its marks, then window for window, at last what has the focus.
+/// `session` is the session as a target, `=NAME:`.
+pub fn build(
+    session: &str,
+    env: &[(String, String)],
+    windows: &[WantedWindow],
+    hook: Option<&str>,
+) -> TmuxCommands<'static> {
+    let mut batch = TmuxCommands::new();
+    let lonely = windows.iter().map(|window| window.panes.len()).sum::<usize>() == 1;
+    if !lonely {
+        for name in HOOKS {
+            batch.push(command("set-hook", &["-t", session, name, ""]));
+        }
+        // Where a person's hook opened more beside the first pane already.
+        batch.push(command("select-window", &["-t", &format!("{session}^")]));
+        batch.push(command("select-pane", &["-t", &format!("{session}^.{{top-left}}")]));
+    }
+    for (number, window) in windows.iter().enumerate() {
+        if let Some(first) = window.panes.first().filter(|_| number > 0) {
+            batch.push(new_window(&["-t", session], env, window, first));
+        }
+        batch.push_cmds(fill(session, env, window, hook));
+    }
+    let last = windows.len().saturating_sub(1);
+    let shown = windows.iter().position(|window| window.focus);
+    match shown.or(windows.iter().position(|window| window.panes.iter().any(|pane| pane.agent))).unwrap_or(0)
+    {
+        0 if last > 0 => batch.push(command("select-window", &["-t", &format!("{session}^")])),
+        shown if shown < last => {
+            batch.push(command("select-window", &["-t", &format!("{session}-{}", last - shown)]));
+        }
+        _ => {}
+    }
+    if !lonely {
+        for name in HOOKS {
+            batch.push(command("set-hook", &["-u", "-t", session, name]));
+        }
+    }
+    batch
+}
+
+/// A window with its first pane.
+pub fn new_window(
+    at: &[&str],
+    env: &[(String, String)],
+    window: &WantedWindow,
+    pane: &WantedPane,
+) -> TmuxCommand<'static> {
+    let mut new = command("new-window", at);
+    if !window.name.is_empty() {
+        new.push_param("-n").push_param(word(&unformatted(&window.name)));
+    }
+    push_pane(&mut new, env, pane);
+    new
+}
+
+/// A pane beside another.
+pub fn split(at: &[&str], env: &[(String, String)], pane: &WantedPane) -> TmuxCommand<'static> {
+    let mut split = command("split-window", at);
+    push_pane(&mut split, env, pane);
+    split
+}
+
+fn push_pane(command: &mut TmuxCommand<'static>, env: &[(String, String)], pane: &WantedPane) {
+    command.push_param("-P").push_param("-F").push_param("#{pane_id}\t#{pane_pid}");
+    command.push_param("-c").push_param(word(&unformatted(&pane.cwd)));
+    for (key, value) in &pane.env {
+        command.push_param("-e").push_param(word(&format!("{key}={value}")));
+    }
+    push_program(command, &joined(env, &pane.env), &pane.argv);
+}
+
+/// A window whose first pane was just made: marks, the other panes, layout, sizes, focus.
+pub fn fill(
+    target: &str,
+    env: &[(String, String)],
+    window: &WantedWindow,
+    hook: Option<&str>,
+) -> TmuxCommands<'static> {
+    let mut batch = TmuxCommands::new();
+    batch.push(command("set-option", &["-w", "-t", target, "@gt_window", &window.mark]));
+    let last = window.panes.len().saturating_sub(1);
+    for (number, pane) in window.panes.iter().enumerate() {
+        if number > 0 {
+            batch.push(split(&["-t", target], env, pane));
+        }
+        batch.push_cmds(settle(target, pane, hook));
+        if number > 0 && number < last {
+            // Halves of halves are soon too small to be split.
+            batch.push(command("select-layout", &["-t", target, "tiled"]));
+        }
+    }
+    let back = |pane: usize| match last - pane {
+        0 => target.to_string(),
+        back => format!("{target}.-{back}"),
+    };
+    if last > 0 {
+        batch.push_cmds(arrange(target, window.layout.as_deref(), &window.resizes, &back));
+    }
+    let panes = &window.panes;
+    let focus = panes.iter().position(|pane| pane.focus).or(panes.iter().position(|pane| pane.agent));
+    if focus.unwrap_or(0) < last {
+        batch.push(command("select-pane", &["-t", &back(focus.unwrap_or(0))]));
+    }
+    batch
+}
+
+/// The marks of a pane that was just made. The last screen of a program stays to be read, and the pane in its place;
+/// a person's own shell that they leave is gone.
+pub fn settle(target: &str, pane: &WantedPane, hook: Option<&str>) -> TmuxCommands<'static> {
+    let option = |name: &str, value: &str| command("set-option", &["-p", "-t", target, name, value]);
+    let mut batch = TmuxCommands::new().add_command(option("@gt_pane", &pane.mark));
+    if !pane.argv.is_empty() {
+        batch.push(option("remain-on-exit", "on"));
+    }
+    if pane.agent {
+        batch.push(option("@gt_agent", "1"));
+        if let Some(hook) = hook {
+            batch.push(command("set-hook", &["-p", "-t", target, "pane-died", hook]));
+        }
+    }
+    batch
+}
+
+/// Layout and sizes; `pane` is how a pane is named as a target.
+pub fn arrange(
+    target: &str,
+    layout: Option<&str>,
+    resizes: &[Resize],
+    pane: &dyn Fn(usize) -> String,
+) -> TmuxCommands<'static> {
+    let layout = layout.unwrap_or(DEFAULT);
+    let mut batch = TmuxCommands::new().add_command(command("select-layout", &["-t", target, layout]));
+    for resize in resizes {
+        let axis = if resize.axis == Axis::X { "-x" } else { "-y" };
+        batch.push(command("resize-pane", &["-t", &pane(resize.pane), axis, &resize.cells.to_string()]));
+    }
+    batch
+}
