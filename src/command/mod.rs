@@ -134,13 +134,16 @@ impl Ctx {
         town.sources(&self.env, rig)
     }
 
-    /// What keeps sessions here: tmux on the socket that is configured, or minimal mode.
+    /// What keeps the town's sessions: tmux on the socket that is configured, or minimal mode; and the daemons of other
+    /// machines.
     ///
     /// # Errors
-    /// As [`crate::mux::open`].
+    /// As [`crate::mux::open`] and [`crate::mux::hybrid::Hybrid::open`].
     pub fn mux(&self, settings: &crate::config::Settings) -> Result<Box<dyn crate::mux::Mux>> {
         let socket = self.var("GASTOWN_TMUX_SOCKET").or(settings.tmux.socket.as_deref());
-        crate::mux::open(crate::config::schema::Multiplexer::Auto, socket)
+        let local = crate::mux::open(crate::config::schema::Multiplexer::Auto, socket)?;
+        let town = self.town()?;
+        Ok(Box::new(crate::mux::hybrid::Hybrid::open(local, &town, &self.sources(&town, None))?))
     }
 
     /// Who runs this.

@@ -9,6 +9,7 @@ use crate::cli::roles::StartHow;
 use crate::config::{self, schema::Multiplexer};
 use crate::failure::{Exit, Failure};
 use crate::mux::deliver::Delivery;
+use crate::mux::hybrid::Hybrid;
 use crate::mux::none::by_hand;
 use crate::mux::{self, Mux, Session, Snapshot, Started};
 use crate::report::agent::Status;
@@ -34,8 +35,10 @@ impl Sight {
     /// Outside a town, or when tmux cannot be started.
     pub fn take(ctx: &Ctx) -> Result<Sight> {
         let town = ctx.town()?;
-        let socket = config::tmux_socket(&ctx.sources(&town, None))?;
-        let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
+        let sources = ctx.sources(&town, None);
+        let socket = config::tmux_socket(&sources)?;
+        let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
+        let mux = Box::new(Hybrid::open(local, &town, &sources)?);
         let snapshot = mux.look()?;
         Ok(Sight { town, mux, snapshot })
     }

@@ -9,7 +9,8 @@ use super::Ctx;
 use crate::cli::town::Status;
 use crate::config::{self, Sources, schema::Multiplexer};
 use crate::failure::Exit;
-use crate::mux::{self, Looking};
+use crate::mux::hybrid::Hybrid;
+use crate::mux::{self, Looking, Mux};
 use crate::report::town::TownReport;
 use crate::time;
 use crate::town::Town;
@@ -50,7 +51,8 @@ fn survey(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
 pub fn begin_look(ctx: &Ctx, town: &Town) -> Result<(Sources, &'static str, Looking)> {
     let sources = ctx.sources(town, None);
     let socket = config::tmux_socket(&sources)?;
-    let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
+    let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
+    let mux = Hybrid::open(local, town, &sources)?;
     let looking = mux.begin_look()?;
     Ok((sources, mux.kind(), looking))
 }

@@ -3,6 +3,8 @@
 //! Sessions are found by their marks (`@gt_*` options), never by name (law 2), in one look (law 5).
 
 pub mod deliver;
+pub mod fugue;
+pub mod hybrid;
 pub mod none;
 pub mod tmux;
 
@@ -176,6 +178,9 @@ pub struct Daemon {
     pub fugue_addr: String,
     /// Why it could not be asked; nothing when it answered.
     pub silent: Option<String>,
+    /// What a person can try then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// All its sessions, ours and others'.
     pub sessions: usize,
     /// How long it took to answer, in microseconds.
@@ -377,6 +382,8 @@ pub struct ByHand {
 pub enum Looking {
     /// At a tmux server.
     Tmux(crate::programs::tmux::Looking),
+    /// At a tmux server and at daemons on other machines.
+    Hybrid(hybrid::Looking),
     /// Nothing had to be asked.
     Known(Snapshot),
 }
@@ -389,6 +396,7 @@ impl Looking {
     pub fn wait(self) -> Result<Snapshot> {
         Ok(match self {
             Looking::Known(snapshot) => snapshot,
+            Looking::Hybrid(looking) => looking.wait()?,
             Looking::Tmux(looking) => match looking.wait()? {
                 Ok(rows) => tmux::snapshot(rows),
                 Err(why) => Snapshot { unknown: Some(why), ..Snapshot::default() },

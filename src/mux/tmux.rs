@@ -59,13 +59,16 @@ impl Mux for Tmux {
         if let Some(why) = &taken.minimal {
             return none::None::new(why.clone()).start(spec, taken);
         }
+        if let Some(away) = &spec.away {
+            crate::fail!("{} is to run on {}, not in tmux here", spec.name, away.remote);
+        }
         check(spec)?;
         let cwd = spec.cwd.to_str().ok_or_else(|| not_text(&spec.cwd))?;
         let marks = marks(&spec.marks);
         let windows = windows(spec)?;
         for number in 1..=NAMES {
             let name = if number == 1 { spec.name.clone() } else { format!("{}-{number}", spec.name) };
-            if taken.sessions.iter().any(|session| session.name == name) {
+            if taken.sessions.iter().any(|session| session.remote.is_none() && session.name == name) {
                 continue;
             }
             let env = named(&spec.env, &name);

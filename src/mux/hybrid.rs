@@ -1,0 +1,273 @@
+//! A town's sessions wherever they are: on this machine, and with the fugue daemons of others.
+//!
+//! Everything is asked at the same time. With no daemon that counts nothing but the local multiplexer is ever run.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::fugue::{self, Fugue, NotStarted, Ours};
+use super::{Daemon, Looking as AnyLooking, Mux, Snapshot, Spec, Started};
+use crate::config::remotes::{self, Known};
+use crate::config::{Sources, fugue as address};
+use crate::failure::Failure;
+use crate::programs::fugue::{Fugue as Program, Listing};
+use crate::town::Town;
+use crate::town::away::{self, Record};
+
+/// The local multiplexer, and the daemons that count.
+pub struct Hybrid {
+    local: Box<dyn Mux>,
+    town: Town,
+    sources: Sources,
+    remotes: Vec<Known>,
+    ours: Arc<Ours>,
+    program: OnceCell<Result<Program, (String, Option<String>)>>,
+}
+
+/// A look at all of them that is under way.
+pub struct Looking {
+    local: Box<AnyLooking>,
+    asked: Vec<(Vec<Known>, Result<(Fugue, Listing), Failure>)>,
+    ours: Arc<Ours>,
+}
+
+impl Hybrid {
+    /// Sessions of this town: with `local`, with every daemon that configuration names, and with those that the town
+    /// remembers.
+    ///
+    /// # Errors
+    /// Broken configuration, an address that is none, or what the town remembers cannot be read.
+    pub fn open(local: Box<dyn Mux>, town: &Town, sources: &Sources) -> Result<Hybrid> {
+        let mut remotes = remotes::known(sources)?;
+        let records = away::read(town)?;
+        for record in records.values() {
+            if !remotes.iter().any(|remote| remote.fugue_addr == record.fugue_addr) {
+                let (name, fugue_addr) = (record.remote.clone(), record.fugue_addr.clone());
+                remotes.push(Known { name, fugue_addr, ..Known::default() });
+            }
+        }
+        for remote in remotes.iter().filter(|remote| !remote.fugue_addr.is_empty()) {
+            address::parse(&remote.fugue_addr)?;
+        }
+        let town_id = if remotes.is_empty() { String::new() } else { away::town_id(town)? };
+        let ours = Arc::new(Ours { town: town.mark(), town_id, records });
+        let (town, sources) = (town.clone(), sources.clone());
+        Ok(Hybrid { local, town, sources, remotes, ours, program: OnceCell::new() })
+    }
+
+    /// fugue's program, looked for when it is needed first.
+    fn program(&self) -> Result<&Program, Failure> {
+        let find = || {
+            let found =
+                crate::config::settings(&self.sources).and_then(|settings| Program::find(&settings.fugue));
+            found.map_err(|error| (format!("{error:#}"), crate::failure::hint_of(&error)))
+        };
+        self.program
+            .get_or_init(find)
+            .as_ref()
+            .map_err(|(message, hint)| Failure { hint: hint.clone(), ..Failure::new(message.clone()) })
+    }
+
+    fn daemon(&self, remote: &Known, ours: &Arc<Ours>) -> Result<Fugue, Failure> {
+        Ok(Fugue::new(self.program()?.at(&remote.fugue_addr), remote.clone(), ours.clone()))
+    }
+
+    /// The daemon that keeps a session, by its id; none for one of this machine.
+    fn keeper(&self, id: &str) -> Result<Option<Fugue>> {
+        let Some((addr, _)) = fugue::split(id) else { return Ok(None) };
+        Ok(Some(self.daemon(&self.remote(addr, addr), &self.ours)?))
+    }
+
+    /// A remote by its address; one that nobody named has the name that is given.
+    fn remote(&self, addr: &str, name: &str) -> Known {
+        let known = self.remotes.iter().find(|remote| remote.fugue_addr == addr && remote.name == name);
+        let known = known.or_else(|| self.remotes.iter().find(|remote| remote.fugue_addr == addr));
+        known.cloned().unwrap_or_else(|| Known {
+            name: name.into(),
+            fugue_addr: addr.into(),
+            ..Known::default()
+        })
+    }
+
+    /// A session elsewhere: remembered before it is started, its id when it was seen (law 4).
+    fn start_away(&self, spec: &Spec, taken: &Snapshot) -> Result<Started> {
+        let Some(away) = &spec.away else { return self.local.start(spec, taken) };
+        let mut remote = self.remote(&away.fugue_addr, &away.remote);
+        remote.name.clone_from(&away.remote);
+        let here = |daemon: &&Daemon| daemon.fugue_addr == remote.fugue_addr;
+        if let Some(Daemon { silent: Some(why), hint, .. }) = taken.daemons.iter().find(here) {
+            // It was asked a moment ago; asking again would only take the time once more.
+            let message = format!("cannot reach the remote {} at {}: {why}", remote.name, remote.fugue_addr);
+            return Err(Failure { hint: hint.clone(), ..Failure::new(message) }.into());
+        }
+        let ours = Ours { town_id: away::town_id(&self.town)?, ..Ours::clone(&self.ours) };
+        let daemon = self.daemon(&remote, &Arc::new(ours))?;
+        let (address, instance) = (&spec.marks.address, &spec.marks.instance);
+        let record = Record {
+            remote: away.remote.clone(),
+            fugue_addr: away.fugue_addr.clone(),
+            town: away.town.clone(),
+            session: spec.name.clone(),
+            instance: instance.clone(),
+            bead: spec.marks.bead.clone(),
+            ..Record::default()
+        };
+        away::update(&self.town, |records| records.insert(address.clone(), record))?;
+        let changed = |change: &dyn Fn(&mut Record)| {
+            away::update(&self.town, |records| {
+                records.get_mut(address).filter(|record| record.instance == *instance).map(change)
+            })
+        };
+        match daemon.try_start(spec, taken) {
+            Ok(started) => {
+                let own = fugue::split(&started.session).map_or("", |(_, own)| own);
+                changed(&|record| {
+                    record.id = own.into();
+                    record.session.clone_from(&started.name);
+                })?;
+                Ok(started)
+            }
+            Err(NotStarted::Nothing(error)) => {
+                away::forget(&self.town, address, instance)?;
+                Err(error)
+            }
+            Err(NotStarted::Unknown(error)) => {
+                // Whoever sees the daemon next ends it.
+                changed(&|record| record.leaving = true)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// A role's session that was ended leaves nothing behind over there; a polecat's end has more steps.
+    fn forget_roles(&self, sessions: &[&str]) -> Result<()> {
+        let ended = |record: &Record| {
+            let id = fugue::id(&record.fugue_addr, &record.id);
+            record.bead.is_empty() && !record.id.is_empty() && sessions.contains(&id.as_str())
+        };
+        if !away::read(&self.town)?.values().any(ended) {
+            return Ok(());
+        }
+        away::update(&self.town, |records| records.retain(|_, record| !ended(record)))
+    }
+}
+
+impl Looking {
+    /// What was found, here and there.
+    ///
+    /// # Errors
+    /// As [`super::Looking::wait`].
+    pub fn wait(self) -> Result<Snapshot> {
+        let mut snapshot = self.local.wait()?;
+        for (names, asked) in self.asked {
+            match asked {
+                Ok((daemon, listing)) => match listing.wait() {
+                    Ok((listed, took)) => daemon.seen(listed, took, &mut snapshot),
+                    Err(error) => unasked(&names, &error, &self.ours, &mut snapshot),
+                },
+                Err(failure) => unasked(&names, &failure.into(), &self.ours, &mut snapshot),
+            }
+            // The same daemon under other names.
+            if let Some(daemon) = snapshot.daemons.last().cloned() {
+                let others = names.into_iter().skip(1);
+                snapshot.daemons.extend(others.map(|other| Daemon { remote: other.name, ..daemon.clone() }));
+            }
+        }
+        Ok(snapshot)
+    }
+}
+
+/// A daemon that gt itself could not ask: what is there is not known.
+fn unasked(names: &[Known], error: &anyhow::Error, ours: &Ours, snapshot: &mut Snapshot) {
+    let Some(remote) = names.first() else { return };
+    snapshot.unreachable.extend(fugue::unreachable(remote, ours));
+    snapshot.daemons.push(Daemon {
+        remote: remote.name.clone(),
+        fugue_addr: remote.fugue_addr.clone(),
+        silent: Some(format!("{error:#}")),
+        hint: crate::failure::hint_of(error),
+        ..Daemon::default()
+    });
+}
+
+impl Mux for Hybrid {
+    fn begin_look(&self) -> Result<AnyLooking> {
+        if self.remotes.is_empty() {
+            return self.local.begin_look();
+        }
+        let mut places: Vec<Vec<Known>> = Vec::new();
+        for remote in &self.remotes {
+            match places.iter_mut().find(|names| names[0].fugue_addr == remote.fugue_addr) {
+                Some(names) => names.push(remote.clone()),
+                None => places.push(vec![remote.clone()]),
+            }
+        }
+        let ask = |names: Vec<Known>| {
+            let asked = self.daemon(&names[0], &self.ours).map(|daemon| {
+                let listing = daemon.begin_list();
+                (daemon, listing)
+            });
+            (names, asked)
+        };
+        let asked = places.into_iter().map(ask).collect();
+        let local = Box::new(self.local.begin_look()?);
+        Ok(AnyLooking::Hybrid(Looking { local, asked, ours: self.ours.clone() }))
+    }
+
+    fn start(&self, spec: &Spec, taken: &Snapshot) -> Result<Started> {
+        self.start_away(spec, taken)
+    }
+
+    fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()> {
+        match self.keeper(session)? {
+            Some(daemon) => daemon.mark(session, marks),
+            None => self.local.mark(session, marks),
+        }
+    }
+
+    fn stop(&self, sessions: &[&str]) -> Result<()> {
+        let (away, here): (Vec<&str>, Vec<&str>) =
+            sessions.iter().partition(|session| fugue::split(session).is_some());
+        self.local.stop(&here)?;
+        for session in &away {
+            if let Some(daemon) = self.keeper(session)? {
+                daemon.stop(&[session])?;
+            }
+        }
+        if away.is_empty() { Ok(()) } else { self.forget_roles(&away) }
+    }
+
+    fn capture(&self, pane: &str, lines: usize) -> Result<String> {
+        match self.keeper(pane)? {
+            Some(daemon) => daemon.capture(pane, lines),
+            None => self.local.capture(pane, lines),
+        }
+    }
+
+    fn paste(&self, pane: &str, text: &str) -> Result<()> {
+        match self.keeper(pane)? {
+            Some(daemon) => daemon.paste(pane, text),
+            None => self.local.paste(pane, text),
+        }
+    }
+
+    fn keys(&self, pane: &str, keys: &[String]) -> Result<()> {
+        match self.keeper(pane)? {
+            Some(daemon) => daemon.keys(pane, keys),
+            None => self.local.keys(pane, keys),
+        }
+    }
+
+    fn attach(&self, session: &str) -> Result<()> {
+        match self.keeper(session)? {
+            Some(daemon) => daemon.attach(session),
+            None => self.local.attach(session),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        self.local.kind()
+    }
+}
