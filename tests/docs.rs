@@ -23,6 +23,9 @@ fn documents() -> Vec<(PathBuf, String)> {
             }
         }
     }
+    for entry in std::fs::read_dir(root().join("examples")).unwrap() {
+        paths.push(entry.unwrap().path().join("README.md"));
+    }
     paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(&path).unwrap())).collect()
 }
 

@@ -14,6 +14,7 @@ mod docs;
 mod doctor;
 mod done;
 mod every;
+mod examples;
 mod flow;
 mod fugue;
 mod full_disk;
