@@ -81,7 +81,8 @@ fn a_laptop_and_a_gaming_pc() {
 fn a_laptop_and_two_servers() {
     let elsewhere = World::with_rig();
     let (one, two) = (elsewhere.daemon("one"), elsewhere.daemon("two"));
-    let addresses = [("tcp://localhost:9991", one.addr.as_str()), ("tcp://localhost:9992", two.addr.as_str())];
+    let addresses =
+        [("tcp://localhost:9991", one.addr.as_str()), ("tcp://localhost:9992", two.addr.as_str())];
     let world = with_set("laptop-and-two-servers", &addresses);
     world.with_fugue();
     is_right(&world);
@@ -91,6 +92,9 @@ fn a_laptop_and_two_servers() {
     assert_eq!(place(&world, "Urgent", &["-p", "0"]).0, "server-one");
     // The one with a GPU.
     let (remote, presets, why) = place(&world, "Train", &["-l", "gpu,heavy-compute"]);
-    assert_eq!((remote.as_str(), presets), ("server-two", ["polecat", "build", "gpu"].map(String::from).to_vec()));
+    assert_eq!(
+        (remote.as_str(), presets),
+        ("server-two", ["polecat", "build", "gpu"].map(String::from).to_vec())
+    );
     assert!(why.contains("server-one: lacks gpu"), "{why}");
 }
