@@ -204,6 +204,7 @@ const WRITES: &[&str] = &[
     "polecat recover @aside",
     "polecat release wyvern/Toast",
     "polecat nuke wyvern/Nux",
+    "remote sync wyvern",
     "remote tunnel up",
     "remote tunnel down",
 ];
@@ -271,7 +272,8 @@ fn a_dry_run_changes_nothing_and_says_what_it_would_do() {
             }
             let json = more.contains(&"--json");
             // Where there is nothing to do, that is no result.
-            let silent = run.stdout.trim().is_empty() && !["migrate", "gc"].contains(words);
+            let silent =
+                run.stdout.trim().is_empty() && !["migrate", "gc", "remote sync wyvern"].contains(words);
             // What cannot be repaired is found all the same.
             let failed = run.code != Some(0) && !words.starts_with("doctor");
             let parsed = serde_json::from_str::<serde_json::Value>(&run.stdout);

@@ -18,6 +18,7 @@ mod examples;
 mod flow;
 mod fugue;
 mod full_disk;
+mod home;
 mod install;
 mod land;
 mod layout;

@@ -21,6 +21,20 @@ pub enum RemoteCommand {
         /// The remote, by name or address; all when not given
         name: Option<String>,
     },
+    /// Bring home what polecats on other machines have done
+    ///
+    /// Work comes home by git alone: finished branches and the letters about them are taken from origin, whether or not
+    /// the other machine can be reached. Each becomes a request to be merged, as `gt done` makes it. Then the polecat
+    /// over there is ended, as soon as its machine answers.
+    Sync {
+        /// The rig; all that have polecats elsewhere when not given
+        rig: Option<String>,
+        /// Also take in work of polecats that this town does not remember
+        #[arg(long)]
+        adopt: bool,
+        #[command(flatten)]
+        dry: DryRun,
+    },
     /// Tunnels to remotes: open, close, show
     Tunnel(TunnelArgs),
 }

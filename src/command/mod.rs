@@ -31,6 +31,7 @@ pub mod preset;
 pub mod prime;
 pub mod refinery;
 pub mod remote;
+pub mod remote_sync;
 pub mod remote_tunnel;
 pub mod rig;
 pub mod roles;

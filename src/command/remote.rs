@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{Ctx, remote_tunnel};
+use super::{Ctx, remote_sync, remote_tunnel};
 use crate::cli::remote::{RemoteArgs, RemoteCommand};
 use crate::config;
 use crate::config::schema::Remote;
@@ -20,6 +20,7 @@ pub fn run(ctx: &Ctx, args: RemoteArgs) -> Result<Exit> {
     match args.command {
         RemoteCommand::List => list(ctx),
         RemoteCommand::Status { name } => status(ctx, name.as_deref()),
+        RemoteCommand::Sync { rig, adopt, dry } => remote_sync::run(ctx, rig.as_deref(), adopt, dry.dry_run),
         RemoteCommand::Tunnel(args) => remote_tunnel::run(ctx, args.command),
     }
 }

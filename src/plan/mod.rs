@@ -4,6 +4,7 @@ pub mod choose;
 pub mod diff;
 pub mod doctor;
 pub mod layout;
+pub mod homecoming;
 pub mod patrol;
 pub mod place;
 pub mod queue;

@@ -4,6 +4,7 @@
 //! Functions here are one git process each unless their docs say otherwise.
 
 pub mod answers;
+pub mod letters;
 pub mod merging;
 pub mod pushing;
 pub mod sync;

@@ -6,6 +6,7 @@ pub mod bd;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod home;
 pub mod hook;
 pub mod live;
 pub mod mail;

@@ -4,8 +4,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::address::Address;
-use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
+use crate::beads::{Bead, Store, words};
 use crate::failure::Failure;
 use crate::mux::Mux;
 use crate::programs::git::{Git, Push, Status};
@@ -13,7 +12,8 @@ use crate::time;
 use crate::town::Town;
 use crate::work::own::Home;
 use crate::work::request::Request;
-use crate::work::{mail, step, worktree};
+use crate::work::submit::{Brought, NO_CHANGES, Requests, Submission, bead_and_requests, requests};
+use crate::work::{step, worktree};
 
 /// Whose work is done, and how it is handed over.
 pub struct Work<'a> {
@@ -84,25 +84,24 @@ pub fn done(work: &Work<'_>, no_changes: Option<&str>) -> Result<Done> {
         return Ok(answer(work, &look, state));
     }
     if let Some(reason) = no_changes {
-        close(work, &look, reason)?;
+        if submission(work, &look).close(reason)?.is_none() {
+            crate::fail!("{0} changed meanwhile", look.bead.id; "look at it with: gt bd show {}", look.bead.id);
+        }
         mark(work)?;
         return Ok(answer(work, &look, "closed"));
     }
-    let of_bead = || look.requests.iter().filter(|(request, open)| *open && request.bead == look.bead.id);
-    // Two are open when an earlier run ended between making the new one and closing the old.
-    let same = of_bead().find(|(request, _)| request.commit == look.status.commit);
-    let open = same.or_else(|| of_bead().next());
+    let submission = submission(work, &look);
+    let open = submission.open_request();
     let mut answer = answer(work, &look, "submitted");
-    if let Some((request, _)) = open.filter(|(request, _)| request.commit == look.status.commit) {
+    if let Some(request) = open.filter(|request| request.commit == look.status.commit) {
         answer.request = request.id.clone();
         if !look.bead.has_label(words::LABEL_SUBMITTED) {
-            submit(work, &look, None, None)?;
+            submit(&submission, None, None)?;
         }
     } else {
         answer.kept_here = push(work, &look)?;
         step("done.3");
-        answer.request =
-            submit(work, &look, open.map(|(request, _)| request), Some(new_request(work, &look)))?;
+        answer.request = submit(&submission, open, Some(&submission.new_request()))?;
     }
     step("done.4");
     mark(work)?;
@@ -185,9 +184,6 @@ fn already(look: &Look) -> Option<&'static str> {
     look.bead.close_reason.starts_with(NO_CHANGES).then_some("closed")
 }
 
-/// How the reason of a bead begins that was closed without changes.
-const NO_CHANGES: &str = "no changes: ";
-
 fn bead_of(home: &Home, status: &Status) -> Result<String, Failure> {
     let Some(branch) = &status.branch else {
         let text = "the worktree is on no branch: a rebase or a checkout goes on";
@@ -210,32 +206,6 @@ fn dirty(status: &Status) -> Failure {
     }
     Failure::new(format!("the worktree has changes that are not committed:{}", list.concat()))
         .hint("commit them: git add -A && git commit; or drop them: git stash")
-}
-
-/// Requests, with whether they are open.
-type Requests = Vec<(Request, bool)>;
-
-/// All requests of the store.
-fn requests(store: &dyn Store) -> Result<Requests> {
-    let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS, words::CLOSED].map(Into::into).to_vec();
-    let beads =
-        store.list(&Filter { types: vec![words::MERGE_REQUEST.into()], statuses, ..Filter::default() })?;
-    Ok(among(&beads))
-}
-
-fn among(beads: &[Bead]) -> Requests {
-    beads.iter().filter_map(|bead| Some((Request::from_bead(bead)?, !bead.is_closed()))).collect()
-}
-
-/// A bead, and all requests: one call of the real bd.
-fn bead_and_requests(store: &dyn Store, id: &str) -> Result<(Option<Bead>, Requests)> {
-    if !store.is_dear() {
-        let mut found = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?;
-        return Ok((found.pop(), requests(store)?));
-    }
-    let all = store.list(&Filter { all: true, ..Filter::default() })?;
-    let requests = among(&all);
-    Ok((all.into_iter().find(|bead| bead.id == id), requests))
 }
 
 /// Step 3. Gives why the branch is kept here only, where this user may not push.
@@ -264,99 +234,38 @@ fn push(work: &Work<'_>, look: &Look) -> Result<Option<String>> {
     }
 }
 
-fn new_request(work: &Work<'_>, look: &Look) -> Request {
-    let earlier = look.requests.iter().filter(|(request, open)| !open && request.bead == look.bead.id);
-    Request {
-        rig: work.home.rig.name.clone(),
-        branch: look.branch.clone(),
-        commit: look.status.commit.clone(),
-        target: work.target.into(),
-        bead: look.bead.id.clone(),
-        worker: work.home.address.to_string(),
-        instance: work.home.instance.clone(),
-        created: time::now(),
-        attempt: earlier.map(|(request, _)| request.attempt).max().unwrap_or(0) + 1,
-        priority: look.bead.priority,
-        title: look.bead.title.clone(),
-        ..Request::default()
+fn submission<'a>(work: &'a Work<'_>, look: &'a Look) -> Submission<'a> {
+    Submission {
+        store: work.store.as_ref(),
+        rig: &work.home.rig.name,
+        worker: &work.home.address,
+        instance: &work.home.instance,
+        bead: &look.bead,
+        branch: &look.branch,
+        commit: &look.status.commit,
+        target: work.target,
+        requests: &look.requests,
+        brought: Brought::default(),
     }
 }
 
-/// Steps 4 and 5 in one write: the request, the bead "submitted", mail to the witness. An earlier request that was not
-/// merged yet is replaced. Gives the new request's id.
-fn submit(work: &Work<'_>, look: &Look, replaced: Option<&Request>, new: Option<Request>) -> Result<String> {
-    let id = &look.bead.id;
-    let address = work.home.address.to_string();
-    let was_submitted = replaced.is_some() || look.bead.has_label(words::LABEL_SUBMITTED);
-    let mut guards = vec![Guard {
-        id: id.clone(),
-        statuses: vec![look.bead.status.clone()],
-        assignee: Some(look.bead.assignee.clone()),
-        lacks_labels: if was_submitted { Vec::new() } else { vec![words::LABEL_SUBMITTED.into()] },
-        ..Guard::default()
-    }];
-    let mut changes = Vec::new();
-    if let Some(old) = replaced {
-        guards.push(Guard { id: old.id.clone(), statuses: vec![words::OPEN.into()], ..Guard::default() });
+/// Steps 4 and 5. Gives the new request's id.
+fn submit(submission: &Submission<'_>, replaced: Option<&Request>, new: Option<&Request>) -> Result<String> {
+    if let Some(handed) = submission.submit(replaced, new)? {
+        return Ok(handed.request);
     }
-    if let Some(new) = &new {
-        changes.push(Change::Create(Box::new(new.to_bead())));
-    }
-    if let Some(old) = replaced {
-        changes.push(Change::Close(old.id.clone(), format!("superseded by {}", look.status.commit)));
-    }
-    let mut patch = Patch {
-        status: Some(words::IN_PROGRESS.into()),
-        assignee: Some(Some(address)),
-        add_labels: vec![words::LABEL_SUBMITTED.into()],
-        remove_labels: vec![words::LABEL_REWORK.into()],
-        ..Patch::default()
-    };
-    if look.bead.meta(words::META_RECOVERY).is_some() {
-        patch.metadata.insert(words::META_RECOVERY.into(), serde_json::Value::Null);
-    }
-    changes.push(Change::Update(id.clone(), Box::new(patch)));
-    let witness = Address::Witness(work.home.rig.name.clone());
-    let subject = format!("{} done: {}", id, look.bead.title);
-    let body = format!("Branch {} at {}, for {}.\n", look.branch, look.status.commit, work.target);
-    changes.push(Change::Create(Box::new(mail::message(&work.home.address, &witness, &subject, &body))));
-    match work.store.write(&guards, &changes)? {
-        Written::Done(ids) => {
-            Ok(if new.is_some() { ids.into_iter().next().unwrap_or_default() } else { String::new() })
-        }
-        Written::Refused(..) => {
-            // Another run of the same command was faster, or the queue has the earlier commit in hand.
-            let now = requests(work.store.as_ref())?;
-            let same = now
-                .iter()
-                .find(|(request, open)| *open && request.bead == *id && request.commit == look.status.commit);
-            match same {
-                Some((request, _)) => Ok(request.id.clone()),
-                None => crate::fail!(
-                    "{id} changed while it was handed over";
-                    "look at it with: gt bd show {id}; then run gt done again"
-                ),
-            }
-        }
-    }
-}
-
-fn close(work: &Work<'_>, look: &Look, reason: &str) -> Result<()> {
-    let id = look.bead.id.clone();
-    let guard = Guard {
-        id: id.clone(),
-        assignee: Some(look.bead.assignee.clone()),
-        lacks_labels: vec![words::LABEL_SUBMITTED.into()],
-        ..Guard::default()
-    };
-    let witness = Address::Witness(work.home.rig.name.clone());
-    let subject = format!("{id} closed without changes: {}", look.bead.title);
-    let letter = mail::message(&work.home.address, &witness, &subject, reason);
-    let changes =
-        [Change::Close(id.clone(), format!("{NO_CHANGES}{reason}")), Change::Create(Box::new(letter))];
-    match work.store.write(&[guard], &changes)? {
-        Written::Done(_) => Ok(()),
-        Written::Refused(..) => crate::fail!("{id} changed meanwhile"; "look at it with: gt bd show {id}"),
+    // Another run of the same command was faster, or the queue has the earlier commit in hand.
+    let id = &submission.bead.id;
+    let now = requests(submission.store)?;
+    let same = now
+        .iter()
+        .find(|(request, open)| *open && request.bead == *id && request.commit == submission.commit);
+    match same {
+        Some((request, _)) => Ok(request.id.clone()),
+        None => crate::fail!(
+            "{id} changed while it was handed over";
+            "look at it with: gt bd show {id}; then run gt done again"
+        ),
     }
 }
 

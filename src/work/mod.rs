@@ -34,6 +34,7 @@ pub mod sandbox;
 pub mod scene;
 pub mod script;
 pub mod sling;
+pub mod submit;
 pub mod survey;
 pub mod sync;
 pub mod testing;

@@ -29,6 +29,9 @@ pub struct Request {
     pub created: String,
     /// 1 for the first try of the bead.
     pub attempt: u32,
+    /// The letter that it was handed over with from another machine (`remote.md`); empty for work done here.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub letter: String,
     /// 0 (first) to 4: the bead's.
     #[serde(skip)]
     pub priority: u8,
@@ -102,6 +105,7 @@ mod tests {
             instance: "i1".into(),
             created: "2026-01-01T00:00:00Z".into(),
             attempt: 2,
+            letter: String::new(),
             priority: 1,
             title: "Fix it".into(),
         };

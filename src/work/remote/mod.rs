@@ -3,3 +3,5 @@
 pub mod choose;
 pub mod known;
 pub mod line;
+pub mod home;
+pub mod letter;

@@ -1,0 +1,410 @@
+//! What comes home from other machines (`remote.md`, "Coming home, by git alone"): done refs and their letters, read
+//! and judged. A letter is a commit with an empty tree whose message is JSON; its ref says whose it is.
+//!
+//! Whoever can push to origin can push such refs: nothing in them is believed before it was looked at.
+
+use serde::Deserialize;
+
+use crate::address::{Address, is_polecat_name, is_rig_name};
+use crate::beads::{Bead, NewBead, words};
+
+/// Where letters are, then `<rig>/<Name>/<instance>`.
+pub const REFS: &str = "refs/gt/done/";
+
+/// The same on a server that takes branches only, then `<rig>/<Name>-<instance>`.
+pub const BRANCHES: &str = "refs/heads/gt-done/";
+
+/// Metadata key that names the letter a bead, a request or a mail was made from: so nothing is made of it twice.
+pub const META_LETTER: &str = "letter";
+
+/// Longest letter that is read, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// Whose letter a ref holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The rig.
+    pub rig: String,
+    /// The polecat.
+    pub name: String,
+    /// The instance id of its session.
+    pub instance: String,
+}
+
+/// Reads the name of a done ref, in either form; `None` when it is none.
+pub fn name_of(full: &str) -> Option<Name> {
+    let (rig, name, instance) = if let Some(rest) = full.strip_prefix(REFS) {
+        let mut parts = rest.splitn(3, '/');
+        (parts.next()?, parts.next()?, parts.next()?)
+    } else {
+        let (rig, rest) = full.strip_prefix(BRANCHES)?.split_once('/')?;
+        let (name, instance) = rest.split_once('-')?;
+        (rig, name, instance)
+    };
+    let sound = is_rig_name(rig) && is_polecat_name(name) && is_word(instance);
+    sound.then(|| Name { rig: rig.into(), name: name.into(), instance: instance.into() })
+}
+
+/// A letter that says what was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// Whose it is.
+    pub from: Name,
+    /// The bead.
+    pub bead: String,
+    /// The polecat's branch.
+    pub branch: String,
+    /// The commit that is handed in; without changes the one that the work began at.
+    pub commit: String,
+    /// Nothing had to be changed.
+    pub no_changes: bool,
+    /// What is to be known about it; the reason when nothing had to be changed.
+    pub notes: String,
+    /// New work that was found on the way: title and description.
+    pub found: Vec<(String, String)>,
+}
+
+/// The letter's JSON. Fields of later versions are left alone.
+#[derive(Deserialize)]
+struct Text {
+    version: u64,
+    rig: String,
+    worker: String,
+    instance: String,
+    bead: String,
+    branch: String,
+    commit: String,
+    outcome: String,
+    #[serde(default)]
+    notes: String,
+    #[serde(default)]
+    beads: Vec<Found>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    title: String,
+    #[serde(default)]
+    description: String,
+}
+
+/// Reads the letter that a ref of this name holds.
+///
+/// # Errors
+/// What is wrong with it, in words without anything of what it says.
+pub fn read(from: &Name, message: &str) -> Result<Letter, String> {
+    if message.len() > LONGEST {
+        return Err(format!("it is longer than {LONGEST} bytes"));
+    }
+    let text: Text = serde_json::from_str(message.trim()).map_err(|error| {
+        // serde quotes what it found: only where it was is said on.
+        format!("its message is no letter of gt's (line {}, column {})", error.line(), error.column())
+    })?;
+    if text.version != 1 {
+        return Err(format!("it is of version {}, and this gt reads version 1", text.version));
+    }
+    let worker = Address::Polecat(from.rig.clone(), from.name.clone()).to_string();
+    if text.rig != from.rig || text.worker != worker || text.instance != from.instance {
+        return Err("its message names another polecat than its ref".into());
+    }
+    if !is_bead_id(&text.bead) {
+        return Err("the bead it names can be none".into());
+    }
+    if text.branch != format!("polecat/{}-{}", from.name, text.bead) {
+        return Err("the branch it names is not the polecat's".into());
+    }
+    if !is_object_id(&text.commit) {
+        return Err("the commit it names can be none".into());
+    }
+    let no_changes = match text.outcome.as_str() {
+        "done" => false,
+        "no-changes" => true,
+        _ => return Err("its outcome is neither done nor no-changes".into()),
+    };
+    let found = text.beads.into_iter().map(|bead| (plain(&bead.title), plain(&bead.description)));
+    Ok(Letter {
+        from: from.clone(),
+        bead: text.bead,
+        branch: text.branch,
+        commit: text.commit,
+        no_changes,
+        notes: plain(&text.notes).trim().to_string(),
+        found: found.filter(|(title, _)| !title.trim().is_empty()).collect(),
+    })
+}
+
+/// Text without what no store and no screen takes: control characters but line breaks and tabs.
+fn plain(text: &str) -> String {
+    let keep = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    text.replace("\r\n", "\n").chars().map(keep).collect()
+}
+
+fn is_word(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+fn is_bead_id(text: &str) -> bool {
+    (1..=100).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+fn is_object_id(text: &str) -> bool {
+    [40, 64].contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl Letter {
+    /// Who wrote it.
+    pub fn worker(&self) -> Address {
+        Address::Polecat(self.from.rig.clone(), self.from.name.clone())
+    }
+
+    /// The beads of the new work that it names, marked as made from the letter `id`, so that none is made twice.
+    pub fn beads(&self, id: &str) -> Vec<NewBead> {
+        let made = |(number, (title, text)): (usize, &(String, String))| {
+            let mut bead = crate::work::sling::new_bead(title);
+            let from = format!("Found by {} on {}.", self.worker(), self.bead);
+            let parts = [text.trim(), &bead.description, &from];
+            bead.description =
+                parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("\n\n");
+            bead.issue_type = "task".into();
+            bead.metadata.insert(META_LETTER.into(), format!("{id}.{number}").into());
+            bead
+        };
+        self.found.iter().enumerate().map(made).collect()
+    }
+}
+
+/// What is known here of a letter's matter.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The letter's own id: its commit.
+    pub id: &'a str,
+    /// The letter.
+    pub letter: &'a Letter,
+    /// Its instance was started by this town.
+    pub ours: bool,
+    /// Another instance has its polecat's name by now.
+    pub passed_on: bool,
+    /// Its bead.
+    pub bead: Option<&'a Bead>,
+    /// A request was made from this letter before.
+    pub requested: bool,
+}
+
+/// What is to be done with a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is not this town's: it stays where it is.
+    Foreign,
+    /// Everything was made of it already.
+    Taken,
+    /// A request is made, the bead is submitted.
+    Submit,
+    /// The bead is closed: nothing had to be changed.
+    Close,
+    /// Its bead went another way meanwhile: the commit is kept here and the Mayor is told why.
+    Keep {
+        /// Why.
+        why: String,
+        /// The bead waits for somebody: it names what was kept.
+        named: bool,
+    },
+}
+
+/// Decides about one letter.
+pub fn fate(facts: &Facts<'_>) -> Fate {
+    if !facts.ours {
+        return Fate::Foreign;
+    }
+    let keep = |why: String, named| Fate::Keep { why, named };
+    let id = &facts.letter.bead;
+    let Some(bead) = facts.bead else {
+        return keep(format!("there is no bead {id} here"), false);
+    };
+    let taken = facts.requested || bead.meta(META_LETTER) == Some(facts.id);
+    if taken || (bead.is_closed() && facts.letter.no_changes) {
+        return Fate::Taken;
+    }
+    let worker = facts.letter.worker().to_string();
+    match bead.assignee.as_deref() {
+        Some(holder) if holder == worker && facts.passed_on => {
+            keep(format!("{id} is with another {worker} by now"), false)
+        }
+        Some(holder) if holder == worker && facts.letter.no_changes => {
+            // Work that waits to be merged is not closed by a later word.
+            if bead.has_label(words::LABEL_SUBMITTED) {
+                keep(format!("the work on {id} waits to be merged"), false)
+            } else {
+                Fate::Close
+            }
+        }
+        // As `gt done`: a bead that its own agent closed, or that waits with an earlier commit, is submitted.
+        Some(holder) if holder == worker => Fate::Submit,
+        _ if bead.is_closed() => keep(format!("{id} is closed"), false),
+        Some(holder) => keep(format!("{id} is with {holder} by now"), false),
+        None => keep(format!("{id} was taken back"), bead.status == words::OPEN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const COMMIT: &str = "0123456789012345678901234567890123456789";
+
+    fn nux() -> Name {
+        Name { rig: "wyvern".into(), name: "Nux".into(), instance: "i1".into() }
+    }
+
+    fn text() -> Value {
+        json!({
+            "version": 1, "rig": "wyvern", "worker": "wyvern/Nux", "instance": "i1", "bead": "wy-1",
+            "branch": "polecat/Nux-wy-1", "commit": COMMIT, "outcome": "done", "notes": "see\r\nbelow\u{1b}[2J ",
+            "beads": [{"title": "Fix the docs", "description": "all of them"}, {"title": " "}],
+        })
+    }
+
+    #[test]
+    fn both_forms_of_a_ref_name_the_same_polecat() {
+        assert_eq!(name_of("refs/gt/done/wyvern/Nux/i1"), Some(nux()));
+        assert_eq!(name_of("refs/heads/gt-done/wyvern/Nux-i1"), Some(nux()));
+        for other in [
+            "refs/gt/done/wyvern/Nux",
+            "refs/gt/done/wyvern/Nux/",
+            "refs/gt/done/wyvern/Nux/a/b",
+            "refs/gt/done/wyvern/nux/i1",
+            "refs/gt/done/../Nux/i1",
+            "refs/heads/gt-done/wyvern/Nux",
+            "refs/heads/polecat/Nux-wy-1",
+            "refs/x/refs/gt/done/wyvern/Nux/i1",
+        ] {
+            assert_eq!(name_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_letter_reads_and_its_text_is_harmless() {
+        let letter = read(&nux(), &format!("{}\n", text())).unwrap();
+        assert_eq!((letter.bead.as_str(), letter.no_changes), ("wy-1", false));
+        assert_eq!(letter.notes, "see\nbelow\u{fffd}[2J");
+        assert_eq!(letter.found, [("Fix the docs".to_string(), "all of them".to_string())]);
+        let made = letter.beads("c1");
+        assert_eq!(made[0].description, "all of them\n\nFound by wyvern/Nux on wy-1.");
+        assert_eq!(made[0].metadata["letter"], "c1.0");
+        // What a later version adds is left alone; what is missing at the end is empty.
+        let mut more = text();
+        more["host"] = "gaming-pc".into();
+        more.as_object_mut().unwrap().remove("beads");
+        assert!(read(&nux(), &more.to_string()).is_ok());
+    }
+
+    #[test]
+    fn whatever_is_off_is_said_and_nothing_of_it_is_repeated() {
+        for (key, value, why) in [
+            ("version", json!(2), "it is of version 2, and this gt reads version 1"),
+            ("worker", json!("wyvern/Toast"), "its message names another polecat than its ref"),
+            ("instance", json!("i2"), "its message names another polecat than its ref"),
+            ("rig", json!("other"), "its message names another polecat than its ref"),
+            ("bead", json!("--help"), "the bead it names can be none"),
+            ("bead", json!("wy-2"), "the branch it names is not the polecat's"),
+            ("branch", json!("main"), "the branch it names is not the polecat's"),
+            ("commit", json!("HEAD"), "the commit it names can be none"),
+            ("outcome", json!("\u{1b}[2J"), "its outcome is neither done nor no-changes"),
+            ("beads", json!("\u{1b}[2J"), "its message is no letter of gt's (line 1, column "),
+        ] {
+            let mut wrong = text();
+            wrong[key] = value;
+            let said = read(&nux(), &wrong.to_string()).unwrap_err();
+            assert!(said.starts_with(why), "{key}: {said}");
+        }
+        assert!(read(&nux(), "").is_err());
+        assert!(read(&nux(), &" ".repeat(LONGEST + 1)).unwrap_err().contains("longer"));
+    }
+
+    fn bead(status: &str, assignee: Option<&str>, labels: &[&str]) -> Bead {
+        Bead {
+            id: "wy-1".into(),
+            status: status.into(),
+            assignee: assignee.map(Into::into),
+            labels: labels.iter().map(|label| (*label).into()).collect(),
+            ..Bead::default()
+        }
+    }
+
+    #[test]
+    fn each_way_a_bead_can_have_gone_has_its_fate() {
+        let done = read(&nux(), &text().to_string()).unwrap();
+        let none = Letter { no_changes: true, ..done.clone() };
+        let own = Some("wyvern/Nux");
+        let works = bead("in_progress", own, &["gt:remote:gaming-pc"]);
+        let base = Facts {
+            id: "c1",
+            letter: &done,
+            ours: true,
+            passed_on: false,
+            bead: Some(&works),
+            requested: false,
+        };
+        let keep = |why: &str, named| Fate::Keep { why: why.into(), named };
+        assert_eq!(fate(&base), Fate::Submit);
+        assert_eq!(fate(&Facts { letter: &none, ..base }), Fate::Close);
+        assert_eq!(fate(&Facts { ours: false, ..base }), Fate::Foreign);
+        assert_eq!(fate(&Facts { requested: true, ..base }), Fate::Taken);
+        assert_eq!(fate(&Facts { bead: None, ..base }), keep("there is no bead wy-1 here", false));
+        assert_eq!(
+            fate(&Facts { passed_on: true, ..base }),
+            keep("wy-1 is with another wyvern/Nux by now", false)
+        );
+        let mut taken = works.clone();
+        taken.metadata.insert("letter".into(), "c1".into());
+        assert_eq!(fate(&Facts { bead: Some(&taken), ..base }), Fate::Taken);
+        for (found, wanted) in [
+            (bead("hooked", own, &[]), Fate::Submit),
+            (bead("closed", own, &[]), Fate::Submit),
+            (bead("in_progress", own, &["gt:submitted"]), Fate::Submit),
+            (bead("open", None, &[]), keep("wy-1 was taken back", true)),
+            (bead("deferred", None, &[]), keep("wy-1 was taken back", false)),
+            (bead("closed", None, &[]), keep("wy-1 is closed", false)),
+            (bead("closed", Some("max"), &[]), keep("wy-1 is closed", false)),
+            (bead("hooked", Some("wyvern/Toast"), &[]), keep("wy-1 is with wyvern/Toast by now", false)),
+        ] {
+            assert_eq!(fate(&Facts { bead: Some(&found), ..base }), wanted, "{found:?}");
+        }
+        for (found, wanted) in [
+            (bead("closed", own, &[]), Fate::Taken),
+            (bead("in_progress", own, &["gt:submitted"]), keep("the work on wy-1 waits to be merged", false)),
+            (bead("open", None, &[]), keep("wy-1 was taken back", true)),
+        ] {
+            assert_eq!(fate(&Facts { bead: Some(&found), letter: &none, ..base }), wanted, "{found:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_or_gives_a_letter_of_another(message in "\\PC{0,200}", name in "\\PC{0,60}") {
+            prop_assert!(read(&nux(), &message).is_err());
+            if let Some(found) = name_of(&format!("{REFS}{name}")) {
+                prop_assert_eq!(format!("{}/{}/{}", found.rig, found.name, found.instance), name);
+            }
+        }
+
+        #[test]
+        fn a_letter_with_any_one_value_replaced_is_refused_or_still_its_own(
+            key in 0..10usize, value in prop_oneof![any::<String>().prop_map(Value::from), any::<i64>().prop_map(Value::from)]
+        ) {
+            let mut changed = text();
+            let key = changed.as_object().unwrap().keys().nth(key).unwrap().clone();
+            changed[&key] = value;
+            if let Ok(letter) = read(&nux(), &changed.to_string()) {
+                prop_assert_eq!(&letter.from, &nux());
+                prop_assert_eq!(&letter.branch, "polecat/Nux-wy-1");
+                prop_assert!(is_object_id(&letter.commit));
+                prop_assert!(!letter.notes.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+            }
+        }
+    }
+}

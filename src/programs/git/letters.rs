@@ -1,0 +1,150 @@
+//! Refs of origin that hold messages for gt: listed, fetched, read and deleted, whole sets in one process each.
+
+use anyhow::Result;
+
+use super::worktree::fetch_words;
+use super::{Git, last_words};
+use crate::failure::Failure;
+
+/// A ref, and what it stands at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Its full name.
+    pub name: String,
+    /// The object.
+    pub id: String,
+    /// `commit`, `tag`, `blob` or `tree`.
+    pub kind: String,
+    /// A commit's message.
+    pub message: String,
+}
+
+impl Git {
+    /// Refs of origin that match patterns of `git ls-remote`: name and object.
+    ///
+    /// # Errors
+    /// When origin cannot be read.
+    pub fn origin_refs(&self, patterns: &[&str]) -> Result<Vec<(String, String)>> {
+        let mut words = vec!["ls-remote", "-q", "origin"];
+        words.extend(patterns);
+        let output = self.try_run(words)?;
+        if !output.ok() {
+            let dir = crate::programs::process::quote(&self.dir.to_string_lossy());
+            return Err(Failure::new(format!(
+                "cannot read origin of {}: {}",
+                self.dir.display(),
+                last_words(&output)
+            ))
+            .hint(format!("see whether git can read it: git -C {dir} ls-remote origin"))
+            .into());
+        }
+        let pair = |line: &str| line.split_once('\t').map(|(id, name)| (name.to_string(), id.to_string()));
+        Ok(output.text().lines().filter_map(pair).collect())
+    }
+
+    /// Brings refs of origin here, as refspecs say, and drops what is gone there.
+    ///
+    /// # Errors
+    /// When origin cannot be read.
+    pub fn mirror(&self, what: &str, refspecs: &[&str]) -> Result<()> {
+        let mut words = fetch_words("origin", refspecs);
+        words.insert(1, "--prune");
+        self.run(&format!("fetch {what}"), words).map(drop)
+    }
+
+    /// Brings one commit from origin by its id alone. `false`: it is not there, or the server does not give it.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn fetch_from_origin(&self, commit: &str) -> Result<bool> {
+        Ok(self.try_run(fetch_words("origin", &[commit]))?.ok())
+    }
+
+    /// Refs under prefixes with the messages of their commits, oldest commit first.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn held(&self, prefixes: &[&str]) -> Result<Vec<Held>> {
+        // No message holds a NUL: git ends it there.
+        let format = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(contents)%00%00";
+        let mut words = vec!["for-each-ref", "--sort=refname", "--sort=committerdate", format];
+        words.extend(prefixes);
+        Ok(parse_held(&self.run("read letters", words)?))
+    }
+
+    /// Deletes refs of origin that still stand where they were seen. Gives those that are still there: another letter
+    /// is there by now, or the server keeps them; with what was said.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn delete_at_origin(&self, refs: &[(String, String)]) -> Result<Vec<(String, String)>> {
+        if refs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut words: Vec<String> =
+            ["push", "--porcelain", "--no-recurse-submodules", "--no-follow-tags"].map(String::from).to_vec();
+        words.extend(refs.iter().map(|(name, id)| format!("--force-with-lease={name}:{id}")));
+        words.push("origin".into());
+        words.extend(refs.iter().map(|(name, _)| format!(":{name}")));
+        let output = self.try_run(words)?;
+        if output.ok() {
+            return Ok(Vec::new());
+        }
+        let kept = parse_kept(&output.text());
+        if kept.is_empty() {
+            // No word about any ref: origin could not be reached.
+            let said = last_words(&output);
+            return Ok(refs.iter().map(|(name, _)| (name.clone(), said.clone())).collect());
+        }
+        Ok(kept)
+    }
+}
+
+fn parse_held(text: &str) -> Vec<Held> {
+    let held = |record: &str| {
+        let mut fields = record.trim_start_matches('\n').splitn(4, '\0').map(str::to_string);
+        Some(Held { name: fields.next()?, id: fields.next()?, kind: fields.next()?, message: fields.next()? })
+    };
+    text.split("\0\0\n").filter_map(|record| held(record.trim_end_matches("\0\0"))).collect()
+}
+
+/// The refs that `git push --porcelain` refused, with why.
+fn parse_kept(listed: &str) -> Vec<(String, String)> {
+    let kept = |line: &str| {
+        let mut fields = line.split('\t');
+        let (Some("!"), Some(pair), Some(summary)) = (fields.next(), fields.next(), fields.next()) else {
+            return None;
+        };
+        let name = pair.rsplit_once(':').map_or(pair, |(_, name)| name);
+        let why = summary.split_once('(').map_or(summary, |(_, why)| why.trim_end_matches(')'));
+        Some((name.to_string(), why.to_string()))
+    };
+    listed.lines().filter_map(kept).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_of_any_shape_read_apart() {
+        let text =
+            "refs/a\0c1\0commit\0{\"a\":1}\n\nmore\n\0\0\nrefs/b\0b1\0blob\0\0\0\nrefs/c\0c3\0commit\0\0\0";
+        let held = parse_held(text);
+        assert_eq!(held.len(), 3);
+        assert_eq!((held[0].name.as_str(), held[0].message.as_str()), ("refs/a", "{\"a\":1}\n\nmore\n"));
+        assert_eq!((held[1].kind.as_str(), held[1].message.as_str()), ("blob", ""));
+        assert_eq!((held[2].id.as_str(), held[2].message.as_str()), ("c3", ""));
+        assert!(parse_held("").is_empty());
+    }
+
+    #[test]
+    fn what_a_server_keeps_is_named_with_its_reason() {
+        let listed = "To /x/o.git\n-\t:refs/gt/done/w/Nux/i1\t[deleted]\n\
+                      !\t(delete):refs/gt/done/w/Toast/i2\t[rejected] (stale info)\n\
+                      !\t:refs/gt/done/w/Ace/i3\t[remote rejected] (deletion prohibited)\nDone";
+        let kept = parse_kept(listed);
+        assert_eq!(kept[0], ("refs/gt/done/w/Toast/i2".into(), "stale info".into()));
+        assert_eq!(kept[1], ("refs/gt/done/w/Ace/i3".into(), "deletion prohibited".into()));
+    }
+}

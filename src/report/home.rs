@@ -1,0 +1,33 @@
+//! What came home from other machines, as `gt remote sync` says it.
+
+use crate::work::remote::home::{Arrived, State};
+
+/// A line for each letter.
+pub fn text(arrived: &[Arrived], dry: bool) -> String {
+    arrived.iter().map(|one| line(one, dry)).collect()
+}
+
+fn line(one: &Arrived, dry: bool) -> String {
+    let commit = one.commit.get(..10).unwrap_or(&one.commit);
+    let kept = one.recovery.as_ref().map_or(String::new(), |name| format!("; {commit} is kept under {name}"));
+    let said = match one.state {
+        State::Waits if dry && one.bead.is_empty() => format!("would take in what {} handed in", one.worker),
+        State::Waits => format!("would take in what {} handed in for {}", one.worker, one.bead),
+        State::Submitted => {
+            format!("{}  submitted: {} by {commit}, request {}", one.bead, one.worker, one.request)
+        }
+        State::Closed => format!("{}  closed without changes: {}", one.bead, one.worker),
+        State::Kept => format!("{}  not submitted: {}{kept}", one.bead, one.why),
+        State::Taken => format!("{}  was taken in before: {}", one.bead, one.worker),
+        State::Foreign => format!("left alone: {}: {}", one.name, one.why),
+        State::Missing => format!("{}  waits: {}: {}", one.bead, one.worker, one.why),
+        State::Unreadable => format!("left alone: {}: {}", one.name, one.why),
+    };
+    let found = match one.found.as_slice() {
+        [] => String::new(),
+        found => format!("; new: {}", found.join(", ")),
+    };
+    let left =
+        one.left.as_ref().map_or(String::new(), |why| format!("; {} is still at origin: {why}", one.name));
+    format!("{said}{found}{left}\n")
+}

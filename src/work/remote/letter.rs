@@ -1,0 +1,278 @@
+//! One letter that came home: what is made of it, as `gt done` would have made it here.
+
+use anyhow::Result;
+
+use super::home::{Arrived, Job, State};
+use crate::address::Address;
+use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words};
+use crate::failure::Failure;
+use crate::plan::homecoming::{Facts, Fate, Letter, META_LETTER, fate};
+use crate::town::away::Records;
+use crate::work::request::Request;
+use crate::work::submit::{Brought, Handed, Requests, Submission, bead_and_requests};
+use crate::work::{aside, mail, names, step};
+
+/// How often a letter is judged again because its bead changed meanwhile.
+const RACES: usize = 5;
+
+/// A letter on the desk.
+pub struct Desk<'a> {
+    /// The rig it came to.
+    pub job: &'a Job<'a>,
+    /// Its own id.
+    pub id: &'a str,
+    /// What it says.
+    pub letter: &'a Letter,
+    /// Who is elsewhere.
+    pub records: &'a Records,
+}
+
+impl Desk<'_> {
+    /// What is reported of it.
+    pub fn arrived(&self, state: State) -> Arrived {
+        let letter = self.letter;
+        Arrived {
+            worker: letter.worker().to_string(),
+            instance: letter.from.instance.clone(),
+            bead: letter.bead.clone(),
+            commit: if letter.no_changes { String::new() } else { letter.commit.clone() },
+            state,
+            ..Arrived::default()
+        }
+    }
+
+    /// Whether this town started the instance that wrote it, and whether another has its name by now.
+    fn ours(&self, requests: &Requests) -> (bool, bool) {
+        let from = &self.letter.from;
+        let record =
+            self.records.get(&self.letter.worker().to_string()).map(|record| record.instance.clone());
+        let holder = names::holder(self.job.rig, &from.name);
+        let known = |instance: &Option<String>| instance.as_ref() == Some(&from.instance);
+        let before = || requests.iter().any(|(request, _)| request.instance == from.instance);
+        let other = |instance: &Option<String>| instance.as_ref().is_some_and(|own| *own != from.instance);
+        let ours = self.job.adopt || known(&record) || known(&holder) || before();
+        (ours, other(&record) || other(&holder))
+    }
+
+    /// What commits are kept as, and what the request is.
+    fn as_request(&self) -> Request {
+        Request {
+            commit: self.letter.commit.clone(),
+            worker: self.letter.worker().to_string(),
+            instance: self.letter.from.instance.clone(),
+            ..Request::default()
+        }
+    }
+}
+
+/// Steps 2 and 3 for one letter.
+///
+/// # Errors
+/// When the clone or a store cannot be read or written.
+pub fn take_in(desk: &Desk<'_>) -> Result<Arrived> {
+    let letter = desk.letter;
+    let store = desk.job.rig.store(&letter.worker())?;
+    for _ in 0..RACES {
+        let (bead, requests) = bead_and_requests(store.as_ref(), &letter.bead)?;
+        let (ours, passed_on) = desk.ours(&requests);
+        // Where a store cannot write all at once, the bead is written last and says it.
+        let requested = !store.is_dear() && requests.iter().any(|(request, _)| request.letter == desk.id);
+        let facts = Facts { id: desk.id, letter, ours, passed_on, bead: bead.as_ref(), requested };
+        let fate = fate(&facts);
+        let mut arrived = desk.arrived(State::Foreign);
+        arrived.title = bead.as_ref().map(|bead| bead.title.clone()).unwrap_or_default();
+        if fate == Fate::Foreign {
+            arrived.why = format!("no polecat of this town was {}", letter.from.instance);
+            return Ok(arrived);
+        }
+        if fate == Fate::Taken {
+            arrived.state = State::Taken;
+            return Ok(arrived);
+        }
+        if !letter.no_changes {
+            arrived.recovery = aside::keep(desk.job.rig, &desk.as_request())?;
+        }
+        step("home.2");
+        let found = new_beads(store.as_ref(), letter.beads(desk.id))?;
+        let handed = match (fate, &bead) {
+            (Fate::Submit, Some(bead)) => submit(desk, store.as_ref(), bead, &requests, &found)?,
+            (Fate::Close, Some(bead)) => close(desk, store.as_ref(), bead, &requests, &found)?,
+            (Fate::Keep { why, named }, bead) => {
+                arrived.why = why;
+                keep(desk, store.as_ref(), bead.as_ref(), &arrived, named, &found)?
+            }
+            _ => None,
+        };
+        let Some((state, handed)) = handed else { continue };
+        step("home.3");
+        return Ok(Arrived { state, request: handed.request, found: handed.found, ..arrived });
+    }
+    Err(Failure::new(format!("{} keeps changing while its work comes home", letter.bead))
+        .hint(format!("nothing is lost; try again: gt remote sync {}", desk.job.rig.name))
+        .into())
+}
+
+/// Those beads that an earlier run has not made, where a store cannot write all at once.
+fn new_beads(store: &dyn Store, found: Vec<NewBead>) -> Result<Vec<NewBead>> {
+    if found.is_empty() || !store.is_dear() {
+        return Ok(found);
+    }
+    let all = store.list(&Filter { all: true, ..Filter::default() })?;
+    let made: Vec<&str> = all.iter().filter_map(|bead| bead.meta(META_LETTER)).collect();
+    let is_made = |bead: &NewBead| {
+        bead.metadata.get(META_LETTER).and_then(|id| id.as_str()).is_some_and(|id| made.contains(&id))
+    };
+    Ok(found.into_iter().filter(|bead| !is_made(bead)).collect())
+}
+
+fn submission<'a>(
+    desk: &'a Desk<'_>,
+    store: &'a dyn Store,
+    worker: &'a Address,
+    bead: &'a Bead,
+    requests: &'a Requests,
+    found: &'a [NewBead],
+) -> Submission<'a> {
+    Submission {
+        store,
+        rig: &desk.job.rig.name,
+        worker,
+        instance: &desk.letter.from.instance,
+        bead,
+        branch: &desk.letter.branch,
+        commit: &desk.letter.commit,
+        target: desk.job.target,
+        requests,
+        brought: Brought { letter: desk.id, notes: &desk.letter.notes, found },
+    }
+}
+
+type Outcome = Result<Option<(State, Handed)>>;
+
+fn submit(
+    desk: &Desk<'_>,
+    store: &dyn Store,
+    bead: &Bead,
+    requests: &Requests,
+    found: &[NewBead],
+) -> Outcome {
+    let worker = desk.letter.worker();
+    let submission = submission(desk, store, &worker, bead, requests, found);
+    let open = submission.open_request();
+    let same = open.filter(|request| request.commit == desk.letter.commit);
+    let handed = match same {
+        // The same commit once more, with other words.
+        Some(request) => {
+            submission.submit(None, None)?.map(|handed| Handed { request: request.id.clone(), ..handed })
+        }
+        None => submission.submit(open, Some(&submission.new_request()))?,
+    };
+    Ok(handed.map(|handed| (State::Submitted, handed)))
+}
+
+fn close(desk: &Desk<'_>, store: &dyn Store, bead: &Bead, requests: &Requests, found: &[NewBead]) -> Outcome {
+    let worker = desk.letter.worker();
+    let mut submission = submission(desk, store, &worker, bead, requests, found);
+    // The reason is why it is closed, and not a remark too.
+    submission.brought.notes = "";
+    let reason = if desk.letter.notes.is_empty() { "nothing had to be changed" } else { &desk.letter.notes };
+    Ok(submission.close(reason)?.map(|handed| (State::Closed, handed)))
+}
+
+/// The commit is kept already: the Mayor is told, then in one write the bead names it, if it waits for somebody, and new
+/// beads are made.
+fn keep(
+    desk: &Desk<'_>,
+    store: &dyn Store,
+    bead: Option<&Bead>,
+    arrived: &Arrived,
+    named: bool,
+    found: &[NewBead],
+) -> Outcome {
+    tell_mayor(desk, arrived)?;
+    let letter = desk.letter;
+    let mut guards = Vec::new();
+    let mut changes: Vec<Change> = found.iter().map(|bead| Change::Create(Box::new(bead.clone()))).collect();
+    if let Some(bead) = bead {
+        guards.push(Guard {
+            id: bead.id.clone(),
+            statuses: vec![bead.status.clone()],
+            assignee: Some(bead.assignee.clone()),
+            ..Guard::default()
+        });
+        changes.push(Change::Comment(bead.id.clone(), story(desk, arrived)));
+        let mut patch = Patch::default();
+        patch.metadata.insert(META_LETTER.into(), desk.id.into());
+        if let Some(recovery) = arrived.recovery.as_ref().filter(|_| named && is_free(bead, letter)) {
+            patch.metadata.insert(words::META_RECOVERY.into(), recovery.clone().into());
+        }
+        changes.push(Change::Update(bead.id.clone(), Box::new(patch)));
+    } else if !changes.is_empty() {
+        // Without a bead nothing says afterwards that these were made.
+        changes = not_made(store, changes)?;
+    }
+    if changes.is_empty() {
+        return Ok(Some((State::Kept, Handed::default())));
+    }
+    Ok(match store.write(&guards, &changes)? {
+        Written::Done(ids) => {
+            let found = ids.into_iter().take(found.len()).collect();
+            Some((State::Kept, Handed { request: String::new(), found }))
+        }
+        Written::Refused(..) => None,
+    })
+}
+
+fn not_made(store: &dyn Store, changes: Vec<Change>) -> Result<Vec<Change>> {
+    let all = store.list(&Filter { all: true, ..Filter::default() })?;
+    let made = |bead: &NewBead| {
+        let id = bead.metadata.get(META_LETTER).and_then(|id| id.as_str());
+        all.iter().any(|other| other.meta(META_LETTER) == id)
+    };
+    Ok(changes.into_iter().filter(|change| !matches!(change, Change::Create(bead) if made(bead))).collect())
+}
+
+/// Whether a bead names no other's commits as what was kept of it.
+fn is_free(bead: &Bead, letter: &Letter) -> bool {
+    let own = format!("refs/gt/recovery/{}/{}", letter.from.name, letter.from.instance);
+    bead.meta(words::META_RECOVERY).is_none_or(|kept| kept.starts_with(&own))
+}
+
+fn story(desk: &Desk<'_>, arrived: &Arrived) -> String {
+    let letter = desk.letter;
+    let mut text = format!("{} handed in work on {}, but {}.\n", letter.worker(), letter.bead, arrived.why);
+    if let Some(recovery) = &arrived.recovery {
+        text.push_str(&format!(
+            "Its commit {} is kept under {recovery}; get it with: gt polecat recover {}\n",
+            letter.commit,
+            letter.worker()
+        ));
+    }
+    if letter.no_changes {
+        text.push_str("It says that nothing had to be changed.\n");
+    }
+    if !letter.notes.is_empty() {
+        text.push_str(&format!("\n{}\n", letter.notes));
+    }
+    text
+}
+
+/// Tells the Mayor, once for each letter.
+fn tell_mayor(desk: &Desk<'_>, arrived: &Arrived) -> Result<()> {
+    let from = Address::Witness(desk.job.rig.name.clone());
+    let store = mail::store_for(desk.job.town, &from, &Address::Mayor)?;
+    let told = store.list(&Filter {
+        types: vec![words::MESSAGE.into()],
+        statuses: [words::OPEN, words::HOOKED, words::IN_PROGRESS, words::CLOSED].map(Into::into).to_vec(),
+        assignee: Some(Address::Mayor.to_string()),
+        ..Filter::default()
+    })?;
+    if told.iter().any(|mail| mail.meta(META_LETTER) == Some(desk.id)) {
+        return Ok(());
+    }
+    let subject = format!("work on {} came home, but {}", desk.letter.bead, arrived.why);
+    let mut letter = mail::message(&from, &Address::Mayor, &subject, &story(desk, arrived));
+    letter.metadata.insert(META_LETTER.into(), desk.id.into());
+    store.write(&[], &[Change::Create(Box::new(letter))])?;
+    Ok(())
+}
