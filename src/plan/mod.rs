@@ -3,8 +3,8 @@
 pub mod choose;
 pub mod diff;
 pub mod doctor;
-pub mod layout;
 pub mod homecoming;
+pub mod layout;
 pub mod patrol;
 pub mod place;
 pub mod queue;
