@@ -19,6 +19,7 @@ mod flow;
 mod fugue;
 mod full_disk;
 mod home;
+mod hybrid;
 mod install;
 mod land;
 mod layout;

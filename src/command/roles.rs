@@ -228,11 +228,12 @@ pub fn attach(ctx: &Ctx, sight: &Sight, address: &Address) -> Result<Exit> {
     let (mark, text) = (sight.town.mark(), address.to_string());
     let Some(session) = sight.snapshot.of(&mark, &text) else {
         if let Some(remote) = sight.snapshot.unreachable.get(&text) {
-            let why = sight.snapshot.silent(remote).unwrap_or("nobody knows why");
-            crate::fail!(
-                "{address} is on {remote}, which does not answer: {why}";
-                "see what helps with: gt remote status {remote}"
-            );
+            let daemon = sight.snapshot.daemons.iter().find(|daemon| daemon.remote == *remote);
+            let why = daemon.and_then(|daemon| daemon.silent.as_deref()).unwrap_or("it was not asked");
+            let hint = daemon.and_then(|daemon| daemon.hint.clone());
+            return Err(Failure::new(format!("{address} is on {remote}, which does not answer: {why}"))
+                .hint(hint.unwrap_or_else(|| format!("see what helps with: gt remote status {remote}")))
+                .into());
         }
         if sight.snapshot.minimal.is_some() {
             sight.mux.attach("")?;

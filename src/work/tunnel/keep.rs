@@ -117,11 +117,7 @@ impl Keeper {
             match reach(&kept.tunnel) {
                 Reach::Closed => {}
                 Reach::Somebody => return Ok(Some(None)),
-                Reach::Nobody => {
-                    let said = ssh.said();
-                    let why = ssh::not_taken(&said).unwrap_or("the connection is closed at once");
-                    return Ok(Some(Some(why.into())));
-                }
+                Reach::Nobody => return Ok(Some(Some(why_nobody(ssh)))),
             }
         }
         Ok(None)
@@ -150,6 +146,18 @@ impl Keeper {
             std::thread::sleep(Duration::from_millis(100));
         }
         true
+    }
+}
+
+/// Why what arrives is not taken, as ssh says it a moment after it closed the connection.
+fn why_nobody(ssh: &Lasting) -> String {
+    let limit = Instant::now() + Duration::from_millis(300);
+    loop {
+        match ssh::not_taken(&ssh.said()) {
+            Some(why) => return why.into(),
+            None if Instant::now() > limit => return "the connection is closed at once".into(),
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
     }
 }
 
