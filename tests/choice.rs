@@ -69,3 +69,43 @@ fn what_is_typed_wrong_is_refused_before_anything_is_looked_at() {
     let mayor = world.in_town(["mayor", "start", "--fugue-addr", "tcp://localhost", "--dry-run"]).fails(2);
     assert!(mayor.stderr.contains("it has no port"), "{mayor:#?}");
 }
+
+#[test]
+fn who_says_the_address_is_explained() {
+    let world = yard();
+    let explain = |words: &[&str]| {
+        let run = world.in_town(["preset", "explain", "polecat.fugue_addr"].iter().chain(words)).ok();
+        let root = world.real().display().to_string();
+        let lines = run.stdout.replace(&root, "WORLD");
+        lines.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect::<String>()
+    };
+    insta::assert_snapshot!(explain(&["--preset", "remote-polecat"]), @r#"
+    polecat.fugue_addr = "tcp://localhost:9999"
+    * built-in remote-polecat.toml "tcp://localhost:9999"
+    "#);
+    // A remote's name that a higher layer says.
+    insta::assert_snapshot!(explain(&["--preset", "far"]), @r#"
+    polecat.fugue_addr = "unix:///run/none.sock"
+    built-in remote-polecat.toml "tcp://localhost:9999"
+    * remote = "box", WORLD/town/config/presets/far.toml "unix:///run/none.sock"
+    "#);
+    world.set("GASTOWN_FUGUE_ADDR", "tcp://localhost:9998");
+    insta::assert_snapshot!(explain(&["--preset", "far"]), @r#"
+    polecat.fugue_addr = "tcp://localhost:9998"
+    built-in remote-polecat.toml "tcp://localhost:9999"
+    * GASTOWN_FUGUE_ADDR "tcp://localhost:9998"
+    "#);
+    insta::assert_snapshot!(explain(&[]), @r#"
+    polecat.fugue_addr = "tcp://localhost:9998"
+    * GASTOWN_FUGUE_ADDR "tcp://localhost:9998"
+    "#);
+    world.set("GASTOWN_POLECAT__FUGUE_ADDR", "tcp://localhost:9997");
+    insta::assert_snapshot!(explain(&[]), @r#"
+    polecat.fugue_addr = "tcp://localhost:9997"
+    GASTOWN_FUGUE_ADDR "tcp://localhost:9998"
+    * GASTOWN_POLECAT__FUGUE_ADDR "tcp://localhost:9997"
+    "#);
+    let whole = world.in_town(["preset", "explain", "polecat", "--preset", "far", "--json"]).ok().json();
+    let values = whole["explain"]["values"].as_array().unwrap().clone();
+    assert_eq!(values.iter().filter(|value| value["key"] == "polecat.fugue_addr").count(), 1);
+}

@@ -9,8 +9,8 @@ use super::{Ctx, print, print_json};
 use crate::address::Role;
 use crate::beads::{Bead, Filter};
 use crate::cli::town::{PresetArgs, PresetCommand};
-use crate::config::explain::{self, Explained, explain};
-use crate::config::{self, Sources, presets};
+use crate::config::explain::{self, Explained, Said, explain, shown};
+use crate::config::{self, ResolvedRole, Sources, Stack, presets};
 use crate::failure::{Exit, Failure};
 use crate::report;
 use crate::report::text::Cell;
@@ -154,6 +154,7 @@ fn explain_role(
     let resolved = config::resolve(&stack, role, names.clone())?;
     let home = home(ctx);
     let mut values = explain(&stack, what, home.as_deref());
+    by_name(&stack, &resolved, what, home.as_deref(), &mut values);
     if what == role.as_str() {
         values.extend(explain(&stack, &format!("agents.{}", resolved.agent), home.as_deref()));
     } else if values.is_empty() {
@@ -169,6 +170,34 @@ fn explain_role(
         return print(&format!("# presets: {}\n{}", names.join(", "), report::config::values(&values, true)));
     }
     print(&report::config::explained(&values))
+}
+
+/// The address of a role that comes by a remote's name: said by whoever named the remote.
+fn by_name(
+    stack: &Stack,
+    resolved: &ResolvedRole,
+    what: &str,
+    home: Option<&std::path::Path>,
+    values: &mut Vec<Explained>,
+) {
+    let key = format!("{}.fugue_addr", resolved.role);
+    let Some(address) = &resolved.settings.fugue_addr else { return };
+    let said = stack.value(&key).and_then(Value::into_string);
+    if (what != key && what != resolved.role.as_str()) || said.as_ref() == Some(address) {
+        return;
+    }
+    let address = Value::from(address.as_str());
+    let named = explain(stack, &format!("{}.remote", resolved.role), home).pop();
+    let from = named.map(|named| format!("remote = {}, {}", shown(&named.value), named.from)).unwrap_or_default();
+    let at = values.iter().position(|one| one.key >= key).unwrap_or(values.len());
+    if values.get(at).is_none_or(|one| one.key != key) {
+        values.insert(at, Explained { key, value: address.clone(), from: String::new(), layers: Vec::new() });
+    }
+    if let Some(one) = values.get_mut(at) {
+        one.layers.push(Said { from: from.clone(), value: address.clone() });
+        one.value = address;
+        one.from = from;
+    }
 }
 
 /// A bead, and where configuration for it is looked for: in its own rig, known by the prefix of its id.
