@@ -41,6 +41,89 @@ fn a_plan_says_where_and_why() {
     assert_eq!(json["plan"][0]["place"], serde_json::json!({ "remote": null, "why": ["by hand: --local"] }));
 }
 
+/// The reasons with times and ports taken out.
+fn plain(text: &str, ports: &[(u16, &str)]) -> String {
+    let text =
+        ports.iter().fold(text.to_string(), |text, (port, name)| text.replace(&port.to_string(), name));
+    let words = text.split(' ').collect::<Vec<_>>();
+    let time = |at: usize| {
+        words[at].parse::<f64>().is_ok() && words.get(at + 1).is_some_and(|next| next.starts_with("ms"))
+    };
+    words
+        .iter()
+        .enumerate()
+        .map(|(at, word)| if time(at) { "0.0" } else { word })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn daemons_are_counted_and_the_silent_ones_left_out() {
+    let world = yard();
+    let (pc, two) = (world.daemon("pc"), world.daemon("two"));
+    let dead = world.dead_addr();
+    let port = |addr: &str| addr.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+    let ports = [(pc.port, "PC"), (two.port, "BOX"), (port(&dead), "DEAD")];
+    let settings = |box_addr: &str| {
+        let text = YARD.replace("tcp://localhost:1", &pc.addr).replace("unix:///run/none.sock", box_addr);
+        world.settings(&text);
+    };
+    settings(&two.addr);
+    let heavy = world.bead_with("Heavy", "true", &["-l", "heavy"]);
+    let light = world.bead("Light", "true");
+    let says = |bead: &str, words: &[&str]| plain(&place(&world, bead, words), &ports);
+    insta::assert_snapshot!(says(&heavy, &[]), @r"
+    box
+                 presets: polecat, remote-polecat, far (placement.heavy, /world/home/.config/gastown/config.toml:14:7)
+                 /world/town/config/presets/far.toml:3:10: tcp://127.0.0.1:BOX
+                 box: 2 of 2 places free, 0.0 ms
+    ");
+    insta::assert_snapshot!(says(&light, &["--tag", "gpu"]), @r"
+    gaming-pc
+                 by hand: --tag gpu
+                 box: 2 of 2 places free, 0.0 ms
+                 gaming-pc: 6 of 6 places free, 0.0 ms
+    ");
+    let json = dry(&world, &light, &["--remote", "gaming-pc", "--json"]).ok().json();
+    let plan = &json["plan"][0];
+    assert_eq!(plan["place"]["remote"]["fugue_addr"], pc.addr.as_str());
+    assert_eq!(plan["worktree"], "/srv/gt/wyvern/polecats/Nux");
+    // What others have there takes none of our places.
+    pc.ask(["new-session", "-d", "-s", "somebody", "sleep 60"]).ok();
+    assert!(says(&light, &["--remote", "gaming-pc"]).contains("gaming-pc: 6 of 6 places free"));
+    // One that is dead.
+    settings(&dead);
+    insta::assert_snapshot!(says(&heavy, &[]), @r"
+    gt: cannot reach the remote box at tcp://127.0.0.1:DEAD: connection refused
+    hint: is the tunnel up? ssh -N -L DEAD:localhost:DEAD USER@MACHINE; is the daemon listening over there? fugue-server --listen-tcp 127.0.0.1:DEAD; here for once: --local
+    ");
+    insta::assert_snapshot!(says(&light, &["--tag", "gpu"]), @r"
+    gaming-pc
+                 by hand: --tag gpu
+                 box: silent: connection refused
+                 gaming-pc: 6 of 6 places free, 0.0 ms
+    ");
+    insta::assert_snapshot!(says(&heavy, &["--fallback", "local"]), @r"
+    here
+                 presets: polecat, remote-polecat, far (placement.heavy, /world/home/.config/gastown/config.toml:14:7)
+                 /world/town/config/presets/far.toml:3:10: tcp://127.0.0.1:DEAD
+                 box: silent: connection refused
+                 cannot reach the remote box at tcp://127.0.0.1:DEAD: connection refused: --fallback local
+    ");
+    dry(&world, &heavy, &[]).fails(1);
+    dry(&world, &heavy, &["--fallback", "wait"]).fails(3);
+    // One that is full.
+    settings(&two.addr);
+    world.set("GASTOWN_REMOTES__BOX__MAX_WORKERS", "0");
+    insta::assert_snapshot!(says(&heavy, &[]), @r"
+    gt: box is full: 0 of 0 places are taken; the work waits, untouched
+    hint: run the same again when one of them ends (gt remote status shows it); or do it here: --fallback local
+    ");
+    dry(&world, &heavy, &[]).fails(3);
+    dry(&world, &heavy, &["--fallback", "fail"]).fails(1);
+    assert!(says(&light, &["--tag", "gpu"]).starts_with("gaming-pc\n"));
+}
+
 #[test]
 fn what_is_typed_wrong_is_refused_before_anything_is_looked_at() {
     let world = yard();
@@ -77,7 +160,10 @@ fn who_says_the_address_is_explained() {
         let run = world.in_town(["preset", "explain", "polecat.fugue_addr"].iter().chain(words)).ok();
         let root = world.real().display().to_string();
         let lines = run.stdout.replace(&root, "WORLD");
-        lines.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect::<String>()
+        lines
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n")
+            .collect::<String>()
     };
     insta::assert_snapshot!(explain(&["--preset", "remote-polecat"]), @r#"
     polecat.fugue_addr = "tcp://localhost:9999"

@@ -188,7 +188,8 @@ fn by_name(
     }
     let address = Value::from(address.as_str());
     let named = explain(stack, &format!("{}.remote", resolved.role), home).pop();
-    let from = named.map(|named| format!("remote = {}, {}", shown(&named.value), named.from)).unwrap_or_default();
+    let from =
+        named.map(|named| format!("remote = {}, {}", shown(&named.value), named.from)).unwrap_or_default();
     let at = values.iter().position(|one| one.key >= key).unwrap_or(values.len());
     if values.get(at).is_none_or(|one| one.key != key) {
         values.insert(at, Explained { key, value: address.clone(), from: String::new(), layers: Vec::new() });

@@ -59,6 +59,8 @@ pub struct Candidate {
     pub sessions: usize,
     /// Why it could not be asked; nothing when it answered, or was not asked.
     pub silent: Option<String>,
+    /// What helps then.
+    pub hint: Option<String>,
     /// How long it took to answer, in microseconds.
     pub latency_us: Option<u64>,
 }

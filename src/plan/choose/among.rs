@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 
 use super::{Ask, Candidate, Choice, Fallback, lacks};
-use crate::config::fugue::{self, FugueAddr};
 use crate::config::remotes::Known;
 use crate::failure::{Exit, Failure};
 
@@ -20,7 +19,7 @@ impl Candidate {
     fn line(&self) -> String {
         let name = &self.known.name;
         if let Some(why) = &self.silent {
-            return format!("{name}: does not answer: {why}");
+            return format!("{name}: silent: {why}");
         }
         let places = match self.known.max_workers {
             Some(most) => format!("{} of {most} places free", self.free()),
@@ -106,24 +105,8 @@ fn help(fitting: &[&Candidate]) -> String {
     let Some(silent) = fitting.iter().find(|one| one.silent.is_some()) else {
         return "wait until one of them ends (gt remote status shows it); or do it here: --local".into();
     };
-    let name = &silent.known.name;
-    let check = match (&silent.known.ssh, fugue::parse(&silent.known.fugue_addr)) {
-        (Some(_), _) => {
-            format!("is the tunnel up (gt remote tunnel up {name}), and does the daemon listen over there")
-        }
-        (None, Ok(FugueAddr::Tcp(host, port)))
-            if ["localhost", "127.0.0.1", "[::1]"].contains(&host.as_str()) =>
-        {
-            format!(
-                "is the tunnel up (ssh -N -L {port}:localhost:{port} HOST), and does the daemon listen over there"
-            )
-        }
-        (None, Ok(FugueAddr::Tcp(host, port))) => {
-            format!("is {host} up, and does the daemon listen on port {port}")
-        }
-        (None, _) => "does the daemon run".into(),
-    };
-    format!("{check}? look with: gt remote status; here for once: --local")
+    let look = format!("look with: gt remote status {}", silent.known.name);
+    format!("{}; here for once: --local", silent.hint.as_deref().unwrap_or(&look))
 }
 
 fn with(tags: &[String]) -> String {
@@ -150,6 +133,7 @@ fn taken(one: &Candidate) -> String {
 
 fn unreachable(one: &Candidate) -> String {
     let Known { name, fugue_addr, .. } = &one.known;
-    let address = if name == fugue_addr { String::new() } else { format!(" ({fugue_addr})") };
-    format!("{name}{address} does not answer: {}", one.silent.as_deref().unwrap_or("it was not asked"))
+    let what = if name == fugue_addr { "the fugue daemon".to_string() } else { format!("the remote {name}") };
+    let place = if fugue_addr.is_empty() { "the default socket" } else { fugue_addr };
+    format!("cannot reach {what} at {place}: {}", one.silent.as_deref().unwrap_or("it was not asked"))
 }

@@ -35,8 +35,9 @@ pub fn choose(
     let candidate = |known: remotes::Known| {
         let daemon = look.daemons.iter().find(|one| one.remote == known.name);
         Candidate {
-            sessions: sessions(look, &records, &known.name) + given.get(&known.name).unwrap_or(&0),
+            sessions: sessions(look, &records, &known) + given.get(&known.name).unwrap_or(&0),
             silent: daemon.and_then(|one| one.silent.clone()),
+            hint: daemon.and_then(|one| one.hint.clone()),
             latency_us: daemon.and_then(|one| one.latency_us),
             known,
         }
@@ -49,14 +50,21 @@ pub fn choose(
     Ok(choice)
 }
 
-/// gt's sessions on a remote: those that were seen, and those that the town remembers and the look does not show.
-fn sessions(look: &Snapshot, records: &Records, remote: &str) -> usize {
-    let there = |session: &&crate::mux::Session| session.remote.as_deref() == Some(remote);
-    let ours = look.sessions.iter().filter(there).filter(|session| !session.marks.instance.is_empty());
+/// gt's sessions with a daemon: those that were seen, and those that the town remembers and the look does not show.
+fn sessions(look: &Snapshot, records: &Records, known: &remotes::Known) -> usize {
+    // A daemon may have several names.
+    let there =
+        |name: &str| look.daemons.iter().any(|one| one.remote == name && one.fugue_addr == known.fugue_addr);
+    let ours = look
+        .sessions
+        .iter()
+        .filter(|session| !session.marks.instance.is_empty() && session.remote.as_deref().is_some_and(there));
     let seen: Vec<&str> = ours.map(|session| session.marks.address.as_str()).collect();
     let remembered = records
         .iter()
-        .filter(|(address, record)| record.remote == remote && !seen.contains(&address.as_str()))
+        .filter(|(address, record)| {
+            record.fugue_addr == known.fugue_addr && !seen.contains(&address.as_str())
+        })
         .count();
     seen.len() + remembered
 }
