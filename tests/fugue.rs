@@ -1,5 +1,6 @@
 //! Sessions that live with fugue daemons.
 
+mod baseline;
 mod contract;
 mod programs;
 mod sessions;
