@@ -29,6 +29,7 @@ mod merge;
 mod migrate;
 mod outside;
 mod patrol;
+mod preset;
 mod refinery;
 mod refusals;
 mod remote;

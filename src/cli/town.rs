@@ -129,6 +129,10 @@ pub enum PresetCommand {
         #[arg(long)]
         rig: Option<String>,
     },
+    /// Print the JSON Schema of a preset file, for editors
+    Schema,
+    /// Write a new preset, with every key in comments, to be filled in
+    New(NewPreset),
     /// Say what a role comes to, or which layers set one of its keys
     Explain {
         /// ROLE or ROLE.KEY
@@ -143,6 +147,23 @@ pub enum PresetCommand {
         #[arg(long)]
         preset: Vec<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct NewPreset {
+    /// Its name: letters, digits, '-' and '_'
+    pub name: String,
+    /// A preset that comes under it; several in order
+    #[arg(long)]
+    pub extends: Vec<String>,
+    /// Into ~/.config/gastown/presets instead of the town's config/presets
+    #[arg(long, conflicts_with = "rig")]
+    pub user: bool,
+    /// Into this rig's config/presets
+    #[arg(long)]
+    pub rig: Option<String>,
+    #[command(flatten)]
+    pub dry: DryRun,
 }
 
 #[derive(Debug, Args)]

@@ -28,6 +28,7 @@ pub mod plan;
 pub mod polecat;
 pub mod polecats;
 pub mod preset;
+pub mod preset_new;
 pub mod prime;
 pub mod refinery;
 pub mod remote;

@@ -5,7 +5,7 @@ use figment::value::{Dict, Value};
 use serde::Serialize;
 
 use super::config::{home, sources};
-use super::{Ctx, print, print_json};
+use super::{Ctx, preset_new, print, print_json};
 use crate::address::Role;
 use crate::beads::{Bead, Filter};
 use crate::cli::town::{PresetArgs, PresetCommand};
@@ -24,6 +24,8 @@ pub fn run(ctx: &Ctx, args: PresetArgs) -> Result<Exit> {
         PresetCommand::List { rig } => list(ctx, &sources(ctx, rig.as_deref())?)?,
         PresetCommand::Show { name, rig } => show(ctx, &sources(ctx, rig.as_deref())?, &name)?,
         PresetCommand::Check { names, rig } => return check(ctx, &sources(ctx, rig.as_deref())?, &names),
+        PresetCommand::Schema => return preset_new::schema(ctx),
+        PresetCommand::New(args) => return preset_new::new(ctx, &args),
         PresetCommand::Explain { what, rig, bead, preset } => {
             explain_role(ctx, &what, rig.as_deref(), bead.as_deref(), &preset)?;
         }

@@ -271,6 +271,6 @@ impl Faults {
 }
 
 /// Whether presets, runtimes, remotes and placement rules can be called so.
-pub(super) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::Result;
 use figment::value::{Dict, Value};
 
-use super::check::{Kind, is_name};
+use super::check::Kind;
+pub use super::check::is_name;
 use super::layer::{Layer, Origin, Stack};
 use super::sources::{Sources, read, toml_layer};
 use super::{env, errors, placement};
