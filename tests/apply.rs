@@ -265,7 +265,7 @@ fn one_that_cannot_be_started_does_not_keep_the_others_down() {
     started wyvern/crew/ann in session gt-wyvern-crew-ann
     started wyvern/crew/bob in session gt-wyvern-crew-bob
     gt: mayor/: the runtime none has no command
-    hint: choose a runtime with: --agent NAME, or agent = "…" in the preset mayor
+    hint: choose a runtime with: --agent NAME, or agent = "…" in the preset mayor; without an agent give it windows: [[mayor.windows]]
     "#);
     world.unset("GASTOWN_MAYOR__AGENT");
     world.set("GASTOWN_MAYOR__AGENT", "waits");

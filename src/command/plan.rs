@@ -49,12 +49,13 @@ impl View {
         let sources = ctx.sources(&town, None);
         let socket = config::tmux_socket(&sources)?;
         let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
-        let looking = mux.begin_look()?;
+        let looking = mux.begin_close_look()?;
         let up = config::settings(&sources)?.up;
-        let wishes = up::wishes(&ctx.env, &sources, &town, &up, named)?;
+        let mut wishes = up::wishes(&ctx.env, &sources, &town, &up, named)?;
         let sight = roles::Sight { town, mux, snapshot: looking.wait()? };
         sight.known()?;
         let roles::Sight { town, mux, snapshot } = sight;
+        wishes.meet(&town, &snapshot);
         Ok(View { town, mux, snapshot, wishes })
     }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::layout::{Asked, Layout, Wanted};
 use crate::address::{Address, Role};
-use crate::mux::{Session, Snapshot, Spec};
+use crate::mux::{Live, Session, Snapshot, Spec};
 
 /// The difference, in the order in which it is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -36,7 +36,7 @@ pub struct Line {
     pub id: String,
     /// What is changed while it runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub live: Vec<Part>,
+    pub live: Vec<Live>,
     /// What takes a new start of the agent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub restart: Vec<Part>,
@@ -85,14 +85,10 @@ pub enum Part {
     Command,
     /// Where it starts.
     Folder,
-    /// Its environment; of later windows only, when that is a change in life.
+    /// Its environment.
     Environment,
-    /// Windows and panes.
-    Windows,
     /// Where the session lives.
     Place,
-    /// The presets' names.
-    Presets,
     /// Everything: it does not say what it was started with.
     All,
 }
@@ -104,9 +100,7 @@ impl Part {
             Part::Command => "command",
             Part::Folder => "folder",
             Part::Environment => "environment",
-            Part::Windows => "windows",
             Part::Place => "place",
-            Part::Presets => "presets",
             Part::All => "everything",
         }
     }
@@ -312,7 +306,7 @@ impl Diff<'_> {
 }
 
 /// What of a session that runs is not as it should be: what can be changed in life, and what takes a new start.
-fn changes(spec: &Spec, session: &Session) -> (Vec<Part>, Vec<Part>) {
+fn changes(spec: &Spec, session: &Session) -> (Vec<Live>, Vec<Part>) {
     let Some(wanted) = Asked::parse(&spec.marks.hash) else { return (Vec::new(), Vec::new()) };
     let Some(found) = Asked::parse(&session.marks.hash) else {
         // A daemon keeps no such mark: what runs elsewhere is taken as it is.
@@ -320,18 +314,30 @@ fn changes(spec: &Spec, session: &Session) -> (Vec<Part>, Vec<Part>) {
         return (Vec::new(), restart);
     };
     let part = |differs: bool, part: Part| differs.then_some(part);
-    let live = [
-        part(wanted.later != found.later, Part::Environment),
-        part(wanted.windows != found.windows, Part::Windows),
-        part(spec.marks.preset != session.marks.preset, Part::Presets),
-    ];
     let restart = [
         part(wanted.command != found.command, Part::Command),
         part(wanted.folder != found.folder, Part::Folder),
         part(wanted.env != found.env, Part::Environment),
         part(wanted.place != found.place, Part::Place),
     ];
-    (live.into_iter().flatten().collect(), restart.into_iter().flatten().collect())
+    let mut live = environment(spec, &wanted, &found);
+    if wanted.later != found.later {
+        // Last: a change that fails is planned again.
+        let hash = Asked { later: wanted.later, vars: wanted.vars, ..found }.to_string();
+        live.push(Live::Marks(vec![("hash".into(), hash)]));
+    }
+    (live, restart.into_iter().flatten().collect())
+}
+
+/// The environment of later windows: what the preset says now, and what it does not say any more as it is without.
+fn environment(spec: &Spec, wanted: &Asked, found: &Asked) -> Vec<Live> {
+    if wanted.later == found.later {
+        return Vec::new();
+    }
+    let value =
+        |name: &str| spec.env.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.clone());
+    let gone = found.vars.iter().filter(|name| !wanted.vars.contains(name));
+    wanted.vars.iter().chain(gone).map(|name| Live::Env(name.clone(), value(name))).collect()
 }
 
 /// Whether a session is of a role that is kept running: polecats come with their work.

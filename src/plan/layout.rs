@@ -33,7 +33,9 @@ pub struct Wanted<'a> {
 
 /// What was asked for, piece by piece: the mark `hash` of a session. Presets' own words count, with their `{{name}}`s
 /// unfilled: an instance, a time or the caller's PATH changes nothing. Each piece is a hash of 32 bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// Windows and panes have marks of their own ([`crate::mux::Window::asked`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// The agent's words, and how it gets its prompt.
     pub command: u32,
@@ -43,10 +45,10 @@ pub struct Asked {
     pub env: u32,
     /// The same, as later windows get it.
     pub later: u32,
-    /// Windows and panes.
-    pub windows: u32,
     /// Where the session lives.
     pub place: u32,
+    /// The names of what the preset adds to the environment.
+    pub vars: Vec<String>,
     /// It was started because configuration wants it (`[up]`), not by hand alone.
     pub up: bool,
 }
@@ -59,8 +61,6 @@ impl Asked {
         let env = hash(settings.env.iter().flat_map(|(key, value)| [key.as_str(), value]));
         let words = role.runtime.command.iter().chain(unattended).map(String::as_str);
         let prompt = format!("{:?}", role.runtime.prompt);
-        let windows = settings.windows.iter().map(|window| format!("{window:?}"));
-        let windows: Vec<String> = windows.collect();
         let place = match role.address() {
             Some(address) => vec![address.to_string(), format!("{:?}", settings.tags)],
             None => Vec::new(),
@@ -70,37 +70,37 @@ impl Asked {
             folder: hash([cwd.to_string_lossy().as_ref()]),
             env,
             later: env,
-            windows: hash(windows.iter().map(String::as_str)),
             place: hash(place.iter().map(String::as_str)),
+            vars: settings.env.keys().filter(|name| !name.contains([',', ' '])).cloned().collect(),
             up: false,
         }
     }
 
     /// Reads a mark; nothing for one that this program did not write.
     pub fn parse(mark: &str) -> Option<Asked> {
-        let (pieces, up) = match mark.strip_suffix(UP) {
-            Some(pieces) => (pieces, true),
-            None => (mark, false),
+        let mut words = mark.split(' ');
+        let pieces = words.next()?.split('.').map(|piece| u32::from_str_radix(piece, 16).ok());
+        let &[command, folder, env, later, place] = pieces.collect::<Option<Vec<u32>>>()?.as_slice() else {
+            return None;
         };
-        let pieces: Vec<u32> =
-            pieces.split('.').map(|piece| u32::from_str_radix(piece, 16).ok()).collect::<Option<_>>()?;
-        match pieces.as_slice() {
-            &[command, folder, env, later, windows, place] => {
-                Some(Asked { command, folder, env, later, windows, place, up })
-            }
-            _ => None,
-        }
+        let vars = words.next()?.split(',').filter(|name| !name.is_empty()).map(str::to_string).collect();
+        let up = match words.next() {
+            Some(UP) => true,
+            None => false,
+            Some(_) => return None,
+        };
+        words.next().is_none().then_some(Asked { command, folder, env, later, place, vars, up })
     }
 }
 
 /// What the mark of a session ends in that was started because configuration wants it.
-const UP: &str = ".up";
+const UP: &str = "up";
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Asked { command, folder, env, later, windows, place, up } = self;
-        write!(f, "{command:08x}.{folder:08x}.{env:08x}.{later:08x}.{windows:08x}.{place:08x}")?;
-        f.write_str(if *up { UP } else { "" })
+        let Asked { command, folder, env, later, place, vars, up } = self;
+        write!(f, "{command:08x}.{folder:08x}.{env:08x}.{later:08x}.{place:08x} {}", vars.join(","))?;
+        f.write_str(if *up { " up" } else { "" })
     }
 }
 
@@ -137,17 +137,18 @@ mod tests {
         let again = Asked::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/a"));
         assert_eq!(plain, again);
         let moved = Asked::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/b"));
-        assert_eq!(Asked { folder: plain.folder, ..moved }, plain);
         assert_ne!(moved, plain);
+        assert_eq!(Asked { folder: plain.folder, ..moved }, plain);
         let env = RoleSettings { env: [("A".into(), "b".into())].into(), ..RoleSettings::default() };
         let other = Asked::of(&role(env, runtime.clone()), Path::new("/a"));
-        assert_eq!(Asked { env: plain.env, later: plain.later, ..other }, plain);
         assert_ne!((other.env, other.later), (plain.env, plain.later));
+        assert_eq!(other.vars, ["A"]);
+        assert_eq!(Asked { env: plain.env, later: plain.later, vars: Vec::new(), ..other }, plain);
         let unattended = RoleSettings { unattended: true, ..RoleSettings::default() };
         let words = Runtime { unattended: vec!["--yes".into()], ..runtime };
         let other = Asked::of(&role(unattended, words), Path::new("/a"));
-        assert_eq!(Asked { command: plain.command, ..other }, plain);
         assert_ne!(other, plain);
+        assert_eq!(Asked { command: plain.command, ..other }, plain);
     }
 
     #[test]
@@ -158,16 +159,29 @@ mod tests {
 
     #[test]
     fn what_another_program_wrote_is_not_read() {
-        for mark in ["", "abc", "1.2.3.4.5", "1.2.3.4.5.6.7", "x.2.3.4.5.6", "1.2.3.4.5.6.down"] {
+        for mark in [
+            "",
+            "abc",
+            "1.2.3.4.5",
+            "1.2.3.4 ",
+            "1.2.3.4.5.6 ",
+            "x.2.3.4.5 ",
+            "1.2.3.4.5  down",
+            "1.2.3.4.5  up x",
+        ] {
             assert_eq!(Asked::parse(mark), None, "{mark}");
         }
     }
 
     proptest! {
         #[test]
-        fn a_mark_is_read_as_it_was_written(pieces in any::<[u32; 6]>(), up in any::<bool>()) {
-            let [command, folder, env, later, windows, place] = pieces;
-            let asked = Asked { command, folder, env, later, windows, place, up };
+        fn a_mark_is_read_as_it_was_written(
+            pieces in any::<[u32; 5]>(),
+            vars in prop::collection::vec("[A-Z_]{1,8}", 0..3),
+            up in any::<bool>(),
+        ) {
+            let [command, folder, env, later, place] = pieces;
+            let asked = Asked { command, folder, env, later, place, vars, up };
             prop_assert_eq!(Asked::parse(&asked.to_string()), Some(asked));
         }
     }

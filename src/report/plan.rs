@@ -3,6 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::text::{Color, Screen};
+use crate::mux::Live;
 use crate::plan::diff::{Line, Part, Plan, Sign};
 
 /// As people read it: one line each, then what it adds up to.
@@ -62,7 +63,7 @@ pub fn what(line: &Line) -> String {
         Sign::Stop => format!("stop session {session}{why}"),
         Sign::Alone => format!("left alone{why}"),
         Sign::Change => {
-            let live = (!line.live.is_empty()).then(|| format!("change {}", parts(&line.live)));
+            let live = (!line.live.is_empty()).then(|| format!("change in place: {}", live(&line.live)));
             let help = format!(" (do it with: gt apply --restart {address})");
             let help = if line.held.is_some() { help.as_str() } else { "" };
             let again = (!line.restart.is_empty())
@@ -74,4 +75,31 @@ pub fn what(line: &Line) -> String {
 
 fn parts(parts: &[Part]) -> String {
     parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Changes in a session that goes on running, by kind and number.
+fn live(changes: &[Live]) -> String {
+    let kinds = changes.iter().map(|change| match change {
+        Live::Env(..) => ("variable of later windows", "variables of later windows"),
+        Live::AddWindow(_) => ("new window", "new windows"),
+        Live::AddPane(..) => ("new pane", "new panes"),
+        Live::RunAgain(..) => ("pane run anew", "panes run anew"),
+        Live::Remove(id) if id.starts_with('@') => ("window closed", "windows closed"),
+        Live::Remove(_) => ("pane closed", "panes closed"),
+        Live::Arrange(..) => ("window arranged", "windows arranged"),
+        Live::Marks(_) | Live::Keep(..) => ("", ""),
+    });
+    let mut counted: Vec<((&str, &str), usize)> = Vec::new();
+    for kind in kinds.filter(|kind| !kind.0.is_empty()) {
+        match counted.iter_mut().find(|(own, _)| *own == kind) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((kind, 1)),
+        }
+    }
+    let said = counted.iter().map(|((one, many), count)| match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {many}"),
+    });
+    let said: Vec<String> = said.collect();
+    if said.is_empty() { "marks only".into() } else { said.join(", ") }
 }

@@ -9,7 +9,7 @@ use super::step;
 use crate::address::{Address, Role};
 use crate::config::Sources;
 use crate::config::schema::Up;
-use crate::mux::{Mux, Snapshot, Spec};
+use crate::mux::{Mux, Runs, Snapshot, Spec};
 use crate::plan::diff::{Line, Plan, Sign, diff};
 use crate::plan::layout::{Asked, Layout, Wanted};
 use crate::town::wish::Down;
@@ -31,6 +31,8 @@ pub struct Wish {
     pub address: Address,
     /// Its session, or why it cannot be worked out.
     pub prepared: Result<Prepared>,
+    /// The same with the instance that runs, where its windows have that in their words.
+    running: Option<Spec>,
 }
 
 /// What became of a line of a plan.
@@ -73,7 +75,7 @@ pub fn wishes(
             }
             prepared
         });
-        Wish { address: address.clone(), prepared }
+        Wish { address: address.clone(), prepared, running: None }
     };
     Ok(Wishes { wanted: addresses.iter().map(wish).collect(), some: !named.is_empty() })
 }
@@ -119,7 +121,7 @@ impl Wishes {
     pub fn plan(&self, town: &Town, down: &Down, snapshot: &Snapshot, restart: bool) -> Plan {
         let wanted = self.wanted.iter().map(|wish| Wanted {
             address: wish.address.clone(),
-            spec: wish.prepared.as_ref().ok().map(|prepared| &prepared.spec),
+            spec: wish.spec(),
             down: down.holds(&wish.address.to_string()),
         });
         let layout = Layout {
@@ -131,11 +133,58 @@ impl Wishes {
         diff(&layout, snapshot, restart)
     }
 
+    /// Knows what runs: words that hold the instance (`{{session_id}}`) are compared as they were filled then.
+    pub fn meet(&mut self, town: &Town, snapshot: &Snapshot) {
+        for wish in &mut self.wanted {
+            let Ok(Prepared { spec, .. }) = &wish.prepared else { continue };
+            let Some(session) = snapshot.of(&town.mark(), &spec.marks.address) else { continue };
+            wish.running = filled_then(spec, &session.marks.instance);
+        }
+    }
+
+    fn running(&self, address: &str) -> Option<&Spec> {
+        self.wanted.iter().find(|wish| wish.address.to_string() == address)?.running.as_ref()
+    }
+
     /// An agent's session, ready to be started.
     pub fn prepared(&self, address: &str) -> Option<&Prepared> {
         let own = |wish: &&Wish| wish.address.to_string() == address;
         self.wanted.iter().find(own)?.prepared.as_ref().ok()
     }
+}
+
+impl Wish {
+    /// What is compared with what runs.
+    fn spec(&self) -> Option<&Spec> {
+        self.running.as_ref().or(self.prepared.as_ref().ok().map(|prepared| &prepared.spec))
+    }
+}
+
+/// A session as it is wanted, with an earlier instance in its windows and its preset's environment; nothing when they do
+/// not speak of it.
+fn filled_then(spec: &Spec, instance: &str) -> Option<Spec> {
+    let own = spec.marks.instance.as_str();
+    if own.is_empty()
+        || own == instance
+        || instance.is_empty()
+        || !format!("{:?}", spec.windows).contains(own)
+    {
+        return None;
+    }
+    let then = |text: &str| text.replace(own, instance);
+    let mut spec = spec.clone();
+    for window in &mut spec.windows {
+        window.name = then(&window.name);
+        for pane in &mut window.panes {
+            pane.cwd = pane.cwd.as_ref().map(|cwd| then(&cwd.to_string_lossy()).into());
+            pane.env.iter_mut().for_each(|(_, value)| *value = then(value));
+            if let Runs::Shell(text) = &mut pane.runs {
+                *text = then(text);
+            }
+        }
+    }
+    spec.env.iter_mut().for_each(|(_, value)| *value = then(value));
+    Some(spec)
 }
 
 /// Does what a line says. The town's lock is held.
@@ -170,16 +219,9 @@ pub fn carry_out(
         left.sessions.retain(|session| session.id != line.id);
         return roles::start(town, mux, &left, prepared).map(Done::Restarted);
     }
-    change(mux, snapshot, &prepared.spec, line)?;
+    if let Some(session) = snapshot.sessions.iter().find(|session| session.id == line.id) {
+        mux.change(session, wishes.running(&line.address).unwrap_or(&prepared.spec), &line.live)?;
+    }
     step("apply.change");
     Ok(Done::Changed)
-}
-
-/// Changes a session while it runs; what takes a new start of its agent stays as it is, and is planned again.
-fn change(mux: &dyn Mux, snapshot: &Snapshot, spec: &Spec, line: &Line) -> Result<()> {
-    let found = snapshot.sessions.iter().find(|session| session.id == line.id);
-    let (Some(session), Some(wanted)) = (found, Asked::parse(&spec.marks.hash)) else { return Ok(()) };
-    let Some(asked) = Asked::parse(&session.marks.hash) else { return Ok(()) };
-    let asked = Asked { later: wanted.later, windows: wanted.windows, ..asked };
-    mux.mark(&session.id, &[("preset", &spec.marks.preset), ("hash", &asked.to_string())])
 }
