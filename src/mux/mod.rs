@@ -5,6 +5,7 @@
 pub mod deliver;
 pub mod fugue;
 pub mod hybrid;
+mod live;
 pub mod none;
 pub mod tmux;
 
@@ -119,6 +120,8 @@ pub struct SeenWindow {
 pub struct SeenPane {
     /// tmux's own id, `%9`.
     pub id: String,
+    /// Its number in the window, as tmux counts.
+    pub index: usize,
     /// Which window and pane of those asked for it is, from 0; nothing for one that a person opened.
     pub mark: Option<(usize, usize)>,
     /// As [`WantedPane::asked`] was when it was made; empty for a person's.
@@ -295,6 +298,15 @@ fn short(value: &impl Serialize) -> String {
 }
 
 impl Spec {
+    /// What it shows: its windows, or the one with the agent when it says nothing of them.
+    pub fn shown(&self) -> Vec<Window> {
+        if !self.windows.is_empty() {
+            return self.windows.clone();
+        }
+        let agent = WantedPane { runs: Runs::Agent, ..WantedPane::default() };
+        vec![Window { name: self.window.clone(), panes: vec![agent], ..Window::default() }]
+    }
+
     /// Whether an agent runs in it: not in windows alone (the runtime `none`).
     pub fn has_agent(&self) -> bool {
         let mut panes = self.windows.iter().flat_map(|window| &window.panes);
@@ -302,7 +314,7 @@ impl Spec {
     }
 }
 
-/// A change of a session that goes on running ([`Mux::change`]). Numbers are places in [`Spec::windows`]; ids are
+/// A change of a session that goes on running ([`Mux::change`]). Numbers are places in [`Spec::shown`]; ids are
 /// tmux's, from a close look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

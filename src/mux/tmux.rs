@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{
-    Looking, Marks, Mux, Pane, Runs, SeenPane, SeenWindow, Session, Snapshot, Spec, Started, WantedPane,
-    Window, none,
+    Live, Looking, Marks, Mux, Pane, Runs, SeenPane, SeenWindow, Session, Snapshot, Spec, Started,
+    WantedPane, Window, live, none,
 };
 use crate::failure::Failure;
 use crate::plan::windows::{CELLS, Size, resizes};
@@ -97,6 +97,23 @@ impl Mux for Tmux {
         done(self.server.mark(session, marks)?, "mark", session)
     }
 
+    fn change(&self, session: &Session, spec: &Spec, changes: &[Live]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        for pane in spec.windows.iter().flat_map(|window| &window.panes) {
+            if let Some(folder) = pane.cwd.as_ref().filter(|folder| !folder.is_dir()) {
+                crate::fail!("cannot change {}: no folder {}", session.name, folder.display());
+            }
+        }
+        let (made, answer) = self.server.change(live::changes(session, spec, changes)?)?;
+        let what = match changes.get(made) {
+            Some(failed) => format!("make the change {} of {} ({failed:?}) to", made + 1, changes.len()),
+            None => "change".into(),
+        };
+        done(answer, &what, &session.name)
+    }
+
     fn stop(&self, sessions: &[&str]) -> Result<()> {
         if sessions.is_empty() {
             return Ok(());
@@ -183,7 +200,7 @@ fn windows(spec: &Spec) -> Result<Vec<tmux::WantedWindow>> {
     spec.windows.iter().enumerate().map(|(number, window)| wanted_window(spec, number, window)).collect()
 }
 
-fn wanted_window(spec: &Spec, number: usize, window: &Window) -> Result<tmux::WantedWindow> {
+pub(super) fn wanted_window(spec: &Spec, number: usize, window: &Window) -> Result<tmux::WantedWindow> {
     let sizes: Vec<Option<Size>> =
         window.panes.iter().map(|pane| pane.size.as_deref().and_then(Size::parse)).collect();
     let panes = window.panes.iter().enumerate().map(|(place, pane)| wanted_pane(spec, (number, place), pane));
@@ -197,7 +214,11 @@ fn wanted_window(spec: &Spec, number: usize, window: &Window) -> Result<tmux::Wa
     })
 }
 
-fn wanted_pane(spec: &Spec, (window, place): (usize, usize), pane: &WantedPane) -> Result<tmux::WantedPane> {
+pub(super) fn wanted_pane(
+    spec: &Spec,
+    (window, place): (usize, usize),
+    pane: &WantedPane,
+) -> Result<tmux::WantedPane> {
     let cwd = pane.cwd.as_ref().unwrap_or(&spec.cwd);
     Ok(tmux::WantedPane {
         mark: format!("{window}.{place} {}", pane.asked()),
@@ -332,6 +353,7 @@ fn add_window(session: &mut Session, row: &Row, close: tmux::Close) {
     if let Some(window) = session.windows.last_mut() {
         window.panes.push(SeenPane {
             id: row.pane.clone(),
+            index: close.pane_index,
             mark,
             asked: asked.into(),
             agent: row.agent,

@@ -5,6 +5,7 @@ pub mod diff;
 pub mod doctor;
 pub mod homecoming;
 pub mod layout;
+pub mod live;
 pub mod patrol;
 pub mod place;
 pub mod queue;

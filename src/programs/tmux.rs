@@ -4,6 +4,7 @@
 //! expands formats, and targets are tmux's own ids or exact names. Only sessions gt made are ever changed: the
 //! commands that change one are behind a check of its mark, inside tmux itself.
 
+mod live;
 mod look;
 mod make;
 mod rows;
@@ -24,6 +25,7 @@ use tmux_interface::{
 use self::text::{as_text, one_line, plain, word};
 use super::process::{Output, Process};
 
+pub use self::live::Changes;
 pub use self::look::Looking;
 pub use self::make::{Made, Wanted};
 pub use self::rows::{Close, MARKS, Row};

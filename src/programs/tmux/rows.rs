@@ -54,6 +54,8 @@ pub struct Close {
     pub window_active: bool,
     /// The window's columns and rows.
     pub window_size: (usize, usize),
+    /// The pane's number in its window.
+    pub pane_index: usize,
     /// Whether the pane has the focus of its window.
     pub active: bool,
     /// The pane's columns and rows.
@@ -98,12 +100,13 @@ const FIELDS: [&str; 13] = [
 ];
 
 /// What a close look asks for besides.
-const CLOSE: [&str; 10] = [
+const CLOSE: [&str; 11] = [
     "window_id",
     "window_index",
     "window_active",
     "window_width",
     "window_height",
+    "pane_index",
     "pane_active",
     "pane_width",
     "pane_height",
@@ -187,6 +190,7 @@ fn read_close<'t>(next: &mut dyn FnMut() -> Option<&'t str>) -> Option<Close> {
         index: number(next())?,
         window_active: next()? == "1",
         window_size: (number(next())?, number(next())?),
+        pane_index: number(next())?,
         active: next()? == "1",
         size: (number(next())?, number(next())?),
         layout: next()?.into(),
@@ -208,7 +212,7 @@ mod tests {
         assert_eq!((rows[0].exit, rows[0].signal, rows[0].dead), (Some(0), None, true));
         assert_eq!(rows[1].command, "sh\tx");
         let close = format!(
-            "gt-pane-close\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t0\t0.1 ab\t@4\t1\t1\t200\t50\t0\t99\t25\tl\t0 cd{marks}\t\
+            "gt-pane-close\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t0\t0.1 ab\t@4\t1\t1\t200\t50\t1\t0\t99\t25\tl\t0 cd{marks}\t\
              name\twindow\tsleep\t/\tsh"
         );
         let row = read_rows(&close).remove(0);

@@ -1,8 +1,9 @@
 //! Windows and panes as commands of tmux.
 //!
 //! Ids are not known while a batch is written. Every pane is made at the side of the one made before it, which is the
-//! active one then; so `=NAME:` always means the pane made last, and earlier ones are counted back from it (`.-2`),
-//! whatever `base-index` and `pane-base-index` say.
+//! active one then; so `=NAME:` always means the pane made last. Earlier ones are named by their index, with
+//! `pane-base-index` set to 0 meanwhile. Not as `.-2`: tmux 3.3 counts that from the pane that the caller's terminal is
+//! in, wherever that is.
 
 use tmux_interface::{TmuxCommand, TmuxCommands};
 
@@ -45,7 +46,7 @@ pub struct WantedPane {
 }
 
 /// Hooks of a person's that could open more or go elsewhere, between one pane of ours and the next.
-const HOOKS: [&str; 2] = ["after-new-window", "after-split-window"];
+pub const HOOKS: [&str; 2] = ["after-new-window", "after-split-window"];
 
 /// The number of the agent's pane, counted over all windows.
 pub fn agents_place(windows: &[WantedWindow]) -> Option<usize> {
@@ -182,17 +183,14 @@ pub fn fill(
             batch.push(command("select-layout", &["-t", target, "tiled"]));
         }
     }
-    let back = |pane: usize| match last - pane {
-        0 => target.to_string(),
-        back => format!("{target}.-{back}"),
-    };
     if last > 0 {
-        batch.push_cmds(arrange(target, window.layout.as_deref(), &window.resizes, &back));
-    }
-    let panes = &window.panes;
-    let focus = panes.iter().position(|pane| pane.focus).or(panes.iter().position(|pane| pane.agent));
-    if focus.unwrap_or(0) < last {
-        batch.push(command("select-pane", &["-t", &back(focus.unwrap_or(0))]));
+        let of_index = |pane: usize| format!("{target}.{pane}");
+        let panes = &window.panes;
+        let focus = panes.iter().position(|pane| pane.focus).or(panes.iter().position(|pane| pane.agent));
+        batch.push(command("set-option", &["-w", "-t", target, "pane-base-index", "0"]));
+        batch.push_cmds(arrange(target, window.layout.as_deref(), &window.resizes, &of_index));
+        batch.push(command("select-pane", &["-t", &of_index(focus.unwrap_or(0))]));
+        batch.push(command("set-option", &["-w", "-u", "-t", target, "pane-base-index"]));
     }
     batch
 }
