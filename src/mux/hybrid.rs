@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::fugue::{self, Fugue, NotStarted, Ours};
-use super::{Daemon, Looking as AnyLooking, Mux, Snapshot, Spec, Started};
+use super::{Daemon, Live, Looking as AnyLooking, Mux, Session, Snapshot, Spec, Started};
 use crate::config::remotes::{self, Known};
 use crate::config::{Sources, fugue as address};
 use crate::failure::Failure;
@@ -34,6 +34,30 @@ pub struct Looking {
 }
 
 impl Hybrid {
+    /// Asks this machine, as `here` does, and all daemons at the same time.
+    fn begin(&self, here: impl Fn(&dyn Mux) -> Result<AnyLooking>) -> Result<AnyLooking> {
+        if self.remotes.is_empty() {
+            return here(self.local.as_ref());
+        }
+        let mut places: Vec<Vec<Known>> = Vec::new();
+        for remote in &self.remotes {
+            match places.iter_mut().find(|names| names[0].fugue_addr == remote.fugue_addr) {
+                Some(names) => names.push(remote.clone()),
+                None => places.push(vec![remote.clone()]),
+            }
+        }
+        let ask = |names: Vec<Known>| {
+            let asked = self.daemon(&names[0], &self.ours).map(|daemon| {
+                let listing = daemon.begin_list();
+                (daemon, listing)
+            });
+            (names, asked)
+        };
+        let asked = places.into_iter().map(ask).collect();
+        let local = Box::new(here(self.local.as_ref())?);
+        Ok(AnyLooking::Hybrid(Looking { local, asked, ours: self.ours.clone() }))
+    }
+
     /// Sessions of this town: with `local`, with every daemon that configuration names, and with those that the town
     /// remembers.
     ///
@@ -194,26 +218,18 @@ fn unasked(names: &[Known], error: &anyhow::Error, ours: &Ours, snapshot: &mut S
 
 impl Mux for Hybrid {
     fn begin_look(&self) -> Result<AnyLooking> {
-        if self.remotes.is_empty() {
-            return self.local.begin_look();
+        self.begin(|local| local.begin_look())
+    }
+
+    fn begin_close_look(&self) -> Result<AnyLooking> {
+        self.begin(|local| local.begin_close_look())
+    }
+
+    fn change(&self, session: &Session, spec: &Spec, changes: &[Live]) -> Result<()> {
+        match self.keeper(&session.id)? {
+            Some(daemon) => daemon.change(session, spec, changes),
+            None => self.local.change(session, spec, changes),
         }
-        let mut places: Vec<Vec<Known>> = Vec::new();
-        for remote in &self.remotes {
-            match places.iter_mut().find(|names| names[0].fugue_addr == remote.fugue_addr) {
-                Some(names) => names.push(remote.clone()),
-                None => places.push(vec![remote.clone()]),
-            }
-        }
-        let ask = |names: Vec<Known>| {
-            let asked = self.daemon(&names[0], &self.ours).map(|daemon| {
-                let listing = daemon.begin_list();
-                (daemon, listing)
-            });
-            (names, asked)
-        };
-        let asked = places.into_iter().map(ask).collect();
-        let local = Box::new(self.local.begin_look()?);
-        Ok(AnyLooking::Hybrid(Looking { local, asked, ours: self.ours.clone() }))
     }
 
     fn start(&self, spec: &Spec, taken: &Snapshot) -> Result<Started> {
