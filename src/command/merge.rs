@@ -7,7 +7,8 @@ use crate::address::Address;
 use crate::config::{self, Sources};
 use crate::failure::{Exit, Failure};
 use crate::report::queue::{Row, list};
-use crate::town::{Rig, Town};
+use crate::town::{Rig, Town, away};
+use crate::work::remote::home::has_records;
 use crate::work::request::Request;
 use crate::work::{queue, refinery};
 
@@ -74,6 +75,10 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
     }
     // Before anything is written down about the run.
     crate::programs::versions::need_git()?;
+    if has_records(&away::read(town)?, rig) {
+        let target = config::target(&config::settings(&sources)?);
+        super::remote_sync::bring(ctx, town, rig, &target);
+    }
     let job = refinery::Job { town, rig, sources: &sources, only, say: &|text| ctx.note(text) };
     let (report, error) = refinery::process(&job);
     if ctx.global.json {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::Ctx;
+use super::{Ctx, remote_sync};
 use crate::address::Address;
 use crate::cli::sessions::SessionEnded;
 use crate::config;
@@ -61,6 +61,12 @@ fn look_after(
 ) -> Result<Vec<Finding>> {
     let sources = ctx.sources(town, Some(rig));
     let mux = ctx.mux(&config::settings(&sources)?)?;
-    let scene = Scene::look(town, rig, mux.as_ref(), sources)?;
+    // The end of one session here is no occasion to ask origin what was done elsewhere.
+    let scene = if dry || only.is_some() {
+        Scene::look(town, rig, mux.as_ref(), sources)?
+    } else {
+        let bring = |target: &str| remote_sync::bring(ctx, town, rig, target);
+        Scene::look_and(town, rig, mux.as_ref(), sources, bring)?
+    };
     patrol::patrol(&scene, only, dry)
 }

@@ -10,7 +10,7 @@ use crate::cli::work::{PolecatArgs, PolecatCommand};
 use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::town::{Rig, Town};
-use crate::work::ending;
+use crate::work::ending::{self, Released};
 use crate::work::recovery::{self, What};
 use crate::work::request::Request;
 use crate::work::scene::Scene;
@@ -144,13 +144,28 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
         let line = format!("stop {address}{given}, keep its commits, remove its worktree and branch");
         return super::would(ctx, &plan, &line);
     }
-    let recovery = ending::release(&scene, &name, how == How::Force)?;
+    let Released { recovery, waits } = ending::release(&scene, &name, how == How::Force)?;
     if ctx.global.json {
-        super::print_json("released", &json!({ "address": address, "bead": bead, "recovery": recovery }))?;
+        let mut value = json!({ "address": address, "bead": bead, "recovery": recovery });
+        if let Some(why) = waits {
+            value["waits"] = why.into();
+        }
+        super::print_json("released", &value)?;
         return Ok(Exit::Done);
     }
     let given = bead.as_ref().map_or(String::new(), |bead| format!("; {bead} is open again"));
     let kept = recovery.map_or(String::new(), |name| format!("; its commits are kept under {name}"));
-    super::print(&format!("{address} ended{given}{kept}\n"))?;
+    let verb = if waits.is_some() { "released" } else { "ended" };
+    super::print(&format!("{address} {verb}{given}{kept}\n"))?;
+    if let Some(why) = waits {
+        ctx.note(&still_there(address, &why));
+    }
     Ok(Exit::Done)
+}
+
+/// What is said of a polecat whose place on another machine could not be taken away yet.
+pub(super) fn still_there(address: &str, why: &str) -> String {
+    format!(
+        "what {address} has on its machine goes later ({why}), and its name stays taken until then: gt remote sync"
+    )
 }

@@ -7,14 +7,19 @@ use super::Ctx;
 use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::report::home;
+use crate::town::away;
 use crate::town::{Rig, Town};
-use crate::work::remote::home::{Arrived, Job, collect, is_hybrid};
+use crate::work::remote::going::{self, Gone};
+use crate::work::remote::home::{Arrived, Job, State, collect, is_hybrid};
+use crate::work::scene::Scene;
 
-/// What one rig's sync came to.
+/// What one rig's sync came to; of roles that belong to none when it has no name.
 #[derive(Debug, Default, Serialize)]
 struct Synced {
     rig: String,
     letters: Vec<Arrived>,
+    /// Those that were to be ended over there.
+    ended: Vec<Gone>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -37,7 +42,7 @@ pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: bool, dry: bool) -> Result<Exit>
     for rig in &rigs {
         let mut one = Synced { rig: rig.name.clone(), ..Synced::default() };
         match sync(ctx, &town, rig, adopt, dry) {
-            Ok(letters) => one.letters = letters,
+            Ok((letters, ended)) => (one.letters, one.ended) = (letters, ended),
             Err(error) => {
                 one.error = Some(format!("{error:#}"));
                 wrong = wrong.or(Some(error));
@@ -45,12 +50,16 @@ pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: bool, dry: bool) -> Result<Exit>
         }
         synced.push(one);
     }
+    let ended = roles(ctx, &town, dry)?;
+    if !ended.is_empty() {
+        synced.push(Synced { ended, ..Synced::default() });
+    }
     if ctx.global.json {
         super::print_json("synced", &synced)?;
     } else {
         for one in &synced {
-            super::print(&home::text(&one.letters, dry))?;
-            if one.letters.is_empty() && one.error.is_none() {
+            super::print(&(home::text(&one.letters, dry) + &home::gone(&one.ended, dry)))?;
+            if one.letters.is_empty() && one.ended.is_empty() && one.error.is_none() {
                 ctx.note(&format!("{}: nothing was handed in", one.rig));
             }
         }
@@ -79,7 +88,45 @@ fn hybrid(town: &Town) -> Result<Vec<Rig>> {
     Ok(rigs)
 }
 
-fn sync(ctx: &Ctx, town: &Town, rig: &Rig, adopt: bool, dry: bool) -> Result<Vec<Arrived>> {
-    let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
-    collect(&Job { town, rig, target: &target, adopt }, dry)
+fn sync(ctx: &Ctx, town: &Town, rig: &Rig, adopt: bool, dry: bool) -> Result<(Vec<Arrived>, Vec<Gone>)> {
+    let sources = ctx.sources(town, Some(rig));
+    let settings = config::settings(&sources)?;
+    let target = config::target(&settings);
+    let letters = collect(&Job { town, rig, target: &target, adopt }, dry)?;
+    let records = away::read(town)?;
+    if going::polecats(&records, &rig.name).next().is_none() {
+        return Ok((letters, Vec::new()));
+    }
+    if dry {
+        return Ok((letters, going::planned(&records, &rig.name)));
+    }
+    let mux = ctx.mux(&settings)?;
+    let scene = Scene::look(town, rig, mux.as_ref(), sources)?;
+    Ok((letters, going::end_polecats(&scene)))
+}
+
+/// What other commands take in on their way, when polecats of the rig are elsewhere. What is wrong is said, and stops
+/// nothing: `false`.
+pub fn bring(ctx: &Ctx, town: &Town, rig: &Rig, target: &str) -> bool {
+    match collect(&Job { town, rig, target, adopt: false }, false) {
+        Ok(letters) => {
+            let taken: Vec<Arrived> = letters.into_iter().filter(|one| one.state != State::Foreign).collect();
+            home::text(&taken, false).lines().for_each(|line| ctx.note(line));
+            true
+        }
+        Err(error) => {
+            ctx.note(&format!("what was handed in elsewhere waits: {error:#}"));
+            false
+        }
+    }
+}
+
+/// Sessions of roles that are to be ended elsewhere.
+fn roles(ctx: &Ctx, town: &Town, dry: bool) -> Result<Vec<Gone>> {
+    if dry || !going::has_roles(&away::read(town)?) {
+        return Ok(Vec::new());
+    }
+    let sources = ctx.sources(town, None);
+    let mux = ctx.mux(&config::settings(&sources)?)?;
+    going::end_roles(town, mux.as_ref(), &mux.look()?)
 }

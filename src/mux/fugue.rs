@@ -4,6 +4,7 @@
 //! by tags; one that lost them is the empty shell that a restarted daemon made of a session of ours: it is known by its
 //! id, counts as dead, and gets no text ever (`remote.md`).
 
+pub mod errand;
 mod sight;
 
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use super::fugue::errand::{Errand, Ran};
 use super::fugue::{self, Fugue, NotStarted, Ours};
 use super::{Daemon, Live, Looking as AnyLooking, Mux, Session, Snapshot, Spec, Started};
 use crate::config::remotes::{self, Known};
@@ -274,6 +275,11 @@ impl Mux for Hybrid {
             Some(daemon) => daemon.keys(pane, keys),
             None => self.local.keys(pane, keys),
         }
+    }
+
+    fn errand(&self, errand: &Errand) -> Result<Ran> {
+        let remote = self.remote(&errand.fugue_addr, &errand.remote);
+        self.daemon(&remote, &self.ours)?.errand(errand)
     }
 
     fn attach(&self, session: &str) -> Result<()> {

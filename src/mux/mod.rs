@@ -509,6 +509,14 @@ pub trait Mux {
     /// When the pane is gone.
     fn keys(&self, pane: &str, keys: &[String]) -> Result<()>;
 
+    /// Runs something short on another machine, in a session of its own.
+    ///
+    /// # Errors
+    /// As [`fugue::Fugue::errand`]; also where there are no other machines.
+    fn errand(&self, errand: &fugue::errand::Errand) -> Result<fugue::errand::Ran> {
+        crate::fail!("no daemon is known at {}", errand.fugue_addr; "see which there are with: gt remote list")
+    }
+
     /// Shows a session to the person: inside tmux the client switches, outside it attaches.
     ///
     /// # Errors

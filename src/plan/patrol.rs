@@ -27,6 +27,8 @@ pub struct Polecat<'a> {
     pub open_request: bool,
     /// Its session.
     pub session: Seen<'a>,
+    /// It is on another machine, and to be ended there.
+    pub leaving: bool,
     /// Seconds since its last sign of progress, where that is known.
     pub idle: Option<i64>,
 }
@@ -61,6 +63,9 @@ pub fn decide(polecat: &Polecat<'_>) -> Move {
         Seen::None => None,
         Seen::Session(session) => Some(session),
     };
+    if polecat.leaving {
+        return Move::End;
+    }
     let alive = session.filter(|session| session.alive());
     let stuck = polecat.idle.is_some_and(|idle| idle >= STUCK_AFTER);
     let works = polecat.bead.filter(|bead| !polecat.open_request && !bead.has_label(words::LABEL_SUBMITTED));
@@ -155,6 +160,7 @@ mod tests {
             bead: Some(&begun),
             open_request: false,
             session: Seen::Session(&works),
+            leaving: false,
             idle: Some(60),
         };
         for (polecat, wanted) in [

@@ -1,6 +1,20 @@
 //! What came home from other machines, as `gt remote sync` says it.
 
+use crate::work::remote::going::Gone;
 use crate::work::remote::home::{Arrived, State};
+
+/// A line for each that was to be ended on its machine.
+pub fn gone(gone: &[Gone], dry: bool) -> String {
+    let line = |one: &Gone| {
+        let kept = one.recovery.as_ref().map_or(String::new(), |name| format!("; kept under {name}"));
+        match one.ended {
+            true => format!("{}  ended on {}{kept}\n", one.address, one.remote),
+            false if dry => format!("would end {} on {}\n", one.address, one.remote),
+            false => format!("{}  is not ended on {} yet: {}\n", one.address, one.remote, one.why),
+        }
+    };
+    gone.iter().map(line).collect()
+}
 
 /// A line for each letter.
 pub fn text(arrived: &[Arrived], dry: bool) -> String {

@@ -1,7 +1,9 @@
 //! The end of a polecat (`work.md`): nothing goes before it is kept.
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 
+use super::remote::leave::{Left, leave, leaving};
 use super::sandbox::Sandbox;
 use super::scene::Scene;
 use super::{names, step};
@@ -10,6 +12,7 @@ use crate::beads::{Change, Guard, Patch, words};
 use crate::failure::Failure;
 use crate::mux::Session;
 use crate::plan::place::Seen;
+use crate::town::away::Record;
 
 /// How many lines of an ended session are kept (`work.md`).
 const TRANSCRIPT_LINES: usize = 5000;
@@ -21,6 +24,8 @@ pub enum End {
     Done(Option<String>),
     /// Files that are in no commit: nothing was removed.
     Dirty(Vec<String>),
+    /// Its place on another machine is not gone yet; why. The next patrol goes on.
+    Waits(String),
 }
 
 /// Ends one polecat: transcript, session, recovery ref, worktree, branch, name. Each step may be the last before a
@@ -45,6 +50,13 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
             .into());
         }
     };
+    if let Some(record) = scene.record(name) {
+        let kept = match leave(scene, name, &record, session)? {
+            Left::Gone(kept) => kept,
+            Left::Waits(why) => return Ok(End::Waits(why)),
+        };
+        return end_here(scene, name, &sandbox, force, kept);
+    }
     // While it runs, a look before it is stopped leaves it the chance to commit.
     if session.is_some_and(|session| session.alive()) && !force {
         let files = sandbox.dirty()?;
@@ -58,6 +70,18 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
         scene.mux.stop(&[&session.id])?;
         step("end.2");
     }
+    end_here(scene, name, &sandbox, force, None)
+}
+
+/// What a polecat has on this machine: recovery ref, worktree, branch, name. One that was elsewhere may have a place here
+/// from before; `kept` is what came home of the other.
+fn end_here(
+    scene: &Scene<'_>,
+    name: &str,
+    sandbox: &Sandbox,
+    force: bool,
+    kept: Option<String>,
+) -> Result<End> {
     if !force {
         let files = sandbox.dirty()?;
         if !files.is_empty() {
@@ -70,9 +94,9 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
     step("end.4");
     sandbox.remove_branches()?;
     step("end.5");
-    names::release(scene.rig, name, &instance)?;
+    names::release(scene.rig, name, &sandbox.instance)?;
     step("end.6");
-    Ok(End::Done(recovery))
+    Ok(End::Done(kept.or(recovery)))
 }
 
 /// Why an agent whose daemon does not answer is left alone.
@@ -81,7 +105,16 @@ fn unreachable(address: &Address) -> Failure {
         .hint("see what is wrong with: gt remote status")
 }
 
-fn keep_transcript(scene: &Scene<'_>, name: &str, instance: &str, session: &Session) -> Result<()> {
+/// Keeps what an ended session has on its screen, under the rig's `logs/`.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn keep_transcript(
+    scene: &Scene<'_>,
+    name: &str,
+    instance: &str,
+    session: &Session,
+) -> Result<()> {
     let Some(pane) = session.panes.first().filter(|_| !session.agent_gone) else { return Ok(()) };
     // A pane that is gone between the look and now has nothing left to keep.
     let Ok(text) = scene.mux.capture(&pane.id, TRANSCRIPT_LINES) else { return Ok(()) };
@@ -95,23 +128,38 @@ fn keep_transcript(scene: &Scene<'_>, name: &str, instance: &str, session: &Sess
 ///
 /// # Errors
 /// Without `force`: while it works, or when files are not committed. Nothing is changed then.
-pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Option<String>> {
+pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     let address = scene.address(name);
     if !scene.names().contains(name) {
         let hint = format!("see who is there with: gt polecats {}", scene.rig.name);
         return Err(Failure::new(format!("no polecat {address}")).hint(hint).into());
     }
     let _claim = scene.claim(name)?;
+    let record = scene.record(name);
     let alive = match scene.session_of(name) {
         Seen::Session(session) => session.alive(),
         Seen::None => false,
-        Seen::Unreachable => return Err(unreachable(&address).into()),
+        Seen::Unreachable => match record.filter(|_| force) {
+            // A person says so: what is over there is ended when it answers. Until then the name stays taken.
+            Some(record) => {
+                leaving(scene, &address.to_string(), &record)?;
+                step("release.1");
+                give_back(scene, name, None)?;
+                step("release.3");
+                let why = format!("{} does not answer", record.remote);
+                return Ok(Released { waits: Some(why), ..Released::default() });
+            }
+            None => return Err(unreachable(&address).into()),
+        },
         Seen::Unknown => {
             crate::fail!("cannot tell whether {address} still runs"; "look at tmux first: tmux list-sessions")
         }
     };
     if alive && !force {
         crate::fail!("{address} is at work"; "wait, or end it all the same with: gt polecat nuke {address}");
+    }
+    if let Some(record) = &record {
+        return release_elsewhere(scene, name, record, force);
     }
     let instance = scene.instance(name);
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &instance);
@@ -136,7 +184,44 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Option<Stri
     sandbox.remove_branches()?;
     names::release(scene.rig, name, &instance)?;
     step("release.4");
-    Ok(recovery)
+    Ok(Released { recovery, waits: None })
+}
+
+/// The same for one on another machine: its bead is free from when it is known to be leaving, and whatever its end
+/// brings home is named by the bead.
+fn release_elsewhere(scene: &Scene<'_>, name: &str, record: &Record, force: bool) -> Result<Released> {
+    leaving(scene, &scene.address(name).to_string(), record)?;
+    let session = match scene.session_of(name) {
+        Seen::Session(session) => Some(session),
+        _ => None,
+    };
+    if let Some(session) = session {
+        keep_transcript(scene, name, &record.instance, session)?;
+        scene.mux.stop(&[&session.id])?;
+    }
+    step("release.1");
+    give_back(scene, name, None)?;
+    step("release.3");
+    let kept = match leave(scene, name, record, None)? {
+        Left::Gone(kept) => kept,
+        Left::Waits(why) => return Ok(Released { waits: Some(why), ..Released::default() }),
+    };
+    let sandbox = Sandbox::of(scene.rig, &scene.target, name, &record.instance);
+    match end_here(scene, name, &sandbox, force, kept)? {
+        End::Done(recovery) => Ok(Released { recovery, waits: None }),
+        End::Dirty(_) | End::Waits(_) => Ok(Released::default()),
+    }
+}
+
+/// What came of giving a polecat's bead back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Released {
+    /// The ref that keeps its commits.
+    pub recovery: Option<String>,
+    /// Why its place on another machine is still there, or the remote that does not answer: it goes with the next
+    /// patrol that can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
 }
 
 /// The bead a polecat holds becomes open and nobody's, unless its work is in the queue.
@@ -146,6 +231,8 @@ fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -> Result<()
         return Ok(());
     }
     let mut patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };
+    let away = bead.labels.iter().filter(|label| label.starts_with(words::LABEL_REMOTE));
+    patch.remove_labels.extend(away.cloned());
     if let Some(recovery) = recovery {
         patch.metadata.insert(words::META_RECOVERY.into(), recovery.into());
     }

@@ -297,6 +297,7 @@ fn end(job: &Job<'_>) -> (bool, Option<String>) {
     let _ = Git::at(job.scene.rig.clone_dir()).fetch_branch(&job.scene.target);
     match end_polecat(job.scene, job.name, false) {
         Ok(End::Done(_)) => (true, None),
+        Ok(End::Waits(why)) => (false, Some(format!("{address} goes later: {why}"))),
         Ok(End::Dirty(files)) => {
             let note = format!("{address} stays: it has changes that are in no commit: {}", files.join(", "));
             (false, Some(note))

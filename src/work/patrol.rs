@@ -92,6 +92,7 @@ fn act(scene: &Scene<'_>, name: &str, finding: &mut Finding, alarms: &mut Alarms
                 alarms.forget(name);
                 "ended".into()
             }
+            End::Waits(why) => format!("its session was ended; {why}"),
             End::Dirty(files) => {
                 let what = format!("its work is handed over, but {} file(s) are not committed", files.len());
                 let help =

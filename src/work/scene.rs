@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use super::around::Around;
 use super::names;
+use super::remote::home;
 use super::request::{Request, open_requests};
 use crate::address::{Address, Role};
 use crate::beads::{Bead, Filter, Store, words};
@@ -15,6 +16,7 @@ use crate::mux::{Mux, Session, Snapshot};
 use crate::plan::patrol::{Move, Polecat, decide};
 use crate::plan::place::{Seen, seen};
 use crate::time;
+use crate::town::away::{self, Record, Records};
 use crate::town::{Rig, Town};
 
 /// Everything one patrol of a rig looks at, looked at once.
@@ -30,24 +32,61 @@ pub struct Scene<'a> {
     pub(super) taken: BTreeMap<String, String>,
     in_hand: BTreeSet<String>,
     sandboxes: BTreeSet<String>,
+    records: Records,
+    /// Whether what was handed in elsewhere may wait at an origin that was not read.
+    letters_unknown: bool,
 }
 
 impl<'a> Scene<'a> {
-    /// Looks: one look at the sessions, the rig's store, its folders and the branches of its polecats.
+    /// Looks: one look at the sessions, the rig's store, its folders and the branches of its polecats. Of polecats elsewhere
+    /// that have ended nothing is concluded: their work may wait at origin.
     ///
     /// # Errors
     /// When the store, a folder or git cannot be read.
     pub fn look(town: &'a Town, rig: &'a Rig, mux: &'a dyn Mux, sources: Sources) -> Result<Scene<'a>> {
+        Scene::look_and(town, rig, mux, sources, |_| false)
+    }
+
+    /// The same; once the sessions were seen, and before the store is read, `bring` takes in what was handed in
+    /// elsewhere, for the rig of this target: in this order a session that ended has handed in what it could. It is called
+    /// only when polecats are elsewhere, and says whether it could tell.
+    ///
+    /// # Errors
+    /// As [`Scene::look`].
+    pub fn look_and(
+        town: &'a Town,
+        rig: &'a Rig,
+        mux: &'a dyn Mux,
+        sources: Sources,
+        bring: impl FnOnce(&str) -> bool,
+    ) -> Result<Scene<'a>> {
         let target = config::target(&config::settings(&sources)?);
         // The names first: whatever a sling that has let go of its name has written is seen by what is read after.
         let taken = names::taken(rig)?;
         let in_hand = taken.keys().filter(|name| names::in_hand(rig, name)).cloned().collect();
         let snapshot = mux.look()?;
+        let elsewhere = home::has_records(&away::read(town)?, rig);
+        let letters_unknown = elsewhere && !bring(&target);
+        let records = if elsewhere { away::read(town)? } else { Records::new() };
         let store = rig.store(&Address::Witness(rig.name.clone()))?;
         let (held, requests) = held_and_requested(store.as_ref())?;
         let mut sandboxes = folders(rig)?;
         sandboxes.extend(branch_names(rig)?);
-        Ok(Scene { town, rig, mux, sources, target, snapshot, held, requests, taken, in_hand, sandboxes })
+        Ok(Scene {
+            town,
+            rig,
+            mux,
+            sources,
+            target,
+            snapshot,
+            held,
+            requests,
+            taken,
+            in_hand,
+            sandboxes,
+            records,
+            letters_unknown,
+        })
     }
 
     /// Every polecat's name that anything was found of.
@@ -61,23 +100,89 @@ impl<'a> Scene<'a> {
                 _ => None,
             });
         names.extend(own);
+        names.extend(self.records.keys().filter_map(|address| match Address::parse(address) {
+            Ok(Address::Polecat(rig, name)) if rig == self.rig.name => Some(name),
+            _ => None,
+        }));
+        let away = self.held.iter().filter(|bead| bead.remote().is_some());
+        names.extend(away.filter_map(|bead| match super::around::polecat(bead) {
+            Some(Address::Polecat(rig, name)) if rig == self.rig.name => Some(name),
+            _ => None,
+        }));
         names
+    }
+
+    /// What the town remembers of a polecat's session elsewhere, if it is this bearer of the name. Where it forgot, the
+    /// bead's label says the machine.
+    pub(in crate::work) fn record(&self, name: &str) -> Option<Record> {
+        let address = self.address(name);
+        let holder = self.taken.get(name).filter(|instance| !instance.is_empty());
+        if let Some(record) = self.records.get(&address.to_string()) {
+            return holder.is_none_or(|own| *own == record.instance).then(|| record.clone());
+        }
+        let bead = self.bead_of(name)?;
+        let remote = bead.remote()?;
+        let daemon = self.snapshot.daemons.iter().find(|daemon| daemon.remote == remote)?;
+        Some(Record {
+            remote: remote.into(),
+            fugue_addr: daemon.fugue_addr.clone(),
+            town: config::remotes::known(&self.sources)
+                .ok()?
+                .into_iter()
+                .find(|known| known.name == remote)
+                .and_then(|known| known.town)
+                .unwrap_or_else(|| self.town.mark()),
+            session: address.session_name(),
+            instance: self.instance(name),
+            bead: bead.id.clone(),
+            ..Record::default()
+        })
+    }
+
+    pub(in crate::work) fn records(&self) -> &Records {
+        &self.records
+    }
+
+    pub(in crate::work) fn rig_name(&self) -> &str {
+        &self.rig.name
+    }
+
+    pub(in crate::work) fn address_of(&self, name: &str) -> String {
+        self.address(name).to_string()
+    }
+
+    /// Whether a daemon was asked and did not answer.
+    pub(in crate::work) fn is_silent(&self, fugue_addr: &str) -> bool {
+        self.snapshot.daemons.iter().any(|one| one.fugue_addr == fugue_addr && one.silent.is_some())
+    }
+
+    /// The session of an instance, whoever has its name by now.
+    pub(in crate::work) fn session_with(&self, instance: &str) -> Option<&Session> {
+        self.snapshot.ours(&self.town.mark()).find(|session| session.marks.instance == instance)
     }
 
     /// The decision for one name.
     pub fn decide(&self, name: &str) -> Move {
         let bead = self.bead_of(name);
         let session = self.session_of(name);
-        decide(&Polecat {
+        let record = self.record(name);
+        let decision = decide(&Polecat {
             in_hand: self.in_hand.contains(name)
                 || names::holder(self.rig, name) != self.taken.get(name).cloned(),
-            sandbox: self.sandboxes.contains(name),
+            // A place over there is a sandbox too.
+            sandbox: self.sandboxes.contains(name) || record.is_some(),
             bead,
             open_request: bead
                 .is_some_and(|bead| self.requests.iter().any(|request| request.bead == bead.id)),
             session,
+            leaving: record.as_ref().is_some_and(|record| record.leaving),
             idle: self.idle(bead, session),
-        })
+        });
+        match decision {
+            // It may have handed in its work before it ended.
+            Move::Crashed | Move::Unstarted if self.letters_unknown && record.is_some() => Move::Unknown,
+            decision => decision,
+        }
     }
 
     /// The bead that a polecat holds; one that waits in the queue only when it works on no other: the name may have
@@ -126,6 +231,10 @@ impl<'a> Scene<'a> {
     /// Seconds since the bead was written or the session's screen changed, whichever is later.
     fn idle(&self, bead: Option<&Bead>, session: Seen<'_>) -> Option<i64> {
         let Seen::Session(session) = session else { return None };
+        // Neither its screen nor what it writes is seen from here.
+        if session.remote.is_some() {
+            return None;
+        }
         let now = time::now();
         let since_write = bead.and_then(|bead| time::seconds_between(&bead.updated_at, &now));
         let since_screen =
@@ -157,10 +266,12 @@ impl<'a> Scene<'a> {
             Seen::Session(session) => Some(session.marks.instance.clone()),
             _ => None,
         };
+        let remembered = || Some(self.records.get(&self.address(name).to_string())?.instance.clone());
         self.taken
             .get(name)
             .cloned()
             .or(session)
+            .or_else(remembered)
             .filter(|id| !id.is_empty())
             .unwrap_or_else(|| "unknown".into())
     }

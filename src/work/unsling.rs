@@ -38,6 +38,9 @@ pub struct Unslung {
     /// The ref that keeps its commits, where there were any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery: Option<String>,
+    /// Why its place on another machine is still there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
 }
 
 /// Gives a bead back (place "released"). With `force` also while its agent works; what is not committed is kept under
@@ -53,7 +56,7 @@ pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unsl
     };
     let bead = around.bead(id)?;
     let holder = check(bead, around.place(bead, site.town, &scene.snapshot), force)?;
-    let mut unslung = Unslung { bead: id.into(), from: holder.clone(), recovery: None };
+    let mut unslung = Unslung { bead: id.into(), from: holder.clone(), recovery: None, waits: None };
     if dry {
         return Ok(unslung);
     }
@@ -62,7 +65,8 @@ pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unsl
         && scene.names().contains(&name)
         && scene.bead_of(&name).is_some_and(|held| held.id == bead.id)
     {
-        unslung.recovery = ending::release(&scene, &name, force)?;
+        let released = ending::release(&scene, &name, force)?;
+        (unslung.recovery, unslung.waits) = (released.recovery, released.waits);
         return Ok(unslung);
     }
     let patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };

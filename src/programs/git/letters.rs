@@ -52,6 +52,14 @@ impl Git {
         self.run(&format!("fetch {what}"), words).map(drop)
     }
 
+    /// Brings refs of origin here, as refspecs say.
+    ///
+    /// # Errors
+    /// When one of them is not there, or would move a ref here that has other commits.
+    pub fn bring_refs(&self, what: &str, refspecs: &[&str]) -> Result<()> {
+        self.run(&format!("fetch {what}"), fetch_words("origin", refspecs)).map(drop)
+    }
+
     /// Brings one commit from origin by its id alone. `false`: it is not there, or the server does not give it.
     ///
     /// # Errors

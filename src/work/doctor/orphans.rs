@@ -165,6 +165,7 @@ fn fix_polecat(rig: &Rig, scene: &Scene<'_>, thing: &Thing) -> Result<()> {
         }
         Thing::Polecat(name, ..) => match ending::end_polecat(scene, name, false)? {
             End::Done(_) => Ok(()),
+            End::Waits(why) => crate::fail!("{why}"; "go on with: gt remote sync {}", rig.name),
             End::Dirty(files) => crate::fail!(
                 "files that are in no commit: {}", files.join(", ");
                 "keep them under a recovery ref and end it: gt polecat nuke {}/{name}", rig.name

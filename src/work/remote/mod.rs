@@ -1,7 +1,9 @@
 //! Agents on other machines (`remote.md`): which one, and what is run there.
 
 pub mod choose;
+pub mod going;
 pub mod home;
 pub mod known;
+pub mod leave;
 pub mod letter;
 pub mod line;

@@ -1,0 +1,118 @@
+//! Those on other machines whose records say that they are leaving: they are ended as soon as their machines answer.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::leave::{Left, leave};
+use crate::address::Address;
+use crate::mux::{Mux, Snapshot};
+use crate::town::Town;
+use crate::town::away::{self, Record, Records};
+use crate::work::ending::{End, end_polecat};
+use crate::work::scene::Scene;
+
+/// What became of one that is leaving.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Gone {
+    /// Its address.
+    pub address: String,
+    /// The machine it was on.
+    pub remote: String,
+    /// Its instance.
+    pub instance: String,
+    /// Nothing of it is left there.
+    pub ended: bool,
+    /// Why something is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// What was kept of it, here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<String>,
+}
+
+impl Gone {
+    fn new(address: &str, record: &Record) -> Gone {
+        let (remote, instance) = (record.remote.clone(), record.instance.clone());
+        Gone { address: address.into(), remote, instance, ..Gone::default() }
+    }
+}
+
+/// The records of polecats of a rig that are leaving.
+pub fn polecats<'a>(records: &'a Records, rig: &'a str) -> impl Iterator<Item = (String, &'a Record)> {
+    records.iter().filter(|(_, record)| record.leaving).filter_map(move |(address, record)| {
+        match Address::parse(address) {
+            Ok(Address::Polecat(own, name)) if own == rig => Some((name, record)),
+            _ => None,
+        }
+    })
+}
+
+/// What [`end_polecats`] would end.
+pub fn planned(records: &Records, rig: &str) -> Vec<Gone> {
+    polecats(records, rig).map(|(name, record)| Gone::new(&format!("{rig}/{name}"), record)).collect()
+}
+
+/// Ends a rig's polecats that are leaving. What keeps one is part of the answer.
+pub fn end_polecats(scene: &Scene<'_>) -> Vec<Gone> {
+    let records = scene.records();
+    polecats(records, scene.rig_name()).map(|(name, record)| end_one(scene, &name, record)).collect()
+}
+
+fn end_one(scene: &Scene<'_>, name: &str, record: &Record) -> Gone {
+    let mut gone = Gone::new(&scene.address_of(name), record);
+    if scene.is_silent(&record.fugue_addr) {
+        gone.why = format!("{} does not answer", record.remote);
+        return gone;
+    }
+    let own = scene.record(name).is_some_and(|own| own.instance == record.instance);
+    let ended = if own {
+        end_polecat(scene, name, false).map(|end| match end {
+            End::Done(recovery) => Ok(recovery),
+            End::Waits(why) => Err(why),
+            End::Dirty(files) => Err(format!("its place here has files in no commit: {}", files.join(", "))),
+        })
+    } else {
+        // Its name has passed on: only what is over there is its own.
+        leave(scene, name, record, scene.session_with(&record.instance)).map(|left| match left {
+            Left::Gone(recovery) => Ok(recovery),
+            Left::Waits(why) => Err(why),
+        })
+    };
+    match ended {
+        Ok(Ok(recovery)) => Gone { ended: true, recovery, ..gone },
+        Ok(Err(why)) => Gone { why, ..gone },
+        Err(error) => Gone { why: format!("{error:#}"), ..gone },
+    }
+}
+
+/// Ends sessions of roles that are leaving: whoever started one lost sight of its machine meanwhile.
+///
+/// # Errors
+/// When a session cannot be stopped, or the records cannot be written.
+pub fn end_roles(town: &Town, mux: &dyn Mux, snapshot: &Snapshot) -> Result<Vec<Gone>> {
+    let mut all = Vec::new();
+    for (address, record) in away::read(town)?.iter().filter(|(_, record)| record.leaving) {
+        if matches!(Address::parse(address), Ok(Address::Polecat(..))) {
+            continue;
+        }
+        let mut gone = Gone::new(address, record);
+        if snapshot.daemons.iter().any(|one| one.fugue_addr == record.fugue_addr && one.silent.is_some()) {
+            gone.why = format!("{} does not answer", record.remote);
+        } else {
+            let own = |session: &&crate::mux::Session| session.marks.instance == record.instance;
+            let sessions: Vec<&str> =
+                snapshot.ours(&town.mark()).filter(own).map(|session| session.id.as_str()).collect();
+            mux.stop(&sessions)?;
+            away::forget(town, address, &record.instance)?;
+            gone.ended = true;
+        }
+        all.push(gone);
+    }
+    Ok(all)
+}
+
+/// Whether a role's record says that it is leaving.
+pub fn has_roles(records: &Records) -> bool {
+    let role = |address: &str| !matches!(Address::parse(address), Ok(Address::Polecat(..)));
+    records.iter().any(|(address, record)| record.leaving && role(address))
+}

@@ -1,0 +1,149 @@
+//! The end of a polecat on another machine: its record says that it is leaving, its session is ended, its worktree over
+//! there is taken away by a second line, what that kept comes home, and the record goes. While its daemon is silent, or
+//! the line fails, the record stays, and the next sync or patrol goes on.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::line::{self, Place};
+use crate::beads::{Change, Guard, Patch, words};
+use crate::mux::Session;
+use crate::mux::fugue::errand::{Errand, Ran};
+use crate::programs::git::Git;
+use crate::town::away::{self, Record};
+use crate::work::scene::Scene;
+use crate::work::{ending, step, worktree};
+
+/// The line of the screen, with the instance after it, that says the place over there is gone.
+const ENDED: &str = "gt: ended ";
+
+/// Key of a record for the session that takes the worktree away: the daemon's own id.
+const ERRAND: &str = "ending";
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing is over there any more; what was kept is under this ref here.
+    Gone(Option<String>),
+    /// Its worktree is still there; why.
+    Waits(String),
+}
+
+/// Writes down that a polecat elsewhere is to be ended, whenever its machine answers.
+///
+/// # Errors
+/// When the record cannot be written.
+pub fn leaving(scene: &Scene<'_>, address: &str, record: &Record) -> Result<()> {
+    if record.leaving {
+        return Ok(());
+    }
+    away::update(scene.town, |records| {
+        let record = records.entry(address.into()).or_insert_with(|| record.clone());
+        record.leaving = true;
+    })
+}
+
+/// Ends what a polecat has on another machine: transcript, session, worktree. Its record goes when all of it is gone.
+///
+/// # Errors
+/// A daemon that does not answer, or git: the record stays.
+pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Session>) -> Result<Left> {
+    let address = scene.address(name).to_string();
+    leaving(scene, &address, record)?;
+    step("leave.1");
+    if let Some(session) = session {
+        ending::keep_transcript(scene, name, &record.instance, session)?;
+        scene.mux.stop(&[&session.id])?;
+    }
+    step("leave.2");
+    let ran = scene.mux.errand(&Errand {
+        remote: record.remote.clone(),
+        fugue_addr: record.fugue_addr.clone(),
+        name: format!("gt-end-{}-{name}", scene.rig.name),
+        instance: record.instance.clone(),
+        begun: record.other.get(ERRAND).and_then(|id| id.as_str()).unwrap_or_default().into(),
+        line: end_line(scene, name, &address, record)?,
+        done: ENDED,
+    })?;
+    match ran {
+        Ran::Done(_) => {}
+        Ran::Failed(why) => return Ok(Left::Waits(why)),
+        Ran::Running(id) => {
+            begun(scene, &address, &record.instance, &id)?;
+            return Ok(Left::Waits(format!("its worktree on {} is being removed", record.remote)));
+        }
+    }
+    step("leave.3");
+    let recovery = bring_kept(scene, name, &record.instance)?;
+    if let Some(recovery) = &recovery {
+        name_it(scene, &record.bead, recovery)?;
+    }
+    step("leave.4");
+    away::forget(scene.town, &address, &record.instance)?;
+    step("leave.5");
+    Ok(Left::Gone(recovery))
+}
+
+fn end_line(scene: &Scene<'_>, name: &str, address: &str, record: &Record) -> Result<String> {
+    let town =
+        Path::new(if record.town.is_empty() { scene.town.root.as_os_str() } else { record.town.as_ref() });
+    line::end(&Place {
+        town,
+        rig: &scene.rig.name,
+        name,
+        address,
+        instance: &record.instance,
+        home: &town.join(&scene.rig.name).join("polecats").join(name),
+        branch: &worktree::branch(name, &record.bead),
+        target: &scene.target,
+    })
+}
+
+fn begun(scene: &Scene<'_>, address: &str, instance: &str, id: &str) -> Result<()> {
+    away::update(scene.town, |records| {
+        if let Some(record) = records.get_mut(address).filter(|record| record.instance == instance) {
+            record.other.insert(ERRAND.into(), id.into());
+        }
+    })
+}
+
+/// What was kept over there and pushed to origin comes under the same refs here, and goes from origin. Gives the ref of
+/// the last state; `None`: nothing was kept, or not pushed.
+fn bring_kept(scene: &Scene<'_>, name: &str, instance: &str) -> Result<Option<String>> {
+    let git = Git::at(scene.rig.clone_dir());
+    let kept = format!("refs/gt/recovery/{name}/{instance}");
+    let found = git.origin_refs(&[&format!("{kept}*")])?;
+    let found: Vec<(String, String)> =
+        found.into_iter().filter(|(full, _)| full.starts_with(&kept)).collect();
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let specs: Vec<String> = found.iter().map(|(full, _)| format!("{full}:{full}")).collect();
+    let specs: Vec<&str> = specs.iter().map(String::as_str).collect();
+    git.bring_refs("what was kept on another machine", &specs)?;
+    // One that origin keeps does no harm.
+    git.delete_at_origin(&found)?;
+    let last = found.iter().find(|(full, _)| *full == kept).or_else(|| found.first());
+    Ok(last.map(|(full, _)| full.clone()))
+}
+
+/// A bead that waits for somebody names what was kept of it.
+fn name_it(scene: &Scene<'_>, bead: &str, recovery: &str) -> Result<()> {
+    if bead.is_empty() {
+        return Ok(());
+    }
+    let mut patch = Patch::default();
+    patch.metadata.insert(words::META_RECOVERY.into(), recovery.into());
+    let guard = Guard {
+        id: bead.into(),
+        statuses: vec![words::OPEN.into()],
+        assignee: Some(None),
+        lacks_labels: vec![words::LABEL_SUBMITTED.into()],
+        ..Guard::default()
+    };
+    let store = scene.rig.store(&crate::address::Address::Witness(scene.rig.name.clone()))?;
+    // Refused: somebody has it, or it is closed or gone.
+    store.write(&[guard], &[Change::Update(bead.into(), Box::new(patch))])?;
+    Ok(())
+}
