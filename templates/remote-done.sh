@@ -50,7 +50,7 @@ json() {
 
 notes=
 beads=
-outcome=done
+outcome="done"
 reason=
 while [ "$#" -gt 0 ]; do
   case $1 in
@@ -103,7 +103,7 @@ if [ -n "$dirty" ]; then
 fi
 commit=$(git rev-parse --verify HEAD) || refuse "there is no commit"
 ahead=$(git rev-list --count "refs/remotes/origin/$gt_target..HEAD") || refuse "cannot count the commits"
-if [ "$outcome" = done ]; then
+if [ "$outcome" = "done" ]; then
   [ "$ahead" != 0 ] || refuse "there is no commit that $gt_target lacks; if nothing had to be changed: sh \"\$GT_DONE\" --no-changes REASON"
   known=$(git rev-parse -q --verify "refs/remotes/origin/$gt_branch")
   if ! said=$(git push -q --no-recurse-submodules origin "HEAD:refs/heads/$gt_branch" 2>&1); then
@@ -130,7 +130,7 @@ if ! said=$(git push -q --no-recurse-submodules origin "+$letter:refs/gt/done/$g
     refuse "cannot hand in: nothing is lost, the commits are in $gt_home; mend it, then run this again"
   }
 fi
-if [ "$outcome" = done ]; then
+if [ "$outcome" = "done" ]; then
   printf 'handed in %s: %s at %s\n' "$gt_bead" "$gt_branch" "$commit"
 else
   printf 'handed in %s without changes\n' "$gt_bead"
