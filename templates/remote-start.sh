@@ -104,6 +104,11 @@ gt_place() {
   gt_unlock
   gt_prepare
   rm -f "$gt_making"
+  # The branch has the commits now: nobody needs the ref that brought them any more.
+  if [ -n "$gt_earlier" ]; then
+    git -C "$gt_clone" update-ref -d "$gt_start"
+    gt_git -C "$gt_clone" push -q --no-recurse-submodules origin ":$gt_earlier" >/dev/null 2>&1 </dev/null || :
+  fi
 }
 
 # Commits of an earlier attempt, that were sent over by a ref of origin.
@@ -112,7 +117,7 @@ gt_fetch_start() {
   for gt_from in "$gt_start" "$gt_start_branch"; do
     if gt_git -C "$gt_clone" fetch -q --no-tags origin "+$gt_from:$gt_start" 2>/dev/null 9>&-; then
       gt_base=$gt_start
-      gt_earlier=yes
+      gt_earlier=$gt_from
       return 0
     fi
   done

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::config::remotes::Known;
 use crate::config::schema::Multiplexer;
 
 /// The marks gt puts on a session it made (`town.md`).
@@ -468,6 +469,14 @@ pub trait Mux {
     /// # Errors
     /// When it could not be started; nothing is left of it then.
     fn start(&self, spec: &Spec, taken: &Snapshot) -> Result<Started>;
+
+    /// Makes sure that a daemon can be reached before anything is changed. One that the look has asked is not asked again.
+    ///
+    /// # Errors
+    /// Why it cannot be, with what helps.
+    fn reachable(&self, _remote: &Known, _seen: &Snapshot) -> Result<()> {
+        Ok(())
+    }
 
     /// Sets marks on a session: (`state`, `pending_shutdown`) sets `@gt_state`.
     ///

@@ -15,6 +15,7 @@ use crate::mux::{Marks, Spec};
 use crate::plan::layout::Asked;
 use crate::programs::Process;
 use crate::town::{Rig, Town};
+use crate::work::remote::session::{self, There};
 use crate::work::windows;
 
 /// Who is to run, where and on what.
@@ -40,6 +41,8 @@ pub struct Agent<'a> {
     pub env: &'a HashMap<String, String>,
     /// What it is told first; used when the runtime takes its prompt as an argument.
     pub prompt: &'a str,
+    /// Its place on another machine, when it is to run there.
+    pub away: Option<There<'a>>,
 }
 
 /// The session that runs an agent.
@@ -47,6 +50,9 @@ pub struct Agent<'a> {
 /// # Errors
 /// A runtime without a command, an unknown `{{name}}`, or a store that cannot be told.
 pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
+    if let Some(there) = &agent.away {
+        return session::spec(agent, there);
+    }
     let name = agent.address.session_name();
     let windows = windows::of(agent)?;
     let alone = agent.role.runtime.command.is_empty() && !windows.is_empty();
@@ -63,17 +69,7 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
         cwd: agent.cwd.to_path_buf(),
         env: environment(agent, &name)?,
         argv,
-        marks: Marks {
-            town: agent.town.mark(),
-            address: agent.address.to_string(),
-            role: agent.role.role.to_string(),
-            state: "working".into(),
-            bead: agent.bead.map(|bead| bead.id.clone()).unwrap_or_default(),
-            since: crate::time::now(),
-            instance: agent.instance.into(),
-            preset: agent.role.presets.join(","),
-            hash: Asked::of(agent.role, agent.cwd).to_string(),
-        },
+        marks: marks(agent),
         on_end,
         windows,
         away: None,
@@ -93,6 +89,21 @@ fn program(agent: &Agent<'_>) -> Result<Vec<String>> {
         argv = ["sh", "-c", connect, "sh", agent.prompt].map(Into::into).into_iter().chain(argv).collect();
     }
     Ok(argv)
+}
+
+/// What its session is known by.
+pub fn marks(agent: &Agent<'_>) -> Marks {
+    Marks {
+        town: agent.town.mark(),
+        address: agent.address.to_string(),
+        role: agent.role.role.to_string(),
+        state: "working".into(),
+        bead: agent.bead.map(|bead| bead.id.clone()).unwrap_or_default(),
+        since: crate::time::now(),
+        instance: agent.instance.into(),
+        preset: agent.role.presets.join(","),
+        hash: Asked::of(agent.role, agent.cwd).to_string(),
+    }
 }
 
 /// The program and its words: the runtime's command, what unattended adds, `{{name}}` filled in.
@@ -138,6 +149,8 @@ pub(super) fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
         "worktree" => agent.cwd.to_string_lossy().into_owned(),
         "address" => agent.address.to_string(),
         "session_id" => agent.instance.into(),
+        // Over there it is wherever PATH has it.
+        "gt" if agent.away.is_some() => "gt".into(),
         "gt" => own_path()?,
         _ => crate::fail!(
             "unknown name {{{{{name}}}}} in what the {} runs with {}", agent.role.role, agent.role.agent;

@@ -12,18 +12,54 @@ pub struct Start {
     pub target: String,
     /// Files in conflict, left by the replay of an earlier attempt.
     pub conflicts: Vec<String>,
+    /// Commits of an earlier attempt are replayed on another machine, where only its agent sees what comes of it.
+    pub replayed: bool,
 }
 
 /// The first prompt of a polecat. It begins with a word, whatever the title begins with.
 pub fn polecat(address: &Address, bead: &Bead, start: &Start) -> String {
-    let name = address.name();
-    let rig = address.rig().unwrap_or_default();
     let mut text = format!(
-        "You are {name}, a polecat of the rig {rig}. On your hook is the bead {}: {}\n\
+        "{} On your hook is the bead {}: {}\n\
          Run `gt prime` now: it prints your role, the bead and your mail.\n",
+        greeting(address),
         bead.id,
         bead.title.trim()
     );
+    text.push_str(&how_it_begins(bead, start));
+    text.push_str("Do the work, commit it, then run `gt done --exit`.\n");
+    text
+}
+
+/// The same on another machine that has no gt: a shell and git are all it needs.
+pub fn polecat_without_gt(address: &Address, bead: &Bead, start: &Start) -> String {
+    format!(
+        "{} Your work is the bead {}: {}\n\
+         Read it now: cat \"$GT_BEAD_FILE\"\n\
+         {}\
+         Do the work in this worktree and commit all of it. Then hand it in: sh \"$GT_DONE\" -m \"what is to be known about it\"\n\
+         There is no `gt` here, and no list of beads. New work that you find on the way goes along: --bead \"its title\" \
+         --description \"more about it\", as often as needed. When nothing has to be changed: sh \"$GT_DONE\" --no-changes \"why\"\n",
+        greeting(address),
+        bead.id,
+        bead.title.trim(),
+        how_it_begins(bead, start)
+    )
+}
+
+fn greeting(address: &Address) -> String {
+    format!("You are {}, a polecat of the rig {}.", address.name(), address.rig().unwrap_or_default())
+}
+
+/// What the agent has to know about earlier attempts.
+fn how_it_begins(bead: &Bead, start: &Start) -> String {
+    let mut text = String::new();
+    if start.replayed {
+        text.push_str(&format!(
+            "Your branch has the commits of an earlier attempt, replayed onto {}. First see `git status`: when a rebase \
+             stopped at a conflict, resolve it, `git add` the files, `git rebase --continue`.\n",
+            start.target
+        ));
+    }
     if !start.conflicts.is_empty() {
         text.push_str(&format!(
             "First: the earlier attempt is being replayed onto {} and stopped at a conflict in {}. Resolve it, \
@@ -42,7 +78,6 @@ pub fn polecat(address: &Address, bead: &Bead, start: &Start) -> String {
             "An earlier session of yours ended before the work was done: look at `git status` and `git log` first.\n",
         );
     }
-    text.push_str("Do the work, commit it, then run `gt done --exit`.\n");
     text
 }
 
@@ -54,7 +89,7 @@ mod tests {
     fn the_first_prompt() {
         let address = Address::Polecat("wyvern".into(), "Nux".into());
         let bead = Bead { id: "wy-1".into(), title: "--fix it".into(), ..Bead::default() };
-        let start = Start { target: "main".into(), conflicts: vec!["a.txt".into()], again: false };
+        let start = Start { target: "main".into(), conflicts: vec!["a.txt".into()], ..Start::default() };
         insta::assert_snapshot!(polecat(&address, &bead, &start), @r"
         You are Nux, a polecat of the rig wyvern. On your hook is the bead wy-1: --fix it
         Run `gt prime` now: it prints your role, the bead and your mail.

@@ -9,17 +9,24 @@ use serde::Serialize;
 use super::agent::{self, Agent};
 use super::{handoff, hooks, names};
 use crate::address::{Address, Role};
-use crate::config::schema::{Prompt, Up};
+use crate::config::schema::{Prompt, Up, Worktree};
 use crate::config::{self, ResolvedRole, Sources};
 use crate::failure::Failure;
 use crate::mux::deliver::{Delivery, deliver};
 use crate::mux::{Mux, Session, Snapshot, Spec, Started};
 use crate::plan::choose::Wish;
+use crate::plan::place::{Seen, seen};
+use crate::plan::ready::Begin;
 use crate::town::{Rig, Town, files};
 use crate::work::remote::choose::{Given, choose};
+use crate::work::remote::session::{PASTED, There};
 
 /// What a role is told when its runtime takes a prompt; `gt prime` says the rest.
 const PROMPT: &str = "Run `gt prime` and follow what it says.";
+
+/// The same on another machine that has no gt.
+const PROMPT_WITHOUT_GT: &str =
+    "There is no `gt` on this machine: look round in this folder, and wait for what you are told.";
 
 /// How a role is to be started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,9 +154,19 @@ pub fn prepare_as(
     let role = resolved.role.clone();
     let wish = how.wish.cloned().unwrap_or_default();
     let choice = choose(town, &resolved.sources, &role, &wish, &Snapshot::default(), &mut Given::new())?;
-    if let Some(remote) = choice.remote {
-        crate::fail!("{address} on another machine is not there yet: {}", remote.name; "start it here: --local");
-    }
+    // Only a clone over there needs to know the target.
+    let target = match &choice.remote {
+        Some(_) => config::target(&config::settings(&resolved.sources)?),
+        None => String::new(),
+    };
+    let rules = Worktree::default();
+    let away = choice.remote.as_ref().map(|remote| There {
+        remote,
+        begin: Begin::Fresh,
+        target: &target,
+        rules: &rules,
+        prompt: PROMPT_WITHOUT_GT,
+    });
     let cwd = home(town, rig, address);
     let mut agent = Agent {
         town,
@@ -162,6 +179,7 @@ pub fn prepare_as(
         branch: "",
         env,
         prompt: PROMPT,
+        away,
     };
     let start = town.root.join(agent::fill(&agent, &role.settings.start_directory)?);
     if !role.settings.start_directory.is_empty() {
@@ -180,6 +198,11 @@ pub fn start(town: &Town, mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepare
         crate::fail!("cannot tell whether {} runs: {why}", prepared.address);
     }
     let marks = &prepared.spec.marks;
+    if let Seen::Unreachable = seen(snapshot, &marks.town, &marks.address, None) {
+        return Err(Failure::new(format!("{} is on a machine that does not answer", prepared.address))
+            .hint("see what is wrong with: gt remote status")
+            .into());
+    }
     let own: Vec<&Session> =
         snapshot.ours(&marks.town).filter(|session| session.marks.address == marks.address).collect();
     if let Some(running) = own.iter().find(|session| session.alive()) {
@@ -189,7 +212,9 @@ pub fn start(town: &Town, mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepare
     mux.stop(&ended)?;
     let mut taken = snapshot.clone();
     taken.sessions.retain(|session| !ended.contains(&session.id.as_str()));
-    hooks::write_untracked(prepared.role.runtime.hooks.as_deref(), &prepared.spec.cwd)?;
+    if prepared.spec.away.is_none() {
+        hooks::write_untracked(prepared.role.runtime.hooks.as_deref(), &prepared.spec.cwd)?;
+    }
     let started = mux.start(&prepared.spec, &taken)?;
     if started.by_hand.is_none() {
         handoff::fulfilled(town, &prepared.address)?;
@@ -206,7 +231,8 @@ pub fn prompt(mux: &dyn Mux, started: &Started, prepared: &Prepared) -> Result<D
     if runtime.prompt != Prompt::Paste || started.by_hand.is_some() {
         return Ok(Delivery::Delivered);
     }
-    deliver(mux, &started.pane, runtime, PROMPT)
+    let text = if prepared.spec.away.is_some() { PASTED } else { PROMPT };
+    deliver(mux, &started.pane, runtime, text)
 }
 
 /// The addresses that `[up]` asks for: the Mayor when it says nothing.

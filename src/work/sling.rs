@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::beads::{Change, Guard, NewBead, Patch, Store, Written, words as bead_words};
+use crate::beads::{Bead, Change, Guard, NewBead, Patch, Store, Written, words as bead_words};
 use crate::config::{Settings, Sources};
 use crate::mux::{ByHand, Mux};
 use crate::plan::choose::{Choice, Wish};
@@ -123,9 +123,7 @@ pub fn plan(site: &Site<'_>, order: &Order) -> Result<Vec<Slung>> {
 /// somebody else took meanwhile, or whose session does not start, is in [`Outcome::failed`].
 pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let works = begin::decide(site, order)?;
-    if let Some(remote) = works.iter().find_map(|work| work.choice.remote.as_ref()) {
-        crate::fail!("polecats on other machines are not there yet: {}", remote.name; "sling it here: --local");
-    }
+    begin::reachable(site, &works)?;
     step("sling.1");
     let mut hands = begin::reserve(site, order, works)?;
     step("sling.2");
@@ -143,7 +141,7 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
         match hand.start(site) {
             Ok(()) => outcome.slung.push(hand.slung),
             Err(error) => {
-                hand.undo(site);
+                hand.undo_start(site);
                 outcome.failed.push((hand.work.bead.id.clone(), error));
             }
         }
@@ -155,7 +153,7 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
 /// Step 3: one fetch for all, then a worktree each.
 fn make_places(site: &Site<'_>, hands: &mut [Hand]) -> Result<()> {
     let target = site.target();
-    if hands.iter().any(|hand| hand.work.begin != Begin::Again) {
+    if hands.iter().any(|hand| hand.work.begin != Begin::Again && !hand.work.is_away()) {
         Git::at(site.rig.clone_dir()).fetch_branch(&target)?;
     }
     hands.iter_mut().try_for_each(|hand| hand.make_place(site))
@@ -232,16 +230,27 @@ pub fn new_bead(title: &str) -> NewBead {
     }
 }
 
-/// The change that gives a bead to a polecat.
-fn hooking(id: &str, address: &Address) -> Change {
+/// The change that gives a bead to a polecat, and says where that is: nothing for this machine.
+fn hooking(bead: &Bead, address: &Address, remote: Option<&str>) -> Change {
+    let label = remote.map(|remote| format!("{}{remote}", bead_words::LABEL_REMOTE));
+    let (kept, gone): (Vec<String>, Vec<String>) =
+        remotes_of(bead).into_iter().partition(|own| label.as_ref() == Some(own));
     Change::Update(
-        id.into(),
+        bead.id.clone(),
         Box::new(Patch {
             status: Some(bead_words::HOOKED.into()),
             assignee: Some(Some(address.to_string())),
+            add_labels: label.filter(|_| kept.is_empty()).into_iter().collect(),
+            remove_labels: gone,
             ..Patch::default()
         }),
     )
+}
+
+/// The labels of a bead that say where its polecat is.
+fn remotes_of(bead: &Bead) -> Vec<String> {
+    let is_one = |label: &&String| label.starts_with(bead_words::LABEL_REMOTE);
+    bead.labels.iter().filter(is_one).cloned().collect()
 }
 
 #[cfg(test)]

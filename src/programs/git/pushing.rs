@@ -69,6 +69,51 @@ impl Git {
         words.extend(deletions.iter().map(|deletion| format!(":refs/heads/{}", deletion.branch)));
         Ok(self.try_run(words)?.ok())
     }
+
+    /// Sends a commit to origin under a ref of gt's own; to a server that takes branches only, under that branch. Gives the
+    /// one that was taken.
+    ///
+    /// # Errors
+    /// When origin takes neither or cannot be reached.
+    pub fn push_aside(&self, commit: &str, name: &str, branch: &str) -> Result<String> {
+        let mut last = None;
+        for name in [name, branch] {
+            let mut words = push_words(false);
+            words.extend(["origin".into(), format!("+{commit}:{name}")]);
+            let output = self.try_run(words)?;
+            if output.ok() {
+                return Ok(name.into());
+            }
+            last.get_or_insert(output);
+        }
+        let said = last.as_ref().map(last_words).unwrap_or_default();
+        crate::fail!("origin does not take {name}: {said}"; "see whether git can write there: git push --dry-run origin")
+    }
+
+    /// The refs of origin that fit one of these patterns.
+    ///
+    /// # Errors
+    /// When origin cannot be reached.
+    pub fn refs_of_origin(&self, patterns: &[&str]) -> Result<Vec<String>> {
+        let mut words = vec!["ls-remote", "--refs", "origin"];
+        words.extend(patterns);
+        let listed = self.run("list refs of origin", words)?;
+        Ok(listed.lines().filter_map(|line| line.split_once('\t')).map(|(_, name)| name.into()).collect())
+    }
+
+    /// Deletes refs of origin, wherever they stand. `false`: one of them was not deleted.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn delete_of_origin(&self, names: &[String]) -> Result<bool> {
+        if names.is_empty() {
+            return Ok(true);
+        }
+        let mut words = push_words(false);
+        words.push("origin".into());
+        words.extend(names.iter().map(|name| format!(":{name}")));
+        Ok(self.try_run(words)?.ok())
+    }
 }
 
 fn push_words(atomic: bool) -> Vec<String> {

@@ -7,3 +7,4 @@ pub mod known;
 pub mod leave;
 pub mod letter;
 pub mod line;
+pub mod session;

@@ -8,19 +8,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::hand::Hand;
+use super::hand::{self, Hand};
 use super::{Order, Site};
 use crate::address::{Address, Role};
 use crate::beads::{Bead, Filter, words};
 use crate::config::schema::Multiplexer;
-use crate::config::{self, ResolvedRole};
+use crate::config::{self, ResolvedRole, fugue, remotes};
 use crate::failure::Failure;
 use crate::mux::tmux::installed;
 use crate::mux::{Session, Snapshot};
-use crate::plan::choose::Choice;
+use crate::plan::choose::{Choice, Hand as ByHand};
 use crate::plan::place::Place;
 use crate::plan::ready::{Begin, Facts, begin};
 use crate::programs::git::Git;
+use crate::town::away;
 use crate::work::around::{Around, polecat};
 use crate::work::names::{self, Reservation};
 use crate::work::patrol;
@@ -50,6 +51,13 @@ pub struct Work {
     pub sessions: Snapshot,
     /// Names of polecats whose work waits in the queue: an address means one piece of work as long as that is there.
     pub queued: BTreeSet<String>,
+}
+
+impl Work {
+    /// Whether its session goes to another machine.
+    pub fn is_away(&self) -> bool {
+        self.choice.remote.is_some()
+    }
 }
 
 /// Step 1: reads the beads and decides for each. Beads that have a polecat without a session are taken in hand before
@@ -146,7 +154,11 @@ fn decide_one(
             .hint(format!("go on there: gt sling --resume {} {holder}", bead.id))));
     }
     let role = role(site, order, Some(bead))?;
-    let choice = match choose(site.town, &site.sources, &role, &order.wish, sessions, given) {
+    let choice = match &holder {
+        Some(holder) => where_it_is(site, order, bead, holder, &role),
+        None => choose(site.town, &site.sources, &role, &order.wish, sessions, given),
+    };
+    let choice = match choice {
         Ok(choice) => choice,
         Err(error) => return error.downcast::<Failure>().map(Err),
     };
@@ -155,7 +167,7 @@ fn decide_one(
         Some(Claim::Ours(reservation)) if begin == Begin::Again => Some(reservation),
         _ => None,
     };
-    Ok(Ok(Work {
+    let work = Work {
         bead: bead.clone(),
         begin,
         kept,
@@ -166,7 +178,76 @@ fn decide_one(
         ended: of.cloned(),
         sessions: sessions.clone(),
         queued: around.requests.iter().map(|request| request.polecat().to_string()).collect(),
-    }))
+    };
+    match hand::check_away(site, &work) {
+        Ok(()) => Ok(Ok(work)),
+        Err(error) => error.downcast::<Failure>().map(Err),
+    }
+}
+
+/// Work goes on where it was begun: its worktree is there. The bead's label says where that is, and what the town
+/// remembers.
+fn where_it_is(
+    site: &Site<'_>,
+    order: &Order,
+    bead: &Bead,
+    holder: &Address,
+    role: &ResolvedRole,
+) -> Result<Choice> {
+    let record = away::read(site.town)?.remove(&holder.to_string());
+    let name = bead.remote().map(str::to_string).or_else(|| record.as_ref().map(|own| own.remote.clone()));
+    let id = &bead.id;
+    let Some(name) = name else {
+        return match &order.wish.hand {
+            ByHand::Nothing | ByHand::Local => Ok(Choice::default()),
+            _ => Err(Failure::new(format!("{id} was begun on this machine: its worktree is here"))
+                .hint(format!("go on here: gt sling {id} --resume; or give it up first: gt unsling {id}"))
+                .into()),
+        };
+    };
+    let known = remotes::of_role(&site.sources, role)?.into_iter().find(|known| known.name == name);
+    let address = record.as_ref().map(|record| record.fugue_addr.clone());
+    let address = address.or_else(|| fugue::parse(&name).is_ok().then(|| name.clone()));
+    let mut known = match (known, address) {
+        (Some(known), _) => known,
+        (None, Some(address)) => remotes::at(&site.sources, &[], &address)?,
+        (None, None) => {
+            return Err(Failure::new(format!(
+                "{id} was begun on {name}, and there is no such remote any more"
+            ))
+            .hint(format!("write [remotes.{name}] again, or give it up: gt unsling --force {id}"))
+            .into());
+        }
+    };
+    known.name.clone_from(&name);
+    known.town = record.map(|record| record.town).filter(|town| !town.is_empty()).or(known.town);
+    let same = match &order.wish.hand {
+        ByHand::Nothing | ByHand::Tags(_) => true,
+        ByHand::Local => false,
+        ByHand::Remote(wanted) => *wanted == name,
+        ByHand::Address(wanted) => *wanted == known.fugue_addr,
+    };
+    if !same {
+        return Err(Failure::new(format!("{id} was begun on {name}: its worktree is there"))
+            .hint(format!("go on there: gt sling {id} --resume; or give it up first: gt unsling {id}"))
+            .into());
+    }
+    Ok(Choice { remote: Some(known), why: vec![format!("it was begun on {name}")] })
+}
+
+/// Asks daemons that the look did not, so that a silent one is known before anything is touched.
+///
+/// # Errors
+/// What a silent one's person can do.
+pub fn reachable(site: &Site<'_>, works: &[Work]) -> Result<()> {
+    for (number, work) in works.iter().enumerate() {
+        let Some(remote) = &work.choice.remote else { continue };
+        let before = works[..number].iter().filter_map(|earlier| earlier.choice.remote.as_ref());
+        if !before.into_iter().any(|earlier| earlier.fugue_addr == remote.fugue_addr) {
+            site.mux.reachable(remote, &work.sessions)?;
+        }
+    }
+    Ok(())
 }
 
 /// The polecat's role: what its presets, the placement of the bead and the flags come to.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::begin::{Turn, Work};
-use super::{Site, Slung, hooking};
+use super::{Site, Slung, hooking, remotes_of};
 use crate::address::Address;
 use crate::beads::{Change, Guard, Patch, words};
 use crate::config::schema::{Multiplexer, Prompt};
@@ -12,8 +12,11 @@ use crate::mux::none::None as Minimal;
 use crate::mux::{Mux, Spec, Started};
 use crate::plan::ready::Begin;
 use crate::programs::git::Git;
+use crate::town::away;
 use crate::work::agent::{self, Agent};
 use crate::work::names::{self, Reservation};
+use crate::work::remote::line;
+use crate::work::remote::session::{PASTED, There};
 use crate::work::{handoff, prompt, step, worktree};
 
 /// A bead on its way to a polecat, with what was done for it so far.
@@ -27,6 +30,8 @@ pub struct Hand {
     _turn: Option<Turn>,
     made: bool,
     hooked: bool,
+    /// The ref of origin that commits of an earlier attempt travel by.
+    sent: Option<String>,
 }
 
 /// What would be told of a bead that gets this name.
@@ -43,7 +48,7 @@ pub fn planned(site: &Site<'_>, work: &Work, name: &str) -> Result<Slung> {
         (Some(commit), Begin::Earlier) => commit.clone(),
         _ => format!("origin/{target}"),
     };
-    let start = prompt::Start { again: work.begin == Begin::Again, target, conflicts: Vec::new() };
+    let prompts = Prompts::of(work, &address, &target, &[]);
     let takes_one = work.role.runtime.prompt != Prompt::None;
     Ok(Slung {
         bead: work.bead.id.clone(),
@@ -60,10 +65,78 @@ pub fn planned(site: &Site<'_>, work: &Work, name: &str) -> Result<Slung> {
         presets: work.role.presets.clone(),
         place: work.choice.clone(),
         session: address.session_name(),
-        prompt: if takes_one { prompt::polecat(&address, &work.bead, &start) } else { String::new() },
+        prompt: if takes_one { prompts.shown(work) } else { String::new() },
         address: address.to_string(),
         ..Slung::default()
     })
+}
+
+/// What a polecat is told first: with gt where it runs, and without, which is known only over there.
+struct Prompts {
+    with_gt: String,
+    without: String,
+}
+
+impl Prompts {
+    fn of(work: &Work, address: &Address, target: &str, conflicts: &[String]) -> Prompts {
+        let start = prompt::Start {
+            again: work.begin == Begin::Again,
+            target: target.into(),
+            conflicts: conflicts.to_vec(),
+            replayed: work.is_away() && work.begin == Begin::Earlier,
+        };
+        Prompts {
+            with_gt: prompt::polecat(address, &work.bead, &start),
+            without: prompt::polecat_without_gt(address, &work.bead, &start),
+        }
+    }
+
+    fn shown(self, work: &Work) -> String {
+        if work.is_away() { self.without } else { self.with_gt }
+    }
+}
+
+/// The session of a bead's polecat, wherever it runs.
+fn session(
+    site: &Site<'_>,
+    work: &Work,
+    (address, instance): (&Address, &str),
+    branch: &str,
+    prompts: &Prompts,
+) -> Result<Spec> {
+    let target = site.target();
+    let away = work.choice.remote.as_ref().map(|remote| There {
+        remote,
+        begin: work.begin,
+        target: &target,
+        rules: &site.settings.worktree,
+        prompt: &prompts.without,
+    });
+    agent::spec(&Agent {
+        town: site.town,
+        rig: Some(site.rig),
+        address,
+        role: &work.role,
+        instance,
+        bead: Some(&work.bead),
+        cwd: &site.rig.polecat_dir(address.name()),
+        branch,
+        env: site.env,
+        prompt: &prompts.with_gt,
+        away,
+    })
+}
+
+/// Whether what would be run on another machine can be sent there at all: said before anything is touched.
+pub fn check_away(site: &Site<'_>, work: &Work) -> Result<()> {
+    if !work.is_away() {
+        return Ok(());
+    }
+    // As long as any name and instance.
+    let address = Address::Polecat(site.rig.name.clone(), "N".repeat(32));
+    let prompts = Prompts::of(work, &address, &site.target(), &[]);
+    let branch = worktree::branch(address.name(), &work.bead.id);
+    session(site, work, (&address, "0123456789abcdef"), &branch, &prompts).map(drop)
 }
 
 impl Hand {
@@ -71,7 +144,7 @@ impl Hand {
     pub fn new(site: &Site<'_>, work: Work, reservation: Reservation, turn: Option<Turn>) -> Hand {
         let address = Address::Polecat(site.rig.name.clone(), reservation.name.clone());
         let slung = planned(site, &work, &reservation.name).unwrap_or_default();
-        Hand { work, slung, address, reservation, _turn: turn, made: false, hooked: false }
+        Hand { work, slung, address, reservation, _turn: turn, made: false, hooked: false, sent: None }
     }
 
     fn wanted<'a>(&'a self, site: &Site<'a>, base: &'a str) -> worktree::Wanted<'a> {
@@ -86,8 +159,12 @@ impl Hand {
         }
     }
 
-    /// Step 3: the worktree on its branch, prepared.
+    /// Step 3: the worktree on its branch, prepared. On another machine that is a part of the start; here only what an
+    /// earlier attempt left is sent off.
     pub fn make_place(&mut self, site: &Site<'_>) -> Result<()> {
+        if self.work.is_away() {
+            return self.send_kept(site);
+        }
         let target = format!("refs/remotes/origin/{}", site.target());
         let kept = self.work.kept.clone();
         let base = match (&kept, self.work.begin) {
@@ -113,6 +190,27 @@ impl Hand {
         worktree::prepare(&self.wanted(site, base), &path)
     }
 
+    /// Pushes the commits of an earlier attempt, which are here, for the start to fetch.
+    fn send_kept(&mut self, site: &Site<'_>) -> Result<()> {
+        let Some(commit) = self.work.kept.as_ref().filter(|_| self.work.begin == Begin::Earlier) else {
+            return Ok(());
+        };
+        let git = Git::at(site.rig.clone_dir());
+        let (rig, Reservation { name, instance, .. }) = (&site.rig.name, &self.reservation);
+        let sent = git.push_aside(
+            commit,
+            &line::start_ref(rig, name, instance),
+            &line::start_branch(rig, name, instance),
+        )?;
+        self.sent = Some(sent);
+        // What killed slings left there: refs of instances that nobody has.
+        let held = names::taken(site.rig)?;
+        let mut left =
+            git.refs_of_origin(&[&line::start_ref(rig, "*", "*"), &format!("refs/heads/gt-start/{rig}/*")])?;
+        left.retain(|own| !held.values().any(|instance| own.ends_with(instance.as_str())));
+        git.delete_of_origin(&left).map(drop)
+    }
+
     /// Step 4, what must hold: the bead is as it was read.
     pub fn guard(&self) -> Guard {
         let bead = &self.work.bead;
@@ -129,7 +227,8 @@ impl Hand {
 
     /// Step 4, the change.
     pub fn change(&self) -> Change {
-        hooking(&self.work.bead.id, &self.address)
+        let remote = self.work.choice.remote.as_ref().map(|remote| remote.name.as_str());
+        hooking(&self.work.bead, &self.address, remote)
     }
 
     /// Step 4 is done.
@@ -139,25 +238,10 @@ impl Hand {
 
     /// Steps 5 and 6: the session and the first prompt.
     pub fn start(&mut self, site: &Site<'_>) -> Result<()> {
-        let start = prompt::Start {
-            again: self.work.begin == Begin::Again,
-            target: site.target(),
-            conflicts: self.slung.conflicts.clone(),
-        };
-        let prompt = prompt::polecat(&self.address, &self.work.bead, &start);
-        let path = site.rig.polecat_dir(&self.reservation.name);
-        let spec = agent::spec(&Agent {
-            town: site.town,
-            rig: Some(site.rig),
-            address: &self.address,
-            role: &self.work.role,
-            instance: &self.reservation.instance,
-            bead: Some(&self.work.bead),
-            cwd: &path,
-            branch: &self.slung.branch,
-            env: site.env,
-            prompt: &prompt,
-        })?;
+        let prompts = Prompts::of(&self.work, &self.address, &site.target(), &self.slung.conflicts);
+        let who = (&self.address, self.reservation.instance.as_str());
+        let spec = session(site, &self.work, who, &self.slung.branch, &prompts)?;
+        let prompt = prompts.shown(&self.work);
         let started = self.start_session(site, &spec)?;
         step("sling.5");
         if self.work.begin == Begin::Again && started.by_hand.is_none() {
@@ -166,7 +250,8 @@ impl Hand {
         self.slung.session = started.name.clone();
         self.slung.by_hand = started.by_hand.clone();
         if self.work.role.runtime.prompt == Prompt::Paste && started.by_hand.is_none() {
-            self.slung.unconfirmed = self.deliver(site, &started.pane, &prompt);
+            let pasted = if self.work.is_away() { PASTED } else { &prompt };
+            self.slung.unconfirmed = self.deliver(site, &started.pane, pasted);
         }
         if self.work.role.runtime.prompt != Prompt::None {
             self.slung.prompt = prompt;
@@ -197,14 +282,31 @@ impl Hand {
         site.mux.start(spec, &sessions)
     }
 
+    /// Takes back what was done when the session did not start. When it may run all the same, because its daemon fell
+    /// silent in between, the town remembers it, and everything stays: nothing is known of it (law 3).
+    pub fn undo_start(&mut self, site: &Site<'_>) {
+        let own = |record: &away::Record| record.instance == self.reservation.instance;
+        let address = self.address.to_string();
+        let known = away::read(site.town).map(|records| records.get(&address).is_some_and(own));
+        if self.work.is_away() && known.unwrap_or(true) {
+            return;
+        }
+        self.undo(site);
+    }
+
     /// Takes back what was done, in reverse. What cannot be taken back is left for the next patrol, which finds it
     /// as it finds what a kill leaves.
     pub fn undo(&mut self, site: &Site<'_>) {
         if std::mem::take(&mut self.hooked) {
             let bead = &self.work.bead;
+            let remote = self.work.choice.remote.as_ref();
+            let label = remote.map(|remote| format!("{}{}", words::LABEL_REMOTE, remote.name));
+            let before = remotes_of(bead);
             let patch = Patch {
                 status: Some(bead.status.clone()),
                 assignee: Some(bead.assignee.clone()),
+                remove_labels: label.into_iter().filter(|label| !before.contains(label)).collect(),
+                add_labels: before,
                 ..Patch::default()
             };
             let guard = Guard {
@@ -218,6 +320,10 @@ impl Hand {
                 // It may still be this polecat's: then the name and the worktree are what the same sling goes on with.
                 return;
             }
+        }
+        if let Some(sent) = self.sent.take() {
+            // What cannot be deleted now is swept by the next sling that sends something.
+            let _ = Git::at(site.rig.clone_dir()).delete_of_origin(&[sent]);
         }
         if std::mem::take(&mut self.made) {
             let base = format!("refs/remotes/origin/{}", site.target());
