@@ -34,6 +34,7 @@ mod refinery;
 mod refusals;
 mod remote;
 mod remote_line;
+mod remote_sling;
 mod rig;
 mod sessions;
 mod sling;

@@ -78,8 +78,8 @@ fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
         presets: how.preset.clone(),
         wish: super::elsewhere::wish(&how.elsewhere, how.fallback)?,
     };
-    if asked.title.is_some() {
-        check_new(&site, &order)?;
+    if let Some(title) = &asked.title {
+        check_new(&site, &order, title)?;
     }
     if how.dry.dry_run {
         return dry_run(ctx, &site, &order, asked.title.as_deref());

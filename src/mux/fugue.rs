@@ -164,6 +164,14 @@ impl Fugue {
         Ok(rows.into_iter().map(|row| row.name).collect())
     }
 
+    /// Asks whether it can be reached.
+    ///
+    /// # Errors
+    /// Why not, and what helps.
+    pub fn answers(&self) -> Result<()> {
+        self.rows().map(drop)
+    }
+
     fn rows(&self) -> Result<Vec<Row>> {
         self.server.list()?.map_err(|silence| self.silent(&silence))
     }

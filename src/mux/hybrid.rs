@@ -237,6 +237,19 @@ impl Mux for Hybrid {
         self.start_away(spec, taken)
     }
 
+    fn reachable(&self, remote: &Known, seen: &Snapshot) -> Result<()> {
+        let own = |daemon: &&Daemon| daemon.fugue_addr == remote.fugue_addr;
+        match seen.daemons.iter().find(own) {
+            Some(Daemon { silent: None, .. }) => Ok(()),
+            Some(Daemon { silent: Some(why), hint, .. }) => {
+                let message =
+                    format!("cannot reach the remote {} at {}: {why}", remote.name, remote.fugue_addr);
+                Err(Failure { hint: hint.clone(), ..Failure::new(message) }.into())
+            }
+            None => self.daemon(remote, &self.ours)?.answers(),
+        }
+    }
+
     fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()> {
         match self.keeper(session)? {
             Some(daemon) => daemon.mark(session, marks),

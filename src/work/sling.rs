@@ -2,7 +2,9 @@
 //! goes on, and a failure takes back what was done.
 
 mod begin;
+mod elsewhere;
 mod hand;
+mod turn;
 pub mod words;
 
 use std::collections::HashMap;
@@ -123,7 +125,7 @@ pub fn plan(site: &Site<'_>, order: &Order) -> Result<Vec<Slung>> {
 /// somebody else took meanwhile, or whose session does not start, is in [`Outcome::failed`].
 pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let works = begin::decide(site, order)?;
-    begin::reachable(site, &works)?;
+    elsewhere::reachable(site, &works)?;
     step("sling.1");
     let mut hands = begin::reserve(site, order, works)?;
     step("sling.2");

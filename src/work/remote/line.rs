@@ -9,6 +9,7 @@ use crate::beads::Bead;
 use crate::config::schema::{self, Prompt, Worktree};
 use crate::config::template;
 use crate::failure::Failure;
+pub use crate::mux::fugue::{FAILED, REASON_ENDS, STARTED};
 use crate::plan::ready::Begin;
 use crate::programs::process::quote;
 use crate::work::script;
@@ -24,15 +25,6 @@ pub const TEXT: usize = 48 << 10;
 
 /// The longest line that a daemon starts, in bytes: a little below what Linux takes as one argument.
 pub const LINE: usize = 130_000;
-
-/// The line of the screen that says a start is under way, with the instance after it.
-pub const PREPARING: &str = "gt: preparing ";
-/// The line after which only the agent's own output comes.
-pub const STARTED: &str = "gt: started ";
-/// The line before the reason of a start that failed.
-pub const FAILED: &str = "gt: start failed ";
-/// The line after the reason.
-pub const REASON_ENDS: &str = "gt: end of reason";
 
 /// A polecat's (or another agent's) place on another machine.
 #[derive(Clone, Copy, Debug)]
@@ -204,12 +196,20 @@ fn bead_head(bead: &Bead) -> String {
     format!("# {}: {}\n{} · P{}{labels}\n\n", bead.id, bead.title, bead.issue_type, bead.priority)
 }
 
+/// Whether a text is short enough to travel; `id` is whose it is.
+///
+/// # Errors
+/// When it is not, with the way round it.
+pub fn check_text(id: &str, text: &str) -> Result<()> {
+    if text.len() > TEXT { Err(too_long(id, text.len(), TEXT)) } else { Ok(()) }
+}
+
 /// Why something does not fit, and the way round it.
 fn too_long(id: &str, bytes: usize, most: usize) -> anyhow::Error {
     Failure::new(format!("the text of {id} is too long for another machine: {bytes} bytes, at most {most} travel"))
-        .hint(format!(
-            "put it into a file of the repository, push it, and name the file in the bead: gt bd update {id} -d \"see docs/work.md\"; or keep it here: --local"
-        ))
+        .hint(
+            "put it into a file of the repository, push it, and name the file in the bead's description; or keep it here: --local",
+        )
         .into()
 }
 
@@ -301,9 +301,7 @@ fn words_of(words: &[String]) -> String {
 /// The lines that put the bead's text and the hand-in over there.
 fn work(place: &Place<'_>, bead: &Bead) -> Result<String> {
     let text = bead_text(bead);
-    if text.len() > TEXT {
-        return Err(too_long(&bead.id, text.len(), TEXT));
-    }
+    check_text(&bead.id, &text)?;
     let done = done_script(place, &bead.id)?;
     Ok(format!(
         "GT_BEAD_FILE=$gt_files/gt-bead.md\nGT_DONE=$gt_files/gt-done.sh\nexport GT_BEAD_FILE GT_DONE\n\

@@ -3,25 +3,25 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::elsewhere::{check_new_away, where_it_is};
 use super::hand::{self, Hand};
+use super::turn::{Turn, sweep_turns};
 use super::{Order, Site};
 use crate::address::{Address, Role};
 use crate::beads::{Bead, Filter, words};
 use crate::config::schema::Multiplexer;
-use crate::config::{self, ResolvedRole, fugue, remotes};
+use crate::config::{self, ResolvedRole};
 use crate::failure::Failure;
 use crate::mux::tmux::installed;
 use crate::mux::{Session, Snapshot};
-use crate::plan::choose::{Choice, Hand as ByHand};
+use crate::plan::choose::Choice;
 use crate::plan::place::Place;
 use crate::plan::ready::{Begin, Facts, begin};
 use crate::programs::git::Git;
-use crate::town::away;
 use crate::work::around::{Around, polecat};
 use crate::work::names::{self, Reservation};
 use crate::work::patrol;
@@ -185,71 +185,6 @@ fn decide_one(
     }
 }
 
-/// Work goes on where it was begun: its worktree is there. The bead's label says where that is, and what the town
-/// remembers.
-fn where_it_is(
-    site: &Site<'_>,
-    order: &Order,
-    bead: &Bead,
-    holder: &Address,
-    role: &ResolvedRole,
-) -> Result<Choice> {
-    let record = away::read(site.town)?.remove(&holder.to_string());
-    let name = bead.remote().map(str::to_string).or_else(|| record.as_ref().map(|own| own.remote.clone()));
-    let id = &bead.id;
-    let Some(name) = name else {
-        return match &order.wish.hand {
-            ByHand::Nothing | ByHand::Local => Ok(Choice::default()),
-            _ => Err(Failure::new(format!("{id} was begun on this machine: its worktree is here"))
-                .hint(format!("go on here: gt sling {id} --resume; or give it up first: gt unsling {id}"))
-                .into()),
-        };
-    };
-    let known = remotes::of_role(&site.sources, role)?.into_iter().find(|known| known.name == name);
-    let address = record.as_ref().map(|record| record.fugue_addr.clone());
-    let address = address.or_else(|| fugue::parse(&name).is_ok().then(|| name.clone()));
-    let mut known = match (known, address) {
-        (Some(known), _) => known,
-        (None, Some(address)) => remotes::at(&site.sources, &[], &address)?,
-        (None, None) => {
-            return Err(Failure::new(format!(
-                "{id} was begun on {name}, and there is no such remote any more"
-            ))
-            .hint(format!("write [remotes.{name}] again, or give it up: gt unsling --force {id}"))
-            .into());
-        }
-    };
-    known.name.clone_from(&name);
-    known.town = record.map(|record| record.town).filter(|town| !town.is_empty()).or(known.town);
-    let same = match &order.wish.hand {
-        ByHand::Nothing | ByHand::Tags(_) => true,
-        ByHand::Local => false,
-        ByHand::Remote(wanted) => *wanted == name,
-        ByHand::Address(wanted) => *wanted == known.fugue_addr,
-    };
-    if !same {
-        return Err(Failure::new(format!("{id} was begun on {name}: its worktree is there"))
-            .hint(format!("go on there: gt sling {id} --resume; or give it up first: gt unsling {id}"))
-            .into());
-    }
-    Ok(Choice { remote: Some(known), why: vec![format!("it was begun on {name}")] })
-}
-
-/// Asks daemons that the look did not, so that a silent one is known before anything is touched.
-///
-/// # Errors
-/// What a silent one's person can do.
-pub fn reachable(site: &Site<'_>, works: &[Work]) -> Result<()> {
-    for (number, work) in works.iter().enumerate() {
-        let Some(remote) = &work.choice.remote else { continue };
-        let before = works[..number].iter().filter_map(|earlier| earlier.choice.remote.as_ref());
-        if !before.into_iter().any(|earlier| earlier.fugue_addr == remote.fugue_addr) {
-            site.mux.reachable(remote, &work.sessions)?;
-        }
-    }
-    Ok(())
-}
-
 /// The polecat's role: what its presets, the placement of the bead and the flags come to.
 fn role(site: &Site<'_>, order: &Order, bead: Option<&Bead>) -> Result<ResolvedRole> {
     let mut sources = site.sources.clone();
@@ -260,15 +195,17 @@ fn role(site: &Site<'_>, order: &Order, bead: Option<&Bead>) -> Result<ResolvedR
 }
 
 /// What can be told of a bead that is not made yet: its runtime, program and presets exist, its polecat's name is free,
-/// and the rig has room. So a title is written down only when it can be slung.
+/// the rig has room, and the machine it goes to answers and takes a text of that length. So a title is written down only
+/// when it can be slung.
 ///
 /// # Errors
 /// As [`decide`] and [`reserve`].
-pub fn check_new(site: &Site<'_>, order: &Order) -> Result<()> {
+pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
     let role = role(site, order, None)?;
+    let away = check_new_away(site, order, &role, title)?;
     // `{{name}}`s are filled in later; without tmux a person runs the program, perhaps elsewhere.
     let program = role.runtime.command.first().filter(|word| !word.contains("{{"));
-    let runs = site.mux.kind() == "tmux" && role.settings.multiplexer != Multiplexer::None;
+    let runs = !away && site.mux.kind() == "tmux" && role.settings.multiplexer != Multiplexer::None;
     if let Some(program) = program.filter(|_| runs) {
         installed(program, site.env.get("PATH").map(OsStr::new), &site.town.root)?;
     }
@@ -348,53 +285,6 @@ pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>) -> Result<Vec<H
         }
     }
     Ok(hands)
-}
-
-/// A bead that is being slung: a locked file beside the names, signed with the polecat. So of many slings of one bead
-/// all but one know at once that it is taken, and by whom. What a kill leaves is an unlocked file.
-pub struct Turn {
-    path: PathBuf,
-    file: File,
-}
-
-impl Turn {
-    fn take(site: &Site<'_>, id: &str) -> Result<Turn> {
-        let path = site.rig.names_dir().join(format!(".bead-{id}"));
-        let failed = || format!("cannot open {}", path.display());
-        let file =
-            File::options().write(true).create(true).truncate(false).open(&path).with_context(failed)?;
-        if file.try_lock().is_ok() {
-            return Ok(Turn { path, file });
-        }
-        // The bead itself counts: whoever has the turn may be about to lose as well.
-        let found = site.store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
-        let signed = std::fs::read_to_string(&path).ok().filter(|text| !text.is_empty());
-        let holder =
-            found.and_then(|bead| bead.assignee).or(signed).unwrap_or_else(|| "another command".into());
-        Err(taken(id, holder.trim()).into())
-    }
-
-    fn sign(&self, address: &str) {
-        use std::io::Write;
-        // Only makes a message better.
-        let _ = self.file.set_len(0).and_then(|()| (&self.file).write_all(address.as_bytes()));
-    }
-}
-
-/// Removes what killed commands left. The caller has the lock that every [`Turn::take`] is made under.
-fn sweep_turns(dir: &Path) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok) {
-        let turn = entry.file_name().to_str().is_some_and(|name| name.starts_with(".bead-"));
-        if turn && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
 }
 
 /// Why a bead cannot be had.

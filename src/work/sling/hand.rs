@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use super::begin::{Turn, Work};
+use super::begin::Work;
+use super::turn::Turn;
 use super::{Site, Slung, hooking, remotes_of};
 use crate::address::Address;
 use crate::beads::{Change, Guard, Patch, words};

@@ -1,0 +1,98 @@
+//! Where a bead's polecat runs, when that is another machine: what has to be known before anything is touched.
+
+use anyhow::Result;
+
+use super::begin::Work;
+use super::{Order, Site};
+use crate::address::Address;
+use crate::beads::Bead;
+use crate::config::schema::Multiplexer;
+use crate::config::{ResolvedRole, fugue, remotes};
+use crate::failure::Failure;
+use crate::plan::choose::{Choice, Hand};
+use crate::town::away;
+use crate::work::remote::choose::{Given, choose};
+use crate::work::remote::line;
+
+/// Work goes on where it was begun: its worktree is there. The bead's label says where that is, and what the town
+/// remembers.
+pub fn where_it_is(
+    site: &Site<'_>,
+    order: &Order,
+    bead: &Bead,
+    holder: &Address,
+    role: &ResolvedRole,
+) -> Result<Choice> {
+    let record = away::read(site.town)?.remove(&holder.to_string());
+    let name = bead.remote().map(str::to_string).or_else(|| record.as_ref().map(|own| own.remote.clone()));
+    let id = &bead.id;
+    let Some(name) = name else {
+        return match &order.wish.hand {
+            Hand::Nothing | Hand::Local => Ok(Choice::default()),
+            _ => Err(Failure::new(format!("{id} was begun on this machine: its worktree is here"))
+                .hint(format!("go on here: gt sling {id} --resume; or give it up first: gt unsling {id}"))
+                .into()),
+        };
+    };
+    let known = remotes::of_role(&site.sources, role)?.into_iter().find(|known| known.name == name);
+    let address = record.as_ref().map(|record| record.fugue_addr.clone());
+    let address = address.or_else(|| fugue::parse(&name).is_ok().then(|| name.clone()));
+    let mut known = match (known, address) {
+        (Some(known), _) => known,
+        (None, Some(address)) => remotes::at(&site.sources, &[], &address)?,
+        (None, None) => {
+            return Err(Failure::new(format!(
+                "{id} was begun on {name}, and there is no such remote any more"
+            ))
+            .hint(format!("write [remotes.{name}] again, or give it up: gt unsling --force {id}"))
+            .into());
+        }
+    };
+    known.name.clone_from(&name);
+    known.town = record.map(|record| record.town).filter(|town| !town.is_empty()).or(known.town);
+    let same = match &order.wish.hand {
+        Hand::Nothing | Hand::Tags(_) => true,
+        Hand::Local => false,
+        Hand::Remote(wanted) => *wanted == name,
+        Hand::Address(wanted) => *wanted == known.fugue_addr,
+    };
+    if !same {
+        return Err(Failure::new(format!("{id} was begun on {name}: its worktree is there"))
+            .hint(format!("go on there: gt sling {id} --resume; or give it up first: gt unsling {id}"))
+            .into());
+    }
+    Ok(Choice { remote: Some(known), why: vec![format!("it was begun on {name}")] })
+}
+
+/// Asks daemons that the look did not, so that a silent one is known before anything is touched.
+///
+/// # Errors
+/// What a silent one's person can do.
+pub fn reachable(site: &Site<'_>, works: &[Work]) -> Result<()> {
+    for (number, work) in works.iter().enumerate() {
+        let Some(remote) = &work.choice.remote else { continue };
+        let before = works[..number].iter().filter_map(|earlier| earlier.choice.remote.as_ref());
+        if !before.into_iter().any(|earlier| earlier.fugue_addr == remote.fugue_addr) {
+            site.mux.reachable(remote, &work.sessions)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for another machine; gives whether it goes to one. Where nobody speaks of any, nothing is asked.
+pub fn check_new_away(site: &Site<'_>, order: &Order, role: &ResolvedRole, title: &str) -> Result<bool> {
+    let spoken_of = !matches!(order.wish.hand, Hand::Nothing | Hand::Local)
+        || role.settings.multiplexer == Multiplexer::Fugue
+        || !remotes::of_role(&site.sources, role)?.is_empty();
+    if !spoken_of {
+        return Ok(false);
+    }
+    let look = site.mux.look()?;
+    let choice = choose(site.town, &site.sources, role, &order.wish, &look, &mut Given::new())?;
+    let Some(remote) = &choice.remote else { return Ok(false) };
+    let new = super::new_bead(title);
+    let bead = Bead { title: new.title, description: new.description, ..Bead::default() };
+    line::check_text("the new bead", &line::bead_text(&bead))?;
+    site.mux.reachable(remote, &look)?;
+    Ok(true)
+}
