@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::mux::deliver::Delivery;
 use crate::mux::hybrid::Hybrid;
 use crate::mux::none::by_hand;
-use crate::mux::{self, Mux, Session, Snapshot, Started};
+use crate::mux::{self, Marks, Mux, Session, Snapshot, Started};
 use crate::report::agent::Status;
 use crate::report::away;
 use crate::report::sessions::state;
@@ -148,7 +148,8 @@ fn said(address: &Address, begun: &Begun) -> String {
 /// Stops sessions of this town that match, running or ended.
 ///
 /// # Errors
-/// When it cannot be known what runs.
+/// When it cannot be known what runs; or when a machine does not answer that holds such a session, after those that
+/// could be stopped are.
 pub fn stop(ctx: &Ctx, sight: &Sight, dry_run: bool, wanted: impl Fn(&Session) -> bool) -> Result<Exit> {
     let mark = sight.town.mark();
     let found: Vec<&Session> = sight.known()?.ours(&mark).filter(|session| wanted(session)).collect();
@@ -157,6 +158,7 @@ pub fn stop(ctx: &Ctx, sight: &Sight, dry_run: bool, wanted: impl Fn(&Session) -
         sight.mux.stop(&ids)?;
     }
     if ctx.global.json {
+        all_answered(sight, wanted)?;
         let names: Vec<_> = found
             .iter()
             .map(|session| json!({ "address": session.marks.address, "session": session.name }))
@@ -168,10 +170,23 @@ pub fn stop(ctx: &Ctx, sight: &Sight, dry_run: bool, wanted: impl Fn(&Session) -
     for session in &found {
         super::print(&format!("{verb} {} (session {})\n", session.marks.address, session.name))?;
     }
+    all_answered(sight, wanted)?;
     if found.is_empty() {
         ctx.note("nothing to stop: no such session runs");
     }
     Ok(Exit::Done)
+}
+
+/// Whether every machine answered that holds a session that matches.
+fn all_answered(sight: &Sight, wanted: impl Fn(&Session) -> bool) -> Result<(), Failure> {
+    let of = |address: &String| Session {
+        marks: Marks { town: sight.town.mark(), address: address.clone(), ..Marks::default() },
+        ..Session::default()
+    };
+    match sight.snapshot.unreachable.iter().find(|(address, _)| wanted(&of(address))) {
+        Some((address, remote)) => Err(unreachable(&sight.snapshot, address, remote)),
+        None => Ok(()),
+    }
 }
 
 /// Stops sessions without a word.
@@ -179,6 +194,7 @@ pub fn stop(ctx: &Ctx, sight: &Sight, dry_run: bool, wanted: impl Fn(&Session) -
 /// # Errors
 /// As [`stop`].
 pub fn stop_quietly(sight: &Sight, wanted: impl Fn(&Session) -> bool) -> Result<()> {
+    all_answered(sight, &wanted)?;
     let mark = sight.town.mark();
     let ids: Vec<&str> = sight
         .known()?
@@ -228,12 +244,7 @@ pub fn attach(ctx: &Ctx, sight: &Sight, address: &Address) -> Result<Exit> {
     let (mark, text) = (sight.town.mark(), address.to_string());
     let Some(session) = sight.snapshot.of(&mark, &text) else {
         if let Some(remote) = sight.snapshot.unreachable.get(&text) {
-            let daemon = sight.snapshot.daemons.iter().find(|daemon| daemon.remote == *remote);
-            let why = daemon.and_then(|daemon| daemon.silent.as_deref()).unwrap_or("it was not asked");
-            let hint = daemon.and_then(|daemon| daemon.hint.clone());
-            return Err(Failure::new(format!("{address} is on {remote}, which does not answer: {why}"))
-                .hint(hint.unwrap_or_else(|| format!("see what helps with: gt remote status {remote}")))
-                .into());
+            return Err(unreachable(&sight.snapshot, &text, remote).into());
         }
         if sight.snapshot.minimal.is_some() {
             sight.mux.attach("")?;
@@ -246,6 +257,15 @@ pub fn attach(ctx: &Ctx, sight: &Sight, address: &Address) -> Result<Exit> {
     }
     sight.mux.attach(&session.id)?;
     Ok(Exit::Done)
+}
+
+/// Why nothing can be done about an agent whose machine does not answer.
+fn unreachable(snapshot: &Snapshot, address: &str, remote: &str) -> Failure {
+    let daemon = snapshot.daemons.iter().find(|daemon| daemon.remote == *remote);
+    let why = daemon.and_then(|daemon| daemon.silent.as_deref()).unwrap_or("it was not asked");
+    let hint = daemon.and_then(|daemon| daemon.hint.clone());
+    Failure::new(format!("{address} is on {remote}, which does not answer: {why}"))
+        .hint(hint.unwrap_or_else(|| format!("see what helps with: gt remote status {remote}")))
 }
 
 fn start_hint(address: &Address) -> String {

@@ -135,7 +135,9 @@ impl Fugue {
                 Answer::Said(_) => return self.watch(&name, &spec.marks.instance),
                 Answer::Refused(why) if why.contains("already exists") => names.push(name),
                 Answer::Refused(why) => return Err(self.refused(&spec.name, &why).into()),
-                Answer::Silent(Silence::Overdue) => return Err(self.unsure(&spec.marks.instance)),
+                Answer::Silent(silence @ Silence::Overdue) => {
+                    return Err(self.unsure(&spec.marks.instance, &silence));
+                }
                 Answer::Silent(silence) => return Err(self.silent(&silence).into()),
             }
         }
@@ -184,7 +186,7 @@ impl Fugue {
         loop {
             let rows = match self.server.list()? {
                 Ok(rows) => rows,
-                Err(_) => return Err(self.unsure(instance)),
+                Err(silence) => return Err(self.unsure(instance, &silence)),
             };
             let Some(row) = rows.iter().find(|row| instance_of(row) == Some(instance)) else {
                 let why = match screen.trim() {
@@ -217,7 +219,7 @@ impl Fugue {
     }
 
     /// The daemon fell silent after it was asked to start: what it may have started is ended, if that can be done.
-    fn unsure(&self, instance: &str) -> NotStarted {
+    fn unsure(&self, instance: &str, silence: &Silence) -> NotStarted {
         let ended = || -> Result<bool> {
             let Ok(rows) = self.server.list()? else { return Ok(false) };
             let Some(row) = rows.iter().find(|row| instance_of(row) == Some(instance)) else {
@@ -225,7 +227,7 @@ impl Fugue {
             };
             Ok(matches!(self.server.kill(&row.id)?, Answer::Said(_)))
         };
-        let error = self.silent(&Silence::Overdue);
+        let error = self.silent(silence);
         match ended() {
             Ok(true) => NotStarted::Nothing(error),
             _ => NotStarted::Unknown(error),

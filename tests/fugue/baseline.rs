@@ -21,7 +21,7 @@ fn settled(world: &World, text: &str) -> String {
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b", "TIME"),
         (r"\bwy-[0-9a-z]+\b", "BEAD"),
         (r"(GT_INSTANCE=|@gt_instance |session-ended [A-Za-z/]+ |instance[ =])[0-9a-z-]+", "${1}INSTANCE"),
-        (r"@gt_hash [0-9a-z.]+", "@gt_hash HASH"),
+        (r"@gt_hash [^;]*;", "@gt_hash HASH ;"),
     ];
     for (pattern, with) in patterns {
         text = Regex::new(pattern).unwrap().replace_all(&text, with).into_owned();

@@ -122,6 +122,43 @@ fn every_way_of_silence_is_told_apart() {
     assert_eq!(compat(&world, &far.addr).list().unwrap(), Ok(Vec::new()));
 }
 
+/// fugue 0.1.1 tells all its clients when a session ends, and one takes that for the answer it waits for.
+#[test]
+fn an_answer_that_was_somebody_else_s_is_asked_for_again() {
+    let world = World::new();
+    let far = world.daemon("far");
+    let (program, server) =
+        (world.str("bin/fugue-odd"), Fugue::new(world.path("bin/fugue-odd"), Dialect::Compat));
+    let server = server.at(&far.addr);
+    let odd = |before: &str, after: &str| {
+        // Every second call goes wrong: before anything was asked, or after.
+        let run = format!("'{}' \"$@\"", world.str("fugue-bin/fugue-compat"));
+        let script = format!(
+            "#!/bin/sh\nif mkdir '{program}.odd' 2>/dev/null; then\n{before}\n{after}\nfi\nrmdir '{program}.odd'\n{run}\n"
+        );
+        let script = script.replace("RUN", &run);
+        world.program("fugue-odd", &script);
+    };
+    let tell = |what: &str| format!("echo '{what}: Discriminant(2)' >&2; exit 1");
+    let connecting = tell("Connection failed: Protocol error: Unexpected response to Connect");
+    let wanted = Wanted { name: "gt-wyvern-Nux", line: "exec cat", ..Wanted::default() };
+    let done = Answer::Said(String::new());
+    odd("", &connecting);
+    assert_eq!(server.list().unwrap(), Ok(Vec::new()));
+    assert_eq!(server.new_session(&wanted).unwrap(), done);
+    assert_eq!(server.text("gt-wyvern-Nux", "once").unwrap(), done);
+    odd("RUN", &tell("unexpected response"));
+    assert_eq!(server.keys("gt-wyvern-Nux", &["Enter"]).unwrap(), done);
+    assert_eq!(server.list().unwrap().unwrap().len(), 1);
+    let _ = std::fs::remove_dir(format!("{program}.odd"));
+    let seen = || far.screen("gt-wyvern-Nux").matches("once").count();
+    wait_for("the text, and what cat says", || (seen() == 2).then_some(()));
+    let id = far.session("gt-wyvern-Nux").unwrap().id;
+    assert_eq!(server.kill(&id).unwrap(), done);
+    assert_eq!(server.new_session(&wanted).unwrap(), done);
+    assert_eq!(far.sessions().len(), 1);
+}
+
 #[test]
 fn several_daemons_are_asked_at_once_and_one_that_is_stuck_holds_up_nobody() {
     let world = World::new();

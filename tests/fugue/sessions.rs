@@ -13,14 +13,14 @@ use crate::common::fugue::Daemon;
 use crate::common::{World, wait_for};
 
 /// A town and what keeps its sessions, with variables of the test's own.
-struct Place {
+pub struct Place {
     town: Town,
-    mux: Hybrid,
+    pub mux: Hybrid,
     sources: Sources,
 }
 
 impl Place {
-    fn of(world: &World, more: &[(&str, &str)]) -> Place {
+    pub fn of(world: &World, more: &[(&str, &str)]) -> Place {
         let program = world.str("fugue-bin/fugue-compat");
         let own = [("GASTOWN_FUGUE__PROGRAM", program.as_str()), ("GASTOWN_FUGUE__DIALECT", "compat")];
         let env: HashMap<String, String> =
@@ -41,13 +41,13 @@ impl Place {
         self.mux.look().unwrap()
     }
 
-    fn ours(&mut self) -> Vec<Session> {
+    pub fn ours(&mut self) -> Vec<Session> {
         let snapshot = self.again();
         snapshot.ours(&self.town.mark()).cloned().collect()
     }
 }
 
-fn spec(place: &Place, addr: &str, line: &str) -> Spec {
+pub fn spec(place: &Place, addr: &str, line: &str) -> Spec {
     Spec {
         name: "gt-wyvern-Nux".into(),
         marks: Marks {
@@ -69,9 +69,9 @@ fn spec(place: &Place, addr: &str, line: &str) -> Spec {
 }
 
 /// A start that succeeds and then says back what it is told.
-const ECHO: &str = "echo 'gt: preparing i1'; echo 'gt: started i1'; exec cat";
+pub const ECHO: &str = "echo 'gt: preparing i1'; echo 'gt: started i1'; exec cat";
 
-fn town() -> World {
+pub fn town() -> World {
     let world = World::new();
     world.settings("[beads]\nstore = \"embedded\"\n");
     world.gt(["install", "town"]).ok();
@@ -150,9 +150,10 @@ fn a_start_that_fails_says_why_and_leaves_nothing() {
         fails(line),
         format!("{name} did not start the session gt-wyvern-Nux: cannot clone x:\nno such host")
     );
+    let said = fails("exit 3");
     assert!(
-        fails("exit 3")
-            .starts_with(&format!("{name} did not start the session gt-wyvern-Nux: it ended at once"))
+        said.starts_with(&format!("{name} did not start the session gt-wyvern-Nux: it ended at once")),
+        "{said}"
     );
 }
 

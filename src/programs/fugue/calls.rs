@@ -14,6 +14,8 @@ use crate::programs::process::{Output, Process};
 pub const LIMIT: Duration = Duration::from_secs(2);
 /// A daemon gives no more lines of a screen than this.
 pub const MOST_LINES: usize = 1000;
+/// How often a call is run again that took somebody else's message for its answer.
+const TRIES: usize = 10;
 /// The longest single word the kernel hands to a program (128 KiB with its final NUL).
 const WORD: usize = 128 * 1024 - 1;
 
@@ -164,7 +166,7 @@ impl Server {
         // A thread each: only so is every daemon's own time known when several are asked at once.
         let asked = std::thread::spawn(move || {
             let begun = Instant::now();
-            let output = call.run();
+            let output = settled(&call, true);
             (output, begun.elapsed())
         });
         Listing { asked }
@@ -193,7 +195,7 @@ impl Server {
                 "put what the agent should read into a file of the repository"
             );
         }
-        self.ask(&self.new_call(wanted))
+        self.ask_once(&self.new_call(wanted))
     }
 
     /// Ends a session; one that is gone already is [`Answer::Said`].
@@ -234,7 +236,7 @@ impl Server {
                 line.len()
             )));
         }
-        self.ask(&self.text_call(name, &line))
+        self.ask_once(&self.text_call(name, &line))
     }
 
     /// Presses keys, by tmux's names for them (`Enter`, `C-c`).
@@ -242,12 +244,38 @@ impl Server {
     /// # Errors
     /// When the program cannot be started.
     pub fn keys<S: AsRef<str>>(&self, name: &str, keys: &[S]) -> Result<Answer> {
-        self.ask(&self.keys_call(name, keys))
+        self.ask_once(&self.keys_call(name, keys))
     }
 
+    /// What changes nothing, or nothing more the second time.
     fn ask(&self, call: &Process) -> Result<Answer> {
-        Ok(answer(&call.run()?))
+        Ok(answer(&settled(call, true)?))
     }
+
+    /// What must not be done twice.
+    fn ask_once(&self, call: &Process) -> Result<Answer> {
+        Ok(answer(&settled(call, false)?))
+    }
+}
+
+/// Runs a call until it is answered. fugue 0.1.1 tells every client when a session ends, and one that is waiting for
+/// its own answer takes that for it and fails. One that was still connecting had done nothing and is asked again;
+/// later only what may be done `twice` is, and anything else is taken for done: who changes something looks afterwards.
+fn settled(call: &Process, twice: bool) -> Result<Output> {
+    let begun = Instant::now();
+    let mut output = call.run()?;
+    for _ in 0..TRIES {
+        let said = if output.ok() { String::new() } else { output.error_text() };
+        let connecting = said.contains("Unexpected response to Connect");
+        if begun.elapsed() >= LIMIT || !(connecting || said.starts_with("unexpected response")) {
+            break;
+        }
+        if !(connecting || twice) {
+            return Ok(Output { code: Some(0), stderr: Vec::new(), ..output });
+        }
+        output = call.run()?;
+    }
+    Ok(output)
 }
 
 #[cfg(test)]
