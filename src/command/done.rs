@@ -8,19 +8,30 @@ use crate::config;
 use crate::failure::Exit;
 use crate::work::done::{Done as Answer, Work, done, plan};
 use crate::work::own;
+use crate::work::remote::over_there::Away;
 
 /// Hands finished work to the merge queue.
 ///
 /// # Errors
 /// What stands in the way, and nothing is changed.
 pub fn run(ctx: &Ctx, args: Done) -> Result<Exit> {
-    let answer = hand_over(ctx, args.no_changes.as_deref(), args.exit, args.dry.dry_run)?;
+    let away = Away::of(|name| ctx.var(name));
+    let answer = match &away {
+        Some(away) if args.dry.dry_run => away.plan(&ctx.dir, args.no_changes.is_some())?,
+        Some(away) => away.hand_in(&ctx.dir, args.no_changes.as_deref())?,
+        None => hand_over(ctx, args.no_changes.as_deref(), args.exit, args.dry.dry_run)?,
+    };
     if ctx.global.json {
         print_json("done", &answer)?;
         return Ok(Exit::Done);
     }
     let would = if args.dry.dry_run { "would be " } else { "" };
     let commit = answer.commit.get(..10).unwrap_or(&answer.commit);
+    if away.is_some() {
+        print(&format!("{}  {would}handed in: {} at {commit}\n", answer.bead, answer.branch))?;
+        ctx.note("the town takes it from origin, and ends this session then");
+        return Ok(Exit::Done);
+    }
     match answer.state {
         "submitted" => print(&format!(
             "{}  {would}submitted: {} commit(s) of {} at {commit}{}\n",

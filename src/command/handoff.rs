@@ -8,6 +8,7 @@ use crate::cli::work::Handoff;
 use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::work::handoff::{self, Kind};
+use crate::work::remote::over_there::Away;
 use crate::work::{agent, own};
 
 /// Ends this session: finished work is handed over, unfinished work goes on in a new one.
@@ -15,6 +16,9 @@ use crate::work::{agent, own};
 /// # Errors
 /// Outside an agent's session, or when the note cannot be written: the session goes on then.
 pub fn run(ctx: &Ctx, args: Handoff) -> Result<Exit> {
+    if let Some(away) = Away::of(|name| ctx.var(name)) {
+        return elsewhere(ctx, &args, &away);
+    }
     let town = ctx.town()?;
     let me = ctx.me()?;
     let of = own::who(&town, &ctx.dir, &me);
@@ -33,7 +37,11 @@ pub fn run(ctx: &Ctx, args: Handoff) -> Result<Exit> {
     let kind = handoff::kind(&town, &of)?;
     let note = match kind {
         Kind::Shutdown => None,
-        Kind::Cycle => Some(handoff::note(args.message.as_deref(), args.subject.as_deref(), home.as_ref())?),
+        Kind::Cycle => Some(handoff::note(
+            args.message.as_deref(),
+            args.subject.as_deref(),
+            home.as_ref().map(|home| home.dir.as_path()),
+        )?),
     };
     if ctx.global.json {
         print_json("handoff", &serde_json::json!({ "kind": kind, "note": note, "address": of }))?;
@@ -57,5 +65,23 @@ pub fn run(ctx: &Ctx, args: Handoff) -> Result<Exit> {
             ctx.note("no session of yours is there to be ended");
         }
     }
+    Ok(Exit::Done)
+}
+
+/// On another machine: the note stands beside the bead's file, and the town starts the next session.
+fn elsewhere(ctx: &Ctx, args: &Handoff, away: &Away) -> Result<Exit> {
+    let note = handoff::note(args.message.as_deref(), args.subject.as_deref(), Some(&ctx.dir))?;
+    if !args.dry.dry_run {
+        away.leave_note(&note.subject, &note.text)?;
+    }
+    if ctx.global.json {
+        let kind = Kind::Cycle;
+        let value = serde_json::json!({ "kind": kind, "note": note, "address": away.address });
+        print_json("handoff", &value)?;
+        return Ok(Exit::Done);
+    }
+    let would = if args.dry.dry_run { "would be " } else { "" };
+    print(&format!("{}: note {would}left: {}\n", away.address, note.subject))?;
+    ctx.note("end this session now; the town starts the next one in this worktree");
     Ok(Exit::Done)
 }

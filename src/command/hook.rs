@@ -8,6 +8,7 @@ use crate::cli::work::Hook;
 use crate::failure::Exit;
 use crate::report;
 use crate::town::Town;
+use crate::work::remote::over_there::Away;
 use crate::work::{hook, own, who};
 
 /// Shows what is on a hook.
@@ -15,14 +16,29 @@ use crate::work::{hook, own, who};
 /// # Errors
 /// An unknown address, or a store that cannot be read.
 pub fn run(ctx: &Ctx, args: Hook) -> Result<Exit> {
-    let town = ctx.town()?;
-    let hook = hook::hook(&town, &whose(ctx, &town, args.address.as_deref())?)?;
+    let hook = match own_away(ctx, args.address.as_deref()) {
+        Some(away) => away.hook()?,
+        None => {
+            let town = ctx.town()?;
+            hook::hook(&town, &whose(ctx, &town, args.address.as_deref())?)?
+        }
+    };
     if ctx.global.json {
         print_json("hook", &hook)?;
     } else {
         print(&report::hook::hook(&hook))?;
     }
     Ok(Exit::Done)
+}
+
+/// A polecat that asks about itself on another machine, where its town is missing, or its store lacks the bead.
+pub fn own_away(ctx: &Ctx, given: Option<&str>) -> Option<Away> {
+    let away = Away::of(|name| ctx.var(name))?;
+    if given.is_some_and(|text| text != away.address.to_string()) {
+        return None;
+    }
+    let known = ctx.town().and_then(|town| hook::hook(&town, &away.address));
+    known.map_or(true, |hook| hook.beads.is_empty()).then_some(away)
 }
 
 /// The address that is given, else whoever runs the command: an agent, the polecat whose worktree this is, the

@@ -13,8 +13,14 @@ use crate::work::hook::prime;
 /// # Errors
 /// An unknown address, or a store that cannot be read.
 pub fn run(ctx: &Ctx, args: Prime) -> Result<Exit> {
-    let town = ctx.town()?;
-    let prime = prime(&town, &super::hook::whose(ctx, &town, args.address.as_deref())?)?;
+    let given = args.address.as_deref();
+    let prime = match super::hook::own_away(ctx, given) {
+        Some(away) => away.prime()?,
+        None => {
+            let town = ctx.town()?;
+            prime(&town, &super::hook::whose(ctx, &town, given)?)?
+        }
+    };
     if ctx.global.json {
         print_json("prime", &prime)?;
     } else {

@@ -199,7 +199,8 @@ fn bead_of(home: &Home, status: &Status) -> Result<String, Failure> {
     }
 }
 
-fn dirty(status: &Status) -> Failure {
+/// Why a worktree that is not clean is not handed over.
+pub(super) fn dirty(status: &Status) -> Failure {
     let mut list: Vec<String> = status.dirty.iter().take(20).map(|line| format!("\n  {line}")).collect();
     if status.dirty.len() > 20 {
         list.push(format!("\n  and {} more", status.dirty.len() - 20));

@@ -225,7 +225,10 @@ pub struct Released {
 }
 
 /// The bead a polecat holds becomes open and nobody's, unless its work is in the queue.
-fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -> Result<()> {
+///
+/// # Errors
+/// When the store cannot be written.
+pub(super) fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -> Result<()> {
     let Some(bead) = scene.bead_of(name) else { return Ok(()) };
     if scene.is_submitted(bead) {
         return Ok(());

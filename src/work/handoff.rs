@@ -1,7 +1,7 @@
 //! `gt handoff`: a polecat whose work is handed over asks for its end; everybody else leaves a note and goes on in a
 //! new session (`work.md`, "inside the session").
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -13,7 +13,6 @@ use crate::programs::git::Git;
 use crate::time;
 use crate::town::{Town, files};
 use crate::work::hook::HANDOFF;
-use crate::work::own::Home;
 use crate::work::request::{Request, open_requests};
 use crate::work::{hook, mail, step};
 
@@ -65,11 +64,11 @@ pub fn kind(town: &Town, of: &Address) -> Result<Kind> {
 ///
 /// # Errors
 /// When the worktree cannot be read.
-pub fn note(given: Option<&str>, subject: Option<&str>, home: Option<&Home>) -> Result<Note> {
+pub fn note(given: Option<&str>, subject: Option<&str>, dir: Option<&Path>) -> Result<Note> {
     let mut text = given.unwrap_or_default().trim_end().to_string();
     let mut about = String::from("go on");
-    if let Some(home) = home {
-        let git = Git::at(&home.dir);
+    if let Some(dir) = dir {
+        let git = Git::at(dir);
         let status = git.status()?;
         let branch = status.branch.clone().unwrap_or_else(|| "no branch (a rebase goes on)".into());
         let last = git.run("read the last commits", ["log", "-5", "--format=  %h %s"])?;

@@ -76,6 +76,10 @@ pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Se
     }
     step("leave.3");
     let recovery = bring_kept(scene, name, &record.instance)?;
+    // A start whose daemon fell silent, or an end by hand that was cut short, leaves it its bead.
+    if scene.record(name).is_some_and(|own| own.instance == record.instance) {
+        ending::give_back(scene, name, recovery.as_deref())?;
+    }
     if let Some(recovery) = &recovery {
         name_it(scene, &record.bead, recovery)?;
     }

@@ -7,4 +7,5 @@ pub mod known;
 pub mod leave;
 pub mod letter;
 pub mod line;
+pub mod over_there;
 pub mod session;

@@ -1,0 +1,228 @@
+//! gt run by a polecat on another machine (`GT_REMOTE` is set): there its town may be missing, and its store may lack the
+//! bead. Its bead is the file that came with it, and its work is handed in by the script that came with it; no store is
+//! written.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::address::Address;
+use crate::beads::{Bead, words};
+use crate::failure::{Exit, Failure};
+use crate::programs::Process;
+use crate::programs::git::Git;
+use crate::town::files;
+use crate::work::done::Done;
+use crate::work::hook::{Hook, Note, Prime};
+use crate::work::worktree;
+
+/// What such a polecat is told of its role.
+const ROLE: &str = include_str!("../../../templates/polecat-elsewhere.md");
+
+/// Beside the bead's file: the note that a session left to the next one.
+const NOTE: &str = "gt-handoff.md";
+
+/// A polecat away from its town, as its environment says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Away {
+    /// Who it is.
+    pub address: Address,
+    /// The machine's name.
+    pub remote: String,
+    /// Its instance.
+    pub instance: String,
+    bead: String,
+    title: String,
+    file: PathBuf,
+    script: PathBuf,
+}
+
+impl Away {
+    /// Reads the environment; nothing for who is at home, or no polecat.
+    pub fn of<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Option<Away> {
+        let remote = var("GT_REMOTE")?;
+        let address = Address::parse(var("GT_ADDRESS")?).ok()?;
+        if !matches!(address, Address::Polecat(..)) {
+            return None;
+        }
+        let text = |name: &str| var(name).unwrap_or_default().to_string();
+        Some(Away {
+            address,
+            remote: remote.into(),
+            instance: text("GT_INSTANCE"),
+            bead: text("GT_BEAD"),
+            title: text("GT_BEAD_TITLE"),
+            file: text("GT_BEAD_FILE").into(),
+            script: text("GT_DONE").into(),
+        })
+    }
+
+    /// The bead, as it came along.
+    ///
+    /// # Errors
+    /// When its file is gone.
+    pub fn bead(&self) -> Result<Bead> {
+        let text = files::read(&self.file)?;
+        // The file begins with a heading, a line of facts and an empty line.
+        let (head, description) = text.split_once("\n\n").unwrap_or(("", &text));
+        let facts = head.lines().nth(1).unwrap_or_default();
+        let mut facts = facts.split(" · ");
+        let kind = facts.next().unwrap_or_default().to_string();
+        let priority = facts.next().and_then(|word| word.strip_prefix('P')?.parse().ok());
+        Ok(Bead {
+            id: self.bead.clone(),
+            title: self.title.clone(),
+            description: description.trim_end().into(),
+            status: words::IN_PROGRESS.into(),
+            priority: priority.unwrap_or(2),
+            issue_type: kind,
+            assignee: Some(self.address.to_string()),
+            ..Bead::default()
+        })
+    }
+
+    /// Its hook.
+    ///
+    /// # Errors
+    /// As [`Away::bead`].
+    pub fn hook(&self) -> Result<Hook> {
+        Ok(Hook { address: self.address.to_string(), beads: vec![self.bead()?] })
+    }
+
+    /// All that it needs to begin.
+    ///
+    /// # Errors
+    /// As [`Away::bead`].
+    pub fn prime(&self) -> Result<Prime> {
+        let bead = self.bead()?;
+        let values = [
+            ("address", self.address.to_string()),
+            ("agent", self.address.name().to_string()),
+            ("rig", self.address.rig().unwrap_or_default().to_string()),
+            ("remote", self.remote.clone()),
+            ("bead", self.bead.clone()),
+            ("branch", worktree::branch(self.address.name(), &self.bead)),
+        ];
+        let values: Vec<(&str, &str)> = values.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let note = self.note().filter(|path| path.exists()).map(|path| files::read(&path)).transpose()?;
+        let handoff = note.map(|text| {
+            let (subject, text) = text.split_once('\n').unwrap_or((&text, ""));
+            Note { id: String::new(), subject: subject.into(), text: text.trim().into() }
+        });
+        let mut next = vec![format!("do {}, in this worktree, and commit it", bead.id)];
+        if handoff.is_some() {
+            next.insert(0, "go on where the note from your last session says".into());
+        }
+        next.push("hand it in: gt done".into());
+        Ok(Prime {
+            address: self.address.to_string(),
+            role: crate::work::pieces::fill(ROLE, &values),
+            bead: Some(bead),
+            unread: 0,
+            handoff,
+            next,
+        })
+    }
+
+    /// Where a note to the next session stands; nowhere without a bead's file.
+    fn note(&self) -> Option<PathBuf> {
+        Some(self.file.parent()?.join(NOTE)).filter(|_| self.file.is_absolute())
+    }
+
+    /// Leaves a note to the next session, which `gt prime` shows it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn leave_note(&self, subject: &str, text: &str) -> Result<()> {
+        match self.note() {
+            Some(path) => files::write(&path, format!("{subject}\n{text}\n")),
+            None => Err(self.lost("GT_BEAD_FILE").into()),
+        }
+    }
+
+    fn lost(&self, variable: &str) -> Failure {
+        Failure::new(format!("{} is on {}, and {variable} is not set", self.address, self.remote))
+            .hint("nothing is lost: your commits stay in this worktree; push them: git push origin HEAD")
+    }
+
+    /// What handing in would do, as far as the worktree tells.
+    ///
+    /// # Errors
+    /// When it is no worktree, or not clean.
+    pub fn plan(&self, dir: &std::path::Path, no_changes: bool) -> Result<Done> {
+        let status = Git::at(dir).status()?;
+        if !status.dirty.is_empty() {
+            return Err(crate::work::done::dirty(&status).into());
+        }
+        Ok(Done {
+            bead: self.bead.clone(),
+            title: self.title.clone(),
+            worker: self.address.to_string(),
+            branch: status.branch.unwrap_or_default(),
+            commit: status.commit,
+            state: if no_changes { "closed" } else { "submitted" },
+            ..Done::default()
+        })
+    }
+
+    /// Hands the work in: the branch and a letter go to origin, and the town takes them in from there.
+    ///
+    /// # Errors
+    /// What the script refused, in its words.
+    pub fn hand_in(&self, dir: &std::path::Path, no_changes: Option<&str>) -> Result<Done> {
+        let done = self.plan(dir, no_changes.is_some())?;
+        if !self.script.is_file() {
+            return Err(self.lost("GT_DONE").into());
+        }
+        let mut process = Process::new("sh").arg(&self.script).cwd(dir);
+        if let Some(reason) = no_changes {
+            process = process.args(["--no-changes", reason]);
+        }
+        let output = process.run()?;
+        if output.ok() {
+            return Ok(done);
+        }
+        let said = output.error_text();
+        let said = said.strip_prefix("gt: ").unwrap_or(&said).replace("\ngt: ", "\n");
+        Err(Failure { exit: Exit::Failed, ..Failure::new(said) }
+            .hint("nothing is lost: your commits stay in this worktree; mend it, then run gt done again")
+            .into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bead_is_read_from_the_file_that_came_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("gt-bead.md");
+        let bead = Bead {
+            id: "wy-1".into(),
+            title: "Fix it".into(),
+            issue_type: "bug".into(),
+            priority: 1,
+            description: "first\n\nsecond".into(),
+            ..Bead::default()
+        };
+        std::fs::write(&file, crate::work::remote::line::bead_text(&bead)).unwrap();
+        let env = [
+            ("GT_REMOTE", "gaming-pc"),
+            ("GT_ADDRESS", "wyvern/Nux"),
+            ("GT_BEAD", "wy-1"),
+            ("GT_BEAD_TITLE", "Fix it"),
+            ("GT_BEAD_FILE", file.to_str().unwrap()),
+        ];
+        let var = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+        let away = Away::of(var).unwrap();
+        let read = away.bead().unwrap();
+        assert_eq!((read.title.as_str(), read.priority, read.issue_type.as_str()), ("Fix it", 1, "bug"));
+        assert_eq!(read.description, "first\n\nsecond");
+        away.leave_note("handoff: go on", "the parser").unwrap();
+        let prime = away.prime().unwrap();
+        assert!(!prime.role.contains("{{"), "{}", prime.role);
+        assert_eq!(prime.handoff.unwrap().text, "the parser");
+        assert!(Away::of(|name| (name != "GT_REMOTE").then(|| var(name))?).is_none());
+    }
+}
