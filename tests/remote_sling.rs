@@ -1,6 +1,7 @@
 //! Polecats on other machines: slung to a fugue daemon whose machine has another home and another town folder.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::common::fugue::Daemon;
 use crate::common::{Run, World, gt, wait_for};
@@ -327,16 +328,16 @@ fn two_slings_of_one_bead_at_once_start_one_polecat() {
     let world = World::with_rig();
     let far = two(&world);
     let beads: Vec<String> = (0..3).map(|number| world.bead(&format!("Look {number}"), "true")).collect();
-    let mut runs: Vec<_> = (0..6)
+    let runs: Vec<_> = (0..6)
         .map(|number| {
             let mut command = world.command(gt(), "town");
             let words = ["sling", &beads[number % 3], "wyvern"];
-            command.args(words).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-            command.spawn().unwrap()
+            command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         })
         .collect();
-    let won = runs.iter_mut().filter_map(|run| run.wait().unwrap().success().then_some(())).count();
-    assert_eq!(won, 3);
+    let outputs: Vec<_> = runs.into_iter().map(|run| run.wait_with_output().unwrap()).collect();
+    let won = outputs.iter().filter(|output| output.status.success()).count();
+    assert_eq!(won, 3, "{outputs:#?}");
     let sessions = far.sessions();
     assert_eq!(sessions.len(), 3, "{sessions:?}");
     for bead in &beads {
@@ -373,7 +374,10 @@ fn crew_and_roles_go_there_when_a_flag_says_so() {
     world.in_town(["mayor", "start"]).ok();
     assert_eq!(far.sessions(), [], "the variable leaves the Mayor here");
     world.in_town(["mayor", "stop"]).ok();
-    world.in_town(["mayor", "start", "--fugue-addr", &far.addr]).ok();
+    let would = world.in_town(["mayor", "start", "--fugue-addr", &far.addr, "--dry-run"]).ok().stdout;
+    assert_eq!(would, format!("would start mayor/ on {} in {}\n", far.addr, world.str("far/the gt")));
+    let said = world.in_town(["mayor", "start", "--fugue-addr", &far.addr]).ok().stdout;
+    assert_eq!(said, format!("started mayor/ on {} in session hq-mayor\n", far.addr));
     let tags = far.session("hq-mayor").unwrap().tags;
     assert!(tags.contains(&"gt-a-mayor/".into()), "{tags:?}");
     assert_eq!(world.session_of("mayor/"), "");
@@ -382,6 +386,65 @@ fn crew_and_roles_go_there_when_a_flag_says_so() {
     world.in_town(["mayor", "stop"]).ok();
     assert_eq!(far.sessions(), []);
     assert!(!world.path("town/mayor/remote.json").exists());
+    // Somebody's own clone, made over there.
+    world.set("GASTOWN_CREW__AGENT", "waits");
+    world.in_town(["crew", "add", "max", "--rig", "wyvern"]).ok();
+    world.in_town(["session", "restart", "wyvern/crew/max", "--fugue-addr", &far.addr]).ok();
+    let clone = world.path("far/the gt/wyvern/crew/max");
+    wait_for("the clone", || clone.join("README.md").exists().then_some(()));
+    assert!(far.session("gt-wyvern-crew-max").is_some());
+    // A daemon that is silent: what is there is not known, and nothing is started twice.
+    far.freeze();
+    let run = world.in_town(["session", "restart", "wyvern/crew/max", "--local"]).fails(1);
+    far.thaw();
+    assert!(run.stderr.contains("hint: "), "{run:#?}");
+    assert_eq!(world.session_of("wyvern/crew/max"), "");
+}
+
+#[test]
+fn a_polecat_is_stopped_and_started_again_over_there() {
+    let world = World::with_rig();
+    let far = two(&world);
+    let bead = world.bead("Look", "true");
+    sling(&world, &[&bead, "wyvern/Nux"]).ok();
+    let env = world.path("far/home/env");
+    wait_for("the agent", || env.exists().then_some(()));
+    let before = far.session("gt-wyvern-Nux").unwrap();
+    std::fs::remove_file(&env).unwrap();
+    world.unset("GASTOWN_FUGUE_ADDR");
+    world.in_town(["session", "restart", "wyvern/Nux"]).ok();
+    wait_for("the agent", || env.exists().then_some(()));
+    let after = far.sessions();
+    assert_eq!(after.len(), 1, "{after:?}");
+    assert!(after[0].id != before.id && after[0].tags == before.tags, "{before:?} {after:?}");
+}
+
+/// gt is killed by the daemon's program itself: just before it asks for the session, and just after.
+#[test]
+fn a_kill_around_the_session_s_birth_starts_no_second_one() {
+    for after in [false, true] {
+        let world = World::with_rig();
+        let far = two(&world);
+        let bead = world.bead("Look", "true");
+        let real = world.str("fugue-bin/fugue-compat");
+        let first = if after { "\"$real\" \"$@\"; " } else { "" };
+        let script = format!(
+            "#!/bin/sh\nreal='{real}'\ncase \" $* \" in *' new-session '*) {first}kill -9 \"$PPID\"; exit 1;; esac\nexec \"$real\" \"$@\"\n"
+        );
+        world.program("fugue-compat", &script);
+        assert_eq!(world.in_town(["sling", &bead, "wyvern/Nux"]).code, None);
+        std::fs::remove_file(world.path("bin/fugue-compat")).unwrap();
+        let records = records(&world);
+        assert_eq!(records["sessions"]["wyvern/Nux"]["bead"], bead.as_str());
+        let again = sling(&world, &[&bead, "wyvern"]);
+        if after {
+            again.fails(1);
+        } else {
+            again.ok();
+        }
+        wait_for("the agent", || world.path("far/home/env").exists().then_some(()));
+        assert_eq!(far.sessions().len(), 1, "{after}");
+    }
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
     }
     for (prepared, begun) in prepared.iter().zip(&begun) {
         if !ctx.global.json {
-            super::print(&said(&prepared.address, begun))?;
+            super::print(&said(prepared, begun))?;
         }
         if let Begun::Started(started) = begun
             && roles::prompt(sight.mux.as_ref(), started, prepared)? != Delivery::Delivered
@@ -128,20 +128,27 @@ fn would_start(ctx: &Ctx, sight: &Sight, prepared: &[Prepared]) -> Result<Exit> 
         let address = &prepared.address;
         super::print(&match running(prepared) {
             Some(name) => format!("{address} runs already in session {name}\n"),
-            None => format!("would start {address}: {}\n", by_hand(&prepared.spec)),
+            None => match &prepared.spec.away {
+                Some(away) => {
+                    format!("would start {address} on {} in {}\n", away.remote, prepared.spec.cwd.display())
+                }
+                None => format!("would start {address}: {}\n", by_hand(&prepared.spec)),
+            },
         })?;
     }
     Ok(Exit::Done)
 }
 
 /// What a start is to be told as; in minimal mode the command to run.
-fn said(address: &Address, begun: &Begun) -> String {
+fn said(prepared: &Prepared, begun: &Begun) -> String {
+    let address = &prepared.address;
+    let there = prepared.spec.away.as_ref().map(|away| format!(" on {}", away.remote)).unwrap_or_default();
     match begun {
         Begun::Ran(name) => format!("{address} runs already in session {name}\n"),
         Begun::Started(Started { by_hand: Some(by_hand), .. }) => {
             format!("{}\n", by_hand.command)
         }
-        Begun::Started(started) => format!("started {address} in session {}\n", started.name),
+        Begun::Started(started) => format!("started {address}{there} in session {}\n", started.name),
     }
 }
 

@@ -30,6 +30,21 @@ pub fn polecat(address: &Address, bead: &Bead, start: &Start) -> String {
     text
 }
 
+/// The same on another machine that has gt: what is on its hook there may not have come over yet, so the bead's text is
+/// what counts.
+pub fn polecat_over_there(address: &Address, bead: &Bead, start: &Start) -> String {
+    format!(
+        "{} Your work is the bead {}: {}\n\
+         Read it now: cat \"$GT_BEAD_FILE\"; `gt prime` prints your role and your mail.\n\
+         {}\
+         Do the work, commit it, then run `gt done --exit`. Should that not work here: sh \"$GT_DONE\"\n",
+        greeting(address),
+        bead.id,
+        bead.title.trim(),
+        how_it_begins(bead, start)
+    )
+}
+
 /// The same on another machine that has no gt: a shell and git are all it needs.
 pub fn polecat_without_gt(address: &Address, bead: &Bead, start: &Start) -> String {
     format!(
@@ -96,5 +111,26 @@ mod tests {
         First: the earlier attempt is being replayed onto main and stopped at a conflict in a.txt. Resolve it, `git add` the files, `git rebase --continue`.
         Do the work, commit it, then run `gt done --exit`.
         ");
+    }
+
+    #[test]
+    fn on_another_machine_the_text_comes_along() {
+        let address = Address::Polecat("wyvern".into(), "Nux".into());
+        let bead = Bead { id: "wy-1".into(), title: "Fix it".into(), ..Bead::default() };
+        let start = Start { target: "main".into(), replayed: true, ..Start::default() };
+        insta::assert_snapshot!(polecat_without_gt(&address, &bead, &start), @r#"
+        You are Nux, a polecat of the rig wyvern. Your work is the bead wy-1: Fix it
+        Read it now: cat "$GT_BEAD_FILE"
+        Your branch has the commits of an earlier attempt, replayed onto main. First see `git status`: when a rebase stopped at a conflict, resolve it, `git add` the files, `git rebase --continue`.
+        Do the work in this worktree and commit all of it. Then hand it in: sh "$GT_DONE" -m "what is to be known about it"
+        There is no `gt` here, and no list of beads. New work that you find on the way goes along: --bead "its title" --description "more about it", as often as needed. When nothing has to be changed: sh "$GT_DONE" --no-changes "why"
+        "#);
+        let start = Start { again: true, ..Start::default() };
+        insta::assert_snapshot!(polecat_over_there(&address, &bead, &start), @r#"
+        You are Nux, a polecat of the rig wyvern. Your work is the bead wy-1: Fix it
+        Read it now: cat "$GT_BEAD_FILE"; `gt prime` prints your role and your mail.
+        An earlier session of yours ended before the work was done: look at `git status` and `git log` first.
+        Do the work, commit it, then run `gt done --exit`. Should that not work here: sh "$GT_DONE"
+        "#);
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::line::{self, Kind, Place, Start};
 use crate::address::Address;
 use crate::config::remotes::Known;
-use crate::config::schema::{Prompt, Sandbox, Worktree};
+use crate::config::schema::{Sandbox, Worktree};
 use crate::failure::Failure;
 use crate::mux::{Away, Spec};
 use crate::plan::ready::Begin;
@@ -102,37 +102,6 @@ pub fn spec(agent: &Agent<'_>, there: &There<'_>) -> Result<Spec> {
         }),
         name,
         ..Spec::default()
-    })
-}
-
-/// What is pasted into an agent that was just started, or nothing.
-pub fn pasted(takes: Prompt) -> Option<&'static str> {
-    (takes == Prompt::Paste).then_some(PASTED)
-}
-
-/// The text that takes a polecat's place over there away, see [`line::end`].
-///
-/// # Errors
-/// A town whose path is not absolute.
-pub fn end(
-    town: &Town,
-    rig: &Rig,
-    address: &Address,
-    instance: &str,
-    bead: &str,
-    remote: &Known,
-) -> Result<String> {
-    let far = Far::of(town, Some(rig), address, remote)?;
-    let branch = crate::work::worktree::branch(address.name(), bead);
-    line::end(&Place {
-        town: &far.town.root,
-        rig: &rig.name,
-        name: address.name(),
-        address: &address.to_string(),
-        instance,
-        home: &far.home,
-        branch: &branch,
-        target: "",
     })
 }
 

@@ -87,7 +87,10 @@ impl Prompts {
             replayed: work.is_away() && work.begin == Begin::Earlier,
         };
         Prompts {
-            with_gt: prompt::polecat(address, &work.bead, &start),
+            with_gt: match work.is_away() {
+                true => prompt::polecat_over_there(address, &work.bead, &start),
+                false => prompt::polecat(address, &work.bead, &start),
+            },
             without: prompt::polecat_without_gt(address, &work.bead, &start),
         }
     }
