@@ -105,6 +105,7 @@ fn each_check_stops_it_in_the_documents_order() {
     {
         world.tmux(["set-option", "-t", "gt-wyvern-Nux", mark, value]).ok();
     }
+    world.tmux(["set-option", "-p", "-t", "gt-wyvern-Nux", "@gt_agent", "1"]).ok();
     let refused = |said: &str| {
         let run = land(&world, &[]).fails(1);
         assert!(run.stderr.contains(said) && run.stderr.contains("hint:"), "{}", run.stderr);

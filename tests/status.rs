@@ -22,6 +22,7 @@ fn session(world: &World, name: &str, bead: &str, program: &[&str]) {
     let mut words = vec!["new-session", "-d", "-s", &session, "--", "env"];
     words.extend(program);
     words.extend([";", "set-option", "-w", "-t", &target, "remain-on-exit", "on"]);
+    words.extend([";", "set-option", "-p", "-t", &target, "@gt_agent", "1"]);
     let town = world.real().join("town").display().to_string();
     let address = format!("wyvern/{name}");
     for (mark, value) in

@@ -353,7 +353,7 @@ fn words_about_remotes_that_cannot_be_are_answered() {
         run.stdout + &run.stderr
     };
     insta::assert_snapshot!(said(&["up"], 0) + &said(&["status"], 0) + &said(&["up", "pc"], 2), @r#"
-    no remote has ssh: gt keeps no tunnel; say so in the settings: ssh = "user@host" in [remotes.NAME]
+    no remote has ssh, so there is no tunnel to keep; say so in the settings: ssh = "user@host" in [remotes.NAME]
     no remotes; write one in config/town.toml: [remotes.NAME] with fugue_addr = "tcp://localhost:9999"
     gt: no remote named 'pc'
     hint: no remotes; write one in config/town.toml: [remotes.NAME] with fugue_addr = "tcp://localhost:9999"

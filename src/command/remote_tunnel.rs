@@ -75,8 +75,7 @@ fn open(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
 }
 
 /// What is said where no remote has `ssh`.
-const NONE: &str =
-    "no remote has ssh: gt keeps no tunnel; say so in the settings: ssh = \"user@host\" in [remotes.NAME]";
+const NONE: &str = "no remote has ssh, so there is no tunnel to keep; say so in the settings: ssh = \"user@host\" in [remotes.NAME]";
 
 fn close(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
     let home = home(ctx)?;
