@@ -92,6 +92,12 @@ fn a_wrong_program_is_named_and_silence_is_not_taken_for_the_end() {
         let wanted = format!("mayor/ is on {}, which does not answer: {wrong}", far.addr);
         assert!(refused.contains(&wanted) && refused.contains("GASTOWN_MULTIPLEXER_BIN="), "{refused}");
     }
+    // Starting would make a second one.
+    for verb in ["start", "attach"] {
+        let refused = world.in_town(["mayor", verb]).fails(1).stderr;
+        assert!(refused.contains("mayor/ is on ") && refused.contains("does not answer"), "{refused}");
+    }
+    assert_eq!(world.tmux(["list-sessions"]).stdout, "");
     assert!(far.session("hq-mayor").is_some());
     world.unset("GASTOWN_MULTIPLEXER_BIN");
     world.in_town(["mayor", "stop"]).ok();
