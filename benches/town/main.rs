@@ -4,6 +4,7 @@
 //! gt's runs alternate, and everything happens in a folder and on a tmux socket of its own.
 
 mod measure;
+mod remote;
 mod world;
 
 use measure::{Figure, alternate, median_of};
@@ -23,8 +24,14 @@ type Part = fn() -> Vec<Line>;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let parts: [(&str, Part); 5] =
-        [("version", version), ("store", store), ("status", status), ("sling", sling), ("queue", queue)];
+    let parts: [(&str, Part); 6] = [
+        ("version", version),
+        ("store", store),
+        ("status", status),
+        ("sling", sling),
+        ("queue", queue),
+        ("remote", elsewhere),
+    ];
     println!("{}\n", world::machine());
     println!("| what | gt | floor | ratio | aim |\n| --- | ---: | ---: | ---: | ---: |");
     for (name, part) in parts {
@@ -145,4 +152,44 @@ fn queue() -> Vec<Line> {
         ratio: format!("{:.2}", runs as f64 / 20.0),
         aim: "≤ 11 runs",
     }]
+}
+
+/// Sessions on other machines, over loopback.
+fn elsewhere() -> Vec<Line> {
+    let world = World::with_rig();
+    let daemons: Vec<_> = (0..5).map(|number| remote::daemon(&world, &format!("far-{number}"))).collect();
+    remote::settings(&world, "one", &daemons[..1]);
+    remote::settings(&world, "five", &daemons);
+    let status = |settings| remote::gt(&world, settings, &["status"]);
+    let (one, five) = alternate(51, || status("one"), || status("five"));
+    let mut lines = vec![time(
+        format!("`gt status` with 5 daemons, against 1 ({})", remote::kind()),
+        &five,
+        &one,
+        "≤ 1.5",
+    )];
+    let (mut bare, mut same, mut ours) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..21 {
+        bare.push(remote::session_by_hand(&world, &daemons[0], number, "sleep 1000"));
+        let bead = world.bead(&format!("Sleep {number}"), "sleep");
+        let words = ["sling", &bead, "wyvern", "--remote", "far-0"];
+        ours.push(measure::run(&mut remote::gt(&world, "one", &words)));
+        same.push(world.place_by_hand(number));
+        world.end_all_with(|words| remote::gt(&world, "one", words));
+    }
+    let (bare, same, ours) = (median_of(bare), median_of(same), median_of(ours));
+    let sum = Figure { millis: bare.millis + same.millis, ..bare };
+    lines.push(time(
+        format!("`gt sling --remote` over loopback, against `fugue-compat new-session` ({})", remote::kind()),
+        &ours,
+        &bare,
+        "",
+    ));
+    lines.push(time(
+        "the same, against `git fetch`, `git worktree add`, `fugue-compat new-session`",
+        &ours,
+        &sum,
+        "",
+    ));
+    lines
 }

@@ -57,11 +57,13 @@ impl World {
         world
     }
 
-    fn path(&self, inside: impl AsRef<Path>) -> PathBuf {
+    /// A path in it.
+    pub fn path(&self, inside: impl AsRef<Path>) -> PathBuf {
         self.dir.path().join(inside)
     }
 
-    fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+    /// Writes a file, with the folders above it.
+    pub fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
         let path = self.path(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
@@ -156,7 +158,24 @@ impl World {
 
     /// What a person would run to begin on a branch: the programs' own times, added.
     pub fn sling_by_hand(&self, number: usize) -> Figure {
-        let (tree, branch) = (self.path(format!("by-hand-{number}")), format!("by-hand-{number}"));
+        let branch = format!("by-hand-{number}");
+        let tree = self.path(&branch);
+        let tree = tree.to_str().unwrap();
+        let mut session =
+            self.tmux(&["new-session", "-d", "-s", &branch, "-x", "200", "-y", "50", "-c", tree]);
+        let figure = self.branch_by_hand(&branch, || measure::run(session.args(["sleep", "1000"])));
+        self.ok(&mut self.tmux(&["kill-session", "-t", &format!("={branch}")]));
+        figure
+    }
+
+    /// Only the branch and its worktree.
+    pub fn place_by_hand(&self, number: usize) -> Figure {
+        self.branch_by_hand(&format!("place-{number}"), Figure::default)
+    }
+
+    /// A fetch, a worktree on a branch, and what comes then; the worktree goes again.
+    fn branch_by_hand(&self, branch: &str, then: impl FnOnce() -> Figure) -> Figure {
+        let tree = self.path(branch);
         let tree = tree.to_str().unwrap();
         let programs = [
             self.git(&[
@@ -169,32 +188,17 @@ impl World {
                 "origin",
                 "+refs/heads/main:refs/remotes/origin/main",
             ]),
-            self.git(&["worktree", "add", "-q", "--no-track", "-b", &branch, tree, "origin/main"]),
-            self.tmux(&[
-                "new-session",
-                "-d",
-                "-s",
-                &branch,
-                "-x",
-                "200",
-                "-y",
-                "50",
-                "-c",
-                tree,
-                "sleep",
-                "1000",
-            ]),
+            self.git(&["worktree", "add", "-q", "--no-track", "-b", branch, tree, "origin/main"]),
         ];
-        let mut sum = Figure::default();
-        for mut program in programs {
-            let figure = measure::run(&mut program);
-            sum.millis += figure.millis;
-            sum.mebibytes = sum.mebibytes.max(figure.mebibytes);
-        }
-        self.ok(&mut self.tmux(&["kill-session", "-t", &format!("={branch}")]));
+        let mut figures: Vec<Figure> =
+            programs.into_iter().map(|mut program| measure::run(&mut program)).collect();
+        figures.push(then());
         self.ok(&mut self.git(&["worktree", "remove", "--force", tree]));
-        self.ok(&mut self.git(&["branch", "-q", "-D", &branch]));
-        sum
+        self.ok(&mut self.git(&["branch", "-q", "-D", branch]));
+        figures.into_iter().fold(Figure::default(), |sum, figure| Figure {
+            millis: sum.millis + figure.millis,
+            mebibytes: sum.mebibytes.max(figure.mebibytes),
+        })
     }
 
     fn git(&self, words: &[&str]) -> Command {
@@ -205,10 +209,15 @@ impl World {
 
     /// Ends all polecats.
     pub fn end_all(&self) {
-        let listed = self.ok(&mut self.gt("town", &["polecats", "wyvern", "--json"]));
+        self.end_all_with(|words| self.gt("town", words));
+    }
+
+    /// The same with a gt of one's own.
+    pub fn end_all_with(&self, gt: impl Fn(&[&str]) -> Command) {
+        let listed = self.ok(&mut gt(&["polecats", "wyvern", "--json"]));
         let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
         for polecat in listed["polecats"].as_array().unwrap() {
-            self.ok(&mut self.gt("town", &["polecat", "nuke", polecat["address"].as_str().unwrap()]));
+            self.ok(&mut gt(&["polecat", "nuke", polecat["address"].as_str().unwrap()]));
         }
     }
 
