@@ -15,6 +15,7 @@ mod doctor;
 mod done;
 mod every;
 mod examples;
+mod feat_070;
 mod flow;
 mod fugue;
 mod full_disk;

@@ -156,7 +156,8 @@ fn report(ctx: &Ctx, outcome: Outcome) -> Result<Exit> {
         print_json("slung", &outcome.slung)?;
     } else {
         for one in &outcome.slung {
-            print(&format!("{}  {}  {}\n", one.bead, one.address, one.title))?;
+            let there = one.place.remote.as_ref().map(|remote| format!(" on {}", remote.name));
+            print(&format!("{}  {}{}  {}\n", one.bead, one.address, there.unwrap_or_default(), one.title))?;
             if let Some(by_hand) = &one.by_hand {
                 ctx.note(&format!("{}: run its agent by hand:", by_hand.why));
                 print(&format!("{}\n", by_hand.command))?;

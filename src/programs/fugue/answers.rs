@@ -109,6 +109,9 @@ impl Silence {
             Silence::Refused => "connection refused".into(),
             Silence::Absent(path) => format!("no daemon listens at {path}"),
             Silence::Overdue => format!("no answer within {}", seconds(LIMIT)),
+            Silence::Foreign(said) if other_version(said) => {
+                format!("the daemon is of another version than fugue's program here ({said})")
+            }
             Silence::Foreign(said) => format!("what listens there does not speak fugue's protocol ({said})"),
             Silence::UnknownHost => "unknown host".into(),
             Silence::Other(said) => said.clone(),
@@ -117,6 +120,9 @@ impl Silence {
 
     /// What a person can try. `remote` is its name in the settings and `ssh` its login there, where there are any.
     pub fn hint(&self, addr: &str, remote: Option<&str>, ssh: Option<&str>) -> String {
+        if matches!(self, Silence::Foreign(said) if other_version(said)) {
+            return "install the same version of fugue here and over there, and restart the daemon".into();
+        }
         let daemon = match parse(addr) {
             Ok(FugueAddr::Tcp(host, port)) => return self.tcp_hint(&host, port, remote.zip(ssh)),
             Ok(FugueAddr::Unix(path)) => {
@@ -154,6 +160,11 @@ impl Silence {
             _ => format!("is {host} reachable? {listening}"),
         }
     }
+}
+
+/// Whether it is a fugue daemon all the same.
+fn other_version(said: &str) -> bool {
+    said.contains("ProtocolMismatch") || said.contains("Protocol version mismatch")
 }
 
 fn seconds(time: Duration) -> String {
