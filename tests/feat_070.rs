@@ -171,33 +171,31 @@ fn spawn_command_construction() {
     let call = calls[made..].lines().next().unwrap();
     assert!(call.contains(" -d --name=gt-wyvern-Nux "), "{call}");
     assert!(call.contains(" --tags=heavy-compute,remote,gt-i-"), "{call}");
-    // In the documents' own dialect.
-    let world = World::with_rig();
-    world.with_fugue_client();
-    let far = two_with_client(&world);
-    world.count_calls(&["fugue-client"]);
-    let bead = world.bead("Look", "true");
-    world.set("GASTOWN_FUGUE_ADDR", &far);
-    sling(&world, &[&bead, "wyvern/Nux"]).ok();
-    let calls = world.calls("fugue-client").join("\n");
-    assert!(calls.contains(&format!("--addr {far} new-pane --name gt-wyvern-Nux ")), "{calls}");
-    // Without any address the program's own default socket: none is passed.
-    world.unset("GASTOWN_FUGUE_ADDR");
-    world.in_town(["unsling", "--force", &bead]).ok();
 }
 
-/// A daemon for the documents' program, which only the stand-in has; its address.
-fn two_with_client(world: &World) -> String {
-    world.settings(
-        "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n",
-    );
+/// The same in the documents' own dialect, which only the stand-in speaks; without an address none is passed.
+#[test]
+fn spawn_command_construction_as_the_documents_have_it() {
+    let world = World::with_rig();
+    world.with_fugue_client();
+    let far = two(&world);
+    world.count_calls(&["fugue-client"]);
     world.set("GASTOWN_POLECAT__AGENT", "waits");
-    world.set("GASTOWN_REMOTE_TOWN", &world.str("far/gt"));
-    let far = world.daemon("far");
-    let addr = far.addr.clone();
-    // It ends with the test's process group; the world outlives it.
-    std::mem::forget(far);
-    addr
+    world.set("GASTOWN_FUGUE_ADDR", &far.addr);
+    let bead = world.bead("Look", "true");
+    sling(&world, &[&bead, "wyvern/Nux"]).ok();
+    let calls = world.calls("fugue-client").join("\n");
+    assert!(calls.contains(&format!("--addr {} new-pane --name gt-wyvern-Nux ", far.addr)), "{calls}");
+    world.unset("GASTOWN_FUGUE_ADDR");
+    world.set("GASTOWN_POLECAT__MULTIPLEXER", "fugue");
+    world.set("XDG_RUNTIME_DIR", &world.str("far/run"));
+    let bead = world.bead("Look again", "true");
+    sling(&world, &[&bead, "wyvern/Toast"]).ok();
+    let calls = world.calls("fugue-client").join("\n");
+    assert!(calls.lines().any(|line| line.starts_with("new-pane --name gt-wyvern-Toast ")), "{calls}");
+    let listed = world.in_town(["session", "list"]).ok().stdout;
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    assert!(listed.contains("gt-wyvern-Toast on fugue"), "{listed}");
 }
 
 /// The whole way: through a real ssh tunnel to a daemon that listens on its own machine only.

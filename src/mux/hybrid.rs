@@ -3,6 +3,7 @@
 //! Everything is asked at the same time. With no daemon that counts nothing but the local multiplexer is ever run.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -200,8 +201,27 @@ impl Looking {
                 snapshot.daemons.extend(others.map(|other| Daemon { remote: other.name, ..daemon.clone() }));
             }
         }
+        once(&mut snapshot, &self.ours);
         Ok(snapshot)
     }
+}
+
+/// One daemon may answer at several addresses, its socket and a tunnel's end: a session of ours counts once, at the address
+/// where it was started.
+fn once(snapshot: &mut Snapshot, ours: &Ours) {
+    let own = |session: &Session| {
+        let (addr, id) = fugue::split(&session.id)?;
+        let record = ours.records.get(&session.marks.address);
+        (!session.marks.instance.is_empty())
+            .then(|| (id.to_string(), record.is_some_and(|record| record.fugue_addr == addr)))
+    };
+    let home = snapshot.sessions.iter().filter_map(own).filter(|(_, home)| *home);
+    let at_home: BTreeSet<String> = home.map(|(id, _)| id).collect();
+    let mut elsewhere: BTreeSet<String> = BTreeSet::new();
+    snapshot.sessions.retain(|session| match own(session) {
+        Some((_, true)) | None => true,
+        Some((id, false)) => !at_home.contains(&id) && elsewhere.insert(id),
+    });
 }
 
 /// A daemon that gt itself could not ask: what is there is not known.
