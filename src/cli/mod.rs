@@ -101,6 +101,8 @@ pub enum Command {
     Up(roles::Apply),
     /// Stop what should run, and keep it down
     Down(roles::Down),
+    /// Print a preset of what runs
+    Freeze(roles::Freeze),
     /// The Mayor's session
     Mayor(roles::Mayor),
     /// A rig's witness: its session, and the patrol over its polecats

@@ -21,6 +21,9 @@ pub struct Plan {
     /// As `gt apply --restart` would do it
     #[arg(long)]
     pub restart: bool,
+    /// Presets asked for, in order
+    #[arg(long)]
+    pub preset: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -30,6 +33,9 @@ pub struct Apply {
     /// Also end agents that work, wait or are attached, where that is needed
     #[arg(long)]
     pub restart: bool,
+    /// Presets asked for, in order
+    #[arg(long)]
+    pub preset: Vec<String>,
     #[command(flatten)]
     pub dry: DryRun,
 }
@@ -40,6 +46,12 @@ pub struct Down {
     pub addresses: Vec<String>,
     #[command(flatten)]
     pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Freeze {
+    /// An agent's address, or the name of any tmux session; every role that runs when not given
+    pub what: Option<String>,
 }
 
 // How a role's session is started.

@@ -24,14 +24,14 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     let town = ctx.town()?;
     let named = plan::named(&town, &args.addresses)?;
     if args.dry.dry_run {
-        let view = View::take(ctx, town, &named)?;
+        let view = View::take(ctx, town, &named, &args.preset)?;
         let mut down = wish::read(&view.town)?;
         plan::lift(&mut down, &named, up);
         return plan::show(ctx, &view, &down, &view.plan(&down, args.restart));
     }
     // Of two that run at once, the second finds what the first has done.
     let lock = town.lock()?;
-    let view = View::take(ctx, town, &named)?;
+    let view = View::take(ctx, town, &named, &args.preset)?;
     let down = wish::update(&view.town, |down| plan::lift(down, &named, up))?;
     step("apply.1");
     let plan = view.plan(&down, args.restart);

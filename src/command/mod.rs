@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod done;
 pub mod down;
 pub mod elsewhere;
+pub mod freeze;
 pub mod gc;
 pub mod handoff;
 pub mod hold;
@@ -326,6 +327,7 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Apply(args) => apply::run(ctx, &args, false),
         Command::Up(args) => apply::run(ctx, &args, true),
         Command::Down(args) => down::run(ctx, &args),
+        Command::Freeze(args) => freeze::run(ctx, &args),
         Command::Mayor(args) => mayor::run(ctx, args),
         Command::Witness(args) => witness::run(ctx, args),
         Command::Refinery(args) => refinery::run(ctx, args),

@@ -22,7 +22,7 @@ use crate::work::who;
 pub fn run(ctx: &Ctx, args: &Words) -> Result<Exit> {
     let town = ctx.town()?;
     let named = named(&town, &args.addresses)?;
-    let view = View::take(ctx, town, &named)?;
+    let view = View::take(ctx, town, &named, &args.preset)?;
     let mut down = wish::read(&view.town)?;
     lift(&mut down, &named, false);
     show(ctx, &view, &down, &view.plan(&down, args.restart))
@@ -45,18 +45,32 @@ impl View {
     ///
     /// # Errors
     /// Broken settings; a multiplexer that cannot be asked: what runs is not known then, and nothing is planned.
-    pub fn take(ctx: &Ctx, town: Town, named: &[Address]) -> Result<View> {
+    pub fn take(ctx: &Ctx, town: Town, named: &[Address], presets: &[String]) -> Result<View> {
         let sources = ctx.sources(&town, None);
         let socket = config::tmux_socket(&sources)?;
         let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
         let looking = mux.begin_close_look()?;
         let up = config::settings(&sources)?.up;
-        let mut wishes = up::wishes(&ctx.env, &sources, &town, &up, named)?;
+        let mut wishes = up::wishes(&ctx.env, &sources, &town, &up, (named, presets))?;
         let sight = roles::Sight { town, mux, snapshot: looking.wait()? };
         sight.known()?;
         let roles::Sight { town, mux, snapshot } = sight;
         wishes.meet(&town, &snapshot);
         Ok(View { town, mux, snapshot, wishes })
+    }
+
+    /// Looks at what runs alone.
+    ///
+    /// # Errors
+    /// A multiplexer that cannot be asked.
+    pub fn look(ctx: &Ctx, town: Town) -> Result<View> {
+        let socket = config::tmux_socket(&ctx.sources(&town, None))?;
+        let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
+        let snapshot = mux.begin_close_look()?.wait()?;
+        let sight = roles::Sight { town, mux, snapshot };
+        sight.known()?;
+        let roles::Sight { town, mux, snapshot } = sight;
+        Ok(View { town, mux, snapshot, wishes: Wishes::default() })
     }
 
     /// The plan.

@@ -73,6 +73,19 @@ pub fn expand<'t>(text: &'t str, lookup: &dyn Fn(&str) -> Option<String>) -> Res
     Ok(Cow::Owned(out))
 }
 
+/// The text that [`expand`] makes into this one.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        if c == '$' && matches!(chars.peek(), Some('$' | '{')) {
+            out.push('$');
+        }
+    }
+    out
+}
+
 fn variable(inside: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Broken> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
@@ -171,6 +184,11 @@ mod tests {
         #[test]
         fn doubled_dollars_give_any_text_back(text in "\\PC{0,30}") {
             prop_assert_eq!(with(&text.replace('$', "$$")).unwrap(), text);
+        }
+
+        #[test]
+        fn what_is_escaped_is_read_as_it_stood(text in "[${}:\\-a ]{0,20}|\\PC{0,30}") {
+            prop_assert_eq!(with(&escape(&text)).unwrap(), text);
         }
 
         #[test]

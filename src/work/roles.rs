@@ -22,7 +22,7 @@ use crate::work::remote::choose::{Given, choose};
 use crate::work::remote::session::{PASTED, There};
 
 /// What a role is told when its runtime takes a prompt; `gt prime` says the rest.
-const PROMPT: &str = "Run `gt prime` and follow what it says.";
+pub const PROMPT: &str = "Run `gt prime` and follow what it says.";
 
 /// The same on another machine that has no gt.
 const PROMPT_WITHOUT_GT: &str =

@@ -61,11 +61,12 @@ pub fn wishes(
     sources: &Sources,
     town: &Town,
     up: &Up,
-    named: &[Address],
+    (named, presets): (&[Address], &[String]),
 ) -> Result<Wishes> {
     let asked = asked(town, up)?;
     let addresses = if named.is_empty() { &asked } else { named };
-    let mut desk = Desk { env, sources, town, rigs: BTreeMap::new(), roles: BTreeMap::new() };
+    let how = How { presets, ..How::default() };
+    let mut desk = Desk { env, sources, town, how, rigs: BTreeMap::new(), roles: BTreeMap::new() };
     let wish = |address: &Address| {
         let prepared = desk.prepare(address).map(|mut prepared| {
             if asked.contains(address)
@@ -93,6 +94,7 @@ struct Desk<'a> {
     env: &'a HashMap<String, String>,
     sources: &'a Sources,
     town: &'a Town,
+    how: How<'a>,
     rigs: BTreeMap<String, Rig>,
     roles: BTreeMap<(Role, String), Resolved>,
 }
@@ -107,10 +109,10 @@ impl Desk<'_> {
         let rig = self.rigs.get(name);
         let key = (role, name.to_string());
         if !self.roles.contains_key(&key) {
-            self.roles.insert(key.clone(), roles::resolve(self.sources, rig, role, How::default())?);
+            self.roles.insert(key.clone(), roles::resolve(self.sources, rig, role, self.how)?);
         }
         match self.roles.get(&key) {
-            Some(role) => roles::prepare_as(self.env, self.town, rig, address, role, How::default()),
+            Some(role) => roles::prepare_as(self.env, self.town, rig, address, role, self.how),
             None => crate::fail!("the role {role} came to nothing"),
         }
     }
@@ -162,7 +164,7 @@ impl Wish {
 
 /// A session as it is wanted, with an earlier instance in its windows and its preset's environment; nothing when they do
 /// not speak of it.
-fn filled_then(spec: &Spec, instance: &str) -> Option<Spec> {
+pub fn filled_then(spec: &Spec, instance: &str) -> Option<Spec> {
     let own = spec.marks.instance.as_str();
     if own.is_empty()
         || own == instance
