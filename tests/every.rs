@@ -229,6 +229,8 @@ const READS: &[&str] = &[
     "polecats wyvern",
     "agents",
     "plan",
+    "freeze",
+    "freeze mayor/",
     "mayor status",
     "witness status wyvern",
     "refinery status wyvern",

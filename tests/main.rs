@@ -17,6 +17,7 @@ mod every;
 mod examples;
 mod feat_070;
 mod flow;
+mod freeze;
 mod fugue;
 mod full_disk;
 mod home;

@@ -30,7 +30,7 @@ pub fn run(ctx: &Ctx, args: &Freeze) -> Result<Exit> {
         print_json("preset", &preset.table())?;
         return Ok(Exit::Done);
     }
-    print(&preset.text()?)?;
+    print(&preset.text())?;
     Ok(Exit::Done)
 }
 
@@ -58,9 +58,9 @@ impl Preset {
         table
     }
 
-    fn text(&self) -> Result<String> {
+    fn text(&self) -> String {
         let said: String = self.said.iter().map(|line| format!("# {line}\n")).collect();
-        Ok(format!("{said}{}", toml::to_string_pretty(&self.table())?))
+        said + &crate::report::preset::text(&self.table())
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::layout::{Asked, Layout, Wanted};
+use super::live;
 use crate::address::{Address, Role};
 use crate::mux::{Live, Session, Snapshot, Spec};
 
@@ -89,6 +90,8 @@ pub enum Part {
     Environment,
     /// Where the session lives.
     Place,
+    /// Its windows, in a way that its agent's pane would have to be another.
+    Windows,
     /// Everything: it does not say what it was started with.
     All,
 }
@@ -101,6 +104,7 @@ impl Part {
             Part::Folder => "folder",
             Part::Environment => "environment",
             Part::Place => "place",
+            Part::Windows => "windows",
             Part::All => "everything",
         }
     }
@@ -314,13 +318,16 @@ fn changes(spec: &Spec, session: &Session) -> (Vec<Live>, Vec<Part>) {
         return (Vec::new(), restart);
     };
     let part = |differs: bool, part: Part| differs.then_some(part);
+    let mut live = environment(spec, &wanted, &found);
+    let windows = if session.windows.is_empty() { Some(Vec::new()) } else { live::windows(session, spec) };
     let restart = [
         part(wanted.command != found.command, Part::Command),
         part(wanted.folder != found.folder, Part::Folder),
         part(wanted.env != found.env, Part::Environment),
         part(wanted.place != found.place, Part::Place),
+        part(windows.is_none(), Part::Windows),
     ];
-    let mut live = environment(spec, &wanted, &found);
+    live.extend(windows.into_iter().flatten());
     if wanted.later != found.later {
         // Last: a change that fails is planned again.
         let hash = Asked { later: wanted.later, vars: wanted.vars, ..found }.to_string();

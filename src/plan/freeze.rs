@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::layout::Asked;
 use crate::config::schema::{AGENT, Pane, RoleSettings, Runtime, Window};
 use crate::config::{ResolvedRole, template};
-use crate::mux::{SeenPane, SeenWindow, Session, Spec};
+use crate::mux::{Runs, SeenPane, SeenWindow, Session, Spec};
 
 /// A role's part of a preset.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -182,6 +182,14 @@ fn configured(seen: &SeenPane, role: &RoleSettings, spec: &Spec) -> Option<Pane>
     Some(pane)
 }
 
+/// What a pane that a person opened runs, as a preset would ask for it.
+pub fn runs(seen: &SeenPane) -> Runs {
+    match pane_of(seen).command {
+        command if command.is_empty() => Runs::Person,
+        command => Runs::Shell(command),
+    }
+}
+
 /// A pane that nothing says anything of: what it was started with, else what is in front of its shell.
 fn pane_of(seen: &SeenPane) -> Pane {
     let words = shlex::split(&seen.start_command).unwrap_or_default();
@@ -193,7 +201,11 @@ fn pane_of(seen: &SeenPane) -> Pane {
         // tmux gives one word to a shell.
         [one] => one.clone(),
         [sh, c, text] if sh == "sh" && c == "-c" => text.clone(),
-        words => shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default(),
+        // Several run without one.
+        words => match shlex::try_join(words.iter().map(String::as_str)) {
+            Ok(line) => format!("exec {line}"),
+            Err(_) => String::new(),
+        },
     };
     let path = Some(seen.path.clone()).filter(|path| path.starts_with('/'));
     Pane { command, start_directory: path, ..Pane::default() }
@@ -228,5 +240,12 @@ fn table(settings: &RoleSettings) -> Table {
     };
     let mut kept: Table = all.into_iter().filter(|(key, value)| told(key, value)).collect();
     kept.iter_mut().for_each(|(_, value)| escape(value));
+    // A pane without a command is the person's own shell.
+    let windows = kept.get_mut("windows").and_then(Value::as_array_mut).into_iter().flatten();
+    for pane in windows.filter_map(|window| window.get_mut("panes")?.as_array_mut()).flatten() {
+        if let Some(pane) = pane.as_table_mut().filter(|pane| pane.get("command") == Some(&"".into())) {
+            pane.remove("command");
+        }
+    }
     kept
 }

@@ -1,6 +1,9 @@
 //! What it takes to bring the windows of a session that runs to what is wanted now, without its agent's noticing.
 
-use crate::mux::{Live, Runs, SeenPane, SeenWindow, Session, Spec, Window};
+use std::path::Path;
+
+use super::freeze;
+use crate::mux::{Live, Runs, SeenPane, SeenWindow, Session, Spec, WantedPane, Window};
 
 /// The changes of windows and panes, in the order in which they are to be made; none when all is as it should be.
 /// `session` is as a close look saw it. Nothing at all (`None`) when the agent itself would have to be started anew:
@@ -13,7 +16,7 @@ pub fn windows(session: &Session, spec: &Spec) -> Option<Vec<Live>> {
         return Some(Vec::new());
     }
     let shown = spec.shown();
-    let pairs = pair_windows(session, &shown)?;
+    let pairs = pair_windows(session, &shown, spec)?;
     let mut changes = Vec::new();
     let mut arranged = Vec::new();
     let mut removed = Vec::new();
@@ -23,7 +26,7 @@ pub fn windows(session: &Session, spec: &Spec) -> Option<Vec<Live>> {
             continue;
         };
         let before = changes.len() + removed.len();
-        pair_panes(seen, number, window, &mut changes, &mut removed)?;
+        pair_panes(seen, (number, window), spec, &mut changes, &mut removed)?;
         let same = seen.mark == Some(number) && seen.asked == window.asked();
         if !same || changes.len() + removed.len() > before {
             arranged.push(Live::Arrange(seen.id.clone(), number));
@@ -51,7 +54,11 @@ fn is_ours(window: &SeenWindow) -> bool {
 }
 
 /// For each wanted window the one that is it.
-fn pair_windows<'s>(session: &'s Session, shown: &[Window]) -> Option<Vec<Option<&'s SeenWindow>>> {
+fn pair_windows<'s>(
+    session: &'s Session,
+    shown: &[Window],
+    spec: &Spec,
+) -> Option<Vec<Option<&'s SeenWindow>>> {
     let wants_agent = |window: &Window| window.panes.iter().any(|pane| pane.runs == Runs::Agent);
     let has_agent = |window: &SeenWindow| window.panes.iter().any(|pane| pane.agent);
     let theirs = session.windows.iter().find(|window| has_agent(window));
@@ -71,14 +78,36 @@ fn pair_windows<'s>(session: &'s Session, shown: &[Window]) -> Option<Vec<Option
     };
     take(&mut pairs, &|number, seen| !seen.name.is_empty() && shown[number].name == seen.name);
     take(&mut pairs, &|number, seen| seen.mark == Some(number));
+    // A person's that is just what is wanted is taken over as it is: that is how what was frozen stays.
+    for (number, window) in shown.iter().enumerate().filter(|(_, window)| !wants_agent(window)) {
+        let taken = |seen: &SeenWindow| pairs.iter().flatten().any(|pair| pair.id == seen.id);
+        if pairs[number].is_none() {
+            let mut free = session.windows.iter().filter(|seen| !is_ours(seen) && !taken(seen));
+            pairs[number] = free.find(|seen| is_just(seen, window, spec));
+        }
+    }
     Some(pairs)
+}
+
+/// Whether a window of a person's is one that is wanted: its name, and what runs in it where.
+fn is_just(seen: &SeenWindow, window: &Window, spec: &Spec) -> bool {
+    !seen.name.is_empty()
+        && seen.name == window.name
+        && seen.panes.len() == window.panes.len()
+        && seen.panes.iter().zip(&window.panes).all(|(seen, pane)| runs_just(seen, pane, spec))
+}
+
+/// Whether a pane of a person's runs what is wanted, where it is wanted.
+fn runs_just(seen: &SeenPane, pane: &WantedPane, spec: &Spec) -> bool {
+    let cwd = pane.cwd.as_ref().unwrap_or(&spec.cwd);
+    !seen.dead && pane.env.is_empty() && freeze::runs(seen) == pane.runs && *cwd == Path::new(&seen.path)
 }
 
 /// What becomes of the panes of a window; nothing when its agent's pane would have to be another.
 fn pair_panes(
     seen: &SeenWindow,
-    number: usize,
-    window: &Window,
+    (number, window): (usize, &Window),
+    spec: &Spec,
     changes: &mut Vec<Live>,
     removed: &mut Vec<Live>,
 ) -> Option<()> {
@@ -107,6 +136,16 @@ fn pair_panes(
                 free.retain(|seen| seen.id != own.id);
                 pairs[place] = Some(own);
             }
+        }
+    }
+    // A person's own that is just what is wanted is taken over.
+    let mut theirs: Vec<&SeenPane> =
+        seen.panes.iter().filter(|pane| pane.mark.is_none() && !pane.agent).collect();
+    for (place, pane) in window.panes.iter().enumerate() {
+        if pairs[place].is_none()
+            && let Some(at) = theirs.iter().position(|seen| runs_just(seen, pane, spec))
+        {
+            pairs[place] = Some(theirs.remove(at));
         }
     }
     for (place, pane) in window.panes.iter().enumerate() {

@@ -11,6 +11,7 @@ pub mod hook;
 pub mod live;
 pub mod mail;
 pub mod plan;
+pub mod preset;
 pub mod queue;
 pub mod remote;
 pub mod rig;
