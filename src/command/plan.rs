@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::cli::roles::Plan as Words;
 use crate::config::{self, schema::Multiplexer};
 use crate::failure::{Exit, Failure, hint_of};
+use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Mux, Snapshot};
 use crate::plan::diff::Plan;
 use crate::report;
@@ -48,7 +49,8 @@ impl View {
     pub fn take(ctx: &Ctx, town: Town, named: &[Address], presets: &[String]) -> Result<View> {
         let sources = ctx.sources(&town, None);
         let socket = config::tmux_socket(&sources)?;
-        let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
+        let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
+        let mux = Box::new(Hybrid::open(local, &town, &sources)?);
         let looking = mux.begin_close_look()?;
         let up = config::settings(&sources)?.up;
         let mut wishes = up::wishes(&ctx.env, &sources, &town, &up, (named, presets))?;
@@ -64,8 +66,10 @@ impl View {
     /// # Errors
     /// A multiplexer that cannot be asked.
     pub fn look(ctx: &Ctx, town: Town) -> Result<View> {
-        let socket = config::tmux_socket(&ctx.sources(&town, None))?;
-        let mux = mux::open(Multiplexer::Auto, socket.as_deref())?;
+        let sources = ctx.sources(&town, None);
+        let socket = config::tmux_socket(&sources)?;
+        let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
+        let mux = Box::new(Hybrid::open(local, &town, &sources)?);
         let snapshot = mux.begin_close_look()?.wait()?;
         let sight = roles::Sight { town, mux, snapshot };
         sight.known()?;

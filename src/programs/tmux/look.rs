@@ -4,6 +4,7 @@ use anyhow::Result;
 use tmux_interface::{ListPanes, TmuxCommands};
 
 use super::super::process::Running;
+use super::make::{LEAVING, PAUSE, is_leaving};
 use super::rows::{Row, look_format, read_rows};
 use super::{Answer, Tmux, answer};
 
@@ -36,7 +37,17 @@ impl Looking {
     /// # Errors
     /// When waiting for tmux failed.
     pub fn wait(self) -> Result<Result<Vec<Row>, String>> {
-        let rows = match answer(&self.running.wait()?) {
+        let (tmux, close) = (self.tmux, self.close);
+        let mut seen = answer(&self.running.wait()?);
+        // Its last session may have ended this moment: a server on its way out answers nobody, and is gone a moment later.
+        for _ in 0..LEAVING {
+            if !matches!(&seen, Answer::Failed(why) if is_leaving(why)) {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+            seen = answer(&tmux.begin_look(close)?.running.wait()?);
+        }
+        let rows = match seen {
             Answer::Said(text) => read_rows(&text),
             Answer::Nothing => Vec::new(),
             Answer::Failed(why) => return Ok(Err(why)),
@@ -49,7 +60,7 @@ impl Looking {
             return Ok(Ok(rows));
         };
         let _ = rustix::process::kill_process(server, rustix::process::Signal::CHILD);
-        Ok(match answer(&self.tmux.begin_look(self.close)?.running.wait()?) {
+        Ok(match answer(&tmux.begin_look(close)?.running.wait()?) {
             Answer::Said(text) => Ok(read_rows(&text)),
             Answer::Nothing => Ok(Vec::new()),
             Answer::Failed(why) => Err(why),

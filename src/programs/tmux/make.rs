@@ -18,7 +18,15 @@ const MESSAGE: usize = 16_300;
 /// The longest single word the kernel hands to a program (128 KiB with its final NUL).
 const WORD: usize = 128 * 1024 - 1;
 /// How often a server on its way out is asked again.
-const LEAVING: usize = 20;
+pub(super) const LEAVING: usize = 20;
+
+/// And after which pause.
+pub(super) const PAUSE: Duration = Duration::from_millis(25);
+
+/// Whether this is what tmux says when its server is on its way out.
+pub(super) fn is_leaving(said: &str) -> bool {
+    said.contains("server exited") || said.contains("lost server")
+}
 
 /// A session to make.
 #[derive(Clone, Debug, Default)]
@@ -69,11 +77,10 @@ impl Tmux {
         // Its last session may have ended this moment: a server on its way out takes nobody in, and a new one comes up.
         for _ in 0..LEAVING {
             let said = output.error_text();
-            let leaving = said.contains("server exited") || said.contains("lost server");
-            if output.ok() || !output.text().is_empty() || !leaving {
+            if output.ok() || !output.text().is_empty() || !is_leaving(&said) {
                 break;
             }
-            std::thread::sleep(Duration::from_millis(25));
+            std::thread::sleep(PAUSE);
             output = process.run()?;
         }
         let said = output.text();
