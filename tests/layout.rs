@@ -224,3 +224,315 @@ fn nobody_elses_session_and_no_agent_is_changed() {
     tmux.change(&seen, &wanted, &[Live::Env("NEW".into(), None)]).unwrap();
     assert_ne!(world.tmux(["show-environment", "-t", "=ours", "NEW"]).code, Some(0));
 }
+
+/// What a pane's program wrote into a file of the world, complete once it is there.
+fn written(world: &World, name: &str) -> String {
+    wait_for(name, || std::fs::read_to_string(world.path(name)).ok())
+}
+
+/// For `sh -c`: writes what `printf` is given into a file, in one step, and stays.
+fn writes(world: &World, name: &str, printf: &str) -> String {
+    let file = world.str(name);
+    format!("printf {printf} > {file}.new && mv {file}.new {file}; exec sleep 1000")
+}
+
+fn odd() -> [&'static str; 9] {
+    [
+        "ends in ;",
+        ";",
+        "\\;",
+        "it's \"quoted\" $(touch owned) `touch owned` ${HOME}",
+        "#(touch owned) #{pid} #S ##",
+        "two\nlines\tand a tab",
+        "\u{1F9A1} badger {} } {",
+        "-x --flag %begin",
+        "back\\slash \\x41 ~ *",
+    ]
+}
+
+#[test]
+fn odd_values_stay_values_in_every_kind_of_pane() {
+    let world = World::new();
+    let tmux = server(&world);
+    for (number, text) in odd().into_iter().enumerate() {
+        let folder = world.real().join(format!("in {number} {}", text.replace('\n', " ")));
+        std::fs::create_dir(&folder).unwrap();
+        let pane = |place: usize| WantedPane {
+            cwd: Some(folder.clone()),
+            env: vec![("ODD".into(), format!("{place} {text}")), ("GT_SESSION".into(), "own".into())],
+            ..shell(&writes(
+                &world,
+                &format!("{number}-{place}"),
+                "'%s\\n%s\\n%s' \"$ODD\" \"$GT_SESSION\" \"$PWD\"",
+            ))
+        };
+        let windows = vec![
+            window(&text.replace(char::is_control, " "), vec![pane(0), pane(1)]),
+            window("", vec![agent(), pane(2)]),
+            window(&format!("{text} again").replace(char::is_control, " "), vec![pane(3)]),
+        ];
+        let name = format!("odd-{number}");
+        let wanted = spec(&world, &name, windows);
+        tmux.start(&wanted, &Snapshot::default()).unwrap();
+        for place in 0..4 {
+            let expected = format!("{place} {text}\nown\n{}", folder.display());
+            assert_eq!(written(&world, &format!("{number}-{place}")), expected);
+        }
+        let seen = look(&tmux, &name);
+        assert_eq!(seen.windows.len(), 3);
+        if !text.contains('\\') {
+            assert_eq!(seen.windows[0].name, text.replace(char::is_control, " "));
+        }
+        assert_eq!(seen.windows[1].panes[0].command, "sleep");
+        // What the first pane was to have is not the session's.
+        let odd = world.tmux(["show-environment", "-t", &format!("={name}"), "ODD"]);
+        assert_ne!(odd.code, Some(0), "{odd:?}");
+        let own = world.tmux(["show-environment", "-t", &format!("={name}"), "GT_SESSION"]).ok().stdout;
+        assert_eq!(own, format!("GT_SESSION={name}\n"));
+        assert!(!folder.join("owned").exists() && !world.path("owned").exists(), "{text} ran");
+        tmux.stop(&[&seen.id]).unwrap();
+    }
+}
+
+#[test]
+fn more_than_one_message_arrives_whole_in_windows_too() {
+    let world = World::new();
+    let tmux = server(&world);
+    let text = "it's; \\ large\n".repeat(4_000);
+    let pane = |place: usize| WantedPane {
+        env: vec![("BIG".into(), text.clone())],
+        ..shell(&writes(&world, &format!("big-{place}"), "%s \"$BIG\""))
+    };
+    let wanted =
+        spec(&world, "big", vec![window("a", vec![pane(0), agent(), pane(1)]), window("b", vec![pane(2)])]);
+    let started = tmux.start(&wanted, &Snapshot::default()).unwrap();
+    for place in 0..3 {
+        assert_eq!(written(&world, &format!("big-{place}")), text);
+    }
+    assert_eq!(look(&tmux, "big").panes[0].id, started.pane);
+    let again = tmux.start(&wanted, &Snapshot::default()).unwrap();
+    assert_eq!(again.name, "big-2", "a taken name is seen there too");
+    let mut too_large = wanted.clone();
+    too_large.windows[1].panes[0].env[0].1 = "x".repeat(200_000);
+    let error = tmux.start(&too_large, &Snapshot::default()).unwrap_err().to_string();
+    assert_eq!(error, "too large for a program's start: 'BIG' with 200004 bytes; the system takes 131071");
+    assert_eq!(tmux.look().unwrap().sessions.len(), 3);
+}
+
+#[test]
+fn a_persons_own_settings_and_hooks_change_no_window() {
+    let world = World::new();
+    let options = [
+        "set -g base-index 1",
+        "setw -g pane-base-index 3",
+        "set -g renumber-windows on",
+        "set -g default-size 20x5",
+        "set -g default-command 'exec cat'",
+        "set -g remain-on-exit off",
+        "set -g automatic-rename on",
+        "set -g destroy-unattached on",
+        "set -g update-environment 'GT_ADDRESS PATH'",
+        "setw -g main-pane-width 3",
+        "set -g pane-border-status top",
+        "set-hook -g after-new-window 'split-window -d ; new-window'",
+        "set-hook -g after-split-window 'select-pane -t :.3'",
+        "set-hook -g after-new-session 'split-window -h ; new-window'",
+        "set-hook -g session-created 'rename-window theirs'",
+    ];
+    let text: String = options.iter().map(|option| format!("{option}\n")).collect();
+    world.write("home/.tmux.conf", &text);
+    let own =
+        ["new-session", "-d", "-s", "person", "--", "sleep", "1000", ";", "set-option", "-t", "=person:"];
+    let mut person = world.command("tmux", "");
+    person.args(["-u", "-L", &world.socket]).args(own).args(["destroy-unattached", "off"]);
+    crate::common::finish(&mut person).ok();
+    let path = world.tmux(["display-message", "-p", "#{socket_path}"]).ok().stdout;
+    let tmux = mux::tmux::Tmux::new(Some(path.trim()));
+    let before =
+        (world.tmux(["show-options", "-g"]).ok().stdout, world.tmux(["show-hooks", "-g"]).ok().stdout);
+    let mut wanted = spec(
+        &world,
+        "quiet",
+        vec![
+            window("one", vec![shell("exec sleep 1000"), shell("exit 3")]),
+            Window {
+                layout: Some("main-vertical".into()),
+                ..window(
+                    "two",
+                    vec![
+                        shell("exec sleep 1000"),
+                        WantedPane { size: Some("40".into()), ..shell("exec sleep 1000") },
+                        WantedPane { focus: true, ..agent() },
+                        WantedPane::default(),
+                    ],
+                )
+            },
+            window("three", vec![WantedPane::default()]),
+        ],
+    );
+    let started = tmux.start(&wanted, &Snapshot::default()).unwrap();
+    let ours = |session: &Session| -> Vec<_> {
+        let ours = session.windows.iter().filter(|window| window.mark.is_some());
+        ours.map(|window| window.panes.iter().filter_map(|pane| pane.mark).collect::<Vec<_>>()).collect()
+    };
+    let shapes = [vec![(0, 0), (0, 1)], (0..4).map(|place| (1, place)).collect(), vec![(2, 0)]];
+    let seen = look(&tmux, "quiet");
+    assert_eq!(ours(&seen), shapes, "{:#?}", seen.windows);
+    let two = seen.windows.iter().find(|window| window.mark == Some(1)).unwrap();
+    assert!(two.active && two.panes[2].active && two.panes[2].agent, "{two:#?}");
+    assert_eq!((two.panes[1].size.1, &two.panes[2].id), (40, &started.pane), "{two:#?}");
+    // What ended at once is there to be read, in its place.
+    wait_for("the end of a helper", || {
+        let pane =
+            look(&tmux, "quiet").windows.into_iter().flat_map(|w| w.panes).find(|p| p.mark == Some((0, 1)));
+        pane.unwrap().dead.then_some(())
+    });
+    wanted.windows.remove(0);
+    wanted.windows[0].panes.push(shell("exec sleep 1001"));
+    wanted.windows.insert(1, window("between", vec![shell("exec sleep 1000"), shell("exec sleep 1001")]));
+    apply(&tmux, &wanted);
+    let after = ours(&look(&tmux, "quiet"));
+    assert_eq!(after, [(0..5).map(|place| (0, place)).collect(), vec![(1, 0), (1, 1)], vec![(2, 0)]]);
+    let now = (world.tmux(["show-options", "-g"]).ok().stdout, world.tmux(["show-hooks", "-g"]).ok().stdout);
+    assert_eq!(now, before);
+    let kept = world.tmux(["show-options", "-w", "-t", &two.id]).ok().stdout;
+    assert!(!kept.contains("base-index"), "{kept}");
+}
+
+#[test]
+fn many_panes_fit_in_a_session_that_nobody_looks_at() {
+    let world = World::new();
+    let tmux = server(&world);
+    for layout in
+        [None, Some("even-horizontal"), Some("main-horizontal"), Some("main-vertical"), Some("tiled")]
+    {
+        let mut panes = vec![shell("exec sleep 1000"); 24];
+        panes.push(agent());
+        let windows = vec![Window { layout: layout.map(String::from), ..window("many", panes) }];
+        tmux.start(
+            &spec(&world, &format!("many-{}", layout.unwrap_or("none")), windows),
+            &Snapshot::default(),
+        )
+        .unwrap();
+    }
+    // More than tmux can show in so many rows: nothing is left, and the pane is named.
+    let windows = vec![window("too many", [vec![agent()], vec![shell("exec sleep 1000"); 2_000]].concat())];
+    let error = tmux.start(&spec(&world, "too", windows), &Snapshot::default()).unwrap_err().to_string();
+    assert!(error.contains("session too: window 'too many', pane ") && error.contains("space"), "{error}");
+    assert_eq!(tmux.look().unwrap().sessions.len(), 6, "nothing is left of it");
+}
+
+#[test]
+fn a_session_of_windows_alone_lives_as_long_as_one_of_them() {
+    let world = World::new();
+    let tmux = server(&world);
+    let wanted = Spec {
+        argv: Vec::new(),
+        ..spec(&world, "alone", vec![window("logs", vec![shell("exec sleep 1000"), shell("exit 1")])])
+    };
+    let started = tmux.start(&wanted, &Snapshot::default()).unwrap();
+    let seen = wait_for("the end of one", || {
+        let seen = look(&tmux, "alone");
+        seen.windows[0].panes[1].dead.then_some(seen)
+    });
+    assert!(seen.alive() && !seen.agent_gone);
+    assert_eq!(seen.panes[0].id, started.pane);
+    world.tmux(["send-keys", "-t", &started.pane, "C-c"]).ok();
+    wait_for("the end of both", || (!look(&tmux, "alone").alive()).then_some(()));
+}
+
+mod generated {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn a_pane() -> impl Strategy<Value = WantedPane> {
+        let size = prop_oneof![Just(None), "[1-9][0-9]%".prop_map(Some), "[1-9]".prop_map(Some)];
+        let runs = prop_oneof![
+            Just(Runs::Person),
+            "[a-z ;'#$\"]{0,9}".prop_map(|odd| { Runs::Shell(format!("exec sleep 1000 # {odd}")) })
+        ];
+        let env = proptest::collection::vec(("[A-Z]{3,5}_X", "[ -~]{0,12}"), 0..2);
+        (runs, any::<bool>(), size, env).prop_map(|(runs, focus, size, env)| WantedPane {
+            runs,
+            focus,
+            size,
+            env,
+            cwd: None,
+        })
+    }
+
+    fn some_windows() -> impl Strategy<Value = Vec<Window>> {
+        let layout = proptest::option::of(prop::sample::select(gastown::plan::windows::LAYOUTS.to_vec()));
+        let one = ("[ -~]{0,12}", layout, any::<bool>(), proptest::collection::vec(a_pane(), 1..5)).prop_map(
+            |(name, layout, focus, panes)| Window { name, layout: layout.map(Into::into), focus, panes },
+        );
+        (proptest::collection::vec(one, 1..4), any::<prop::sample::Index>(), any::<prop::sample::Index>())
+            .prop_map(|(mut windows, window, pane)| {
+                let window = window.index(windows.len());
+                let panes = &mut windows[window].panes;
+                let pane = pane.index(panes.len());
+                panes[pane] = WantedPane { runs: Runs::Agent, env: Vec::new(), ..panes[pane].clone() };
+                // What a file cannot say: two with the focus, two of a name.
+                for (number, window) in windows.iter_mut().enumerate() {
+                    window.name = format!("{number}{}", window.name);
+                    window.focus &= number == 1;
+                    let first = window.panes.iter().position(|pane| pane.focus);
+                    window.panes.iter_mut().enumerate().for_each(|(at, pane)| pane.focus = Some(at) == first);
+                }
+                windows
+            })
+    }
+
+    /// What tmux shows is what was asked for: marks in order, the focus, the agent in its place.
+    fn check(seen: &Session, wanted: &[Window]) {
+        let ours: Vec<_> = seen.windows.iter().filter(|window| window.mark.is_some()).collect();
+        assert_eq!(ours.len(), wanted.len());
+        for (number, (window, wanted)) in ours.iter().zip(wanted).enumerate() {
+            assert_eq!((window.mark, &window.asked), (Some(number), &wanted.asked()));
+            let found: Vec<_> =
+                window.panes.iter().map(|pane| (pane.mark, pane.asked.clone(), pane.agent)).collect();
+            let asked: Vec<_> = wanted
+                .panes
+                .iter()
+                .enumerate()
+                .map(|(place, pane)| (Some((number, place)), pane.asked(), pane.runs == Runs::Agent))
+                .collect();
+            assert_eq!(found, asked, "{window:#?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn any_windows_stand_as_asked_and_become_any_others(first in some_windows(), second in some_windows()) {
+            let world = World::new();
+            let tmux = server(&world);
+            let mut wanted = spec(&world, "any", first);
+            let started = tmux.start(&wanted, &Snapshot::default()).unwrap();
+            let seen = look(&tmux, "any");
+            check(&seen, &wanted.windows);
+            let shown = wanted.windows.iter().position(|window| window.focus);
+            let agents = |window: &Window| window.panes.iter().any(|pane| pane.runs == Runs::Agent);
+            let shown = shown.or(wanted.windows.iter().position(agents)).unwrap();
+            for (number, window) in seen.windows.iter().enumerate() {
+                assert_eq!(window.active, number == shown);
+                let panes = &wanted.windows[number].panes;
+                let focus = panes.iter().position(|pane| pane.focus);
+                let focus = focus.or(panes.iter().position(|pane| pane.runs == Runs::Agent)).unwrap_or(0);
+                assert!(window.panes[focus].active, "{window:#?}");
+            }
+            assert_eq!(gastown::plan::live::windows(&seen, &wanted), Some(Vec::new()));
+            wanted.windows = second;
+            apply(&tmux, &wanted);
+            let seen = look(&tmux, "any");
+            let ours: usize = wanted.windows.iter().map(|window| window.panes.len()).sum();
+            assert_eq!(seen.panes.len(), ours);
+            assert_eq!((&seen.panes[0].id, seen.panes[0].pid), (&started.pane, started.pid));
+            for (number, window) in wanted.windows.iter().enumerate() {
+                let seen = seen.windows.iter().find(|seen| seen.mark == Some(number)).unwrap();
+                let places: Vec<_> = seen.panes.iter().map(|pane| pane.mark).collect();
+                assert_eq!(places, (0..window.panes.len()).map(|place| Some((number, place))).collect::<Vec<_>>());
+            }
+        }
+    }
+}

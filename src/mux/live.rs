@@ -54,12 +54,16 @@ impl<'s> Room<'s> {
 /// The changes as tmux makes them, in one process.
 pub(super) fn changes<'a>(session: &'a Session, spec: &'a Spec, changes: &[Live]) -> Result<Changes<'a>> {
     let shown = spec.shown();
-    let number = |seen: &SeenWindow| {
-        let arranged = changes.iter().find_map(|change| match change {
-            Live::Arrange(id, number) if *id == seen.id => Some(*number),
+    let arranged = || {
+        changes.iter().filter_map(|change| match change {
+            Live::Arrange(id, number) => Some((id, *number)),
             _ => None,
-        });
-        arranged.or(seen.mark)
+        })
+    };
+    // A window that another takes the place of is no window of the spec any more.
+    let number = |seen: &SeenWindow| match arranged().find(|(id, _)| **id == seen.id) {
+        Some((_, number)) => Some(number),
+        None => seen.mark.filter(|mark| !arranged().any(|(_, number)| number == *mark)),
     };
     let mut maker = Maker {
         session,
@@ -81,10 +85,11 @@ pub(super) fn changes<'a>(session: &'a Session, spec: &'a Spec, changes: &[Live]
         maker.make(change)?;
         maker.out.done();
     }
-    // What a person looks at stays what they look at.
-    let opened = changes.iter().any(|change| matches!(change, Live::AddWindow(_)));
-    if let Some(current) = session.windows.iter().find(|window| window.active).filter(|_| opened) {
-        maker.out.select_window(&current.id);
+    // What a person looks at stays what they look at; the agent, where that is gone.
+    let agents = |room: &&Room<'_>| room.seen.panes.iter().any(|pane| pane.agent);
+    let current = maker.rooms.iter().find(|room| room.seen.active);
+    if let Some(shown) = current.or(maker.rooms.iter().find(agents)) {
+        maker.out.select_window(&shown.seen.id);
     }
     Ok(maker.out)
 }

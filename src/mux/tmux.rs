@@ -329,6 +329,12 @@ pub fn snapshot(rows: Vec<Row>) -> Snapshot {
             },
         );
     }
+    for window in snapshot.sessions.iter_mut().flat_map(|session| &mut session.windows) {
+        // Where a person's pane stayed when ours went, the window is theirs.
+        if !window.panes.iter().any(|pane| pane.agent || pane.mark.is_some()) {
+            (window.mark, window.asked) = (None, String::new());
+        }
+    }
     snapshot
 }
 
