@@ -41,8 +41,11 @@ fn look(tmux: &impl Mux, name: &str) -> Session {
     snapshot.sessions.into_iter().find(|session| session.name == name).unwrap()
 }
 
+/// A window's mark, and those of its panes.
+type Shape = (Option<usize>, Vec<Option<(usize, usize)>>);
+
 /// What the marks say is there, in tmux's order.
-fn shape(windows: &[SeenWindow]) -> Vec<(Option<usize>, Vec<Option<(usize, usize)>>)> {
+fn shape(windows: &[SeenWindow]) -> Vec<Shape> {
     windows.iter().map(|window| (window.mark, window.panes.iter().map(|pane| pane.mark).collect())).collect()
 }
 
@@ -88,7 +91,7 @@ fn windows_and_panes_stand_as_they_were_asked_for() {
     assert_eq!((&seen.panes[0].id, seen.panes[0].agent), (&started.pane, true));
     wait_for("the agent itself, with nothing between tmux and it", || {
         let program = std::fs::read(format!("/proc/{}/cmdline", started.pid)).unwrap();
-        (String::from_utf8_lossy(&program) == "sleep\01000\0").then_some(())
+        (String::from_utf8_lossy(&program) == "sleep\x001000\0").then_some(())
     });
 
     wanted.windows[0].layout = Some("bad-layout".into());

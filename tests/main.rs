@@ -44,3 +44,4 @@ mod status;
 mod sync;
 mod tmux;
 mod tunnel;
+mod windows;

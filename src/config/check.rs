@@ -65,6 +65,17 @@ pub(super) fn layer(kind: Kind, layer: &Layer) -> Result<()> {
     }
 }
 
+/// What is wrong with windows that more than one layer says, each rightly: key, message and hint.
+pub(super) fn joined_windows(
+    role: Role,
+    windows: &[super::schema::Window],
+) -> Option<(String, String, String)> {
+    let mut faults = Faults(Vec::new());
+    faults.windows(role.as_str(), windows);
+    let fault = faults.0.into_iter().next()?;
+    Some((fault.path[1..].join("."), fault.message, fault.hint))
+}
+
 fn typed(kind: Kind, layer: &Layer) -> Result<Typed, Failure> {
     let values = Value::from(arrays::alone(&layer.values));
     let typed = match kind {

@@ -156,9 +156,27 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
     let Some(runtime) = runtime else {
         return Err(unknown(stack, role, "agent", &agent, "agents").into());
     };
+    let joined =
+        check::joined_windows(role, &settings.windows).or_else(|| agentless(&agent, &runtime, &settings));
+    if let Some((key, message, hint)) = joined {
+        let place = stack.place(&format!("{role}.windows")).unwrap_or_default();
+        return Err(Failure::new(format!("{place}: {role}.{key}: {message}")).hint(hint).into());
+    }
     let address_from = address(stack, role, &mut settings)?;
     let remotes = stack.get("remotes")?.unwrap_or_default();
     Ok(ResolvedRole { role, settings, agent, runtime, presets, asked_by: None, address_from, remotes })
+}
+
+/// Why windows cannot be shown with a runtime that runs nothing: key, message and hint.
+fn agentless(agent: &str, runtime: &Runtime, settings: &RoleSettings) -> Option<(String, String, String)> {
+    let shows = |window: &schema::Window| runtime.command.is_empty() && window.has_agent();
+    let number = settings.windows.iter().position(shows)?;
+    let message = format!("it shows the agent, and the runtime {agent} runs none");
+    let hint = format!(
+        "choose a runtime with: --agent NAME; or give its panes another command than {}",
+        schema::AGENT
+    );
+    Some((format!("windows.{number}"), message, hint))
 }
 
 /// Finds the address that counts for a role, and who said it: of `fugue_addr` and `remote` the one that the higher layer

@@ -378,7 +378,7 @@ pub struct Pane {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub focus: bool,
     /// `30%` of the window or a number of cells.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_number")]
     pub size: Option<String>,
     /// Where it starts, as a template; a relative one is inside its window's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -386,6 +386,20 @@ pub struct Pane {
     /// More environment, over its window's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+}
+
+/// A number that stands for itself, with or without quotes.
+fn text_or_number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text like \"30%\" or a number")]
+    enum Either {
+        Text(String),
+        Number(u64),
+    }
+    Ok(Some(match Either::deserialize(from)? {
+        Either::Text(text) => text,
+        Either::Number(number) => number.to_string(),
+    }))
 }
 
 /// The command of the agent's own pane.

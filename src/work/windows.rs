@@ -8,7 +8,6 @@ use anyhow::Result;
 use super::agent::{Agent, fill, value};
 use crate::config::schema::{self, AGENT};
 use crate::config::template;
-use crate::failure::Failure;
 use crate::mux::{Runs, WantedPane, Window};
 
 /// The windows of an agent's session; none when the preset says nothing of them, which is one with the agent. An
@@ -16,23 +15,12 @@ use crate::mux::{Runs, WantedPane, Window};
 /// windows alone.
 ///
 /// # Errors
-/// An unknown `{{name}}`, or the agent's own pane where there is no agent.
+/// An unknown `{{name}}`.
 pub fn of(agent: &Agent<'_>) -> Result<Vec<Window>> {
     let asked = &agent.role.settings.windows;
-    let shows = asked.iter().find(|window| window.has_agent());
+    let shown = asked.iter().any(schema::Window::has_agent);
     let runs = !agent.role.runtime.command.is_empty();
-    if let Some(window) = shows.filter(|_| !runs) {
-        let message = format!(
-            "the window '{}' of the {} shows the agent, and the runtime {} has none",
-            window.name, agent.role.role, agent.role.agent
-        );
-        return Err(Failure::new(message)
-            .hint(format!(
-                "choose a runtime with: --agent NAME; or give its panes another command than {AGENT}"
-            ))
-            .into());
-    }
-    let own = (shows.is_none() && runs && !asked.is_empty()).then(|| Window {
+    let own = (!shown && runs && !asked.is_empty()).then(|| Window {
         name: agent.address.name().into(),
         panes: vec![WantedPane { runs: Runs::Agent, ..WantedPane::default() }],
         ..Window::default()

@@ -35,7 +35,7 @@ impl Faults {
         self.layout(&at("layout"), window);
         let mut agents = usize::from(window.panes.is_empty());
         if before > 0 && window.panes.is_empty() {
-            self.add(path, format!("'{}' is a second window with the agent", window.name), ONE);
+            self.add(path, "a second window with the agent", ONE);
         }
         for (number, pane) in window.panes.iter().enumerate() {
             let number_text = number.to_string();
@@ -48,7 +48,7 @@ impl Faults {
                 }
             }
             if pane.focus && window.panes[..number].iter().any(|other| other.focus) {
-                let message = format!("two panes of the window '{}' have the focus", window.name);
+                let message = "two panes of one window have the focus";
                 self.add(&[&path[..], &["focus"]].concat(), message, "leave it to one");
             }
         }

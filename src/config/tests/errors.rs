@@ -117,6 +117,90 @@ fn errors_in_settings_files_name_the_place_and_what_was_meant() {
 }
 
 #[test]
+fn errors_in_windows_name_the_place_and_what_was_meant() {
+    let one = "[[polecat.windows]]\n";
+    let cases = [
+        "layout = 'main-vertcal'".to_string(),
+        "layout = '51dc,200x50,0,0[200x34,0,0,3,200x15,0,35,4]'".into(),
+        "layout = '51db,200x50,0,0[200x34,0,0,3,200x15,0,35,4]'\npanes = [{}, {}, {}]".into(),
+        "panes = [{ size = '30 %' }, {}]".into(),
+        "panes = [{}, { size = 0 }]".into(),
+        "panes = [{}, { size = true }]".into(),
+        "layout = 'tiled'\npanes = [{ size = '30%' }, {}]".into(),
+        "panes = [{ focus = true }, { focus = true }]".into(),
+        "panes = [{ command = '{{agent}}' }, { command = ' {{agent}} ' }]".into(),
+        "panes = [{ command = '{{agent}} --continue' }]".into(),
+        "name = \"two\\nlines\"".into(),
+        "env = { 'A=B' = 'x' }".into(),
+        "panes = [{ env = { '' = 'x' } }]".into(),
+        "panes = [{ start_directory = '{{worktre}}' }]".into(),
+        format!("name = 'a'\n{one}name = 'a '\npanes = [{{}}]"),
+        format!("panes = [{{}}]\nfocus = true\n{one}panes = [{{}}]\nfocus = true"),
+        format!("name = 'a'\n{one}name = 'b'"),
+        format!("name = 'a'\n{one}name = 'b'\npanes = [{{}}, {{ command = '{{{{agent}}}}' }}]"),
+        "[polecat]\nagent = 'none'".into(),
+    ];
+    let mut shown = String::new();
+    for toml in cases {
+        shown += &format!("{}\n\n", user_polecat(&format!("{one}{toml}\n")).polecat_error());
+    }
+    insta::assert_snapshot!(shown, @r#"
+    user/presets/polecat.toml:2:10: polecat.windows.0.layout: 'main-vertcal' is no layout of tmux
+    hint: did you mean 'main-vertical'?
+
+    user/presets/polecat.toml:2:10: polecat.windows.0.layout: '51dc,200x50,0,0[200x34,0,0,3,200x15,0,35,4]' is no layout string that tmux takes: its first four digits do not fit the rest
+    hint: copy it whole: tmux display-message -p '#{window_layout}'
+
+    user/presets/polecat.toml:2:10: polecat.windows.0.layout: the layout places 2 panes, and the window has 3
+    hint: copy it from a window with as many: tmux display-message -p '#{window_layout}'
+
+    user/presets/polecat.toml:2:19: polecat.windows.0.panes.0.size: '30 %' is no size
+    hint: write a part of the window, like 30%, or a number of columns or rows, like 12
+
+    user/presets/polecat.toml:2:23: polecat.windows.0.panes.1.size: '0' is no size
+    hint: write a part of the window, like 30%, or a number of columns or rows, like 12
+
+    user/presets/polecat.toml:2:23: polecat.windows.0.panes.1.size must be a text like "30%" or a number
+
+    user/presets/polecat.toml:3:19: polecat.windows.0.panes.0.size: a size means nothing in the layout 'tiled'
+    hint: leave it out, or choose main-vertical or another layout
+
+    user/presets/polecat.toml:2:38: polecat.windows.0.panes.1.focus: two panes of one window have the focus
+    hint: leave it to one
+
+    user/presets/polecat.toml:2:49: polecat.windows.0.panes.1.command: a second pane with the agent
+    hint: a session has one agent: give the other pane another command, or leave it empty for a shell
+
+    user/presets/polecat.toml:2:22: polecat.windows.0.panes.0.command: {{agent}} stands alone: the agent is the pane's program, without a shell
+    hint: words of its own are the runtime's: [agents.NAME] command
+
+    user/presets/polecat.toml:2:8: polecat.windows.0.name: a window's name is one line of plain text
+
+    user/presets/polecat.toml:2:7: polecat.windows.0.env: 'A=B' is no name of a variable
+
+    user/presets/polecat.toml:2:18: polecat.windows.0.panes.0.env: '' is no name of a variable
+
+    user/presets/polecat.toml:2:30: polecat.windows.0.panes.0.start_directory: unknown name '{{worktre}}'
+    hint: did you mean 'worktree'?
+
+    user/presets/polecat.toml:4:8: polecat.windows.1.name: two windows of the polecat are named 'a'
+    hint: give each a name of its own
+
+    user/presets/polecat.toml:6:9: polecat.windows.1.focus: two windows of the polecat have the focus
+    hint: leave it to one
+
+    user/presets/polecat.toml:3:1: polecat.windows.1: a second window with the agent
+    hint: a session has one agent: give the other pane another command, or leave it empty for a shell
+
+    user/presets/polecat.toml:5:26: polecat.windows.1.panes.1.command: a second pane with the agent
+    hint: a session has one agent: give the other pane another command, or leave it empty for a shell
+
+    user/presets/polecat.toml:1:1: polecat.windows.0: it shows the agent, and the runtime none runs none
+    hint: choose a runtime with: --agent NAME; or give its panes another command than {{agent}}
+    "#);
+}
+
+#[test]
 fn errors_in_presets_name_the_place_and_what_was_meant() {
     let cases = [
         "[polecatt]\nagent = 'x'\n",

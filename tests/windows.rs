@@ -1,0 +1,243 @@
+//! Roles' windows through the real program: polecats, crew, the Mayor, and a role of windows alone.
+
+use crate::common::{World, wait_for};
+
+/// A town with the rig `wyvern` whose agents only wait.
+fn town() -> World {
+    let world = World::with_rig();
+    world.unset("GASTOWN_POLECAT__AGENT");
+    world.settings(
+        "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"1000\"]\n\
+         [up]\nroles = [\"mayor\"]\n",
+    );
+    for role in ["MAYOR", "CREW", "POLECAT"] {
+        world.set(&format!("GASTOWN_{role}__AGENT"), "waits");
+    }
+    world
+}
+
+fn preset(world: &World, role: &str, text: &str) {
+    world.write(format!("home/.config/gastown/presets/{role}.toml"), text);
+}
+
+/// `WINDOW|PANES|SHOWN` of each window.
+fn windows(world: &World, session: &str) -> Vec<String> {
+    let format = "#{window_name}|#{window_panes}|#{window_active}";
+    let run = world.tmux(["list-windows", "-t", &format!("={session}"), "-F", format]).ok();
+    run.stdout.lines().map(str::to_string).collect()
+}
+
+/// One value of every pane of a session, in order.
+fn panes(world: &World, session: &str, format: &str) -> Vec<String> {
+    let run = world.tmux(["list-panes", "-s", "-t", &format!("={session}"), "-F", format]).ok();
+    run.stdout.lines().map(str::to_string).collect()
+}
+
+/// The example of the guide, as it stands there.
+#[test]
+fn the_guides_example_is_what_a_polecat_shows() {
+    let world = town();
+    let guide =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
+    let blocks = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let example = blocks.into_iter().find(|block| block.contains("[[polecat.windows]]")).unwrap();
+    preset(&world, "polecat", example);
+    world.in_town(["preset", "check", "polecat"]).ok();
+    let title = "'; touch owned #(touch owned) $(touch owned) \"x\"";
+    let bead = world.bead(title, "true");
+    world.set("SHELL", "/bin/sh");
+    std::fs::create_dir(world.path("clone")).unwrap();
+    // The folder of the second window is in the repository.
+    let missing = world.in_town(["sling", &bead, "wyvern/Nux"]).fails(1);
+    assert!(
+        missing.stderr.contains("no folder") && missing.stderr.contains("polecats/Nux/crates"),
+        "{missing:?}"
+    );
+    assert_eq!(world.show(&bead)["status"], "open", "nothing is held");
+    world.git("", ["clone", "-q", "origin.git", "seed"]);
+    world.write("seed/crates/lib.rs", "");
+    world.git("seed", ["add", "-A"]);
+    world.git("seed", ["commit", "-qm", "crates"]);
+    world.git("seed", ["push", "-q"]);
+    world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+
+    assert_eq!(windows(&world, "gt-wyvern-Nux"), ["Nux|3|1", "tests|1|0"]);
+    let at = "#{@gt_agent}|#{pane_active}|#{pane_width}x#{pane_height}";
+    assert_eq!(panes(&world, "gt-wyvern-Nux", at), ["1|1|130x50", "|0|69x15", "|0|69x34", "|1|200x50"]);
+    let folder = world.real().join("town/wyvern/polecats/Nux");
+    let paths = wait_for("every program in its folder", || {
+        let paths = panes(&world, "gt-wyvern-Nux", "#{pane_current_path}");
+        paths[3].ends_with("crates").then_some(paths)
+    });
+    let own = folder.display().to_string();
+    assert_eq!(paths, [own.clone(), own.clone(), own.clone(), format!("{own}/crates")]);
+    let screen = |pane: usize| {
+        let id = panes(&world, "gt-wyvern-Nux", "#{pane_id}")[pane].clone();
+        world.tmux(["capture-pane", "-p", "-J", "-t", &id]).ok().stdout
+    };
+    wait_for("the log", || screen(1).contains("crates").then_some(()));
+    wait_for("the title as it is", || screen(3).starts_with(&format!("tests of {title}")).then_some(()));
+    for owned in
+        ["town/wyvern/polecats/Nux/owned", "town/wyvern/polecats/Nux/crates/owned", "owned", "town/owned"]
+    {
+        assert!(!world.path(owned).exists(), "{owned}");
+    }
+    let pid = &panes(&world, "gt-wyvern-Nux", "#{pane_pid}")[3];
+    let environment = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+    let of = |key: &str| environment.split('\0').find_map(|pair| pair.strip_prefix(key)).map(str::to_string);
+    assert_eq!(of("RUST_BACKTRACE=").as_deref(), Some("1"));
+    assert_eq!((of("GT_BEAD=").as_ref(), of("GT_ADDRESS=").as_deref()), (Some(&bead), Some("wyvern/Nux")));
+    assert!(of("PATH=").unwrap().contains("/town/bin:"), "an agent's programs are found there too");
+    let agents = &panes(&world, "gt-wyvern-Nux", "#{pane_pid}")[0];
+    let of_agent = std::fs::read_to_string(format!("/proc/{agents}/environ")).unwrap();
+    assert!(!of_agent.contains("RUST_BACKTRACE"));
+    wait_for("the agent as the pane's program", || {
+        let words = std::fs::read_to_string(format!("/proc/{agents}/cmdline")).unwrap();
+        words.starts_with("sleep\x001000\0").then_some(())
+    });
+}
+
+#[test]
+fn the_mayor_crew_and_a_role_of_windows_alone_show_theirs() {
+    let world = town();
+    preset(
+        &world,
+        "mayor",
+        "[mayor]\nwindows = [{ name = 'board', panes = [{ command = 'echo board of {{address}}; exec sleep 1000' }] }]\n",
+    );
+    preset(
+        &world,
+        "crew",
+        "[[crew.windows]]\nname = '{{rig}}'\nlayout = 'even-horizontal'\n\
+         panes = [{ size = 50 }, { command = '{{agent}}' }]\n",
+    );
+    preset(
+        &world,
+        "deacon",
+        "[[deacon.windows]]\nname = 'watch'\nstart_directory = 'wyvern'\n\
+         panes = [{ command = 'pwd; exec sleep 1000' }, { command = 'exec sleep 1000' }]\n",
+    );
+    world.in_town(["mayor", "start"]).ok();
+    // The agent that no pane shows has the first window, and is what is shown.
+    assert_eq!(windows(&world, "hq-mayor"), ["mayor|1|1", "board|1|0"]);
+    assert_eq!(panes(&world, "hq-mayor", "#{@gt_agent}"), ["1", ""]);
+    world.in_town(["crew", "add", "max", "--rig", "wyvern"]).ok();
+    world.in_town(["session", "restart", "wyvern/crew/max"]).ok();
+    assert_eq!(windows(&world, "gt-wyvern-crew-max"), ["wyvern|2|1"]);
+    let seen = panes(&world, "gt-wyvern-crew-max", "#{@gt_agent}#{pane_active} #{pane_width}");
+    assert_eq!(seen, ["0 50", "11 149"]);
+    world.in_town(["session", "restart", "deacon/"]).ok();
+    assert_eq!(windows(&world, "hq-deacon"), ["watch|2|1"]);
+    let listed = world.in_town(["session", "list", "--json"]).ok().json();
+    let alive: Vec<_> =
+        listed["sessions"].as_array().unwrap().iter().map(|one| one["alive"].clone()).collect();
+    assert_eq!(alive, [true, true, true]);
+    world.settings("[beads]\nstore = \"embedded\"\n[up]\nroles = [\"deacon\"]\n");
+    assert!(world.in_town(["start"]).ok().stdout.contains("deacon/ runs already"));
+    world.in_town(["session", "stop", "deacon/"]).ok();
+    assert_eq!(world.session_of("deacon/"), "");
+}
+
+#[test]
+fn broken_windows_are_refused_before_anything_is_touched() {
+    let world = town();
+    let bead = world.bead("x", "true");
+    preset(
+        &world,
+        "polecat",
+        "[[polecat.windows]]\nname = 'a'\npanes = [{ command = '{{agent}}' }, { command = '{{agent}}' }]\n",
+    );
+    let place = "polecat.toml:3:49: polecat.windows.0.panes.1.command: a second pane with the agent";
+    let run = world.in_town(["sling", &bead, "wyvern"]).fails(1);
+    assert!(run.stderr.contains(place) && run.stderr.contains("hint: "), "{run:?}");
+    assert!(world.in_town(["preset", "check"]).fails(1).stdout.contains(place));
+    // Each file is right, what they come to is not.
+    preset(&world, "polecat", "[[polecat.windows]]\nname = 'a'\n");
+    world.write(
+        "town/config/presets/polecat.toml",
+        "[polecat]\nwindows = ['...', { name = 'b', panes = [{ command = '{{agent}}' }] }]\n",
+    );
+    let run = world.in_town(["sling", &bead, "wyvern"]).fails(1);
+    let joined = "presets/polecat.toml:2:11: polecat.windows.1.panes.0.command: a second pane with the agent";
+    assert!(run.stderr.contains(joined), "{run:?}");
+    assert!(world.in_town(["preset", "check", "polecat"]).fails(1).stdout.contains(joined));
+    assert_eq!(world.show(&bead)["status"], "open");
+    assert!(!world.path("town/wyvern/polecats").read_dir().is_ok_and(|mut dir| dir.next().is_some()));
+    assert_eq!(world.tmux(["list-sessions"]).stdout, "");
+}
+
+/// gt is often run in a pane of the same server: nothing that it arranges is relative to that pane.
+#[test]
+fn from_inside_a_pane_of_the_server_the_right_panes_are_arranged() {
+    let world = town();
+    world.tmux(["new-session", "-d", "-s", "person", "-x", "200", "-y", "50", "--", "sleep", "1000"]).ok();
+    for _ in 0..3 {
+        world.tmux(["split-window", "-t", "=person:", "--", "sleep", "1000"]).ok();
+    }
+    let before = panes(&world, "person", "#{pane_id} #{pane_width}x#{pane_height} #{pane_active}");
+    preset(
+        &world,
+        "mayor",
+        "[[mayor.windows]]\nname = 'a'\nlayout = 'even-horizontal'\n\
+         panes = [{ size = 40 }, { command = '{{agent}}' }, { size = 30 }]\n[[mayor.windows]]\nname = 'b'\npanes = [{}, {}]\n",
+    );
+    let socket = world.tmux(["display-message", "-p", "#{socket_path}"]).ok().stdout;
+    world.set("TMUX", &format!("{},1,0", socket.trim()));
+    world.set("TMUX_PANE", &panes(&world, "person", "#{pane_id}")[0]);
+    world.in_town(["mayor", "start"]).ok();
+    let seen = panes(&world, "hq-mayor", "#{@gt_agent}#{pane_active} #{pane_width}x#{pane_height}");
+    assert_eq!(seen, ["0 40x50", "11 128x50", "0 30x50", "1 200x24", "0 200x25"]);
+    assert_eq!(windows(&world, "hq-mayor"), ["a|3|1", "b|2|0"]);
+    assert_eq!(panes(&world, "person", "#{pane_id} #{pane_width}x#{pane_height} #{pane_active}"), before);
+}
+
+/// Without windows tmux is told what it always was, and with them it is still one process.
+#[test]
+fn one_process_makes_a_session_and_without_windows_it_is_the_same_as_ever() {
+    let world = town();
+    world.count_calls(&["tmux"]);
+    world.in_town(["mayor", "start"]).ok();
+    let calls = world.calls("tmux");
+    assert_eq!(calls.len(), 2, "{calls:#?}");
+    let (values, rest) = calls[1].split_once(" -- ").unwrap();
+    let root = world.real().join("town").display().to_string();
+    let (start, after) =
+        (values.split_once(" -e ").unwrap().0, values.rsplit_once("session-ended mayor/ ").unwrap().1);
+    assert_eq!(start, format!("-u -L {} new-session -d -P -c {root}", world.socket));
+    let (_, last) = after.split_once(" -F ").unwrap();
+    assert_eq!(last, "#{session_id}\t#{pane_id}\t#{pane_pid} -n mayor -s hq-mayor -x 200 -y 50");
+    let (program, options) = rest.split_once(" ; ").unwrap();
+    assert!(program.starts_with("env PATH=") && program.ends_with(" sleep 1000"), "{program}");
+    let names: Vec<String> =
+        options.split(" ; ").map(|option| option.replace("-t =hq-mayor: ", "")).collect();
+    let fixed = [
+        "set-option destroy-unattached off",
+        "set-option -w remain-on-exit on",
+        "set-option -p @gt_agent 1",
+        &format!("set-option @gt_town {root}"),
+        "set-option @gt_address mayor/",
+        "set-option @gt_role mayor",
+        "set-option @gt_state working",
+        "set-option @gt_bead ",
+        "set-option @gt_since ",
+        "set-option @gt_instance ",
+        "set-option @gt_preset mayor",
+        "set-option @gt_hash ",
+        "set-hook pane-died run-shell -b 'exec /bin/sh -c ",
+    ];
+    assert_eq!(names.len(), fixed.len(), "{names:#?}");
+    for (name, fixed) in names.iter().zip(fixed) {
+        assert!(name.starts_with(fixed), "{name}\n{fixed}");
+    }
+
+    world.in_town(["mayor", "stop"]).ok();
+    preset(
+        &world,
+        "mayor",
+        "[[mayor.windows]]\nname = 'a'\npanes = [{}, {}, {}]\n[[mayor.windows]]\nname = 'b'\n[[mayor.windows]]\nname = 'c'\npanes = [{}]\n",
+    );
+    world.calls("tmux");
+    world.in_town(["mayor", "start"]).ok();
+    assert_eq!(world.calls("tmux").len(), 2, "a look and a start");
+    assert_eq!(windows(&world, "hq-mayor"), ["a|3|0", "b|1|1", "c|1|0"]);
+}
