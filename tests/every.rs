@@ -244,6 +244,7 @@ const READS: &[&str] = &[
     "path wyvern/Toast",
     "log wyvern/Toast",
     "mail inbox",
+    "capture wyvern/Nux",
     "session list",
     "polecat list",
     "remote list",

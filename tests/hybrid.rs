@@ -192,6 +192,26 @@ fn attach_goes_there_or_says_why_it_cannot() {
 }
 
 #[test]
+fn a_screen_is_read_wherever_it_is() {
+    let world = World::with_rig();
+    let hybrid = hybrid(&world);
+    let screen = wait_for("the screen over there", || {
+        Some(world.in_town(["capture", "Nux"]).ok().stdout).filter(|screen| screen.trim() != "")
+    });
+    assert_eq!(screen, "I am Nux\n");
+    let run = world.in_town(["capture", "Toast"]).fails(1);
+    assert!(run.stderr.starts_with("gt: wyvern/Toast is on box, which does not answer"), "{run:?}");
+    drop(hybrid);
+    world.tmux(["send-keys", "-t", "=hq-mayor:", "first", "Enter", "second", "Enter"]).ok();
+    let read = |lines: &str| world.in_town(["capture", "mayor/", "-n", lines, "--json"]).ok().json();
+    let all = wait_for("the text here", || {
+        Some(read("9")["capture"].clone()).filter(|all| all["screen"].as_str().unwrap().contains("second"))
+    });
+    assert_eq!((&all["session"], &all["alive"]), (&"hq-mayor".into(), &true.into()));
+    assert_eq!(read("1")["capture"]["screen"], "second");
+}
+
+#[test]
 fn a_daemon_that_comes_back_is_believed_again() {
     let world = World::with_rig();
     let hybrid = hybrid(&world);

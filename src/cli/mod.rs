@@ -111,6 +111,8 @@ pub enum Command {
     Refinery(roles::Refinery),
     /// Go to an agent's session
     Attach(sessions::Attach),
+    /// Print the last lines of an agent's screen
+    Capture(sessions::Capture),
     /// Give beads to new polecats
     Sling(work::Sling),
     /// Take a bead back from its polecat

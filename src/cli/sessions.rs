@@ -12,6 +12,15 @@ pub struct Attach {
 }
 
 #[derive(Debug, Args)]
+pub struct Capture {
+    /// The agent's address, or a bare polecat's name
+    pub address: String,
+    /// How many lines at most
+    #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=5000))]
+    pub lines: u16,
+}
+
+#[derive(Debug, Args)]
 pub struct SessionArgs {
     #[command(subcommand)]
     pub command: SessionCommand,

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod apply;
 pub mod attach;
 pub mod bd;
+pub mod capture;
 pub mod config;
 pub mod crew;
 pub mod demo;
@@ -332,6 +333,7 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Witness(args) => witness::run(ctx, args),
         Command::Refinery(args) => refinery::run(ctx, args),
         Command::Attach(args) => attach::run(ctx, args),
+        Command::Capture(args) => capture::run(ctx, args),
         Command::Sling(args) => sling::run(ctx, args),
         Command::Unsling(args) => unsling::run(ctx, args),
         Command::Hold(args) => hold::hold(ctx, args),

@@ -248,22 +248,31 @@ pub fn stop_one(ctx: &Ctx, address: &Address, dry_run: bool) -> Result<Exit> {
 /// # Errors
 /// When it has none, or there is no terminal.
 pub fn attach(ctx: &Ctx, sight: &Sight, address: &Address) -> Result<Exit> {
-    let (mark, text) = (sight.town.mark(), address.to_string());
-    let Some(session) = sight.snapshot.of(&mark, &text) else {
-        if let Some(remote) = sight.snapshot.unreachable.get(&text) {
-            return Err(unreachable(&sight.snapshot, &text, remote).into());
-        }
-        if sight.snapshot.minimal.is_some() {
-            sight.mux.attach("")?;
-        }
-        sight.known()?;
-        return Err(Failure::new(format!("{address} has no session")).hint(start_hint(address)).into());
-    };
+    let session = session_of(sight, address)?;
     if !session.alive() {
         ctx.note(&format!("{address} has {}: this is its last screen", state(session)));
     }
     sight.mux.attach(&session.id)?;
     Ok(Exit::Done)
+}
+
+/// An agent's session, running or ended.
+///
+/// # Errors
+/// When it has none, or that cannot be known: its machine does not answer, tmux could not be asked, minimal mode.
+pub fn session_of<'a>(sight: &'a Sight, address: &Address) -> Result<&'a Session> {
+    let (mark, text) = (sight.town.mark(), address.to_string());
+    if let Some(session) = sight.snapshot.of(&mark, &text) {
+        return Ok(session);
+    }
+    if let Some(remote) = sight.snapshot.unreachable.get(&text) {
+        return Err(unreachable(&sight.snapshot, &text, remote).into());
+    }
+    if sight.snapshot.minimal.is_some() {
+        sight.mux.attach("")?;
+    }
+    sight.known()?;
+    Err(Failure::new(format!("{address} has no session")).hint(start_hint(address)).into())
 }
 
 /// Why nothing can be done about an agent whose machine does not answer.
