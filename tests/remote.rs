@@ -180,3 +180,75 @@ fn through_a_tunnel_of_gts_the_status_tells_of_both() {
     assert!(text.contains("pc does not answer: ") && text.contains("its tunnel: ssh pc: "), "{text}");
     world.in_town(["remote", "tunnel", "down"]).ok();
 }
+
+/// The remote `pc`: a daemon behind an sshd, whose tunnel gt is to keep.
+fn behind_ssh(world: &World) -> (Sshd, Daemon<'_>) {
+    let (sshd, far) = (Sshd::start(world), world.daemon("far"));
+    let local = crate::common::sshd::free_port();
+    world.settings(&format!(
+        "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n\
+         [remotes.pc]\nfugue_addr = \"tcp://localhost:{local}\"\nssh = \"pc\"\nlistens = \"{}\"\ntown = \"{}\"\n\
+         tags = [\"gpu\"]\n",
+        far.addr,
+        world.str("far/the gt")
+    ));
+    for role in ["POLECAT", "MAYOR"] {
+        world.set(&format!("GASTOWN_{role}__AGENT"), "waits");
+    }
+    (sshd, far)
+}
+
+#[test]
+fn who_starts_something_there_opens_the_tunnel_first() {
+    let world = World::with_rig();
+    let (mut sshd, far) = behind_ssh(&world);
+    let state =
+        || world.in_town(["remote", "tunnel", "status", "--json"]).ok().json()["tunnels"][0]["state"].clone();
+    let down = || world.in_town(["remote", "tunnel", "down"]).ok();
+    let bead = world.bead("Render", "true");
+    world.in_town(["sling", &bead, "wyvern", "--dry-run"]).ok();
+    world.in_town(["sling", "A title", "wyvern", "--remote", "pc", "--dry-run"]);
+    world.in_town(["mayor", "start", "--remote", "pc", "--dry-run"]).ok();
+    assert_eq!(state(), "down");
+    // Work that stays here opens nothing.
+    let other = world.bead("Here", "true");
+    world.in_town(["sling", &other, "wyvern"]).ok();
+    assert_eq!(state(), "down");
+    world.in_town(["sling", &bead, "wyvern", "--tag", "gpu"]).ok();
+    assert_eq!(state(), "up");
+    assert_eq!(far.sessions().len(), 1);
+    for words in
+        [&["sling", "A title", "wyvern", "--remote", "pc"][..], &["mayor", "start", "--remote", "pc"]]
+    {
+        down();
+        world.in_town(words).ok();
+        assert_eq!(state(), "up", "{words:?}");
+    }
+    assert_eq!(far.sessions().len(), 3);
+    down();
+    sshd.kill();
+    let last = world.bead("Last", "true");
+    for words in
+        [&["sling", &last, "wyvern", "--remote", "pc"][..], &["sling", "No bead", "wyvern", "--remote", "pc"]]
+    {
+        let run = world.in_town(words).fails(1);
+        assert!(run.stderr.starts_with("gt: ssh pc: connect to host 127.0.0.1 port"), "{run:?}");
+    }
+    assert_eq!(world.show(&last)["status"], "open");
+    assert!(!world.in_town(["bd", "list", "--json"]).ok().stdout.contains("No bead"));
+}
+
+#[test]
+fn a_tunnel_of_the_persons_own_is_used_as_it_is() {
+    let world = World::with_rig();
+    let (_sshd, far) = behind_ssh(&world);
+    // Somebody listens where the tunnel would begin: the daemon itself, as behind any tunnel.
+    let settings = world.read("home/.config/gastown/config.toml");
+    let begins = settings.lines().find(|line| line.starts_with("fugue_addr")).unwrap();
+    world.settings(&settings.replace(begins, &format!("fugue_addr = \"{}\"", far.addr)));
+    let bead = world.bead("Render", "true");
+    world.in_town(["sling", &bead, "wyvern", "--remote", "pc"]).ok();
+    assert_eq!(far.sessions().len(), 1);
+    let status = world.in_town(["remote", "tunnel", "status", "--json"]).ok().json();
+    assert_eq!(status["tunnels"][0]["state"], "down");
+}

@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::plan::tunnel::Tunnel;
 use crate::programs::ssh;
 use crate::report::tunnel::{self, Line};
-use crate::work::tunnel::{Home, Opened, Phase, down, keep, look, up};
+use crate::work::tunnel::{Home, Opened, Phase, down, keep, look, up_all};
 
 /// Runs it.
 ///
@@ -41,17 +41,7 @@ fn open(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
             tunnels.iter().map(|own| json!({ "open": own, "command": ssh::shown(own) })).collect();
         return would_each(ctx, &plan, tunnels.iter().map(line).collect());
     }
-    let gt =
-        std::env::current_exe().map_err(|error| Failure::new(format!("cannot tell where gt is: {error}")))?;
-    let home = home(ctx)?;
-    // All at the same time: one machine that is off does not hold up the others.
-    let outcomes: Vec<Result<Opened>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = tunnels.iter().map(|own| scope.spawn(|| up(&home, own, &gt))).collect();
-        let ended = threads.into_iter().map(|thread| thread.join());
-        ended
-            .map(|ended| ended.unwrap_or_else(|_| Err(Failure::new("a thread ended early").into())))
-            .collect()
-    });
+    let outcomes = up_all(&home(ctx)?, &tunnels)?;
     let (opened, mut failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
     let opened: Vec<Opened> = opened.into_iter().flatten().collect();
     if ctx.global.json && (failed.is_empty() || !opened.is_empty()) {

@@ -17,6 +17,7 @@ use crate::report::away;
 use crate::report::sessions::state;
 use crate::town::{Town, wish};
 use crate::work::roles::{self, Begun, How, Prepared};
+use crate::work::tunnel;
 
 /// The town and one look at its sessions.
 pub struct Sight {
@@ -78,6 +79,9 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
     if how.dry.dry_run {
         return would_start(ctx, &Sight::take(ctx)?, &prepared);
     }
+    if prepared.iter().any(|own| own.spec.away.is_some()) {
+        open_tunnels(ctx, &sources, &prepared)?;
+    }
     // Of two commands that start the same agent at once, the second finds it running.
     let lock = town.lock()?;
     let sight = Sight::take(ctx)?;
@@ -108,6 +112,16 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Opens the tunnels that gt keeps to where these go: a daemon behind one that is not open would be silent.
+fn open_tunnels(ctx: &Ctx, sources: &config::Sources, prepared: &[Prepared]) -> Result<()> {
+    let there = |name: &String| {
+        prepared.iter().any(|own| own.spec.away.as_ref().is_some_and(|away| away.remote == *name))
+    };
+    let remotes = config::settings(sources)?.remotes;
+    let mut failed = tunnel::open_for(&ctx.env, remotes.iter().filter(|(name, _)| there(name)))?;
+    failed.pop_first().map_or(Ok(()), |(_, error)| Err(error))
 }
 
 fn would_start(ctx: &Ctx, sight: &Sight, prepared: &[Prepared]) -> Result<Exit> {

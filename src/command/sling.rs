@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::plan::ready::Allowed;
 use crate::town::Town;
 use crate::work::sling::words::{Asked, Known, read};
-use crate::work::sling::{Order, Outcome, Site, Slung, check_new, new_bead, plan, sling};
+use crate::work::sling::{Order, Outcome, Site, Slung, check_new, new_bead, open_tunnels, plan, sling};
 
 /// Gives beads to new polecats.
 ///
@@ -79,6 +79,9 @@ fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
         wish: super::elsewhere::wish(&how.elsewhere, how.fallback)?,
     };
     if let Some(title) = &asked.title {
+        if !how.dry.dry_run {
+            open_tunnels(&site, &order)?;
+        }
         check_new(&site, &order, title)?;
     }
     if how.dry.dry_run {

@@ -23,6 +23,7 @@ use crate::town::{Rig, Town};
 use crate::work::step;
 
 pub use begin::{Work, check_new};
+pub use elsewhere::open_tunnels;
 use hand::Hand;
 
 /// Where beads are slung.
@@ -124,6 +125,7 @@ pub fn plan(site: &Site<'_>, order: &Order) -> Result<Vec<Slung>> {
 /// When a bead cannot be slung, the rig is full, or no worktree can be made: nothing is left behind then. A bead that
 /// somebody else took meanwhile, or whose session does not start, is in [`Outcome::failed`].
 pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
+    elsewhere::open_tunnels(site, order)?;
     let works = begin::decide(site, order)?;
     elsewhere::reachable(site, &works)?;
     step("sling.1");

@@ -8,6 +8,7 @@
 pub mod keep;
 mod state;
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use serde::Serialize;
 pub use state::{Home, Kept, Phase};
 
 use crate::config::fugue::{self, FugueAddr};
+use crate::config::schema::Remote;
 use crate::failure::Failure;
 use crate::plan::tunnel::Tunnel;
 use crate::programs::{Process, ssh};
@@ -85,6 +87,45 @@ pub fn up(home: &Home, tunnel: &Tunnel, gt: &Path) -> Result<Opened> {
         close(&place, &kept);
     }
     outcome.map(|kept| opened(&kept, false))
+}
+
+/// Opens the tunnels of remotes that gt keeps, all at the same time: for who starts something there. Where somebody listens
+/// already, the tunnel is open, or the person has one. Gives what failed, by remote.
+///
+/// # Errors
+/// When it cannot be told where tunnels are written down, or where this program is.
+pub fn open_for<'r>(
+    env: &HashMap<String, String>,
+    remotes: impl IntoIterator<Item = (&'r String, &'r Remote)>,
+) -> Result<BTreeMap<String, anyhow::Error>> {
+    let kept = remotes.into_iter().filter(|(_, remote)| remote.ssh.is_some());
+    let tunnels: Vec<Tunnel> =
+        kept.map(|(name, remote)| Tunnel::of(name, remote)).collect::<Result<_, _>>()?;
+    let tunnels: Vec<Tunnel> = tunnels.into_iter().filter(|own| !is_taken(own, true)).collect();
+    if tunnels.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let home = Home::of(|name| env.get(name).map(String::as_str))?;
+    let outcomes = up_all(&home, &tunnels)?;
+    let failed =
+        tunnels.iter().zip(outcomes).filter_map(|(own, outcome)| Some((own.name.clone(), outcome.err()?)));
+    Ok(failed.collect())
+}
+
+/// [`up`] for several: one machine that is off does not hold up the others.
+///
+/// # Errors
+/// When it cannot be told where this program is.
+pub fn up_all(home: &Home, tunnels: &[Tunnel]) -> Result<Vec<Result<Opened>>> {
+    let gt =
+        std::env::current_exe().map_err(|error| Failure::new(format!("cannot tell where gt is: {error}")))?;
+    Ok(std::thread::scope(|scope| {
+        let threads: Vec<_> = tunnels.iter().map(|own| scope.spawn(|| up(home, own, &gt))).collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended
+            .map(|ended| ended.unwrap_or_else(|_| Err(Failure::new("a thread ended early").into())))
+            .collect()
+    }))
 }
 
 /// Waits for an attempt after the one of this number.

@@ -186,7 +186,7 @@ fn decide_one(
 }
 
 /// The polecat's role: what its presets, the placement of the bead and the flags come to.
-fn role(site: &Site<'_>, order: &Order, bead: Option<&Bead>) -> Result<ResolvedRole> {
+pub(super) fn role(site: &Site<'_>, order: &Order, bead: Option<&Bead>) -> Result<ResolvedRole> {
     let mut sources = site.sources.clone();
     if let Some(agent) = &order.agent {
         sources.flags.push(("polecat.agent".into(), agent.clone()));

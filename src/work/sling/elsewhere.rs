@@ -1,18 +1,23 @@
 //! Where a bead's polecat runs, when that is another machine: what has to be known before anything is touched.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
-use super::begin::Work;
+use super::begin::{Work, role};
 use super::{Order, Site};
 use crate::address::Address;
 use crate::beads::Bead;
 use crate::config::schema::Multiplexer;
 use crate::config::{ResolvedRole, fugue, remotes};
 use crate::failure::Failure;
+use crate::mux::Snapshot;
 use crate::plan::choose::{Choice, Hand};
 use crate::town::away;
+use crate::work::around::Around;
 use crate::work::remote::choose::{Given, choose};
 use crate::work::remote::line;
+use crate::work::tunnel;
 
 /// Work goes on where it was begun: its worktree is there. The bead's label says where that is, and what the town
 /// remembers.
@@ -62,6 +67,41 @@ pub fn where_it_is(
             .into());
     }
     Ok(Choice { remote: Some(known), why: vec![format!("it was begun on {name}")] })
+}
+
+/// Opens the tunnels that gt keeps to where these beads would go, before anybody is asked. One that cannot be opened is a
+/// daemon that does not answer, and another may do; unless that machine was named by hand.
+///
+/// # Errors
+/// What ssh said of a machine that was named by hand.
+pub fn open_tunnels(site: &Site<'_>, order: &Order) -> Result<()> {
+    if order.wish.hand == Hand::Local || !site.settings.remotes.values().any(|remote| remote.ssh.is_some()) {
+        return Ok(());
+    }
+    let known = if order.beads.is_empty() {
+        None
+    } else {
+        Some(Around::read(site.store.as_ref(), &order.beads)?.beads)
+    };
+    let beads: Vec<Option<&Bead>> = match &known {
+        Some(beads) => order.beads.iter().filter_map(|id| beads.get(id)).map(Some).collect(),
+        // The bead of a title, which is not made yet.
+        None => vec![None],
+    };
+    let mut names = BTreeSet::new();
+    for bead in beads {
+        let role = role(site, order, bead)?;
+        // As if every daemon answered.
+        let choice =
+            choose(site.town, &site.sources, &role, &order.wish, &Snapshot::default(), &mut Given::new());
+        let chosen = choice.ok().and_then(|choice| choice.remote).map(|remote| remote.name);
+        names.extend(bead.and_then(Bead::remote).map(str::to_string).or(chosen));
+    }
+    let remotes = site.settings.remotes.iter().filter(|(name, _)| names.contains(*name));
+    let mut failed = tunnel::open_for(site.env, remotes)?;
+    let by_hand =
+        matches!(order.wish.hand, Hand::Remote(_) | Hand::Address(_)) && order.wish.fallback.is_none();
+    failed.pop_first().filter(|_| by_hand).map_or(Ok(()), |(_, error)| Err(error))
 }
 
 /// Asks daemons that the look did not, so that a silent one is known before anything is touched.
