@@ -85,17 +85,16 @@ pub fn split(id: &str) -> Option<(&str, &str)> {
 
 /// What is said where a daemon is silent.
 pub fn silent(remote: &Known, silence: &Silence) -> Failure {
-    let name = match remote.name == remote.fugue_addr || remote.fugue_addr.is_empty() {
-        true => "the fugue daemon".to_string(),
-        false => format!("the remote {}", remote.name),
-    };
-    let place = if remote.fugue_addr.is_empty() { "the default socket" } else { &remote.fugue_addr };
     let named = (remote.name != remote.fugue_addr).then_some(remote.name.as_str());
-    Failure::new(format!("cannot reach {name} at {place}: {}", silence.why())).hint(silence.hint(
-        &remote.fugue_addr,
-        named,
-        remote.ssh.as_deref(),
-    ))
+    out_of_reach(remote, &silence.why(), Some(silence.hint(&remote.fugue_addr, named, remote.ssh.as_deref())))
+}
+
+/// The same with what a look found.
+pub fn out_of_reach(remote: &Known, why: &str, hint: Option<String>) -> Failure {
+    let unnamed = remote.name == remote.fugue_addr || remote.fugue_addr.is_empty();
+    let name = if unnamed { "the fugue daemon".into() } else { format!("the remote {}", remote.name) };
+    let place = if remote.fugue_addr.is_empty() { "its default socket" } else { &remote.fugue_addr };
+    Failure { hint, ..Failure::new(format!("cannot reach {name} at {place}: {why}")) }
 }
 
 impl Fugue {

@@ -122,12 +122,7 @@ impl Hybrid {
         let Some(away) = &spec.away else { return self.local.start(spec, taken) };
         let mut remote = self.remote(&away.fugue_addr, &away.remote);
         remote.name.clone_from(&away.remote);
-        let here = |daemon: &&Daemon| daemon.fugue_addr == remote.fugue_addr;
-        if let Some(Daemon { silent: Some(why), hint, .. }) = taken.daemons.iter().find(here) {
-            // It was asked a moment ago; asking again would only take the time once more.
-            let message = format!("cannot reach the remote {} at {}: {why}", remote.name, remote.fugue_addr);
-            return Err(Failure { hint: hint.clone(), ..Failure::new(message) }.into());
-        }
+        answered(&remote, taken)?;
         let ours = Ours { town_id: away::town_id(&self.town)?, ..Ours::clone(&self.ours) };
         let daemon = self.daemon(&remote, &Arc::new(ours))?;
         let (address, instance) = (&spec.marks.address, &spec.marks.instance);
@@ -224,6 +219,16 @@ fn once(snapshot: &mut Snapshot, ours: &Ours) {
     });
 }
 
+/// Whether a daemon was just asked and answered; a failure where it did not: asking again would only take the time once
+/// more.
+fn answered(remote: &Known, seen: &Snapshot) -> Result<bool, Failure> {
+    match seen.daemons.iter().find(|daemon| daemon.fugue_addr == remote.fugue_addr) {
+        Some(Daemon { silent: Some(why), hint, .. }) => Err(fugue::out_of_reach(remote, why, hint.clone())),
+        Some(_) => Ok(true),
+        None => Ok(false),
+    }
+}
+
 /// A daemon that gt itself could not ask: what is there is not known.
 fn unasked(names: &[Known], error: &anyhow::Error, ours: &Ours, snapshot: &mut Snapshot) {
     let Some(remote) = names.first() else { return };
@@ -258,15 +263,9 @@ impl Mux for Hybrid {
     }
 
     fn reachable(&self, remote: &Known, seen: &Snapshot) -> Result<()> {
-        let own = |daemon: &&Daemon| daemon.fugue_addr == remote.fugue_addr;
-        match seen.daemons.iter().find(own) {
-            Some(Daemon { silent: None, .. }) => Ok(()),
-            Some(Daemon { silent: Some(why), hint, .. }) => {
-                let message =
-                    format!("cannot reach the remote {} at {}: {why}", remote.name, remote.fugue_addr);
-                Err(Failure { hint: hint.clone(), ..Failure::new(message) }.into())
-            }
-            None => self.daemon(remote, &self.ours)?.answers(),
+        match answered(remote, seen)? {
+            true => Ok(()),
+            false => self.daemon(remote, &self.ours)?.answers(),
         }
     }
 

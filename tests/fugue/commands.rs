@@ -5,7 +5,7 @@ use gastown::mux::{Mux, Session, Snapshot};
 use super::sessions::{ECHO, Place, spec, town};
 use crate::common::fugue::Daemon;
 use crate::common::terminal::Terminal;
-use crate::common::wait_for;
+use crate::common::{World, wait_for};
 
 /// A Mayor's session over there, as `gt mayor start` leaves one.
 fn mayor(place: &Place, far: &Daemon) -> String {
@@ -102,4 +102,80 @@ fn a_wrong_program_is_named_and_silence_is_not_taken_for_the_end() {
     world.unset("GASTOWN_MULTIPLEXER_BIN");
     world.in_town(["mayor", "stop"]).ok();
     assert!(far.sessions().is_empty());
+}
+
+/// A rig whose polecats wait, on a machine that is given by hand.
+fn rig() -> World {
+    let world = World::with_rig();
+    world.settings("[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\n");
+    world.set("GASTOWN_POLECAT__AGENT", "waits");
+    world.set("GASTOWN_REMOTE_TOWN", &world.str("far/town"));
+    world
+}
+
+#[test]
+fn a_wrong_address_or_program_leaves_nothing_of_a_sling() {
+    let world = rig();
+    let far = world.daemon("far");
+    let bead = world.bead("Anything", "true");
+    let sling = |program: &str, addr: &str| {
+        world.set("GASTOWN_MULTIPLEXER_BIN", program);
+        let run = world.in_town(["sling", &bead, "wyvern", "--fugue-addr", addr]);
+        assert_ne!(run.code, Some(0), "{run:#?}");
+        assert_eq!(world.show(&bead)["status"], "open");
+        assert!(!world.path("town/mayor/remote.json").exists());
+        assert_eq!(far.sessions(), []);
+        run.stderr.lines().take(2).collect::<Vec<_>>().join(" | ").replace(&world.str(""), "WORLD")
+    };
+    let (right, http) = ("fugue-compat", world.impostor(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+    assert_eq!(
+        sling(right, "http://localhost:9999"),
+        "gt: 'http://localhost:9999' is not an address of fugue: the scheme 'http' is neither unix nor tcp | \
+         hint: an address looks like tcp://localhost:9999"
+    );
+    let dead = world.dead_addr();
+    let refused = sling(right, &dead);
+    assert!(refused.starts_with(&format!("gt: cannot reach the fugue daemon at {dead}: connection refused | hint: is the tunnel up? ssh -N -L ")), "{refused}");
+    let absent = sling(right, "unix:///no/such.sock");
+    assert!(absent.starts_with("gt: cannot reach the fugue daemon at unix:///no/such.sock: no daemon listens at /no/such.sock | hint: "), "{absent}");
+    let foreign = sling(right, &http);
+    assert!(foreign.contains("what listens there does not speak fugue's protocol"), "{foreign}");
+    let wrong = sling("fugue", &far.addr);
+    assert!(
+        wrong.starts_with("gt: wrong program: ") && wrong.contains("GASTOWN_MULTIPLEXER_BIN="),
+        "{wrong}"
+    );
+    let missing = sling("no-such-fugue", &far.addr);
+    assert!(
+        missing
+            .starts_with("gt: fugue's program no-such-fugue is not installed or not on PATH | hint: install"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn a_socket_is_an_address_and_the_default_one_needs_none() {
+    let world = rig();
+    let far = world.daemon("far");
+    let bead = world.bead("Anything", "true");
+    world.in_town(["sling", &bead, "wyvern/Nux", "--fugue-addr", &far.unix()]).ok();
+    let session = far.session("gt-wyvern-Nux").unwrap();
+    assert!(session.tags.contains(&format!("gt-b-{bead}")), "{session:?}");
+    world.in_town(["polecat", "release", "wyvern/Nux", "--force"]).ok();
+
+    let socket = far.folder().join("run");
+    world.set("XDG_RUNTIME_DIR", socket.to_str().unwrap());
+    world.set("GASTOWN_MAYOR__MULTIPLEXER", "fugue");
+    world.set("GASTOWN_MAYOR__AGENT", "waits");
+    // Whatever the person's own fugue uses: gt's configuration says which daemon is meant.
+    world.set("FUGUE_ADDR", &world.dead_addr());
+    assert_eq!(
+        world.in_town(["mayor", "start"]).ok().stdout,
+        "started mayor/ on fugue in session hq-mayor\n"
+    );
+    assert!(far.session("hq-mayor").is_some());
+    assert!(world.in_town(["mayor", "start"]).ok().stdout.starts_with("mayor/ runs already "));
+    far.kill();
+    let silent = world.in_town(["mayor", "start"]).fails(1).stderr;
+    assert!(silent.contains("does not answer"), "{silent}");
 }
