@@ -888,3 +888,86 @@ fn a_start_of_which_nothing_is_known_is_taken_back_when_the_machine_answers() {
     let shown = world.show(&bead);
     assert_eq!((shown["status"].as_str(), shown.get("labels")), (Some("open"), None), "{shown}");
 }
+
+#[test]
+fn what_was_pushed_elsewhere_can_be_looked_at_and_landed() {
+    let far = Far::new();
+    let daemon = far.world.daemon("far");
+    settle(&far, &daemon);
+    let nothing = far.world.in_town(["diff", "wyvern/Nux"]).fails(1);
+    assert!(nothing.stderr.contains("nothing of it was pushed yet"), "{nothing:?}");
+    far.work("work");
+    assert!(far.world.in_town(["diff", "wyvern/Nux"]).ok().stdout.contains("+work"));
+    assert!(far.world.in_town(["log", "wyvern/Nux"]).ok().stdout.contains("work"));
+    let path = far.world.in_town(["path", "wyvern/Nux"]).fails(1);
+    assert!(path.stderr.contains("/far/town/wyvern/polecats/Nux\nhint: "), "{path:?}");
+    let runs = far.world.in_town(["land", "--direct", "wyvern/Nux"]).fails(1);
+    assert!(runs.stderr.contains("has not ended"), "{runs:?}");
+    far.world.in_town(["session", "stop", "wyvern/Nux"]).ok();
+    assert_eq!(daemon.sessions(), []);
+    far.world.in_town(["land", "--direct", "wyvern/Nux"]).ok();
+    assert_eq!(far.world.git("origin.git", ["show", "main:work.txt"]), "work");
+    assert_eq!(far.world.show(&far.bead)["status"], "closed");
+    nothing_left(&far, &daemon, "landed");
+}
+
+#[test]
+fn a_town_that_forgot_still_takes_in_what_its_labels_promise() {
+    let far = Far::new();
+    let daemon = far.world.daemon("far");
+    settle(&far, &daemon);
+    far.world.set("GASTOWN_FUGUE_ADDR", &daemon.addr);
+    far.world.set("GASTOWN_REMOTE_TOWN", &far.world.str("far/town"));
+    std::fs::remove_file(far.world.path("town/mayor/remote.json")).unwrap();
+    let commit = far.done();
+    daemon.ask(["kill-session", "-t", "gt-wyvern-Nux"]).ok();
+    far.world.in_town(["witness", "patrol", "wyvern"]).ok();
+    assert_eq!(far.mail("mayor/"), Vec::<Value>::new());
+    far.came_home(&commit, "without a record");
+    // Its bead says no more where it was: its place over there is what the next start of the name takes over.
+    assert!(!far.world.path("town/wyvern/polecats/.names/Nux").exists());
+}
+
+#[test]
+fn doctor_knows_records_and_asks_nobody_who_is_silent() {
+    let far = Far::new();
+    let daemon = far.world.daemon("far");
+    settle(&far, &daemon);
+    let doctor = |words: &[&str]| far.world.in_town([&["doctor"], words].concat());
+    doctor(&[]).ok();
+    assert!(far.world.read("town/.gitignore").contains("/mayor/remote.json\n"));
+    // Of an agent that nobody knows, on a machine that answers and on one that does not.
+    let path = "town/mayor/remote.json";
+    let mut records: Value = serde_json::from_str(&far.world.read(path)).unwrap();
+    let mut stray = records["sessions"]["wyvern/Nux"].clone();
+    stray["instance"] = "00000004dddddddd".into();
+    stray["id"] = "none".into();
+    records["sessions"]["gone/witness"] = stray.clone();
+    stray["fugue_addr"] = far.world.dead_addr().into();
+    records["sessions"]["lost/witness"] = stray;
+    far.world.write(path, records.to_string());
+    let found = doctor(&[]).fails(1).stdout;
+    assert!(found.contains("Session elsewhere of gone/witness, who has no place"), "{found}");
+    doctor(&["--fix"]).fails(1);
+    let left: Value = serde_json::from_str(&far.world.read(path)).unwrap();
+    let left: Vec<&String> = left["sessions"].as_object().unwrap().keys().collect();
+    assert_eq!(left, ["lost/witness", "wyvern/Nux"]);
+    // A bead that was given back by hand: what is over there is ended.
+    far.world.write(
+        path,
+        json!({"version": 1, "sessions": {"wyvern/Nux": records["sessions"]["wyvern/Nux"]}}).to_string(),
+    );
+    far.world.gt_in("town/wyvern", ["bd", "update", &far.bead, "--status", "open", "--assignee", ""]).ok();
+    daemon.ask(["kill-session", "-t", "gt-wyvern-Nux"]).ok();
+    assert!(doctor(&[]).fails(1).stdout.contains("Polecat Nux is done and was not ended"));
+    daemon.freeze();
+    doctor(&["--fix"]).ok();
+    assert!(far.world.path(path).exists());
+    daemon.thaw();
+    doctor(&["--fix"]).ok();
+    assert_eq!(far.record(), Value::Null);
+    assert!(!daemon.folder().join("town/wyvern/polecats/Nux").exists());
+    far.world.write(path, "{\"version\": 1, \"sess");
+    let broken = doctor(&[]).fails(1).stdout;
+    assert!(broken.contains("Record of sessions elsewhere broken"), "{broken}");
+}

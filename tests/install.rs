@@ -110,6 +110,8 @@ fn the_tree_of_a_town_and_its_files_to_the_letter() {
     /.beads/
     /mayor/.lock
     /mayor/state.json
+    /mayor/remote.json
+    /mayor/.remote.lock
     .gt-new-*
     .gt-old-*
     ");
@@ -136,6 +138,8 @@ fn a_folder_with_other_things_in_it_becomes_a_town_and_keeps_them() {
     /.beads/
     /mayor/.lock
     /mayor/state.json
+    /mayor/remote.json
+    /mayor/.remote.lock
     .gt-new-*
     .gt-old-*
     ");

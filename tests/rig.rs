@@ -87,6 +87,8 @@ fn the_tree_of_a_rig_and_its_files_to_the_letter() {
     /.beads/
     /mayor/.lock
     /mayor/state.json
+    /mayor/remote.json
+    /mayor/.remote.lock
     .gt-new-*
     .gt-old-*
     /wyvern/mayor/

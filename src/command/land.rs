@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Ctx, print, print_json};
+use super::{Ctx, print, print_json, remote_sync};
 use crate::address::Address;
 use crate::cli::queue::Land;
 use crate::config;
@@ -27,7 +27,8 @@ pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
     let sources = ctx.sources(&town, Some(&rig));
     let settings = config::settings(&sources)?;
     let mux = ctx.mux(&settings)?;
-    let scene = Scene::look(&town, &rig, mux.as_ref(), sources.clone())?;
+    let bring = |target: &str| !args.dry.dry_run && remote_sync::bring(ctx, &town, &rig, target);
+    let scene = Scene::look_and(&town, &rig, mux.as_ref(), sources.clone(), bring)?;
     let job = land::Job {
         scene: &scene,
         sources: &sources,

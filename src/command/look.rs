@@ -11,6 +11,7 @@ use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::programs::git::Git;
 use crate::town::Rig;
+use crate::work::remote::pushed;
 use crate::work::{queue, roles, who};
 
 /// Where an agent's work is.
@@ -55,6 +56,11 @@ pub fn path(ctx: &Ctx, args: Look) -> Result<Exit> {
     let rig = address.rig().map(|name| town.rig(name)).transpose()?;
     let dir = roles::home(&town, rig.as_ref(), &address);
     if !dir.is_dir() {
+        if let Some((record, path)) = pushed::place(&town, &address.to_string())? {
+            return Err(Failure::new(format!("{address} works on {}, in {path}", record.remote))
+                .hint(format!("see what it pushed with: gt diff {address}"))
+                .into());
+        }
         return Err(nobody(&address, rig.as_ref()).into());
     }
     if ctx.global.json {
@@ -107,6 +113,10 @@ fn find(ctx: &Ctx, text: &str) -> Result<Work> {
     let dir = roles::home(&town, Some(&rig), &address);
     if dir.join(".git").exists() {
         return Ok(Work { address, dir, commit: None, target });
+    }
+    if let Some((record, _)) = pushed::place(&town, &address.to_string())? {
+        let (_, commit) = pushed::commit(&rig, address.name(), &record)?;
+        return Ok(Work { address, dir: rig.clone_dir(), commit: Some(commit), target });
     }
     waiting(ctx, &rig, address, target)
 }

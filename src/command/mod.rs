@@ -144,11 +144,19 @@ impl Ctx {
     /// # Errors
     /// As [`crate::mux::open`] and [`crate::mux::hybrid::Hybrid::open`].
     pub fn mux(&self, settings: &crate::config::Settings) -> Result<Box<dyn crate::mux::Mux>> {
-        let socket = self.var("GASTOWN_TMUX_SOCKET").or(settings.tmux.socket.as_deref());
-        let local = crate::mux::open(crate::config::schema::Multiplexer::Auto, socket)?;
+        let local = self.local_mux(settings)?;
         // Doctor looks at towns whose identity cannot be read; nobody knows then what is theirs elsewhere.
         let Ok(town) = self.town() else { return Ok(local) };
         Ok(Box::new(crate::mux::hybrid::Hybrid::open(local, &town, &self.sources(&town, None))?))
+    }
+
+    /// What keeps sessions on this machine.
+    ///
+    /// # Errors
+    /// As [`crate::mux::open`].
+    pub fn local_mux(&self, settings: &crate::config::Settings) -> Result<Box<dyn crate::mux::Mux>> {
+        let socket = self.var("GASTOWN_TMUX_SOCKET").or(settings.tmux.socket.as_deref());
+        crate::mux::open(crate::config::schema::Multiplexer::Auto, socket)
     }
 
     /// Who runs this.

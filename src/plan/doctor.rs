@@ -70,6 +70,10 @@ pub enum Thing {
     Polecat(String, Move, Option<String>, bool),
     /// A bead whose holder is no more: id and address.
     HeldByNobody(String, String),
+    /// `mayor/remote.json`. Looked for only when it cannot be read.
+    Records,
+    /// A session elsewhere that the town remembers, of an agent that has no place in it: its address.
+    StrayRecord(String),
 }
 
 /// What was found of it.
@@ -246,7 +250,9 @@ fn words(thing: &Thing) -> Words {
         | Thing::LostWorktree(..)
         | Thing::RigFolder
         | Thing::Polecat(..)
-        | Thing::HeldByNobody(..) => made("", "", ""),
+        | Thing::HeldByNobody(..)
+        | Thing::StrayRecord(_) => made("", "", ""),
+        Thing::Records => made("", "", "Record of sessions elsewhere broken"),
     }
 }
 
@@ -266,6 +272,7 @@ fn orphan(finding: &mut Finding, rig: &str) {
         Thing::HeldByNobody(bead, address) => {
             (format!("Bead {bead} is held by {address}, who is no more"), None)
         }
+        Thing::StrayRecord(address) => (format!("Session elsewhere of {address}, who has no place"), None),
         Thing::Polecat(name, decision, bead, session) => {
             let (message, hint) = polecat(rig, name, *decision, bead.as_deref());
             // What its screen says is worth a look; without one the bead can only be given back.

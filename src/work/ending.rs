@@ -241,6 +241,7 @@ pub(super) fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -
     }
     let guard = Guard {
         id: bead.id.clone(),
+        statuses: [words::HOOKED, words::IN_PROGRESS].map(Into::into).to_vec(),
         assignee: Some(bead.assignee.clone()),
         lacks_labels: vec![words::LABEL_SUBMITTED.into()],
         ..Guard::default()

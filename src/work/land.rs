@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::bench::{Bench, Folded, Front, Kind, Seen as AtOrigin};
 use super::ending::{End, end_polecat};
 use super::landing::{self, Lands, Pushed};
+use super::remote::pushed;
 use super::request::Request;
 use super::scene::Scene;
 use super::{names, step, worktree};
@@ -151,6 +152,9 @@ fn look(job: &Job<'_>) -> Result<Work> {
         (status.commit, status.branch.unwrap_or_default())
     } else if let Some(request) = queued {
         (request.commit.clone(), request.branch.clone())
+    } else if let Some(record) = scene.record(name) {
+        let (branch, commit) = pushed::commit(scene.rig, name, &record)?;
+        (commit, branch)
     } else {
         return Err(Failure::new(format!("no polecat {address}, and nothing of it in the queue"))
             .hint(format!("see who is there with: gt polecats {}", scene.rig.name))

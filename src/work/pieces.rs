@@ -26,8 +26,16 @@ const SETTINGS: &str = include_str!("../../templates/town.toml");
 const REFINERY: &str = include_str!("../../templates/refinery-README.md");
 
 /// Lines of a town's `.gitignore` that hold for every town.
-pub const IGNORED: [&str; 6] =
-    ["/bin/", "/.beads/", "/mayor/.lock", "/mayor/state.json", ".gt-new-*", ".gt-old-*"];
+pub const IGNORED: [&str; 8] = [
+    "/bin/",
+    "/.beads/",
+    "/mayor/.lock",
+    "/mayor/state.json",
+    "/mayor/remote.json",
+    "/mayor/.remote.lock",
+    ".gt-new-*",
+    ".gt-old-*",
+];
 
 /// Lines of a town's `.gitignore` for one rig: its clones and what changes while it runs.
 pub fn ignored_of_rig(rig: &str) -> Vec<String> {

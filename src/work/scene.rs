@@ -58,7 +58,7 @@ impl<'a> Scene<'a> {
         rig: &'a Rig,
         mux: &'a dyn Mux,
         sources: Sources,
-        bring: impl FnOnce(&str) -> bool,
+        bring: impl Fn(&str) -> bool,
     ) -> Result<Scene<'a>> {
         let target = config::target(&config::settings(&sources)?);
         // The names first: whatever a sling that has let go of its name has written is seen by what is read after.
@@ -66,10 +66,15 @@ impl<'a> Scene<'a> {
         let in_hand = taken.keys().filter(|name| names::in_hand(rig, name)).cloned().collect();
         let snapshot = mux.look()?;
         let elsewhere = home::has_records(&away::read(town)?, rig);
-        let letters_unknown = elsewhere && !bring(&target);
+        let mut letters_unknown = elsewhere && !bring(&target);
         let records = if elsewhere { away::read(town)? } else { Records::new() };
         let store = rig.store(&Address::Witness(rig.name.clone()))?;
-        let (held, requests) = held_and_requested(store.as_ref())?;
+        let (mut held, mut requests) = held_and_requested(store.as_ref())?;
+        // The town forgot them, and their beads' labels say where they are.
+        if !elsewhere && held.iter().any(|bead| bead.remote().is_some()) {
+            letters_unknown = !bring(&target);
+            (held, requests) = held_and_requested(store.as_ref())?;
+        }
         let mut sandboxes = folders(rig)?;
         sandboxes.extend(branch_names(rig)?);
         Ok(Scene {

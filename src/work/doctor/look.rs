@@ -8,7 +8,7 @@ use crate::beads;
 use crate::config;
 use crate::plan::doctor::{Found, Thing};
 use crate::town::discover::{check_kind, read_rig_config};
-use crate::town::{Layout, Rig, TownFile, files};
+use crate::town::{Layout, Rig, TownFile, away, files};
 use crate::work::pieces;
 
 /// What was found of a thing, and where it was looked for.
@@ -44,6 +44,7 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> (Found, PathBuf) {
             let path = root.join("CLAUDE.md");
             (exists(older || path.is_file()), path)
         }
+        Thing::Records => (broken(away::read(&visit.town)), root.join("mayor/remote.json")),
         Thing::Presets => folder(root.join("config/presets")),
         // Orphans are found by looking for them: what is listed is there.
         _ => (Found::Missing, root.clone()),

@@ -14,7 +14,7 @@ use crate::plan::patrol::Move;
 use crate::plan::place::Seen;
 use crate::programs::git::Git;
 use crate::town::discover::kind;
-use crate::town::{Layout, Rig, files};
+use crate::town::{Layout, Rig, away, files};
 use crate::work::ending::{self, End};
 use crate::work::scene::Scene;
 
@@ -41,6 +41,13 @@ pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
         things.extend(dead.into_iter().map(|file| Thing::HalfMade(format!("{name}/polecats/.names/{file}"))));
     }
     things.extend(stray_sessions(visit));
+    match away::read(&visit.town) {
+        Ok(records) => {
+            let strays = records.into_keys().filter(|address| is_stray(visit, address));
+            things.extend(strays.map(Thing::StrayRecord));
+        }
+        Err(_) => things.push(Thing::Records),
+    }
     Ok(things)
 }
 
@@ -95,23 +102,42 @@ pub fn unlisted(visit: &Visit<'_>) -> Result<Vec<String>> {
 
 /// Sessions with this town's mark whose agent has no place in it. Polecats are a rig's own matter.
 fn stray_sessions(visit: &Visit<'_>) -> Vec<Thing> {
-    let Ok(rigs) = visit.town.rig_names() else { return Vec::new() };
     let mark = visit.town.mark();
-    let stray = |address: &str| match Address::parse(address) {
+    visit
+        .sessions
+        .ours(&mark)
+        .filter(|session| is_stray(visit, &session.marks.address))
+        .map(|session| {
+            Thing::StraySession(session.id.clone(), session.name.clone(), session.marks.address.clone())
+        })
+        .collect()
+}
+
+/// Whether nobody of that address can be in the town. Without a list of rigs nobody is said to be a stray.
+fn is_stray(visit: &Visit<'_>, address: &str) -> bool {
+    let Ok(rigs) = visit.town.rig_names() else { return false };
+    match Address::parse(address) {
         Ok(Address::Overseer | Address::Mayor | Address::Deacon) => false,
         Ok(Address::Crew(rig, name)) => !visit.town.root.join(rig).join("crew").join(name).is_dir(),
         Ok(Address::Plugin(rig, name)) => !visit.town.root.join(rig).join("plugins").join(name).is_dir(),
         Ok(other) => other.rig().is_some_and(|rig| !rigs.iter().any(|own| own == rig)),
         Err(_) => true,
-    };
-    visit
-        .sessions
-        .ours(&mark)
-        .filter(|session| stray(&session.marks.address))
-        .map(|session| {
-            Thing::StraySession(session.id.clone(), session.name.clone(), session.marks.address.clone())
-        })
-        .collect()
+    }
+}
+
+/// Ends what is elsewhere of an agent that has no place here, and forgets it.
+///
+/// # Errors
+/// When its machine does not answer: nothing is known then.
+pub fn fix_stray_record(visit: &Visit<'_>, address: &str) -> Result<()> {
+    if let Some(remote) = visit.sessions.unreachable.get(address) {
+        crate::fail!("{remote} does not answer"; "see why with: gt remote status");
+    }
+    let mark = visit.town.mark();
+    let own = visit.sessions.ours(&mark).filter(|session| session.marks.address == address);
+    let ids: Vec<&str> = own.map(|session| session.id.as_str()).collect();
+    visit.mux.stop(&ids)?;
+    away::update(&visit.town, |records| records.remove(address)).map(drop)
 }
 
 /// A rig's orphans, looked for and, when asked, taken care of.

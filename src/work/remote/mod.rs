@@ -8,4 +8,5 @@ pub mod leave;
 pub mod letter;
 pub mod line;
 pub mod over_there;
+pub mod pushed;
 pub mod session;
