@@ -21,6 +21,18 @@ pub fn seconds_since_epoch(time: &str) -> Option<i64> {
     time.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
+/// Whether two texts tell one moment: bd 1.0 keeps whole seconds, rounded.
+pub fn same_moment(one: &str, other: &str) -> bool {
+    match (one.parse::<Timestamp>(), other.parse::<Timestamp>()) {
+        (Ok(one), Ok(other)) => {
+            let whole = |time: Timestamp| time.subsec_nanosecond() == 0;
+            let apart = one.duration_since(other).abs();
+            apart.is_zero() || (apart < jiff::SignedDuration::from_secs(1) && (whole(one) || whole(other)))
+        }
+        _ => one == other,
+    }
+}
+
 /// An age as one short word: `12s`, `5m`, `3h`, `2d`.
 pub fn short_age(seconds: i64) -> String {
     match seconds.max(0) {
@@ -62,5 +74,14 @@ mod tests {
         assert_eq!(parse_duration(""), None);
         assert_eq!(seconds_between("2026-01-01T00:00:00Z", "2026-01-01T00:01:00.5Z"), Some(60));
         assert_eq!(seconds_between("x", &now()), None);
+        for (one, other, same) in [
+            ("2026-01-01T00:00:00.6Z", "2026-01-01T00:00:01Z", true),
+            ("2026-01-01T00:00:00.6Z", "2026-01-01T00:00:00Z", true),
+            ("2026-01-01T00:00:00.6Z", "2026-01-01T00:00:00.7Z", false),
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", false),
+            ("x", "x", true),
+        ] {
+            assert_eq!(same_moment(one, other), same, "{one} {other}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod failing;
 mod moving;
 mod stores;
+mod syncing;
 mod town;
 
 use town::Town;

@@ -16,6 +16,7 @@
 //! says that it is over comes last.
 
 mod apart;
+mod in_step;
 mod read;
 mod shape;
 mod take;
@@ -33,6 +34,7 @@ use crate::failure::Failure;
 use crate::programs::bd::{Program, complaint, find, missing};
 use write::Call;
 
+pub use in_step::InStep;
 pub use shape::beads as parse;
 
 /// Types of bead that gt makes and bd takes only when it is told of them.
@@ -42,7 +44,7 @@ const CUSTOM_TYPES: &str = "message,convoy,merge-request";
 const LOCK_FILE: &str = "gt.lock";
 
 /// What gt itself leaves beside the store, kept out of git.
-const OWN_FILES: &str = "\n# gt's own\ngt.lock\ngt.bd.json\n";
+const OWN_FILES: &str = "\n# gt's own\ngt.lock\ngt.bd.json\ngt.sync.json\n";
 
 /// A store that bd made.
 pub struct Bd {

@@ -96,7 +96,8 @@ pub struct Dependency {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Comment {
-    /// A number (bd 0.46) or a text (bd 1.0).
+    #[serde(skip_serializing_if = "Value::is_null")]
+    /// A number (bd 0.46) or a text (bd 1.0); null: the store gives it one.
     pub id: Value,
     /// The bead.
     pub issue_id: String,

@@ -6,6 +6,7 @@
 pub mod bd;
 pub mod bead;
 pub mod embedded;
+pub mod in_step;
 pub mod jsonl;
 
 use std::path::{Path, PathBuf};

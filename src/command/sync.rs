@@ -4,7 +4,6 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Ctx, print, print_json};
-use crate::beads::{Kind, kind_of};
 use crate::cli::town::Sync;
 use crate::failure::Exit;
 use crate::town::Town;
@@ -60,9 +59,6 @@ fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<(String, Resu
 }
 
 fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
-    if kind_of(&place.beads)? == Kind::Bd {
-        crate::fail!("the store in {} is bd's", place.beads.display(); "it keeps itself in step: bd sync");
-    }
     let synced = sync::sync(place, &ctx.me()?.address, dry)?;
     if !ctx.global.json {
         print(&line(&synced, dry))?;
@@ -85,6 +81,10 @@ fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
 /// `wyvern: 3 beads in, 2 out, 1 merged`
 fn line(synced: &Synced, dry: bool) -> String {
     let name = synced.rig.as_deref().unwrap_or(TOWN);
+    if synced.by_dolt {
+        let did = if dry { "bd would pull from and push to" } else { "bd pulled from and pushed to" };
+        return format!("{name}: {did} its Dolt remote {}\n", synced.remote);
+    }
     let counts = [(synced.came, "in"), (synced.out, "out"), (synced.merged, "merged")];
     let mut parts: Vec<String> = Vec::new();
     for (count, word) in counts.into_iter().filter(|(count, _)| *count > 0) {

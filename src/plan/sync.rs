@@ -8,6 +8,7 @@
 mod address;
 mod bead;
 mod ids;
+mod known;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 pub use address::{abroad, home};
 pub use bead::canonical;
+pub use known::as_known;
 
 use crate::beads::Bead;
 

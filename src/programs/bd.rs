@@ -165,6 +165,49 @@ impl Program {
         }
     }
 
+    /// The names of the Dolt remotes of the store in `dir`: bd 1.0. One call.
+    ///
+    /// # Errors
+    /// When bd cannot tell.
+    pub fn dolt_remotes(&self, dir: &Path, actor: &str) -> Result<Vec<String>> {
+        let output = self.call(dir, actor, ["dolt", "remote", "list", "--json"]).run()?;
+        // Without any it says `null`.
+        match serde_json::from_slice::<Option<Vec<Value>>>(&output.stdout) {
+            Ok(remotes) if output.ok() => Ok(remotes
+                .into_iter()
+                .flatten()
+                .filter_map(|remote| remote.get("name")?.as_str().map(str::to_string))
+                .collect()),
+            _ => crate::fail!("bd cannot list the Dolt remotes of {}: {}", dir.display(), complaint(&output)),
+        }
+    }
+
+    /// Pulls from the Dolt remote and pushes to it; again when others pushed in between. Two calls.
+    ///
+    /// # Errors
+    /// When bd cannot: Dolt stops where both sides changed one bead, and where the two were made apart.
+    pub fn dolt_sync(&self, dir: &Path, actor: &str) -> Result<()> {
+        let mut said = String::new();
+        for _ in 0..DOLT_TRIES {
+            let pulled = self.call(dir, actor, ["dolt", "pull"]).run()?;
+            let fresh =
+                complaint(&pulled).contains("no branches") || complaint(&pulled).contains("not found");
+            if !pulled.ok() && !fresh {
+                return Err(stopped(dir, "pull", &complaint(&pulled)).into());
+            }
+            let pushed = self.call(dir, actor, ["dolt", "push"]).run()?;
+            said = format!("{} {}", pushed.error_text(), pushed.text());
+            if pushed.ok() {
+                return Ok(());
+            }
+            if !said.contains("non-fast-forward") {
+                said = complaint(&pushed);
+                break;
+            }
+        }
+        Err(stopped(dir, "push", said.lines().next().unwrap_or_default()).into())
+    }
+
     /// Makes a store in the empty folder `scratch` and gives the `.beads` made there. Two calls: what this version's
     /// `init` can be told to leave alone, and the making.
     ///
@@ -199,6 +242,17 @@ impl Program {
         }
         crate::fail!("bd init failed: {}", complaint(&output))
     }
+}
+
+/// How often a push that others overtook is begun again.
+const DOLT_TRIES: usize = 5;
+
+fn stopped(dir: &Path, what: &str, said: &str) -> Failure {
+    let store = super::process::quote(&dir.to_string_lossy());
+    Failure::new(format!("bd dolt {what} failed: {said}")).hint(format!(
+        "nothing is lost; see BEADS_DIR={store} bd dolt --help; without a Dolt remote (bd dolt remote remove NAME) gt itself \
+         keeps the beads in step over a branch, also where both sides changed one bead"
+    ))
 }
 
 /// Whether a help text lists the flag.

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::step;
 use crate::address::Address;
-use crate::beads::embedded::Embedded;
+use crate::beads::in_step::{self, InStep};
 use crate::beads::{Bead, jsonl};
 use crate::failure::Failure;
 use crate::plan::sync::{self as plan, Merged, Renamed};
@@ -40,6 +40,8 @@ pub struct Place {
     pub clone: PathBuf,
     /// The `.beads` folder.
     pub beads: PathBuf,
+    /// Prefix of its ids, where that is known here.
+    pub prefix: String,
     /// Where it goes.
     pub lane: Lane,
     /// The town's name on the branch.
@@ -51,10 +53,12 @@ pub struct Place {
 pub struct Synced {
     /// The rig; `None`: the town's own store.
     pub rig: Option<String>,
-    /// The remote.
+    /// The remote: git's, or with `by_dolt` Dolt's.
     pub remote: String,
-    /// The branch.
-    pub branch: String,
+    /// The branch; `None` with `by_dolt`.
+    pub branch: Option<String>,
+    /// bd did it itself, with a Dolt remote; how many beads went which way is not known then.
+    pub by_dolt: bool,
     /// Beads that others had changed.
     #[serde(rename = "in")]
     pub came: usize,
@@ -90,6 +94,7 @@ pub fn of_rig(town: &Town, rig: &Rig) -> Result<Place> {
         rig: Some(rig.name.clone()),
         clone: rig.clone_dir(),
         beads: rig.beads_dir(),
+        prefix: rig.config.beads.prefix.clone(),
         lane,
         town: town.name_abroad()?,
     })
@@ -108,6 +113,7 @@ pub fn of_town(town: &Town) -> Result<Option<Place>> {
         rig: None,
         clone: town.root.clone(),
         beads: town.beads_dir(),
+        prefix: String::new(),
         lane: Lane { remote: "origin".into(), branch: BRANCH.into() },
         town: town.name_abroad()?,
     }))
@@ -119,7 +125,14 @@ pub fn of_town(town: &Town) -> Result<Option<Place>> {
 /// A remote that cannot be reached, a server that refuses the branch, a file on it that holds no beads: what was in the
 /// store still is.
 pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
-    let store = Embedded::open(&place.beads, "", &actor.to_string())?;
+    let store = in_step::open(&place.beads, &place.prefix, &actor.to_string())?;
+    if let [remote, ..] = store.own_remotes()?.as_slice() {
+        if !dry {
+            store.sync_itself()?;
+        }
+        let (rig, remote) = (place.rig.clone(), remote.clone());
+        return Ok(Synced { rig, remote, by_dolt: true, ..Synced::default() });
+    }
     let git = Git::at(&place.clone);
     let _turn = git.sync_lock()?;
     let one = One { place, store, git };
@@ -127,8 +140,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
     for _ in 0..TRIES {
         let look = one.fetch(dry)?;
         step("sync.1");
-        let merged =
-            if dry { look.merge(place, one.store.prefix(), &one.store.all()?) } else { one.take_in(&look)? };
+        let merged = if dry { one.merge(&look, &one.store.all()?) } else { one.take_in(&look)? };
         step("sync.2");
         came.extend(merged.came.iter().cloned());
         renamed.extend(merged.renamed.iter().cloned());
@@ -143,13 +155,14 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
                 Landing::KeepsBranches(_) => return Err(refused(place, "no words").into()),
             }
             step("sync.4");
-            one.store.set_config(&place.key(), &commit)?;
+            one.store.note(&place.key(), &commit)?;
             step("sync.5");
         }
         return Ok(Synced {
             rig: place.rig.clone(),
             remote: place.lane.remote.clone(),
-            branch: place.lane.branch.clone(),
+            branch: Some(place.lane.branch.clone()),
+            by_dolt: false,
             came: came.difference(&merged.went).count(),
             out: merged.went.difference(&came).count(),
             merged: merged.went.intersection(&came).count(),
@@ -167,7 +180,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
 /// One sync under way.
 struct One<'a> {
     place: &'a Place,
-    store: Embedded,
+    store: Box<dyn InStep>,
     git: Git,
 }
 
@@ -181,16 +194,9 @@ struct Look {
     others: Vec<String>,
 }
 
-impl Look {
-    fn merge(&self, place: &Place, prefix: &str, own: &[Bead]) -> Merged {
-        let own: Vec<Bead> = own.iter().map(|bead| plan::abroad(bead, &place.town)).collect();
-        plan::merge(prefix, &self.base, &own, &self.theirs)
-    }
-}
-
 impl One<'_> {
     fn fetch(&self, dry: bool) -> Result<Look> {
-        let base_commit = self.store.config(&self.place.key())?.unwrap_or_default();
+        let base_commit = self.store.noted(&self.place.key())?;
         let Found { tip, theirs: text, base } = self.git.sync_fetch(&self.place.lane, &base_commit, dry)?;
         let theirs = self.parse(&text)?;
         // A base that cannot be read is as good as none: then whatever differs was changed by both.
@@ -215,20 +221,28 @@ impl One<'_> {
         })
     }
 
+    fn merge(&self, look: &Look, own: &[Bead]) -> Merged {
+        let mut own: Vec<Bead> = own.iter().map(|bead| plan::abroad(bead, &self.place.town)).collect();
+        if !self.store.is_exact() {
+            plan::as_known(&mut own, &look.base);
+        }
+        plan::merge(self.store.prefix(), &look.base, &own, &look.theirs)
+    }
+
     /// Writes what came into the store, and with it which commit the store now holds all of.
     fn take_in(&self, look: &Look) -> Result<Merged> {
-        let prefix = self.store.prefix();
         if look.tip == look.base_commit {
-            let merged = look.merge(self.place, prefix, &self.store.all()?);
+            let merged = self.merge(look, &self.store.all()?);
             if merged.incoming.is_empty() {
                 return Ok(merged);
             }
         }
-        self.store.reconcile((&self.place.key(), &look.tip), |own| {
-            let mut merged = look.merge(self.place, prefix, own);
-            let incoming = std::mem::take(&mut merged.incoming);
-            (incoming.iter().map(|bead| plan::home(bead, &self.place.town)).collect(), merged)
-        })
+        let mut merged = Merged::default();
+        self.store.reconcile((&self.place.key(), &look.tip), &mut |own| {
+            merged = self.merge(look, own);
+            merged.incoming.iter().map(|bead| plan::home(bead, &self.place.town)).collect()
+        })?;
+        Ok(merged)
     }
 
     fn commit(&self, look: &Look, merged: &Merged) -> Result<String> {

@@ -99,6 +99,10 @@ pub fn line(bead: &Bead, has_metadata: bool) -> String {
     if !has_metadata {
         bead.description = with_fence(&bead.description, &bead.metadata);
         bead.metadata.clear();
+        // There, ids of comments are numbers; bd gives them its own.
+        for (number, comment) in (1..).zip(&mut bead.comments) {
+            comment.id = Value::from(number);
+        }
     }
     jsonl::render(std::slice::from_ref(&bead))
 }

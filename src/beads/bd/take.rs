@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 
-use super::super::{Bead, jsonl};
+use super::super::{Bead, Comment, jsonl};
 use super::read::comma_safe;
 use super::shape;
 use super::write::{Call, Found};
 use crate::programs::bd::Version;
+use crate::time::same_moment;
 
 /// What an import does.
 #[derive(Debug, Default)]
@@ -34,21 +35,55 @@ pub fn take_in(version: Version, own: &Found, lines: Vec<Bead>) -> Result<Taken>
         }
         wanted.push(bead);
     }
-    if wanted.is_empty() {
-        return Ok(taken);
+    taken.calls = put(version, own, wanted)?;
+    Ok(taken)
+}
+
+/// The calls that write these beads over what is there.
+///
+/// # Errors
+/// As [`take_in`].
+pub fn put(version: Version, own: &Found, beads: Vec<Bead>) -> Result<Vec<Call>> {
+    if beads.is_empty() {
+        return Ok(Vec::new());
     }
     if !version.is_whole() {
-        refuse_twins(version, own, &wanted)?;
+        refuse_twins(version, own, &beads)?;
     }
-    let text: String = wanted.iter().map(|bead| shape::line(bead, version.is_whole())).collect();
+    let line = |bead: &Bead| shape::line(&fitted(version, bead, own.get(&bead.id)), version.is_whole());
+    let text: String = beads.iter().map(line).collect();
     let words: &[&str] = if version.is_whole() { &["import", "--json", "-"] } else { &["import"] };
     let words = words.iter().map(|word| (*word).to_string()).collect();
-    taken.calls.push(Call { words, stdin: Some(text), makes: Vec::new() });
-    for bead in &wanted {
+    let mut calls = vec![Call { words, stdin: Some(text), makes: Vec::new() }];
+    for bead in &beads {
         let Some(known) = own.get(&bead.id) else { continue };
-        taken.calls.extend(take_away(known, bead));
+        calls.extend(take_away(known, bead));
     }
-    Ok(taken)
+    Ok(calls)
+}
+
+/// The bead in a form that this version takes over the one it has.
+fn fitted(version: Version, bead: &Bead, known: Option<&Bead>) -> Bead {
+    let mut bead = bead.clone();
+    // What is older is left out by all; before 1.0 what is as old too, and the time becomes that of the import.
+    if let Some(known) = known.filter(|known| !jsonl::is_newer(&bead, known)) {
+        bead.updated_at = if version.is_whole() { known.updated_at.clone() } else { crate::time::now() };
+    }
+    let same = |one: &Comment, other: &Comment| {
+        one.author == other.author
+            && one.text == other.text
+            && same_moment(&one.created_at, &other.created_at)
+    };
+    for comment in &mut bead.comments {
+        match known.and_then(|known| known.comments.iter().find(|own| same(own, comment))) {
+            // The store tells comments apart by what it made of their times and ids.
+            Some(own) => comment.clone_from(own),
+            // A number counts in the store that it comes from; 1.0 wants ids that are unique in the world.
+            None if comment.id.is_number() => comment.id = serde_json::Value::Null,
+            None => {}
+        }
+    }
+    bead
 }
 
 /// `import` adds labels and edges, and takes none away.

@@ -150,18 +150,16 @@ impl Embedded {
     ///
     /// # Errors
     /// When the store cannot be read or written: nothing is changed then.
-    pub fn reconcile<T>(
+    pub fn reconcile(
         &self,
         (key, value): (&str, &str),
-        merge: impl FnOnce(&[Bead]) -> (Vec<Bead>, T),
-    ) -> Result<T> {
+        merge: &mut dyn FnMut(&[Bead]) -> Vec<Bead>,
+    ) -> Result<()> {
         self.transaction(|writer| {
-            let (beads, result) = merge(&read::all(writer.db)?);
-            for bead in &beads {
-                schema::save(writer.db, bead)?;
+            for bead in merge(&read::all(writer.db)?) {
+                schema::save(writer.db, &bead)?;
             }
-            schema::set_config(writer.db, key, value)?;
-            Ok((result, true))
+            Ok((schema::set_config(writer.db, key, value)?, true))
         })
     }
 

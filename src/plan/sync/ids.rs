@@ -2,14 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
 use super::bead::{canonical, instant, merge};
 use super::{Beads, Renamed};
-use crate::beads::{Bead, Comment, words};
-
-/// Who says so in a bead that got another id.
-const AUTHOR: &str = "gt sync";
+use crate::beads::{Bead, words};
+use crate::time::same_moment;
 
 /// The beads by id. A file that somebody joined from two may say one bead twice, or two beads under one id.
 pub fn index(prefix: &str, beads: &[Bead]) -> Beads {
@@ -34,15 +30,11 @@ pub fn index(prefix: &str, beads: &[Bead]) -> Beads {
     all
 }
 
-/// Whether two beads of one id are the same bead: made at the same moment. bd 1.0 keeps whole seconds only.
+/// Whether two beads of one id are the same bead: made at the same moment. Where a store has rounded that, they also
+/// have to be called the same: a bead too many can be closed, one that is written over is lost.
 pub fn same_birth(one: &Bead, other: &Bead) -> bool {
-    match (instant(&one.created_at), instant(&other.created_at)) {
-        (Some(one), Some(other)) => {
-            let whole = |time: Timestamp| time.subsec_nanosecond() == 0;
-            one == other || (one.as_second() == other.as_second() && (whole(one) || whole(other)))
-        }
-        _ => one.created_at == other.created_at,
-    }
+    let exact = instant(&one.created_at) == instant(&other.created_at);
+    exact || (one.title == other.title && same_moment(&one.created_at, &other.created_at))
 }
 
 /// Beads here whose id the branch has for another, and which must keep it for now: their holder knows them by it. With
@@ -95,14 +87,11 @@ fn renamed(mut bead: Bead, new: &str) -> Bead {
     for comment in bead.comments.iter_mut().filter(|comment| comment.issue_id == old) {
         comment.issue_id = new.into();
     }
-    bead.comments.push(Comment {
-        id: format!("{old}-{new}").into(),
-        issue_id: new.into(),
-        author: AUTHOR.into(),
-        text: format!("this was {old}, until another town's bead of that id came"),
-        created_at: bead.updated_at.clone(),
-        ..Comment::default()
-    });
+    // In the notes: a bead that says the same as another under another id is taken for that one by bd before 1.0.
+    if !bead.notes.is_empty() {
+        bead.notes.push('\n');
+    }
+    bead.notes += &format!("this was {old}, until another town's bead of that id came");
     canonical(bead)
 }
 

@@ -310,7 +310,7 @@ fn two_beads_of_one_id_are_both_kept_and_what_refers_to_them_follows() {
     let of = |id: &str| merged.branch.iter().find(|bead| bead.id == id).unwrap();
     assert_eq!(of("wy-a"), &a);
     assert_eq!(of(new).title, "of b");
-    assert!(of(new).comments[0].text.starts_with("this was wy-a"));
+    assert!(of(new).notes.starts_with("this was wy-a"));
     assert_eq!(of("wy-w").dependencies[0].depends_on_id, *new);
     assert_eq!(of("wy-w").meta("about"), Some(new.as_str()));
     // Children take the next number.
@@ -368,5 +368,9 @@ fn whole_seconds_are_the_same_birth() {
     let mut whole = bead("wy-a", 0);
     whole.created_at = "2026-01-01T00:00:00Z".into();
     assert!(ids::same_birth(&whole, &bead("wy-a", 0)));
+    whole.created_at = "2026-01-01T00:00:01Z".into();
+    assert!(ids::same_birth(&whole, &bead("wy-a", 0)));
+    whole.title = "another".into();
+    assert!(!ids::same_birth(&whole, &bead("wy-a", 0)));
     assert!(!ids::same_birth(&bead("wy-a", 1), &bead("wy-a", 0)));
 }

@@ -1,0 +1,150 @@
+//! A store of bd's, kept in step by gt: one call to read it, one to write what came in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::super::in_step::{self, Merge};
+use super::super::{Bead, Store, jsonl};
+use super::{Bd, take};
+use crate::time::same_moment;
+use crate::town::files;
+
+/// Where the commit is noted that the store holds all of, beside it.
+pub const NOTE_FILE: &str = "gt.sync.json";
+
+/// The store, and the prefix of its ids.
+pub struct InStep {
+    bd: Bd,
+    prefix: String,
+}
+
+/// What gt keeps beside the store.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Notes {
+    /// By remote and branch: the commit that the store holds all of.
+    commits: BTreeMap<String, String>,
+    /// By id: beads that took the place of another. bd writes a bead over another, and keeps when that one was made.
+    births: BTreeMap<String, Birth>,
+}
+
+/// When a bead was made, where bd tells something else.
+#[derive(Serialize, Deserialize)]
+struct Birth {
+    /// What bd tells.
+    told: String,
+    /// When it was.
+    is: String,
+    /// Only of a bead of this title: while it is not known whether bd has written it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+}
+
+impl InStep {
+    /// Opens the store in `dir`.
+    ///
+    /// # Errors
+    /// As [`Bd::open`].
+    pub fn open(dir: &Path, prefix: &str, actor: &str) -> Result<InStep> {
+        Ok(InStep { bd: Bd::open(dir, prefix, actor)?, prefix: prefix.into() })
+    }
+
+    fn note_file(&self) -> PathBuf {
+        self.bd.dir.join(NOTE_FILE)
+    }
+
+    fn notes(&self) -> Result<Notes> {
+        let path = self.note_file();
+        if path.exists() { files::read_json(&path) } else { Ok(Notes::default()) }
+    }
+
+    fn keep(&self, notes: &Notes) -> Result<()> {
+        files::write_json(&self.note_file(), notes)
+    }
+
+    fn read(&self, notes: &Notes) -> Result<Vec<Bead>> {
+        let mut beads = jsonl::parse(&self.bd.export()?)?;
+        for bead in &mut beads {
+            if let Some(birth) = notes.births.get(&bead.id)
+                && birth.told == bead.created_at
+                && birth.title.as_ref().is_none_or(|title| *title == bead.title)
+            {
+                bead.created_at.clone_from(&birth.is);
+            }
+        }
+        Ok(beads)
+    }
+}
+
+impl Notes {
+    /// Remembers the births of beads that are to take the place of others. Whether there are any.
+    fn adopt(&mut self, own: &BTreeMap<String, Bead>, beads: &[Bead]) -> bool {
+        let mut any = false;
+        for bead in beads {
+            let Some(known) = own.get(&bead.id) else { continue };
+            if same_moment(&known.created_at, &bead.created_at) {
+                continue;
+            }
+            let told = self.births.get(&bead.id).map_or(&known.created_at, |birth| &birth.told).clone();
+            let title = Some(bead.title.clone());
+            self.births.insert(bead.id.clone(), Birth { told, is: bead.created_at.clone(), title });
+            any = true;
+        }
+        any
+    }
+}
+
+impl in_step::InStep for InStep {
+    fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    fn all(&self) -> Result<Vec<Bead>> {
+        self.read(&self.notes()?)
+    }
+
+    fn noted(&self, key: &str) -> Result<String> {
+        Ok(self.notes()?.commits.remove(key).unwrap_or_default())
+    }
+
+    fn note(&self, key: &str, commit: &str) -> Result<()> {
+        let mut notes = self.notes()?;
+        notes.commits.insert(key.into(), commit.into());
+        self.keep(&notes)
+    }
+
+    fn reconcile(&self, (key, commit): (&str, &str), merge: Merge<'_>) -> Result<()> {
+        let _lock = self.bd.lock()?;
+        let mut notes = self.notes()?;
+        let own = self.read(&notes)?;
+        let beads = merge(&own);
+        let own = own.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
+        if notes.adopt(&own, &beads) {
+            self.keep(&notes)?;
+        }
+        self.bd.perform(&take::put(self.bd.program.version, &own, beads)?)?;
+        notes.births.values_mut().for_each(|birth| birth.title = None);
+        // After it: a store that holds more than is noted is merged again, and one that holds less would lose.
+        notes.commits.insert(key.into(), commit.into());
+        self.keep(&notes)
+    }
+
+    fn is_exact(&self) -> bool {
+        false
+    }
+
+    fn own_remotes(&self) -> Result<Vec<String>> {
+        if !self.bd.program.version.is_whole() {
+            return Ok(Vec::new());
+        }
+        self.bd.program.dolt_remotes(&self.bd.dir, &self.bd.actor)
+    }
+
+    fn sync_itself(&self) -> Result<()> {
+        let _lock = self.bd.lock()?;
+        self.bd.program.dolt_sync(&self.bd.dir, &self.bd.actor)
+    }
+}

@@ -1,0 +1,97 @@
+//! A store as `gt sync` needs it: all of it, and what came in written over what is there, whatever made the store.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::{Bead, Kind, bd, embedded, kind_of};
+
+/// Gives the beads to be written, for the beads that are there.
+pub type Merge<'a> = &'a mut dyn FnMut(&[Bead]) -> Vec<Bead>;
+
+/// What keeps a store in step with a branch.
+pub trait InStep {
+    /// Prefix of its ids; empty when it is not known.
+    fn prefix(&self) -> &str;
+
+    /// Everything, by id.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn all(&self) -> Result<Vec<Bead>>;
+
+    /// The commit noted under `key`; empty when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn noted(&self, key: &str) -> Result<String>;
+
+    /// Notes a commit.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn note(&self, key: &str, commit: &str) -> Result<()>;
+
+    /// Writes what `merge` gives in place of the beads of the same id, and notes the commit with it: what others write
+    /// meanwhile comes before it or after it.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    fn reconcile(&self, note: (&str, &str), merge: Merge<'_>) -> Result<()>;
+
+    /// Whether a bead that was written is read back as it was.
+    fn is_exact(&self) -> bool;
+
+    /// The remotes that the store itself is kept in step with, by means of its own.
+    ///
+    /// # Errors
+    /// When it cannot tell.
+    fn own_remotes(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Brings it in step with those.
+    ///
+    /// # Errors
+    /// When it cannot: what was in the store still is.
+    fn sync_itself(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Opens the store in `dir`. `prefix` is that of its ids, where it does not know it itself.
+///
+/// # Errors
+/// As [`super::open`].
+pub fn open(dir: &Path, prefix: &str, actor: &str) -> Result<Box<dyn InStep>> {
+    Ok(match kind_of(dir)? {
+        Kind::Embedded => Box::new(embedded::Embedded::open(dir, "", actor)?),
+        Kind::Bd => Box::new(bd::InStep::open(dir, prefix, actor)?),
+    })
+}
+
+impl InStep for embedded::Embedded {
+    fn prefix(&self) -> &str {
+        self.prefix()
+    }
+
+    fn all(&self) -> Result<Vec<Bead>> {
+        self.all()
+    }
+
+    fn noted(&self, key: &str) -> Result<String> {
+        Ok(self.config(key)?.unwrap_or_default())
+    }
+
+    fn note(&self, key: &str, commit: &str) -> Result<()> {
+        self.set_config(key, commit)
+    }
+
+    fn reconcile(&self, note: (&str, &str), merge: Merge<'_>) -> Result<()> {
+        self.reconcile(note, merge)
+    }
+
+    fn is_exact(&self) -> bool {
+        true
+    }
+}
