@@ -13,8 +13,8 @@ gt_clone=$gt_town/$gt_rig/mayor/rig
 echo "gt: ending $gt_instance"
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 if [ -e "$gt_home/.git" ]; then
-  gt_lock "$gt_town/$gt_rig/mayor/.gt-start.lock"
-  gt_dir=$(git -C "$gt_home" rev-parse --absolute-git-dir 2>/dev/null) || gt_fail "$gt_home is no worktree of $gt_clone"
+  [ ! -d "$gt_clone/.git" ] || gt_lock "$gt_clone/.git/gt-worktrees.lock"
+  gt_dir=$(git -C "$gt_home" rev-parse --absolute-git-dir 2>/dev/null) || gt_fail "$gt_home is no worktree of $gt_clone (any more); when nothing in it is wanted: rm -rf '$gt_home'"
   gt_had=$(cat "$gt_dir/gt-instance" 2>/dev/null)
   # Another instance of the same name is none of this one's business.
   if [ "${gt_had:-$gt_instance}" = "$gt_instance" ]; then

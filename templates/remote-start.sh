@@ -30,6 +30,9 @@ gt_rig_clone() {
     mv "$gt_clone.gt-new-$gt_instance" "$gt_clone" || gt_fail "cannot make $gt_clone"
     [ -n "$(git -C "$gt_clone" ls-files .beads)" ] || printf '/.beads\n' >>"$gt_clone/.git/info/exclude"
   fi
+  gt_unlock
+  # The lock that gt itself takes for this clone's worktrees, should it be here as well.
+  gt_lock "$gt_clone/.git/gt-worktrees.lock"
   gt_try "cannot fetch $gt_target" gt_git -C "$gt_clone" fetch -q --no-tags origin "+refs/heads/$gt_target:refs/remotes/origin/$gt_target"
 }
 

@@ -468,6 +468,7 @@ fn the_lock_of_a_dead_start_is_taken_away() {
         without(&there, "flock");
         let mayor = there.town.join("wyvern/mayor");
         std::fs::create_dir_all(&mayor).unwrap();
+        assert!(!mayor.join("rig").exists());
         let host = there.world.run("uname", "", ["-n"]).ok().stdout;
         // A process that is no more.
         let mut ended = std::process::Command::new("true").spawn().unwrap();

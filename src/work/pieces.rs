@@ -26,13 +26,14 @@ const SETTINGS: &str = include_str!("../../templates/town.toml");
 const REFINERY: &str = include_str!("../../templates/refinery-README.md");
 
 /// Lines of a town's `.gitignore` that hold for every town.
-pub const IGNORED: [&str; 8] = [
+pub const IGNORED: [&str; 9] = [
     "/bin/",
     "/.beads/",
     "/mayor/.lock",
     "/mayor/state.json",
     "/mayor/remote.json",
     "/mayor/.remote.lock",
+    "/.gt-start/",
     ".gt-new-*",
     ".gt-old-*",
 ];
