@@ -464,3 +464,32 @@ fn a_pasted_prompt_reaches_the_agent_over_there() {
     assert!(std::fs::read_to_string(file).unwrap().contains("sh \"$GT_DONE\""));
     let _ = far;
 }
+
+/// git over there takes longer than the look, and then fails: nothing is undone behind anybody's back, and the same sling
+/// starts it again.
+#[test]
+fn a_start_that_takes_long_is_said_to_be_under_way() {
+    let world = World::with_rig();
+    let far = two(&world);
+    let bead = world.bead("Look", "true");
+    let git = world.run("sh", "", ["-c", "command -v git"]).ok().stdout;
+    // Only over there: its HOME tells.
+    world.program(
+        "git",
+        &format!(
+            "#!/bin/sh\ncase \"$HOME $* \" in */far/home*' clone '*) while [ ! -e \"$HOME/go\" ]; do sleep 0.05; done; echo 'fatal: no way' >&2; exit 128;; esac\nexec {} \"$@\"\n",
+            git.trim()
+        ),
+    );
+    let run = world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+    assert!(run.stderr.contains("is still being made; see how it goes: gt attach wyvern/Nux"), "{run:#?}");
+    assert_eq!(world.show(&bead)["status"], "hooked");
+    world.write("far/home/go", "");
+    wait_for("the reason", || far.screen("gt-wyvern-Nux").contains("no way").then_some(()));
+    let id = far.session("gt-wyvern-Nux").unwrap().id;
+    far.ask(["kill-session", "-t", &id]).ok();
+    std::fs::remove_file(world.path("bin/git")).unwrap();
+    let slung = sling(&world, &[&bead, "wyvern"]).ok().json()["slung"].clone();
+    assert_eq!((slung[0]["address"].as_str(), slung[0].get("under_way")), (Some("wyvern/Nux"), None));
+    wait_for("the agent", || world.path("far/home/env").exists().then_some(()));
+}

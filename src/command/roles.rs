@@ -105,6 +105,12 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
         if !ctx.global.json {
             super::print(&said(prepared, begun))?;
         }
+        if matches!(begun, Begun::Started(Started { under_way: true, .. })) {
+            let address = &prepared.address;
+            ctx.note(&format!(
+                "{address}: its place over there is still being made; see how it goes: gt attach {address}"
+            ));
+        }
         if let Begun::Started(started) = begun
             && roles::prompt(sight.mux.as_ref(), started, prepared)? != Delivery::Delivered
         {

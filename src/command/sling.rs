@@ -171,6 +171,12 @@ fn report(ctx: &Ctx, outcome: Outcome) -> Result<Exit> {
                     "the earlier attempt conflicts with the target in {files}: the agent begins there"
                 ));
             }
+            if one.under_way {
+                ctx.note(&format!(
+                    "{}: its place over there is still being made; see how it goes: gt attach {}",
+                    one.address, one.address
+                ));
+            }
             if let Some(why) = &one.unconfirmed {
                 ctx.note(&format!("{}: the first prompt was not seen to arrive: {why}", one.address));
             }

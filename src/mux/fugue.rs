@@ -203,12 +203,14 @@ impl Fugue {
                     _ => self.refused(name, &reason).into(),
                 });
             }
-            if said(&screen, STARTED, instance).is_some() || Instant::now() >= end {
+            let started = said(&screen, STARTED, instance).is_some();
+            if started || Instant::now() >= end {
                 let id = id(&self.remote.fugue_addr, &row.id);
                 return Ok(Started {
                     pane: id.clone(),
                     session: id,
                     name: row.name.clone(),
+                    under_way: !started,
                     ..Started::default()
                 });
             }

@@ -380,6 +380,9 @@ pub struct Started {
     /// In minimal mode nothing was started: this is to be said instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<ByHand>,
+    /// On another machine it is still being made ready; whether that succeeds is not known yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub under_way: bool,
 }
 
 /// What a person should run where no session can be made.

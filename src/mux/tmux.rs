@@ -84,7 +84,7 @@ impl Mux for Tmux {
             })?;
             match made {
                 Made::Session(session, pane, pid) => {
-                    return Ok(Started { session, pane, pid, name, by_hand: None });
+                    return Ok(Started { session, pane, pid, name, ..Started::default() });
                 }
                 Made::Duplicate => {}
                 Made::Refused(why) => return self.refused(spec, &why),

@@ -95,6 +95,9 @@ pub struct Slung {
     /// In minimal mode: what to run instead of a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<ByHand>,
+    /// On another machine its place is still being made: whether it starts is not known yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub under_way: bool,
     /// Why the first prompt was not seen to arrive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unconfirmed: Option<String>,

@@ -253,6 +253,7 @@ impl Hand {
         }
         self.slung.session = started.name.clone();
         self.slung.by_hand = started.by_hand.clone();
+        self.slung.under_way = started.under_way;
         if self.work.role.runtime.prompt == Prompt::Paste && started.by_hand.is_none() {
             let pasted = if self.work.is_away() { PASTED } else { &prompt };
             self.slung.unconfirmed = self.deliver(site, &started.pane, pasted);
