@@ -58,31 +58,35 @@ pub fn up(home: &Home, tunnel: &Tunnel, gt: &Path) -> Result<Opened> {
     let runs = place.is_kept();
     let opened =
         |kept: &Kept, already| Opened { tunnel: tunnel.clone(), already, nobody: kept.nobody.clone() };
+    let mut failing = None;
     match before {
-        Some(kept) if runs && kept.tunnel.same_way(tunnel) => {
-            if kept.phase == Phase::Up {
-                return Ok(opened(&kept, true));
-            }
-            place.wake()?;
-            return wait(&place, kept.attempt).map(|kept| opened(&kept, false));
+        Some(kept) if runs && kept.phase == Phase::Up && kept.tunnel.same_way(tunnel) => {
+            return Ok(opened(&kept, true));
         }
-        Some(kept) if runs && kept.tunnel.name != tunnel.name => {
+        Some(kept) if runs && kept.tunnel.name != tunnel.name && !kept.tunnel.same_way(tunnel) => {
             crate::fail!(
                 "{} is where the tunnel of {} begins already (to {})", tunnel.local, kept.tunnel.name, kept.tunnel.ssh;
                 "close that one with: gt remote tunnel down {}; or give one of them another port", kept.tunnel.name
             );
         }
-        // It was changed in the settings meanwhile; or its keeper was killed, and ssh may run on.
-        Some(kept) => close(&place, &kept),
+        // It fails, and is tried at once, by a keeper that knows this shell's environment: its ssh agent, say. Or it was
+        // changed in the settings meanwhile; or its keeper was killed, and ssh may run on.
+        Some(kept) => {
+            close(&place, &kept);
+            failing = Some(kept)
+                .filter(|kept| runs && kept.phase == Phase::Failing && kept.tunnel.same_way(tunnel));
+        }
         None => {}
     }
-    place.begin(tunnel)?;
+    let before = failing.as_ref().map_or(0, |kept| kept.attempt);
+    place.begin(tunnel, failing)?;
     step("tunnel.1");
     Process::new(gt).args(["remote", "tunnel", "keep"]).arg(&place.dir).cwd(&place.dir).start_detached()?;
     step("tunnel.2");
-    let outcome = wait(&place, 0);
+    let outcome = wait(&place, before);
     if outcome.is_err()
         && let Ok(Some(kept)) = place.read()
+        && kept.phase != Phase::Failing
     {
         close(&place, &kept);
     }

@@ -133,13 +133,10 @@ impl Keeper {
         !matches!(self.place.read(), Ok(Some(kept)) if kept.keeper == Stamp::own())
     }
 
-    /// Waits, but no longer than until somebody asks; false when the folder is gone.
+    /// Waits; false when the folder is gone meanwhile.
     fn rest(&self, time: Duration) -> bool {
         let limit = Instant::now() + time;
         while Instant::now() < limit {
-            if self.place.woken() {
-                return true;
-            }
             if self.is_gone() {
                 return false;
             }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::plan::tunnel::Tunnel;
+use crate::programs::process::quote;
 use crate::programs::stamp::Stamp;
 use crate::town::files;
 
@@ -78,8 +79,6 @@ pub(super) struct Place {
 const STATE: &str = "tunnel.json";
 /// Held by the keeper for as long as it runs.
 const LOCK: &str = "lock";
-/// There when the keeper should not wait any longer.
-const WAKE: &str = "wake";
 
 impl Home {
     /// The person's state folder; `var` reads the environment.
@@ -139,7 +138,13 @@ impl Place {
     pub fn read(&self) -> Result<Option<Kept>> {
         let path = self.dir.join(STATE);
         match std::fs::read_to_string(&path) {
-            Ok(text) => files::parse_json(&path, &text).map(Some),
+            Ok(text) => match serde_json::from_str(&text) {
+                Ok(kept) => Ok(Some(kept)),
+                Err(error) => crate::fail!(
+                    "{} is broken: {error}", path.display();
+                    "take it away, and whatever keeps the tunnel ends: rm -r {}", quote(&self.dir.to_string_lossy())
+                ),
+            },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => crate::fail!("cannot read {}: {error}", path.display()),
         }
@@ -150,21 +155,14 @@ impl Place {
         files::write_json(&self.dir.join(STATE), kept)
     }
 
-    /// Makes the folder, with the wish for a tunnel in it.
-    pub fn begin(&self, tunnel: &Tunnel) -> Result<()> {
+    /// Makes the folder, with the wish for a tunnel in it; `failing` is how it stood, when it is to be kept whatever comes of
+    /// the first attempt.
+    pub fn begin(&self, tunnel: &Tunnel, failing: Option<Kept>) -> Result<()> {
         make_private(&self.dir)?;
-        let since = crate::time::now();
-        self.write(&Kept { version: 1, tunnel: tunnel.clone(), since, ..Kept::default() })
-    }
-
-    /// Asks the keeper for an attempt right now.
-    pub fn wake(&self) -> Result<()> {
-        files::write(&self.dir.join(WAKE), "")
-    }
-
-    /// Whether somebody asked, and forgets it.
-    pub fn woken(&self) -> bool {
-        std::fs::remove_file(self.dir.join(WAKE)).is_ok()
+        let begun =
+            || Kept { version: 1, tunnel: tunnel.clone(), since: crate::time::now(), ..Kept::default() };
+        let kept = failing.map_or_else(begun, |kept| Kept { keeper: None, ssh: None, ..kept });
+        self.write(&kept)
     }
 
     /// Takes the folder away.
