@@ -17,7 +17,7 @@ pub fn run(ctx: &Ctx, args: SessionState) -> Result<Exit> {
     let Some(instance) = ctx.me()?.instance else { return Ok(Exit::Done) };
     let town = ctx.town()?;
     let mux = ctx.mux(&config::settings(&ctx.sources(&town, None))?)?;
-    let snapshot = mux.look()?;
+    let snapshot = mux.look_here()?;
     let state = match args.state {
         AgentState::Working => "working",
         AgentState::Waiting => "waiting",

@@ -104,7 +104,8 @@ fn until(limit: Duration, mut so: impl FnMut() -> Result<bool>) -> Result<bool> 
 
 /// The program in front of a pane whose agent still runs.
 fn in_front(mux: &dyn Mux, pane: &str) -> Result<String> {
-    let snapshot = mux.look()?;
+    // Others' machines have no say in this, and may be slow.
+    let snapshot = mux.look_at(pane)?;
     let mut panes = snapshot.sessions.iter().flat_map(|session| &session.panes);
     match panes.find(|own| own.id == pane) {
         Some(own) if !own.dead => Ok(own.command.clone()),

@@ -258,6 +258,17 @@ impl Mux for Hybrid {
         }
     }
 
+    fn look_here(&self) -> Result<Snapshot> {
+        self.local.look()
+    }
+
+    fn look_at(&self, session: &str) -> Result<Snapshot> {
+        match self.keeper(session)? {
+            Some(daemon) => daemon.look(),
+            None => self.local.look(),
+        }
+    }
+
     fn start(&self, spec: &Spec, taken: &Snapshot) -> Result<Started> {
         self.start_away(spec, taken)
     }

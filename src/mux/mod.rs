@@ -466,6 +466,22 @@ pub trait Mux {
         self.begin_look()?.wait()
     }
 
+    /// One look at this machine alone: for who marks a session that it is in itself, and must not wait for others.
+    ///
+    /// # Errors
+    /// As [`Mux::look`].
+    fn look_here(&self) -> Result<Snapshot> {
+        self.look()
+    }
+
+    /// One look at the place alone where this session or pane is.
+    ///
+    /// # Errors
+    /// As [`Mux::look`].
+    fn look_at(&self, _session: &str) -> Result<Snapshot> {
+        self.look()
+    }
+
     /// Starts a session, in one process: environment, marks and the hook for its end stand before the program runs.
     /// `taken` are names in use.
     ///

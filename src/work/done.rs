@@ -273,7 +273,7 @@ fn submit(submission: &Submission<'_>, replaced: Option<&Request>, new: Option<&
 /// The session waits to be stopped: its polecat has nothing left to do. Without a session, or one that cannot be seen,
 /// the patrol finds the same in the store.
 fn mark(work: &Work<'_>) -> Result<()> {
-    let sessions = work.mux.look()?;
+    let sessions = work.mux.look_here()?;
     let address = work.home.address.to_string();
     if let Some(session) = sessions.of(&work.town.mark(), &address)
         && session.marks.instance == work.home.instance

@@ -179,3 +179,18 @@ fn a_socket_is_an_address_and_the_default_one_needs_none() {
     let silent = world.in_town(["mayor", "start"]).fails(1).stderr;
     assert!(silent.contains("does not answer"), "{silent}");
 }
+
+#[test]
+fn an_agent_here_that_says_how_it_does_waits_for_no_other_machine() {
+    let world = rig();
+    let far = world.daemon("far");
+    world.set("GASTOWN_FUGUE_ADDR", &far.addr);
+    let bead = world.bead("Anything", "true");
+    world.in_town(["sling", &bead, "wyvern/Nux", "--local"]).ok();
+    let instance = world.tmux(["show-options", "-v", "-t", "=gt-wyvern-Nux:", "@gt_instance"]).stdout;
+    let state = || world.tmux(["show-options", "-v", "-t", "=gt-wyvern-Nux:", "@gt_state"]).stdout;
+    world.set("GT_INSTANCE", instance.trim());
+    world.count_calls(&["fugue-compat"]);
+    world.in_town(["session-state", "waiting"]).ok();
+    assert_eq!((state().trim(), world.calls("fugue-compat")), ("waiting", Vec::new()));
+}
