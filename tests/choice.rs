@@ -195,3 +195,35 @@ fn who_says_the_address_is_explained() {
     let values = whole["explain"]["values"].as_array().unwrap().clone();
     assert_eq!(values.iter().filter(|value| value["key"] == "polecat.fugue_addr").count(), 1);
 }
+
+#[test]
+fn roles_choose_among_remotes_as_well() {
+    let world = yard();
+    let (pc, two) = (world.daemon("pc"), world.daemon("two"));
+    world.settings(&format!(
+        "{}\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n",
+        YARD.replace("tcp://localhost:1", &pc.addr)
+            .replace("unix:///run/none.sock", &two.addr)
+            .replace("/srv/gt", &world.str("pc/gt"))
+    ));
+    world.set("GASTOWN_MAYOR__AGENT", "waits");
+    world.set("GASTOWN_REMOTE_TOWN", &world.str("two/gt"));
+    let start = |words: &[&str]| world.in_town(["mayor", "start"].iter().chain(words));
+    two.kill();
+    let refused = start(&["--tag", "heavy"]).fails(1);
+    assert!(refused.stderr.starts_with("gt: cannot reach the remote box at "), "{refused:#?}");
+    start(&["--tag", "gpu"]).ok();
+    assert_eq!(pc.sessions().len(), 1, "the one that answers");
+    // Nobody else fits in; who is there already is told so.
+    world.set("GASTOWN_REMOTES__BOX__MAX_WORKERS", "0");
+    world.settings(
+        &world.read("home/.config/gastown/config.toml").replace("max_workers = 6", "max_workers = 1"),
+    );
+    assert!(start(&["--tag", "gpu"]).ok().stdout.contains("runs already"));
+    let witness =
+        world.in_town(["witness", "start", "wyvern", "--remote", "gaming-pc", "--agent", "waits"]).fails(1);
+    assert!(witness.stderr.starts_with("gt: gaming-pc is full: 1 of 1 places are taken\n"), "{witness:#?}");
+    world.in_town(["mayor", "stop"]).ok();
+    world.in_town(["witness", "start", "wyvern", "--remote", "gaming-pc", "--agent", "waits"]).ok();
+    assert_eq!(pc.session("gt-wyvern-witness").map(|session| session.tags.is_empty()), Some(false));
+}

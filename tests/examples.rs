@@ -37,6 +37,8 @@ fn is_right(world: &World) {
     assert!(!check.stdout.contains("wrong"), "{check:#?}");
     world.in_town(["config", "show", "--origin"]).ok();
     world.in_town(["remote", "list", "--json"]).ok();
+    world.in_town(["plan", "--json"]).ok();
+    world.in_town(["apply", "--dry-run"]).ok();
 }
 
 /// Where a bead would run, with which presets, and why.

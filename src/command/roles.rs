@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Ctx;
 use crate::address::Address;
+use crate::cli::elsewhere::Fallback;
 use crate::cli::roles::StartHow;
 use crate::config::{self, schema::Multiplexer};
 use crate::failure::{Exit, Failure};
@@ -72,19 +73,26 @@ impl Sight {
 pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
     let town = ctx.town()?;
     let sources = ctx.sources(&town, None);
-    let wish = super::elsewhere::wish(&how.elsewhere, None)?;
-    let asked = How { agent: how.agent.as_deref(), presets: &how.preset, wish: Some(&wish) };
-    let prepare = |address| roles::prepare(&ctx.env, &sources, &town, address, asked);
-    let prepared: Vec<Prepared> = addresses.iter().map(prepare).collect::<Result<_>>()?;
-    if how.dry.dry_run {
-        return would_start(ctx, &Sight::take(ctx)?, &prepared);
-    }
-    if prepared.iter().any(|own| own.spec.away.is_some()) {
+    let wish = super::elsewhere::wish(&how.elsewhere, Some(Fallback::Fail))?;
+    let prepare = |look: Option<&Snapshot>| -> Result<Vec<Prepared>> {
+        let asked = How { agent: how.agent.as_deref(), presets: &how.preset, wish: Some(&wish), look };
+        addresses.iter().map(|address| roles::prepare(&ctx.env, &sources, &town, address, asked)).collect()
+    };
+    let mut prepared = prepare(None)?;
+    let away = prepared.iter().any(|own| own.spec.away.is_some());
+    if away && !how.dry.dry_run {
         open_tunnels(ctx, &sources, &prepared)?;
     }
     // Of two commands that start the same agent at once, the second finds it running.
-    let lock = town.lock()?;
+    let lock = if how.dry.dry_run { None } else { Some(town.lock()?) };
     let sight = Sight::take(ctx)?;
+    if away {
+        // Among several remotes it counts which ones answer.
+        prepared = prepare(Some(&sight.snapshot))?;
+    }
+    if how.dry.dry_run {
+        return would_start(ctx, &sight, &prepared);
+    }
     // Whoever starts an agent by hand does not want it down any more.
     wish::update(&town, |down| addresses.iter().for_each(|address| down.one_up(&address.to_string())))?;
     let begun: Vec<Begun> = prepared

@@ -18,7 +18,7 @@ use crate::plan::choose::Wish;
 use crate::plan::place::{Seen, seen};
 use crate::plan::ready::Begin;
 use crate::town::{Rig, Town, files};
-use crate::work::remote::choose::{Given, choose};
+use crate::work::remote::choose::{Given, choose_for};
 use crate::work::remote::session::{PASTED, There};
 
 /// What a role is told when its runtime takes a prompt; `gt prime` says the rest.
@@ -37,6 +37,8 @@ pub struct How<'a> {
     pub presets: &'a [String],
     /// Where to, when that was said by hand.
     pub wish: Option<&'a Wish>,
+    /// What was seen of the sessions, to choose among remotes by.
+    pub look: Option<&'a Snapshot>,
 }
 
 /// A session that is ready to be started.
@@ -153,7 +155,12 @@ pub fn prepare_as(
 ) -> Result<Prepared> {
     let role = resolved.role.clone();
     let wish = how.wish.cloned().unwrap_or_default();
-    let choice = choose(town, &resolved.sources, &role, &wish, &Snapshot::default(), &mut Given::new())?;
+    // Who runs already stays where that is, whoever answers now.
+    let runs = |look: &&Snapshot| look.of(&town.mark(), &address.to_string()).is_some_and(Session::alive);
+    let unseen = Snapshot::default();
+    let look = how.look.filter(|look| !runs(look)).unwrap_or(&unseen);
+    let own = (&mut Given::new(), &*address.to_string());
+    let choice = choose_for(town, &resolved.sources, &role, &wish, look, own)?;
     // Only a clone over there needs to know the target.
     let target = match &choice.remote {
         Some(_) => config::target(&config::settings(&resolved.sources)?),

@@ -25,6 +25,21 @@ pub fn choose(
     look: &Snapshot,
     given: &mut Given,
 ) -> Result<Choice> {
+    choose_for(town, sources, role, wish, look, (given, ""))
+}
+
+/// The same for an agent that may run already: its own session takes no place from it.
+///
+/// # Errors
+/// As [`choose`].
+pub fn choose_for(
+    town: &Town,
+    sources: &Sources,
+    role: &ResolvedRole,
+    wish: &Wish,
+    look: &Snapshot,
+    (given, own): (&mut Given, &str),
+) -> Result<Choice> {
     let mut known = remotes::of_role(sources, role)?;
     if let Hand::Address(address) = &wish.hand
         && !known.iter().any(|one| one.fugue_addr == *address)
@@ -35,7 +50,7 @@ pub fn choose(
     let candidate = |known: remotes::Known| {
         let daemon = look.daemons.iter().find(|one| one.remote == known.name);
         Candidate {
-            sessions: sessions(look, &records, &known) + given.get(&known.name).unwrap_or(&0),
+            sessions: sessions(look, &records, &known, own) + given.get(&known.name).unwrap_or(&0),
             silent: daemon.and_then(|one| one.silent.clone()),
             hint: daemon.and_then(|one| one.hint.clone()),
             latency_us: daemon.and_then(|one| one.latency_us),
@@ -50,8 +65,9 @@ pub fn choose(
     Ok(choice)
 }
 
-/// gt's sessions with a daemon: those that were seen, and those that the town remembers and the look does not show.
-fn sessions(look: &Snapshot, records: &Records, known: &remotes::Known) -> usize {
+/// gt's sessions with a daemon: those that were seen, and those that the town remembers and the look does not show; without
+/// those of one agent.
+fn sessions(look: &Snapshot, records: &Records, known: &remotes::Known, own: &str) -> usize {
     // A daemon may have several names.
     let there =
         |name: &str| look.daemons.iter().any(|one| one.remote == name && one.fugue_addr == known.fugue_addr);
@@ -62,9 +78,8 @@ fn sessions(look: &Snapshot, records: &Records, known: &remotes::Known) -> usize
     let seen: Vec<&str> = ours.map(|session| session.marks.address.as_str()).collect();
     let remembered = records
         .iter()
-        .filter(|(address, record)| {
-            record.fugue_addr == known.fugue_addr && !seen.contains(&address.as_str())
-        })
+        .filter(|(_, record)| record.fugue_addr == known.fugue_addr)
+        .filter(|(address, _)| *address != own && !seen.contains(&address.as_str()))
         .count();
-    seen.len() + remembered
+    seen.iter().filter(|address| **address != own).count() + remembered
 }
