@@ -145,7 +145,9 @@ fn every_message_that_is_explained_is_one_that_gt_prints() {
     let source = sources(&root().join("src"));
     let quoted: Vec<&str> =
         table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    let unsaid: Vec<&&str> = quoted.iter().filter(|text| !source.contains(**text)).collect();
+    // `…` stands for what differs.
+    let said = |text: &&&str| text.split('…').all(|part| source.contains(part.trim()));
+    let unsaid: Vec<&&str> = quoted.iter().filter(|text| !said(text)).collect();
     assert_eq!(unsaid, Vec::<&&str>::new());
     assert!(quoted.len() > 8, "only {quoted:?} were found: is the search broken?");
 }
