@@ -493,3 +493,38 @@ fn a_start_that_takes_long_is_said_to_be_under_way() {
     assert_eq!((slung[0]["address"].as_str(), slung[0].get("under_way")), (Some("wyvern/Nux"), None));
     wait_for("the agent", || world.path("far/home/env").exists().then_some(()));
 }
+
+/// The daemon falls silent after it was asked to start: whether it did is not known, so nothing is taken back. Once it
+/// answers, what it started is ended, and the bead is free again.
+#[test]
+fn a_start_that_nobody_knows_of_is_ended_when_its_daemon_answers() {
+    let world = World::with_rig();
+    let far = two(&world);
+    let bead = world.bead("Look", "true");
+    let real = world.str("fugue-bin/fugue-compat");
+    let stop = world.path("silent");
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' new-session '*) touch '{0}'; '{real}' \"$@\" >/dev/null 2>&1; esac\n\
+         [ ! -e '{0}' ] || exec sleep 600\nexec '{real}' \"$@\"\n",
+        stop.display()
+    );
+    world.program("fugue-compat", &script);
+    let run = sling(&world, &[&bead, "wyvern/Nux"]).fails(1);
+    assert!(run.stderr.contains("no answer within 2 s"), "{run:#?}");
+    assert_eq!(world.show(&bead)["assignee"], "wyvern/Nux", "it may run");
+    assert!(world.path("town/wyvern/polecats/.names/Nux").exists());
+    // Silent still: nobody else gets it.
+    let run = sling(&world, &[&bead, "wyvern"]).fails(1);
+    assert!(run.stderr.contains("hint"), "{run:#?}");
+    std::fs::remove_file(stop).unwrap();
+    std::fs::remove_file(world.path("bin/fugue-compat")).unwrap();
+    wait_for("the agent", || world.path("far/home/env").exists().then_some(()));
+    wait_for("its end", || {
+        world.in_town(["remote", "sync"]).ok();
+        world.in_town(["witness", "patrol", "wyvern"]).ok();
+        (far.sessions().is_empty() && !world.path("town/mayor/remote.json").exists()).then_some(())
+    });
+    assert!(!far_home(&world, "Nux").exists());
+    untouched(&world, Some(&far), &bead);
+    sling(&world, &[&bead, "wyvern"]).ok();
+}
