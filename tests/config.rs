@@ -217,7 +217,11 @@ fn every_key_and_variable_is_in_the_guide() {
     wanted.extend(keys(serde_json::to_value(Runtime::default()).unwrap()));
     wanted.extend(keys(serde_json::to_value(schema::Placement::default()).unwrap()));
     wanted.extend(gastown::config::template::NAMES.map(str::to_string));
-    for key in ["tmux.socket", "fugue_addr", "remote", "waiting", "busy", "ready", "hooks"] {
+    let window = schema::Window { focus: true, ..schema::Window::default() };
+    wanted.extend(keys(serde_json::to_value(window).unwrap()));
+    let pane = schema::Pane { focus: true, size: Some("1".into()), ..schema::Pane::default() };
+    wanted.extend(keys(serde_json::to_value(pane).unwrap()));
+    for key in ["layout", "tmux.socket", "fugue_addr", "remote", "waiting", "busy", "ready", "hooks"] {
         wanted.push(key.into());
     }
     let missing: Vec<String> =

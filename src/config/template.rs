@@ -3,6 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use anyhow::Result;
+
+use super::shell::{self, Around};
+use crate::failure::Failure;
 use crate::programs::process::quote;
 
 /// Names that `{{name}}` can have: `gt` is the path of this program.
@@ -131,12 +135,29 @@ pub fn fill<E>(text: &str, value: &dyn Fn(&str) -> Result<String, E>) -> Result<
     Ok(out)
 }
 
-/// The same for a text that a shell will read: each value is put in as one quoted word.
+/// The same for a text that a shell will read: each value is put in as one quoted word, also where the text has quotes
+/// around it.
 ///
 /// # Errors
-/// As [`fill`].
-pub fn fill_command<E>(text: &str, value: &dyn Fn(&str) -> Result<String, E>) -> Result<String, E> {
-    fill(text, &|name| value(name).map(|value| quote(&value)))
+/// As [`fill`]; also a name where its value might run.
+pub fn fill_command(text: &str, value: &dyn Fn(&str) -> Result<String>) -> Result<String> {
+    let places =
+        shell::places(text).map_err(|fault| Failure::new(fault.message()).hint(shell::Fault::HINT))?;
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for place in places {
+        out.push_str(&text[from..place.range.start]);
+        // The quotes around it end, and begin again behind it.
+        let mark = match place.around {
+            Around::Plain => "",
+            Around::Single => "'",
+            Around::Double => "\"",
+        };
+        out.push_str(&format!("{mark}{}{mark}", quote(&value(place.name)?)));
+        from = place.range.end;
+    }
+    out.push_str(&text[from..]);
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -200,8 +221,10 @@ mod tests {
 
         #[test]
         fn in_a_command_a_value_is_one_word(value in "[^\0]{0,30}") {
-            let filled = fill_command("echo {{title}} end", &|_| Ok::<_, Broken>(value.clone())).unwrap();
-            prop_assert_eq!(shlex::split(&filled).unwrap(), ["echo", value.as_str(), "end"]);
+            let text = "echo {{title}} end '<{{ title }}>' \"<{{title}}>\"";
+            let filled = fill_command(text, &|_| Ok(value.clone())).unwrap();
+            let quoted = format!("<{value}>");
+            prop_assert_eq!(shlex::split(&filled).unwrap(), ["echo", &value, "end", &quoted, &quoted]);
         }
     }
 }

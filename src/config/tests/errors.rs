@@ -130,6 +130,7 @@ fn errors_in_windows_name_the_place_and_what_was_meant() {
         "panes = [{ focus = true }, { focus = true }]".into(),
         "panes = [{ command = '{{agent}}' }, { command = ' {{agent}} ' }]".into(),
         "panes = [{ command = '{{agent}} --continue' }]".into(),
+        "panes = [{ command = 'cat <<E\\n{{title}}' }]".into(),
         "name = \"two\\nlines\"".into(),
         "env = { 'A=B' = 'x' }".into(),
         "panes = [{ env = { '' = 'x' } }]".into(),
@@ -173,6 +174,9 @@ fn errors_in_windows_name_the_place_and_what_was_meant() {
 
     user/presets/polecat.toml:2:22: polecat.windows.0.panes.0.command: {{agent}} stands alone: the agent is the pane's program, without a shell
     hint: words of its own are the runtime's: [agents.NAME] command
+
+    user/presets/polecat.toml:2:22: polecat.windows.0.panes.0.command: {{title}} cannot stand after a here-document (<<): its value might run there
+    hint: write it as a word of its own, before that: it is put in as one quoted word
 
     user/presets/polecat.toml:2:8: polecat.windows.0.name: a window's name is one line of plain text
 
