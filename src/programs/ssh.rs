@@ -23,7 +23,7 @@ const OPTIONS: [&str; 9] = [
     "ControlPath=control",
     "ControlPersist=no",
     "ExitOnForwardFailure=yes",
-    // A machine that went silent is noticed after 45 s.
+    // A machine that went silent is noticed after a minute.
     "ServerAliveInterval=15",
     "ServerAliveCountMax=3",
     "ConnectTimeout=10",
@@ -85,45 +85,57 @@ fn control(tunnel: &Tunnel, dir: &Path, word: &str) -> Option<super::process::Ou
         .ok()
 }
 
+/// What a line of ssh's is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    HostKey,
+    Login,
+    Forward,
+    Connection,
+}
+
+/// ssh's words, and what they are about.
+const WORDS: [(&str, About); 14] = [
+    ("Host key verification failed", About::HostKey),
+    ("host key is known", About::HostKey),
+    ("Permission denied", About::Login),
+    ("Too many authentication failures", About::Login),
+    ("Address already in use", About::Forward),
+    ("cannot listen to", About::Forward),
+    ("Could not request local", About::Forward),
+    ("Could not resolve", About::Connection),
+    ("Connection refused", About::Connection),
+    ("timed out", About::Connection),
+    ("No route to host", About::Connection),
+    ("unreachable", About::Connection),
+    ("not responding", About::Connection),
+    ("closed by remote host", About::Connection),
+];
+
 /// Why a tunnel did not come up, or went: from what ssh said, with what helps.
 pub fn why(tunnel: &Tunnel, said: &str) -> Failure {
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let with = |word: &str| lines.iter().rev().find(|line| line.contains(word)).copied();
+    let about = |line: &str| WORDS.iter().find(|(word, _)| line.contains(word)).map(|(_, about)| *about);
     let by_hand = format!("ssh {}", quote(&tunnel.ssh));
     let failed =
         |what: &str| Failure::new(format!("ssh {}: {}", tunnel.ssh, what.trim_start_matches("ssh: ")));
-    if with("REMOTE HOST IDENTIFICATION HAS CHANGED").is_some() {
-        return failed("the machine shows another host key than before")
-            .hint(format!("find out why before you go on; ssh says more by hand: {by_hand}"));
-    }
-    if let Some(line) = with("Host key verification failed").or(with("host key is known")) {
-        return failed(line).hint(format!("meet the machine once by hand, and compare its key: {by_hand}"));
-    }
-    if let Some(line) = with("Permission denied").or(with("Too many authentication failures")) {
-        return failed(line)
-            .hint(format!("a key has to work without a question (ssh-add -l); try by hand: {by_hand}"));
-    }
-    if with("Address already in use")
-        .or(with("cannot listen to"))
-        .or(with("Could not request local"))
-        .is_some()
-    {
-        return taken(tunnel);
-    }
-    let connection = [
-        "Could not resolve",
-        "Connection refused",
-        "timed out",
-        "No route to host",
-        "unreachable",
-        "not responding",
-    ];
-    if let Some(line) = connection.into_iter().find_map(with) {
-        return failed(line).hint(format!("is the machine on, and its name right? try by hand: {by_hand}"));
-    }
-    match lines.last() {
-        Some(line) => failed(line).hint(format!("try by hand: {by_hand}")),
-        None => failed("the connection ended without a word").hint(format!("try by hand: {by_hand}")),
+    // The last counts: what comes before may be the machine's own greeting.
+    match lines.iter().rev().find_map(|line| Some((*line, about(line)?))) {
+        Some((_, About::HostKey)) if said.contains("HOST IDENTIFICATION HAS CHANGED") => {
+            failed("the machine shows another host key than before")
+                .hint(format!("find out why before you go on; ssh says more by hand: {by_hand}"))
+        }
+        Some((line, About::HostKey)) => {
+            failed(line).hint(format!("meet the machine once by hand, and compare its key: {by_hand}"))
+        }
+        Some((line, About::Login)) => failed(line)
+            .hint(format!("a key has to work without a question (ssh-add -l); try by hand: {by_hand}")),
+        Some((_, About::Forward)) => taken(tunnel),
+        Some((line, About::Connection)) => {
+            failed(line).hint(format!("is the machine on, and its name right? try by hand: {by_hand}"))
+        }
+        None => failed(lines.last().unwrap_or(&"the connection ended without a word"))
+            .hint(format!("try by hand: {by_hand}")),
     }
 }
 
@@ -174,7 +186,7 @@ mod tests {
             "bind [127.0.0.1]:9999: Address already in use\nchannel_setup_fwd_listener_tcpip: cannot listen to port: 9999\nCould not request local forwarding.",
             "ssh: Could not resolve hostname pc: Name or service not known",
             "ssh: connect to host pc port 22: Connection refused",
-            "Timeout, server pc not responding.",
+            "Welcome. Permission denied to strangers.\nTimeout, server pc not responding.",
             "",
         ]
         .map(said)
