@@ -31,8 +31,15 @@ pub struct Hybrid {
 /// A look at all of them that is under way.
 pub struct Looking {
     local: Box<AnyLooking>,
-    asked: Vec<(Vec<Known>, Result<(Fugue, Listing), Failure>)>,
+    asked: Vec<Asked>,
     ours: Arc<Ours>,
+}
+
+/// A daemon that was asked.
+struct Asked {
+    /// It may have several names; at least one.
+    names: Vec<Known>,
+    list: Result<(Fugue, Listing), Failure>,
 }
 
 impl Hybrid {
@@ -49,11 +56,11 @@ impl Hybrid {
             }
         }
         let ask = |names: Vec<Known>| {
-            let asked = self.daemon(&names[0], &self.ours).map(|daemon| {
+            let list = self.daemon(&names[0], &self.ours).map(|daemon| {
                 let listing = daemon.begin_list();
                 (daemon, listing)
             });
-            (names, asked)
+            Asked { names, list }
         };
         let asked = places.into_iter().map(ask).collect();
         let local = Box::new(here(self.local.as_ref())?);
@@ -182,8 +189,8 @@ impl Looking {
     /// As [`super::Looking::wait`].
     pub fn wait(self) -> Result<Snapshot> {
         let mut snapshot = self.local.wait()?;
-        for (names, asked) in self.asked {
-            match asked {
+        for Asked { names, list } in self.asked {
+            match list {
                 Ok((daemon, listing)) => match listing.wait() {
                     Ok((listed, took)) => daemon.seen(listed, took, &mut snapshot),
                     Err(error) => unasked(&names, &error, &self.ours, &mut snapshot),

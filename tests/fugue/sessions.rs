@@ -237,6 +237,27 @@ fn of_two_daemons_one_is_dead() {
 }
 
 #[test]
+fn a_daemon_with_two_names_is_asked_once() {
+    let world = town();
+    let far = world.daemon("far");
+    let table = |name: &str| format!("[remotes.{name}]\nfugue_addr = \"{}\"\n", far.addr);
+    world.write("town/config/town.toml", table("one") + &table("two"));
+    let mut place = Place::of(&world, &[]);
+    let mut spec = spec(&place, &far.addr, ECHO);
+    spec.away.as_mut().unwrap().remote = "two".into();
+    place.mux.start(&spec, &place.mux.look().unwrap()).unwrap();
+    let snapshot = place.again();
+    let names: Vec<_> = snapshot.daemons.iter().map(|one| (one.remote.as_str(), one.sessions)).collect();
+    assert_eq!(names, [("one", 1), ("two", 1)]);
+    let [seen]: [Session; 1] = place.ours().try_into().unwrap();
+    assert_eq!(seen.remote.as_deref(), Some("two"), "under the name that it was sent to");
+    world.set("GASTOWN_FUGUE__DIALECT", "compat");
+    world.count_calls(&["fugue-compat"]);
+    world.in_town(["status"]).ok();
+    assert_eq!(world.calls("fugue-compat").len(), 1);
+}
+
+#[test]
 fn a_daemon_s_restart_leaves_dead_sessions_that_get_no_text_and_are_replaced() {
     let world = town();
     let far = world.daemon("far");
