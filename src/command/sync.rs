@@ -69,6 +69,12 @@ fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
                 one.old, one.new, one.title
             ));
         }
+        for one in &synced.taken {
+            ctx.note(&format!(
+                "{name}: {} is {}'s now, who took it later than {}, who may still work on it here",
+                one.id, one.by, one.from
+            ));
+        }
         for id in &synced.waiting {
             ctx.note(&format!(
                 "{name}: {id} stays here for now: another town made a bead of that id first, and this one is being worked on"

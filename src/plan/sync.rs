@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use address::{abroad, home};
+pub use address::{abroad, at_home, home};
 pub use bead::canonical;
 pub use known::as_known;
 
-use crate::beads::Bead;
+use crate::beads::{Bead, words};
 
 /// What came of a merge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Merged {
     pub came: BTreeSet<String>,
     /// Ids of beads that change on the branch.
     pub went: BTreeSet<String>,
+    /// Beads in work whose holder changes here: id, who had it, who has it.
+    pub taken: Vec<(String, String, String)>,
     /// Beads of this town that gave their ids up.
     pub renamed: Vec<Renamed>,
     /// Ids that two towns gave to different beads, and that cannot be given up here yet: somebody works on them, or
@@ -88,6 +90,7 @@ pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> Merg
             if theirs.contains_key(id) {
                 merged.came.insert(id.clone());
             }
+            merged.taken.extend(before.get(id).and_then(|before| taken(before, &here)));
             merged.incoming.push(here);
         }
         branch.insert(id.clone(), bead);
@@ -96,6 +99,14 @@ pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> Merg
     merged.branch = branch.into_values().collect();
     merged.waiting = waiting.into_iter().collect();
     merged
+}
+
+/// Who had a bead in hand, and who has it instead.
+fn taken(before: &Bead, here: &Bead) -> Option<(String, String, String)> {
+    let (from, by) = before.assignee.as_ref().zip(here.assignee.as_ref())?;
+    let in_work = |bead: &Bead| [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str());
+    let changed = in_work(before) && in_work(here) && before.id == here.id && from != by;
+    changed.then(|| (here.id.clone(), from.clone(), by.clone()))
 }
 
 /// Takes the edges to beads that stay out of it away, where the branch does not have them yet: there they would lead

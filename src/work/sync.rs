@@ -70,8 +70,21 @@ pub struct Synced {
     pub renamed: Vec<Renamed>,
     /// Ids that two towns gave to different beads, the one here being worked on.
     pub waiting: Vec<String>,
+    /// Beads that an agent here works on, and that are another town's agent's now, who took them later.
+    pub taken: Vec<Taken>,
     /// The commit that store and branch agree on; `None` when there is none.
     pub commit: Option<String>,
+}
+
+/// A bead that two towns gave out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// Its id.
+    pub id: String,
+    /// Who had it here.
+    pub from: String,
+    /// Who has it.
+    pub by: String,
 }
 
 /// The store of a rig, with where its `config.json` says it goes.
@@ -79,10 +92,7 @@ pub struct Synced {
 /// # Errors
 /// When the names in there cannot be those of a remote and a branch.
 pub fn of_rig(town: &Town, rig: &Rig) -> Result<Place> {
-    let named = |name: &Option<String>, default: &str| name.clone().unwrap_or_else(|| default.into());
-    let beads = &rig.config.beads;
-    let lane =
-        Lane { remote: named(&beads.sync_remote, "origin"), branch: named(&beads.sync_branch, BRANCH) };
+    let lane = lane_of(rig);
     let file = rig.root.join("config.json");
     if !is_branch_name(&lane.branch) {
         crate::fail!("beads.sync_branch: '{}' cannot be the name of a branch", lane.branch; "correct it in {}", file.display());
@@ -90,6 +100,7 @@ pub fn of_rig(town: &Town, rig: &Rig) -> Result<Place> {
     if lane.remote.is_empty() || lane.remote.starts_with('-') || lane.remote.contains(char::is_control) {
         crate::fail!("beads.sync_remote: '{}' is neither a remote nor a URL", lane.remote; "correct it in {}", file.display());
     }
+    alone_there(town, rig, &lane)?;
     Ok(Place {
         rig: Some(rig.name.clone()),
         clone: rig.clone_dir(),
@@ -98,6 +109,31 @@ pub fn of_rig(town: &Town, rig: &Rig) -> Result<Place> {
         lane,
         town: town.name_abroad()?,
     })
+}
+
+/// Refuses a branch that another rig of this town goes to: each store would get the beads of both.
+fn alone_there(town: &Town, rig: &Rig, lane: &Lane) -> Result<()> {
+    // One whose file is broken goes nowhere itself, and is told of where it is asked for.
+    let others = town.rig_names()?.into_iter().filter(|name| *name != rig.name);
+    for other in others.filter_map(|name| town.read_rig(&name).ok()) {
+        let url = |rig: &Rig, remote: &str| {
+            if remote == "origin" { rig.config.git_url.clone() } else { remote.into() }
+        };
+        let there = lane_of(&other);
+        if there.branch == lane.branch && url(&other, &there.remote) == url(rig, &lane.remote) {
+            crate::fail!(
+                "the rigs {} and {} would both use the branch {} of {}", rig.name, other.name, lane.branch, url(rig, &lane.remote);
+                "name another branch for one of them, in every town: \"sync_branch\" under \"beads\" in {}", rig.root.join("config.json").display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn lane_of(rig: &Rig) -> Lane {
+    let named = |name: &Option<String>, default: &str| name.clone().unwrap_or_else(|| default.into());
+    let beads = &rig.config.beads;
+    Lane { remote: named(&beads.sync_remote, "origin"), branch: named(&beads.sync_branch, BRANCH) }
 }
 
 /// The town's own store; `None` when the town is no repository with a remote `origin`. At most one process.
@@ -136,7 +172,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
     let git = Git::at(&place.clone);
     let _turn = git.sync_lock()?;
     let one = One { place, store, git };
-    let (mut came, mut renamed) = (BTreeSet::new(), Vec::new());
+    let (mut came, mut renamed, mut taken) = (BTreeSet::new(), Vec::new(), Vec::new());
     for _ in 0..TRIES {
         let look = one.fetch(dry)?;
         step("sync.1");
@@ -144,6 +180,11 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
         step("sync.2");
         came.extend(merged.came.iter().cloned());
         renamed.extend(merged.renamed.iter().cloned());
+        taken.extend(merged.taken.iter().map(|(id, from, by)| Taken {
+            id: id.clone(),
+            from: plan::at_home(from, &place.town),
+            by: by.clone(),
+        }));
         let mut commit = look.tip.clone();
         if !dry && !merged.branch_has_it {
             commit = one.commit(&look, &merged)?;
@@ -168,6 +209,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
             merged: merged.went.intersection(&came).count(),
             renamed,
             waiting: merged.waiting,
+            taken,
             commit: Some(commit).filter(|commit| !commit.is_empty()),
         });
     }

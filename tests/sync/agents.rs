@@ -104,3 +104,39 @@ fn the_stores_of_towns_that_are_repositories() {
     assert_eq!((inbox("one", "mayor/"), inbox("two", "mayor/")), (1, 0));
     assert_eq!((inbox("one", "overseer"), inbox("two", "overseer")), (1, 1));
 }
+
+/// A bead that was given out in both towns goes on with who took it later, and is said to.
+#[test]
+fn a_bead_that_two_towns_gave_out_is_told() {
+    let world = two_towns();
+    let id = create(&world, "town", &["A bead"]);
+    sync(&world, "town");
+    sync(&world, "other");
+    bd(&world, "town", &["update", &id, "--status", "hooked", "--assignee", "wyvern/Nux"]);
+    bd(&world, "other", &["update", &id, "--status", "hooked", "--assignee", "wyvern/Toast"]);
+    sync(&world, "other");
+    let record = world.in_town(["sync", "--dry-run", "--json"]).ok().json()["synced"][0]["taken"][0].clone();
+    assert_eq!((&record["id"], &record["from"]), (&id.as_str().into(), &"wyvern/Nux".into()));
+    let run = world.in_town(["sync", "wyvern"]).ok();
+    assert!(run.stderr.contains(&format!("{id} is other-")), "{run:?}");
+    assert!(run.stderr.contains("who took it later than wyvern/Nux"), "{run:?}");
+    assert!(show(&world, "town", &id)["assignee"].as_str().unwrap().ends_with(":wyvern/Toast"));
+    assert_eq!(sync(&world, "other"), "wyvern: in step");
+}
+
+/// Two rigs of one repository do not pour their beads together.
+#[test]
+fn two_rigs_of_one_repository_need_two_branches() {
+    let world = World::with_rig();
+    world.in_town(["rig", "add", "second", &world.str("origin.git"), "--prefix", "se"]).ok();
+    create(&world, "town", &["One"]);
+    let run = world.in_town(["sync"]).fails(1);
+    assert!(run.stderr.contains("would both use the branch beads-sync of"), "{run:?}");
+    assert!(run.stderr.contains("sync_branch"), "{run:?}");
+    assert_eq!(world.git("origin.git", ["branch", "--list"]), "* main");
+    let path = "town/second/config.json";
+    let mut config: serde_json::Value = serde_json::from_str(&world.read(path)).unwrap();
+    config["beads"]["sync_branch"] = "beads-second".into();
+    world.write(path, config.to_string());
+    assert_eq!(world.in_town(["sync"]).ok().stdout, "second: in step\nwyvern: 1 bead out\n");
+}

@@ -25,6 +25,13 @@ pub fn home(bead: &Bead, town: &str) -> Bead {
     })
 }
 
+/// One address as this town has it.
+#[must_use]
+pub fn at_home(address: &str, town: &str) -> String {
+    let own = address.split_once(':').filter(|(machine, _)| *machine == town);
+    own.map_or(address, |(_, rest)| rest).to_string()
+}
+
 /// A bead's holder, or whom a mail is for; and who did the work of a request.
 fn each_address(bead: &Bead, change: impl Fn(&str) -> Option<String>) -> Bead {
     let mut bead = bead.clone();
