@@ -142,7 +142,8 @@ fn the_first_town_works() {
 fn every_message_that_is_explained_is_one_that_gt_prints() {
     let page = std::fs::read_to_string(root().join("docs/remote-execution.md")).unwrap();
     let table = page.split("## When something is wrong").nth(1).unwrap().split("\n## ").next().unwrap();
-    let source = sources(&root().join("src"));
+    // What is said over there is in the templates.
+    let source = sources(&root().join("src")) + &sources(&root().join("templates"));
     let quoted: Vec<&str> =
         table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     // `…` stands for what differs.

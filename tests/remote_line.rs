@@ -646,6 +646,32 @@ fn the_end_keeps_what_is_nowhere_else() {
     }
 }
 
+/// A small machine: busybox for everything but git.
+#[test]
+fn busybox_and_git_are_enough() {
+    shells();
+    let there = There::new(&["sh"]);
+    let world = &there.world;
+    let (small, git) = (world.str("small"), world.run("sh", "", ["-c", "command -v git"]).ok().stdout);
+    std::fs::create_dir(world.path("small")).unwrap();
+    world.run("busybox", "", ["--install", "-s", &small]).ok();
+    let _ = std::fs::remove_file(world.path("small/git"));
+    std::os::unix::fs::symlink(git.trim(), world.path("small/git")).unwrap();
+    world.set("PATH", &format!("{}:{small}", world.str("bin")));
+    let mut how = there.how("Nux", "one");
+    how.argv = Vec::new();
+    how.bead.title = HOSTILE.into();
+    how.bead.description = format!("```sh\ncat >its.txt <<'END'\n{HOSTILE}\nEND\n```\n");
+    how.rules = Worktree { setup: Some(Command::Text("true".into())), ..Worktree::default() };
+    let run = there.start(&how).ok();
+    assert!(run.stdout.contains("handed in wy-1"), "{run:#?}");
+    assert_eq!(world.git("origin.git", ["show", "polecat/Nux-wy-1:its.txt"]), HOSTILE);
+    std::fs::write(there.home(&how).join("open.txt"), "open").unwrap();
+    there.end(&how).ok();
+    let kept = world.git("origin.git", ["ls-tree", "--name-only", "refs/gt/recovery/Nux/one"]);
+    assert!(kept.contains("open.txt"), "{kept}");
+}
+
 #[test]
 fn crew_and_roles_get_their_folder() {
     for shell in shells() {
