@@ -594,6 +594,30 @@ fn an_agent_that_is_silent_is_given_up_only_when_a_person_says_so() {
 }
 
 #[test]
+fn a_machine_that_is_gone_for_good_is_forgotten_only_after_it_was_given_up() {
+    let far = Far::new();
+    let daemon = far.world.daemon("far");
+    settle(&far, &daemon);
+    far.world.set("GASTOWN_FUGUE_ADDR", &daemon.addr);
+    daemon.freeze();
+    for (words, said) in [
+        (&["polecat", "release", "--force", "wyvern/Nux"][..], "released"),
+        (&["polecat", "release", "--force", "wyvern/Nux"], "released"),
+        (&["polecat", "nuke", "wyvern/Nux"], "forgotten"),
+    ] {
+        assert!(far.world.path("town/mayor/remote.json").exists());
+        let run = far.world.in_town(words).ok();
+        assert!(run.stdout.starts_with(&format!("wyvern/Nux {said}")), "{run:?}");
+    }
+    assert!(!far.world.path("town/mayor/remote.json").exists());
+    assert!(!far.world.path("town/wyvern/polecats/.names/Nux").exists());
+    // Back after all: its session is nobody's any more.
+    daemon.thaw();
+    far.world.in_town(["witness", "patrol", "wyvern"]).ok();
+    assert_eq!(daemon.sessions(), []);
+}
+
+#[test]
 fn one_at_work_is_ended_by_hand_and_its_bead_names_what_it_had() {
     let far = Far::new();
     let daemon = far.world.daemon("far");

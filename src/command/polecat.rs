@@ -27,7 +27,7 @@ pub fn run(ctx: &Ctx, args: PolecatArgs) -> Result<Exit> {
         PolecatCommand::Release { address, force, dry } => {
             end(ctx, &town, &address, if force { How::Force } else { How::Gently }, dry.dry_run)
         }
-        PolecatCommand::Nuke { address, dry } => end(ctx, &town, &address, How::Force, dry.dry_run),
+        PolecatCommand::Nuke { address, dry } => end(ctx, &town, &address, How::Nuke, dry.dry_run),
     }
 }
 
@@ -125,6 +125,7 @@ fn find_bead(town: &Town, id: &str) -> Result<(Rig, Bead)> {
 enum How {
     Gently,
     Force,
+    Nuke,
 }
 
 fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exit> {
@@ -144,7 +145,15 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
         let line = format!("stop {address}{given}, keep its commits, remove its worktree and branch");
         return super::would(ctx, &plan, &line);
     }
-    let Released { recovery, waits } = ending::release(&scene, &name, how == How::Force)?;
+    if how == How::Nuke && ending::forget(&scene, &name)? {
+        if ctx.global.json {
+            super::print_json("released", &json!({ "address": address, "forgotten": true }))?;
+        } else {
+            super::print(&format!("{address} forgotten; what it has on its machine stays there\n"))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let Released { recovery, waits } = ending::release(&scene, &name, how != How::Gently)?;
     if ctx.global.json {
         let mut value = json!({ "address": address, "bead": bead, "recovery": recovery });
         if let Some(why) = waits {

@@ -12,7 +12,7 @@ use crate::beads::{Change, Guard, Patch, words};
 use crate::failure::Failure;
 use crate::mux::Session;
 use crate::plan::place::Seen;
-use crate::town::away::Record;
+use crate::town::away::{self, Record};
 
 /// How many lines of an ended session are kept (`work.md`).
 const TRANSCRIPT_LINES: usize = 5000;
@@ -187,7 +187,24 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     Ok(Released { recovery, waits: None })
 }
 
-/// The same for one on another machine: its bead is free from when it is known to be leaving, and whatever its end
+/// Forgets a polecat that was given up and whose machine does not come back; `false` for any other. Should it answer after
+/// all, its session is ended by the next patrol, and its place goes with the next bearer of the name.
+///
+/// # Errors
+/// When the record or the name cannot be removed.
+pub fn forget(scene: &Scene<'_>, name: &str) -> Result<bool> {
+    let Some(record) = scene.record(name).filter(|record| record.leaving) else { return Ok(false) };
+    let silent = matches!(scene.session_of(name), Seen::Unreachable);
+    if !silent || scene.bead_of(name).is_some_and(|bead| !scene.is_submitted(bead)) {
+        return Ok(false);
+    }
+    let _claim = scene.claim(name)?;
+    away::forget(scene.town, &scene.address_of(name), &record.instance)?;
+    names::release(scene.rig, name, &record.instance)?;
+    Ok(true)
+}
+
+/// [`release`] of one on another machine: its bead is free from when it is known to be leaving, and whatever its end
 /// brings home is named by the bead.
 fn release_elsewhere(scene: &Scene<'_>, name: &str, record: &Record, force: bool) -> Result<Released> {
     leaving(scene, &scene.address(name).to_string(), record)?;

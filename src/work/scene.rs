@@ -180,7 +180,12 @@ impl<'a> Scene<'a> {
             open_request: bead
                 .is_some_and(|bead| self.requests.iter().any(|request| request.bead == bead.id)),
             session,
-            leaving: record.as_ref().is_some_and(|record| record.leaving),
+            leaving: match (&record, session) {
+                (Some(record), _) => record.leaving,
+                // One that a person forgot, and whose machine answers again.
+                (None, Seen::Session(session)) => session.remote.is_some() && bead.is_none(),
+                _ => false,
+            },
             idle: self.idle(bead, session),
         });
         match decision {
