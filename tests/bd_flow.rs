@@ -4,6 +4,7 @@
 //! program, or a folder with it).
 
 mod failing;
+mod home;
 mod moving;
 mod stores;
 mod syncing;

@@ -121,7 +121,7 @@ impl Far {
         let shown = self.world.show(&self.bead);
         assert_eq!(shown["status"], "in_progress", "{when}");
         assert_eq!(shown["labels"], json!(["gt:submitted"]), "{when}");
-        assert_eq!(shown["comments"].as_array().unwrap().len(), 1, "{when}: {shown}");
+        assert_eq!(shown["notes"], "mind the gap", "{when}: {shown}");
         let requests = self.of_type("merge-request");
         assert_eq!(requests.len(), 1, "{when}: {requests:?}");
         assert_eq!(requests[0]["metadata"]["commit"], commit, "{when}");

@@ -78,6 +78,8 @@ pub struct Brought<'a> {
     pub notes: &'a str,
     /// Beads of new work that it found.
     pub found: &'a [NewBead],
+    /// The witness was told by an earlier run, in a store that cannot write all at once.
+    pub told: bool,
 }
 
 /// What was made of work that was handed in.
@@ -163,7 +165,11 @@ impl Submission<'_> {
         let update = Change::Update(id.clone(), Box::new(patch));
         let mail = self.mail(&subject, &body);
         // The last change to the bead says that all was done, where a store cannot write all at once.
-        changes.extend(if self.brought.letter.is_empty() { [update, mail] } else { [mail, update] });
+        if self.brought.letter.is_empty() {
+            changes.extend(std::iter::once(update).chain(mail));
+        } else {
+            changes.extend(mail.into_iter().chain([update]));
+        }
         self.write(&guards, &changes, new.is_some())
     }
 
@@ -181,14 +187,16 @@ impl Submission<'_> {
             ..Guard::default()
         };
         let subject = format!("{id} closed without changes: {}", self.bead.title);
+        let close = Change::Close(id.clone(), format!("{NO_CHANGES}{reason}"));
         let mut changes = self.brought();
-        if !self.brought.letter.is_empty() {
+        if self.brought.letter.is_empty() {
+            changes.extend(std::iter::once(close).chain(self.mail(&subject, reason)));
+        } else {
             let mut patch = Patch::default();
             self.came_home(&mut patch);
-            changes.push(Change::Update(id.clone(), Box::new(patch)));
+            changes.extend(self.mail(&subject, reason));
+            changes.extend([close, Change::Update(id.clone(), Box::new(patch))]);
         }
-        changes.push(Change::Close(id.clone(), format!("{NO_CHANGES}{reason}")));
-        changes.push(self.mail(&subject, reason));
         self.write(&[guard], &changes, false)
     }
 
@@ -199,27 +207,26 @@ impl Submission<'_> {
         Ok(Some(Handed { request, found: ids.take(self.brought.found.len()).collect() }))
     }
 
-    /// What came along: new beads, and the notes as a remark on the bead.
+    /// The beads of new work that came along.
     fn brought(&self) -> Vec<Change> {
-        let mut changes: Vec<Change> =
-            self.brought.found.iter().map(|bead| Change::Create(Box::new(bead.clone()))).collect();
-        if !self.brought.notes.is_empty() {
-            changes.push(Change::Comment(self.bead.id.clone(), self.brought.notes.into()));
-        }
-        changes
+        self.brought.found.iter().map(|bead| Change::Create(Box::new(bead.clone()))).collect()
     }
 
-    /// The bead is here again, and names the letter that was taken in.
+    /// The bead is here again, has the notes that came along, and names the letter that was taken in.
     fn came_home(&self, patch: &mut Patch) {
         if self.brought.letter.is_empty() {
             return;
         }
         patch.metadata.insert(META_LETTER.into(), self.brought.letter.into());
+        patch.append_notes = Some(self.brought.notes.to_string()).filter(|notes| !notes.is_empty());
         let away = self.bead.labels.iter().filter(|label| label.starts_with(words::LABEL_REMOTE));
         patch.remove_labels.extend(away.cloned());
     }
 
-    fn mail(&self, subject: &str, body: &str) -> Change {
+    fn mail(&self, subject: &str, body: &str) -> Option<Change> {
+        if self.brought.told {
+            return None;
+        }
         let witness = Address::Witness(self.rig.into());
         let notes = self.brought.notes;
         let body = if notes.is_empty() { body.to_string() } else { format!("{body}\n{notes}\n") };
@@ -227,6 +234,6 @@ impl Submission<'_> {
         if !self.brought.letter.is_empty() {
             mail.metadata.insert(META_LETTER.into(), self.brought.letter.into());
         }
-        Change::Create(Box::new(mail))
+        Some(Change::Create(Box::new(mail)))
     }
 }

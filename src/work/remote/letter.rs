@@ -71,7 +71,8 @@ impl Desk<'_> {
 /// When the clone or a store cannot be read or written.
 pub fn take_in(desk: &Desk<'_>) -> Result<Arrived> {
     let letter = desk.letter;
-    let store = desk.job.rig.store(&letter.worker())?;
+    let worker = letter.worker();
+    let store = desk.job.rig.store(&worker)?;
     for _ in 0..RACES {
         let (bead, requests) = bead_and_requests(store.as_ref(), &letter.bead)?;
         let (ours, passed_on) = desk.ours(&requests);
@@ -93,10 +94,22 @@ pub fn take_in(desk: &Desk<'_>) -> Result<Arrived> {
             arrived.recovery = aside::keep(desk.job.rig, &desk.as_request())?;
         }
         step("home.2");
-        let found = new_beads(store.as_ref(), letter.beads(desk.id))?;
+        let (found, told) = left_to_make(desk, store.as_ref())?;
+        let submission = |bead, requests, found, told| Submission {
+            store: store.as_ref(),
+            rig: &desk.job.rig.name,
+            worker: &worker,
+            instance: &letter.from.instance,
+            bead,
+            branch: &letter.branch,
+            commit: &letter.commit,
+            target: desk.job.target,
+            requests,
+            brought: Brought { letter: desk.id, notes: &letter.notes, found, told },
+        };
         let handed = match (fate, &bead) {
-            (Fate::Submit, Some(bead)) => submit(desk, store.as_ref(), bead, &requests, &found)?,
-            (Fate::Close, Some(bead)) => close(desk, store.as_ref(), bead, &requests, &found)?,
+            (Fate::Submit, Some(bead)) => submit(desk, &submission(bead, &requests, &found, told))?,
+            (Fate::Close, Some(bead)) => close(desk, submission(bead, &requests, &found, told))?,
             (Fate::Keep { why, named }, bead) => {
                 arrived.why = why;
                 keep(desk, store.as_ref(), bead.as_ref(), &arrived, named, &found)?
@@ -112,52 +125,26 @@ pub fn take_in(desk: &Desk<'_>) -> Result<Arrived> {
         .into())
 }
 
-/// Those beads that an earlier run has not made, where a store cannot write all at once.
-fn new_beads(store: &dyn Store, found: Vec<NewBead>) -> Result<Vec<NewBead>> {
-    if found.is_empty() || !store.is_dear() {
-        return Ok(found);
+/// What a letter brings along, without what an earlier run has made of it already, where a store cannot write all at once.
+fn left_to_make(desk: &Desk<'_>, store: &dyn Store) -> Result<(Vec<NewBead>, bool)> {
+    let found = desk.letter.beads(desk.id);
+    if !store.is_dear() {
+        return Ok((found, false));
     }
     let all = store.list(&Filter { all: true, ..Filter::default() })?;
-    let made: Vec<&str> = all.iter().filter_map(|bead| bead.meta(META_LETTER)).collect();
-    let is_made = |bead: &NewBead| {
-        bead.metadata.get(META_LETTER).and_then(|id| id.as_str()).is_some_and(|id| made.contains(&id))
-    };
-    Ok(found.into_iter().filter(|bead| !is_made(bead)).collect())
+    let told =
+        all.iter().any(|one| one.issue_type == words::MESSAGE && one.meta(META_LETTER) == Some(desk.id));
+    Ok((found.into_iter().filter(|bead| !is_made(bead, &all)).collect(), told))
 }
 
-fn submission<'a>(
-    desk: &'a Desk<'_>,
-    store: &'a dyn Store,
-    worker: &'a Address,
-    bead: &'a Bead,
-    requests: &'a Requests,
-    found: &'a [NewBead],
-) -> Submission<'a> {
-    Submission {
-        store,
-        rig: &desk.job.rig.name,
-        worker,
-        instance: &desk.letter.from.instance,
-        bead,
-        branch: &desk.letter.branch,
-        commit: &desk.letter.commit,
-        target: desk.job.target,
-        requests,
-        brought: Brought { letter: desk.id, notes: &desk.letter.notes, found },
-    }
+fn is_made(bead: &NewBead, all: &[Bead]) -> bool {
+    let id = bead.metadata.get(META_LETTER).and_then(|id| id.as_str());
+    all.iter().any(|other| id.is_some() && other.meta(META_LETTER) == id)
 }
 
 type Outcome = Result<Option<(State, Handed)>>;
 
-fn submit(
-    desk: &Desk<'_>,
-    store: &dyn Store,
-    bead: &Bead,
-    requests: &Requests,
-    found: &[NewBead],
-) -> Outcome {
-    let worker = desk.letter.worker();
-    let submission = submission(desk, store, &worker, bead, requests, found);
+fn submit(desk: &Desk<'_>, submission: &Submission<'_>) -> Outcome {
     let open = submission.open_request();
     let same = open.filter(|request| request.commit == desk.letter.commit);
     let handed = match same {
@@ -170,9 +157,7 @@ fn submit(
     Ok(handed.map(|handed| (State::Submitted, handed)))
 }
 
-fn close(desk: &Desk<'_>, store: &dyn Store, bead: &Bead, requests: &Requests, found: &[NewBead]) -> Outcome {
-    let worker = desk.letter.worker();
-    let mut submission = submission(desk, store, &worker, bead, requests, found);
+fn close(desk: &Desk<'_>, mut submission: Submission<'_>) -> Outcome {
     // The reason is why it is closed, and not a remark too.
     submission.brought.notes = "";
     let reason = if desk.letter.notes.is_empty() { "nothing had to be changed" } else { &desk.letter.notes };
@@ -200,8 +185,7 @@ fn keep(
             assignee: Some(bead.assignee.clone()),
             ..Guard::default()
         });
-        changes.push(Change::Comment(bead.id.clone(), story(desk, arrived)));
-        let mut patch = Patch::default();
+        let mut patch = Patch { append_notes: Some(story(desk, arrived)), ..Patch::default() };
         patch.metadata.insert(META_LETTER.into(), desk.id.into());
         if let Some(recovery) = arrived.recovery.as_ref().filter(|_| named && is_free(bead, letter)) {
             patch.metadata.insert(words::META_RECOVERY.into(), recovery.clone().into());
@@ -225,11 +209,8 @@ fn keep(
 
 fn not_made(store: &dyn Store, changes: Vec<Change>) -> Result<Vec<Change>> {
     let all = store.list(&Filter { all: true, ..Filter::default() })?;
-    let made = |bead: &NewBead| {
-        let id = bead.metadata.get(META_LETTER).and_then(|id| id.as_str());
-        all.iter().any(|other| other.meta(META_LETTER) == id)
-    };
-    Ok(changes.into_iter().filter(|change| !matches!(change, Change::Create(bead) if made(bead))).collect())
+    let made = |change: &Change| matches!(change, Change::Create(bead) if is_made(bead, &all));
+    Ok(changes.into_iter().filter(|change| !made(change)).collect())
 }
 
 /// Whether a bead names no other's commits as what was kept of it.
@@ -254,7 +235,7 @@ fn story(desk: &Desk<'_>, arrived: &Arrived) -> String {
     if !letter.notes.is_empty() {
         text.push_str(&format!("\n{}\n", letter.notes));
     }
-    text
+    text.trim_end().to_string()
 }
 
 /// Tells the Mayor, once for each letter.
