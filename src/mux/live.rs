@@ -139,9 +139,22 @@ impl Maker<'_> {
                 self.rooms.retain(|room| room.seen.id != *id);
                 self.rooms.iter_mut().for_each(|room| room.remove(id));
             }
+            Live::Order(ids) => self.order(ids),
             Live::Arrange(id, number) => self.arrange(id, *number)?,
         }
         Ok(())
+    }
+
+    fn order(&mut self, wanted: &[String]) {
+        let ids = self.session.windows.iter().map(|window| &window.id);
+        let mut now: Vec<&String> = ids.filter(|id| wanted.contains(id)).collect();
+        for (at, id) in wanted.iter().enumerate() {
+            let Some(from) = now.iter().position(|own| *own == id).filter(|from| *from != at) else {
+                continue;
+            };
+            self.out.swap_windows(now[from], now[at]);
+            now.swap(from, at);
+        }
     }
 
     fn add_window(&mut self, number: usize) -> Result<()> {

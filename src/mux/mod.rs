@@ -334,6 +334,8 @@ pub enum Live {
     Arrange(String, usize),
     /// This pane is that one of the spec: sets its mark.
     Keep(String, (usize, usize)),
+    /// Brings these windows, by id, into this order.
+    Order(Vec<String>),
     /// Closes a window (`@5`) or a pane (`%9`) of ours; never one that a person opened, nor the agent's.
     Remove(String),
 }

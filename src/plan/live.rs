@@ -18,6 +18,10 @@ pub fn windows(session: &Session, spec: &Spec) -> Option<Vec<Live>> {
     let shown = spec.shown();
     let pairs = pair_windows(session, &shown, spec)?;
     let mut changes = Vec::new();
+    let kept = || pairs.iter().flatten();
+    if !kept().map(|window| window.index).is_sorted() {
+        changes.push(Live::Order(kept().map(|window| window.id.clone()).collect()));
+    }
     let mut arranged = Vec::new();
     let mut removed = Vec::new();
     for (number, window) in shown.iter().enumerate() {

@@ -82,6 +82,7 @@ fn live(changes: &[Live]) -> String {
     let kinds = changes.iter().map(|change| match change {
         Live::Env(..) => ("variable of later windows", "variables of later windows"),
         Live::AddWindow(_) => ("new window", "new windows"),
+        Live::Order(_) => ("other order of windows", "other orders of windows"),
         Live::AddPane(..) => ("new pane", "new panes"),
         Live::RunAgain(..) => ("pane run anew", "panes run anew"),
         Live::Remove(id) if id.starts_with('@') => ("window closed", "windows closed"),

@@ -130,6 +130,11 @@ impl<'a> Changes<'a> {
         self.push("swap-pane", &["-d", "-s", one, "-t", other]);
     }
 
+    /// Exchanges the places of two windows.
+    pub fn swap_windows(&mut self, one: &str, other: &str) {
+        self.push("swap-window", &["-d", "-s", one, "-t", other]);
+    }
+
     /// Gives a pane the focus of its window.
     pub fn select_pane(&mut self, pane: &str) {
         self.push("select-pane", &["-t", pane]);

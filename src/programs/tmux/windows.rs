@@ -227,3 +227,28 @@ pub fn arrange(
     }
     batch
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_where_it_was() {
+        let window = |name: &str, panes: usize| WantedWindow {
+            name: name.into(),
+            panes: vec![WantedPane::default(); panes],
+            ..WantedWindow::default()
+        };
+        let windows = [window("logs", 2), window("", 3)];
+        assert_eq!(
+            place(&windows, 1, "no space for new pane"),
+            "window 'logs', pane 2: no space for new pane"
+        );
+        assert_eq!(place(&windows, 2, "no space for new pane"), "window 2, pane 1: no space for new pane");
+        assert_eq!(place(&windows, 4, "fork failed"), "window 2, pane 3: fork failed");
+        assert_eq!(place(&windows, 2, "invalid layout: x"), "window 'logs': invalid layout: x");
+        assert_eq!(place(&windows, 5, "invalid layout: x"), "window 2: invalid layout: x");
+        assert_eq!(place(&windows, 5, "anything"), "anything");
+        assert_eq!(place(&[], 1, "anything"), "anything");
+    }
+}
