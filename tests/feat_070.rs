@@ -198,12 +198,33 @@ fn spawn_command_construction_as_the_documents_have_it() {
     assert!(listed.contains("gt-wyvern-Toast on fugue"), "{listed}");
 }
 
-/// The whole way: through a real ssh tunnel to a daemon that listens on its own machine only.
+/// The example workflow of the documents: a daemon that listens on its own machine only, a tunnel of the person's own, one
+/// variable. Then the same with a tunnel that gt keeps.
 #[test]
 fn remote_execution() {
     let world = World::with_rig();
     let far = two(&world);
     let _sshd = Sshd::start(&world);
+    let near = free_port();
+    let mut tunnel = world.command(world.path("bin/ssh"), "");
+    tunnel.args(["-N", "-L", &format!("{near}:127.0.0.1:{}", far.port), "pc"]);
+    let mut tunnel = tunnel.spawn().unwrap();
+    wait_for("the tunnel", || std::net::TcpStream::connect(("127.0.0.1", near)).ok());
+    world.set("GASTOWN_FUGUE_ADDR", &format!("tcp://localhost:{near}"));
+    let bead = world.bead("Write it", "echo \"$HOME\" >home.txt");
+    sling(&world, &[&bead, "wyvern/Nux"]).ok();
+    comes_home(&world, &bead);
+    world.in_town(["refinery", "process", "wyvern"]).ok();
+    assert_eq!(world.git("origin.git", ["show", "main:home.txt"]), world.str("far/home"));
+    assert_eq!(world.show(&bead)["status"], "closed");
+    assert!(!world.path("town/wyvern/polecats/Nux").exists(), "nothing was made here");
+    tunnel.kill().unwrap();
+    tunnel.wait().unwrap();
+    // Rolled back by unsetting: what comes next is here.
+    world.unset("GASTOWN_FUGUE_ADDR");
+    let bead = world.bead("Write more", "echo \"$HOME\" >more.txt");
+    assert_eq!(address(&place(&world, &bead, &[])), "here");
+
     let near = free_port();
     world.settings(&format!(
         "[beads]\nstore = \"embedded\"\n[remotes.pc]\nfugue_addr = \"tcp://localhost:{near}\"\nssh = \"pc\"\n\
@@ -211,21 +232,14 @@ fn remote_execution() {
         far.port,
         world.str("far/gt")
     ));
-    let bead = world.bead("Write it", "echo \"$HOME\" >home.txt");
-    let run = sling(&world, &[&bead, "wyvern", "--remote", "pc"]).fails(1);
-    assert!(run.stderr.contains("gt remote tunnel up pc"), "{run:#?}");
-    world.in_town(["remote", "tunnel", "up", "pc"]).ok();
-    let slung = sling(&world, &[&bead, "wyvern/Nux", "--remote", "pc", "--json"]);
-    let down = world.in_town(["remote", "status", "--json"]);
-    assert_eq!(slung.ok().json()["slung"][0]["place"]["remote"]["name"], "pc");
-    assert_eq!(down.ok().json()["remotes"][0]["reachable"], true);
+    sling(&world, &[&bead, "wyvern/Toast", "--remote", "pc"]).ok();
+    let status = world.in_town(["remote", "status", "--json"]).ok().json();
+    assert_eq!(status["remotes"][0]["reachable"], true, "{status}");
     // The work needs no tunnel any more.
     world.in_town(["remote", "tunnel", "down"]).ok();
     comes_home(&world, &bead);
     world.in_town(["refinery", "process", "wyvern"]).ok();
-    assert_eq!(world.git("origin.git", ["show", "main:home.txt"]), world.str("far/home"));
-    assert_eq!(world.show(&bead)["status"], "closed");
-    assert!(!world.path("town/wyvern/polecats/Nux").exists(), "nothing was made here");
+    assert_eq!(world.git("origin.git", ["show", "main:more.txt"]), world.str("far/home"));
 }
 
 #[test]
@@ -382,6 +396,15 @@ fn disconnect_and_reconnect() {
     world.in_town(["refinery", "process", "wyvern"]).ok();
     assert_eq!(world.git("origin.git", ["show", "main:it.txt"]), "done");
     assert_eq!(world.show(&bead)["status"], "closed");
+    // What is left over there is cleaned up once it is back.
+    assert!(world.path("far/gt/wyvern/polecats/Nux").exists());
+    line.mend();
+    world.in_town(["remote", "sync", "wyvern"]).ok();
+    wait_for("its worktree to go", || (!world.path("far/gt/wyvern/polecats/Nux").exists()).then_some(()));
+    wait_for("the end over there", || {
+        world.in_town(["witness", "patrol", "wyvern"]).ok();
+        (far.sessions().is_empty() && !world.path("town/mayor/remote.json").exists()).then_some(())
+    });
 }
 
 /// A daemon that is restarted kills its agents, and brings their sessions back as shells: those get no text, and the work
