@@ -21,12 +21,12 @@ fn with_set(name: &str, addresses: &[(&str, &str)]) -> World {
         })
     };
     let folder = set(name);
-    world.write("home/.config/gastown/config.toml", &format!("{own}\n{}", read(folder.join("config.toml"))));
-    world.write("town/config/town.toml", &read(folder.join("town.toml")));
+    world.write("home/.config/gastown/config.toml", format!("{own}\n{}", read(folder.join("config.toml"))));
+    world.write("town/config/town.toml", read(folder.join("town.toml")));
     for entry in std::fs::read_dir(folder.join("presets")).unwrap() {
         let path = entry.unwrap().path();
         let to = Path::new("town/config/presets").join(path.file_name().unwrap());
-        world.write(to, &read(path));
+        world.write(to, read(path));
     }
     world
 }

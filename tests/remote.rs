@@ -38,6 +38,18 @@ fn the_list_shows_what_is_configured_and_asks_nobody() {
         world.in_town(["remote", "list", "--json"]).ok().json()["remotes"].as_array().unwrap().len(),
         2
     );
+    // Where sessions of the town still are, though nobody speaks of that machine any more.
+    let record = serde_json::json!({ "version": 1, "sessions": { "wyvern/Nux": {
+        "remote": "gone", "fugue_addr": "tcp://localhost:9997", "session": "gt-wyvern-Nux" } } });
+    world.write("town/mayor/remote.json", record.to_string());
+    let gone = world.in_town(["remote", "list", "--json"]).ok().json()["remotes"][2].clone();
+    assert_eq!((&gone["name"], &gone["from"]), (&"gone".into(), &"mayor/remote.json".into()));
+    assert_eq!(gone["agents"], serde_json::json!(["wyvern/Nux"]));
+    let text = world.in_town(["remote", "list"]).ok().stdout;
+    assert!(
+        text.ends_with("tcp://localhost:9997    -     -               from mayor/remote.json\n"),
+        "{text}"
+    );
     world.set("GASTOWN_FUGUE_ADDR", "localhost");
     assert!(world.in_town(["remote", "list"]).fails(1).stderr.contains("it has no scheme"));
 }
@@ -208,7 +220,7 @@ fn who_starts_something_there_opens_the_tunnel_first() {
     let bead = world.bead("Render", "true");
     world.in_town(["sling", &bead, "wyvern", "--dry-run"]).ok();
     world.in_town(["sling", "A title", "wyvern", "--remote", "pc", "--dry-run"]);
-    world.in_town(["mayor", "start", "--remote", "pc", "--dry-run"]).ok();
+    world.in_town(["mayor", "start", "--remote", "pc", "--dry-run"]);
     assert_eq!(state(), "down");
     // Work that stays here opens nothing.
     let other = world.bead("Here", "true");

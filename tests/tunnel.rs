@@ -295,12 +295,10 @@ fn sockets_are_forwarded_like_ports() {
     pair.tunnel(&["up"]).ok();
     assert!(crate::common::sshd::echoes_unix(&local));
     // What ssh leaves of it when it is killed does not keep it from coming back.
-    let (pid, attempts) = (pair.status()["pid"].clone(), pair.status()["attempts"].clone());
-    let ssh = pair.world.run("ps", "", ["-A", "-o", "pid=,ppid=,comm="]).ok().stdout;
-    let child = ssh
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .find(|row| row[1] == pid.to_string());
+    let (pid, attempts) = (pair.status()["pid"].to_string(), pair.status()["attempts"].clone());
+    let listed = pair.world.run("ps", "", ["-A", "-o", "pid=,ppid=,comm="]).ok().stdout;
+    let child =
+        listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find(|row| row[1] == pid);
     pair.world.run("kill", "", ["-9", child.unwrap()[0]]).ok();
     wait_for("another attempt", || (pair.status()["attempts"] != attempts).then_some(()));
     pair.wait_for_state("up");
