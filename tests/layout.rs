@@ -543,3 +543,41 @@ mod generated {
         }
     }
 }
+
+#[test]
+fn the_agents_end_is_looked_after_and_a_helpers_is_nobodys_business() {
+    let world = World::new();
+    let tmux = server(&world);
+    let stop = world.str("stop");
+    let waits = format!("while ! [ -e {stop} ]; do sleep 0.02; done; exit 7");
+    let mut wanted = spec(
+        &world,
+        "ends",
+        vec![
+            window("a", vec![shell("exit 5"), agent(), shell("true")]),
+            window("b", vec![WantedPane::default()]),
+        ],
+    );
+    wanted.argv = ["sh", "-c", &waits].map(String::from).into();
+    wanted.on_end = ["sh", "-c", "echo end >> \"$1\"", "sh", &world.str("ends")].map(String::from).into();
+    tmux.start(&wanted, &Snapshot::default()).unwrap();
+    wait_for("the helpers' ends", || {
+        let dead = look(&tmux, "ends").panes.iter().filter(|pane| pane.dead).count();
+        (dead == 2).then_some(())
+    });
+    let seen = look(&tmux, "ends");
+    assert!(seen.alive() && !world.path("ends").exists());
+    assert_eq!(seen.panes.iter().filter_map(|pane| pane.exit).collect::<Vec<_>>(), [5, 0]);
+    world.write("stop", "");
+    wait_for("what looks after its end", || {
+        look(&tmux, "ends");
+        world.path("ends").exists().then_some(())
+    });
+    let seen = look(&tmux, "ends");
+    assert!(!seen.alive() && !seen.agent_gone);
+    assert_eq!((seen.panes[0].exit, seen.windows.len()), (Some(7), 2));
+    // A person's own shell that they leave is gone, the rest stays.
+    world.tmux(["send-keys", "-t", &seen.windows[1].panes[0].id, "exit", "Enter"]).ok();
+    wait_for("the shell to be gone", || (look(&tmux, "ends").windows.len() == 1).then_some(()));
+    assert_eq!(world.read("ends"), "end\n");
+}

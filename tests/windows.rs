@@ -269,3 +269,29 @@ fn a_value_is_one_word_in_every_shell() {
     }
     assert!(!world.path("owned").exists());
 }
+
+/// A polecat's work goes its way whatever else its session shows.
+#[test]
+fn a_polecat_with_windows_hands_its_work_in_and_ends() {
+    let world = World::with_rig();
+    preset(
+        &world,
+        "polecat",
+        "[[polecat.windows]]\nname = 'work'\npanes = [{ command = 'exit 1' }, { command = '{{agent}}' }, {}]\n\
+         [[polecat.windows]]\nname = 'log'\npanes = [{ command = 'exec sleep 1000' }]\n",
+    );
+    let bead = world.bead("licence", "echo MIT >> README.md");
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    wait_for("its work in the queue", || {
+        let waiting = world.in_town(["mq", "list", "wyvern", "--json"]).ok().json();
+        (waiting["requests"].as_array()?.len() == 1).then_some(())
+    });
+    wait_for("its end", || {
+        world.in_town(["witness", "patrol", "wyvern"]).ok();
+        let left = world.in_town(["polecats", "wyvern", "--json"]).ok().json();
+        left["polecats"].as_array()?.is_empty().then_some(())
+    });
+    assert_eq!(world.tmux(["list-sessions"]).stdout, "");
+    world.in_town(["refinery", "process", "wyvern"]).ok();
+    assert_eq!(world.git("origin.git", ["show", "main:README.md"]), "# wyvern\nMIT");
+}
