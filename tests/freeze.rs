@@ -176,6 +176,11 @@ fn a_session_of_a_persons_own_becomes_windows_of_crew() {
     ]);
     open(&["split-window", "-h", "-d", "-t", "=mine:", "-c", "/"]);
     open(&["new-window", "-d", "-t", "=mine:", "-n", "it's \"two\"", "-c", "/", "--", "sleep", "6000"]);
+    crate::common::wait_for("its programs", || {
+        let format = "#{pane_current_path} #{pane_current_command}";
+        let seen = world.tmux(["list-panes", "-s", "-t", "=mine", "-F", format]).ok().stdout;
+        (seen == "/usr sh\n/ sh\n/ sleep\n").then_some(())
+    });
     let text = freeze(&world, &["mine"], "theirs");
     let sum = regex::Regex::new(r#"layout = "[^"]*""#).unwrap();
     insta::assert_snapshot!(sum.replace_all(&text, "layout = \"…\""), @r#"
@@ -191,13 +196,13 @@ fn a_session_of_a_persons_own_becomes_windows_of_crew() {
     layout = "…"
     panes = [
         { command = "sleep 5000 # $HOME" },
-        { command = "tmux; exec $SHELL", start_directory = "/" },
+        { start_directory = "/" },
     ]
 
     [[crew.windows]]
     name = "it's \"two\""
     panes = [
-        { command = "exec sleep 6000" },
+        { command = "exec sleep 6000", start_directory = "/" },
     ]
     "#);
     world.in_town(["apply", "--restart", "--preset", "theirs", "wyvern/crew/bob"]).ok();

@@ -3,6 +3,7 @@
 mod aftermath;
 mod agents;
 mod apply;
+mod apply_any;
 mod bd;
 mod bd_flow;
 mod beads;

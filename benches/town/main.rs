@@ -24,12 +24,13 @@ type Part = fn() -> Vec<Line>;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("version", version),
         ("store", store),
         ("status", status),
         ("sling", sling),
         ("queue", queue),
+        ("apply", apply),
         ("remote", elsewhere),
     ];
     println!("{}\n", world::machine());
@@ -152,6 +153,35 @@ fn queue() -> Vec<Line> {
         ratio: format!("{:.2}", runs as f64 / 20.0),
         aim: "≤ 11 runs",
     }]
+}
+
+/// What should run, from nothing to all of it and once more, against tmux doing the same.
+fn apply() -> Vec<Line> {
+    const COUNT: usize = 50;
+    let world = World::with_rig();
+    world.crew(COUNT);
+    let (mut floor, mut ours) = (Vec::new(), Vec::new());
+    for turn in 0..=11 {
+        let by_hand = measure::run(&mut world.tmux(&["start-server", ";", "source-file", "crew.tmux"]));
+        world.end_server(2 * COUNT);
+        let own = measure::run(&mut world.gt("town", &["apply"]));
+        if turn > 0 {
+            floor.push(by_hand);
+            ours.push(own);
+        }
+        if turn < 11 {
+            world.end_server(2 * COUNT);
+        }
+    }
+    let (floor, ours) = (median_of(floor), median_of(ours));
+    let look = || world.tmux(&["list-panes", "-a"]);
+    let (bare, again) = alternate(51, look, || world.gt("town", &["apply", "-q"]));
+    let what = format!("`gt apply` of {COUNT} sessions with 2 windows");
+    vec![
+        time(format!("{what}, against one script of tmux's"), &ours, &floor, "≤ 1.5"),
+        memory(what, &ours, &floor),
+        time("`gt apply` once more, against `tmux list-panes -a`", &again, &bare, "≤ 2"),
+    ]
 }
 
 /// Sessions on other machines, over loopback.

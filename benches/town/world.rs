@@ -207,6 +207,44 @@ impl World {
         command
     }
 
+    /// So many members of the crew that should run, in two windows each; and the same as a script of tmux's.
+    pub fn crew(&self, count: usize) {
+        let settings = format!("{SETTINGS}\n[up]\nroles = [\"crew\"]\n");
+        self.write("home/.config/gastown/config.toml", settings);
+        let preset = "[crew]\nagent = \"sleeper\"\nwindows = [{ name = \"work\" }, { name = \"logs\", panes = [{ command = \"exec sleep 1000\" }] }]\n";
+        self.write("home/.config/gastown/presets/crew.toml", preset);
+        let mut script = String::new();
+        for number in 0..count {
+            let dir = self.path(format!("town/wyvern/crew/c{number:02}"));
+            std::fs::create_dir_all(&dir).unwrap();
+            let dir = dir.to_str().unwrap();
+            let name = format!("by-hand-{number:02}");
+            script += &format!("new-session -d -x 200 -y 50 -s {name} -n work -c {dir} 'exec sleep 1000'\n");
+            script += &format!("new-window -d -t ={name}: -n logs -c {dir} 'exec sleep 1000'\n");
+        }
+        self.write("crew.tmux", script);
+    }
+
+    /// Ends the tmux server, which has so many panes, and waits until it is gone.
+    pub fn end_server(&self, panes: usize) {
+        let listed = self.ok(&mut self.tmux(&["list-panes", "-a"]));
+        assert_eq!(listed.lines().count(), panes);
+        self.ok(&mut self.tmux(&["kill-server"]));
+        let limit = Instant::now() + Duration::from_secs(30);
+        while self
+            .tmux(&["list-sessions"])
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+        {
+            assert!(Instant::now() < limit, "the tmux server does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = std::fs::remove_file(self.path("tmux"));
+    }
+
     /// Ends all polecats.
     pub fn end_all(&self) {
         self.end_all_with(|words| self.gt("town", words));

@@ -195,7 +195,8 @@ fn pane_of(seen: &SeenPane) -> Pane {
     let words = shlex::split(&seen.start_command).unwrap_or_default();
     let skipped = words.iter().take_while(|word| *word == "env" || word.starts_with("PATH=")).count();
     let command = match &words[skipped.min(words.len())..] {
-        [] if seen.dead || is_shell(&seen.command) => String::new(),
+        // A shell that is about to be: tmux's own name stands there until then.
+        [] if seen.dead || is_shell(&seen.command) || seen.command.starts_with("tmux") => String::new(),
         [] => format!("{}; exec $SHELL", seen.command),
         [one] if is_shell(one) => String::new(),
         // tmux gives one word to a shell.
