@@ -352,3 +352,6 @@ fn is_long_running(session: &Session) -> bool {
     let role = Address::parse(&session.marks.address).ok().and_then(|address| address.role());
     role.is_some_and(|role| role != Role::Polecat)
 }
+
+#[cfg(test)]
+mod tests;
