@@ -126,6 +126,14 @@ fn an_ended_agent_is_started_again() {
         world.in_town(["mayor", "status"]).ok().stdout.contains("ended (exit 3)").then_some(())
     });
     world.set("GASTOWN_MAYOR__AGENT", "waits");
+    // What a person has open in there is not ended unasked.
+    world.tmux(["split-window", "-d", "-t", "=hq-mayor:", "--", "sleep", "77"]).ok();
+    world.in_town(["apply"]).ok();
+    insta::assert_snapshot!(world.in_town(["plan"]).ok().stdout, @r"
+    + mayor/  start session hq-mayor: its agent has ended, held back: panes of a person's are in its session (do it with: gt apply --restart mayor/)
+    1 held back
+    ");
+    world.tmux(["kill-pane", "-a", "-t", "=hq-mayor:"]).ok();
     insta::assert_snapshot!(world.in_town(["plan"]).ok().stdout, @r"
     + mayor/  start session hq-mayor: its agent has ended
     1 to start
@@ -291,4 +299,51 @@ fn when_tmux_cannot_be_asked_nothing_is_concluded() {
     }
     std::fs::remove_file(world.path("bin/tmux")).unwrap();
     assert_eq!(world.in_town(["plan"]).ok().stderr, "nothing to do: 3 sessions run as asked for\n");
+}
+
+#[test]
+fn windows_and_later_environment_change_in_place() {
+    let world = town();
+    let preset = |text: &str| world.write("town/config/presets/crew.toml", format!("[crew]\n{text}"));
+    preset("env = { A = \"1\", B = \"2\" }\n");
+    world.in_town(["apply"]).ok();
+    let agents = |world: &World| -> Vec<String> {
+        let filter = "#{==:#{@gt_agent},1}";
+        let run = world.tmux(["list-panes", "-a", "-f", filter, "-F", "#{session_name} #{pane_pid}"]);
+        run.stdout.lines().map(str::to_string).collect()
+    };
+    let before = agents(&world);
+    preset(
+        "windows = [{ name = \"logs\", panes = [{ command = \"exec sleep 3000\" }] }]\nenv = { A = \"3\", C = \"x;\" }\n",
+    );
+    insta::assert_snapshot!(world.in_town(["plan"]).ok().stdout, @r"
+    ~ wyvern/crew/ann  change in place: 3 variables of later windows, 1 new window, 1 window arranged; restart for a new environment, held back: it works (do it with: gt apply --restart wyvern/crew/ann)
+    ~ wyvern/crew/bob  change in place: 3 variables of later windows, 1 new window, 1 window arranged; restart for a new environment, held back: it works (do it with: gt apply --restart wyvern/crew/bob)
+    2 to change, 2 held back
+    ");
+    let apply = world.in_town(["apply", "wyvern/crew/ann"]).ok();
+    insta::assert_snapshot!(apply.stdout + &apply.stderr, @r"
+    changed wyvern/crew/ann (session gt-wyvern-crew-ann)
+    wyvern/crew/ann: restart for a new environment, held back: it works (do it with: gt apply --restart wyvern/crew/ann)
+    ");
+    assert_eq!(agents(&world), before);
+    let run = world.tmux(["show-environment", "-t", "=gt-wyvern-crew-ann"]).ok().stdout;
+    let set: Vec<&str> =
+        run.lines().filter(|line| ["A=", "B=", "C="].iter().any(|key| line.starts_with(key))).collect();
+    assert_eq!(set, ["A=3", "C=x;"]);
+    world.gt_killed("apply.change", "town", ["apply"]);
+    let names = world.tmux(["list-windows", "-t", "=gt-wyvern-crew-bob", "-F", "#{window_name}"]).ok().stdout;
+    assert_eq!(names, "bob\nlogs\n");
+    insta::assert_snapshot!(world.in_town(["plan"]).ok().stdout, @r"
+    ~ wyvern/crew/ann  restart for a new environment, held back: it works (do it with: gt apply --restart wyvern/crew/ann)
+    ~ wyvern/crew/bob  restart for a new environment, held back: it works (do it with: gt apply --restart wyvern/crew/bob)
+    2 held back
+    ");
+    preset(
+        "windows = [{ name = \"work\", panes = [{ command = \"{{agent}}\", start_directory = \"/\" }] }]\nenv = { A = \"3\", C = \"x;\" }\n",
+    );
+    insta::assert_snapshot!(world.in_town(["plan", "wyvern/crew/ann"]).ok().stdout, @r"
+    ~ wyvern/crew/ann  restart for a new environment, windows, held back: it works (do it with: gt apply --restart wyvern/crew/ann)
+    1 held back
+    ");
 }

@@ -37,8 +37,9 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     let plan = view.plan(&down, args.restart);
     let mut failed = plan::failures(ctx, &view);
     let mut done = Vec::new();
-    for line in &plan.lines {
-        match up::carry_out(&view.town, view.mux.as_ref(), &view.snapshot, &view.wishes, line) {
+    let outcomes = up::carry_out(&view.town, view.mux.as_ref(), &view.snapshot, &view.wishes, &plan.lines);
+    for (line, outcome) in plan.lines.iter().zip(outcomes) {
+        match outcome {
             Ok(outcome) => done.push((line, outcome)),
             Err(error) => {
                 failed = true;
@@ -48,9 +49,10 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     }
     drop(lock);
     say(ctx, &done)?;
-    let held = |line: &&Line| line.held.is_some() && !ctx.global.json;
-    for line in plan.lines.iter().filter(held) {
-        ctx.note(&format!("{}: {}", line.address, report::plan::what(line)));
+    for line in plan.lines.iter().filter(|_| !ctx.global.json) {
+        if let Some(held) = report::plan::held(line) {
+            ctx.note(&format!("{}: {held}", line.address));
+        }
     }
     plan::around(ctx, &view, &down, &plan, failed);
     prompt(ctx, &view, &done)?;

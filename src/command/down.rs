@@ -85,6 +85,7 @@ fn was(held: Held, is: bool) -> &'static str {
         (Held::Works, _) => "it worked",
         (Held::Waits, _) => "it waited",
         (Held::Attached, _) => "somebody was attached",
+        (Held::Panes, _) => "panes of a person's were in its session",
     }
 }
 

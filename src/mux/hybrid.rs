@@ -280,6 +280,23 @@ impl Mux for Hybrid {
         self.start_away(spec, taken)
     }
 
+    fn start_many(
+        &self,
+        specs: &[&Spec],
+        taken: &Snapshot,
+        each: &(dyn Fn(usize) + Sync),
+    ) -> Vec<Result<Started>> {
+        if specs.iter().all(|spec| spec.away.is_none()) {
+            return self.local.start_many(specs, taken, each);
+        }
+        let start = |(number, spec): (usize, &&Spec)| {
+            let started = self.start(spec, taken)?;
+            each(number);
+            Ok(started)
+        };
+        specs.iter().enumerate().map(start).collect()
+    }
+
     fn reachable(&self, remote: &Known, seen: &Snapshot) -> Result<()> {
         match answered(remote, seen)? {
             true => Ok(()),

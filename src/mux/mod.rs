@@ -356,6 +356,21 @@ pub trait Mux {
         Ok(())
     }
 
+    /// Starts several sessions, some at the same time. `each` is told of every one that is there, by its number.
+    fn start_many(
+        &self,
+        specs: &[&Spec],
+        taken: &Snapshot,
+        each: &(dyn Fn(usize) + Sync),
+    ) -> Vec<Result<Started>> {
+        let start = |(number, spec): (usize, &&Spec)| {
+            let started = self.start(spec, taken)?;
+            each(number);
+            Ok(started)
+        };
+        specs.iter().enumerate().map(start).collect()
+    }
+
     /// Sets marks on a session: (`state`, `pending_shutdown`) sets `@gt_state`.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 
@@ -12,6 +13,9 @@ use super::{
 use crate::failure::Failure;
 use crate::plan::windows::{CELLS, Size, resizes};
 use crate::programs::tmux::{self, Answer, Made, Row, Wanted};
+
+/// How many sessions are started at the same time: tmux makes one while others are written down.
+const AT_ONCE: usize = 3;
 
 /// How many names are tried when the one that is wanted belongs to somebody else.
 const NAMES: usize = 100;
@@ -91,6 +95,41 @@ impl Mux for Tmux {
             }
         }
         crate::fail!("{NAMES} sessions named like {} exist already", spec.name; "see them with: tmux list-sessions")
+    }
+
+    fn start_many(
+        &self,
+        specs: &[&Spec],
+        taken: &Snapshot,
+        each: &(dyn Fn(usize) + Sync),
+    ) -> Vec<Result<Started>> {
+        let start = |number: usize| {
+            let started = self.start(specs.get(number).copied().unwrap_or(&Spec::default()), taken)?;
+            each(number);
+            Ok(started)
+        };
+        // The first one brings the server up, where none runs.
+        let mut begun: Vec<Result<Started>> = (0..specs.len().min(1)).map(start).collect();
+        let next = AtomicUsize::new(1);
+        let some = || {
+            let mut own = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= specs.len() {
+                    return own;
+                }
+                own.push((number, start(number)));
+            }
+        };
+        let mut rest = std::thread::scope(|scope| {
+            let threads: Vec<_> = (1..specs.len().min(AT_ONCE)).map(|_| scope.spawn(some)).collect();
+            let mut all = some();
+            all.extend(threads.into_iter().filter_map(|thread| thread.join().ok()).flatten());
+            all
+        });
+        rest.sort_by_key(|(number, _)| *number);
+        begun.extend(rest.into_iter().map(|(_, started)| started));
+        begun
     }
 
     fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()> {

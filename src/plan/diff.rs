@@ -120,6 +120,8 @@ pub enum Held {
     Waits,
     /// Somebody looks at it.
     Attached,
+    /// It has ended, and panes that a person opened are in its session.
+    Panes,
 }
 
 impl Held {
@@ -138,6 +140,7 @@ impl Held {
             Held::Works => "it works",
             Held::Waits => "it waits",
             Held::Attached => "somebody is attached",
+            Held::Panes => "panes of a person's are in its session",
         }
     }
 }
@@ -146,9 +149,8 @@ impl Line {
     /// Whether something is done about it.
     pub fn acts(&self) -> bool {
         match self.sign {
-            Sign::Start => true,
             Sign::Change => !self.live.is_empty() || self.restarts(),
-            Sign::Stop => self.held.is_none(),
+            Sign::Start | Sign::Stop => self.held.is_none(),
             Sign::Alone => false,
         }
     }
@@ -243,7 +245,7 @@ impl Diff<'_> {
                 }
                 self.running(address, spec, session);
             }
-            None => self.start(address, spec, found.first().copied()),
+            None => self.start(address, spec, &found),
         }
     }
 
@@ -254,16 +256,18 @@ impl Diff<'_> {
         self.plan.lines.extend(found.iter().map(stop));
     }
 
-    fn start(&mut self, address: &str, spec: &Spec, ended: Option<&Session>) {
+    /// An agent that should run and does not; what it left gives way, unless a person is in there.
+    fn start(&mut self, address: &str, spec: &Spec, ended: &[&Session]) {
         let theirs = |other: &&Session| other.name == spec.name && other.marks.town != self.town;
         if let Some(other) = self.snapshot.sessions.iter().find(theirs) {
             let why = format!("not this town's, though it has the name of {address}");
             self.alone.push(Line::new(Sign::Alone, "", other, why));
         }
-        let why = if ended.is_some() { "its agent has ended" } else { "" };
+        let why = if ended.is_empty() { "" } else { "its agent has ended" };
         let mut line = Line::new(Sign::Start, address, &Session::default(), why);
         line.session = self.free(&spec.name, address);
-        line.id = ended.map(|session| session.id.clone()).unwrap_or_default();
+        line.id = ended.first().map(|session| session.id.clone()).unwrap_or_default();
+        line.held = ended.iter().find_map(|session| in_use(session)).filter(|_| !self.restart);
         self.plan.lines.push(line);
     }
 
@@ -306,6 +310,15 @@ impl Diff<'_> {
     fn leave(&mut self, address: &str, session: &str, why: &str) {
         let seen = Session { name: session.into(), ..Session::default() };
         self.alone.push(Line::new(Sign::Alone, address, &seen, why));
+    }
+}
+
+/// Why a session whose agent has ended is still somebody's.
+fn in_use(session: &Session) -> Option<Held> {
+    let persons = |pane: &crate::mux::Pane| pane.mark.is_empty() && !pane.agent && !pane.dead;
+    match session.attached {
+        0 => session.panes.iter().any(persons).then_some(Held::Panes),
+        _ => Some(Held::Attached),
     }
 }
 

@@ -51,11 +51,14 @@ pub fn who(line: &Line) -> &str {
 }
 
 /// What is done, and why.
-pub fn what(line: &Line) -> String {
+fn what(line: &Line) -> String {
     let Line { session, address, .. } = line;
     let held = line.held.map(|held| format!(", held back: {}", held.as_str())).unwrap_or_default();
     let why = if line.why.is_empty() { String::new() } else { format!(": {}", line.why) };
     match line.sign {
+        Sign::Start if line.held.is_some() => {
+            format!("start session {session}{why}{held} (do it with: gt apply --restart {address})")
+        }
         Sign::Start => format!("start session {session}{why}"),
         Sign::Stop if line.held.is_some() => {
             format!("stop session {session}{why}{held} (stop it with: gt down {address})")
@@ -64,13 +67,28 @@ pub fn what(line: &Line) -> String {
         Sign::Alone => format!("left alone{why}"),
         Sign::Change => {
             let live = (!line.live.is_empty()).then(|| format!("change in place: {}", live(&line.live)));
-            let help = format!(" (do it with: gt apply --restart {address})");
-            let help = if line.held.is_some() { help.as_str() } else { "" };
-            let again = (!line.restart.is_empty())
-                .then(|| format!("restart for a new {}{held}{help}", parts(&line.restart)));
+            let again = (!line.restart.is_empty()).then(|| again(line));
             live.into_iter().chain(again).collect::<Vec<_>>().join("; ")
         }
     }
+}
+
+/// What takes a new start, and why it waits.
+fn again(line: &Line) -> String {
+    let said = format!("restart for a new {}", parts(&line.restart));
+    match line.held {
+        Some(held) => {
+            let why = held.as_str();
+            format!("{said}, held back: {why} (do it with: gt apply --restart {})", line.address)
+        }
+        None => said,
+    }
+}
+
+/// What of a line waits for a word; nothing when it is done.
+pub fn held(line: &Line) -> Option<String> {
+    line.held?;
+    Some(if line.sign == Sign::Change { again(line) } else { what(line) })
 }
 
 fn parts(parts: &[Part]) -> String {

@@ -13,7 +13,7 @@ use crate::config::schema::{Prompt, Up, Worktree};
 use crate::config::{self, ResolvedRole, Sources};
 use crate::failure::Failure;
 use crate::mux::deliver::{Delivery, deliver};
-use crate::mux::{Mux, Session, Snapshot, Spec, Started};
+use crate::mux::{Mux, Snapshot, Spec, Started};
 use crate::plan::choose::Wish;
 use crate::plan::place::{Seen, seen};
 use crate::plan::ready::Begin;
@@ -201,6 +201,65 @@ pub fn prepare_as(
 /// # Errors
 /// When it cannot be known whether it runs, or it cannot be started.
 pub fn start(town: &Town, mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepared) -> Result<Begun> {
+    let mut begun = start_many(town, mux, snapshot, &[prepared], &|| ());
+    match begun.pop() {
+        Some(begun) => begun,
+        None => crate::fail!("{} was not started", prepared.address),
+    }
+}
+
+/// The same for several, some at the same time; what keeps one of them does not keep the others. `each` is called once
+/// one is there.
+pub fn start_many(
+    town: &Town,
+    mux: &dyn Mux,
+    snapshot: &Snapshot,
+    prepared: &[&Prepared],
+    each: &(dyn Fn() + Sync),
+) -> Vec<Result<Begun>> {
+    let mut begun: Vec<Option<Result<Begun>>> = Vec::new();
+    let mut ended: Vec<&str> = Vec::new();
+    for prepared in prepared {
+        begun.push(match way(snapshot, prepared) {
+            Ok(Way::Runs(name)) => Some(Ok(Begun::Ran(name))),
+            Ok(Way::Free(own)) => {
+                ended.extend(own);
+                hook(prepared).err().map(Err)
+            }
+            Err(error) => Some(Err(error)),
+        });
+    }
+    if let Err(error) = mux.stop(&ended) {
+        let why = format!("{error:#}");
+        let refused =
+            |begun: Option<Result<Begun>>| begun.unwrap_or_else(|| Err(Failure::new(why.clone()).into()));
+        return begun.into_iter().map(refused).collect();
+    }
+    let mut taken = snapshot.clone();
+    taken.sessions.retain(|session| !ended.contains(&session.id.as_str()));
+    let open: Vec<usize> = (0..begun.len()).filter(|at| begun[*at].is_none()).collect();
+    let specs: Vec<&Spec> = open.iter().map(|at| &prepared[*at].spec).collect();
+    let started = mux.start_many(&specs, &taken, &|_| each());
+    for (at, started) in open.into_iter().zip(started) {
+        begun[at] = Some(started.and_then(|started| {
+            if started.by_hand.is_none() {
+                handoff::fulfilled(town, &prepared[at].address)?;
+            }
+            Ok(Begun::Started(started))
+        }));
+    }
+    begun.into_iter().flatten().collect()
+}
+
+/// What is in the way of a start.
+enum Way<'s> {
+    /// It runs, in the session of this name.
+    Runs(String),
+    /// Sessions whose agent has ended, by id.
+    Free(Vec<&'s str>),
+}
+
+fn way<'s>(snapshot: &'s Snapshot, prepared: &Prepared) -> Result<Way<'s>> {
     if let Some(why) = &snapshot.unknown {
         crate::fail!("cannot tell whether {} runs: {why}", prepared.address);
     }
@@ -210,23 +269,19 @@ pub fn start(town: &Town, mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepare
             .hint("see what is wrong with: gt remote status")
             .into());
     }
-    let own: Vec<&Session> =
-        snapshot.ours(&marks.town).filter(|session| session.marks.address == marks.address).collect();
-    if let Some(running) = own.iter().find(|session| session.alive()) {
-        return Ok(Begun::Ran(running.name.clone()));
+    let own = || snapshot.ours(&marks.town).filter(|session| session.marks.address == marks.address);
+    match own().find(|session| session.alive()) {
+        Some(running) => Ok(Way::Runs(running.name.clone())),
+        None => Ok(Way::Free(own().map(|session| session.id.as_str()).collect())),
     }
-    let ended: Vec<&str> = own.iter().map(|session| session.id.as_str()).collect();
-    mux.stop(&ended)?;
-    let mut taken = snapshot.clone();
-    taken.sessions.retain(|session| !ended.contains(&session.id.as_str()));
-    if prepared.spec.away.is_none() {
-        hooks::write_untracked(prepared.role.runtime.hooks.as_deref(), &prepared.spec.cwd)?;
+}
+
+/// The file through which its hooks reach gt.
+fn hook(prepared: &Prepared) -> Result<()> {
+    match prepared.spec.away {
+        None => hooks::write_untracked(prepared.role.runtime.hooks.as_deref(), &prepared.spec.cwd),
+        Some(_) => Ok(()),
     }
-    let started = mux.start(&prepared.spec, &taken)?;
-    if started.by_hand.is_none() {
-        handoff::fulfilled(town, &prepared.address)?;
-    }
-    Ok(Begun::Started(started))
 }
 
 /// Tells an agent that was just started to begin, when its runtime takes its first prompt by paste.

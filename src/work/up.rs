@@ -189,17 +189,37 @@ pub fn filled_then(spec: &Spec, instance: &str) -> Option<Spec> {
     Some(spec)
 }
 
-/// Does what a line says. The town's lock is held.
+/// Does what a plan says; what is started is started together, at last. The town's lock is held.
 ///
-/// # Errors
-/// What could not be done; a line that is done again completes it.
+/// An error is about its line alone: doing the plan again completes it.
 pub fn carry_out(
     town: &Town,
     mux: &dyn Mux,
     snapshot: &Snapshot,
     wishes: &Wishes,
-    line: &Line,
-) -> Result<Done> {
+    lines: &[Line],
+) -> Vec<Result<Done>> {
+    let mut done: Vec<Result<Done>> = Vec::new();
+    let mut starts: Vec<(usize, &Prepared)> = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let prepared = wishes.prepared(&line.address);
+        if let (Sign::Start, true, Some(prepared)) = (line.sign, line.acts(), prepared) {
+            starts.push((at, prepared));
+            done.push(Ok(Done::Nothing));
+        } else {
+            done.push(one(town, mux, snapshot, wishes, line));
+        }
+    }
+    let prepared: Vec<&Prepared> = starts.iter().map(|(_, prepared)| *prepared).collect();
+    let begun = roles::start_many(town, mux, snapshot, &prepared, &|| step("apply.start"));
+    for ((at, _), begun) in starts.iter().zip(begun) {
+        done[*at] = begun.map(Done::Started);
+    }
+    done
+}
+
+/// A line that starts nothing new.
+fn one(town: &Town, mux: &dyn Mux, snapshot: &Snapshot, wishes: &Wishes, line: &Line) -> Result<Done> {
     if !line.acts() {
         return Ok(Done::Nothing);
     }
@@ -209,11 +229,6 @@ pub fn carry_out(
         return Ok(Done::Stopped);
     }
     let Some(prepared) = wishes.prepared(&line.address) else { return Ok(Done::Nothing) };
-    if line.sign == Sign::Start {
-        let begun = roles::start(town, mux, snapshot, prepared)?;
-        step("apply.start");
-        return Ok(Done::Started(begun));
-    }
     if line.restarts() {
         mux.stop(&[&line.id])?;
         step("apply.restart");
