@@ -13,7 +13,7 @@ use crate::config::schema::{Prompt, Up, Worktree};
 use crate::config::{self, ResolvedRole, Sources};
 use crate::failure::Failure;
 use crate::mux::deliver::{Delivery, deliver};
-use crate::mux::{Mux, Snapshot, Spec, Started};
+use crate::mux::{Mux, Session, Snapshot, Spec, Started};
 use crate::plan::choose::Wish;
 use crate::plan::place::{Seen, seen};
 use crate::plan::ready::Begin;
