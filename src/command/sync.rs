@@ -66,13 +66,17 @@ fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
         for one in &synced.renamed {
             ctx.note(&format!(
                 "{name}: {} is {} now: another town made a bead of that id first ({})",
-                one.old, one.new, one.title
+                one.old,
+                one.new,
+                ctx.screen().fit(&one.title, 60)
             ));
         }
         for one in &synced.taken {
             ctx.note(&format!(
                 "{name}: {} is {}'s now, who took it later than {}, who may still work on it here",
-                one.id, one.by, one.from
+                one.id,
+                ctx.screen().fit(&one.by, 60),
+                one.from
             ));
         }
         for id in &synced.waiting {
