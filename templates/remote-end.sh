@@ -7,6 +7,9 @@ gt_name={{name}}
 gt_home={{home}}
 gt_branch={{branch}}
 gt_notes=$gt_town/.gt-start
+gt_making=$gt_notes/$gt_rig-$gt_name.making
+gt_made=
+gt_own=
 gt_clone=$gt_town/$gt_rig/mayor/rig
 {{parts}}
 
@@ -22,6 +25,6 @@ if [ -e "$gt_home/.git" ]; then
   fi
   gt_unlock
 fi
-rm -f "$gt_notes/$gt_instance".* "$gt_notes/$gt_rig-$gt_name.making"
+rm -f "$gt_notes/$gt_instance".* "$gt_making"
 rmdir "$gt_notes" 2>/dev/null
 echo "gt: ended $gt_instance"

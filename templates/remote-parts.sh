@@ -1,14 +1,24 @@
 # What the start, the end and the hand-in on another machine share. For any POSIX sh; git is the only program beyond that.
 # Every value in double braces is put in as one quoted word. Comments are left out of what is sent.
 
+# For how many tries somebody waits for the lock of another, where there is no flock: seconds.
+gt_patience=600
+
 gt_git() {
   GIT_TERMINAL_PROMPT=0 git -c maintenance.auto=false -c gc.auto=0 "$@"
 }
 
-# Leaves the reason in a file and on the screen, between two lines that whoever started this looks for, and waits until it
-# was read.
+# Takes away what this start made, leaves the reason in a file and on the screen, between two lines that whoever started this
+# looks for, and waits until it was read.
 gt_fail() {
   gt_unlock
+  if [ -n "$gt_made" ]; then
+    gt_made=
+    gt_lock "$gt_clone/.git/gt-worktrees.lock"
+    gt_drop
+    rm -f "$gt_making"
+    gt_unlock
+  fi
   mkdir -p "$gt_notes" 2>/dev/null && printf '%s\n' "$1" >"$gt_notes/$gt_instance.failed" 2>/dev/null
   printf '\n%s\n%s\n%s\n' "gt: start failed $gt_instance" "$1" "gt: end of reason"
   sleep 60
@@ -44,7 +54,7 @@ gt_lock() {
       fi
     fi
     [ "$gt_waited" = 0 ] && echo "gt: waiting for another start"
-    [ "$gt_waited" -lt 600 ] || gt_fail "$gt_lock_file.held is held by ${gt_owner:-nobody}; when nothing starts there: rm -rf '$gt_lock_file.held' '$gt_lock_file.breaking'"
+    [ "$gt_waited" -lt "$gt_patience" ] || gt_fail "$gt_lock_file.held is held by ${gt_owner:-nobody}; when nothing starts there: rm -rf '$gt_lock_file.held' '$gt_lock_file.breaking'"
     gt_waited=$((gt_waited + 1))
     sleep 1
   done
@@ -103,14 +113,14 @@ gt_keep() {
   fi
 }
 
-# Takes the worktree $gt_home and its branch away, whatever is in it.
+# Takes the worktree $gt_home and its branch away, whatever is in it. A branch that stood before ($gt_own) stays.
 gt_drop() {
   if [ ! -d "$gt_home/.git" ]; then
     gt_git -C "$gt_clone" worktree remove -f -f "$gt_home" >/dev/null 2>&1 9>&-
   fi
   rm -rf "$gt_home" || gt_fail "cannot remove $gt_home"
   gt_git -C "$gt_clone" worktree prune --expire=now >/dev/null 2>&1 9>&-
-  if git -C "$gt_clone" show-ref -q --verify "refs/heads/$gt_branch"; then
+  if [ -z "$gt_own" ] && git -C "$gt_clone" show-ref -q --verify "refs/heads/$gt_branch"; then
     gt_try "cannot remove the branch $gt_branch" git -C "$gt_clone" update-ref -d "refs/heads/$gt_branch"
   fi
 }

@@ -13,6 +13,9 @@ gt_start={{start}}
 gt_start_branch={{start_branch}}
 gt_url={{git_url}}
 gt_notes=$gt_town/.gt-start
+gt_making=$gt_notes/$gt_rig-$gt_name.making
+gt_made=
+gt_own=
 gt_rig_dir=$gt_town/$gt_rig
 gt_clone=$gt_rig_dir/mayor/rig
 gt_files=$gt_notes
@@ -46,10 +49,11 @@ gt_exclude() {
 
 # The polecat's place on its branch: what an earlier session of the same instance left is used as it is.
 gt_place() {
-  gt_making=$gt_notes/$gt_rig-$gt_name.making
   if [ -e "$gt_making" ] && [ -e "$gt_home" ]; then
     # A kill came before anybody could work in it.
+    gt_own=$(cat "$gt_making")
     gt_drop
+    gt_own=
   fi
   if [ -e "$gt_home/.git" ]; then
     gt_dir=$(git -C "$gt_home" rev-parse --absolute-git-dir 2>/dev/null) || gt_fail "$gt_home is no worktree of $gt_clone"
@@ -66,18 +70,16 @@ gt_place() {
     gt_take_away "refs/gt/recovery/$gt_name/${gt_had:-$gt_instance}"
     gt_branch=$gt_mine
   fi
-  printf '%s\n' "$gt_instance" >"$gt_making" || gt_fail "cannot write $gt_making"
   mkdir -p "$gt_rig_dir/polecats"
   gt_base=refs/remotes/origin/$gt_target
   gt_earlier=
-  gt_own=
   case $gt_begin in
   earlier)
     gt_fetch_start || gt_fail "cannot fetch the commits of the earlier attempt from origin ($gt_start)"
     ;;
   again)
     if git -C "$gt_clone" show-ref -q --verify "refs/heads/$gt_branch"; then
-      gt_own=yes
+      gt_own=own
     elif gt_git -C "$gt_clone" fetch -q --no-tags origin "+refs/heads/$gt_branch:refs/remotes/origin/$gt_branch" 2>/dev/null 9>&-; then
       gt_base=refs/remotes/origin/$gt_branch
     else
@@ -86,6 +88,9 @@ gt_place() {
     ;;
   esac
   gt_git -C "$gt_clone" worktree prune --expire=now >/dev/null 2>&1 9>&-
+  # Until the agent takes over nothing in it is anybody's; but for a branch that stood before.
+  printf '%s\n' "$gt_own" >"$gt_making" || gt_fail "cannot write $gt_making"
+  if [ "$gt_begin" != again ]; then gt_made=yes; fi
   if [ "$gt_kind" = clone ]; then
     gt_try "cannot clone $gt_clone" gt_git clone -q --no-checkout -- "$gt_clone" "$gt_home"
     gt_try "cannot fetch into $gt_home" gt_git -C "$gt_home" fetch -q --no-tags --prune "$gt_clone" "+refs/remotes/origin/*:refs/remotes/origin/*" "+refs/gt/*:refs/gt/*"
@@ -106,7 +111,6 @@ gt_place() {
   fi
   gt_unlock
   gt_prepare
-  rm -f "$gt_making"
   # The branch has the commits now: nobody needs the ref that brought them any more.
   if [ -n "$gt_earlier" ]; then
     git -C "$gt_clone" update-ref -d "$gt_start"
@@ -241,6 +245,8 @@ GT_PROMPT_FILE=$gt_files/gt-prompt.md
 export GT_PROMPT_FILE
 printf '%s' "$gt_prompt" >"$GT_PROMPT_FILE" || gt_fail "cannot write $GT_PROMPT_FILE"
 {{work}}
+{{program}}
+rm -f "$gt_making"
 if [ "$gt_files" != "$gt_notes" ]; then
   printf '%s\n' "$gt_instance" >"$gt_files/gt-instance"
   printf '%s\n' "$$" >"$gt_files/gt-pid"

@@ -304,6 +304,9 @@ fn a_place_is_prepared_as_the_rig_says() {
         (how.name, how.instance, how.bead.id) = ("Slit", "three", "wy-3".into());
         let run = there.start(&how).fails(1);
         failed(&run, "worktree.setup ended with 3: no");
+        assert!(!there.home(&how).exists(), "what it made is gone");
+        let clone = there.town.join("wyvern/mayor/rig");
+        assert_eq!(there.git_in(&clone, &["branch", "--list", "polecat/Slit-wy-3"]), "");
         let reason = std::fs::read_to_string(there.town.join(".gt-start/three.failed")).unwrap();
         assert_eq!(reason, "worktree.setup ended with 3: no\n");
         // Mended, the same start makes the place afresh, and runs the setup there.
@@ -480,7 +483,10 @@ fn the_lock_of_a_dead_start_is_taken_away() {
         assert!(!held.is_symlink());
         // One of another machine that shares the folder is left alone.
         std::os::unix::fs::symlink(format!("{pid}@elsewhere"), &held).unwrap();
-        failed(&there.start(&there.how("Toast", "two")).fails(1), "is held by");
+        let line = there.line(&there.how("Toast", "two"));
+        let quick = line.replace("gt_patience=600", "gt_patience=3");
+        assert!(line != quick);
+        failed(&there.sh(&quick).fails(1), "is held by");
     }
 }
 
@@ -500,9 +506,17 @@ fn a_kill_half_way_is_made_good_by_the_next_start() {
         let run = there.sh(&format!("MAIN=$$\nexport MAIN\n{}", there.line(&how)));
         assert_eq!(run.code, (word == "none").then_some(0), "{word}: {run:#?}");
     }
+    // A worktree that was being made again for a branch with commits: the branch stays.
+    let mut how = there.how("Nux", "one");
+    how.begin = Begin::Again;
+    there.commit(&how, "a.txt", "1\n");
+    there.world.write("there/the town/.gt-start/wyvern-Nux.making", "own\n");
+    std::fs::remove_file(there.home(&how).join("README.md")).unwrap();
+    there.start(&how).ok();
+    assert!(there.home(&how).join("README.md").exists() && there.home(&how).join("a.txt").exists());
     // A half-made worktree: the note that it is being made stands.
     let how = there.how("Nux", "two");
-    there.world.write("there/the town/.gt-start/wyvern-Nux.making", "one\n");
+    there.world.write("there/the town/.gt-start/wyvern-Nux.making", "\n");
     std::fs::remove_file(there.home(&how).join("README.md")).unwrap();
     there.start(&how).ok();
     assert!(there.home(&how).join("README.md").exists());

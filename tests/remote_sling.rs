@@ -57,6 +57,9 @@ fn untouched(world: &World, far: Option<&Daemon<'_>>, bead: &str) {
     assert!(left.iter().all(|name| name.to_string_lossy().starts_with('.')), "{left:?}");
     assert!(!world.path("town/mayor/remote.json").exists());
     assert_eq!(world.tmux(["list-sessions"]).stdout, "");
+    let polecats = world.path("far/the gt/wyvern/polecats");
+    let there: Vec<_> = std::fs::read_dir(polecats).into_iter().flatten().flatten().collect();
+    assert!(there.is_empty(), "{there:?}");
     if let Some(far) = far {
         assert_eq!(far.sessions(), []);
     }

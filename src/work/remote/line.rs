@@ -114,7 +114,7 @@ pub fn start(start: &Start<'_>) -> Result<String> {
     let environment = exports(start.env)?;
     let prepare = prepare(start)?;
     let work = start.bead.map(|bead| work(place, bead)).transpose()?.unwrap_or_default();
-    let run = run(start)?;
+    let (program, run) = run(start)?;
     let line = fill(START, &|name| {
         Some(match name {
             "kind" => match start.kind {
@@ -138,6 +138,7 @@ pub fn start(start: &Start<'_>) -> Result<String> {
             "environment" => environment.clone(),
             "prepare" => prepare.clone(),
             "work" => work.clone(),
+            "program" => program.clone(),
             "run" => run.clone(),
             other => return of_place(place, other),
         })
@@ -311,8 +312,8 @@ fn work(place: &Place<'_>, bead: &Bead) -> Result<String> {
     ))
 }
 
-/// The last lines: the agent, or the bead's script.
-fn run(start: &Start<'_>) -> Result<String> {
+/// The last lines, for the agent or the bead's script: whether its program is there, and running it.
+fn run(start: &Start<'_>) -> Result<(String, String)> {
     if start.argv.is_empty() {
         return script_lines(start);
     }
@@ -321,14 +322,14 @@ fn run(start: &Start<'_>) -> Result<String> {
         Prompt::Stdin => "exec \"$@\" <\"$GT_PROMPT_FILE\"",
         Prompt::Paste | Prompt::None => "exec \"$@\"",
     };
-    Ok(format!(
-        "set -- {}\ncommand -v \"$1\" >/dev/null 2>&1 || gt_fail \"the program $1 is not here (PATH is $PATH)\"\n\
-         echo \"{STARTED}$gt_instance\"\n{then}",
+    let program = format!(
+        "set -- {}\ncommand -v \"$1\" >/dev/null 2>&1 || gt_fail \"the program $1 is not here (PATH is $PATH)\"",
         words_of(start.argv)
-    ))
+    );
+    Ok((program, format!("echo \"{STARTED}$gt_instance\"\n{then}")))
 }
 
-fn script_lines(start: &Start<'_>) -> Result<String> {
+fn script_lines(start: &Start<'_>) -> Result<(String, String)> {
     let Some(bead) = start.bead else {
         crate::fail!("there is no bead whose script could be run"; "choose another runtime: --agent NAME");
     };
@@ -340,9 +341,14 @@ fn script_lines(start: &Start<'_>) -> Result<String> {
     let first = bead_head(bead).lines().count() + found.first + 1;
     let (last, indent) = ((first + found.count).saturating_sub(1), found.indent);
     let shell = found.shell;
-    Ok(format!(
-        "gt_shell=\"{shell}\"\ncommand -v {shell} >/dev/null 2>&1 || gt_fail \"{shell} is not here (PATH is $PATH)\"\n\
-         echo \"{STARTED}$gt_instance\"\ngt_script {first} {last} {indent}\ngt_code=$?\n\
-         [ \"$gt_code\" = 0 ] || {{ echo \"gt: the script ended with $gt_code\"; sleep 60; }}\nexit \"$gt_code\""
-    ))
+    let program = format!(
+        "gt_shell=\"{shell}\"\ncommand -v {shell} >/dev/null 2>&1 || gt_fail \"{shell} is not here (PATH is $PATH)\""
+    );
+    // Whoever started it is still looking: a session that is gone again would pass for a start that failed.
+    let run = format!(
+        "echo \"{STARTED}$gt_instance\"\ngt_script {first} {last} {indent}\ngt_code=$?\n\
+         if [ \"$gt_code\" = 0 ]; then\nsleep 3\nelse\necho \"gt: the script ended with $gt_code\"\nsleep 60\nfi\n\
+         exit \"$gt_code\""
+    );
+    Ok((program, run))
 }
