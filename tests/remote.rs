@@ -219,7 +219,9 @@ fn who_starts_something_there_opens_the_tunnel_first() {
     let down = || world.in_town(["remote", "tunnel", "down"]).ok();
     let bead = world.bead("Render", "true");
     world.in_town(["sling", &bead, "wyvern", "--dry-run"]).ok();
-    world.in_town(["sling", "A title", "wyvern", "--remote", "pc", "--dry-run"]);
+    world.in_town(["sling", "A title", "wyvern", "--remote", "pc", "--dry-run"]).ok();
+    let plan = world.in_town(["sling", &bead, "wyvern", "--remote", "pc", "--dry-run"]).ok().stdout;
+    assert!(plan.contains("; its tunnel is opened first"), "{plan}");
     world.in_town(["mayor", "start", "--remote", "pc", "--dry-run"]);
     assert_eq!(state(), "down");
     // Work that stays here opens nothing.

@@ -7,11 +7,11 @@ use crate::config::fugue;
 use crate::failure::{Exit, Failure};
 use crate::plan::choose::{Fallback, Hand, Wish};
 
-/// What was said by hand about where something runs.
+/// What was said by hand about where something runs; `trial` when it is only to be said what would be done.
 ///
 /// # Errors
 /// An address that is none, or an empty name or tag: exit code 2.
-pub fn wish(said: &Elsewhere, fallback: Option<cli::Fallback>) -> Result<Wish> {
+pub fn wish(said: &Elsewhere, fallback: Option<cli::Fallback>, trial: bool) -> Result<Wish> {
     let hand = match said {
         Elsewhere { local: true, .. } => Hand::Local,
         Elsewhere { remote: Some(name), .. } if !name.contains("://") => Hand::Remote(name.clone()),
@@ -27,5 +27,5 @@ pub fn wish(said: &Elsewhere, fallback: Option<cli::Fallback>) -> Result<Wish> {
         cli::Fallback::Local => Fallback::Local,
         cli::Fallback::Fail => Fallback::Fail,
     });
-    Ok(Wish { hand, fallback })
+    Ok(Wish { hand, fallback, trial })
 }

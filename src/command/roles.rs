@@ -73,7 +73,7 @@ impl Sight {
 pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
     let town = ctx.town()?;
     let sources = ctx.sources(&town, None);
-    let wish = super::elsewhere::wish(&how.elsewhere, Some(Fallback::Fail))?;
+    let wish = super::elsewhere::wish(&how.elsewhere, Some(Fallback::Fail), how.dry.dry_run)?;
     let prepare = |look: Option<&Snapshot>| -> Result<Vec<Prepared>> {
         let asked = How { agent: how.agent.as_deref(), presets: &how.preset, wish: Some(&wish), look };
         addresses.iter().map(|address| roles::prepare(&ctx.env, &sources, &town, address, asked)).collect()

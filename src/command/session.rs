@@ -49,7 +49,7 @@ fn list(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
 fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> Result<Exit> {
     let dry_run = dry.dry_run;
     // What is typed wrong is said before anything stops.
-    super::elsewhere::wish(&elsewhere, None)?;
+    super::elsewhere::wish(&elsewhere, None, dry_run)?;
     let sight = roles::Sight::take(ctx)?;
     let bead =
         sight.known()?.of(&sight.town.mark(), &address.to_string()).map(|found| found.marks.bead.clone());

@@ -76,7 +76,7 @@ fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
         allowed: Allowed { force: how.force, resume: how.resume },
         agent: how.agent.clone(),
         presets: how.preset.clone(),
-        wish: super::elsewhere::wish(&how.elsewhere, how.fallback)?,
+        wish: super::elsewhere::wish(&how.elsewhere, how.fallback, how.dry.dry_run)?,
     };
     if let Some(title) = &asked.title {
         if !how.dry.dry_run {

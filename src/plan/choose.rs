@@ -20,6 +20,8 @@ pub struct Wish {
     pub hand: Hand,
     /// What to do when no place can be had there.
     pub fallback: Option<Fallback>,
+    /// Nothing is to be done, only said: a tunnel that would be opened first is not open yet.
+    pub trial: bool,
 }
 
 /// `--local`, `--remote`, `--fugue-addr`, `--tag`: one of them, or none.
@@ -63,6 +65,8 @@ pub struct Candidate {
     pub hint: Option<String>,
     /// How long it took to answer, in microseconds.
     pub latency_us: Option<u64>,
+    /// It is behind a tunnel that would be opened first.
+    pub opens: bool,
 }
 
 /// Where to, and why.
@@ -72,6 +76,9 @@ pub struct Choice {
     pub remote: Option<Known>,
     /// What was considered, in order, a line each.
     pub why: Vec<String>,
+    /// Its tunnel would be opened first: in a trial nobody can be asked there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub opens: bool,
 }
 
 impl Choice {
@@ -82,7 +89,7 @@ impl Choice {
 
     fn here(mut why: Vec<String>, last: impl Into<String>) -> Choice {
         why.push(last.into());
-        Choice { remote: None, why }
+        Choice { why, ..Choice::default() }
     }
 }
 
@@ -177,7 +184,7 @@ impl Ask<'_> {
         let known = Known { name: DEFAULT_SOCKET.into(), ..Known::default() };
         let multiplexer = format!("{}.multiplexer is \"fugue\": its own default socket", self.role.role);
         let why = self.because(reason).because(multiplexer).why;
-        Ok(Choice { remote: Some(known), why })
+        Ok(Choice { remote: Some(known), why, opens: false })
     }
 
     /// The daemon at this address, whatever its tags.

@@ -20,6 +20,7 @@ use serde::Serialize;
 pub use state::{Home, Kept, Phase};
 
 use crate::config::fugue::{self, FugueAddr};
+use crate::config::remotes::Known;
 use crate::config::schema::Remote;
 use crate::failure::Failure;
 use crate::plan::tunnel::Tunnel;
@@ -114,6 +115,12 @@ pub fn open_for<'r>(
     let failed =
         tunnels.iter().zip(outcomes).filter_map(|(own, outcome)| Some((own.name.clone(), outcome.err()?)));
     Ok(failed.collect())
+}
+
+/// Whether [`open_for`] would open a tunnel to this daemon: gt keeps one, and nobody listens where it begins.
+pub fn is_to_be_opened(known: &Known) -> bool {
+    let remote = Remote { fugue_addr: known.fugue_addr.clone(), ssh: known.ssh.clone(), ..Remote::default() };
+    known.ssh.is_some() && Tunnel::of(&known.name, &remote).is_ok_and(|tunnel| !is_taken(&tunnel, true))
 }
 
 /// [`up`] for several: one machine that is off does not hold up the others.

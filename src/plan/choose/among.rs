@@ -26,6 +26,7 @@ impl Candidate {
             None => format!("{} of ours, no limit", self.sessions),
         };
         match self.latency_us {
+            _ if self.opens => format!("{name}: {places}; its tunnel is opened first"),
             Some(latency) => format!("{name}: {places}, {:.1} ms", latency as f64 / 1000.0),
             None => format!("{name}: {places}"),
         }
@@ -69,7 +70,7 @@ impl Ask<'_> {
             .filter(|one| one.silent.is_none() && one.free() > 0)
             .min_by_key(|one| (Reverse(one.free()), one.latency_us.unwrap_or(u64::MAX), &one.known.name));
         match best {
-            Some(one) => Ok(Choice { remote: Some(one.known.clone()), why: self.why }),
+            Some(one) => Ok(Choice { remote: Some(one.known.clone()), why: self.why, opens: one.opens }),
             None => self.no_place(fitting, tags),
         }
     }

@@ -32,6 +32,7 @@ fn at(name: &str, tags: &[&str], most: Option<usize>, sessions: usize, latency_u
         silent: None,
         hint: None,
         latency_us,
+        opens: false,
     }
 }
 
@@ -50,7 +51,7 @@ fn yard() -> Vec<Candidate> {
 }
 
 fn by(hand: Hand) -> Wish {
-    Wish { hand, fallback: None }
+    Wish { hand, ..Wish::default() }
 }
 
 fn tags(tags: &[&str]) -> Hand {

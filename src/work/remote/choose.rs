@@ -9,6 +9,7 @@ use crate::mux::Snapshot;
 use crate::plan::choose::{self, Candidate, Choice, Hand, Wish};
 use crate::town::Town;
 use crate::town::away::{self, Records};
+use crate::work::tunnel;
 
 /// Places that one command has given away so far, by remote: several beads are slung after one look.
 pub type Given = BTreeMap<String, usize>;
@@ -49,9 +50,12 @@ pub fn choose_for(
     let records = if known.is_empty() { Records::new() } else { away::read(town)? };
     let candidate = |known: remotes::Known| {
         let daemon = look.daemons.iter().find(|one| one.remote == known.name);
+        let silent = daemon.and_then(|one| one.silent.clone());
+        let opens = wish.trial && silent.is_some() && tunnel::is_to_be_opened(&known);
         Candidate {
             sessions: sessions(look, &records, &known, own) + given.get(&known.name).unwrap_or(&0),
-            silent: daemon.and_then(|one| one.silent.clone()),
+            silent: silent.filter(|_| !opens),
+            opens,
             hint: daemon.and_then(|one| one.hint.clone()),
             latency_us: daemon.and_then(|one| one.latency_us),
             known,

@@ -66,7 +66,7 @@ pub fn where_it_is(
             .hint(format!("go on there: gt sling {id} --resume; or give it up first: gt unsling {id}"))
             .into());
     }
-    Ok(Choice { remote: Some(known), why: vec![format!("it was begun on {name}")] })
+    Ok(Choice { remote: Some(known), why: vec![format!("it was begun on {name}")], opens: false })
 }
 
 /// Opens the tunnels that gt keeps to where these beads would go, before anybody is asked. One that cannot be opened is a
@@ -133,6 +133,8 @@ pub fn check_new_away(site: &Site<'_>, order: &Order, role: &ResolvedRole, title
     let new = super::new_bead(title);
     let bead = Bead { title: new.title, description: new.description, ..Bead::default() };
     line::check_text("the new bead", &line::bead_text(&bead))?;
-    site.mux.reachable(remote, &look)?;
+    if !choice.opens {
+        site.mux.reachable(remote, &look)?;
+    }
     Ok(true)
 }
