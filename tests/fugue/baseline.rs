@@ -38,7 +38,9 @@ fn record(world: &World) {
             "" => "exit 127".into(),
             real => format!("exec {real} \"$@\""),
         };
-        let write = format!("{{ printf '{program}'; printf ' %s' \"$@\"; echo; }} >> '{log}'");
+        // One write each: two programs may run at the same time.
+        let words = format!("words=$(printf '{program}'; printf ' %s' \"$@\")");
+        let write = format!("{{ {words}; printf '%s\\n' \"$words\" >> '{log}'; }}");
         world.program(program, &format!("#!/bin/sh\n[ -n \"$GT_INSTANCE\" ] || {write}\n{run}\n"));
     }
 }
