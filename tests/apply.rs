@@ -67,7 +67,9 @@ fn apply_starts_what_is_asked_for_and_a_second_one_only_looks() {
 #[test]
 fn what_is_killed_by_hand_is_what_the_next_plan_wants_back() {
     let world = town();
+    world.count_calls(&["tmux"]);
     world.in_town(["apply"]).ok();
+    assert_eq!(world.calls("tmux").len(), 2, "a look, and one for all sessions");
     let kept = pid(&world, "gt-wyvern-crew-bob");
     world.tmux(["kill-session", "-t", "=hq-mayor"]).ok();
     world.tmux(["kill-session", "-t", "=gt-wyvern-crew-ann"]).ok();

@@ -332,3 +332,46 @@ fn a_prompt_is_delivered_queued_or_unconfirmed_as_the_screen_says() {
     let ended = agent("ended", "echo bye");
     assert_eq!(deliver(&tmux, &ended, &runtime(), "x").unwrap_err().to_string(), "the agent has ended");
 }
+
+#[test]
+fn several_sessions_are_made_together_and_one_that_cannot_be_keeps_no_other() {
+    let world = World::new();
+    let own = |name: &str| Spec {
+        env: vec![
+            ("PATH".into(), std::env::var("PATH").unwrap()),
+            ("TEXT".into(), "two\nlines; 'q' \"d\" #{x} $y \\n".into()),
+        ],
+        marks: Marks { town: "/town".into(), address: format!("rig/{name}"), ..Marks::default() },
+        ..spec(&world, name, &["sh", "-c", "printf %s \"$TEXT\" > \"seen-$0\"; exec sleep 600", name])
+    };
+    // A person's session that the look did not see, and one that cannot be made at all.
+    world.tmux(["new-session", "-d", "-s", "two", "--", "sleep", "600"]).ok();
+    let tmux = on_socket(&world);
+    let specs = [own("one"), own("two"), Spec { cwd: "/no/such".into(), ..own("three") }, own("four")];
+    let specs: Vec<&Spec> = specs.iter().collect();
+    let told = std::sync::atomic::AtomicUsize::new(0);
+    let begun = tmux.start_many(&specs, &Snapshot::default(), &|_| {
+        told.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    });
+    let names: Vec<String> = begun
+        .iter()
+        .map(|one| one.as_ref().map_or_else(ToString::to_string, |started| started.name.clone()))
+        .collect();
+    assert_eq!(names, ["one", "two-2", "cannot start three: no folder /no/such", "four"]);
+    assert_eq!(told.into_inner(), 3);
+    let snapshot = look(&tmux);
+    let seen: Vec<(&str, &str)> =
+        snapshot.sessions.iter().map(|one| (one.name.as_str(), one.marks.address.as_str())).collect();
+    let mut seen = seen;
+    seen.sort_unstable();
+    assert_eq!(seen, [("four", "rig/four"), ("one", "rig/one"), ("two", ""), ("two-2", "rig/two")]);
+    for (name, started) in ["one", "two", "four"].iter().zip(begun.iter().flatten()) {
+        let session = find(&snapshot, &started.name);
+        assert_eq!((&session.id, session.panes[0].pid), (&started.session, started.pid));
+        let text = wait_for("the text", || {
+            let text = std::fs::read_to_string(world.path(format!("seen-{name}"))).ok()?;
+            text.ends_with('n').then_some(text)
+        });
+        assert_eq!(text, "two\nlines; 'q' \"d\" #{x} $y \\n");
+    }
+}

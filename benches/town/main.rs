@@ -210,7 +210,10 @@ fn elsewhere() -> Vec<Line> {
     let (bare, same, ours) = (median_of(bare), median_of(same), median_of(ours));
     let sum = Figure { millis: bare.millis + same.millis, ..bare };
     lines.push(time(
-        format!("`gt sling --remote` over loopback, against `fugue-compat new-session` ({})", remote::kind()),
+        format!(
+            "`gt sling --remote NAME` over loopback, against `fugue-compat new-session` ({})",
+            remote::kind()
+        ),
         &ours,
         &bare,
         "",

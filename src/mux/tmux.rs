@@ -1,8 +1,8 @@
 //! Sessions in tmux.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 
@@ -14,8 +14,8 @@ use crate::failure::Failure;
 use crate::plan::windows::{CELLS, Size, resizes};
 use crate::programs::tmux::{self, Answer, Made, Row, Wanted};
 
-/// How many sessions are started at the same time: tmux makes one while others are written down.
-const AT_ONCE: usize = 3;
+/// How many sessions one process makes at most: what a time limit and a kill are about.
+const TOGETHER: usize = 16;
 
 /// How many names are tried when the one that is wanted belongs to somebody else.
 const NAMES: usize = 100;
@@ -30,6 +30,35 @@ impl Tmux {
     /// The server on that socket; tmux's default when absent.
     pub fn new(socket: Option<&str>) -> Tmux {
         Tmux { server: tmux::Tmux::new(socket) }
+    }
+
+    /// Starts those that can be in a few processes, by their number; whoever is not among them is to be started alone,
+    /// which also tells why it could not be.
+    fn start_together(&self, specs: &[&Spec], taken: &Snapshot) -> BTreeMap<usize, Started> {
+        let mut begun = BTreeMap::new();
+        if specs.len() < 2 || taken.minimal.is_some() {
+            return begun;
+        }
+        let mut names: BTreeSet<String> = taken.sessions.iter().map(|session| session.name.clone()).collect();
+        let mut sheets: Vec<(usize, Sheet<'_>)> = Vec::new();
+        for (number, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.away.is_none()) {
+            if let Ok(sheet) = Sheet::of(spec, spec.name.clone())
+                && names.insert(spec.name.clone())
+            {
+                sheets.push((number, sheet));
+            }
+        }
+        for some in sheets.chunks(TOGETHER) {
+            let wanted: Vec<Wanted<'_>> = some.iter().map(|(_, sheet)| sheet.wanted()).collect();
+            let made = self.server.new_sessions(&wanted).unwrap_or_default();
+            for ((number, sheet), made) in some.iter().zip(made) {
+                if let Some(Made::Session(session, pane, pid)) = made {
+                    let name = sheet.name.clone();
+                    begun.insert(*number, Started { session, pane, pid, name, ..Started::default() });
+                }
+            }
+        }
+        begun
     }
 
     /// Why tmux made no session, once it refused: below its oldest usable version that is minimal mode.
@@ -50,6 +79,39 @@ fn too_old(version: &str) -> String {
     format!("tmux {version} is too old, gt needs {major}.{minor} or later")
 }
 
+/// A session as tmux is to be told it, under the name that it gets.
+struct Sheet<'a> {
+    spec: &'a Spec,
+    name: String,
+    cwd: &'a str,
+    env: Vec<(String, String)>,
+    marks: [(&'static str, &'a str); tmux::MARKS.len()],
+    windows: Vec<tmux::WantedWindow>,
+}
+
+impl<'a> Sheet<'a> {
+    /// Refuses what would only fail once the session is there.
+    fn of(spec: &'a Spec, name: String) -> Result<Sheet<'a>> {
+        check(spec)?;
+        let cwd = spec.cwd.to_str().ok_or_else(|| not_text(&spec.cwd))?;
+        let env = named(&spec.env, &name);
+        Ok(Sheet { cwd, env, marks: marks(&spec.marks), windows: windows(spec)?, spec, name })
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            name: &self.name,
+            window: &self.spec.window,
+            cwd: self.cwd,
+            env: &self.env,
+            argv: &self.spec.argv,
+            marks: &self.marks,
+            on_end: &self.spec.on_end,
+            windows: &self.windows,
+        }
+    }
+}
+
 impl Mux for Tmux {
     fn begin_look(&self) -> Result<Looking> {
         Ok(Looking::Tmux(self.server.begin_look(false)?))
@@ -66,26 +128,12 @@ impl Mux for Tmux {
         if let Some(away) = &spec.away {
             crate::fail!("{} is to run on {}, not in tmux here", spec.name, away.remote);
         }
-        check(spec)?;
-        let cwd = spec.cwd.to_str().ok_or_else(|| not_text(&spec.cwd))?;
-        let marks = marks(&spec.marks);
-        let windows = windows(spec)?;
         for number in 1..=NAMES {
             let name = if number == 1 { spec.name.clone() } else { format!("{}-{number}", spec.name) };
             if taken.sessions.iter().any(|session| session.remote.is_none() && session.name == name) {
                 continue;
             }
-            let env = named(&spec.env, &name);
-            let made = self.server.new_session(&Wanted {
-                name: &name,
-                window: &spec.window,
-                cwd,
-                env: &env,
-                argv: &spec.argv,
-                marks: &marks,
-                on_end: &spec.on_end,
-                windows: &windows,
-            })?;
+            let made = self.server.new_session(&Sheet::of(spec, name.clone())?.wanted())?;
             match made {
                 Made::Session(session, pane, pid) => {
                     return Ok(Started { session, pane, pid, name, ..Started::default() });
@@ -108,28 +156,15 @@ impl Mux for Tmux {
             each(number);
             Ok(started)
         };
-        // The first one brings the server up, where none runs.
-        let mut begun: Vec<Result<Started>> = (0..specs.len().min(1)).map(start).collect();
-        let next = AtomicUsize::new(1);
-        let some = || {
-            let mut own = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= specs.len() {
-                    return own;
-                }
-                own.push((number, start(number)));
+        let mut together = self.start_together(specs, taken);
+        let mut one = |number: usize| match together.remove(&number) {
+            Some(started) => {
+                each(number);
+                Ok(started)
             }
+            None => start(number),
         };
-        let mut rest = std::thread::scope(|scope| {
-            let threads: Vec<_> = (1..specs.len().min(AT_ONCE)).map(|_| scope.spawn(some)).collect();
-            let mut all = some();
-            all.extend(threads.into_iter().filter_map(|thread| thread.join().ok()).flatten());
-            all
-        });
-        rest.sort_by_key(|(number, _)| *number);
-        begun.extend(rest.into_iter().map(|(_, started)| started));
-        begun
+        (0..specs.len()).map(&mut one).collect()
     }
 
     fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()> {

@@ -84,26 +84,55 @@ impl Tmux {
             output = process.run()?;
         }
         let said = output.text();
-        let mut panes = said.lines();
-        let first: Vec<&str> = panes.next().unwrap_or_default().split('\t').collect();
-        let others: Vec<&str> = panes.collect();
-        Ok(match (answer(&output), first.as_slice()) {
-            (Answer::Said(_), [session, pane, pid]) => {
-                let agent = windows::agents_place(wanted.windows).and_then(|place| place.checked_sub(1));
-                let line = agent.and_then(|place| others.get(place)?.split_once('\t'));
-                let (pane, pid) = line.unwrap_or((pane, pid));
-                Made::Session((*session).into(), pane.into(), pid.parse().unwrap_or_default())
-            }
+        Ok(match (answer(&output), said.lines().next().and_then(|line| line.split_once('\t'))) {
+            (Answer::Said(_), _) => match session_of(wanted, &said) {
+                Some(made) => made,
+                None => Made::Refused(format!("unexpected answer '{said}'")),
+            },
             (Answer::Failed(why), _) if why.starts_with("duplicate session") => Made::Duplicate,
-            (Answer::Failed(why), [session, ..]) if session.starts_with('$') => {
+            (Answer::Failed(why), Some((session, _))) if session.starts_with('$') => {
                 // Half made: a later command of the batch failed. Nothing is left.
                 self.kill(&[session])?;
-                Made::Refused(windows::place(wanted.windows, others.len() + 1, &why))
+                Made::Refused(windows::place(wanted.windows, said.lines().count(), &why))
             }
             (Answer::Failed(why), _) => Made::Refused(why),
             (Answer::Nothing, _) => Made::Refused(output.error_text()),
-            (Answer::Said(text), _) => Made::Refused(format!("unexpected answer '{text}'")),
         })
+    }
+
+    /// Makes several sessions in one process, each as [`Tmux::new_session`] does: a session is one line of the text
+    /// that tmux reads, and a line that fails does not keep the next ones from being run. Nothing for each that was not
+    /// made, of which nothing is left: [`Tmux::new_session`] tells why.
+    ///
+    /// # Errors
+    /// When tmux cannot be started, or a value is one that it cannot take.
+    pub fn new_sessions(&self, wanted: &[Wanted]) -> Result<Vec<Option<Made>>> {
+        wanted.iter().try_for_each(check_words)?;
+        let line = |(number, wanted): (usize, &Wanted)| {
+            let words = words_text(&session_batch(wanted).to_vec());
+            format!("display-message -p '{BEGUN}{number}' ; {words} ; display-message -p '{ENDED}{number}'\n")
+        };
+        let text: String = wanted.iter().enumerate().map(line).collect();
+        let mut source = TmuxCommand::with_name("source-file");
+        source.push_param("-");
+        let start = TmuxCommand::with_name("start-server");
+        let commands = TmuxCommands::new().add_command(start).add_command(source);
+        let said = self.process(commands).stdin(text).run()?.text();
+        let mut made: Vec<Option<Made>> = Vec::new();
+        let mut half = Vec::new();
+        for (number, wanted) in wanted.iter().enumerate() {
+            let own = said.split_once(&format!("{BEGUN}{number}\n")).map_or("", |(_, rest)| rest);
+            let own = own.split(BEGUN).next().unwrap_or_default();
+            let whole = own.split_once(&format!("{ENDED}{number}")).map(|(whole, _)| whole);
+            made.push(whole.and_then(|whole| session_of(wanted, whole)));
+            if let (None, Some((session, _))) = (made.last().and_then(Option::as_ref), own.split_once('\t')) {
+                half.push(session);
+            }
+        }
+        if !half.is_empty() {
+            self.kill(&half)?;
+        }
+        Ok(made)
     }
 
     /// The call for a batch; where that is more than one message holds, the same commands as text on standard input.
@@ -119,6 +148,22 @@ impl Tmux {
         let text = words_text(&words) + "\n";
         self.process(TmuxCommands::new().add_command(start).add_command(source)).stdin(text)
     }
+}
+
+/// What the first and the last command of a line print.
+const BEGUN: &str = "gt-begun-";
+const ENDED: &str = "gt-ended-";
+
+/// The session and its agent's pane (of the first one where there is no agent), from what its batch printed.
+fn session_of(wanted: &Wanted, said: &str) -> Option<Made> {
+    let mut panes = said.lines();
+    let first: Vec<&str> = panes.next()?.split('\t').collect();
+    let [session, pane, pid] = first.as_slice() else { return None };
+    let others: Vec<&str> = panes.collect();
+    let agent = windows::agents_place(wanted.windows).and_then(|place| place.checked_sub(1));
+    let line = agent.and_then(|place| others.get(place)?.split_once('\t'));
+    let (pane, pid) = line.unwrap_or((pane, pid));
+    Some(Made::Session((*session).into(), pane.into(), pid.parse().unwrap_or_default()))
 }
 
 fn check_words(wanted: &Wanted) -> Result<()> {

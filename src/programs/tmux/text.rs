@@ -13,14 +13,15 @@ pub fn unformatted(value: &str) -> String {
     value.replace('#', "##")
 }
 
-/// A word of a batch as text for tmux's own parser: a lone `;` stays what separates commands.
+/// A word of a batch as text for tmux's own parser: a lone `;` stays what separates commands. The text is one line, because
+/// a command that fails stops just those of its line.
 pub fn as_text(word: &str) -> String {
     if word == ";" {
         return word.into();
     }
     // As an argument a final `;` had to be escaped; in quotes it stands for itself.
     let value = word.strip_suffix("\\;").map_or_else(|| word.to_string(), |rest| format!("{rest};"));
-    format!("'{}'", value.replace('\'', "'\\''"))
+    format!("'{}'", value.replace('\'', "'\\''").replace('\n', "'\"\\n\"'"))
 }
 
 /// Text for a paste: no control characters but tab and newline.
