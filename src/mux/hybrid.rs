@@ -280,12 +280,7 @@ impl Mux for Hybrid {
         self.start_away(spec, taken)
     }
 
-    fn start_many(
-        &self,
-        specs: &[&Spec],
-        taken: &Snapshot,
-        each: &(dyn Fn(usize) + Sync),
-    ) -> Vec<Result<Started>> {
+    fn start_many(&self, specs: &[&Spec], taken: &Snapshot, each: &dyn Fn(usize)) -> Vec<Result<Started>> {
         if specs.iter().all(|spec| spec.away.is_none()) {
             return self.local.start_many(specs, taken, each);
         }

@@ -356,13 +356,8 @@ pub trait Mux {
         Ok(())
     }
 
-    /// Starts several sessions, some at the same time. `each` is told of every one that is there, by its number.
-    fn start_many(
-        &self,
-        specs: &[&Spec],
-        taken: &Snapshot,
-        each: &(dyn Fn(usize) + Sync),
-    ) -> Vec<Result<Started>> {
+    /// Starts several sessions, in few processes where that can be. `each` is told of every one that is there, by its number.
+    fn start_many(&self, specs: &[&Spec], taken: &Snapshot, each: &dyn Fn(usize)) -> Vec<Result<Started>> {
         let start = |(number, spec): (usize, &&Spec)| {
             let started = self.start(spec, taken)?;
             each(number);

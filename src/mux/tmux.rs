@@ -145,26 +145,17 @@ impl Mux for Tmux {
         crate::fail!("{NAMES} sessions named like {} exist already", spec.name; "see them with: tmux list-sessions")
     }
 
-    fn start_many(
-        &self,
-        specs: &[&Spec],
-        taken: &Snapshot,
-        each: &(dyn Fn(usize) + Sync),
-    ) -> Vec<Result<Started>> {
-        let start = |number: usize| {
-            let started = self.start(specs.get(number).copied().unwrap_or(&Spec::default()), taken)?;
+    fn start_many(&self, specs: &[&Spec], taken: &Snapshot, each: &dyn Fn(usize)) -> Vec<Result<Started>> {
+        let mut together = self.start_together(specs, taken);
+        let start = |(number, spec): (usize, &&Spec)| {
+            let started = match together.remove(&number) {
+                Some(started) => started,
+                None => self.start(spec, taken)?,
+            };
             each(number);
             Ok(started)
         };
-        let mut together = self.start_together(specs, taken);
-        let mut one = |number: usize| match together.remove(&number) {
-            Some(started) => {
-                each(number);
-                Ok(started)
-            }
-            None => start(number),
-        };
-        (0..specs.len()).map(&mut one).collect()
+        specs.iter().enumerate().map(start).collect()
     }
 
     fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()> {

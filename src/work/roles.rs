@@ -208,14 +208,14 @@ pub fn start(town: &Town, mux: &dyn Mux, snapshot: &Snapshot, prepared: &Prepare
     }
 }
 
-/// The same for several, some at the same time; what keeps one of them does not keep the others. `each` is called once
+/// The same for several together; what keeps one of them does not keep the others. `each` is called once
 /// one is there.
 pub fn start_many(
     town: &Town,
     mux: &dyn Mux,
     snapshot: &Snapshot,
     prepared: &[&Prepared],
-    each: &(dyn Fn() + Sync),
+    each: &dyn Fn(),
 ) -> Vec<Result<Begun>> {
     let mut begun: Vec<Option<Result<Begun>>> = Vec::new();
     let mut ended: Vec<&str> = Vec::new();
