@@ -58,6 +58,38 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// What failed in a loop that goes on with the rest: said together at its end.
+#[derive(Debug, Default)]
+pub struct Failures(Vec<anyhow::Error>);
+
+impl Failures {
+    /// The value of one item, or nothing when it failed.
+    pub fn keep<T>(&mut self, result: anyhow::Result<T>) -> Option<T> {
+        result.map_err(|error| self.0.push(error)).ok()
+    }
+
+    /// Each failure in words, without what helps.
+    pub fn lines(&self) -> Vec<String> {
+        self.0.iter().map(|error| format!("{error:#}")).collect()
+    }
+
+    /// Fails with what was kept: one as it is, several as a list. `what` names them: "3 polecats were not ended".
+    ///
+    /// # Errors
+    /// When something failed.
+    pub fn end(mut self, what: impl FnOnce(usize) -> String) -> anyhow::Result<()> {
+        if self.0.len() < 2 {
+            return self.0.pop().map_or(Ok(()), Err);
+        }
+        let line = |error: &anyhow::Error| match hint_of(error) {
+            Some(hint) => format!("\n  {error:#}\n    hint: {hint}"),
+            None => format!("\n  {error:#}"),
+        };
+        let list: String = self.0.iter().map(line).collect();
+        Err(Failure::new(format!("{}:{list}", what(self.0.len()))).into())
+    }
+}
+
 /// What helps when the disk is full.
 pub const NO_ROOM: &str = "the disk is full: make room (df -h), then run the same command again";
 
@@ -96,6 +128,25 @@ macro_rules! fail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_failure_stays_as_it_is_and_several_are_a_list_with_what_helps() {
+        let mut kept = Failures::default();
+        assert_eq!(kept.keep(Ok(3)), Some(3));
+        let usage = Failure::usage("no rig 'x'").hint("gt rigs");
+        assert_eq!(kept.keep::<()>(Err(usage.into())), None);
+        let error = kept.end(|count| format!("{count} failed")).unwrap_err();
+        assert_eq!(error.downcast_ref::<Failure>().unwrap().exit, Exit::Usage);
+        let mut kept = Failures::default();
+        kept.keep::<()>(Err(Failure::new("a is broken").hint("mend a").into()));
+        kept.keep::<()>(Err(Failure::new("b is broken").into()));
+        let error = kept.end(|count| format!("{count} rigs cannot be read")).unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            "2 rigs cannot be read:\n  a is broken\n    hint: mend a\n  b is broken"
+        );
+        assert!(Failures::default().end(|_| String::new()).is_ok());
+    }
 
     #[test]
     fn a_write_that_failed_without_a_reason_is_helped_too() {

@@ -62,7 +62,7 @@ pub fn new(ctx: &Ctx, args: &NewPreset) -> Result<Exit> {
         .map_err(|error| files::error_of(error, format!("cannot make {}", folder.display())))?;
     write_new(&path, &text, &args.name)?;
     let schema = folder.join(SCHEMA_FILE);
-    if std::fs::read_to_string(&schema).ok().as_deref() != Some(SCHEMA) {
+    if files::text(&schema)?.as_deref() != Some(SCHEMA) {
         files::write(&schema, SCHEMA)?;
     }
     if ctx.global.json {

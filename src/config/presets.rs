@@ -9,7 +9,7 @@ use figment::value::{Dict, Value};
 use super::check::Kind;
 pub use super::check::is_name;
 use super::layer::{Layer, Origin, Stack};
-use super::sources::{Sources, read, toml_layer};
+use super::sources::{Sources, toml_layer};
 use super::{env, errors, placement};
 use crate::address::Role;
 use crate::beads::Bead;
@@ -160,7 +160,7 @@ pub fn files(sources: &Sources, name: &str) -> Result<Vec<Layer>> {
         }
         for folder in sources.preset_folders() {
             let path = folder.join(format!("{name}.toml"));
-            if let Some(text) = read(&path)? {
+            if let Some(text) = crate::town::files::text(&path)? {
                 let layer = file(&path, name, text, sources)?;
                 if layer.values.get("replace").and_then(Value::to_bool) == Some(true) {
                     layers.clear();
@@ -252,7 +252,7 @@ pub fn check(sources: &Sources, name: &str) -> Result<()> {
 /// As [`file`]; also when there is none.
 pub fn check_file(sources: &Sources, path: &Path) -> Result<()> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    match read(path)? {
+    match crate::town::files::text(path)? {
         Some(text) => file(path, &name, text, sources).map(|_| ()),
         None => Err(Failure::new(format!("there is no file {}", path.display())).into()),
     }

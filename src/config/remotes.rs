@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::schema::Remote;
-use super::{ResolvedRole, Sources, sources};
+use super::{ResolvedRole, Sources};
 use crate::failure::Failure;
 
 /// A daemon on another machine that configuration names.
@@ -123,7 +123,7 @@ fn speaks_of_remotes(sources: &Sources) -> Result<bool> {
         return Ok(true);
     }
     let speaks = |path: &PathBuf| {
-        Ok::<_, anyhow::Error>(sources::read(path)?.is_some_and(|text| text.contains("remotes")))
+        Ok::<_, anyhow::Error>(crate::town::files::text(path)?.is_some_and(|text| text.contains("remotes")))
     };
     let files = sources.settings_files();
     let mut toml = files.iter().filter(|path| path.extension().is_some_and(|ext| ext == "toml"));

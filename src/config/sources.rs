@@ -1,7 +1,7 @@
 //! Which files are read, and in which order.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use anyhow::Result;
@@ -11,7 +11,7 @@ use super::check::Kind;
 use super::layer::{Layer, Origin, Stack};
 use super::{check, env, errors, template};
 use crate::address::Role;
-use crate::failure::Failure;
+use crate::town::files;
 
 /// Where configuration is looked for. Plain data, so that tests and `explain` can say what they mean.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +89,7 @@ pub(super) fn town(sources: &Sources) -> Result<Option<Layer>> {
 pub(super) fn tmux_socket_file(sources: &Sources) -> Result<Option<Layer>> {
     let Some(dir) = &sources.town else { return Ok(None) };
     let path = dir.join("config/tmux-socket");
-    let Some(text) = read(&path)? else { return Ok(None) };
+    let Some(text) = files::text(&path)? else { return Ok(None) };
     let name = text.trim();
     if name.is_empty() {
         return Ok(None);
@@ -124,7 +124,7 @@ pub(super) fn rig_role(sources: &Sources, role: Role) -> Result<Option<Layer>> {
 fn rig_file(sources: &Sources) -> Result<Option<Layer>> {
     let Some((dir, _)) = &sources.rig else { return Ok(None) };
     let path = dir.join("config.json");
-    let Some(text) = read(&path)? else { return Ok(None) };
+    let Some(text) = files::text(&path)? else { return Ok(None) };
     let values: Dict = serde_json::from_str(&text).map_err(|error| errors::json(&error, &path))?;
     // A null is a value that is not given.
     let values = values.into_iter().filter(|(_, value)| !matches!(value, Value::Empty(..))).collect();
@@ -151,7 +151,7 @@ pub(super) fn flags(sources: &Sources, role: Option<Role>) -> Result<Vec<Layer>>
 }
 
 fn settings_file(path: PathBuf, sources: &Sources) -> Result<Option<Layer>> {
-    let Some(text) = read(&path)? else { return Ok(None) };
+    let Some(text) = files::text(&path)? else { return Ok(None) };
     toml_layer(Origin::File(path), text, Some(Kind::Settings), sources).map(Some)
 }
 
@@ -216,22 +216,6 @@ fn expand_value(
     Ok(())
 }
 
-/// A file's text; `None` when there is no such file.
-pub(super) fn read(path: &Path) -> Result<Option<String>> {
-    use std::io::ErrorKind::{InvalidData, NotADirectory, NotFound};
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
-        Err(error) => {
-            let why = match error.kind() {
-                InvalidData => "it is not UTF-8 text".to_string(),
-                _ => error.to_string(),
-            };
-            Err(Failure::new(format!("cannot read {}: {why}", path.display())).into())
-        }
-    }
-}
-
 /// The tmux server's socket (`tmux -L`), the cheap way: settings files are parsed only when one speaks of a socket.
 /// The same as `settings(sources)?.tmux.socket`.
 ///
@@ -239,8 +223,9 @@ pub(super) fn read(path: &Path) -> Result<Option<String>> {
 /// As [`super::settings()`], for what had to be read.
 pub fn tmux_socket(sources: &Sources) -> Result<Option<String>> {
     let named = sources.var("GASTOWN_TMUX_SOCKET").filter(|name| !name.is_empty());
-    let spoken =
-        |path: &PathBuf| Ok::<_, anyhow::Error>(read(path)?.is_some_and(|text| text.contains("socket")));
+    let spoken = |path: &PathBuf| {
+        Ok::<_, anyhow::Error>(files::text(path)?.is_some_and(|text| text.contains("socket")))
+    };
     if let Some(name) = named {
         return Ok(Some(name.into()));
     }

@@ -131,7 +131,9 @@ impl Program {
     pub fn for_store(dir: &Path) -> Result<Program> {
         let path = find().ok_or_else(|| missing(dir))?;
         let file = dir.join(PROBE_FILE);
-        let known = std::fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Program>(&text).ok());
+        let known = crate::town::files::bytes(&file)
+            .ok()
+            .and_then(|text| serde_json::from_slice::<Program>(&text).ok());
         if let Some(known) = known.filter(|known| known.path == path && known.stamp == stamp(&path)) {
             return Ok(known);
         }

@@ -91,8 +91,8 @@ pub fn kind(path: &Path) -> String {
         #[serde(rename = "type")]
         kind: String,
     }
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    serde_json::from_str::<Kind>(&text).map(|found| found.kind).unwrap_or_default()
+    let text = super::files::bytes(path).unwrap_or_default();
+    serde_json::from_slice::<Kind>(&text).map(|found| found.kind).unwrap_or_default()
 }
 
 impl Found {

@@ -1,7 +1,8 @@
 //! Files written whole or not at all, read strictly, and locked while they change.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -72,17 +73,63 @@ pub fn sync_dir(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Largest file of settings or state that is read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// Opens a file for reading. A FIFO, which would block the call, a device or a folder is refused.
+///
+/// # Errors
+/// Those of the file system, and a path that is no regular file.
+pub fn open(path: &Path) -> std::io::Result<File> {
+    let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits();
+    let file = File::options().read(true).custom_flags(flags.cast_signed()).open(path)?;
+    let kind = file.metadata()?.file_type();
+    match kind.is_file() {
+        true => Ok(file),
+        false if kind.is_dir() => Err(std::io::Error::new(ErrorKind::IsADirectory, "it is a folder")),
+        false => Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no regular file")),
+    }
+}
+
+/// Reads a file that [`open()`] opens, up to a size that no file of gt reaches.
+///
+/// # Errors
+/// As [`open()`], and for a larger file.
+pub fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        let what = format!("it is larger than {} MiB", LARGEST >> 20);
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, what));
+    }
+    Ok(bytes)
+}
+
+/// Reads a file as text; `None` when there is no such file.
+///
+/// # Errors
+/// When it cannot be read, or is no regular file of UTF-8 text.
+pub fn text(path: &Path) -> Result<Option<String>> {
+    let why = match bytes(path).map(String::from_utf8) {
+        Ok(Ok(text)) => return Ok(Some(text)),
+        Ok(Err(_)) => "it is not UTF-8 text".to_string(),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => error.to_string(),
+    };
+    let hint = format!("look at it with: ls -l {}", crate::programs::process::quote(&path.to_string_lossy()));
+    Err(Failure::new(format!("cannot read {}: {why}", path.display())).hint(hint).into())
+}
+
 /// Reads a file as text.
 ///
 /// # Errors
-/// When it is not there or cannot be read.
+/// As [`text`], and when there is no such file.
 pub fn read(path: &Path) -> Result<String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(text),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            crate::fail!("{} is missing", path.display(); "look at the town with: gt doctor --fix")
-        }
-        Err(error) => crate::fail!("cannot read {}: {error}", path.display()),
+    match text(path)? {
+        Some(text) => Ok(text),
+        None => crate::fail!("{} is missing", path.display(); "look at the town with: gt doctor --fix"),
     }
 }
 
@@ -174,7 +221,7 @@ pub fn in_the_making(path: &Path) -> bool {
 
 /// Whether somebody holds the lock of a file. What cannot be told counts as yes; a file that is gone as no.
 pub fn is_locked(path: &Path) -> bool {
-    match File::open(path) {
+    match open(path) {
         Ok(file) => file.try_lock_shared().is_err(),
         Err(error) => error.kind() != ErrorKind::NotFound,
     }
@@ -335,6 +382,30 @@ mod tests {
         assert!(write(&folder, "new").is_err());
         assert_eq!(names_in(dir.path()).unwrap(), ["a.json", "folder"]);
         assert_eq!(read(&path).unwrap(), "old");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_without_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let fifo = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, path("fifo"), rustix::fs::FileType::Fifo, fifo, 0).unwrap();
+        std::fs::create_dir(path("folder")).unwrap();
+        std::fs::write(path("latin"), b"\xe9").unwrap();
+        File::create(path("huge")).unwrap().set_len(LARGEST + 1).unwrap();
+        for (name, why) in [
+            ("fifo", "it is no regular file"),
+            ("folder", "it is a folder"),
+            ("latin", "it is not UTF-8 text"),
+            ("huge", "it is larger than 16 MiB"),
+        ] {
+            let said = text(&path(name)).unwrap_err().to_string();
+            assert_eq!(said, format!("cannot read {}: {why}", path(name).display()));
+        }
+        assert!(text(Path::new("/dev/zero")).is_err());
+        assert!(!is_locked(&path("none")) && is_locked(&path("fifo")));
+        assert_eq!(text(&path("none")).unwrap(), None);
+        assert!(read(&path("none")).unwrap_err().to_string().ends_with("none is missing"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub fn members(rig: &Rig) -> Result<Vec<Member>> {
 
 fn member(rig: &Rig, name: String) -> Member {
     let path = rig.crew_dir(&name);
-    let head = std::fs::read_to_string(path.join(".git/HEAD")).unwrap_or_default();
+    let head = files::text(&path.join(".git/HEAD")).ok().flatten().unwrap_or_default();
     let branch = head.trim().strip_prefix("ref: refs/heads/").map(str::to_string);
     Member { name, rig: rig.name.clone(), path, branch }
 }

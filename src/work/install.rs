@@ -241,7 +241,7 @@ fn place_into(draft: &Path, root: &Path, done: &mut Installed) -> Result<()> {
     plan_moves(draft, root, "", &mut moves, &mut done.kept)?;
     moves.sort_by_key(|(_, to)| (to.ends_with("mayor") || to.ends_with(discover::IDENTITY), to.clone()));
     let ignore = root.join(".gitignore");
-    let old_ignore = std::fs::read_to_string(&ignore).ok();
+    let old_ignore = files::text(&ignore)?;
     let mut moved: Vec<&(PathBuf, PathBuf)> = Vec::new();
     let mut outcome = Ok(());
     if let Some(text) = &old_ignore {

@@ -247,7 +247,7 @@ impl Done {
     }
 
     fn json(&mut self, path: &Path, value: &impl Serialize) -> Result<()> {
-        let before = std::fs::read_to_string(path).ok();
+        let before = files::text(path)?;
         files::write_json(path, value)?;
         self.0.push(match before {
             Some(text) => Back::Rewrite(path.into(), text),
@@ -310,7 +310,7 @@ fn all_steps(plan: &Plan, store: beads::Choice, gt: &Path, done: &mut Done) -> R
     }
     done.json(&root.join("mayor/rigs.json"), &listed)?;
     let ignore = root.join(".gitignore");
-    let before = std::fs::read_to_string(&ignore).unwrap_or_default();
+    let before = files::text(&ignore)?.unwrap_or_default();
     let mut lines = pieces::IGNORED.map(String::from).to_vec();
     lines.extend(plan.rigs.iter().flat_map(|rig| pieces::ignored_of_rig(&rig.name)));
     files::write(&ignore, pieces::ignore_text(&before, &lines))?;

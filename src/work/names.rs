@@ -7,7 +7,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 
 use crate::failure::Failure;
-use crate::town::{Rig, polecat_state};
+use crate::town::{Rig, files, polecat_state};
 
 /// A name that was just taken. While this value lives the name counts as being set up, and no patrol or doctor frees
 /// it; a kill ends that as well, because the system drops the lock.
@@ -92,7 +92,7 @@ fn take(rig: &Rig, name: &str, instance: &str) -> Result<Option<File>> {
 /// When the name is not reserved, or another command has it in hand.
 pub fn claim(rig: &Rig, name: &str) -> Result<Reservation> {
     let path = rig.names_dir().join(name);
-    let file = File::open(&path)
+    let file = files::open(&path)
         .map_err(|_| Failure::new(format!("the name {name} is not reserved in {}", rig.name)))?;
     if file.try_lock().is_err() {
         let hint = format!("look again in a moment with: gt polecats {}", rig.name);
@@ -106,7 +106,7 @@ pub fn claim(rig: &Rig, name: &str) -> Result<Reservation> {
 
 /// Whether a command that still runs has the name in hand.
 pub fn in_hand(rig: &Rig, name: &str) -> bool {
-    File::open(rig.names_dir().join(name)).is_ok_and(|file| file.try_lock_shared().is_err())
+    files::open(&rig.names_dir().join(name)).is_ok_and(|file| file.try_lock_shared().is_err())
 }
 
 /// Gives a name back, if this instance or nobody has it. A name that is free already is no error.
@@ -128,7 +128,7 @@ pub fn release(rig: &Rig, name: &str, instance: &str) -> Result<()> {
 
 /// The instance that has a name; empty for a file that gt did not write, whose name is nobody's.
 pub fn holder(rig: &Rig, name: &str) -> Option<String> {
-    let bytes = std::fs::read(rig.names_dir().join(name)).ok()?;
+    let bytes = files::bytes(&rig.names_dir().join(name)).ok()?;
     let text = String::from_utf8_lossy(&bytes);
     // It becomes a part of refs and marks: no other text may pass for one.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');

@@ -8,7 +8,7 @@ use crate::config::schema::{Command, Sandbox, Worktree};
 use crate::failure::Failure;
 use crate::programs::Process;
 use crate::programs::git::{Git, last_words};
-use crate::town::Rig;
+use crate::town::{Rig, files};
 use crate::work::hooks;
 
 /// What a place is made from.
@@ -175,12 +175,18 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         return std::os::unix::fs::symlink(std::fs::read_link(from)?, to);
     }
     if !kind.is_dir() {
+        // A FIFO would be waited on.
+        files::open(from)?;
         return std::fs::copy(from, to).map(drop);
     }
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
-        copy(&entry.path(), &to.join(entry.file_name()))?;
+        let kind = entry.file_type()?;
+        // git leaves sockets and FIFOs out too.
+        if kind.is_file() || kind.is_dir() || kind.is_symlink() {
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
     }
     Ok(())
 }

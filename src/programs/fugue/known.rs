@@ -78,8 +78,8 @@ pub fn file() -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Entries {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
+    let text = crate::town::files::bytes(path).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// Beside its place and renamed: two that write at once leave one whole file. What fails costs a process next time.

@@ -11,6 +11,7 @@ use super::answers::{Push, Status, parse_status, read_push};
 use super::{Git, last_words};
 use crate::failure::Failure;
 use crate::programs::Output;
+use crate::town::files;
 
 impl Git {
     /// Brings `refs/remotes/origin/BRANCH` up to date, and nothing else. One lock per clone: who waited for another's
@@ -59,7 +60,7 @@ impl Git {
         if dot.is_dir() {
             return Ok(dot);
         }
-        let text = std::fs::read_to_string(&dot).unwrap_or_default();
+        let text = files::text(&dot)?.unwrap_or_default();
         match text.trim().strip_prefix("gitdir: ") {
             Some(path) => Ok(self.dir.join(path)),
             None => Err(Failure::new(format!("no git clone in {}", self.dir.display()))
@@ -77,7 +78,7 @@ impl Git {
     pub(super) fn worktrees_locked(&self) -> Result<crate::town::files::Lock> {
         let own = self.git_dir()?;
         // A worktree's own folder names the clone's.
-        let common = std::fs::read_to_string(own.join("commondir")).ok().map(|path| own.join(path.trim()));
+        let common = files::text(&own.join("commondir"))?.map(|path| own.join(path.trim()));
         crate::town::files::lock(&common.unwrap_or(own).join("gt-worktrees.lock"))
     }
 
@@ -272,7 +273,7 @@ impl Git {
     /// When the file cannot be written.
     pub fn exclude(&self, patterns: &[String]) -> Result<()> {
         let path = self.git_dir()?.join("info/exclude");
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let text = files::text(&path)?.unwrap_or_default();
         let missing: Vec<&String> =
             patterns.iter().filter(|pattern| !text.lines().any(|line| line == pattern.as_str())).collect();
         if missing.is_empty() {

@@ -73,7 +73,7 @@ fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> Result<()> {
         Thing::MayorClone => clone(rig, &mayor_clone(visit, rig)),
         Thing::Ignored => {
             let path = visit.town.root.join(".gitignore");
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let text = files::text(&path)?.unwrap_or_default();
             files::write(&path, pieces::ignore_text(&text, &lines_of(visit, rig)))
         }
         Thing::RigStore => store(visit, rig),

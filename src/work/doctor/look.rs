@@ -153,7 +153,7 @@ pub fn mayor_clone(visit: &Visit<'_>, rig: &Rig) -> PathBuf {
 
 fn ignored(visit: &Visit<'_>, rig: &Rig) -> (Found, PathBuf) {
     let path = visit.town.root.join(".gitignore");
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let text = files::text(&path).ok().flatten().unwrap_or_default();
     let lines = lines_of(visit, rig);
     (exists(pieces::missing_lines(&text, &lines).is_empty()), path)
 }

@@ -222,14 +222,15 @@ fn give_back(rig: &Rig, bead: &str, holder: &str) -> Result<()> {
 
 /// Worktrees that a clone knows and that are gone, or were never finished. No process.
 fn stale_worktrees(rig: &Rig) -> Vec<Thing> {
+    let text = |path: &Path| files::text(path).ok().flatten();
     let mut things = Vec::new();
     for clone in ["mayor/rig", "refinery/rig"] {
         let known = rig.root.join(clone).join(".git/worktrees");
         for name in files::names_in(&known).unwrap_or_default() {
-            let gitdir = std::fs::read_to_string(known.join(&name).join("gitdir")).unwrap_or_default();
+            let gitdir = text(&known.join(&name).join("gitdir")).unwrap_or_default();
             let place = Path::new(gitdir.trim()).parent().map(Path::to_path_buf).unwrap_or_default();
             let shown = || place.strip_prefix(&rig.root).unwrap_or(&place).display().to_string();
-            let link = std::fs::read_to_string(place.join(".git")).ok();
+            let link = text(&place.join(".git"));
             let leads = |text: &str| {
                 text.trim().strip_prefix("gitdir: ").is_some_and(|to| is_same(to, &known.join(&name)))
             };

@@ -212,7 +212,7 @@ pub fn list(town: &Town, name: &str, git_url: &str) -> Result<()> {
 
 fn ignore_lines(town: &Town, change: impl FnOnce(&str) -> String) -> Result<()> {
     let path = town.root.join(".gitignore");
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let text = files::text(&path)?.unwrap_or_default();
     let changed = change(&text);
     if changed == text { Ok(()) } else { files::write(&path, changed) }
 }

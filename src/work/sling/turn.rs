@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::Site;
 use super::begin::taken;
 use crate::beads::Filter;
+use crate::town::files;
 
 /// A bead that is being slung: a locked file beside the names, signed with the polecat. So of many slings of one bead
 /// all but one know at once that it is taken, and by whom. What a kill leaves is an unlocked file.
@@ -31,7 +32,7 @@ impl Turn {
         }
         // The bead itself counts: whoever has the turn may be about to lose as well.
         let found = site.store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
-        let signed = std::fs::read_to_string(&path).ok().filter(|text| !text.is_empty());
+        let signed = files::text(&path).ok().flatten().filter(|text| !text.is_empty());
         let holder =
             found.and_then(|bead| bead.assignee).or(signed).unwrap_or_else(|| "another command".into());
         Err(taken(id, holder.trim()).into())
@@ -49,7 +50,7 @@ impl Turn {
 pub fn sweep_turns(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok) {
         let turn = entry.file_name().to_str().is_some_and(|name| name.starts_with(".bead-"));
-        if turn && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+        if turn && files::open(&entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
             let _ = std::fs::remove_file(entry.path());
         }
     }

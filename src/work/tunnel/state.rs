@@ -137,16 +137,15 @@ impl Place {
     /// What is written down.
     pub fn read(&self) -> Result<Option<Kept>> {
         let path = self.dir.join(STATE);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => match serde_json::from_str(&text) {
+        match files::text(&path)? {
+            Some(text) => match serde_json::from_str(&text) {
                 Ok(kept) => Ok(Some(kept)),
                 Err(error) => crate::fail!(
                     "{} is broken: {error}", path.display();
                     "take it away, and whatever keeps the tunnel ends: rm -r {}", quote(&self.dir.to_string_lossy())
                 ),
             },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => crate::fail!("cannot read {}: {error}", path.display()),
+            None => Ok(None),
         }
     }
 
