@@ -405,11 +405,17 @@ fn errors_in_the_environment_name_the_variable() {
 #[test]
 fn a_file_that_cannot_be_read_is_no_file_that_is_absent() {
     let files = Files::new(&[("user/config.toml/folder", "")]);
-    insta::assert_snapshot!(files.settings_error(), @"cannot read user/config.toml: Is a directory (os error 21)");
+    insta::assert_snapshot!(files.settings_error(), @r"
+    cannot read user/config.toml: it is a folder
+    hint: look at it with: ls -l user/config.toml
+    ");
     let files = Files::new(&[]);
     std::fs::create_dir_all(files.dir.path().join("user")).unwrap();
     std::fs::write(files.dir.path().join("user/config.toml"), b"\xff\xfe").unwrap();
-    insta::assert_snapshot!(files.settings_error(), @"cannot read user/config.toml: it is not UTF-8 text");
+    insta::assert_snapshot!(files.settings_error(), @r"
+    cannot read user/config.toml: it is not UTF-8 text
+    hint: look at it with: ls -l user/config.toml
+    ");
 }
 
 #[test]
