@@ -24,6 +24,8 @@ pub mod failure;
 pub mod mux;
 pub mod plan;
 pub mod programs;
+#[cfg(test)]
+mod recorder;
 pub mod report;
 pub mod time;
 pub mod town;

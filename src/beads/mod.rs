@@ -6,6 +6,8 @@
 pub mod bd;
 pub mod bead;
 pub mod embedded;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod in_step;
 pub mod jsonl;
 
@@ -172,10 +174,13 @@ pub const EMBEDDED_FILE: &str = "gastown.db";
 /// # Errors
 /// When there is none, when it was made by bd and bd is missing, or when it cannot be opened.
 pub fn open(place: &Place) -> Result<Box<dyn Store>> {
-    match kind_of(&place.dir)? {
-        Kind::Embedded => Ok(Box::new(embedded::Embedded::open(&place.dir, &place.prefix, &place.actor)?)),
-        Kind::Bd => Ok(Box::new(bd::Bd::open(&place.dir, &place.prefix, &place.actor)?)),
-    }
+    let store: Box<dyn Store> = match kind_of(&place.dir)? {
+        Kind::Embedded => Box::new(embedded::Embedded::open(&place.dir, &place.prefix, &place.actor)?),
+        Kind::Bd => Box::new(bd::Bd::open(&place.dir, &place.prefix, &place.actor)?),
+    };
+    #[cfg(test)]
+    let store = fake::watched(&place.dir, store)?;
+    Ok(store)
 }
 
 /// Makes a new store in `place` and returns its kind. An existing one is an error.

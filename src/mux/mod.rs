@@ -3,6 +3,8 @@
 //! Sessions are found by their marks (`@gt_*` options), never by name (law 2), in one look (law 5).
 
 pub mod deliver;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod fugue;
 pub mod hybrid;
 mod live;

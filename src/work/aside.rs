@@ -206,6 +206,7 @@ pub fn keep(rig: &Rig, request: &Request) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::work::fixture::Fixture;
 
     fn patch(bead: &Bead) -> Patch {
         let request = Request { worker: "wyvern/Nux".into(), ..Request::default() };
@@ -231,5 +232,50 @@ mod tests {
         assert_eq!((theirs.assignee, theirs.status), (None, None));
         assert_eq!(theirs.add_labels, ["gt:rework"]);
         assert_eq!(theirs.metadata["recovery"], "refs/gt/recovery/Nux/i1");
+    }
+
+    fn set_aside(town: &Fixture, request: &Request, bead: &str) -> Result<Option<SetAside>> {
+        let store = town.rig.store(&Address::Refinery("wyvern".into())).unwrap();
+        let setting = Setting { town: &town.town, rig: &town.rig, store: store.as_ref(), steps: "test" };
+        let reason = Reason::Conflict { files: vec!["README.md".into()] };
+        setting.set_aside(request, Some(&town.show(bead)), reason, Some("refs/gt/recovery/Nux/i-Nux".into()))
+    }
+
+    #[test]
+    fn everybody_is_told_and_the_bead_can_be_slung_again() {
+        let town = Fixture::new();
+        let bead = town.bead("Do it", "in_progress", Some("wyvern/Nux"), &["gt:submitted"]);
+        let request = town.request(&bead, "Nux", |_| ());
+        assert!(set_aside(&town, &request, &bead).unwrap().is_some());
+        let left = town.show(&bead);
+        assert_eq!((left.status.as_str(), left.assignee.as_deref()), ("open", None));
+        assert_eq!(left.labels, ["gt:rework"]);
+        assert_eq!(left.metadata["recovery"], "refs/gt/recovery/Nux/i-Nux");
+        assert!(town.show(&request.id).is_closed());
+        let told: Vec<String> = town.mail().into_iter().map(|(who, _)| who).collect();
+        assert_eq!(told, ["mayor/", "wyvern/Nux"]);
+        // Again, as after a kill: it is out of the queue, and nothing is written.
+        assert!(set_aside(&town, &request, &bead).unwrap().is_none());
+        assert_eq!(town.show(&bead).comments.len(), 1);
+    }
+
+    #[test]
+    fn a_store_that_fails_leaves_the_request_in_the_queue() {
+        for fails in ["town", "rig"] {
+            let town = Fixture::new();
+            let bead = town.bead("Do it", "in_progress", Some("wyvern/Nux"), &["gt:submitted"]);
+            let request = town.request(&bead, "Nux", |_| ());
+            if fails == "town" {
+                town.town_store.fail("write")
+            } else {
+                town.store.fail(&request.id)
+            }
+            assert!(set_aside(&town, &request, &bead).is_err(), "{fails}");
+            assert!(!town.show(&request.id).is_closed(), "{fails}");
+            assert!(town.show(&bead).has_label("gt:submitted"), "{fails}");
+            town.town_store.heal();
+            town.store.heal();
+            assert!(set_aside(&town, &request, &bead).unwrap().is_some(), "{fails}");
+        }
     }
 }

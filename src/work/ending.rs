@@ -268,3 +268,6 @@ pub(super) fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -
     store.write(&[guard], &[Change::Update(bead.id.clone(), Box::new(patch))])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ pub mod demo;
 pub mod doctor;
 pub mod done;
 pub mod ending;
+#[cfg(test)]
+mod fixture;
 pub mod handoff;
 pub mod hook;
 pub mod hooks;

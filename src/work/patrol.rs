@@ -192,3 +192,6 @@ fn send(scene: &Scene<'_>, to: &Address, about: &Address, what: &str, help: &str
     mail::store_for(scene.town, &from, to)?.write(&[], &[Change::Create(Box::new(letter))])?;
     Ok(format!("{what}; told {to}"))
 }
+
+#[cfg(test)]
+mod tests;

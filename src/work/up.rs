@@ -242,3 +242,6 @@ fn one(town: &Town, mux: &dyn Mux, snapshot: &Snapshot, wishes: &Wishes, line: &
     step("apply.change");
     Ok(Done::Changed)
 }
+
+#[cfg(test)]
+mod tests;

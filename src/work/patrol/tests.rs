@@ -1,0 +1,82 @@
+//! A patrol on a fake of tmux: what it does, and what it leaves alone when something cannot be read.
+
+use super::*;
+use crate::work::fixture::Fixture;
+
+fn moves(town: &Fixture) -> Vec<(String, Move, String)> {
+    let findings = patrol(&town.scene(), None, false).unwrap();
+    findings.into_iter().map(|found| (found.address, found.decision, found.done)).collect()
+}
+
+/// A polecat whose work is in the queue and that waits for its end.
+fn waits(town: &Fixture, name: &str) -> String {
+    let (bead, session) = town.polecat(name);
+    town.request(&bead, name, |_| ());
+    town.mux.change_seen(|seen| {
+        let own = seen.sessions.iter_mut().find(|own| own.id == session);
+        own.unwrap().marks.state = "pending_shutdown".into();
+    });
+    session
+}
+
+#[test]
+fn what_cannot_be_seen_is_left_alone() {
+    let town = Fixture::new();
+    waits(&town, "Nux");
+    town.polecat("Toast");
+    town.mux.hide("the server does not answer");
+    for (address, decision, _) in moves(&town) {
+        assert_eq!(decision, Move::Unknown, "{address}");
+    }
+    assert_eq!(town.mux.calls(), ["look"]);
+    assert_eq!(names::taken(&town.rig).unwrap().len(), 2);
+    assert_eq!(town.mail(), []);
+}
+
+#[test]
+fn a_look_or_a_store_that_fails_is_no_empty_town() {
+    for fails in ["look", "open", "list"] {
+        let town = Fixture::new();
+        waits(&town, "Nux");
+        town.mux.fail(fails);
+        town.store.fail(fails);
+        let looked = Scene::look(&town.town, &town.rig, &town.mux, town.sources());
+        assert!(looked.is_err(), "{fails}");
+        assert_eq!(town.mux.calls_of(&["stop"]), [""; 0], "{fails}");
+    }
+}
+
+#[test]
+fn who_waits_is_ended_and_who_works_goes_on() {
+    let town = Fixture::new();
+    let session = waits(&town, "Nux");
+    town.polecat("Toast");
+    let done: Vec<_> = moves(&town).into_iter().map(|(address, decision, _)| (address, decision)).collect();
+    assert_eq!(done, [("wyvern/Nux".into(), Move::End), ("wyvern/Toast".into(), Move::Leave)]);
+    assert_eq!(town.mux.calls_of(&["stop"]), [format!("stop {session}")]);
+    assert_eq!(town.mux.running(), ["wyvern/Toast"]);
+    assert_eq!(names::taken(&town.rig).unwrap().into_keys().collect::<Vec<_>>(), ["Toast"]);
+}
+
+#[test]
+fn a_crash_is_told_once_and_nothing_of_it_goes() {
+    let town = Fixture::new();
+    let (bead, session) = town.polecat("Nux");
+    town.mux.end(&session);
+    assert_eq!(moves(&town)[0].1, Move::Crashed);
+    assert!(moves(&town)[0].2.ends_with("already said"));
+    let mail = town.mail();
+    let told = format!("wyvern/Nux: its session ended before {bead} was done");
+    assert_eq!(mail, [("mayor/".to_string(), told)]);
+    assert_eq!(town.mux.calls_of(&["stop"]), [""; 0]);
+    assert_eq!(town.show(&bead).assignee.as_deref(), Some("wyvern/Nux"));
+}
+
+#[test]
+fn a_dry_run_asks_and_does_nothing() {
+    let town = Fixture::new();
+    waits(&town, "Nux");
+    patrol(&town.scene(), None, true).unwrap();
+    assert_eq!(town.mux.calls(), ["look"]);
+    assert!(town.store.calls().iter().all(|call| !call.starts_with("write")));
+}
