@@ -26,6 +26,7 @@ mod hybrid;
 mod install;
 mod land;
 mod layout;
+mod links;
 mod mail;
 mod man;
 mod merge;

@@ -200,6 +200,7 @@ fn what_is_sent_passes_shellcheck() {
         link: vec!["a b".into()],
         setup: Some(Command::Words(vec!["make".into(), "it".into()])),
         submodules: true,
+        ..Worktree::default()
     };
     let mut texts = Vec::new();
     for kind in [Kind::Worktree, Kind::Clone, Kind::Crew, Kind::Folder] {
@@ -290,6 +291,7 @@ fn a_place_is_prepared_as_the_rig_says() {
             link: vec!["node modules".into()],
             setup: Some(Command::Text("echo done >set-up.log; echo \"$PWD\" >where.log".into())),
             submodules: true,
+            ..Worktree::default()
         };
         (how.name, how.instance, how.bead.id) = ("Toast", "two", "wy-2".into());
         let run = there.start(&how).ok();

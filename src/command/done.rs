@@ -63,6 +63,7 @@ pub fn hand_over(ctx: &Ctx, no_changes: Option<&str>, exit: bool, dry: bool) -> 
         town: &town,
         home: &home,
         target: &config::target(&settings),
+        push_submodules: settings.worktree.push_submodules,
         mux: mux.as_ref(),
         store: home.rig.store(&home.address)?,
     };

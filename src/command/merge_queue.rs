@@ -54,7 +54,8 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry: bool) -> Result<Exit>
     };
     let target = config::target(&settings);
     let store = rig.store(&address)?;
-    let work = done::Work { town, home: &home, target: &target, mux: mux.as_ref(), store };
+    let push_submodules = settings.worktree.push_submodules;
+    let work = done::Work { town, home: &home, target: &target, push_submodules, mux: mux.as_ref(), store };
     let answer = if dry { done::plan(&work, None)? } else { done::done(&work, None)? };
     if ctx.global.json {
         print_json("request", &answer)?;

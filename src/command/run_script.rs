@@ -17,7 +17,7 @@ use crate::programs::Process;
 use crate::programs::git::Git;
 use crate::town::Town;
 use crate::work::own::{self, Home};
-use crate::work::{hook, script};
+use crate::work::{hook, links, script};
 
 /// Does the script on this polecat's hook, commits everything and hands it over.
 ///
@@ -77,6 +77,9 @@ fn work(ctx: &Ctx, town: &Town, home: &Home, bead: &Bead) -> Result<Option<i32>>
         let end = script::end_of(&output);
         comment(home, bead, &format!("the script ended with {code}:\n{end}"));
         return Ok(Some(code));
+    }
+    if let Some(failure) = links::nested_failure(&links::nested(&home.dir, &git.status()?.dirty)) {
+        return Err(failure.into());
     }
     let changed = git.commit_all(&format!("{}\n", bead.title))? || git.ahead(&target, "HEAD")? > 0;
     let no_changes = (!changed).then_some("the script changed nothing");

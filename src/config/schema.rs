@@ -167,6 +167,8 @@ pub struct Worktree {
     pub setup: Option<Command>,
     /// Whether submodules are checked out.
     pub submodules: bool,
+    /// Whether `gt done` pushes commits of submodules to their origins.
+    pub push_submodules: bool,
 }
 
 /// A preset file: what one or more roles are, and perhaps runtimes, remotes and placement rules of its own.

@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod letters;
+pub mod links;
 pub mod merging;
 pub mod pushing;
 pub mod sync;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::links;
 use super::request::Request;
 use crate::address::Address;
 use crate::config::schema::{Merge, Strategy, Worktree};
@@ -216,6 +217,14 @@ impl<'a> Bench<'a> {
             Some(commit) if self.clone.is_ancestor(commit, &seen.tip)? => Ok(Some(commit.clone())),
             _ => Ok(None),
         }
+    }
+
+    /// What is wrong with the commits of other repositories that a request names.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn troubles(&self, seen: &Seen, request: &Request) -> Result<Vec<links::Trouble>> {
+        links::troubles(&self.clone, &seen.tip, &request.commit)
     }
 
     /// The commit of a request that brings nothing new to the target: itself when it is there, else the target's.

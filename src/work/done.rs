@@ -1,6 +1,8 @@
 //! `gt done`: finished work goes to the merge queue (`work.md`, "inside the session"). Six steps; after a kill at any
 //! of them the same command goes on, and a second run changes nothing.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde::Serialize;
 
@@ -13,7 +15,7 @@ use crate::town::Town;
 use crate::work::own::Home;
 use crate::work::request::Request;
 use crate::work::submit::{Brought, NO_CHANGES, Requests, Submission, bead_and_requests, requests};
-use crate::work::{step, worktree};
+use crate::work::{links, step, worktree};
 
 /// Whose work is done, and how it is handed over.
 pub struct Work<'a> {
@@ -23,6 +25,8 @@ pub struct Work<'a> {
     pub home: &'a Home,
     /// The branch that work lands on.
     pub target: &'a str,
+    /// Commits of submodules are pushed to their origins first (`worktree.push_submodules`).
+    pub push_submodules: bool,
     /// What keeps sessions.
     pub mux: &'a dyn Mux,
     /// The rig's store, as the polecat.
@@ -68,6 +72,9 @@ struct Look {
 /// As [`done`].
 pub fn plan(work: &Work<'_>, no_changes: Option<&str>) -> Result<Done> {
     let look = look(work, no_changes)?;
+    if no_changes.is_none() && !work.push_submodules {
+        links(work, &look)?;
+    }
     Ok(answer(work, &look, if no_changes.is_some() { "closed" } else { "submitted" }))
 }
 
@@ -99,6 +106,7 @@ pub fn done(work: &Work<'_>, no_changes: Option<&str>) -> Result<Done> {
             submit(&submission, None, None)?;
         }
     } else {
+        links(work, &look)?;
         answer.kept_here = push(work, &look)?;
         step("done.3");
         answer.request = submit(&submission, open, Some(&submission.new_request()))?;
@@ -131,7 +139,7 @@ fn look(work: &Work<'_>, no_changes: Option<&str>) -> Result<Look> {
     let status = git.status()?;
     let bead_id = bead_of(home, &status)?;
     if !status.dirty.is_empty() {
-        return Err(dirty(&status).into());
+        return Err(dirty(&home.dir, &status).into());
     }
     step("done.1");
     let (bead, requests) = bead_and_requests(work.store.as_ref(), &bead_id)?;
@@ -199,8 +207,17 @@ fn bead_of(home: &Home, status: &Status) -> Result<String, Failure> {
     }
 }
 
+/// Submodules' commits that the branch names can be fetched, or are pushed now.
+fn links(work: &Work<'_>, look: &Look) -> Result<()> {
+    let base = format!("refs/remotes/origin/{}", work.target);
+    links::hand_over(&work.home.dir, &base, &look.status.commit, &look.branch, work.push_submodules)
+}
+
 /// Why a worktree that is not clean is not handed over.
-pub(super) fn dirty(status: &Status) -> Failure {
+pub(super) fn dirty(dir: &Path, status: &Status) -> Failure {
+    if let Some(failure) = links::nested_failure(&links::nested(dir, &status.dirty)) {
+        return failure;
+    }
     let mut list: Vec<String> = status.dirty.iter().take(20).map(|line| format!("\n  {line}")).collect();
     if status.dirty.len() > 20 {
         list.push(format!("\n  and {} more", status.dirty.len() - 20));

@@ -10,7 +10,7 @@ use super::landing::{self, Lands, Pushed};
 use super::remote::pushed;
 use super::request::Request;
 use super::scene::Scene;
-use super::{names, step, worktree};
+use super::{links, names, step, worktree};
 use crate::address::Address;
 use crate::beads::{Bead, Filter};
 use crate::config::Sources;
@@ -259,6 +259,13 @@ fn fold(bench: &Bench<'_>, seen: &AtOrigin, request: &Request, queued: bool) -> 
     }
     if let Some(commit) = bench.landed(seen, request)? {
         return Ok((commit, true));
+    }
+    let troubles = bench.troubles(seen, request)?;
+    if let Some(first) = troubles.first() {
+        crate::fail!(
+            "{} names commits that cannot be fetched: {}", request.branch, links::lines(&troubles);
+            "in its worktree: {}", first.remedy(&request.branch)
+        );
     }
     match bench.fold(&bench.front(&seen.tip)?, request)? {
         Folded::Clean(Front { commit, .. }) => Ok((commit, false)),

@@ -18,6 +18,7 @@ pub mod hooks;
 pub mod install;
 pub mod land;
 pub mod landing;
+pub mod links;
 pub mod mail;
 pub mod migrate;
 pub mod names;

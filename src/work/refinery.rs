@@ -9,6 +9,7 @@ use super::aside::{Reason, Setting};
 use super::awake::awake;
 use super::bench::{Bench, Folded, Front, Kind, Seen};
 use super::landing::{self, Lands, Pushed};
+use super::links::{self, Trouble};
 use super::queue::{Queue, look};
 use super::request::Request;
 use super::testing::Tested;
@@ -62,6 +63,8 @@ struct Batch {
     there: Vec<(Request, String)>,
     /// Not to land.
     aside: Vec<(Request, Reason)>,
+    /// About which nothing can be decided now.
+    waits: Vec<Waits>,
 }
 
 /// What is to follow a round.
@@ -76,6 +79,8 @@ struct Run<'a> {
     store: Box<dyn Store>,
     report: Processed,
     races: usize,
+    /// Left in the queue by this run.
+    undecided: Vec<Waits>,
 }
 
 impl<'a> Run<'a> {
@@ -83,7 +88,7 @@ impl<'a> Run<'a> {
         let bench = Bench::open(job.rig, job.sources, Kind::Queue, job.say)?;
         let store = job.rig.store(&Address::Refinery(job.rig.name.clone()))?;
         let report = Processed { rig: job.rig.name.clone(), ..Processed::default() };
-        Ok(Run { job, bench, store, report, races: 0 })
+        Ok(Run { job, bench, store, report, races: 0, undecided: Vec::new() })
     }
 
     fn say(&self, text: &str) {
@@ -118,6 +123,10 @@ impl<'a> Run<'a> {
         let seen = self.bench.fetch(&target)?;
         step("process.1");
         let mut batch = self.gather(&seen, wanted)?;
+        for one in std::mem::take(&mut batch.waits) {
+            self.say(&format!("{} stays in the queue: {}", one.bead, one.why));
+            self.undecided.push(one);
+        }
         step("process.2");
         let there = std::mem::take(&mut batch.there);
         self.close_landed(&seen, &queue, there)?;
@@ -155,12 +164,11 @@ impl<'a> Run<'a> {
         let asked = |request: &&Request| self.job.only.map_or(!request.is_elsewhere(), |id| request.id == id);
         let (held, free): (Vec<&Request>, Vec<&Request>) =
             queue.requests.iter().filter(asked).partition(|request| queue.held(request));
-        let waits = |request: &&Request| Waits {
-            request: request.id.clone(),
-            bead: request.bead.clone(),
-            why: format!("held by a person; let it go with: gt unhold {}", request.bead),
-        };
-        self.report.waits = held.iter().map(waits).collect();
+        let why = |request: &Request| format!("held by a person; let it go with: gt unhold {}", request.bead);
+        self.report.waits = held.iter().map(|request| waits(request, why(request))).collect();
+        self.report.waits.extend(self.undecided.iter().cloned());
+        let undecided = |request: &&Request| !self.undecided.iter().any(|one| one.request == request.id);
+        let free: Vec<&Request> = free.into_iter().filter(undecided).collect();
         let target = free.first().map(|first| self.target_of(first));
         free.into_iter().filter(|request| Some(self.target_of(request)) == target).cloned().collect()
     }
@@ -183,6 +191,18 @@ impl<'a> Run<'a> {
             if let Some(commit) = self.bench.landed(seen, &request)? {
                 batch.there.push((request, commit));
                 continue;
+            }
+            match self.bench.troubles(seen, &request) {
+                Ok(troubles) if troubles.is_empty() => {}
+                Ok(troubles) => {
+                    let reason = nowhere(&request, &troubles);
+                    batch.aside.push((request, reason));
+                    continue;
+                }
+                Err(error) => {
+                    batch.waits.push(waits(&request, format!("{error:#}")));
+                    continue;
+                }
             }
             match self.bench.fold(&onto, &request)? {
                 Folded::Clean(front) => {
@@ -420,6 +440,18 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+}
+
+fn waits(request: &Request, why: String) -> Waits {
+    Waits { request: request.id.clone(), bead: request.bead.clone(), why }
+}
+
+fn nowhere(request: &Request, troubles: &[Trouble]) -> Reason {
+    let remedy = troubles.first().map(|first| first.remedy(&request.branch)).unwrap_or_default();
+    let lines = links::lines(troubles);
+    Reason::Impossible {
+        said: format!("it names commits that cannot be fetched: {lines}. To mend it, {remedy}"),
     }
 }
 

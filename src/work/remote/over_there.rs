@@ -152,7 +152,7 @@ impl Away {
     pub fn plan(&self, dir: &std::path::Path, no_changes: bool) -> Result<Done> {
         let status = Git::at(dir).status()?;
         if !status.dirty.is_empty() {
-            return Err(crate::work::done::dirty(&status).into());
+            return Err(crate::work::done::dirty(dir, &status).into());
         }
         Ok(Done {
             bead: self.bead.clone(),
