@@ -267,10 +267,27 @@ pub fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let json = cli.global.json;
-    match Ctx::new(cli.global).and_then(|ctx| run(&ctx, cli.command)) {
+    crate::programs::signals::watch();
+    let ended = match Ctx::new(cli.global).and_then(|ctx| run(&ctx, cli.command)) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => ExitCode::from(complain(&error, json) as u8),
-    }
+    };
+    crate::programs::signals::hold();
+    ended
+}
+
+/// Has the limits read from the settings, if one is ever needed.
+fn set_limits(ctx: &Ctx) {
+    let (dir, env, quiet) = (ctx.dir.clone(), ctx.env.clone(), ctx.global.quiet);
+    let root = if ctx.global.dir.is_some() { None } else { ctx.var("GT_TOWN_ROOT").map(PathBuf::from) };
+    let read = move || {
+        let town = Town::locate(&dir, root.as_deref()).and_then(|found| found.town());
+        crate::config::limits(&match town {
+            Ok(town) => town.sources(&env, None),
+            Err(_) => crate::config::Sources::from_env(&env),
+        })
+    };
+    crate::limits::read_by(read, quiet);
 }
 
 /// Says what is wrong with the words of a command, as JSON when they ask for that; or prints the help asked for.
@@ -314,6 +331,7 @@ fn complain(error: &anyhow::Error, json: bool) -> Exit {
 }
 
 fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
+    set_limits(ctx);
     for warning in crate::config::env::warnings(&ctx.env) {
         ctx.note(&warning);
     }

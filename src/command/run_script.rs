@@ -119,7 +119,7 @@ fn run_it(home: &Home, script: &script::Script) -> Result<(i32, Vec<u8>)> {
     let failed = || format!("cannot write {}", path.display());
     let mut log = File::options().create(true).append(true).open(&path).with_context(failed)?;
     let mut output = Vec::new();
-    let process = Process::new(script.shell).arg("-eu").arg(file.path()).cwd(&home.dir);
+    let process = Process::new(script.shell).arg("-eu").arg(file.path()).cwd(&home.dir).own_locale();
     let mut lost = None;
     let code = process.run_streaming(|bytes| {
         let mut out = std::io::stdout().lock();

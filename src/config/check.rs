@@ -108,6 +108,13 @@ impl Faults {
 
     fn settings(&mut self, settings: &Settings) {
         self.merge(&settings.merge);
+        let limits = &settings.limits;
+        for (key, text) in [("network", &limits.network), ("local", &limits.local), ("lock", &limits.lock)] {
+            self.duration(&["limits", key], text);
+            if parse_duration(text).is_some_and(|time| time.is_zero()) {
+                self.add(&["limits", key], "a limit is at least 1s", "");
+            }
+        }
         for role in &settings.up.roles {
             if role == "polecat" {
                 self.add(&["up", "roles"], "polecats are made by gt sling", "leave polecat out");

@@ -28,8 +28,19 @@ pub const NAMED: [(&str, &str); 6] = [
 const FOREIGN: [&str; 1] = ["GASTOWN_ENABLED"];
 
 /// Top tables of settings.
-pub(super) const SECTIONS: [&str; 10] =
-    ["defaults", "up", "beads", "tmux", "fugue", "merge", "worktree", "agents", "remotes", "placement"];
+pub(super) const SECTIONS: [&str; 11] = [
+    "defaults",
+    "up",
+    "beads",
+    "tmux",
+    "fugue",
+    "merge",
+    "worktree",
+    "limits",
+    "agents",
+    "remotes",
+    "placement",
+];
 
 const PREFIX: &str = "GASTOWN_";
 

@@ -93,6 +93,18 @@ pub fn target(settings: &Settings) -> String {
     settings.merge.target.clone().unwrap_or_else(|| "main".into())
 }
 
+/// The limits that the settings come to; the built-in ones where they cannot be read, which who needs them says.
+pub fn limits(sources: &Sources) -> crate::limits::Limits {
+    let built_in = crate::limits::Limits::default();
+    let Ok(Settings { limits, .. }) = settings(sources) else { return built_in };
+    let time = |text: &str, built_in| crate::time::parse_duration(text).unwrap_or(built_in);
+    crate::limits::Limits {
+        network: time(&limits.network, built_in.network),
+        local: time(&limits.local, built_in.local),
+        lock: time(&limits.lock, built_in.lock),
+    }
+}
+
 /// The layers of the settings, lowest first.
 ///
 /// # Errors

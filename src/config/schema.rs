@@ -25,6 +25,8 @@ pub struct Settings {
     pub merge: Merge,
     /// How a worktree is prepared.
     pub worktree: Worktree,
+    /// How long gt waits for what makes no progress.
+    pub limits: Limits,
     /// How to run one kind of agent, by name.
     pub agents: BTreeMap<String, Runtime>,
     /// Where remote sessions can live, by name.
@@ -169,6 +171,24 @@ pub struct Worktree {
     pub submodules: bool,
     /// Whether `gt done` pushes commits of submodules to their origins.
     pub push_submodules: bool,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// git and ssh on the network.
+    pub network: String,
+    /// git and setup commands on this machine.
+    pub local: String,
+    /// A lock that another process holds.
+    pub lock: String,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { network: "60s".into(), local: "10m".into(), lock: "10m".into() }
+    }
 }
 
 /// A preset file: what one or more roles are, and perhaps runtimes, remotes and placement rules of its own.

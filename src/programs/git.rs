@@ -7,18 +7,19 @@ pub mod answers;
 pub mod letters;
 pub mod links;
 pub mod merging;
+mod network;
 pub mod pushing;
 pub mod sync;
 pub mod worktree;
 
 pub use answers::{Push, Status};
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::process::{Output, Process};
+use super::process::{MOMENT, Output, Process};
 use crate::failure::{Failure, NO_ROOM};
 
 /// A work tree or clone that git is run in.
@@ -33,9 +34,11 @@ impl Git {
         Git { dir: dir.as_ref().to_path_buf() }
     }
 
-    /// The command, as data.
+    /// The command, as data. Nothing is ever asked on the terminal or in a window: a password that is needed is an error.
     pub fn process<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Process {
-        Process::new("git")
+        let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_os_string()).collect();
+        let reach = network::reach(&self.dir, &args);
+        let mut process = Process::new("git")
             .arg("-C")
             .arg(&self.dir)
             .args(["-c", "maintenance.auto=false", "-c", "gc.auto=0"])
@@ -43,9 +46,27 @@ impl Git {
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_EDITOR", "true")
             .env("GIT_OPTIONAL_LOCKS", "0")
-            .env_remove("GIT_DIR")
-            .env_remove("GIT_WORK_TREE")
-            .env_remove("GIT_INDEX_FILE")
+            // ssh takes these instead of the terminal (since 8.4).
+            .env("SSH_ASKPASS", "false")
+            .env("SSH_ASKPASS_REQUIRE", "force")
+            .limit(reach.limit);
+        if reach.by_ssh && !self.has_ssh_command() {
+            process = process.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
+        }
+        process
+    }
+
+    /// Whether the person says how git is to run ssh. One process at most.
+    fn has_ssh_command(&self) -> bool {
+        let set = |key: &&str| std::env::var_os(key).is_some_and(|value| !value.is_empty());
+        ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(set)
+            || Process::new("git")
+                .arg("-C")
+                .arg(&self.dir)
+                .args(["config", "--get", "core.sshCommand"])
+                .timeout(MOMENT)
+                .run()
+                .is_ok_and(|output| output.code != Some(1))
     }
 
     /// Runs git and gives whatever came of it.

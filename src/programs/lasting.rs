@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::process::{Process, wait_for_end};
+use super::process::Process;
+use super::running::wait_for_end;
+use super::signals::Charge;
 use super::stamp::Stamp;
 
 /// A program that runs. It is ended when this is dropped.
 pub struct Lasting {
     child: Child,
+    _charge: Charge,
     said: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -27,7 +30,7 @@ impl Lasting {
     /// # Errors
     /// As [`Process::start`].
     pub fn start(process: &Process) -> Result<Lasting> {
-        let mut child = process.spawn(|command| {
+        let (mut child, _charge) = process.spawn(|command| {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         })?;
         let said = Arc::<Mutex<Vec<u8>>>::default();
@@ -43,7 +46,7 @@ impl Lasting {
                 }
             })
         });
-        Ok(Lasting { child, said, reader })
+        Ok(Lasting { child, _charge, said, reader })
     }
 
     /// Which process it is; nothing when it has ended already.

@@ -5,9 +5,12 @@ pub mod fugue;
 pub mod git;
 pub mod lasting;
 pub mod process;
+mod running;
+pub mod signals;
 pub mod ssh;
 pub mod stamp;
 pub mod tmux;
+mod usage;
 pub mod versions;
 
 pub use process::{Output, Process};

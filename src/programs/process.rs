@@ -1,20 +1,59 @@
 //! The one place that starts a process.
 //!
 //! A command is plain data until [`Process::run`] runs it: no shell, standard input closed unless text is given,
-//! messages in English, and a time limit where one is asked for.
+//! messages in English where they are read, a limit where one is asked for, and none of the variables by which git
+//! tells its hooks about the repository that it was called for.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 
+pub use super::running::Running;
+use super::signals::{self, Charge, Reach};
 use crate::failure::Failure;
+use crate::limits;
+
+/// For a program that answers at once, if it answers.
+pub const MOMENT: Duration = Duration::from_secs(10);
+
+/// What ends a program that makes no progress: no output, nothing read or written, hardly any time computed. The words
+/// say in messages what is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `limits.network`.
+    Network(String),
+    /// `limits.local`.
+    Local(String),
+}
+
+impl Limit {
+    /// How long it may make no progress.
+    pub(super) fn time(&self) -> Duration {
+        match self {
+            Limit::Network(_) => limits::get().network,
+            Limit::Local(_) => limits::get().local,
+        }
+    }
+
+    /// What is said of a program that it ended.
+    pub(super) fn failure(&self, time: Duration) -> Failure {
+        let (what, key) = match self {
+            Limit::Network(what) => (what, "NETWORK"),
+            Limit::Local(what) => (what, "LOCAL"),
+        };
+        let longer = time.as_secs().saturating_mul(5);
+        Failure::new(format!("{what} made no progress for {} and was ended", limits::shown(time))).hint(
+            format!("if it needs more time, run the same command with: GASTOWN_LIMITS__{key}={longer}s"),
+        )
+    }
+}
 
 /// A program to run: data until it is run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,8 +70,15 @@ pub struct Process {
     pub cwd: Option<PathBuf>,
     /// Text for standard input; closed when absent.
     pub stdin: Option<Vec<u8>>,
-    /// After this long the program is killed, with all that it started.
+    /// After this long the program is ended, with all that it started.
     pub timeout: Option<Duration>,
+    /// What ends it, with all that it started, when it makes no progress.
+    pub limit: Option<Limit>,
+    /// Whether it speaks the person's language: what it says is not read.
+    pub own_locale: bool,
+    /// A file that it holds open as its standard input, and so the lock on that file: until it ends, whatever becomes of
+    /// gt.
+    pub held: Option<Held>,
     /// Standard output and standard error go to this file, as they come, instead of being kept.
     pub log: Option<PathBuf>,
 }
@@ -110,10 +156,31 @@ impl Process {
         self
     }
 
+    /// Has it hold a file open, and the lock on it.
+    #[must_use]
+    pub fn holding(mut self, file: Arc<File>) -> Self {
+        self.held = Some(Held(file));
+        self
+    }
+
     /// Gives text on standard input.
     #[must_use]
     pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(text.into());
+        self
+    }
+
+    /// Ends it when it makes no progress.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Leaves it the person's language.
+    #[must_use]
+    pub fn own_locale(mut self) -> Self {
+        self.own_locale = true;
         self
     }
 
@@ -131,9 +198,19 @@ impl Process {
         self
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, own_locale: bool) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.args).env("LC_MESSAGES", "C");
+        command.args(&self.args);
+        if !own_locale {
+            // Messages are read; what counts as a letter stays as it is.
+            if let Some(all) = std::env::var_os("LC_ALL").filter(|all| !all.is_empty()) {
+                command.env("LC_CTYPE", all);
+            }
+            command.env_remove("LC_ALL").env_remove("LANGUAGE").env("LC_MESSAGES", "C");
+        }
+        for key in foreign_to_us() {
+            command.env_remove(key);
+        }
         for key in &self.env_remove {
             command.env_remove(key);
         }
@@ -144,33 +221,34 @@ impl Process {
         command
     }
 
-    /// Starts it with its output kept; [`Running::wait`] gives the rest. Lets work go on meanwhile.
+    /// Starts it with its output kept; [`Running::wait`] gives the rest. Lets work go on meanwhile. It runs in a process
+    /// group of its own, so that limits and signals end what it started as well.
     ///
     /// # Errors
     /// When the program cannot be started: missing, not executable, or its directory is gone.
     pub fn start(&self) -> Result<Running> {
-        let mut command = self.command();
-        command
-            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut command = self.command(self.own_locale);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(match (&self.held, &self.stdin) {
+            (Some(Held(file)), _) => Stdio::from(file.try_clone()?),
+            (None, Some(_)) => Stdio::piped(),
+            (None, None) => Stdio::null(),
+        });
         if let Some(path) = &self.log {
             let failed = |error| Failure::new(format!("cannot write {}: {error}", path.display()));
             let file = std::fs::File::create(path).map_err(failed)?;
             command.stderr(file.try_clone().map_err(failed)?).stdout(file);
         }
-        if self.timeout.is_some() {
-            // A group of its own, so that the limit ends what it started as well.
-            command.process_group(0);
-        }
-        let child = command.spawn().map_err(|error| self.cannot_start(&error))?;
-        Ok(Running { child, stdin: self.stdin.clone(), timeout: self.timeout })
+        let (mut child, charge) =
+            signals::spawn(&mut command, Reach::Group).map_err(|error| self.cannot_start(&error))?;
+        let pipes = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
+        Ok(Running::new(self, child, charge, Reach::Group, pipes))
     }
 
     /// Runs it to its end.
     ///
     /// # Errors
-    /// Only when it cannot be started or waited for: look at [`Output::ok`] for its own verdict.
+    /// When it cannot be started or waited for, or made no progress: look at [`Output::ok`] for its own verdict.
     pub fn run(&self) -> Result<Output> {
         self.start()?.wait()
     }
@@ -180,43 +258,30 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn run_on_terminal(&self) -> Result<ExitStatus> {
-        self.command().status().map_err(|error| self.cannot_start(&error))
+        let mut command = self.command(true);
+        let (mut child, charge) =
+            signals::spawn(&mut command, Reach::Terminal).map_err(|error| self.cannot_start(&error))?;
+        let status = child.wait();
+        drop(charge);
+        signals::hold();
+        Ok(status?)
     }
 
     /// Runs it with its output and errors, in the order they come, given to `sink`; its exit code, or 128 and the
-    /// signal. What the program left running in the background is not waited for.
+    /// signal. It stays in gt's own process group. What the program left running in the background is not waited for.
     ///
     /// # Errors
     /// When it cannot be started or waited for.
     pub fn run_streaming(&self, mut sink: impl FnMut(&[u8])) -> Result<i32> {
-        let (mut reader, writer) = std::io::pipe()?;
-        let mut command = self.command();
+        let (reader, writer) = std::io::pipe()?;
+        let mut command = self.command(self.own_locale);
         command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-        let mut child = command.spawn().map_err(|error| self.cannot_start(&error))?;
+        let (child, charge) =
+            signals::spawn(&mut command, Reach::Alone).map_err(|error| self.cannot_start(&error))?;
         // The command holds the writing end: without this the pipe would never end.
         drop(command);
-        let (pieces, arriving) = std::sync::mpsc::channel::<Vec<u8>>();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 8192];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                if pieces.send(buffer[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut ended = None;
-        loop {
-            match arriving.recv_timeout(Duration::from_millis(50)) {
-                Ok(piece) => sink(&piece),
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) if ended.is_some() => break,
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => ended = child.try_wait()?,
-            }
-        }
-        let status = match ended {
-            Some(status) => status,
-            None => child.wait()?,
-        };
+        let running = Running::new(self, child, charge, Reach::Alone, [Some(OwnedFd::from(reader)), None]);
+        let status = running.collect(|_, piece| sink(piece))?.0;
         Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1))
     }
 
@@ -226,22 +291,21 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn start_detached(&self) -> Result<()> {
-        let detached = |command: &mut Command| {
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        };
-        self.spawn(detached).map(drop)
+        let mut command = self.command(true);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        command.spawn().map(drop).map_err(|error| self.cannot_start(&error))
     }
 
-    /// Starts it with its streams as `streams` sets them.
-    pub(super) fn spawn(&self, streams: impl FnOnce(&mut Command)) -> Result<Child> {
-        let mut command = self.command();
+    /// Starts it in gt's own process group, with its streams as `streams` sets them. It ends with gt.
+    pub(super) fn spawn(&self, streams: impl FnOnce(&mut Command)) -> Result<(Child, Charge)> {
+        let mut command = self.command(self.own_locale);
         streams(&mut command);
-        command.spawn().map_err(|error| self.cannot_start(&error))
+        signals::spawn(&mut command, Reach::Alone).map_err(|error| self.cannot_start(&error))
     }
 
     /// Becomes it: only returns when that failed.
     pub fn exec(&self) -> anyhow::Error {
-        let error = self.command().exec();
+        let error = self.command(true).exec();
         self.cannot_start(&error)
     }
 
@@ -265,147 +329,61 @@ impl Process {
     }
 }
 
+/// A file that a program is to hold open.
+#[derive(Clone, Debug)]
+pub struct Held(pub Arc<File>);
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Held) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Held {}
+
+/// Variables by which git tells its hooks and aliases which repository it was called for (`git rev-parse
+/// --local-env-vars`, and what a push adds): they are never about the repositories of the town.
+const OF_A_REPOSITORY: [&str; 16] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// What else it sets there, for the one commit that it makes. A person may have set these too.
+const OF_A_COMMIT: [&str; 8] = [
+    "GIT_AUTHOR_DATE",
+    "GIT_AUTHOR_EMAIL",
+    "GIT_AUTHOR_NAME",
+    "GIT_COMMITTER_DATE",
+    "GIT_EDITOR",
+    "GIT_EXEC_PATH",
+    "GIT_REFLOG_ACTION",
+    "GIT_SEQUENCE_EDITOR",
+];
+
+/// The variables that no program of ours may see.
+fn foreign_to_us() -> impl Iterator<Item = &'static str> {
+    let by_git = OF_A_REPOSITORY.iter().any(|key| std::env::var_os(key).is_some());
+    OF_A_REPOSITORY.into_iter().chain(OF_A_COMMIT.into_iter().filter(move |_| by_git))
+}
+
 /// One word for a POSIX shell. A NUL byte, which no argument can hold, is dropped.
 pub fn quote(word: &str) -> String {
     let clean = word.replace('\0', "");
     shlex::try_quote(&clean).map(|quoted| quoted.into_owned()).unwrap_or_default()
-}
-
-/// A started program.
-pub struct Running {
-    child: Child,
-    stdin: Option<Vec<u8>>,
-    timeout: Option<Duration>,
-}
-
-impl Running {
-    /// Feeds standard input, collects the output and waits for the end.
-    ///
-    /// # Errors
-    /// When waiting itself failed.
-    pub fn wait(mut self) -> Result<Output> {
-        let input = self.child.stdin.take().zip(self.stdin.take());
-        let mut limit = self.timeout.map(|limit| Instant::now() + limit);
-        let child = &mut self.child;
-        let (status, timed_out, [stdout, stderr]) = std::thread::scope(|scope| {
-            match input {
-                Some((mut pipe, text)) if text.len() > EMPTY_PIPE => {
-                    scope.spawn(move || pipe.write_all(&text));
-                }
-                // A program that does not read what it is given says so itself.
-                Some((mut pipe, text)) => drop(pipe.write_all(&text)),
-                None => {}
-            }
-            let (texts, overdue) = read_both(child, &mut limit)?;
-            let (status, late) = match limit {
-                Some(limit) => wait_until(child, limit)?,
-                None => (child.wait()?, false),
-            };
-            Ok::<_, std::io::Error>((status, overdue || late, texts))
-        })?;
-        Ok(Output { code: status.code(), signal: status.signal(), timed_out, stdout, stderr })
-    }
-}
-
-/// What every system takes into an empty pipe without waiting for a reader.
-const EMPTY_PIPE: usize = 4096;
-
-/// Reads both outputs to their ends, without a thread for either: threads cost more than most programs gt runs.
-/// A child that still runs when the time is up is killed with its group (true); then there is no limit any more.
-fn read_both(child: &mut Child, limit: &mut Option<Instant>) -> std::io::Result<([Vec<u8>; 2], bool)> {
-    let out = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
-    let err = child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe)));
-    let (mut pipes, mut texts, mut overdue) = ([out, err], [Vec::new(), Vec::new()], false);
-    let mut buffer = vec![0; 1 << 16];
-    while pipes.iter().any(Option::is_some) {
-        let ready = wait_for_any(&pipes, *limit)?;
-        if ready == [false; 2] && limit.is_some_and(|limit| Instant::now() >= limit) {
-            *limit = None;
-            if child.try_wait()?.is_none() {
-                kill_group(child);
-                overdue = true;
-            }
-        }
-        for ((pipe, text), ready) in pipes.iter_mut().zip(&mut texts).zip(ready) {
-            let Some(file) = pipe.as_mut().filter(|_| ready) else { continue };
-            match file.read(&mut buffer) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                // A read error ends the output early; the exit status still tells how the program fared.
-                Ok(0) | Err(_) => *pipe = None,
-                Ok(count) => text.extend_from_slice(&buffer[..count]),
-            }
-        }
-    }
-    Ok((texts, overdue))
-}
-
-/// Which of the pipes have something to read, or their end; none when the time is up.
-fn wait_for_any(pipes: &[Option<File>; 2], limit: Option<Instant>) -> std::io::Result<[bool; 2]> {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let left = limit.map(|limit| limit.saturating_duration_since(Instant::now()));
-    let left = left.and_then(|left| Timespec::try_from(left).ok());
-    let mut asked: Vec<PollFd<'_>> =
-        pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
-    match poll(&mut asked, left.as_ref()) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let mut answers = asked.iter().map(|answer| !answer.revents().is_empty());
-    Ok(pipes.each_ref().map(|pipe| pipe.is_some() && answers.next() == Some(true)))
-}
-
-fn kill_group(child: &Child) {
-    if let Some(group) = pid_of(child) {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-}
-
-/// Waits until the child ends or the time is up; then its whole group is killed.
-fn wait_until(child: &mut Child, limit: Instant) -> std::io::Result<(ExitStatus, bool)> {
-    let late = !wait_for_end(child, limit)?;
-    if late {
-        kill_group(child);
-    }
-    Ok((child.wait()?, late))
-}
-
-fn pid_of(child: &Child) -> Option<rustix::process::Pid> {
-    i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw)
-}
-
-/// Whether the child ended in time. Where the system can tell the moment, no time is lost by asking.
-pub(super) fn wait_for_end(child: &mut Child, limit: Instant) -> std::io::Result<bool> {
-    #[cfg(target_os = "linux")]
-    if let Some(ended) = pid_of(child).and_then(|pid| end_by_event(pid, limit)) {
-        return Ok(ended);
-    }
-    let mut pause = Duration::from_millis(1);
-    loop {
-        if child.try_wait()?.is_some() {
-            return Ok(true);
-        }
-        let now = Instant::now();
-        if now >= limit {
-            return Ok(false);
-        }
-        std::thread::sleep(pause.min(limit - now));
-        pause = (pause * 2).min(Duration::from_millis(50));
-    }
-}
-
-/// Waits for a child that was not waited for yet; nothing when the kernel cannot be asked this way.
-#[cfg(target_os = "linux")]
-fn end_by_event(pid: rustix::process::Pid, limit: Instant) -> Option<bool> {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let handle = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
-    loop {
-        let left = Timespec::try_from(limit.saturating_duration_since(Instant::now())).ok()?;
-        match poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&left)) {
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
-            Ok(ended) => return Some(ended > 0),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -427,22 +405,6 @@ mod tests {
     }
 
     #[test]
-    fn large_input_and_output_do_not_block_each_other() {
-        let text = vec![b'x'; 1 << 20];
-        let output = Process::new("cat").stdin(text.clone()).run().unwrap();
-        assert_eq!(output.stdout.len(), text.len());
-    }
-
-    #[test]
-    fn the_time_limit_ends_the_program_and_what_it_started() {
-        let process =
-            Process::new("sh").args(["-c", "sleep 600 & sleep 600"]).timeout(Duration::from_millis(50));
-        let output = process.run().unwrap();
-        assert!(output.timed_out);
-        assert_eq!(output.signal, Some(9));
-    }
-
-    #[test]
     fn streamed_output_comes_in_order_and_does_not_wait_for_what_stays_behind() {
         let mut all = Vec::new();
         let script = "sleep 600 & echo $! >&2; echo b; echo c >&2; exit 7";
@@ -455,6 +417,21 @@ mod tests {
         Process::new("kill").arg(pid).run().unwrap();
         let killed = Process::new("sh").args(["-c", "kill -9 $$"]).run_streaming(|_| ()).unwrap();
         assert_eq!(killed, 137);
+    }
+
+    #[test]
+    fn a_language_of_the_person_and_the_variables_of_a_hook_stay_outside() {
+        let shown = |process: &Process| format!("{:?}", process.command(process.own_locale));
+        let parsed = shown(&Process::new("git").env("GIT_DIR", "x"));
+        for key in ["LC_ALL", "LANGUAGE", "GIT_WORK_TREE", "GIT_QUARANTINE_PATH"] {
+            assert!(parsed.contains(&format!("-u {key}")), "{parsed}");
+        }
+        assert!(parsed.contains("LC_MESSAGES=\"C\"") && parsed.contains("GIT_DIR=\"x\""), "{parsed}");
+        let own = shown(&Process::new("sh").own_locale());
+        assert!(
+            !own.contains("LC_") && !own.contains("LANGUAGE") && own.contains("-u GIT_INDEX_FILE"),
+            "{own}"
+        );
     }
 
     #[test]

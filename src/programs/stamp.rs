@@ -53,7 +53,7 @@ impl Stamp {
         let ours = || {
             self.alive() || (cfg!(target_os = "linux") && self.boot == boot() && started(self.pid).is_none())
         };
-        let alive = || ours() && test_kill_process_group(group).is_ok() && any_in_group(self.pid);
+        let alive = || ours() && group_runs(group);
         end(alive, |signal| ours() && kill_process_group(group, signal).is_ok());
     }
 }
@@ -78,28 +78,45 @@ fn boot() -> String {
 
 #[cfg(target_os = "linux")]
 fn started(pid: i32) -> Option<String> {
-    let (state, _, start) = stat(pid)?;
-    (!matches!(state.as_str(), "Z" | "X")).then_some(start)
+    let (_, mut fields) = stat(pid)?;
+    (fields.len() > 19 && !ended(&fields)).then(|| fields.swap_remove(19))
 }
 
-/// State, group and start of a process. Its name, which can hold anything, stands in brackets before them.
+/// The name of a process, and what stands after it in `/proc/PID/stat`: state, parent, group and so on. The name can
+/// hold anything.
 #[cfg(target_os = "linux")]
-fn stat(pid: i32) -> Option<(String, i32, String)> {
+pub(super) fn stat(pid: i32) -> Option<(String, Vec<String>)> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?.to_string();
-    let group = fields.nth(1)?.parse().ok()?;
-    Some((state, group, fields.nth(16)?.to_string()))
+    let (before, after) = text.rsplit_once(')')?;
+    let name = before.split_once('(')?.1.to_string();
+    Some((name, after.split_whitespace().map(str::to_string).collect()))
+}
+
+#[cfg(target_os = "linux")]
+fn ended(fields: &[String]) -> bool {
+    matches!(fields.first().map_or("", String::as_str), "Z" | "X")
+}
+
+/// The numbers of all processes; none when the system does not tell.
+#[cfg(target_os = "linux")]
+pub(super) fn pids() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Whether a process of this group still runs.
+pub(super) fn group_runs(group: Pid) -> bool {
+    test_kill_process_group(group).is_ok() && any_in_group(group.as_raw_nonzero().get())
 }
 
 /// Whether a group has a member that is no zombie.
 #[cfg(target_os = "linux")]
 fn any_in_group(group: i32) -> bool {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return true };
-    let mut pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.any(|pid| {
-        stat(pid).is_some_and(|(state, own, _)| own == group && !matches!(state.as_str(), "Z" | "X"))
-    })
+    let own = group.to_string();
+    let member =
+        |pid: &i32| stat(*pid).is_some_and(|(_, fields)| fields.get(2) == Some(&own) && !ended(&fields));
+    let pids = pids();
+    pids.is_empty() || pids.iter().any(member)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -109,7 +126,11 @@ fn boot() -> String {
 
 #[cfg(not(target_os = "linux"))]
 fn started(pid: i32) -> Option<String> {
-    let output = Process::new("ps").args(["-o", "state=,lstart=", "-p", &pid.to_string()]).run().ok()?;
+    let output = Process::new("ps")
+        .args(["-o", "state=,lstart=", "-p", &pid.to_string()])
+        .timeout(super::process::MOMENT)
+        .run()
+        .ok()?;
     let text = output.text();
     let text = text.trim();
     (output.ok() && !text.is_empty() && !text.starts_with('Z'))

@@ -69,7 +69,9 @@ impl Tmux {
             false => tmux.socket_name(&self.socket),
         };
         let words = tmux.commands(commands).build().to_vec();
-        Process::new("tmux").args(words.iter().skip(1).map(|word| word.as_ref())).timeout(LIMIT)
+        // A server that this starts gives its agents what it inherits, the person's language too; its own words are
+        // English in every language.
+        Process::new("tmux").args(words.iter().skip(1).map(|word| word.as_ref())).timeout(LIMIT).own_locale()
     }
 
     fn ask(&self, commands: TmuxCommands) -> Result<Answer> {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::process::Process;
+use super::process::{MOMENT, Process};
 use super::tmux::{self, Tmux};
 use crate::failure::Failure;
 
@@ -16,7 +16,7 @@ const TMUX: (u32, u32) = (3, 2);
 /// # Errors
 /// As said, with what to do.
 pub fn need_git() -> Result<()> {
-    let output = Process::new("git").arg("--version").run().map_err(|_| {
+    let output = Process::new("git").arg("--version").timeout(MOMENT).run().map_err(|_| {
         Failure::new("git is not installed or not on PATH")
             .hint("install git 2.25 or later, then check with: git --version")
     })?;
@@ -29,7 +29,7 @@ pub fn need_git() -> Result<()> {
 
 /// For a git that has failed at something: whether that is because it is too old. One process.
 pub fn git_too_old() -> Option<Failure> {
-    let output = Process::new("git").arg("--version").run().ok()?;
+    let output = Process::new("git").arg("--version").timeout(MOMENT).run().ok()?;
     too_old(parse_git(&output.text())?)
 }
 

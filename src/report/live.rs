@@ -10,10 +10,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::failure::Failure;
+use crate::programs::signals::{self, Charge};
 
 /// The terminal's alternate screen, with keys read one by one. Dropping it gives the terminal back.
 pub struct Live {
     before: Termios,
+    _put_back: Charge,
     shown: Mutex<String>,
 }
 
@@ -33,7 +35,9 @@ impl Live {
         let mut raw = before.clone();
         raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
         tcsetattr(&input, OptionalActions::Now, &raw)?;
-        let live = Live { before, shown: Mutex::default() };
+        let given_back = before.clone();
+        let _put_back = signals::at_end(move || give_back(&given_back));
+        let live = Live { before, _put_back, shown: Mutex::default() };
         write(OPEN)?;
         Ok(live)
     }
@@ -77,9 +81,13 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        let _ = write(CLOSE);
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
+        give_back(&self.before);
     }
+}
+
+fn give_back(before: &Termios) {
+    let _ = write(CLOSE);
+    let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
 }
 
 fn write(text: &str) -> std::io::Result<()> {

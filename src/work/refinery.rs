@@ -20,6 +20,7 @@ use crate::config::Sources;
 use crate::failure::Failure;
 use crate::plan::queue::{Ask, Halving, Verdict, superseded};
 use crate::programs::git::pushing::Deletion;
+use crate::programs::signals;
 use crate::report::queue::{Processed, Waits};
 use crate::town::{Rig, Town};
 
@@ -45,6 +46,8 @@ pub fn process(job: &Job<'_>) -> (Processed, Option<anyhow::Error>) {
     let mut report = Processed { rig: job.rig.name.clone(), ..Processed::default() };
     let result = Run::open(job).and_then(|mut run| {
         awake(job.rig, true)?;
+        let rig = job.rig.clone();
+        let _put_back = signals::at_end(move || drop(awake(&rig, false)));
         let result = run.rounds();
         awake(job.rig, false)?;
         report = Processed { test_runs: run.bench.runs(), ..run.report };

@@ -114,9 +114,7 @@ fn test_process(command: &Command) -> Process {
             Process::new(words.next().map_or("", String::as_str)).args(words)
         }
     };
-    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GT_TEST_KILL_AFTER"]
-        .iter()
-        .fold(process, Process::env_remove)
+    process.own_locale().env_remove("GT_TEST_KILL_AFTER")
 }
 
 /// The last lines of a file.

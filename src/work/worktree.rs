@@ -8,6 +8,7 @@ use crate::config::schema::{Command, Sandbox, Worktree};
 use crate::failure::Failure;
 use crate::programs::Process;
 use crate::programs::git::{Git, last_words};
+use crate::programs::process::Limit;
 use crate::town::{Rig, files};
 use crate::work::hooks;
 
@@ -199,7 +200,8 @@ fn set_up(command: &Command, path: &Path) -> Result<()> {
             None => return Ok(()),
         },
     };
-    let output = process.clone().cwd(path).run()?;
+    let limit = Limit::Local(format!("worktree.setup ({})", process.shown()));
+    let output = process.clone().cwd(path).own_locale().limit(limit).run()?;
     if output.ok() {
         return Ok(());
     }

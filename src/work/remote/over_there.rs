@@ -11,6 +11,7 @@ use crate::beads::{Bead, words};
 use crate::failure::{Exit, Failure};
 use crate::programs::Process;
 use crate::programs::git::Git;
+use crate::programs::process::Limit;
 use crate::town::files;
 use crate::work::done::Done;
 use crate::work::hook::{Hook, Note, Prime};
@@ -174,7 +175,8 @@ impl Away {
         if !self.script.is_file() {
             return Err(self.lost("GT_DONE").into());
         }
-        let mut process = Process::new("sh").arg(&self.script).cwd(dir);
+        let limit = Limit::Network("origin, to push the branch".into());
+        let mut process = Process::new("sh").arg(&self.script).cwd(dir).limit(limit);
         if let Some(reason) = no_changes {
             process = process.args(["--no-changes", reason]);
         }
