@@ -10,6 +10,8 @@ gt_bead={{bead}}
 gt_branch={{branch}}
 gt_target={{target}}
 gt_home={{home}}
+# Not empty: commits of submodules are pushed to their origins first.
+gt_push={{push}}
 
 usage() {
   cat <<'END'
@@ -46,6 +48,20 @@ json() {
       }
       printf "\""
     }'
+}
+
+# What the branch names in other repositories has to be there for others: COMMIT PATH. The path is inside $gt_home.
+check_link() {
+  git config --blob HEAD:.gitmodules --get-regexp '^submodule\..*\.path$' 2>/dev/null | sed 's/^submodule\..*\.path //' | grep -qxF -e "$2" ||
+    refuse "$2 is a repository of its own, and the branch holds only a link to it: take the link out: git rm --cached '$2'; or make it a submodule: git submodule add URL '$2'"
+  # One that is not checked out is asked for before it is merged.
+  [ -e "$2/.git" ] || return 0
+  git -C "$2" fetch -q --no-tags --prune origin '+refs/heads/*:refs/remotes/origin/*' || refuse "cannot ask the origin of $2 for $1"
+  only=$(git -C "$2" rev-list -n 1 "$1" --not --remotes=origin) || refuse "cannot tell whether the origin of $2 has $1"
+  [ -n "$only" ] || return 0
+  to=$gt_branch-$(printf '%.10s' "$1")
+  [ -n "$gt_push" ] || refuse "$2 is to stand at $1, which is not at its origin: git -C '$2' push origin $1:refs/heads/$to"
+  git -C "$2" push -q --no-recurse-submodules origin "$1:refs/heads/$to" || refuse "cannot push $1 of $2 to its origin"
 }
 
 notes=
@@ -105,6 +121,17 @@ commit=$(git rev-parse --verify HEAD) || refuse "there is no commit"
 ahead=$(git rev-list --count "refs/remotes/origin/$gt_target..HEAD") || refuse "cannot count the commits"
 if [ "$outcome" = "done" ]; then
   [ "$ahead" != 0 ] || refuse "there is no commit that $gt_target lacks; if nothing had to be changed: sh \"\$GT_DONE\" --no-changes REASON"
+  links=$(git -c core.quotePath=false diff --raw --no-abbrev --no-renames --ignore-submodules=none "refs/remotes/origin/$gt_target...HEAD") || refuse "cannot read the commits"
+  while IFS='	' read -r change path; do
+    case $change in
+    :*' 160000 '*) ;;
+    *) continue ;;
+    esac
+    link=${change% *}
+    check_link "${link##* }" "$path"
+  done <<END
+$links
+END
   known=$(git rev-parse -q --verify "refs/remotes/origin/$gt_branch")
   if ! said=$(git push -q --no-recurse-submodules origin "HEAD:refs/heads/$gt_branch" 2>&1); then
     # What was pushed before may be replaced when it is this worktree's own, as far as git knows.

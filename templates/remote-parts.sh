@@ -74,21 +74,59 @@ gt_unlock() {
   gt_held=
 }
 
+# DIR: what is not committed in it becomes a commit on top of $gt_tip, and is $gt_tip then.
+gt_snapshot() {
+  gt_index=$(git -C "$1" rev-parse --absolute-git-dir)/gt-index
+  rm -f "$gt_index"
+  GIT_INDEX_FILE=$gt_index
+  export GIT_INDEX_FILE
+  [ -z "$gt_tip" ] || gt_try "cannot keep what is in $1" git -C "$1" read-tree "$gt_tip"
+  gt_try "cannot keep what is in $1" git -C "$1" add -A
+  gt_tree=$(git -C "$1" write-tree) || gt_fail "cannot keep what is in $1"
+  unset GIT_INDEX_FILE
+  gt_tip=$(git -C "$1" -c user.name=gt -c user.email=gastown@localhost commit-tree "$gt_tree" ${gt_tip:+-p "$gt_tip"} -m "Not committed in $1") || gt_fail "cannot keep what is in $1"
+}
+
+# REF: the repositories inside $gt_home, submodules too, the innermost first. What they have that no origin of theirs has is
+# kept under refs of $gt_home that begin with REF, and their HEAD names it.
+gt_keep_inner() {
+  gt_count=0
+  gt_inner=$(find "$gt_home" -name .git | awk '{ print length($0) " " $0 }' | sort -rn | cut -d' ' -f2-)
+  while IFS= read -r gt_line; do
+    gt_in=${gt_line%/.git}
+    # A folder of that name may be no repository.
+    gt_up=$(git -C "$gt_in" rev-parse --show-cdup 2>/dev/null) || continue
+    if [ -z "$gt_in" ] || [ "$gt_in" = "$gt_home" ] || [ -n "$gt_up" ]; then
+      continue
+    fi
+    gt_dirty=$(git -C "$gt_in" status --porcelain) || gt_fail "cannot tell what is in $gt_in"
+    gt_tip=$(git -C "$gt_in" rev-parse -q --verify HEAD)
+    if [ -n "$gt_dirty" ]; then
+      gt_snapshot "$gt_in"
+      gt_try "cannot keep what is in $gt_in" git -C "$gt_in" update-ref HEAD "$gt_tip"
+    fi
+    [ -n "$gt_tip" ] || continue
+    gt_only=$(git -C "$gt_in" rev-list -n 1 HEAD --all --not --remotes) || gt_fail "cannot tell what is in $gt_in"
+    [ -n "$gt_only" ] || continue
+    gt_count=$((gt_count + 1))
+    gt_try "cannot keep what is in $gt_in" gt_git -C "$gt_home" fetch -q --no-tags --no-recurse-submodules "$gt_in" "+HEAD:$1-inner-$gt_count" "+refs/heads/*:$1-inner-$gt_count-heads/*"
+    gt_refs="$gt_refs $1-inner-$gt_count $(git -C "$gt_home" for-each-ref --format='%(refname)' "$1-inner-$gt_count-heads")"
+    if git -C "$gt_in" rev-parse -q --verify refs/stash >/dev/null; then
+      gt_try "cannot keep what is in $gt_in" gt_git -C "$gt_home" fetch -q --no-tags "$gt_in" "+refs/stash:$1-inner-$gt_count-stash"
+      gt_refs="$gt_refs $1-inner-$gt_count-stash"
+    fi
+  done <<END
+$gt_inner
+END
+}
+
 # Takes the worktree $gt_home away. What is in it and nowhere else is kept before, under the ref $1, and pushed if that goes.
 gt_take_away() {
   gt_refs=
-  gt_dir=$(git -C "$gt_home" rev-parse --absolute-git-dir) || gt_fail "cannot read $gt_home"
+  gt_keep_inner "$1"
   gt_dirty=$(git -C "$gt_home" status --porcelain) || gt_fail "cannot tell what is in $gt_home"
   gt_tip=$(git -C "$gt_home" rev-parse -q --verify HEAD)
-  if [ -n "$gt_dirty" ]; then
-    GIT_INDEX_FILE=$gt_dir/gt-index
-    export GIT_INDEX_FILE
-    gt_try "cannot keep what is in $gt_home" git -C "$gt_home" read-tree HEAD
-    gt_try "cannot keep what is in $gt_home" git -C "$gt_home" add -A
-    gt_tree=$(git -C "$gt_home" write-tree) || gt_fail "cannot keep what is in $gt_home"
-    unset GIT_INDEX_FILE
-    gt_tip=$(git -C "$gt_home" -c user.name=gt -c user.email=gastown@localhost commit-tree "$gt_tree" -p "$gt_tip" -m "Not committed in $gt_home") || gt_fail "cannot keep what is in $gt_home"
-  fi
+  [ -z "$gt_dirty" ] || gt_snapshot "$gt_home"
   gt_keep "$1" "$gt_tip"
   # While a rebase goes on the branch is not what HEAD stands on.
   gt_old=$(git -C "$gt_home" rev-parse -q --verify "refs/heads/$gt_branch") && gt_keep "$1-branch" "$gt_old"

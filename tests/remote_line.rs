@@ -212,7 +212,7 @@ fn what_is_sent_passes_shellcheck() {
     (how.argv, how.bead.description) = (Vec::new(), "```sh\necho\n```\n".into());
     texts.push(there.line(&how));
     texts.push(there.with(&how, |place| line::end(&place).unwrap()));
-    texts.push(there.with(&how, |place| line::done_script(&place, "wy-1").unwrap()));
+    texts.push(there.with(&how, |place| line::done_script(&place, "wy-1", true).unwrap()));
     for (number, text) in texts.iter().enumerate() {
         // SC2034, SC2317: functions and values that only another kind of start uses; SC2016: text that is data.
         there.world.write("checked.sh", text);
@@ -658,6 +658,73 @@ fn the_end_keeps_what_is_nowhere_else() {
             let branch =
                 there.world.git("origin.git", ["ls-tree", "--name-only", "refs/gt/recovery/Nux/two-branch"]);
             assert!(branch.contains("c.txt"), "{branch}");
+        }
+    }
+}
+
+#[test]
+fn repositories_inside_are_asked_for_at_hand_in_and_kept_at_the_end() {
+    for shell in shells() {
+        let kinds = [Kind::Worktree, Kind::Clone];
+        for kind in kinds.into_iter().take(if shell == ["dash"] { 2 } else { 1 }) {
+            let there = There::new(&shell);
+            let world = &there.world;
+            world.origin("lib.git", &[("lib.txt", "one\n")]);
+            world.git("", ["clone", "-q", "origin.git", "dev"]);
+            world.git("dev", ["submodule", "--quiet", "add", &world.str("lib.git"), "vendor/a lib"]);
+            world.git("dev", ["commit", "-q", "-m", "a library"]);
+            world.git("dev", ["push", "-q", "origin", "main"]);
+            let mut how = there.how("Nux", "one");
+            how.kind = kind;
+            how.rules.submodules = true;
+            there.start(&how).ok();
+            let (home, lib) = (there.home(&how), there.home(&how).join("vendor/a lib"));
+            std::fs::write(lib.join("lib.txt"), "two\n").unwrap();
+            there.git_in(&lib, &["commit", "-q", "-a", "-m", "library"]);
+            there.commit(&how, "a.txt", "1\n");
+            let refused = there.done(&how, &[]).fails(1);
+            let commit = there.git_in(&lib, &["rev-parse", "HEAD"]);
+            let said = format!("vendor/a lib is to stand at {commit}, which is not at its origin");
+            assert!(refused.stderr.contains(&said), "{shell:?} {refused:#?}");
+            there.git_in(&lib, &["push", "-q", "origin", "HEAD:refs/heads/fix"]);
+            there.done(&how, &[]).ok();
+            // A nested repository: with a commit, and without.
+            for name in ["nested", "empty"] {
+                std::fs::create_dir(home.join(name)).unwrap();
+                there.git_in(&home.join(name), &["init", "-q"]);
+                std::fs::write(home.join(name).join("f"), name).unwrap();
+            }
+            there.git_in(&home.join("nested"), &["add", "-A"]);
+            there.git_in(&home.join("nested"), &["commit", "-q", "-m", "precious"]);
+            there.git_in(&home, &["add", "nested"]);
+            there.git_in(&home, &["commit", "-q", "-m", "a link"]);
+            std::fs::remove_dir_all(home.join("empty/.git")).unwrap();
+            there.git_in(&home, &["add", "-A"]);
+            there.git_in(&home, &["commit", "-q", "-m", "empty"]);
+            let refused = there.done(&how, &[]).fails(1);
+            assert!(refused.stderr.contains("nested is a repository of its own"), "{refused:#?}");
+            there.git_in(&home.join("empty"), &["init", "-q"]);
+            std::fs::write(home.join("nested/open"), "open").unwrap();
+            std::fs::write(lib.join("lib.txt"), "three\n").unwrap();
+            there.end(&how).ok();
+            let refs = world.git("origin.git", ["for-each-ref", "--format=%(refname)", "refs/gt/recovery"]);
+            let kept: Vec<String> = refs
+                .lines()
+                .flat_map(|name| {
+                    let text = world.git("origin.git", ["ls-tree", "-r", "--name-only", name]);
+                    text.lines()
+                        .map(|file| {
+                            format!(
+                                "{file}={}",
+                                world.run("git", "origin.git", ["show", &format!("{name}:{file}")]).stdout
+                            )
+                        })
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            for file in ["f=nested", "open=open", "f=empty", "lib.txt=three\n"] {
+                assert!(kept.iter().any(|one| one == file), "{file}: {kept:?} {refs}");
+            }
         }
     }
 }

@@ -113,7 +113,11 @@ pub fn start(start: &Start<'_>) -> Result<String> {
     let place = &start.place;
     let environment = exports(start.env)?;
     let prepare = prepare(start)?;
-    let work = start.bead.map(|bead| work(place, bead)).transpose()?.unwrap_or_default();
+    let work = start
+        .bead
+        .map(|bead| work(place, bead, start.rules.push_submodules))
+        .transpose()?
+        .unwrap_or_default();
     let (program, run) = run(start)?;
     let line = fill(START, &|name| {
         Some(match name {
@@ -164,9 +168,10 @@ pub fn end(place: &Place<'_>) -> Result<String> {
 ///
 /// # Errors
 /// None but for a broken template.
-pub fn done_script(place: &Place<'_>, bead: &str) -> Result<String> {
+pub fn done_script(place: &Place<'_>, bead: &str, push_submodules: bool) -> Result<String> {
     fill(DONE, &|name| match name {
         "bead" => Some(quote(bead)),
+        "push" => Some(if push_submodules { "1".into() } else { String::new() }),
         other => of_place(place, other),
     })
 }
@@ -300,10 +305,10 @@ fn words_of(words: &[String]) -> String {
 }
 
 /// The lines that put the bead's text and the hand-in over there.
-fn work(place: &Place<'_>, bead: &Bead) -> Result<String> {
+fn work(place: &Place<'_>, bead: &Bead, push_submodules: bool) -> Result<String> {
     let text = bead_text(bead);
     check_text(&bead.id, &text)?;
-    let done = done_script(place, &bead.id)?;
+    let done = done_script(place, &bead.id, push_submodules)?;
     Ok(format!(
         "GT_BEAD_FILE=$gt_files/gt-bead.md\nGT_DONE=$gt_files/gt-done.sh\nexport GT_BEAD_FILE GT_DONE\n\
          {{ printf '%s' {} >\"$GT_BEAD_FILE\" && printf '%s' {} >\"$GT_DONE\"; }} || gt_fail \"cannot write into $gt_files\"",
