@@ -42,6 +42,7 @@ mod remote_sling;
 mod rig;
 mod sessions;
 mod sling;
+mod soak;
 mod status;
 mod sync;
 mod tmux;

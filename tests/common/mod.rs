@@ -6,6 +6,7 @@
 //! ```
 
 pub mod fugue;
+pub mod kill;
 pub mod sshd;
 pub mod terminal;
 
@@ -219,6 +220,14 @@ impl World {
     pub fn session_of(&self, address: &str) -> String {
         let filter = format!("#{{==:#{{@gt_address}},{address}}}");
         self.tmux(["list-sessions", "-f", &filter, "-F", "#{session_id}"]).stdout.trim().to_string()
+    }
+
+    /// Ends its tmux server and leaves its folder where it is, for a look.
+    pub fn keep(self) -> PathBuf {
+        let path = self.path("");
+        self.tmux(["kill-server"]);
+        std::mem::forget(self);
+        path
     }
 
     /// From now on counts every call of these programs that goes through PATH; see [`World::calls`].

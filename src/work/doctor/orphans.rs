@@ -75,11 +75,12 @@ pub fn fix_half_made(path: &Path) -> Result<()> {
 /// The folders in which gt makes things aside.
 fn folders_of_gt(visit: &Visit<'_>) -> Vec<PathBuf> {
     let root = &visit.town.root;
-    let mut dirs: Vec<PathBuf> =
-        ["", "mayor", "config", "config/presets"].iter().map(|inside| root.join(inside)).collect();
+    let inside = ["", "mayor", "deacon", "config", "config/presets"];
+    let mut dirs: Vec<PathBuf> = inside.iter().map(|inside| root.join(inside)).collect();
     for name in visit.town.rig_names().unwrap_or_default() {
-        let inside = ["", "mayor", "refinery", "witness", "crew", "polecats", "polecats/.names", "logs"];
-        dirs.extend(inside.iter().map(|inside| root.join(&name).join(inside)));
+        let inside = ["", "mayor", "refinery", "witness", "crew", "crew/.state", "polecats", "logs"];
+        let of_polecats = ["polecats/.names", "polecats/.state"];
+        dirs.extend(inside.iter().chain(&of_polecats).map(|inside| root.join(&name).join(inside)));
     }
     dirs
 }
