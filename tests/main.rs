@@ -31,6 +31,7 @@ mod mail;
 mod man;
 mod merge;
 mod migrate;
+mod occupancy;
 mod outside;
 mod patrol;
 mod preset;

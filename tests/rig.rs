@@ -90,6 +90,7 @@ fn the_tree_of_a_rig_and_its_files_to_the_letter() {
     /mayor/remote.json
     /mayor/.remote.lock
     /.gt-start/
+    gt-agent.lock
     .gt-new-*
     .gt-old-*
     /wyvern/mayor/

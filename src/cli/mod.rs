@@ -166,6 +166,9 @@ pub enum Command {
     /// Does the bead's own script: the program of the `shell` runtime
     #[command(hide = true)]
     RunScript,
+    /// Takes an agent's lock, then becomes its program: what the pane of an agent runs
+    #[command(hide = true)]
+    RunAgent(sessions::RunAgent),
     /// A session's end: run by the hook of the session
     #[command(hide = true)]
     SessionEnded(sessions::SessionEnded),

@@ -66,6 +66,19 @@ pub struct Stop {
 }
 
 #[derive(Debug, Args)]
+pub struct RunAgent {
+    /// The file that is locked
+    pub lock: std::path::PathBuf,
+    /// The agent's address
+    pub address: String,
+    /// Its session's instance
+    pub instance: String,
+    /// Its program and the words of that
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub program: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
 pub struct SessionEnded {
     /// The agent's address
     pub address: String,

@@ -38,6 +38,7 @@ pub mod remote_sync;
 pub mod remote_tunnel;
 pub mod rig;
 pub mod roles;
+mod run_agent;
 pub mod run_script;
 pub mod session;
 pub mod session_ended;
@@ -267,13 +268,21 @@ pub fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let json = cli.global.json;
+    // What it becomes has nothing to do with gt's settings and signals.
+    if let Command::RunAgent(args) = &cli.command {
+        return ended(run_agent::run(args), json);
+    }
     crate::programs::signals::watch();
-    let ended = match Ctx::new(cli.global).and_then(|ctx| run(&ctx, cli.command)) {
-        Ok(exit) => ExitCode::from(exit as u8),
-        Err(error) => ExitCode::from(complain(&error, json) as u8),
-    };
+    let ended = ended(Ctx::new(cli.global).and_then(|ctx| run(&ctx, cli.command)), json);
     crate::programs::signals::hold();
     ended
+}
+
+fn ended(outcome: Result<Exit>, json: bool) -> ExitCode {
+    match outcome {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(error) => ExitCode::from(complain(&error, json) as u8),
+    }
 }
 
 /// Has the limits read from the settings, if one is ever needed.
@@ -381,6 +390,7 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Remote(args) => remote::run(ctx, args),
         Command::Bd(args) => bd::run(ctx, args),
         Command::Demo(args) => demo::run(ctx, args),
+        Command::RunAgent(args) => run_agent::run(&args),
         Command::RunScript => run_script::run(ctx),
         Command::SessionEnded(args) => session_ended::run(ctx, args),
         Command::SessionState(args) => session_state::run(ctx, args),

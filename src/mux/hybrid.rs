@@ -15,8 +15,8 @@ use crate::config::remotes::{self, Known};
 use crate::config::{Sources, fugue as address};
 use crate::failure::Failure;
 use crate::programs::fugue::{Fugue as Program, Listing};
-use crate::town::Town;
 use crate::town::away::{self, Record};
+use crate::town::{Town, occupancy};
 
 /// The local multiplexer, and the daemons that count.
 pub struct Hybrid {
@@ -33,6 +33,7 @@ pub struct Looking {
     local: Box<AnyLooking>,
     asked: Vec<Asked>,
     ours: Arc<Ours>,
+    town: Town,
 }
 
 /// A daemon that was asked.
@@ -45,9 +46,6 @@ struct Asked {
 impl Hybrid {
     /// Asks this machine, as `here` does, and all daemons at the same time.
     fn begin(&self, here: impl Fn(&dyn Mux) -> Result<AnyLooking>) -> Result<AnyLooking> {
-        if self.remotes.is_empty() {
-            return here(self.local.as_ref());
-        }
         let mut places: Vec<Vec<Known>> = Vec::new();
         for remote in &self.remotes {
             match places.iter_mut().find(|names| names[0].fugue_addr == remote.fugue_addr) {
@@ -64,7 +62,7 @@ impl Hybrid {
         };
         let asked = places.into_iter().map(ask).collect();
         let local = Box::new(here(self.local.as_ref())?);
-        Ok(AnyLooking::Hybrid(Looking { local, asked, ours: self.ours.clone() }))
+        Ok(AnyLooking::Hybrid(Looking { local, asked, ours: self.ours.clone(), town: self.town.clone() }))
     }
 
     /// Sessions of this town: with `local`, with every daemon that configuration names, and with those that the town
@@ -189,6 +187,10 @@ impl Looking {
     /// As [`super::Looking::wait`].
     pub fn wait(self) -> Result<Snapshot> {
         let mut snapshot = self.local.wait()?;
+        snapshot.occupied = occupancy::of_town(&self.town);
+        for session in snapshot.sessions.iter_mut().filter(|session| session.marks.town == self.ours.town) {
+            session.occupied = snapshot.occupied.contains_key(&session.marks.address);
+        }
         for Asked { names, list } in self.asked {
             match list {
                 Ok((daemon, listing)) => match listing.wait() {

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::config::remotes::Known;
 use crate::config::schema::Multiplexer;
+use crate::town::occupancy::Occupied;
 
 pub use windows::{Live, Runs, SeenPane, SeenWindow, WantedPane, Window};
 
@@ -64,6 +65,9 @@ pub struct Session {
     pub activity: i64,
     /// Its panes; the first is the agent's, when it has one.
     pub panes: Vec<Pane>,
+    /// Something of its agent runs ([`crate::town::occupancy`]), whatever its pane shows.
+    #[serde(skip)]
+    pub occupied: bool,
     /// Its agent's pane is gone, closed by somebody: others are left.
     #[serde(skip)]
     pub agent_gone: bool,
@@ -124,6 +128,9 @@ pub struct Snapshot {
     /// Agents of ours whose daemon did not answer: address and remote. Nothing may be concluded about them (law 3).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unreachable: BTreeMap<String, String>,
+    /// Agents of the town that something runs of on this machine, by address, whether or not a session is seen.
+    #[serde(skip)]
+    pub occupied: BTreeMap<String, Occupied>,
 }
 
 /// A daemon on another machine, as it answered (`remote.md`, "What is known meanwhile").
@@ -183,6 +190,9 @@ pub struct Spec {
     pub env: Vec<(String, String)>,
     /// The program and its words, run without a shell.
     pub argv: Vec<String>,
+    /// The lock that its agent takes; none for a session that has no agent.
+    #[serde(skip)]
+    pub lock: Option<Lock>,
     /// Its marks.
     pub marks: Marks,
     /// Words run (without a terminal) when the program ends.
@@ -195,7 +205,28 @@ pub struct Spec {
     pub away: Option<Away>,
 }
 
+/// The lock of an agent ([`crate::town::occupancy`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// The program that takes it and becomes the agent: gt.
+    pub gt: String,
+    /// The file.
+    pub file: PathBuf,
+}
+
 impl Spec {
+    /// What its agent's pane runs: [`Spec::argv`], behind what takes the lock.
+    pub fn start_line(&self) -> Vec<String> {
+        let mut line = Vec::new();
+        if let Some(Lock { gt, file }) = &self.lock {
+            let file = file.to_string_lossy().into_owned();
+            let (address, instance) = (self.marks.address.clone(), self.marks.instance.clone());
+            line.extend([gt.clone(), "run-agent".into(), file, address, instance, "--".into()]);
+        }
+        line.extend(self.argv.iter().cloned());
+        line
+    }
+
     /// What it shows: its windows, or the one with the agent when it says nothing of them.
     pub fn shown(&self) -> Vec<Window> {
         if !self.windows.is_empty() {

@@ -13,6 +13,7 @@ use super::{
 use crate::failure::Failure;
 use crate::plan::windows::{CELLS, Size, resizes};
 use crate::programs::tmux::{self, Answer, Made, Row, Wanted};
+use crate::town::occupancy;
 
 /// How many sessions one process makes at most: what a time limit and a kill are about.
 const TOGETHER: usize = 16;
@@ -43,6 +44,7 @@ impl Tmux {
         let mut sheets: Vec<(usize, Sheet<'_>)> = Vec::new();
         for (number, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.away.is_none()) {
             if let Ok(sheet) = Sheet::of(spec, spec.name.clone())
+                && free(spec).is_ok()
                 && names.insert(spec.name.clone())
             {
                 sheets.push((number, sheet));
@@ -85,6 +87,7 @@ struct Sheet<'a> {
     name: String,
     cwd: &'a str,
     env: Vec<(String, String)>,
+    argv: Vec<String>,
     marks: [(&'static str, &'a str); tmux::MARKS.len()],
     windows: Vec<tmux::WantedWindow>,
 }
@@ -95,7 +98,8 @@ impl<'a> Sheet<'a> {
         check(spec)?;
         let cwd = spec.cwd.to_str().ok_or_else(|| not_text(&spec.cwd))?;
         let env = named(&spec.env, &name);
-        Ok(Sheet { cwd, env, marks: marks(&spec.marks), windows: windows(spec)?, spec, name })
+        let argv = spec.start_line();
+        Ok(Sheet { cwd, env, argv, marks: marks(&spec.marks), windows: windows(spec)?, spec, name })
     }
 
     fn wanted(&self) -> Wanted<'_> {
@@ -104,7 +108,7 @@ impl<'a> Sheet<'a> {
             window: &self.spec.window,
             cwd: self.cwd,
             env: &self.env,
-            argv: &self.spec.argv,
+            argv: &self.argv,
             marks: &self.marks,
             on_end: &self.spec.on_end,
             windows: &self.windows,
@@ -128,6 +132,7 @@ impl Mux for Tmux {
         if let Some(away) = &spec.away {
             crate::fail!("{} is to run on {}, not in tmux here", spec.name, away.remote);
         }
+        free(spec)?;
         for number in 1..=NAMES {
             let name = if number == 1 { spec.name.clone() } else { format!("{}-{number}", spec.name) };
             if taken.sessions.iter().any(|session| session.remote.is_none() && session.name == name) {
@@ -240,6 +245,13 @@ impl Mux for Tmux {
     }
 }
 
+/// Refuses a second agent where one runs; one that was just ended gets a moment to go.
+fn free(spec: &Spec) -> Result<()> {
+    let Some(lock) = &spec.lock else { return Ok(()) };
+    occupancy::when_free(&lock.file, occupancy::ENDING)
+        .refuse(&format!("cannot start {}", spec.marks.address))
+}
+
 /// Refuses what would only fail once the session is there: tmux starts in the home folder when the one asked for
 /// is gone, and a missing program ends in its pane.
 fn check(spec: &Spec) -> Result<()> {
@@ -288,7 +300,7 @@ pub(super) fn wanted_pane(
     Ok(tmux::WantedPane {
         mark: format!("{window}.{place} {}", pane.asked()),
         argv: match &pane.runs {
-            Runs::Agent => spec.argv.clone(),
+            Runs::Agent => spec.start_line(),
             Runs::Shell(text) => vec!["sh".into(), "-c".into(), text.clone()],
             Runs::Person => Vec::new(),
         },

@@ -59,7 +59,7 @@ pub fn decide(polecat: &Polecat<'_>) -> Move {
         return Move::Unknown;
     }
     let session = match polecat.session {
-        Seen::Unknown | Seen::Unreachable => return Move::Unknown,
+        Seen::Unknown | Seen::Occupied | Seen::Unreachable => return Move::Unknown,
         Seen::None => None,
         Seen::Session(session) => Some(session),
     };

@@ -64,6 +64,8 @@ impl Place {
 pub enum Seen<'a> {
     /// The multiplexer could not be asked.
     Unknown,
+    /// No session of it is seen, but something of it runs on this machine ([`Snapshot::occupied`]).
+    Occupied,
     /// It is on another machine, whose daemon did not answer.
     Unreachable,
     /// There is none.
@@ -87,6 +89,7 @@ pub fn seen<'a>(snapshot: &'a Snapshot, town: &str, address: &str, bead: Option<
     // An agent on a machine that answered is not there; what tmux here would say does not matter.
     let answered = remote.is_some_and(|remote| snapshot.daemons.iter().any(|one| one.remote == remote));
     match snapshot.unknown {
+        _ if remote.is_none() && snapshot.occupied.contains_key(address) => Seen::Occupied,
         Some(_) if !answered => Seen::Unknown,
         _ => Seen::None,
     }
@@ -130,9 +133,10 @@ pub fn place(facts: &Facts<'_>) -> Place {
 
 fn held_by_polecat(bead: &Bead, session: Seen<'_>) -> Place {
     match session {
-        Seen::Unknown => Place::Unknown,
+        Seen::Unknown | Seen::Occupied => Place::Unknown,
         Seen::Unreachable => Place::Unreachable,
         Seen::Session(session) if session.alive() => Place::Working,
+        Seen::Session(session) if session.occupied => Place::Unknown,
         Seen::Session(_) => Place::Crashed,
         // Hooked and never begun: the start did not happen. Begun, and the session is gone: it crashed.
         Seen::None if bead.status == words::HOOKED => Place::Hooked,

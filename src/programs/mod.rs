@@ -1,5 +1,6 @@
 //! The only room that starts processes: one file for each outside program, which alone knows its quirks.
 
+pub mod agent_lock;
 pub mod bd;
 pub mod fugue;
 pub mod git;

@@ -3,6 +3,7 @@
 pub mod away;
 pub mod discover;
 pub mod files;
+pub mod occupancy;
 pub mod rules;
 pub mod wish;
 

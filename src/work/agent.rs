@@ -11,10 +11,10 @@ use crate::config::ResolvedRole;
 use crate::config::schema::Prompt;
 use crate::config::template;
 use crate::failure::Failure;
-use crate::mux::{Marks, Spec};
+use crate::mux::{Lock, Marks, Spec};
 use crate::plan::layout::Asked;
-use crate::programs::Process;
-use crate::town::{Rig, Town};
+use crate::programs::{Process, agent_lock};
+use crate::town::{Rig, Town, occupancy};
 use crate::work::remote::session::{self, There};
 use crate::work::windows;
 
@@ -64,7 +64,10 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
     if alone {
         on_end.clear();
     }
+    let lock = (!alone)
+        .then(|| own_path().map(|gt| Lock { gt, file: occupancy::lock_of(agent.town, agent.address) }));
     Ok(Spec {
+        lock: lock.transpose()?,
         window: agent.address.name().into(),
         cwd: agent.cwd.to_path_buf(),
         env: environment(agent, &name)?,
@@ -179,12 +182,12 @@ fn passed_on(env: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)
 /// # Errors
 /// When it cannot be started.
 pub fn end_later(town: &Town, address: &Address, instance: &str) -> Result<()> {
-    Process::new(own_path()?)
+    let process = Process::new(own_path()?)
         .arg("-C")
         .arg(&town.root)
         .args(["session-ended", &address.to_string(), instance])
-        .cwd(&town.root)
-        .start_detached()
+        .cwd(&town.root);
+    agent_lock::without(process).start_detached()
 }
 
 /// Where this program is.

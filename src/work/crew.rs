@@ -111,6 +111,7 @@ pub fn find(rig: &Rig, name: &str) -> Result<Member> {
 /// # Errors
 /// When the disk refuses.
 pub fn remove(rig: &Rig, member: &Member) -> Result<()> {
+    crate::town::occupancy::check_removable(&member.path)?;
     let old = rig.root.join("crew").join(format!(
         "{}{}-{}",
         files::LEAVING,

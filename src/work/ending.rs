@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::mux::Session;
 use crate::plan::place::Seen;
 use crate::town::away::{self, Record};
+use crate::town::occupancy;
 
 /// How many lines of an ended session are kept (`work.md`).
 const TRANSCRIPT_LINES: usize = 5000;
@@ -39,7 +40,7 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &instance);
     let session = match scene.session_of(name) {
         Seen::Session(session) => Some(session),
-        Seen::None => None,
+        Seen::None | Seen::Occupied => None,
         Seen::Unreachable => return Err(unreachable(&scene.address(name)).into()),
         Seen::Unknown => {
             let why = scene.snapshot.unknown.clone().unwrap_or_default();
@@ -82,6 +83,7 @@ fn end_here(
     force: bool,
     kept: Option<String>,
 ) -> Result<End> {
+    occupancy::check_removable(&sandbox.dir)?;
     if !force {
         let files = sandbox.dirty()?;
         if !files.is_empty() {
@@ -138,7 +140,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     let record = scene.record(name);
     let alive = match scene.session_of(name) {
         Seen::Session(session) => session.alive(),
-        Seen::None => false,
+        Seen::None | Seen::Occupied => false,
         Seen::Unreachable => match record.filter(|_| force) {
             // A person says so: what is over there is ended when it answers. Until then the name stays taken.
             Some(record) => {
@@ -176,6 +178,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
         scene.mux.stop(&[&session.id])?;
     }
     step("release.1");
+    occupancy::check_removable(&sandbox.dir)?;
     let recovery = sandbox.keep(force)?;
     step("release.2");
     give_back(scene, name, recovery.as_deref())?;

@@ -197,7 +197,7 @@ fn session_in_the_way(scene: &Scene<'_>, name: &str, address: &Address) -> Optio
                 "stop it with: gt session stop {address}; or leave out the checks with --force"
             )))
         }
-        Seen::Unknown => Some(
+        Seen::Unknown | Seen::Occupied => Some(
             Failure::new(format!("cannot tell whether the session of {address} has ended"))
                 .hint("look at tmux: tmux list-sessions; or leave out the checks with --force"),
         ),

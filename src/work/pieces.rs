@@ -26,7 +26,7 @@ const SETTINGS: &str = include_str!("../../templates/town.toml");
 const REFINERY: &str = include_str!("../../templates/refinery-README.md");
 
 /// Lines of a town's `.gitignore` that hold for every town.
-pub const IGNORED: [&str; 9] = [
+pub const IGNORED: [&str; 10] = [
     "/bin/",
     "/.beads/",
     "/mayor/.lock",
@@ -34,6 +34,7 @@ pub const IGNORED: [&str; 9] = [
     "/mayor/remote.json",
     "/mayor/.remote.lock",
     "/.gt-start/",
+    "gt-agent.lock",
     ".gt-new-*",
     ".gt-old-*",
 ];

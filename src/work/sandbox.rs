@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::failure::Failure;
 use crate::programs::git::{Git, worktree::fetch_words};
-use crate::town::Rig;
+use crate::town::{Rig, occupancy};
 
 /// A polecat's place to work, and what git keeps for it in the canonical clone.
 #[derive(Clone, Debug)]
@@ -181,6 +181,7 @@ impl Sandbox {
     /// When it cannot be removed.
     pub fn remove_tree(&self) -> Result<()> {
         let failed = || format!("cannot remove {}", self.dir.display());
+        occupancy::check_removable(&self.dir)?;
         if self.exists() {
             let aside = self.dir.with_file_name(format!(
                 "{ASIDE}{}-{}",

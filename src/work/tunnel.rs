@@ -24,7 +24,7 @@ use crate::config::remotes::Known;
 use crate::config::schema::Remote;
 use crate::failure::Failure;
 use crate::plan::tunnel::Tunnel;
-use crate::programs::{Process, ssh};
+use crate::programs::{Process, agent_lock, ssh};
 use crate::work::step;
 
 /// What became of a wish for a tunnel.
@@ -82,7 +82,8 @@ pub fn up(home: &Home, tunnel: &Tunnel, gt: &Path) -> Result<Opened> {
     let before = failing.as_ref().map_or(0, |kept| kept.attempt);
     place.begin(tunnel, failing)?;
     step("tunnel.1");
-    Process::new(gt).args(["remote", "tunnel", "keep"]).arg(&place.dir).cwd(&place.dir).start_detached()?;
+    let keeper = Process::new(gt).args(["remote", "tunnel", "keep"]).arg(&place.dir).cwd(&place.dir);
+    agent_lock::without(keeper).start_detached()?;
     step("tunnel.2");
     let outcome = wait(&place, before);
     if outcome.is_err()

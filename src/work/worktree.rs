@@ -221,6 +221,7 @@ fn set_up(command: &Command, path: &Path) -> Result<()> {
 /// When git refuses.
 pub fn remove(wanted: &Wanted<'_>) -> Result<()> {
     let path = wanted.rig.polecat_dir(wanted.name);
+    crate::town::occupancy::check_removable(&path)?;
     let git = Git::at(wanted.rig.clone_dir());
     if wanted.sandbox == Sandbox::Clone {
         return std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()));

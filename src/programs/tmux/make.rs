@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tmux_interface::{NewSession, SetHook, SetOption, TmuxCommand, TmuxCommands};
 
+use super::super::agent_lock;
 use super::super::process::{Process, quote};
 use super::text::{as_text, unformatted, word};
 use super::windows::{self, WantedWindow};
@@ -72,7 +73,8 @@ impl Tmux {
     /// When tmux cannot be started, or a value is one that it cannot take.
     pub fn new_session(&self, wanted: &Wanted) -> Result<Made> {
         check_words(wanted)?;
-        let process = self.in_any_size(session_batch(wanted));
+        // It may start the server.
+        let process = agent_lock::without(self.in_any_size(session_batch(wanted)));
         let mut output = process.run()?;
         // Its last session may have ended this moment: a server on its way out takes nobody in, and a new one comes up.
         for _ in 0..LEAVING {
@@ -117,7 +119,7 @@ impl Tmux {
         source.push_param("-");
         let start = TmuxCommand::with_name("start-server");
         let commands = TmuxCommands::new().add_command(start).add_command(source);
-        let said = self.process(commands).stdin(text).run()?.text();
+        let said = agent_lock::without(self.process(commands).stdin(text)).run()?.text();
         let mut made: Vec<Option<Made>> = Vec::new();
         let mut half = Vec::new();
         for (number, wanted) in wanted.iter().enumerate() {

@@ -274,6 +274,7 @@ fn fix_worktree(rig: &Rig, thing: &Thing) -> Result<()> {
         return Git::at(rig.root.join(clone)).worktree_repair(&rig.root.join(path));
     }
     let git = Git::at(rig.root.join(clone));
+    crate::town::occupancy::check_removable(&rig.root.join(path))?;
     git.worktree_remove(&rig.root.join(path))?;
     git.worktree_prune()
 }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::ignore_lines;
+use crate::address::Address;
 use crate::beads::{Filter, words};
 use crate::mux::Snapshot;
 use crate::programs::git::Git;
 use crate::town::discover::change_rigs;
-use crate::town::{Rig, Town, files};
+use crate::town::{Rig, Town, files, occupancy};
 use crate::work::{names, pieces, step};
 
 /// What would be lost with a rig, a line each; empty when nothing would. What cannot be seen counts as lost (law 3).
@@ -112,6 +113,11 @@ fn beads_in_work(rig: &Rig) -> Vec<String> {
 /// When its beads cannot be kept (without `force`), or the disk refuses.
 pub fn remove(town: &Town, rig: &Rig, force: bool) -> Result<Option<PathBuf>> {
     let _turn = town.lock()?;
+    for (agent, occupied) in occupancy::of_town(town) {
+        if Address::parse(&agent)?.rig() == Some(&rig.name) {
+            occupied.refuse(&format!("cannot remove the rig {}", rig.name))?;
+        }
+    }
     let kept = match keep_beads(town, rig) {
         Ok(kept) => kept,
         Err(_) if force => None,

@@ -1,0 +1,20 @@
+//! `gt run-agent`: what the pane of an agent runs. It takes the agent's lock, which says that the folder is in use for as
+//! long as anything of the agent runs, and becomes the agent's program.
+
+use anyhow::Result;
+
+use crate::cli::sessions::RunAgent;
+use crate::failure::Exit;
+use crate::programs::agent_lock;
+use crate::town::occupancy;
+
+/// Only returns when the agent could not be started.
+///
+/// # Errors
+/// When something else holds the lock.
+pub fn run(args: &RunAgent) -> Result<Exit> {
+    let _lock = occupancy::take(&args.lock, &args.address, &args.instance)?;
+    let failed = agent_lock::become_program(&args.program);
+    super::tell(&format!("gt: {}", failed.why));
+    std::process::exit(failed.code.into())
+}

@@ -1,0 +1,49 @@
+//! The lock of an agent (`town::occupancy`) as a descriptor that programs inherit.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use super::process::Process;
+
+/// The lowest descriptor that holds it. One digit: no other number can be closed in every shell.
+pub const DESCRIPTOR: i32 = 9;
+
+/// Why a program could not be become, and the exit code that shells have for it.
+#[derive(Debug)]
+pub struct NotStarted {
+    /// 127 for a program that is missing, else 126.
+    pub code: u8,
+    /// What to say.
+    pub why: String,
+}
+
+/// Becomes a program: same process, streams, environment and inherited descriptors. Returns only when that failed.
+pub fn become_program(argv: &[OsString]) -> NotStarted {
+    let Some((program, words)) = argv.split_first() else {
+        return NotStarted { code: 126, why: "no program to run".into() };
+    };
+    let error = Command::new(program).args(words).exec();
+    let shown = program.to_string_lossy();
+    match error.kind() {
+        ErrorKind::NotFound => {
+            NotStarted { code: 127, why: format!("{shown} is not installed or not on PATH: {error}") }
+        }
+        _ => NotStarted { code: 126, why: format!("cannot start {shown}: {error}") },
+    }
+}
+
+/// The same program without the lock of the agent that runs gt, for one that outlives the agent: a tmux server, a process
+/// in the background.
+pub fn without(process: Process) -> Process {
+    if !Path::new("/dev/fd").join(DESCRIPTOR.to_string()).exists() {
+        return process;
+    }
+    let mut args: Vec<OsString> =
+        vec!["-c".into(), format!("exec {DESCRIPTOR}>&-; exec \"$@\"").into(), "sh".into()];
+    args.push(process.program);
+    args.extend(process.args);
+    Process { program: "sh".into(), args, ..process }
+}

@@ -1,0 +1,274 @@
+//! Which agent runs where: a lock that an agent's program and everything it starts hold.
+//!
+//! The start line of an agent takes the lock before it becomes the agent ([`take`]), on a descriptor that its children
+//! inherit. So a held lock means that something of an agent runs there, whatever became of its session, its socket and its
+//! name: nothing is started there and nothing removed.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use serde::{Deserialize, Serialize};
+
+use super::{Town, files};
+use crate::address::{self, Address};
+use crate::failure::Failure;
+use crate::programs::agent_lock::DESCRIPTOR;
+use crate::programs::stamp::Stamp;
+
+/// The file that is locked: in the git directory of an agent's worktree or clone, else in its own folder.
+pub const LOCK: &str = "gt-agent.lock";
+
+/// How long an agent that was just ended may hold its lock.
+pub const ENDING: Duration = Duration::from_secs(3);
+
+/// How long [`take`] tries: a look holds the lock for a moment too.
+const LOOKS: Duration = Duration::from_secs(1);
+
+/// How often a lock is tried.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Who took a lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Holder {
+    /// The agent's address.
+    pub address: String,
+    /// Its session's instance.
+    pub instance: String,
+    /// Its program, which leads its session and process group. It may have ended: what it started holds the lock then.
+    pub process: Option<Stamp>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.process {
+            Some(stamp) if stamp.alive() => write!(f, "{} runs there as process {}", self.address, stamp.pid),
+            Some(stamp) => {
+                write!(f, "something that {} (process {}) started runs there", self.address, stamp.pid)
+            }
+            None => f.write_str("an agent runs there"),
+        }
+    }
+}
+
+/// Whether something of an agent runs in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Occupied {
+    /// Nothing does.
+    No,
+    /// Something of this agent does.
+    Yes(Holder),
+    /// It cannot be told, for this reason: to be treated as yes.
+    Unknown(String),
+}
+
+impl Occupied {
+    /// An error unless nothing runs; `what` is what cannot be done then, like `cannot remove DIR`.
+    ///
+    /// # Errors
+    /// When something runs there, or that cannot be told.
+    pub fn refuse(&self, what: &str) -> Result<()> {
+        match self {
+            Occupied::No => Ok(()),
+            Occupied::Unknown(why) => crate::fail!("{what}: {why}"),
+            Occupied::Yes(holder) => {
+                let mut failure = Failure::new(format!("{what}: {holder}"));
+                if let Some(stamp) = holder.process.as_ref().filter(|stamp| stamp.alive()) {
+                    failure = failure.hint(format!(
+                        "see what it is with: ps -fp {pid}; end it with: kill {pid}",
+                        pid = stamp.pid
+                    ));
+                }
+                Err(failure.into())
+            }
+        }
+    }
+}
+
+/// The lock file of what works in a folder: in its git directory, in the folder itself when it has none.
+pub fn lock_in(dir: &Path) -> PathBuf {
+    let git = dir.join(".git");
+    let link = std::fs::read_to_string(&git).unwrap_or_default();
+    let base = match link.strip_prefix("gitdir:") {
+        Some(target) => dir.join(target.trim()),
+        None if git.is_dir() => git,
+        None => dir.to_path_buf(),
+    };
+    base.join(LOCK)
+}
+
+/// The lock file of an agent.
+pub fn lock_of(town: &Town, address: &Address) -> PathBuf {
+    let rig = |rig: &str| town.root.join(rig);
+    match address {
+        Address::Overseer | Address::Mayor => town.root.join("mayor").join(LOCK),
+        Address::Deacon => town.root.join("deacon").join(LOCK),
+        Address::Witness(own) => rig(own).join("witness").join(LOCK),
+        Address::Plugin(own, name) => rig(own).join("plugins").join(name).join(LOCK),
+        Address::Refinery(own) => lock_in(&rig(own).join("refinery/rig")),
+        Address::Crew(own, name) => lock_in(&rig(own).join("crew").join(name)),
+        Address::Polecat(own, name) => lock_in(&rig(own).join("polecats").join(name)),
+    }
+}
+
+/// Whether something of an agent runs in a worktree or clone.
+pub fn is_occupied(dir: &Path) -> Occupied {
+    is_held(&lock_in(dir))
+}
+
+/// The same by the lock's file; one that is not there is not held.
+pub fn is_held(lock: &Path) -> Occupied {
+    let mut file = match File::open(lock) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Occupied::No;
+        }
+        Err(error) => return Occupied::Unknown(format!("cannot open {}: {error}", lock.display())),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Occupied::No,
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            // It is written once the lock is held: a moment later, or never when the disk is full.
+            let _ = file.read_to_string(&mut text);
+            Occupied::Yes(serde_json::from_str(&text).unwrap_or_default())
+        }
+        Err(TryLockError::Error(error)) => {
+            Occupied::Unknown(format!("cannot lock {}: {error}", lock.display()))
+        }
+    }
+}
+
+/// [`is_held`], once it is not, or the time is up.
+pub fn when_free(lock: &Path, patience: Duration) -> Occupied {
+    let limit = Instant::now() + patience;
+    loop {
+        match is_held(lock) {
+            Occupied::Yes(_) if Instant::now() < limit => std::thread::sleep(PAUSE),
+            found => return found,
+        }
+    }
+}
+
+/// Refuses to remove a worktree or clone that something of an agent runs in; one that was just ended gets a moment to go.
+///
+/// # Errors
+/// When something runs there, or that cannot be told.
+pub fn check_removable(dir: &Path) -> Result<()> {
+    when_free(&lock_in(dir), ENDING).refuse(&format!("cannot remove {}", dir.display()))
+}
+
+/// Takes the lock for this process and everything that it starts or becomes, and writes down who has it.
+///
+/// # Errors
+/// When something else holds it, or the file cannot be opened.
+pub fn take(lock: &Path, address: &str, instance: &str) -> Result<OwnedFd> {
+    let failed = || format!("cannot take the lock {}", lock.display());
+    if let Some(dir) = lock.parent() {
+        std::fs::create_dir_all(dir).with_context(failed)?;
+    }
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(lock)
+        .with_context(failed)?;
+    let limit = Instant::now() + LOOKS;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if Instant::now() < limit => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => is_held(lock).refuse(&format!("cannot start {address}"))?,
+            Err(TryLockError::Error(error)) => return Err(error).with_context(failed),
+        }
+    }
+    let holder = Holder { address: address.into(), instance: instance.into(), process: Stamp::own() };
+    let text = serde_json::to_string(&holder).with_context(failed)?;
+    file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).with_context(failed)?;
+    let kept = fcntl_dupfd_cloexec(&file, DESCRIPTOR).with_context(failed)?;
+    fcntl_setfd(&kept, FdFlags::empty()).with_context(failed)?;
+    Ok(kept)
+}
+
+/// The agents of a town that something runs of, by address. What cannot be read has none here: whoever starts or removes
+/// asks the lock itself.
+pub fn of_town(town: &Town) -> BTreeMap<String, Occupied> {
+    let mut agents = vec![Address::Mayor, Address::Deacon];
+    for rig in town.rig_names().unwrap_or_default() {
+        let members = |folder: &str| {
+            files::names_in(&town.root.join(&rig).join(folder)).unwrap_or_default().into_iter()
+        };
+        let polecats = members("polecats").filter(|name| address::is_polecat_name(name));
+        agents.extend(polecats.map(|name| Address::Polecat(rig.clone(), name)));
+        agents.extend(members("crew").map(|name| Address::Crew(rig.clone(), name)));
+        agents.extend(members("plugins").map(|name| Address::Plugin(rig.clone(), name)));
+        agents.extend([Address::Witness(rig.clone()), Address::Refinery(rig)]);
+    }
+    let held = |agent: Address| match is_held(&lock_of(town, &agent)) {
+        Occupied::No => None,
+        held => Some((agent.to_string(), held)),
+    };
+    agents.into_iter().filter_map(held).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_in_the_git_directory_and_says_who_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("Nux");
+        let git = dir.path().join("clone/.git/worktrees/Nux");
+        for folder in [&place, &git] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        assert_eq!(lock_in(&place), place.join(LOCK));
+        for link in [git.to_str().unwrap(), "../clone/.git/worktrees/Nux"] {
+            std::fs::write(place.join(".git"), format!("gitdir: {link}\n")).unwrap();
+            assert_eq!(is_occupied(&place), Occupied::No);
+            let held = take(&lock_in(&place), "wyvern/Nux", "ab12").unwrap();
+            let Occupied::Yes(holder) = is_occupied(&place) else { panic!("not held") };
+            assert_eq!((holder.address.as_str(), holder.instance.as_str()), ("wyvern/Nux", "ab12"));
+            assert_eq!(holder.process, Stamp::own());
+            assert!(git.join(LOCK).exists());
+            let second = take(&lock_in(&place), "wyvern/Nux", "cd34").unwrap_err().to_string();
+            assert!(
+                second.starts_with("cannot start wyvern/Nux: wyvern/Nux runs there as process"),
+                "{second}"
+            );
+            drop(held);
+        }
+        let clone = dir.path().join("clone");
+        assert_eq!(lock_in(&clone), clone.join(".git").join(LOCK));
+    }
+
+    #[test]
+    fn what_was_started_holds_the_lock_after_its_starter_has_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join(LOCK);
+        let held = take(&lock, "wyvern/Nux", "ab12").unwrap();
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        drop(held);
+        assert!(matches!(is_held(&lock), Occupied::Yes(_)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(when_free(&lock, ENDING), Occupied::No);
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_opened_is_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join("link");
+        std::os::unix::fs::symlink(&lock, &lock).unwrap();
+        assert!(matches!(is_held(&lock), Occupied::Unknown(_)));
+        assert!(is_held(&lock).refuse("cannot remove it").is_err());
+    }
+}

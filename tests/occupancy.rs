@@ -1,0 +1,102 @@
+//! Never two agents in one folder: the lock that an agent and all that it starts hold.
+
+use crate::common::{World, gt, wait_for};
+use gastown::town::occupancy::{self, Occupied};
+
+/// A polecat at work on a script that survives the end of its session; gives its bead, its folder and its process.
+fn survivor(world: &World) -> (String, std::path::PathBuf, i32) {
+    let pid = world.str("pid");
+    let script =
+        format!("trap '' HUP\necho $$ > '{pid}.new'\nmv '{pid}.new' '{pid}'\nwhile :; do sleep 1; done");
+    let bead = world.bead("Go on for ever", &script);
+    world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+    let pid = wait_for("the script", || std::fs::read_to_string(&pid).ok()?.trim().parse().ok());
+    (bead, world.path("town/wyvern/polecats/Nux"), pid)
+}
+
+fn end(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
+fn place(world: &World, bead: &str) -> String {
+    let polecats = world.in_town(["polecats", "wyvern", "--json"]).ok().json();
+    let found = polecats["polecats"].as_array().unwrap().iter().find(|one| one["bead"] == bead).cloned();
+    found.unwrap()["place"].as_str().unwrap().into()
+}
+
+#[test]
+fn what_survives_its_session_keeps_every_other_agent_out() {
+    let world = World::with_rig();
+    let (bead, dir, pid) = survivor(&world);
+    assert_eq!(place(&world, &bead), "working");
+    let Occupied::Yes(holder) = occupancy::is_occupied(&dir) else { panic!("not occupied") };
+    assert_eq!(holder.address, "wyvern/Nux");
+    assert_eq!(holder.instance, world.read("town/wyvern/polecats/.names/Nux").trim());
+
+    world.tmux(["kill-session", "-t", &world.session_of("wyvern/Nux")]).ok();
+    wait_for("the program of the pane to end", || (!holder.process.as_ref()?.alive()).then_some(()));
+    assert_eq!(place(&world, &bead), "unknown");
+    let again = world.in_town(["sling", &bead, "wyvern", "--resume"]).fails(1);
+    assert!(!again.stdout.contains("Nux"), "{again:?}");
+    assert_eq!(world.session_of("wyvern/Nux"), "");
+    assert!(occupancy::check_removable(&dir).unwrap_err().to_string().contains("wyvern/Nux"));
+
+    end(pid);
+    assert_eq!(occupancy::when_free(&occupancy::lock_in(&dir), occupancy::ENDING), Occupied::No);
+    assert_eq!(place(&world, &bead), "crashed");
+    std::fs::remove_file(world.path("pid")).unwrap();
+    world.in_town(["sling", &bead, "wyvern", "--resume"]).ok();
+    end(wait_for("the script", || {
+        world.path("pid").exists().then(|| world.read("pid").trim().parse().unwrap())
+    }));
+}
+
+#[test]
+fn a_role_is_not_started_beside_what_it_left_running() {
+    let world = World::with_rig();
+    world.program("agent", "#!/bin/sh\ntrap '' HUP\nsleep 600 &\necho $! > \"$HOME/pid.new\"\nmv \"$HOME/pid.new\" \"$HOME/pid\"\nwait\n");
+    world.write("town/config/presets/mayor.toml", "[mayor]\nagent = \"own\"\n");
+    world.write("town/config/town.toml", "[agents.own]\ncommand = [\"agent\"]\nprompt = \"none\"\n");
+    world.in_town(["start"]).ok();
+    let pid = wait_for("the agent", || world.path("home/pid").exists().then(|| world.read("home/pid")));
+    world.tmux(["kill-server"]).ok();
+    let said = world.in_town(["start"]).fails(1);
+    assert!(said.stderr.contains("cannot start mayor/: mayor/ runs there"), "{said:?}");
+    assert_eq!(world.session_of("mayor/"), "");
+    end(pid.trim().parse().unwrap());
+}
+
+#[test]
+fn a_server_that_an_agent_had_gt_start_does_not_hold_the_agents_lock() {
+    let world = World::with_rig();
+    world.write("town/config/town.toml", "[agents.own]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n");
+    world.write("town/config/presets/mayor.toml", "[mayor]\nagent = \"own\"\n");
+    let lock = world.path("lock");
+    let words = ["run-agent", lock.to_str().unwrap(), "wyvern/max", "ab12", "--", gt(), "start"];
+    world.in_town(words).ok();
+    assert_ne!(world.session_of("mayor/"), "");
+    assert!(lock.exists());
+    assert_eq!(occupancy::is_held(&lock), Occupied::No);
+}
+
+#[test]
+fn a_program_that_is_missing_is_said_in_the_pane() {
+    let world = World::new();
+    let lock = world.str("lock");
+    let run = |program: &[&str]| {
+        let words = ["run-agent", &lock, "wyvern/Nux", "ab12", "--"];
+        world.gt(words.into_iter().chain(program.iter().copied()))
+    };
+    let missing = run(&["no-such-agent", "--flag"]).fails(127);
+    assert!(missing.stderr.starts_with("gt: no-such-agent is not installed or not on PATH"), "{missing:?}");
+    let words = run(&["printf", "%s|", "a b", "--", "$x"]).ok();
+    assert_eq!(words.stdout, "a b|--|$x|");
+    let _held = occupancy::take(lock.as_ref(), "wyvern/Nux", "ab12").unwrap();
+    let second = run(&["printf", "never"]).fails(1);
+    assert!(
+        second.stdout.is_empty()
+            && second.stderr.starts_with("gt: cannot start wyvern/Nux: wyvern/Nux runs there")
+    );
+    assert!(second.stderr.contains("hint: "), "{second:?}");
+}
