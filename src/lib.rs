@@ -21,6 +21,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod failure;
+pub mod grammar;
 pub mod limits;
 pub mod mux;
 pub mod plan;

@@ -477,6 +477,92 @@ fn what_cannot_be_merged_at_all_does_not_stop_the_rest() {
     assert_eq!(bead(&world, &id).labels, ["gt:rework"]);
 }
 
+/// Mails to the Mayor.
+fn told(world: &World) -> usize {
+    world.in_town(["mail", "inbox", "mayor/", "--json"]).ok().json()["messages"].as_array().unwrap().len()
+}
+
+#[test]
+fn a_target_that_is_gone_stops_only_what_is_for_it_and_is_said_once() {
+    let world = world();
+    let lost = hand_over(&world, "Nux", "For a release", &[("a", "1\n")], true);
+    let mut patch = Patch::default();
+    patch.metadata.insert("target".into(), "release".into());
+    write(&world, &[Change::Update(lost.request.clone(), Box::new(patch))]);
+    let good = hand_over(&world, "Toast", "For main", &[("b", "1\n")], true);
+    for _ in 0..2 {
+        let run = process(&world);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(
+            run.stderr.contains("origin of wyvern has no branch release\nhint: push that branch again"),
+            "{run:?}"
+        );
+        assert!(run.stdout.contains(&format!("waits      {}", lost.bead)), "{run:?}");
+        assert!(is_merged(&world, &good));
+        assert_eq!(told(&world), 1);
+    }
+    assert!(world.in_town(["mq", "list", "wyvern"]).ok().stdout.contains("stuck  For a release"));
+    world.git("author", ["push", "-q", "origin", "origin/main:refs/heads/release"]);
+    process(&world).ok();
+    assert!(is_merged(&world, &lost));
+}
+
+#[test]
+fn a_rebase_that_cannot_run_says_why_and_keeps_the_request() {
+    let world = world();
+    merge(&world, "strategy", "rebase");
+    let handed = hand_over(&world, "Nux", "Mine", &[("a", "1\n")], true);
+    commit(&world, "others", "Others", &[("b", "1\n")], true);
+    world.git("author", ["push", "-q", "origin", "others:main"]);
+    let git = |words: &[&str]| world.git("town/wyvern/refinery/rig", words);
+    git(&["config", "commit.gpgsign", "true"]);
+    git(&["config", "gpg.program", "/bin/false"]);
+    for _ in 0..2 {
+        let run = process(&world);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains("gpg failed to sign"), "{run:?}");
+        assert!(!bead(&world, &handed.request).is_closed());
+        assert_eq!(told(&world), 1);
+    }
+    git(&["config", "commit.gpgsign", "false"]);
+    process(&world).ok();
+    assert!(is_merged(&world, &handed));
+}
+
+#[test]
+fn requests_that_say_what_none_can_are_set_aside_and_stop_nothing() {
+    let world = world();
+    let odd = hand_over(&world, "Nux", "Odd", &[("a", "1\n")], true);
+    let named = hand_over(&world, "Slit", "Named by both", &[("b", "1\n")], true);
+    let twin = request(&world, "Slit", &named.bead, "Twin", "polecat/Slit-x", &named.commit);
+    let values = [(&odd.request, "instance", "../../heads/main"), (&twin, "commit", "HEAD")];
+    for (request, key, value) in values {
+        let mut patch = Patch::default();
+        patch.metadata.insert(key.into(), value.into());
+        write(&world, &[Change::Update(request.clone(), Box::new(patch))]);
+    }
+    let main = world.git("town/wyvern/mayor/rig", ["rev-parse", "HEAD"]);
+    let run = process(&world).ok();
+    assert!(run.stdout.contains("cannot be merged: the instance it names can be none"), "{run:?}");
+    assert!(bead(&world, &twin).close_reason.contains("the commit it names can be none"));
+    assert!(is_merged(&world, &named));
+    assert_eq!(bead(&world, &odd.bead).status, "open");
+    assert_eq!(world.git("town/wyvern/mayor/rig", ["rev-parse", "HEAD"]), main);
+    assert_eq!(told(&world), 2);
+    process(&world).ok();
+    assert_eq!(told(&world), 2);
+}
+
+#[test]
+fn a_rejected_request_leaves_a_branch_that_no_polecat_made() {
+    let world = world();
+    let handed = hand_over(&world, "Nux", "Work", &[("a", "1\n")], true);
+    let commit = commit(&world, "release", "Release", &[("b", "1\n")], true);
+    let persons = request(&world, "Toast", &handed.bead, "Release", "release", &commit);
+    world.in_town(["mq", "reject", &persons, "-r", "no"]).ok();
+    world.git("origin.git", ["rev-parse", "--verify", "release"]);
+}
+
 #[test]
 fn killed_after_any_step_the_same_command_completes() {
     // Each step once; with GT_TEST_ROUNDS every strategy at every step, so many times.

@@ -93,7 +93,7 @@ fn show(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<Exit> {
     let found = queue::find(town, id, &me.address)?;
     let state =
         if found.bead.is_closed() { found.bead.close_reason.as_str() } else { found.bead.status.as_str() };
-    let row = report::Row::new(&found.request, None, state);
+    let row = report::Row::new(&found.request, None, state).of(Some(&found.bead));
     if ctx.global.json {
         print_json("request", &row)?;
     } else {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::address::{Address, is_polecat_name, is_rig_name};
 use crate::beads::{Bead, NewBead, words};
+use crate::grammar::{is_bead_id, is_instance, is_object_id};
 
 /// Where letters are, then `<rig>/<Name>/<instance>`.
 pub const REFS: &str = "refs/gt/done/";
@@ -41,7 +42,7 @@ pub fn name_of(full: &str) -> Option<Name> {
         let (name, instance) = rest.split_once('-')?;
         (rig, name, instance)
     };
-    let sound = is_rig_name(rig) && is_polecat_name(name) && is_word(instance);
+    let sound = is_rig_name(rig) && is_polecat_name(name) && is_instance(instance);
     sound.then(|| Name { rig: rig.into(), name: name.into(), instance: instance.into() })
 }
 
@@ -137,21 +138,6 @@ pub fn read(from: &Name, message: &str) -> Result<Letter, String> {
 fn plain(text: &str) -> String {
     let keep = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
     text.replace("\r\n", "\n").chars().map(keep).collect()
-}
-
-fn is_word(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-}
-
-fn is_bead_id(text: &str) -> bool {
-    (1..=100).contains(&text.len())
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-}
-
-fn is_object_id(text: &str) -> bool {
-    [40, 64].contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Letter {

@@ -36,6 +36,9 @@ pub struct Row {
     pub held: bool,
     /// `open`, or what closed it.
     pub state: String,
+    /// What keeps it from being merged until a person does something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 impl Row {
@@ -54,7 +57,15 @@ impl Row {
             attempt: request.attempt,
             held: bead.is_some_and(|bead| bead.has_label(crate::beads::words::LABEL_HOLD)),
             state: state.into(),
+            failure: None,
         }
+    }
+
+    /// The same with what its own bead says of a failure.
+    #[must_use]
+    pub fn of(self, request: Option<&Bead>) -> Row {
+        let failure = request.and_then(|own| own.meta(crate::work::queue::META_FAILURE)).map(Into::into);
+        Row { failure, ..self }
     }
 
     /// How long it waits, as a word.
@@ -69,7 +80,11 @@ pub fn list(rows: &[Row], now: &str) -> String {
     let (ids, beads, workers) = (width(|row| &row.id), width(|row| &row.bead), width(|row| &row.worker));
     let mut text = String::new();
     for row in rows {
-        let held = if row.held { "held  " } else { "" };
+        let held = match (row.held, &row.failure) {
+            (true, _) => "held  ",
+            (false, Some(_)) => "stuck  ",
+            (false, None) => "",
+        };
         let _ = writeln!(
             text,
             "{:ids$}  P{}  {:>4}  {:beads$}  {:workers$}  {held}{}",
@@ -100,6 +115,9 @@ pub fn show(row: &Row, now: &str) -> String {
         ("attempt", &row.attempt.to_string()),
     ] {
         let _ = writeln!(text, "  {key:9} {value}");
+    }
+    if let Some(failure) = &row.failure {
+        let _ = writeln!(text, "  {:9} {failure}", "failure");
     }
     text
 }

@@ -40,7 +40,7 @@ pub struct Bench<'a> {
     canonical: Git,
     signer: String,
     records: &'static str,
-    folds: OnceCell<PathBuf>,
+    folds: Cell<Option<PathBuf>>,
     old_git: OnceCell<bool>,
     pub(super) runs: Cell<usize>,
     _lock: files::Lock,
@@ -114,7 +114,7 @@ impl<'a> Bench<'a> {
             canonical: Git::at(rig.clone_dir()),
             signer: Address::Refinery(rig.name.clone()).to_string(),
             records: if kind == Kind::Queue { LANDING } else { DIRECT },
-            folds: OnceCell::new(),
+            folds: Cell::new(None),
             old_git: OnceCell::new(),
             runs: Cell::new(0),
             _lock: lock,
@@ -158,6 +158,15 @@ impl<'a> Bench<'a> {
         }
     }
 
+    /// Whether a branch is at origin.
+    ///
+    /// # Errors
+    /// When origin cannot be read.
+    pub fn is_at_origin(&self, branch: &str) -> Result<bool> {
+        let full = format!("refs/heads/{branch}");
+        Ok(self.clone.origin_refs(&[&full])?.iter().any(|(name, _)| *name == full))
+    }
+
     /// Fetches the target and the polecats' branches; three processes.
     ///
     /// # Errors
@@ -179,23 +188,21 @@ impl<'a> Bench<'a> {
         Ok(Seen { target: target.into(), tip, branches: under(MIRRORED, "polecat/"), landings })
     }
 
-    /// Brings the commits of requests here: from origin, else from the canonical clone, where they were made. Gives for
-    /// each whether it is here now.
+    /// Which commits of requests are here.
     ///
     /// # Errors
-    /// When git cannot be started.
-    pub fn bring(&self, requests: &[Request]) -> Result<Vec<bool>> {
+    /// When git fails.
+    pub fn has(&self, requests: &[Request]) -> Result<Vec<bool>> {
         let commits: Vec<&str> = requests.iter().map(|request| request.commit.as_str()).collect();
-        let mut here = self.clone.has_commits(&commits)?;
-        for (place, request) in
-            requests.iter().enumerate().filter(|(place, _)| !here[*place]).collect::<Vec<_>>()
-        {
-            here[place] = is_object_id(&request.commit) && self.bring_one(request)?;
-        }
-        Ok(here)
+        self.clone.has_commits(&commits)
     }
 
-    fn bring_one(&self, request: &Request) -> Result<bool> {
+    /// Brings the commit of a request here: from the canonical clone, where it was made, else from origin. `false`: it
+    /// is in neither.
+    ///
+    /// # Errors
+    /// When origin cannot be read.
+    pub fn bring(&self, request: &Request) -> Result<bool> {
         // A polecat with a clone of its own may be the only one that has it.
         for dir in [self.rig.clone_dir(), self.rig.polecat_dir(request.polecat())] {
             if dir.join(".git").exists() && self.clone.fetch_commit(&dir, &request.commit)? {
@@ -203,9 +210,11 @@ impl<'a> Bench<'a> {
             }
         }
         // Only a polecat's branches are mirrored; a person's may have any name.
-        let branch = format!("refs/heads/{}", request.branch);
-        Ok(self.clone.fetch_commit(Path::new("origin"), &branch)?
-            && self.clone.has_commits(&[&request.commit])?[0])
+        if !self.is_at_origin(&request.branch)? {
+            return Ok(false);
+        }
+        self.clone.bring_refs(&request.branch, &[&format!("refs/heads/{}", request.branch)])?;
+        Ok(self.clone.has_commits(&[&request.commit])?[0])
     }
 
     /// Whether a request is on the target: the commit it landed as.
@@ -263,11 +272,7 @@ impl<'a> Bench<'a> {
             return self.fold_by_rebase(onto, request);
         }
         let fold = if self.has_old_git()? {
-            Git::at(self.fold_worktree(&onto.commit)?).merge_here(
-                &onto.commit,
-                &request.commit,
-                &self.signer,
-            )?
+            self.in_folds(&onto.commit, |git| git.merge_here(&onto.commit, &request.commit, &self.signer))?
         } else {
             self.clone.merge_trees(&onto.commit, &request.commit)?
         };
@@ -292,8 +297,8 @@ impl<'a> Bench<'a> {
     }
 
     fn fold_by_rebase(&self, onto: &Front, request: &Request) -> Result<Folded> {
-        let git = Git::at(self.fold_worktree(&onto.commit)?);
-        match git.rebase_here(&onto.commit, &request.commit, &self.signer)? {
+        let rebase = |git: &Git| git.rebase_here(&onto.commit, &request.commit, &self.signer);
+        match self.in_folds(&onto.commit, rebase)? {
             Fold::Clean(commit) if commit == onto.commit => Ok(Folded::Nothing),
             Fold::Clean(commit) => Ok(Folded::Clean(self.front(&commit)?)),
             Fold::Conflict(files) => Ok(Folded::Conflict(files)),
@@ -309,13 +314,19 @@ impl<'a> Bench<'a> {
         Ok(*self.old_git.get_or_init(|| old))
     }
 
-    /// A worktree for merges that need one; made once.
-    fn fold_worktree(&self, commit: &str) -> Result<&PathBuf> {
-        if let Some(path) = self.folds.get() {
-            return Ok(path);
+    /// Folds in a worktree that is made once, and again after a git that failed for another reason than a conflict: what
+    /// it left half done would fail the next.
+    fn in_folds(&self, commit: &str, fold: impl FnOnce(&Git) -> Result<Fold>) -> Result<Fold> {
+        let path = match self.folds.take() {
+            Some(path) => path,
+            None => self.worktree(commit)?,
+        };
+        let folded = fold(&Git::at(&path));
+        match folded {
+            Ok(_) => self.folds.set(Some(path)),
+            Err(_) => self.remove(&path),
         }
-        let path = self.worktree(commit)?;
-        Ok(self.folds.get_or_init(|| path))
+        folded
     }
 
     /// Writes down as which commits requests are about to land: (handed over, landing).
@@ -412,10 +423,6 @@ fn message(request: &Request) -> String {
         }
     }
     text
-}
-
-fn is_object_id(text: &str) -> bool {
-    text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

@@ -254,7 +254,7 @@ fn put_on_target(
 
 /// The commit that the target is to stand at, or stands at already with this work in it.
 fn fold(bench: &Bench<'_>, seen: &AtOrigin, request: &Request, queued: bool) -> Result<(String, bool)> {
-    if !bench.bring(std::slice::from_ref(request))?.first().copied().unwrap_or(false) {
+    if !bench.has(std::slice::from_ref(request))?.contains(&true) && !bench.bring(request)? {
         crate::fail!("the commit {} is nowhere to be found", request.commit);
     }
     if let Some(commit) = bench.landed(seen, request)? {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::aside::{Reason, SetAside, Setting};
-use super::request::{Request, open_requests};
+use super::request::{Request, is_elsewhere, open_requests};
 use super::{aside, bench};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
@@ -17,6 +17,9 @@ use crate::programs::git::pushing::Deletion;
 use crate::report::queue::{Counts, Row};
 use crate::town::{Rig, Town};
 
+/// Metadata key of a request that cannot be merged until a person does something: what failed. It is said once.
+pub const META_FAILURE: &str = "failure";
+
 /// What one look at a store found.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
@@ -24,12 +27,19 @@ pub struct Queue {
     pub requests: Vec<Request>,
     /// Beads by id: theirs, and whatever was read with them.
     pub beads: BTreeMap<String, Bead>,
+    /// Open requests that say what none can, each with what that is. No other town's.
+    pub unsound: Vec<(Bead, String)>,
 }
 
 impl Queue {
     /// The bead of a request; `None` when it is gone from the store.
     pub fn bead(&self, request: &Request) -> Option<&Bead> {
         self.beads.get(&request.bead)
+    }
+
+    /// What was written down of a request that cannot be merged.
+    pub fn failure(&self, id: &str) -> Option<&str> {
+        self.beads.get(id)?.meta(META_FAILURE)
     }
 
     /// Whether a person keeps its bead back.
@@ -45,7 +55,17 @@ impl Queue {
 /// When the store cannot be read.
 pub fn look(store: &dyn Store) -> Result<Queue> {
     let found = store.list(&if store.is_dear() { Filter::alive() } else { open_requests() })?;
-    let mut requests: Vec<Request> = found.iter().filter_map(Request::from_bead).collect();
+    let mut requests = Vec::new();
+    let mut unsound = Vec::new();
+    for bead in &found {
+        match Request::read(bead) {
+            Some(Ok(request)) => requests.push(request),
+            Some(Err(why)) if !is_elsewhere(bead.meta("worker").unwrap_or_default()) => {
+                unsound.push((bead.clone(), why));
+            }
+            _ => {}
+        }
+    }
     order(&mut requests);
     let mut beads: BTreeMap<String, Bead> = found.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
     let ids: Vec<String> =
@@ -54,7 +74,7 @@ pub fn look(store: &dyn Store) -> Result<Queue> {
         let others = store.list(&Filter { ids, ..Filter::default() })?;
         beads.extend(others.into_iter().map(|bead| (bead.id.clone(), bead)));
     }
-    Ok(Queue { requests, beads })
+    Ok(Queue { requests, beads, unsound })
 }
 
 /// The queue of a rig, in its order. No process with the embedded store.
@@ -63,7 +83,9 @@ pub fn look(store: &dyn Store) -> Result<Queue> {
 /// When the store cannot be read.
 pub fn list(rig: &Rig, me: &Address) -> Result<Vec<Row>> {
     let queue = look(rig.store(me)?.as_ref())?;
-    let row = |request: &Request| Row::new(request, queue.bead(request), words::OPEN);
+    let row = |request: &Request| {
+        Row::new(request, queue.bead(request), words::OPEN).of(queue.beads.get(&request.id))
+    };
     Ok(queue.requests.iter().map(row).collect())
 }
 
@@ -153,8 +175,12 @@ pub fn find(town: &Town, id: &str, me: &Address) -> Result<Found> {
             continue;
         }
         let found = rig.store(me)?.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
-        match found.map(|bead| (Request::from_bead(&bead), bead)) {
-            Some((Some(request), bead)) => return Ok(Found { rig, bead, request }),
+        match found.map(|bead| (Request::read(&bead), bead)) {
+            Some((Some(Ok(request)), bead)) => return Ok(Found { rig, bead, request }),
+            Some((Some(Err(why)), _)) => crate::fail!(
+                "{} cannot be merged: {}", id, why;
+                "set it aside with: gt refinery process {}", rig.name
+            ),
             Some((None, bead)) => {
                 return Err(Failure::usage(format!("{id} is no merge request but a {}", bead.issue_type))
                     .hint(format!("see the requests with: gt mq list {}", rig.name))
@@ -236,7 +262,8 @@ pub fn reject(
     let setting = Setting { town, rig: &found.rig, store: store.as_ref(), steps: "reject" };
     let reason = Reason::Rejected { by: me.to_string(), said: reason.unwrap_or_default().into() };
     let recovery = aside::keep(&found.rig, &found.request)?;
-    if recovery.is_some() {
+    // A branch that no polecat made is its owner's.
+    if recovery.is_some() && found.request.branch.starts_with("polecat/") {
         let branch = Deletion { branch: found.request.branch.clone(), commit: found.request.commit.clone() };
         // One that has moved on, or was never pushed, stays as it is.
         Git::at(found.rig.clone_dir()).delete_branches(&[branch])?;

@@ -5,19 +5,19 @@
 
 use anyhow::Result;
 
-use super::aside::{Reason, Setting};
+use super::aside::{Reason, SetAside, Setting};
 use super::awake::awake;
 use super::bench::{Bench, Folded, Front, Kind, Seen};
 use super::landing::{self, Lands, Pushed};
 use super::links::{self, Trouble};
-use super::queue::{Queue, look};
+use super::queue::{META_FAILURE, Queue, look};
 use super::request::Request;
 use super::testing::Tested;
-use super::{aside, step};
+use super::{aside, mail, step};
 use crate::address::Address;
-use crate::beads::{Change, Store};
+use crate::beads::{Bead, Change, Filter, Patch, Store, words};
 use crate::config::Sources;
-use crate::failure::Failure;
+use crate::failure::{Failure, Failures, hint_of};
 use crate::plan::queue::{Ask, Halving, Verdict, superseded};
 use crate::programs::git::pushing::Deletion;
 use crate::programs::signals;
@@ -45,13 +45,17 @@ pub struct Job<'a> {
 pub fn process(job: &Job<'_>) -> (Processed, Option<anyhow::Error>) {
     let mut report = Processed { rig: job.rig.name.clone(), ..Processed::default() };
     let result = Run::open(job).and_then(|mut run| {
-        awake(job.rig, true)?;
+        // The note is for people: what waits is merged without it too.
+        let noted = run.failures.keep(awake(job.rig, true)).is_some();
         let rig = job.rig.clone();
         let _put_back = signals::at_end(move || drop(awake(&rig, false)));
-        let result = run.rounds();
-        awake(job.rig, false)?;
+        run.rounds();
+        if noted {
+            run.failures.keep(awake(job.rig, false));
+        }
+        run.report.waits.append(&mut run.stuck);
         report = Processed { test_runs: run.bench.runs(), ..run.report };
-        result
+        run.failures.end(|count| format!("{count} things kept work of {} from being merged", job.rig.name))
     });
     report.stopped = result.as_ref().err().map(|error| format!("{error:#}"));
     (report, result.err())
@@ -66,8 +70,8 @@ struct Batch {
     there: Vec<(Request, String)>,
     /// Not to land.
     aside: Vec<(Request, Reason)>,
-    /// About which nothing can be decided now.
-    waits: Vec<Waits>,
+    /// Could not be judged: each stays in the queue.
+    stuck: Vec<(Request, anyhow::Error)>,
 }
 
 /// What is to follow a round.
@@ -82,8 +86,11 @@ struct Run<'a> {
     store: Box<dyn Store>,
     report: Processed,
     races: usize,
-    /// Left in the queue by this run.
-    undecided: Vec<Waits>,
+    failures: Failures,
+    /// What this run does not try again.
+    stuck: Vec<Waits>,
+    /// Requests that say what none can were set aside.
+    swept: bool,
 }
 
 impl<'a> Run<'a> {
@@ -91,19 +98,28 @@ impl<'a> Run<'a> {
         let bench = Bench::open(job.rig, job.sources, Kind::Queue, job.say)?;
         let store = job.rig.store(&Address::Refinery(job.rig.name.clone()))?;
         let report = Processed { rig: job.rig.name.clone(), ..Processed::default() };
-        Ok(Run { job, bench, store, report, races: 0, undecided: Vec::new() })
+        let (failures, stuck) = (Failures::default(), Vec::new());
+        Ok(Run { job, bench, store, report, races: 0, failures, stuck, swept: false })
     }
 
     fn say(&self, text: &str) {
         (self.job.say)(text);
     }
 
-    fn rounds(&mut self) -> Result<()> {
+    /// One round after the other. What keeps one target's requests from being merged stops no other's.
+    fn rounds(&mut self) {
         loop {
-            if let Next::Nothing = self.round()? {
-                return self.forget_landed();
+            match self.round() {
+                Ok(Next::Round) => {}
+                Ok(Next::Nothing) => break,
+                Err(error) => {
+                    self.failures.keep::<()>(Err(error));
+                    return;
+                }
             }
         }
+        let forgotten = self.forget_landed();
+        self.failures.keep(forgotten);
     }
 
     /// Drops what was written down of landings that the store knows of by now: a kill may have come in between.
@@ -120,19 +136,41 @@ impl<'a> Run<'a> {
     fn round(&mut self) -> Result<Next> {
         let mut queue = look(self.store.as_ref())?;
         self.drop_superseded(&mut queue)?;
+        if !std::mem::replace(&mut self.swept, true) {
+            for (request, said) in std::mem::take(&mut queue.unsound) {
+                let dropped = self.drop_unsound(&queue, &request, said);
+                self.failures.keep(dropped);
+            }
+        }
         let wanted = self.wanted(&queue);
         let Some(first) = wanted.first() else { return Ok(Next::Nothing) };
         let target = self.target_of(first);
-        let seen = self.bench.fetch(&target)?;
+        match self.round_of(&target, &queue, wanted.clone()) {
+            Ok(next) => Ok(next),
+            Err(error) => {
+                let (error, lasts) = self.judged(&target, error);
+                self.races = 0;
+                let known = |request: &Request| {
+                    self.stuck.iter().any(|one| one.request == request.id)
+                        || self.report.merged.iter().any(|one| one.request == request.id)
+                };
+                let left: Vec<Request> = wanted.into_iter().filter(|request| !known(request)).collect();
+                self.stay(&queue, &left, error, lasts);
+                Ok(Next::Round)
+            }
+        }
+    }
+
+    fn round_of(&mut self, target: &str, queue: &Queue, wanted: Vec<Request>) -> Result<Next> {
+        let seen = self.bench.fetch(target)?;
         step("process.1");
         let mut batch = self.gather(&seen, wanted)?;
-        for one in std::mem::take(&mut batch.waits) {
-            self.say(&format!("{} stays in the queue: {}", one.bead, one.why));
-            self.undecided.push(one);
-        }
         step("process.2");
+        for (request, error) in std::mem::take(&mut batch.stuck) {
+            self.stay(queue, &[request], error, true);
+        }
         let there = std::mem::take(&mut batch.there);
-        self.close_landed(&seen, &queue, there)?;
+        self.close_landed(&seen, queue, there)?;
         if !batch.members.is_empty() && self.bench.merge.test_command.is_some() {
             self.search(&seen, &mut batch)?;
             step("process.3");
@@ -141,7 +179,77 @@ impl<'a> Run<'a> {
             self.say("the queue changed meanwhile: beginning again");
             return self.lost_race("requests come and go");
         }
-        self.land(&seen, &queue, batch)
+        self.land(&seen, queue, batch)
+    }
+
+    /// What failed for a target, and whether it will fail again until a person does something.
+    fn judged(&self, target: &str, error: anyhow::Error) -> (anyhow::Error, bool) {
+        match self.bench.is_at_origin(target) {
+            Ok(false) => {
+                let rig = &self.job.rig.name;
+                let gone = Failure::new(format!("origin of {rig} has no branch {target}")).hint(format!(
+                    "push that branch again, or take the requests for it out: gt mq list {rig}; gt mq reject ID"
+                ));
+                (gone.into(), true)
+            }
+            _ => (error, false),
+        }
+    }
+
+    /// Requests stay in the queue, and this run leaves them alone. A failure that `lasts` is written on them and said to
+    /// the Mayor once, however often it is met.
+    fn stay(&mut self, queue: &Queue, requests: &[Request], error: anyhow::Error, lasts: bool) {
+        let said = format!("{error:#}");
+        let why = said.lines().next().unwrap_or_default();
+        self.stuck.extend(requests.iter().map(|request| waits(request, why.into())));
+        let new: Vec<&Request> =
+            requests.iter().filter(|request| lasts && queue.failure(&request.id).is_none()).collect();
+        if !new.is_empty() {
+            let help = hint_of(&error).unwrap_or_default();
+            let told = self.tell(&new, &said, &help);
+            self.failures.keep(told);
+        }
+        self.failures.keep::<()>(Err(error));
+    }
+
+    fn tell(&self, requests: &[&Request], said: &str, help: &str) -> Result<()> {
+        let from = Address::Refinery(self.job.rig.name.clone());
+        let list: Vec<String> = requests
+            .iter()
+            .map(|request| format!("{}  {}  {}\n", request.id, request.bead, request.title))
+            .collect();
+        let subject = format!("{} waits: {}", requests[0].bead, said.lines().next().unwrap_or_default());
+        let body = format!("{said}\n\n{help}\n\nIn the queue of {}:\n{}", self.job.rig.name, list.concat());
+        let mail = mail::message(&from, &Address::Mayor, &subject, &body);
+        self.job.town.store(&from)?.write(&[], &[Change::Create(Box::new(mail))])?;
+        let note = |request: &&Request| {
+            let mut patch = Patch::default();
+            patch.metadata.insert(META_FAILURE.into(), said.into());
+            Change::Update(request.id.clone(), Box::new(patch))
+        };
+        self.store.write(&[], &requests.iter().map(note).collect::<Vec<_>>()).map(drop)
+    }
+
+    /// Sets aside a request that says what none can. What it names is not believed: only a bead that waits for no other
+    /// request is opened again.
+    fn drop_unsound(&mut self, queue: &Queue, request: &Bead, said: String) -> Result<()> {
+        if self.job.only.is_some_and(|only| only != request.id) {
+            return Ok(());
+        }
+        let named = request.meta("bead").unwrap_or_default();
+        let waits = queue.requests.iter().any(|other| other.bead == named);
+        let bead = self.store.list(&Filter { ids: vec![named.into()], ..Filter::default() })?.pop();
+        let bead = bead.filter(|bead| bead.has_label(words::LABEL_SUBMITTED) && !waits);
+        let known = Request {
+            id: request.id.clone(),
+            bead: named.into(),
+            title: request.title.clone(),
+            worker: bead.as_ref().and_then(|bead| bead.assignee.clone()).unwrap_or_default(),
+            ..Request::default()
+        };
+        let done = self.setting().set_aside(&known, bead.as_ref(), Reason::Unsound { said }, None)?;
+        self.aside(done);
+        Ok(())
     }
 
     fn target_of(&self, request: &Request) -> String {
@@ -165,13 +273,11 @@ impl<'a> Run<'a> {
     /// Those that can be decided now, all for the target of the first.
     fn wanted(&mut self, queue: &Queue) -> Vec<Request> {
         let asked = |request: &&Request| self.job.only.map_or(!request.is_elsewhere(), |id| request.id == id);
+        let tried = |request: &&Request| !self.stuck.iter().any(|waits| waits.request == request.id);
         let (held, free): (Vec<&Request>, Vec<&Request>) =
-            queue.requests.iter().filter(asked).partition(|request| queue.held(request));
+            queue.requests.iter().filter(asked).filter(tried).partition(|request| queue.held(request));
         let why = |request: &Request| format!("held by a person; let it go with: gt unhold {}", request.bead);
         self.report.waits = held.iter().map(|request| waits(request, why(request))).collect();
-        self.report.waits.extend(self.undecided.iter().cloned());
-        let undecided = |request: &&Request| !self.undecided.iter().any(|one| one.request == request.id);
-        let free: Vec<&Request> = free.into_iter().filter(undecided).collect();
         let target = free.first().map(|first| self.target_of(first));
         free.into_iter().filter(|request| Some(self.target_of(request)) == target).cloned().collect()
     }
@@ -180,52 +286,56 @@ impl<'a> Run<'a> {
     /// conflicts with another member waits until it is known whether that one lands.
     fn gather(&self, seen: &Seen, wanted: Vec<Request>) -> Result<Batch> {
         let mut batch = Batch::default();
-        let here = self.bench.bring(&wanted)?;
+        let here = self.bench.has(&wanted)?;
         let target = self.bench.front(&seen.tip)?;
         let mut onto = target.clone();
         for (request, here) in wanted.into_iter().zip(here) {
             if batch.members.len() >= self.bench.merge.batch_size.max(1) {
                 break;
             }
-            if !here {
-                batch.aside.push((request, Reason::Missing));
-                continue;
-            }
-            if let Some(commit) = self.bench.landed(seen, &request)? {
-                batch.there.push((request, commit));
-                continue;
-            }
-            match self.bench.troubles(seen, &request) {
-                Ok(troubles) if troubles.is_empty() => {}
-                Ok(troubles) => {
-                    let reason = nowhere(&request, &troubles);
-                    batch.aside.push((request, reason));
-                    continue;
-                }
-                Err(error) => {
-                    batch.waits.push(waits(&request, format!("{error:#}")));
-                    continue;
-                }
-            }
-            match self.bench.fold(&onto, &request)? {
-                Folded::Clean(front) => {
-                    onto = front.clone();
-                    batch.members.push((request, front));
-                }
-                Folded::Nothing if onto == target => {
-                    let commit = self.bench.present_as(seen, &request)?;
-                    batch.there.push((request, commit));
-                }
-                // What it brings comes with a member before it: it lands if that one does.
-                Folded::Nothing => batch.members.push((request, onto.clone())),
-                Folded::Conflict(files) if onto == target => {
-                    batch.aside.push((request, Reason::Conflict { files }))
-                }
-                Folded::Conflict(_) => {}
-                Folded::Impossible(said) => batch.aside.push((request, Reason::Impossible { said })),
+            if let Err(error) = self.add(&mut batch, seen, (&target, &mut onto), &request, here) {
+                batch.stuck.push((request, error));
             }
         }
         Ok(batch)
+    }
+
+    /// Adds one request to a batch, at the place that is its own.
+    fn add(
+        &self,
+        batch: &mut Batch,
+        seen: &Seen,
+        (target, onto): (&Front, &mut Front),
+        request: &Request,
+        here: bool,
+    ) -> Result<()> {
+        let own = request.clone();
+        if !here && !self.bench.bring(request)? {
+            batch.aside.push((own, Reason::Missing));
+        } else if let Some(commit) = self.bench.landed(seen, request)? {
+            batch.there.push((own, commit));
+        } else if let Some(reason) = nowhere(request, &self.bench.troubles(seen, request)?) {
+            batch.aside.push((own, reason));
+        } else {
+            match self.bench.fold(onto, request)? {
+                Folded::Clean(front) => {
+                    *onto = front.clone();
+                    batch.members.push((own, front));
+                }
+                Folded::Nothing if onto == target => {
+                    let commit = self.bench.present_as(seen, request)?;
+                    batch.there.push((own, commit));
+                }
+                // What it brings comes with a member before it: it lands if that one does.
+                Folded::Nothing => batch.members.push((own, onto.clone())),
+                Folded::Conflict(files) if onto == target => {
+                    batch.aside.push((own, Reason::Conflict { files }));
+                }
+                Folded::Conflict(_) => {}
+                Folded::Impossible(said) => batch.aside.push((own, Reason::Impossible { said })),
+            }
+        }
+        Ok(())
     }
 
     /// Tests the batch, and halves it until what is left is green as a whole.
@@ -409,6 +519,17 @@ impl<'a> Run<'a> {
         Ok(Next::Round)
     }
 
+    fn setting(&self) -> Setting<'_> {
+        Setting { town: self.job.town, rig: self.job.rig, store: self.store.as_ref(), steps: "process" }
+    }
+
+    fn aside(&mut self, done: Option<SetAside>) {
+        if let Some(done) = done {
+            self.say(&format!("set aside {} {}: {}", done.bead, done.title, done.reason.line()));
+            self.report.set_aside.push(done);
+        }
+    }
+
     /// Keeps their commits, deletes their branches, then writes each down. In this order a kill leaves them in the
     /// queue, and nothing at origin that nobody asks for any more.
     fn set_aside(&mut self, seen: &Seen, queue: &Queue, aside: Vec<(Request, Reason)>) -> Result<()> {
@@ -418,11 +539,10 @@ impl<'a> Run<'a> {
         let mut gone: Vec<Deletion> = Vec::new();
         let mut kept = Vec::new();
         for (request, reason) in aside {
-            let recovery = aside::keep(self.job.rig, &request)?;
-            if recovery.is_some() {
-                gone.extend(self.bench.deletion(seen, &request)?);
+            match self.keep(seen, &request, &mut gone) {
+                Ok(recovery) => kept.push((request, reason, recovery)),
+                Err(error) => self.stay(queue, &[request], error, true),
             }
-            kept.push((request, reason, recovery));
         }
         step("process.8");
         // A branch that the server keeps does no harm: the next hand-over of the bead pushes over it.
@@ -431,18 +551,20 @@ impl<'a> Run<'a> {
         for (request, reason, recovery) in kept {
             let landed = self.report.merged.iter().any(|merged| merged.bead == request.bead);
             let bead = queue.bead(&request).filter(|_| !landed);
-            let setting = Setting {
-                town: self.job.town,
-                rig: self.job.rig,
-                store: self.store.as_ref(),
-                steps: "process",
-            };
-            if let Some(done) = setting.set_aside(&request, bead, reason, recovery)? {
-                self.say(&format!("set aside {} {}: {}", done.bead, done.title, done.reason.line()));
-                self.report.set_aside.push(done);
+            match self.setting().set_aside(&request, bead, reason, recovery) {
+                Ok(done) => self.aside(done),
+                Err(error) => self.stay(queue, &[request], error, false),
             }
         }
         Ok(())
+    }
+
+    fn keep(&self, seen: &Seen, request: &Request, gone: &mut Vec<Deletion>) -> Result<Option<String>> {
+        let recovery = aside::keep(self.job.rig, request)?;
+        if recovery.is_some() {
+            gone.extend(self.bench.deletion(seen, request)?);
+        }
+        Ok(recovery)
     }
 }
 
@@ -450,12 +572,12 @@ fn waits(request: &Request, why: String) -> Waits {
     Waits { request: request.id.clone(), bead: request.bead.clone(), why }
 }
 
-fn nowhere(request: &Request, troubles: &[Trouble]) -> Reason {
-    let remedy = troubles.first().map(|first| first.remedy(&request.branch)).unwrap_or_default();
+fn nowhere(request: &Request, troubles: &[Trouble]) -> Option<Reason> {
+    let remedy = troubles.first()?.remedy(&request.branch);
     let lines = links::lines(troubles);
-    Reason::Impossible {
+    Some(Reason::Impossible {
         said: format!("it names commits that cannot be fetched: {lines}. To mend it, {remedy}"),
-    }
+    })
 }
 
 fn red(tested: Option<Tested>) -> Reason {

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::address::{Address, is_rig_name};
 use crate::beads::{Bead, Filter, NewBead, words};
+use crate::grammar::{is_bead_id, is_branch_name, is_instance, is_object_id};
 
 /// What is to be merged, by whom and why: the metadata of a request's bead.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,14 +43,49 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads a request from its bead; `None` when it is none or lacks what a merge needs.
+    /// Reads a request from its bead; `None` when it is none or cannot be merged by what it says.
     pub fn from_bead(bead: &Bead) -> Option<Request> {
+        Request::read(bead)?.ok()
+    }
+
+    /// Reads a request from its bead; `None` when the bead is none. A store is written by others too (`gt sync`, an
+    /// import, a person): each value is checked here, and is data for git and for file names from then on.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words without anything of what it says.
+    pub fn read(bead: &Bead) -> Option<Result<Request, String>> {
         if bead.issue_type != words::MERGE_REQUEST {
             return None;
         }
-        let values = Value::Object(bead.metadata.clone());
-        let read: Request = serde_json::from_value(values).ok()?;
-        Some(Request { id: bead.id.clone(), priority: bead.priority, title: bead.title.clone(), ..read })
+        let read = serde_json::from_value::<Request>(Value::Object(bead.metadata.clone()))
+            .map_err(|_| "its metadata is not that of a merge request".to_string());
+        let whole = |read| Request {
+            id: bead.id.clone(),
+            priority: bead.priority,
+            title: bead.title.clone(),
+            ..read
+        };
+        Some(read.and_then(|read| whole(read).checked()))
+    }
+
+    fn checked(self) -> Result<Request, String> {
+        let (_, worker) = crate::address::split_machine(&self.worker);
+        let sound = [
+            (is_object_id(&self.commit), "commit"),
+            (is_branch_name(&self.branch), "branch"),
+            (self.target.is_empty() || is_branch_name(&self.target), "target"),
+            (is_bead_id(&self.bead), "bead"),
+            (is_rig_name(&self.rig), "rig"),
+            (worker.is_empty() || Address::parse(worker).is_ok(), "worker"),
+            (self.instance.is_empty() || is_instance(&self.instance), "instance"),
+            (crate::time::seconds_since_epoch(&self.created).is_some(), "time"),
+            (self.attempt > 0, "attempt"),
+            (self.letter.is_empty() || is_object_id(&self.letter), "letter"),
+        ];
+        match sound.iter().find(|(sound, _)| !sound) {
+            Some((_, what)) => Err(format!("the {what} it names can be none")),
+            None => Ok(self),
+        }
     }
 
     /// The bead that says so.
@@ -70,13 +107,18 @@ impl Request {
     /// Whether a polecat of another town handed it over, which came here by `gt sync`. That town merges it: its branch
     /// and its polecat are that town's to clear away.
     pub fn is_elsewhere(&self) -> bool {
-        crate::address::split_machine(&self.worker).0 != "local"
+        is_elsewhere(&self.worker)
     }
 
     /// The polecat's name, from the worker's address.
     pub fn polecat(&self) -> &str {
         self.worker.rsplit('/').next().unwrap_or_default()
     }
+}
+
+/// Whether a worker's address is of another town.
+pub fn is_elsewhere(worker: &str) -> bool {
+    crate::address::split_machine(worker).0 != "local"
 }
 
 /// The open requests of a store, as a filter for [`crate::beads::Store::list`].
@@ -98,7 +140,7 @@ mod tests {
             id: "wy-1".into(),
             rig: "wyvern".into(),
             branch: "polecat/Nux-wy-a".into(),
-            commit: "c0ffee".into(),
+            commit: "c0ffee00".repeat(5),
             target: "main".into(),
             bead: "wy-a".into(),
             worker: "wyvern/Nux".into(),
@@ -123,5 +165,45 @@ mod tests {
         assert!(!request.is_elsewhere());
         assert!(Request { worker: "pc-1a2b:wyvern/Nux".into(), ..request }.is_elsewhere());
         assert_eq!(Request::from_bead(&Bead::default()), None);
+    }
+
+    #[test]
+    fn what_can_be_no_value_of_a_request_is_named() {
+        let id = "0123456789abcdef0123456789abcdef01234567";
+        let sound = serde_json::json!({
+            "rig": "wyvern", "branch": "polecat/Nux-wy-1", "commit": id, "target": "main", "bead": "wy-1",
+            "worker": "wyvern/Nux", "instance": "i1", "created": "2026-01-01T00:00:00Z", "attempt": 1,
+        });
+        let read = |key: &str, value: Value| {
+            let mut metadata = sound.as_object().unwrap().clone();
+            metadata.insert(key.into(), value);
+            let issue_type = words::MERGE_REQUEST.into();
+            Request::read(&Bead { issue_type, metadata, ..Bead::default() }).unwrap()
+        };
+        for (key, values) in [
+            ("worker", vec!["", "overseer", "wyvern/crew/ann", "pc-1a2b:wyvern/Nux"]),
+            ("target", vec!["", "release/1.0"]),
+            ("instance", vec![""]),
+        ] {
+            values.into_iter().for_each(|value| assert!(read(key, value.into()).is_ok(), "{key}={value}"));
+        }
+        for (key, values) in [
+            ("instance", vec!["a b~^", "../../heads/main"]),
+            ("worker", vec!["wyvern/../x", "a\nb"]),
+            ("branch", vec!["", "-x", "x\ny", "a..b"]),
+            ("target", vec!["-x", "*", "main:refs/heads/evil", "HEAD"]),
+            ("commit", vec!["", "HEAD", "main", "--exec=touch", &id[..10], "@{-1}", ":/first"]),
+            ("bead", vec!["", "../x"]),
+            ("rig", vec!["../x"]),
+            ("created", vec!["x"]),
+            ("letter", vec!["x"]),
+        ] {
+            for value in values {
+                let said = read(key, value.into()).unwrap_err();
+                assert!(said.ends_with("it names can be none"), "{key}={value}: {said}");
+            }
+        }
+        assert!(read("attempt", 0.into()).is_err());
+        assert!(read("commit", Value::Null).unwrap_err().contains("metadata"));
     }
 }

@@ -119,7 +119,7 @@ impl Git {
     /// Merges two commits without a work tree (git 2.38 or later): the tree, or the files in conflict.
     ///
     /// # Errors
-    /// When git fails for a reason that lies in neither commit.
+    /// When git fails for a reason that lies in neither commit. A work tree may be left half merged then.
     pub fn merge_trees(&self, onto: &str, commit: &str) -> Result<Fold> {
         let words = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", onto, commit];
         let output = self.try_run(words)?;
@@ -144,7 +144,7 @@ impl Git {
             match self.conflicts()? {
                 files if !files.is_empty() => Fold::Conflict(files),
                 _ if cannot_be_merged(&merged) => Fold::Impossible(last_words(&merged)),
-                _ => crate::fail!("cannot merge {commit} onto {onto}: {}", last_words(&merged)),
+                _ => crate::fail!("cannot merge {commit} onto {onto}: {}", all_words(&merged)),
             }
         };
         self.run("clear the merge", ["reset", "-q", "--hard", onto])?;
@@ -166,10 +166,10 @@ impl Git {
             return Ok(Fold::Clean(self.run("read the new commit", ["rev-parse", "HEAD"])?));
         }
         let files = self.conflicts()?;
-        self.run("take the rebase back", ["rebase", "--abort"])?;
         if files.is_empty() {
-            crate::fail!("cannot rebase {commit} onto {onto}: {}", last_words(&output));
+            crate::fail!("cannot rebase {commit} onto {onto}: {}", all_words(&output));
         }
+        self.run("take the rebase back", ["rebase", "--abort"])?;
         Ok(Fold::Conflict(files))
     }
 
@@ -289,6 +289,16 @@ fn read_merge(output: &Output) -> Option<Fold> {
         _ if cannot_be_merged(output) => Some(Fold::Impossible(last_words(output))),
         _ => None,
     }
+}
+
+/// All that git said is wrong, in one line: the last line alone is often only what came of it.
+fn all_words(output: &Output) -> String {
+    let text = output.error_text();
+    let wrong = |line: &str| {
+        ["error: ", "fatal: "].iter().find_map(|kind| line.strip_prefix(kind)).map(str::to_string)
+    };
+    let lines: Vec<String> = text.lines().filter_map(wrong).take(5).collect();
+    if lines.is_empty() { last_words(output) } else { lines.join("; ") }
 }
 
 fn cannot_be_merged(output: &Output) -> bool {
