@@ -6,7 +6,7 @@ use super::{Ctx, remote_sync};
 use crate::address::Address;
 use crate::cli::sessions::SessionEnded;
 use crate::config;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failures};
 use crate::plan::patrol::Move;
 use crate::town::{Rig, Town};
 use crate::work::names;
@@ -20,10 +20,10 @@ use crate::work::scene::Scene;
 pub fn run(ctx: &Ctx, rig: Option<&str>, dry: bool) -> Result<Exit> {
     let town = ctx.town()?;
     let rig = ctx.rig(&town, rig)?;
-    let findings = look_after(ctx, &town, &rig, None, dry)?;
+    let (findings, failures) = look_after(ctx, &town, &rig, None, dry)?;
     if ctx.global.json {
         super::print_json("patrol", &findings)?;
-        return Ok(Exit::Done);
+        return ended(&rig, failures);
     }
     for finding in findings.iter().filter(|finding| finding.decision != Move::Leave || !ctx.global.quiet) {
         let kept = finding.recovery.as_ref().map_or(String::new(), |name| format!("; kept under {name}"));
@@ -33,7 +33,12 @@ pub fn run(ctx: &Ctx, rig: Option<&str>, dry: bool) -> Result<Exit> {
     if findings.is_empty() {
         ctx.note(&format!("no polecats in {}", rig.name));
     }
-    Ok(Exit::Done)
+    ended(&rig, failures)
+}
+
+fn ended(rig: &Rig, failures: Failures) -> Result<Exit> {
+    let name = &rig.name;
+    failures.end(|count| format!("{count} things failed in the patrol of {name}")).map(|()| Exit::Done)
 }
 
 /// The end of a session: a patrol over that one instance. Whoever has the name by now is left alone.
@@ -46,7 +51,8 @@ pub fn session_ended(ctx: &Ctx, args: &SessionEnded) -> Result<Exit> {
         let rig = town.rig(&rig)?;
         // Ended and forgotten before, or another's by now: nothing to look at.
         if names::holder(&rig, &name).as_ref() == Some(&args.instance) {
-            look_after(ctx, &town, &rig, Some((&name, &args.instance)), false)?;
+            let (_, failures) = look_after(ctx, &town, &rig, Some((&name, &args.instance)), false)?;
+            return ended(&rig, failures);
         }
     }
     Ok(Exit::Done)
@@ -58,7 +64,7 @@ fn look_after(
     rig: &Rig,
     only: Option<(&str, &str)>,
     dry: bool,
-) -> Result<Vec<Finding>> {
+) -> Result<(Vec<Finding>, Failures)> {
     let sources = ctx.sources(town, Some(rig));
     let mux = ctx.mux(&config::settings(&sources)?)?;
     // The end of one session here is no occasion to ask origin what was done elsewhere.

@@ -122,12 +122,13 @@ impl Fixture {
         let mut request = Request {
             rig: "wyvern".into(),
             branch: format!("polecat/{worker}-{bead}"),
-            commit: "c0ffee".into(),
+            commit: "c0ffee00".repeat(5),
             target: "main".into(),
             bead: bead.into(),
             worker: self.address(worker),
             instance: instance(worker),
             title: format!("Work on {bead}"),
+            created: crate::time::now(),
             attempt: 1,
             priority: 2,
             ..Request::default()

@@ -10,6 +10,8 @@ use super::scene::Scene;
 use super::{mail, names};
 use crate::address::Address;
 use crate::beads::Change;
+use crate::config::schema::Runtime;
+use crate::failure::{Failures, hint_of};
 use crate::mux::deliver::{Delivery, deliver};
 use crate::plan::patrol::{Climbed, Move, Rung, next_rung};
 use crate::plan::place::Seen;
@@ -31,15 +33,16 @@ pub struct Finding {
     pub recovery: Option<String>,
 }
 
-/// Goes over all polecats of a rig once; with `only`, over that one, and only if that instance still has the name.
+/// Goes over all polecats of a rig once; with `only`, over that one, and only if that instance still has the name. Gives
+/// what was found, and what failed: one polecat's failure stops no other's end.
 ///
 /// # Errors
-/// When something could not be looked at, or an end could not be completed; what was done stays done.
-pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+/// When the lock of patrols cannot be taken.
+pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Result<(Vec<Finding>, Failures)> {
+    let (mut findings, mut failures) = (Vec::new(), Failures::default());
     // One patrol of a rig at a time: a session's end and a person may both call for one, and an alarm is said once.
     let _lock = if dry { None } else { Some(files::lock(&scene.rig.root.join("witness/state.json.lock"))?) };
-    let mut alarms = Alarms::read(scene.rig)?;
+    let mut alarms = failures.keep(Alarms::read(scene.rig)).unwrap_or_else(Alarms::mute);
     for name in scene.names() {
         if only.is_some_and(|(wanted, instance)| wanted != name || scene.instance(&name) != instance) {
             continue;
@@ -53,15 +56,28 @@ pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Resul
         };
         if dry {
             finding.done = would(decision).into();
-        } else {
-            act(scene, &name, &mut finding, &mut alarms)?;
+        } else if let Err(error) = act(scene, &name, &mut finding, &mut alarms) {
+            let what = failed(decision, &error);
+            let help = hint_of(&error).unwrap_or_default();
+            finding.done = failures.keep(alarms.climb(scene, &name, &what, &help, None)).unwrap_or(what);
+            failures.keep::<()>(Err(error.context(finding.address.clone())));
         }
         findings.push(finding);
     }
     if !dry {
-        alarms.write(scene.rig)?;
+        failures.keep(alarms.write(scene.rig));
     }
-    Ok(findings)
+    Ok((findings, failures))
+}
+
+fn failed(decision: Move, error: &anyhow::Error) -> String {
+    let what = match decision {
+        Move::End => "it cannot be ended",
+        Move::FreeName => "its name cannot be freed",
+        _ => "an alarm about it cannot be sent",
+    };
+    let said = format!("{error:#}");
+    format!("{what}: {}", said.lines().next().unwrap_or_default())
 }
 
 fn would(decision: Move) -> &'static str {
@@ -117,6 +133,8 @@ fn act(scene: &Scene<'_>, name: &str, finding: &mut Finding, alarms: &mut Alarms
 struct Alarms {
     state: serde_json::Map<String, serde_json::Value>,
     polecats: BTreeMap<String, Climbed>,
+    /// The file cannot be read: an alarm would be repeated at each patrol, so none is sent.
+    mute: bool,
 }
 
 impl Alarms {
@@ -126,10 +144,17 @@ impl Alarms {
             if path.exists() { files::read_json(&path)? } else { serde_json::Map::new() };
         let polecats =
             state.remove("polecats").and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
-        Ok(Alarms { state, polecats })
+        Ok(Alarms { state, polecats, mute: false })
+    }
+
+    fn mute() -> Alarms {
+        Alarms { state: serde_json::Map::new(), polecats: BTreeMap::new(), mute: true }
     }
 
     fn write(mut self, rig: &Rig) -> Result<()> {
+        if self.mute {
+            return Ok(());
+        }
         let path = rig.root.join("witness/state.json");
         if self.polecats.is_empty() && !self.state.contains_key("polecats") && path.exists() {
             let before: serde_json::Map<String, serde_json::Value> = files::read_json(&path)?;
@@ -147,16 +172,30 @@ impl Alarms {
 
     /// Takes the next rung of the ladder; gives what was done in words.
     fn raise(&mut self, scene: &Scene<'_>, name: &str, what: &str, help: &str) -> Result<String> {
+        let listener = match scene.session_of(name) {
+            Seen::Session(session) if session.alive() => scene.listener(session),
+            _ => None,
+        };
+        self.climb(scene, name, what, help, listener)
+    }
+
+    fn climb(
+        &mut self,
+        scene: &Scene<'_>,
+        name: &str,
+        what: &str,
+        help: &str,
+        listener: Option<(String, Runtime)>,
+    ) -> Result<String> {
+        if self.mute {
+            return Ok(format!("{what}; told to no agent: witness/state.json cannot be read"));
+        }
         let instance = scene.instance(name);
         let now = time::now();
         let climbed = self.polecats.entry(name.into()).or_default();
         if climbed.instance != instance {
             *climbed = Climbed { instance, ..Climbed::default() };
         }
-        let listener = match scene.session_of(name) {
-            Seen::Session(session) if session.alive() => scene.listener(session),
-            _ => None,
-        };
         let address = scene.address(name);
         let rung = next_rung(climbed, time::seconds_between(&climbed.last, &now), listener.is_some());
         let done = match (rung, listener) {
@@ -173,12 +212,14 @@ impl Alarms {
                 }
             }
             (Rung::Overseer, _) => {
+                let done = send(scene, &Address::Overseer, &address, what, help)?;
                 climbed.overseer = true;
-                send(scene, &Address::Overseer, &address, what, help)?
+                done
             }
             (Rung::Mayor | Rung::Nudge, _) => {
+                let done = send(scene, &Address::Mayor, &address, what, help)?;
                 climbed.mayor = true;
-                send(scene, &Address::Mayor, &address, what, help)?
+                done
             }
         };
         climbed.last = now;

@@ -212,11 +212,19 @@ mod tests {
             name: "refs/gt/recovery/Nux/00000064aaaaaaaa".into(),
             polecat: "Nux".into(),
             instance: "00000064aaaaaaaa".into(),
-            commit: "c0ffee".into(),
+            commit: "c0ffee00".repeat(5),
             subject: "x".into(),
             committed: 50,
         };
-        let request = Request { commit: "c0ffee".into(), bead: "wy-1".into(), ..Request::default() };
+        let request = Request {
+            rig: "wyvern".into(),
+            branch: "polecat/Nux-wy-1".into(),
+            commit: kept.commit.clone(),
+            bead: "wy-1".into(),
+            created: "2026-01-01T00:00:00Z".into(),
+            attempt: 1,
+            ..Request::default()
+        };
         let new = request.to_bead();
         let request = |status: &str, reason: &str| Bead {
             issue_type: words::MERGE_REQUEST.into(),

@@ -4,7 +4,7 @@ use super::*;
 use crate::work::fixture::Fixture;
 
 fn moves(town: &Fixture) -> Vec<(String, Move, String)> {
-    let findings = patrol(&town.scene(), None, false).unwrap();
+    let findings = patrol(&town.scene(), None, false).unwrap().0;
     findings.into_iter().map(|found| (found.address, found.decision, found.done)).collect()
 }
 
@@ -79,4 +79,44 @@ fn a_dry_run_asks_and_does_nothing() {
     patrol(&town.scene(), None, true).unwrap();
     assert_eq!(town.mux.calls(), ["look"]);
     assert!(town.store.calls().iter().all(|call| !call.starts_with("write")));
+}
+
+#[test]
+fn one_that_cannot_be_ended_is_said_once_and_the_others_are_ended() {
+    let town = Fixture::new();
+    for name in ["Ace", "Nux", "Toast"] {
+        waits(&town, name);
+    }
+    let broken = town.rig.polecat_dir("Nux");
+    std::fs::remove_dir_all(&broken).unwrap_or_default();
+    std::fs::create_dir_all(&broken).unwrap();
+    std::fs::write(broken.join("work"), "x").unwrap();
+    for _ in 0..2 {
+        let (_, failures) = patrol(&town.scene(), None, false).unwrap();
+        let [said] = failures.lines().try_into().unwrap();
+        assert!(
+            said.starts_with("wyvern/Nux: ") && said.contains("holds files, but is no work tree"),
+            "{said}"
+        );
+        assert_eq!(names::taken(&town.rig).unwrap().into_keys().collect::<Vec<_>>(), ["Nux"]);
+        let mail = town.mail();
+        assert_eq!(mail.len(), 1);
+        assert!(mail[0].0 == "mayor/" && mail[0].1.contains("it cannot be ended"), "{mail:?}");
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_read_ends_who_waits_and_sends_nothing() {
+    let town = Fixture::new();
+    waits(&town, "Nux");
+    let (_, session) = town.polecat("Toast");
+    town.mux.end(&session);
+    let state = town.rig.root.join("witness/state.json");
+    std::fs::write(&state, "{").unwrap();
+    let (findings, failures) = patrol(&town.scene(), None, false).unwrap();
+    assert!(failures.lines()[0].contains("witness/state.json"), "{failures:?}");
+    assert!(findings[1].done.contains("told to no agent"), "{findings:?}");
+    assert_eq!(names::taken(&town.rig).unwrap().into_keys().collect::<Vec<_>>(), ["Toast"]);
+    assert_eq!(town.mail(), []);
+    assert_eq!(std::fs::read_to_string(&state).unwrap(), "{");
 }

@@ -213,7 +213,7 @@ pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
         return Err(names::is_taken(site.rig, name).into());
     }
     if room(site, &role, 1).is_err() {
-        free_leftovers(site, &site.mux.look()?)?;
+        free_leftovers(site, &site.mux.look()?);
     }
     room(site, &role, 1)
 }
@@ -244,7 +244,7 @@ fn kept(site: &Site<'_>, bead: &Bead) -> Result<Option<String>> {
 /// Step 2: the limit, and a name and an instance id for each. One command of a rig at a time counts and reserves.
 pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>) -> Result<Vec<Hand>> {
     if let Some(work) = works.first() {
-        free_leftovers(site, &work.sessions)?;
+        free_leftovers(site, &work.sessions);
     }
     let dir = site.rig.names_dir();
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
@@ -332,10 +332,14 @@ fn room(site: &Site<'_>, role: &ResolvedRole, new: usize) -> Result<()> {
 }
 
 /// Frees names that a killed command left, and those of polecats whose work is handed over and whose session is gone.
-fn free_leftovers(site: &Site<'_>, sessions: &Snapshot) -> Result<()> {
-    if sessions.unknown.is_some() {
-        return Ok(());
+/// What cannot be freed keeps its name, and is the patrol's to report: it stops no other work.
+fn free_leftovers(site: &Site<'_>, sessions: &Snapshot) {
+    if sessions.unknown.is_none() {
+        let _ = free_those_left(site, sessions);
     }
+}
+
+fn free_those_left(site: &Site<'_>, sessions: &Snapshot) -> Result<()> {
     let town = site.town.mark();
     let mut left: Vec<(String, String)> = names::taken(site.rig)?.into_iter().collect();
     left.retain(|(name, _)| {
