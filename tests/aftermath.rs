@@ -1,21 +1,8 @@
 //! After a kill anywhere, doctor completes what was begun: no commit is lost, nobody holds a bead for nobody, and no
 //! place, name or session is left over.
 
-use crate::common::{World, wait_for};
+use crate::common::{World, steps, wait_for};
 use crate::refinery::hand_over;
-
-/// Doctor until the town is well: a session that just ended may still be on its way out.
-fn heal(world: &World, when: &str) {
-    let mut last = String::new();
-    let healed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        wait_for("doctor to heal the town", || {
-            let run = world.in_town(["doctor", "--fix", "-q"]);
-            last = run.stdout.clone() + &run.stderr;
-            (run.code == Some(0) && world.in_town(["doctor"]).code == Some(0)).then_some(())
-        });
-    }));
-    assert!(healed.is_ok(), "{when}:\n{last}");
-}
 
 fn nothing_left(world: &World, when: &str) {
     let clone = "town/wyvern/mayor/rig";
@@ -38,12 +25,11 @@ fn place(world: &World, bead: &str) -> (String, bool) {
 
 #[test]
 fn a_sling_killed_after_any_step_is_given_back_or_goes_on_to_the_end() {
-    for number in 1..=6 {
-        let when = format!("sling.{number}");
+    for when in steps("sling", 1..=6) {
         let world = World::with_rig();
         let bead = world.bead("Do it", "echo work > work.txt");
         world.gt_killed(&when, "town", ["sling", &bead, "wyvern"]);
-        heal(&world, &when);
+        world.heal(&when);
         if place(&world, &bead) == ("open".into(), false) {
             world.in_town(["sling", &bead, "wyvern"]).ok();
         }
@@ -51,9 +37,9 @@ fn a_sling_killed_after_any_step_is_given_back_or_goes_on_to_the_end() {
             let queue = world.in_town(["mq", "list", "wyvern"]).ok();
             queue.stdout.contains(&bead).then_some(())
         });
-        heal(&world, &when);
+        world.heal(&when);
         world.in_town(["refinery", "process", "wyvern"]).ok();
-        heal(&world, &when);
+        world.heal(&when);
         assert_eq!(place(&world, &bead).0, "closed", "{when}");
         assert_eq!(world.git("origin.git", ["show", "main:work.txt"]), "work", "{when}");
         nothing_left(&world, &when);
@@ -79,7 +65,7 @@ fn an_end_killed_after_any_step_is_completed_and_keeps_the_commits() {
             world.gt_in("town/wyvern", ["bd", "update", &bead, "--status", "open", "--assignee", ""]).ok();
             world.gt_killed(step, "town", ["witness", "patrol", "wyvern"]);
         }
-        heal(&world, step);
+        world.heal(step);
         assert_eq!(place(&world, &bead), ("open".into(), false), "{step}");
         let kept = ["log", "--format=%s", "--glob=refs/gt/recovery/*", "-1"];
         assert_eq!(world.git("town/wyvern/mayor/rig", kept), "precious", "{step}");
@@ -89,18 +75,14 @@ fn an_end_killed_after_any_step_is_completed_and_keeps_the_commits() {
 
 #[test]
 fn a_queue_killed_after_any_step_is_left_whole_for_the_same_command() {
-    for number in 1..=11 {
-        let step = format!("process.{number}");
+    for step in steps("process", 1..=11) {
         let world = crate::refinery::world();
         let good = hand_over(&world, "Nux", "good", &[("good.txt", "x\n")], true);
         let bad = hand_over(&world, "Slit", "bad", &[("BAD.txt", "x\n")], true);
-        let mut command = world.command(crate::common::gt(), "town");
-        command.args(["refinery", "process", "wyvern"]).env("GT_TEST_KILL_AFTER", &step);
-        let run = crate::common::finish(&mut command);
-        assert!(run.code.is_none() || run.code == Some(0), "{step}: {run:#?}");
-        heal(&world, &step);
+        world.gt_killed(&step, "town", ["refinery", "process", "wyvern"]);
+        world.heal(&step);
         world.in_town(["refinery", "process", "wyvern"]).ok();
-        heal(&world, &step);
+        world.heal(&step);
         assert_eq!(place(&world, &good.bead).0, "closed", "{step}");
         assert_eq!(place(&world, &bad.bead), ("open".into(), false), "{step}");
         let main = world.git("origin.git", ["ls-tree", "--name-only", "main"]);

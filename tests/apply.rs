@@ -247,6 +247,16 @@ fn a_kill_at_any_step_is_completed_by_the_next_apply() {
     assert_eq!(world.in_town(["plan"]).ok().stderr, "nothing to do: 3 sessions run as asked for\n");
     world.gt_killed("down.1", "town", ["down"]);
     assert_eq!(sessions(&world).len(), 3);
+    // Each session that it stops is a step: a kill leaves the others to the next one.
+    for left in [2, 1, 0] {
+        world.gt_killed("apply.stop", "town", ["apply"]);
+        assert_eq!(sessions(&world).len(), left);
+    }
+    world.in_town(["apply"]).ok();
+    world.in_town(["up"]).ok();
+    assert_eq!(sessions(&world).len(), 3);
+    world.gt_killed("down.2", "town", ["down"]);
+    assert_eq!(sessions(&world).len(), 0);
     world.in_town(["apply"]).ok();
     assert_eq!(sessions(&world).len(), 0);
     world.in_town(["up"]).ok();

@@ -5,7 +5,7 @@ use std::path::Path;
 use gastown::beads::{self, Bead, Change, Filter, NewBead, Patch, Store, Written};
 use gastown::work::request::Request;
 
-use crate::common::{Run, World};
+use crate::common::{Run, World, steps};
 
 /// Work that was handed over.
 pub struct Handed {
@@ -567,12 +567,12 @@ fn a_rejected_request_leaves_a_branch_that_no_polecat_made() {
 fn killed_after_any_step_the_same_command_completes() {
     // Each step once; with GT_TEST_ROUNDS every strategy at every step, so many times.
     let rounds: usize = std::env::var("GT_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let mut cases: Vec<(&str, usize)> = (1..=11).map(|step| ("merge", step)).collect();
-    cases.push(("squash", 5));
+    let all = || steps("process", 1..=11).into_iter();
+    let mut cases: Vec<(&str, String)> = all().map(|step| ("merge", step)).collect();
+    cases.push(("squash", "process.5".into()));
     for _ in 0..rounds {
-        cases.extend(
-            ["merge", "rebase", "squash"].iter().flat_map(|how| (1..=11).map(move |step| (*how, step))),
-        );
+        cases
+            .extend(["merge", "rebase", "squash"].iter().flat_map(|how| all().map(move |step| (*how, step))));
     }
     for (strategy, step) in cases {
         let world = world();
@@ -581,14 +581,14 @@ fn killed_after_any_step_the_same_command_completes() {
         let bad = hand_over(&world, "Toast", "Bad", &[("BAD", "1\n")], true);
         let local = hand_over(&world, "Slit", "Local", &[("c", "1\n")], false);
         let all = [&good, &bad, &local];
-        world.gt_killed(&format!("process.{step}"), "town", ["refinery", "process", "wyvern"]);
+        world.gt_killed(&step, "town", ["refinery", "process", "wyvern"]);
         laws(&world, &all);
         process(&world).ok();
         settled(&world, &all);
-        assert!(is_merged(&world, &good) && is_merged(&world, &local), "process.{step}, {strategy}");
-        assert!(bead(&world, &bad.bead).has_label("gt:rework"), "process.{step}, {strategy}");
+        assert!(is_merged(&world, &good) && is_merged(&world, &local), "{step}, {strategy}");
+        assert!(bead(&world, &bad.bead).has_label("gt:rework"), "{step}, {strategy}");
         let count = world.git("origin.git", ["rev-list", "--first-parent", "--count", "main"]);
-        assert_eq!(count, "3", "process.{step}, {strategy}: landed twice or not at all");
+        assert_eq!(count, "3", "{step}, {strategy}: landed twice or not at all");
     }
 }
 

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::{Run, World, gt, kill, wait_for};
+use crate::common::{Run, World, gt, kill};
 use crate::flow::{names, request};
 
 const CLONE: &str = "town/wyvern/mayor/rig";
@@ -107,18 +107,8 @@ impl Soak {
         run
     }
 
-    /// Waits for what goes on by itself: the scripts of polecats, patrols at a session's end, what a kill orphaned.
     fn settle(&self, agents: usize) {
-        let mut left = Vec::new();
-        let calm = catch_unwind(AssertUnwindSafe(|| {
-            wait_for("what runs to end", || {
-                left = kill::processes(&self.world);
-                left.retain(|(_, words)| !words.ends_with("sleep 5000"));
-                let waits = left.iter().filter(|(_, words)| words == "sleep 6000").count();
-                (left.len() == waits && waits <= agents).then_some(())
-            });
-        }));
-        assert!(calm.is_ok(), "still runs: {left:#?}");
+        kill::settle(&self.world, "sleep 6000", agents);
     }
 
     /// Doctor, once.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::aside::{Reason, SetAside, Setting};
 use super::request::{Request, is_elsewhere, open_requests};
-use super::{aside, bench};
+use super::{aside, bench, step};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
 use crate::failure::Failure;
@@ -228,7 +228,10 @@ pub fn retry(found: &Found, me: &Address, dry: bool) -> Result<()> {
         Change::Update(request.bead.clone(), Box::new(submit)),
     ];
     match found.rig.store(me)?.write(&[closed, free], &changes)? {
-        Written::Done(_) => Ok(()),
+        Written::Done(_) => {
+            step("retry.1");
+            Ok(())
+        }
         Written::Refused(guard, None) => crate::fail!("{} is gone", guard.id),
         Written::Refused(_, Some(bead)) => {
             let holder = bead.assignee.as_deref().unwrap_or("nobody");
@@ -262,12 +265,14 @@ pub fn reject(
     let setting = Setting { town, rig: &found.rig, store: store.as_ref(), steps: "reject" };
     let reason = Reason::Rejected { by: me.to_string(), said: reason.unwrap_or_default().into() };
     let recovery = aside::keep(&found.rig, &found.request)?;
+    step("reject.8");
     // A branch that no polecat made is its owner's.
     if recovery.is_some() && found.request.branch.starts_with("polecat/") {
         let branch = Deletion { branch: found.request.branch.clone(), commit: found.request.commit.clone() };
         // One that has moved on, or was never pushed, stays as it is.
         Git::at(found.rig.clone_dir()).delete_branches(&[branch])?;
     }
+    step("reject.9");
     match setting.set_aside(&found.request, bead.as_ref(), reason, recovery)? {
         Some(aside) => Ok(Some(aside)),
         None => {

@@ -115,6 +115,7 @@ impl Holding {
     pub fn carry_out(self) -> Result<Vec<String>> {
         if !self.changes.is_empty() {
             write(self.store.as_ref(), &self.guards, &self.changes)?;
+            super::step("hold.1");
         }
         Ok(self.beads)
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Run, World};
+use super::{Run, World, wait_for};
 
 /// Starts a program in a process group of its own.
 fn start(place: &Path, command: &mut Command) -> (Child, [PathBuf; 2]) {
@@ -68,8 +68,8 @@ pub fn within_in(place: &Path, command: &mut Command, limit: Duration) -> Run {
     Run { words, code: status.code(), stdout, stderr }
 }
 
-/// What runs with the world's home or in one of its folders, but its tmux servers: pid and words. Nothing where the
-/// system does not tell (no `/proc`).
+/// What runs with the world's home or in one of its folders, but its tmux servers and a person's `sleep 5000`: pid and
+/// words. Nothing where the system does not tell (no `/proc`).
 pub fn processes(world: &World) -> Vec<(i32, String)> {
     let root = world.real().to_str().unwrap().to_string();
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
@@ -81,7 +81,23 @@ pub fn processes(world: &World) -> Vec<(i32, String)> {
         let inside = folder.is_ok_and(|dir| dir.starts_with(&root)) || text(&read("environ")).contains(&root);
         let (comm, words) = (text(&read("comm")), text(&read("cmdline")));
         // What has ended and only waits to be asked for has no words.
-        (inside && !comm.starts_with("tmux") && !words.is_empty()).then_some((pid, words))
+        let persons = words.ends_with("sleep 5000");
+        (inside && !comm.starts_with("tmux") && !words.is_empty() && !persons).then_some((pid, words))
     };
     pids.filter_map(own).collect()
+}
+
+/// Waits until at most so many programs of the world run, and these all with the words `waits`: what goes on by itself
+/// (scripts of polecats, patrols at a session's end, what a kill orphaned) is over then.
+#[track_caller]
+pub fn settle(world: &World, waits: &str, most: usize) {
+    let mut left = Vec::new();
+    let calm = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        wait_for("what runs to end", || {
+            left = processes(world);
+            let waiting = left.iter().filter(|(_, words)| words == waits).count();
+            (left.len() == waiting && waiting <= most).then_some(())
+        });
+    }));
+    assert!(calm.is_ok(), "still runs: {left:#?}");
 }

@@ -166,6 +166,17 @@ impl World {
         assert_eq!(run.code, None, "gt was not killed at {step}: {run:?}");
     }
 
+    /// Doctor repairs everything at once, when nothing of the town is still on its way.
+    #[track_caller]
+    pub fn heal(&self, when: &str) {
+        kill::settle(self, "", 0);
+        for words in [&["doctor", "--fix", "-q"][..], &["doctor"]] {
+            let run = self.in_town(words);
+            assert_eq!(run.code, Some(0), "{when}: {run:#?}");
+            kill::settle(self, "", 0);
+        }
+    }
+
     /// git in a folder of the world: its output, without the final newline. Fails when git fails.
     pub fn git<S: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = S>) -> String {
         self.run("git", dir, args).ok().stdout.trim_end().to_string()
@@ -286,6 +297,11 @@ impl Run {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
+}
+
+/// The numbered steps of a workflow, for tests that kill at each: `sling.1` and on.
+pub fn steps(workflow: &str, numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {
+    numbers.map(|number| format!("{workflow}.{number}")).collect()
 }
 
 /// The program under test.
