@@ -25,9 +25,9 @@ fn place(world: &World, bead: &str) -> (String, bool) {
 
 #[test]
 fn a_sling_killed_after_any_step_is_given_back_or_goes_on_to_the_end() {
+    let world = World::with_rig();
     for when in steps("sling", 1..=6) {
-        let world = World::with_rig();
-        let bead = world.bead("Do it", "echo work > work.txt");
+        let bead = world.bead("Do it", &format!("echo work > {when}.txt"));
         world.gt_killed(&when, "town", ["sling", &bead, "wyvern"]);
         world.heal(&when);
         if place(&world, &bead) == ("open".into(), false) {
@@ -41,43 +41,55 @@ fn a_sling_killed_after_any_step_is_given_back_or_goes_on_to_the_end() {
         world.in_town(["refinery", "process", "wyvern"]).ok();
         world.heal(&when);
         assert_eq!(place(&world, &bead).0, "closed", "{when}");
-        assert_eq!(world.git("origin.git", ["show", "main:work.txt"]), "work", "{when}");
+        assert_eq!(world.git("origin.git", ["show", &format!("main:{when}.txt")]), "work", "{when}");
         nothing_left(&world, &when);
     }
 }
 
 #[test]
-fn an_end_killed_after_any_step_is_completed_and_keeps_the_commits() {
+fn the_end_of_several_killed_after_any_step_is_completed_and_keeps_the_commits() {
+    let world = World::with_rig();
     for step in ["end.3", "end.4", "end.5", "release.1", "release.2", "release.3"] {
-        let world = World::with_rig();
-        let bead = world.bead("Do it", "echo work > work.txt\ngit add -A\ngit commit -qm precious\nexit 3");
-        world.in_town(["sling", &bead, "wyvern"]).ok();
-        let name = world.polecat_of(&bead);
-        wait_for("the crash, and what the hook of the session does about it", || {
-            let crashed = world.in_town(["polecats", "wyvern"]).ok().stdout.contains("crashed");
-            let told = world.in_town(["mail", "inbox", "mayor/"]).ok().stdout.contains(&bead);
-            (crashed && told).then_some(())
+        let crash = |part: &str| {
+            let script = format!("echo work > work.txt\ngit add -A\ngit commit -qm '{part} {step}'\nexit 3");
+            world.bead("Do it", &script)
+        };
+        let beads = ["one", "two", "three"].map(crash);
+        world.in_town(["sling", &beads[0], &beads[1], &beads[2], "wyvern"]).ok();
+        let addresses = beads.each_ref().map(|bead| format!("wyvern/{}", world.polecat_of(bead)));
+        wait_for("the crashes, and what the hooks of the sessions do about them", || {
+            let crashed = world.in_town(["polecats", "wyvern"]).ok().stdout.matches("crashed").count() == 3;
+            let told = world.in_town(["mail", "inbox", "mayor/"]).ok().stdout;
+            (crashed && beads.iter().all(|bead| told.contains(bead))).then_some(())
         });
-        let address = format!("wyvern/{name}");
         if step.starts_with("release") {
-            world.gt_killed(step, "town", ["polecat", "release", &address]);
+            world.gt_killed(step, "town", ["polecat", "release", &addresses[0]]);
+            world.in_town(["polecat", "release", &addresses[1]]).ok();
+            world.in_town(["polecat", "release", &addresses[2]]).ok();
         } else {
-            world.gt_in("town/wyvern", ["bd", "update", &bead, "--status", "open", "--assignee", ""]).ok();
+            for bead in &beads {
+                world.gt_in("town/wyvern", ["bd", "update", bead, "--status", "open", "--assignee", ""]).ok();
+            }
             world.gt_killed(step, "town", ["witness", "patrol", "wyvern"]);
         }
         world.heal(step);
-        assert_eq!(place(&world, &bead), ("open".into(), false), "{step}");
-        let kept = ["log", "--format=%s", "--glob=refs/gt/recovery/*", "-1"];
-        assert_eq!(world.git("town/wyvern/mayor/rig", kept), "precious", "{step}");
+        let kept = world.git("town/wyvern/mayor/rig", ["log", "--format=%s", "--glob=refs/gt/recovery/*"]);
+        for (bead, part) in beads.iter().zip(["one", "two", "three"]) {
+            assert_eq!(place(&world, bead), ("open".into(), false), "{step}");
+            assert!(kept.lines().any(|subject| subject == format!("{part} {step}")), "{step}: {kept}");
+        }
         nothing_left(&world, step);
     }
 }
 
 #[test]
 fn a_queue_killed_after_any_step_is_left_whole_for_the_same_command() {
+    let world = crate::refinery::world();
+    let mut landed = vec!["README.md".to_string()];
     for step in steps("process", 1..=11) {
-        let world = crate::refinery::world();
-        let good = hand_over(&world, "Nux", "good", &[("good.txt", "x\n")], true);
+        landed.push(format!("good-{step}.txt"));
+        landed.sort_unstable();
+        let good = hand_over(&world, "Nux", "good", &[(&format!("good-{step}.txt"), "x\n")], true);
         let bad = hand_over(&world, "Slit", "bad", &[("BAD.txt", "x\n")], true);
         world.gt_killed(&step, "town", ["refinery", "process", "wyvern"]);
         world.heal(&step);
@@ -86,7 +98,7 @@ fn a_queue_killed_after_any_step_is_left_whole_for_the_same_command() {
         assert_eq!(place(&world, &good.bead).0, "closed", "{step}");
         assert_eq!(place(&world, &bad.bead), ("open".into(), false), "{step}");
         let main = world.git("origin.git", ["ls-tree", "--name-only", "main"]);
-        assert_eq!(main, "README.md\ngood.txt", "{step}");
+        assert_eq!(main, landed.join("\n"), "{step}");
         let clone = "town/wyvern/refinery/rig";
         assert_eq!(world.git(clone, ["worktree", "list"]).lines().count(), 1, "{step}");
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::common::fugue::Daemon;
-use crate::common::{Run, World, gt, wait_for};
+use crate::common::{Run, World, gt, steps, wait_for};
 
 /// Would start things, were it ever read as shell.
 const HOSTILE: &str =
@@ -238,11 +238,11 @@ fn a_text_that_is_too_long_is_refused_before_anything_is_touched() {
 
 #[test]
 fn after_a_kill_at_any_step_the_same_command_goes_on() {
-    for number in 1..=6 {
+    for (number, step) in (1..).zip(steps("sling", 1..=6)) {
         let world = World::with_rig();
         let far = two(&world);
         let bead = world.bead("Look", "true");
-        world.gt_killed(&format!("sling.{number}"), "town", ["sling", &bead, "wyvern"]);
+        world.gt_killed(&step, "town", ["sling", &bead, "wyvern"]);
         let again = sling(&world, &[&bead, "wyvern"]);
         if number < 5 {
             assert_eq!(
