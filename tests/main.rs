@@ -27,6 +27,7 @@ mod install;
 mod kills;
 mod land;
 mod layout;
+mod limits;
 mod links;
 mod mail;
 mod man;

@@ -24,14 +24,14 @@ mod together;
 mod write;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Bead, Change, Filter, Guard, Store, Written, jsonl};
 use crate::failure::Failure;
 use crate::programs::bd::{Program, complaint, find, missing};
+use crate::town::files;
 use write::Call;
 
 pub use in_step::InStep;
@@ -133,12 +133,8 @@ impl Bd {
     }
 
     /// Waits for the turn to write; the lock goes with the file, also when the process is killed.
-    fn lock(&self) -> Result<File> {
-        let path = self.dir.join(LOCK_FILE);
-        let cannot = |error| Failure::new(format!("cannot write to the store: {}: {error}", path.display()));
-        let file = File::options().create(true).append(true).open(&path).map_err(cannot)?;
-        file.lock().map_err(cannot)?;
-        Ok(file)
+    fn lock(&self) -> Result<files::Lock> {
+        files::lock(&self.dir.join(LOCK_FILE)).context("cannot write to the store")
     }
 
     /// Runs the calls in order; gives the ids of the beads they made, by the change that asked for them.

@@ -209,11 +209,12 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
     Ok(config)
 }
 
-/// Changes a JSON file that several processes write, under the town's lock: reads it again, changes it, writes it.
+/// Changes the list of rigs under the lock of its file: reads it again, changes it, writes it.
 ///
 /// # Errors
 /// When it is broken (then it is left as it is) or cannot be written.
 pub fn change_rigs(town: &Town, change: impl FnOnce(&mut RigsFile)) -> Result<()> {
+    let _lock = super::files::lock(&super::files::lock_of(&town.rigs_path()))?;
     let mut file = town.rigs_file()?;
     change(&mut file);
     super::files::write_json(&town.rigs_path(), &file).context("the list of rigs is unchanged")

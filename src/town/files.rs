@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use super::locks::{Lock, lock, lock_folder, try_lock};
 use crate::failure::Failure;
 
 /// What the names of gt's half-made files and folders begin with. Whoever makes one holds a lock on it (for a
@@ -20,12 +21,6 @@ pub const LEAVING: &str = ".gt-old-";
 
 /// The file inside a folder built aside whose lock says that its maker is alive.
 pub const ASIDE_LOCK: &str = ".gt-making";
-
-/// An advisory lock on a file that stays. Dropping it, or a kill, gives it back.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
 
 /// Writes a file whole or not at all: a temporary neighbour, synced and renamed, and the folder synced. A file that
 /// is replaced keeps its permissions.
@@ -59,6 +54,32 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)
         .with_context(|| format!("cannot write {} as JSON", path.display()))?;
     write(path, text + "\n")
+}
+
+/// Changes a JSON object under the lock of its file: reads it again, changes it, and writes it when something changed. A
+/// file that is not there is an empty object. The change must not take long.
+///
+/// # Errors
+/// When the file cannot be read (then it is left as it is) or written.
+pub fn change_json<T>(path: &Path, change: impl FnOnce(&mut Object) -> Result<T>) -> Result<T> {
+    let _lock = lock(&lock_of(path))?;
+    let before: Object = if path.exists() { read_json(path)? } else { Object::new() };
+    let mut object = before.clone();
+    let answer = change(&mut object)?;
+    if object != before {
+        write_json(path, &object)?;
+    }
+    Ok(answer)
+}
+
+/// A JSON object whose keys are not all gt's.
+pub type Object = serde_json::Map<String, serde_json::Value>;
+
+/// The lock of a state file.
+pub fn lock_of(path: &Path) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".lock");
+    name.into()
 }
 
 /// Makes what was renamed into or out of a folder last through a power cut.
@@ -184,31 +205,6 @@ fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     Some((key, rest.split('`').skip(1).step_by(2).collect()))
 }
 
-/// Takes the lock of a file, waiting for whoever has it. The file is made when it is not there, and stays.
-///
-/// # Errors
-/// When the file cannot be opened.
-pub fn lock(path: &Path) -> Result<Lock> {
-    let file = open_lock(path)?;
-    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-    Ok(Lock { _file: file })
-}
-
-/// The same without waiting: `None` when somebody else has it.
-///
-/// # Errors
-/// When the file cannot be opened.
-pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
-    let file = open_lock(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { _file: file })),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock {}", path.display()))
-        }
-    }
-}
-
 /// Whether whoever made a half-made file or folder still works on it. What cannot be told counts as yes (law 3), and
 /// so does, for a minute, what may be about to be locked.
 pub fn in_the_making(path: &Path) -> bool {
@@ -230,16 +226,6 @@ pub fn is_locked(path: &Path) -> bool {
 fn is_young(path: &Path) -> bool {
     let changed = std::fs::symlink_metadata(path).and_then(|found| found.modified());
     changed.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < std::time::Duration::from_secs(60)))
-}
-
-fn open_lock(path: &Path) -> Result<File> {
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(|error| error_of(error, format!("cannot open {}", path.display())))
 }
 
 /// An error of the file system with what helps against it.
@@ -436,16 +422,5 @@ mod tests {
         assert_eq!(sweep(dir.path()).unwrap(), [".gt-new-dead", ".gt-new-file", ".gt-old-rig"]);
         drop(aside);
         assert_eq!(names_in(dir.path()).unwrap(), [".gt-new-young", "mine"]);
-    }
-
-    #[test]
-    fn a_lock_is_held_by_one_and_its_file_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(".lock");
-        let held = lock(&path).unwrap();
-        assert!(try_lock(&path).unwrap().is_none());
-        drop(held);
-        assert!(try_lock(&path).unwrap().is_some());
-        assert!(path.exists());
     }
 }

@@ -3,6 +3,7 @@
 pub mod away;
 pub mod discover;
 pub mod files;
+mod locks;
 pub mod occupancy;
 pub mod rules;
 pub mod wish;

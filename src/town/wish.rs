@@ -66,9 +66,13 @@ impl Down {
 /// # Errors
 /// A broken file, with its path.
 pub fn read(town: &Town) -> Result<Down> {
-    match whole(town)?.remove(KEY) {
+    of(town, &whole(town)?)
+}
+
+fn of(town: &Town, state: &Map<String, Value>) -> Result<Down> {
+    match state.get(KEY) {
         None => Ok(Down::default()),
-        Some(value) => serde_json::from_value(value).map_err(|error| {
+        Some(value) => Down::deserialize(value).map_err(|error| {
             let path = path(town);
             Failure::new(format!("{}: {KEY}: {error}", path.display()))
                 .hint("mend it by hand, or take the key out: then nothing is down")
@@ -77,24 +81,25 @@ pub fn read(town: &Town) -> Result<Down> {
     }
 }
 
-/// Changes it; the file is written only when something changes. The caller holds the town's lock.
+/// Changes it; the file is written only when something changes.
 ///
 /// # Errors
 /// When the file cannot be read or written; it is as it was then.
 pub fn update(town: &Town, change: impl FnOnce(&mut Down)) -> Result<Down> {
-    let before = read(town)?;
-    let mut down = before.clone();
-    change(&mut down);
-    if down != before {
-        let mut state = whole(town)?;
+    files::change_json(&path(town), |state| {
+        let before = of(town, state)?;
+        let mut down = before.clone();
+        change(&mut down);
+        if down == before {
+            return Ok(down);
+        }
         if down == Down::default() {
             state.remove(KEY);
         } else {
             state.insert(KEY.into(), serde_json::to_value(&down)?);
         }
-        files::write_json(&path(town), &state)?;
-    }
-    Ok(down)
+        Ok(down)
+    })
 }
 
 fn whole(town: &Town) -> Result<Map<String, Value>> {

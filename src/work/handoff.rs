@@ -105,16 +105,15 @@ pub fn leave_note(town: &Town, of: &Address, note: &Note) -> Result<()> {
     mail::store_for(town, of, of)?.write(&[], &[Change::Create(Box::new(letter))])?;
     step("handoff.1");
     let path = state_file(town, of);
-    // The Mayor's file also holds what is down.
-    let _lock = town.lock()?;
-    let mut state: serde_json::Map<String, serde_json::Value> =
-        if path.exists() { files::read_json(&path)? } else { serde_json::Map::new() };
-    state.insert("requesting_cycle".into(), true.into());
-    state.insert("requested_at".into(), time::now().into());
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)?;
     }
-    files::write_json(&path, &state)?;
+    // The Mayor's file also holds what is down, the witness's whom it told of what.
+    files::change_json(&path, |state| {
+        state.insert("requesting_cycle".into(), true.into());
+        state.insert("requested_at".into(), time::now().into());
+        Ok(())
+    })?;
     step("handoff.2");
     Ok(())
 }
@@ -128,12 +127,12 @@ pub fn fulfilled(town: &Town, of: &Address) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let mut state: serde_json::Map<String, serde_json::Value> = files::read_json(&path)?;
-    if state.remove("requesting_cycle").is_none() {
-        return Ok(());
-    }
-    state.remove("requested_at");
-    files::write_json(&path, &state)
+    files::change_json(&path, |state| {
+        if state.remove("requesting_cycle").is_some() {
+            state.remove("requested_at");
+        }
+        Ok(())
+    })
 }
 
 /// Where an agent's wish for a new session stands: in its own folder, beside it where that is a clone or a worktree.

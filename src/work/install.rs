@@ -1,6 +1,5 @@
 //! `gt install`: a town, all of it or nothing. It is built aside, on the file system where it is to stand, and renamed.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -139,7 +138,7 @@ pub fn install(wanted: &Wanted) -> Result<Installed> {
         Some(top) => top.parent().unwrap_or(Path::new("/")).to_path_buf(),
         None => wanted.root.clone(),
     };
-    let _turn = lock_folder(&parent)?;
+    let _turn = files::lock_folder(&parent)?;
     if let (Ground::Town(found), false) = (survey(&wanted.root)?, new_folder) {
         crate::fail!("there is a town already: {}", found.root.display(); "repair it with: gt install --force");
     }
@@ -161,14 +160,6 @@ pub fn install(wanted: &Wanted) -> Result<Installed> {
     done.root = wanted.root.canonicalize().with_context(|| wanted.root.display().to_string())?;
     super::step("install.3");
     Ok(done)
-}
-
-/// One install at a time in a folder; a folder can carry a lock without a file in it.
-fn lock_folder(dir: &Path) -> Result<File> {
-    let failed = || format!("cannot open {}", dir.display());
-    let file = File::open(dir).map_err(|error| files::error_of(error, failed()))?;
-    file.lock().with_context(failed)?;
-    Ok(file)
 }
 
 /// Builds the whole town in `draft`; gives the name its first commit was made under when that was gt's choice.

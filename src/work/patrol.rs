@@ -1,9 +1,10 @@
 //! The witness's patrol (`work.md`): code, no model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ending::{End, end_polecat};
 use super::scene::Scene;
@@ -41,7 +42,7 @@ pub struct Finding {
 pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Result<(Vec<Finding>, Failures)> {
     let (mut findings, mut failures) = (Vec::new(), Failures::default());
     // One patrol of a rig at a time: a session's end and a person may both call for one, and an alarm is said once.
-    let _lock = if dry { None } else { Some(files::lock(&scene.rig.root.join("witness/state.json.lock"))?) };
+    let lock = if dry { None } else { Some(files::lock(&scene.rig.root.join("witness/patrol.lock"))?) };
     let mut alarms = failures.keep(Alarms::read(scene.rig)).unwrap_or_else(Alarms::mute);
     for name in scene.names() {
         if only.is_some_and(|(wanted, instance)| wanted != name || scene.instance(&name) != instance) {
@@ -64,8 +65,14 @@ pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Resul
         }
         findings.push(finding);
     }
-    if !dry {
-        failures.keep(alarms.write(scene.rig));
+    let nudges = failures.keep(alarms.write(scene.rig)).unwrap_or_default();
+    // A pane may take its time: no other patrol waits for that.
+    drop(lock);
+    for nudge in nudges {
+        let said = nudge.deliver(scene);
+        if let Some(finding) = findings.iter_mut().find(|finding| finding.address == nudge.address) {
+            finding.done = said;
+        }
     }
     Ok((findings, failures))
 }
@@ -129,45 +136,62 @@ fn act(scene: &Scene<'_>, name: &str, finding: &mut Finding, alarms: &mut Alarms
     Ok(())
 }
 
-/// Who was told what, so that every alarm is said once: part of the witness's `state.json`.
+/// Who was told what, so that every alarm is said once: part of the witness's `state.json`, whose other keys are
+/// others' to change meanwhile.
 struct Alarms {
-    state: serde_json::Map<String, serde_json::Value>,
     polecats: BTreeMap<String, Climbed>,
     /// The file cannot be read: an alarm would be repeated at each patrol, so none is sent.
     mute: bool,
+    changed: BTreeSet<String>,
+    nudges: Vec<Nudge>,
+}
+
+/// The key of the file.
+const POLECATS: &str = "polecats";
+
+fn state_path(rig: &Rig) -> PathBuf {
+    rig.root.join("witness/state.json")
+}
+
+fn climbed_in(state: &files::Object) -> BTreeMap<String, Climbed> {
+    state.get(POLECATS).and_then(|value| BTreeMap::deserialize(value).ok()).unwrap_or_default()
 }
 
 impl Alarms {
     fn read(rig: &Rig) -> Result<Alarms> {
-        let path = rig.root.join("witness/state.json");
-        let mut state: serde_json::Map<String, serde_json::Value> =
-            if path.exists() { files::read_json(&path)? } else { serde_json::Map::new() };
-        let polecats =
-            state.remove("polecats").and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
-        Ok(Alarms { state, polecats, mute: false })
+        let path = state_path(rig);
+        let state: files::Object =
+            if path.exists() { files::read_json(&path)? } else { files::Object::new() };
+        Ok(Alarms { polecats: climbed_in(&state), changed: BTreeSet::new(), nudges: Vec::new(), mute: false })
     }
 
     fn mute() -> Alarms {
-        Alarms { state: serde_json::Map::new(), polecats: BTreeMap::new(), mute: true }
+        Alarms { polecats: BTreeMap::new(), changed: BTreeSet::new(), nudges: Vec::new(), mute: true }
     }
 
-    fn write(mut self, rig: &Rig) -> Result<()> {
-        if self.mute {
-            return Ok(());
+    /// Writes down what this patrol said, and gives the nudges that are still to be delivered.
+    fn write(self, rig: &Rig) -> Result<Vec<Nudge>> {
+        if self.changed.is_empty() {
+            return Ok(self.nudges);
         }
-        let path = rig.root.join("witness/state.json");
-        if self.polecats.is_empty() && !self.state.contains_key("polecats") && path.exists() {
-            let before: serde_json::Map<String, serde_json::Value> = files::read_json(&path)?;
-            if !before.contains_key("polecats") {
-                return Ok(());
+        files::change_json(&state_path(rig), |state| {
+            let mut polecats = climbed_in(state);
+            for name in &self.changed {
+                match self.polecats.get(name) {
+                    Some(climbed) => drop(polecats.insert(name.clone(), climbed.clone())),
+                    None => drop(polecats.remove(name)),
+                }
             }
-        }
-        self.state.insert("polecats".into(), serde_json::to_value(&self.polecats)?);
-        files::write_json(&path, &self.state)
+            state.insert(POLECATS.into(), serde_json::to_value(polecats)?);
+            Ok(())
+        })?;
+        Ok(self.nudges)
     }
 
     fn forget(&mut self, name: &str) {
-        self.polecats.remove(name);
+        if self.polecats.remove(name).is_some() {
+            self.changed.insert(name.into());
+        }
     }
 
     /// Takes the next rung of the ladder; gives what was done in words.
@@ -202,14 +226,8 @@ impl Alarms {
             (Rung::Wait, _) => return Ok(format!("{what}; already said")),
             (Rung::Nudge, Some((pane, runtime))) => {
                 climbed.nudges += 1;
-                let text =
-                    format!("{what}. Commit your work and run gt done, or mail the witness what keeps you.");
-                match deliver(scene.mux, &pane, &runtime, &text) {
-                    Ok(Delivery::Delivered) => format!("{what}; nudged"),
-                    // One that cannot take text now is nudged again at the next patrol.
-                    Ok(_) => format!("{what}; nudged, without an answer"),
-                    Err(error) => format!("{what}; could not be nudged: {error}"),
-                }
+                self.nudges.push(Nudge { address: address.to_string(), pane, runtime, what: what.into() });
+                what.to_string()
             }
             (Rung::Overseer, _) => {
                 let done = send(scene, &Address::Overseer, &address, what, help)?;
@@ -223,7 +241,30 @@ impl Alarms {
             }
         };
         climbed.last = now;
+        self.changed.insert(name.into());
         Ok(done)
+    }
+}
+
+/// A text for a polecat's pane.
+struct Nudge {
+    address: String,
+    pane: String,
+    runtime: Runtime,
+    what: String,
+}
+
+impl Nudge {
+    /// Delivers it; gives what was done in words.
+    fn deliver(&self, scene: &Scene<'_>) -> String {
+        let what = &self.what;
+        let text = format!("{what}. Commit your work and run gt done, or mail the witness what keeps you.");
+        match deliver(scene.mux, &self.pane, &self.runtime, &text) {
+            Ok(Delivery::Delivered) => format!("{what}; nudged"),
+            // One that cannot take text now is nudged again at the next patrol.
+            Ok(_) => format!("{what}; nudged, without an answer"),
+            Err(error) => format!("{what}; could not be nudged: {error}"),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ const SETTINGS: &str = include_str!("../../templates/town.toml");
 const REFINERY: &str = include_str!("../../templates/refinery-README.md");
 
 /// Lines of a town's `.gitignore` that hold for every town.
-pub const IGNORED: [&str; 10] = [
+pub const IGNORED: [&str; 11] = [
     "/bin/",
     "/.beads/",
     "/mayor/.lock",
@@ -35,6 +35,7 @@ pub const IGNORED: [&str; 10] = [
     "/mayor/.remote.lock",
     "/.gt-start/",
     "gt-agent.lock",
+    "*.json.lock",
     ".gt-new-*",
     ".gt-old-*",
 ];

@@ -166,7 +166,7 @@ impl Sandbox {
         Git::at(&self.dir).update_ref(&scratch, tip, None)?;
         let (from, spec) = (self.dir.to_string_lossy(), format!("+{scratch}:{}", self.recovery_ref()));
         let words = fetch_words(&from, std::slice::from_ref(&&*spec)).to_vec();
-        Git::at(&self.clone).run("fetch a polecat's commits", words).map(drop)
+        Git::at(&self.clone).must_locked("fetch a polecat's commits", words)
     }
 
     /// The polecat's branches in the canonical clone, with their tips.

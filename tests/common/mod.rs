@@ -259,6 +259,20 @@ impl World {
         text.lines().map(str::to_string).collect()
     }
 
+    /// From now on a program hangs when its words hold this one, and does as ever else. Gives the file in which each call
+    /// that hangs has a line: its process and its words. `begins` is shell that such a call runs first.
+    pub fn hangs(&self, program: &str, word: &str, begins: &str) -> PathBuf {
+        let real = self.run("sh", "", ["-c", &format!("command -v {program} || echo false")]).ok().stdout;
+        let log = self.path(format!("hangs-{program}"));
+        let script = format!(
+            "#!/bin/sh\ncase \" $* \" in *'{word}'*) {begins}\necho \"$$ $*\" >> '{}'; exec sleep 600;; esac\nexec {} \"$@\"\n",
+            log.display(),
+            real.trim()
+        );
+        self.program(program, &script);
+        log
+    }
+
     /// Puts a program of the test's own first on PATH.
     pub fn program(&self, name: &str, script: &str) {
         use std::os::unix::fs::PermissionsExt;
@@ -318,6 +332,13 @@ pub fn finish(command: &mut Command) -> Run {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// Whether a process runs (one that has ended and was not waited for does not).
+pub fn runs(pid: &str) -> bool {
+    let ps = Command::new("ps").args(["-o", "state=", "-p", pid]).output().unwrap();
+    let state = String::from_utf8_lossy(&ps.stdout).trim().to_string();
+    !state.is_empty() && !state.starts_with('Z')
 }
 
 /// Waits until `check` gives something, for 30 s at most; `what` says what for.

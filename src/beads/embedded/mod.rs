@@ -8,15 +8,15 @@ mod schema;
 pub(super) mod write;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{Bead, Change, EMBEDDED_FILE, Filter, Guard, Store, Written, jsonl};
 use crate::failure::Failure;
+use crate::town::files;
 
 /// Name of the lock file inside `.beads`. It stays; only the lock on it comes and goes.
 pub const LOCK_FILE: &str = "gastown.lock";
@@ -234,12 +234,8 @@ impl Store for Embedded {
 }
 
 /// Waits for the turn to write; the lock goes with the file, also when the process is killed.
-fn lock(dir: &Path) -> Result<File> {
-    let path = dir.join(LOCK_FILE);
-    let cannot = |error| Failure::new(format!("cannot write to the store: {}: {error}", path.display()));
-    let file = File::options().create(true).append(true).open(&path).map_err(cannot)?;
-    file.lock().map_err(cannot)?;
-    Ok(file)
+fn lock(dir: &Path) -> Result<files::Lock> {
+    files::lock(&dir.join(LOCK_FILE)).context("cannot write to the store")
 }
 
 /// An error of SQLite's in words a person can act on, with the path. Other errors stay as they are.

@@ -49,7 +49,7 @@ impl Git {
     pub fn mirror(&self, what: &str, refspecs: &[&str]) -> Result<()> {
         let mut words = fetch_words("origin", refspecs);
         words.insert(1, "--prune");
-        self.run(&format!("fetch {what}"), words).map(drop)
+        self.must_locked(&format!("fetch {what}"), words)
     }
 
     /// Brings refs of origin here, as refspecs say.
@@ -57,7 +57,7 @@ impl Git {
     /// # Errors
     /// When one of them is not there, or would move a ref here that has other commits.
     pub fn bring_refs(&self, what: &str, refspecs: &[&str]) -> Result<()> {
-        self.run(&format!("fetch {what}"), fetch_words("origin", refspecs)).map(drop)
+        self.must_locked(&format!("fetch {what}"), fetch_words("origin", refspecs))
     }
 
     /// Brings one commit from origin by its id alone. `false`: it is not there, or the server does not give it.
@@ -65,7 +65,7 @@ impl Git {
     /// # Errors
     /// When git cannot be started.
     pub fn fetch_from_origin(&self, commit: &str) -> Result<bool> {
-        Ok(self.try_run(fetch_words("origin", &[commit]))?.ok())
+        Ok(self.locked(fetch_words("origin", &[commit]))?.ok())
     }
 
     /// Refs under prefixes with the messages of their commits, oldest commit first.

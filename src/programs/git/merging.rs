@@ -41,7 +41,7 @@ impl Git {
         let polecats = format!("+{POLECATS}*:{MIRRORED}*");
         let mut words = fetch_words("origin", &[&target_ref, &polecats]);
         words.insert(1, "--prune");
-        self.run(&format!("fetch {target} and the polecats' branches"), words).map(drop)
+        self.must_locked(&format!("fetch {target} and the polecats' branches"), words)
     }
 
     /// Brings one commit, reachable or not, from a clone on this disk. `false`: it is not there.
@@ -54,7 +54,7 @@ impl Git {
         let serve = "--upload-pack=git -c uploadpack.allowAnySHA1InWant=true upload-pack";
         let mut words = fetch_words(&from, &[commit]);
         words.insert(1, serve);
-        Ok(self.try_run(words)?.ok())
+        Ok(self.locked(words)?.ok())
     }
 
     /// Which of these commits are in this clone, in their order.
@@ -235,7 +235,7 @@ impl Git {
         let mut words: Vec<PathBuf> =
             ["worktree", "add", "-q", "--force", "--detach"].iter().map(Into::into).collect();
         words.extend([path.into(), commit.into()]);
-        self.run("make the worktree for the tests", words).map(drop)
+        self.must_locked("make the worktree for the tests", words)
     }
 
     /// Changes several refs at once, all or none, in the words of `git update-ref --stdin`: `create REF NEW`,

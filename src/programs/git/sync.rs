@@ -63,10 +63,7 @@ impl Git {
         let mut words = fetch_words(&lane.remote, &[&refspec]);
         // Only this ref: a person's remote-tracking branches move when that person fetches.
         words.insert(1, "--refmap=");
-        let output = {
-            let _worktrees = self.worktrees_locked()?;
-            self.try_run(words)?
-        };
+        let output = self.locked(words)?;
         let there = output.ok();
         if !there && !output.error_text().contains("couldn't find remote ref") {
             let hint = "nothing is lost: the beads are in this town's store; run the same command when it can be reached";

@@ -1,7 +1,8 @@
 //! Worktrees, branches and refs: what a polecat's place is made of.
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,41 +15,52 @@ use crate::programs::Output;
 use crate::town::files;
 
 impl Git {
-    /// Brings `refs/remotes/origin/BRANCH` up to date, and nothing else. One lock per clone: who waited for another's
-    /// fetch of the same branch shares its result. No process then.
+    /// Brings `refs/remotes/origin/BRANCH` up to date, and nothing else. Who waited for another's fetch of the same branch
+    /// shares its result, no process then; also when origin did not answer at all.
     ///
     /// # Errors
     /// When the remote cannot be read or has no such branch.
     pub fn fetch_branch(&self, branch: &str) -> Result<()> {
         let began = nanos();
-        let path = self.git_dir()?.join("gt-fetch.lock");
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
-        if fetched_at(&text, branch).is_some_and(|finished| finished > began) {
+        let lock = self.worktrees_locked()?;
+        let path = self.git_dir()?.join("gt-fetched");
+        let text = files::text(&path)?.unwrap_or_default();
+        let since = |name: &str| fetched_at(&text, name).is_some_and(|finished| finished > began);
+        let look = || {
+            let dir = crate::programs::process::quote(&self.dir.to_string_lossy());
+            format!("see whether git can read it: git -C {dir} ls-remote origin")
+        };
+        if since(branch) {
             return Ok(());
         }
+        if since(SILENT) {
+            let what = format!("cannot fetch {branch} in {}: origin did not answer", self.dir.display());
+            return Err(Failure::new(what).hint(look()).into());
+        }
+        // The note only saves a second fetch: a disk that cannot take it is no reason to stop.
+        let note = |name: &str| drop(std::fs::write(&path, with_fetch(&text, name, nanos())));
         let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
-        let _worktrees = self.worktrees_locked()?;
-        let output = self.try_run(fetch_words("origin", &[&refspec]))?;
+        let output = self.process(fetch_words("origin", &[&refspec])).holding(lock.file()).run();
+        let output = output.inspect_err(|_| note(SILENT))?;
         if !output.ok() {
             let mut failure = self.failed(&format!("fetch {branch}"), &output);
-            let dir = crate::programs::process::quote(&self.dir.to_string_lossy());
-            let look = || format!("see whether git can read it: git -C {dir} ls-remote origin");
             failure.hint.get_or_insert_with(look);
             return Err(failure.into());
         }
-        let text = with_fetch(&text, branch, nanos());
-        // The note only saves a second fetch: a disk that cannot take it is no reason to stop.
-        let _ = file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(text.as_bytes()));
+        note(branch);
         Ok(())
+    }
+
+    /// Runs git under the lock of the worktrees. Gives its output whatever it is.
+    pub fn locked<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Result<Output> {
+        let lock = self.worktrees_locked()?;
+        self.process(words).holding(lock.file()).run()
+    }
+
+    /// The same for what is to succeed; `what` says in an error what was being done.
+    pub fn must_locked<S: AsRef<OsStr>>(&self, what: &str, words: impl IntoIterator<Item = S>) -> Result<()> {
+        let output = self.locked(words)?;
+        if output.ok() { Ok(()) } else { Err(self.failed(what, &output).into()) }
     }
 
     /// The clone's git folder, without asking git: `.git`, or where a worktree's `.git` file points.
@@ -71,7 +83,8 @@ impl Git {
 
     /// Keeps other gt commands from making or removing worktrees of this clone, or reading the list of them, until the
     /// lock is dropped: a git that meets a half-made one fails ("failed to read …/commondir", or a fetch that "did
-    /// not send all necessary objects").
+    /// not send all necessary objects"). The git that is run under it holds it too: should gt be killed, the lock stays
+    /// until that git has ended. Its hooks do not: git gives them a standard input of their own.
     ///
     /// # Errors
     /// When there is no clone, or the lock cannot be taken.
@@ -88,8 +101,7 @@ impl Git {
     /// # Errors
     /// When git cannot be started.
     pub fn worktree_add(&self, path: &Path, branch: &str, base: &str) -> Result<Output> {
-        let _worktrees = self.worktrees_locked()?;
-        self.try_run(words(["worktree", "add", "-q", "--no-track", "-b", branch], path, &[base]))
+        self.locked(words(["worktree", "add", "-q", "--no-track", "-b", branch], path, &[base]))
     }
 
     /// The same with a branch that may exist: it is set to `base`.
@@ -97,8 +109,7 @@ impl Git {
     /// # Errors
     /// When git cannot be started.
     pub fn worktree_take_over(&self, path: &Path, branch: &str, base: &str) -> Result<Output> {
-        let _worktrees = self.worktrees_locked()?;
-        self.try_run(words(["worktree", "add", "-q", "--no-track", "-B", branch], path, &[base]))
+        self.locked(words(["worktree", "add", "-q", "--no-track", "-B", branch], path, &[base]))
     }
 
     /// Makes a worktree on a branch that exists, as it is.
@@ -106,8 +117,7 @@ impl Git {
     /// # Errors
     /// When git refuses: the branch is checked out elsewhere, or the folder is taken.
     pub fn worktree_checkout(&self, path: &Path, branch: &str) -> Result<()> {
-        let _worktrees = self.worktrees_locked()?;
-        self.run(&format!("check out {branch}"), words(["worktree", "add", "-q"], path, &[branch])).map(drop)
+        self.must_locked(&format!("check out {branch}"), words(["worktree", "add", "-q"], path, &[branch]))
     }
 
     /// Removes a worktree, locked or half-made as well, with all that is in it.
@@ -115,12 +125,27 @@ impl Git {
     /// # Errors
     /// When git refuses; one that git does not know is no error.
     pub fn worktree_remove(&self, path: &Path) -> Result<()> {
-        let _worktrees = self.worktrees_locked()?;
-        let output = self.try_run(words(["worktree", "remove", "-f", "-f"], path, &[]))?;
-        if output.ok() || output.error_text().contains("is not a working tree") {
+        let output = self.locked(words(["worktree", "remove", "-f", "-f"], path, &[]))?;
+        if output.ok() || !self.has_worktree(path)? {
             return Ok(());
         }
         crate::fail!("cannot remove the worktree {}: {}", path.display(), last_words(&output))
+    }
+
+    /// Whether git knows a worktree of this clone at `path`, whether or not that folder is there.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn has_worktree(&self, path: &Path) -> Result<bool> {
+        let real = |path: &Path| match (path.canonicalize(), path.parent().map(Path::canonicalize)) {
+            (Ok(real), _) => real,
+            (_, Some(Ok(parent))) => parent.join(path.file_name().unwrap_or_default()),
+            _ => path.to_path_buf(),
+        };
+        let listed = self.run("list worktrees", ["worktree", "list", "--porcelain"])?;
+        let mut places = listed.lines().filter_map(|line| line.strip_prefix("worktree "));
+        let wanted = real(path);
+        Ok(places.any(|place| real(Path::new(place)) == wanted))
     }
 
     /// Writes the `.git` files of this clone's worktrees again, where they do not lead here any more.
@@ -128,8 +153,7 @@ impl Git {
     /// # Errors
     /// When that of `path` still does not.
     pub fn worktree_repair(&self, path: &Path) -> Result<()> {
-        let _worktrees = self.worktrees_locked()?;
-        self.run("repair worktrees", ["worktree", "repair"])?;
+        self.must_locked("repair worktrees", ["worktree", "repair"])?;
         Git::at(path).run("see the repaired worktree", ["rev-parse", "--git-dir"]).map(drop)
     }
 
@@ -138,8 +162,7 @@ impl Git {
     /// # Errors
     /// When git fails.
     pub fn worktree_prune(&self) -> Result<()> {
-        let _worktrees = self.worktrees_locked()?;
-        self.run("prune worktrees", ["worktree", "prune", "--expire=now"]).map(drop)
+        self.must_locked("prune worktrees", ["worktree", "prune", "--expire=now"])
     }
 
     /// Commit, branch and what is dirty, in one call.
@@ -227,8 +250,7 @@ impl Git {
     /// # Errors
     /// When git cannot be started or refuses to begin.
     pub fn rebase(&self, target: &str) -> Result<bool> {
-        let _worktrees = self.worktrees_locked()?;
-        let output = self.try_run(["rebase", "-q", target])?;
+        let output = self.locked(["rebase", "-q", target])?;
         if output.ok() {
             return Ok(true);
         }
@@ -296,6 +318,9 @@ impl Git {
         file.write_all(lines.as_bytes()).with_context(failed)
     }
 }
+
+/// Stands in the note of fetches for an origin that did not answer: no name of a branch.
+const SILENT: &str = "~";
 
 /// The words of a fetch that takes these refs and touches nothing else.
 pub fn fetch_words<'a>(remote: &'a str, refspecs: &[&'a str]) -> Vec<&'a str> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -22,6 +21,7 @@ use crate::plan::choose::Choice;
 use crate::plan::place::Place;
 use crate::plan::ready::{Begin, Facts, begin};
 use crate::programs::git::Git;
+use crate::town::files;
 use crate::work::around::{Around, polecat};
 use crate::work::names::{self, Reservation};
 use crate::work::patrol;
@@ -248,10 +248,7 @@ pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>) -> Result<Vec<H
     }
     let dir = site.rig.names_dir();
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let lock = dir.join(".lock");
-    let failed = || format!("cannot lock {}", lock.display());
-    let file = File::options().write(true).create(true).truncate(false).open(&lock).with_context(failed)?;
-    file.lock().with_context(failed)?;
+    let _lock = files::lock(&dir.join(".lock"))?;
     sweep_turns(&dir);
     let mut turns = Vec::new();
     for work in &works {
