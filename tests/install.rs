@@ -114,6 +114,7 @@ fn the_tree_of_a_town_and_its_files_to_the_letter() {
     /mayor/.remote.lock
     /.gt-start/
     gt-agent.lock
+    *.json.lock
     .gt-new-*
     .gt-old-*
     ");
@@ -144,6 +145,7 @@ fn a_folder_with_other_things_in_it_becomes_a_town_and_keeps_them() {
     /mayor/.remote.lock
     /.gt-start/
     gt-agent.lock
+    *.json.lock
     .gt-new-*
     .gt-old-*
     ");

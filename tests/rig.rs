@@ -91,6 +91,7 @@ fn the_tree_of_a_rig_and_its_files_to_the_letter() {
     /mayor/.remote.lock
     /.gt-start/
     gt-agent.lock
+    *.json.lock
     .gt-new-*
     .gt-old-*
     /wyvern/mayor/
