@@ -24,6 +24,7 @@ mod full_disk;
 mod home;
 mod hybrid;
 mod install;
+mod killed;
 mod kills;
 mod land;
 mod layout;

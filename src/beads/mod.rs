@@ -260,6 +260,8 @@ pub mod words {
     pub const LABEL_HOLD: &str = "gt:hold";
     /// Its polecat runs on another machine: the remote's name follows (`remote.md`).
     pub const LABEL_REMOTE: &str = "gt:remote:";
+    /// Label of a bead that `gt sling TITLE` wrote down and that has had no polecat yet.
+    pub const LABEL_NEW: &str = "gt:new";
     /// Label of a mail.
     pub const LABEL_MESSAGE: &str = "gt:message";
     /// Metadata key of a bead whose commits are kept: the name of its recovery ref in the canonical clone.

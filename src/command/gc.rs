@@ -3,10 +3,15 @@
 use anyhow::Result;
 
 use super::Ctx;
+use crate::address::Address;
 use crate::cli::town::Gc;
 use crate::config;
 use crate::failure::Exit;
-use crate::work::recovery::{self, Fate};
+use crate::town::Rig;
+use crate::work::recovery::{self, Fate, Gone};
+use crate::work::request::Request;
+use crate::work::strays;
+use crate::work::submit::requests;
 
 /// Drops recovery refs that are merged or 30 days old, and old logs.
 ///
@@ -21,6 +26,8 @@ pub fn run(ctx: &Ctx, args: Gc) -> Result<Exit> {
     let mut gone = Vec::new();
     for rig in &rigs {
         let target = config::target(&config::settings(&ctx.sources(&town, Some(rig)))?);
+        // Before the recovery refs go that tell whose branches they are.
+        gone.extend(strays(ctx, rig, &target, args.dry.dry_run)?);
         gone.extend(recovery::gc(rig, &target, args.dry.dry_run)?);
     }
     if ctx.global.json {
@@ -29,11 +36,38 @@ pub fn run(ctx: &Ctx, args: Gc) -> Result<Exit> {
     }
     let verb = if args.dry.dry_run { "would remove" } else { "removed" };
     for one in &gone {
-        let why = if one.why == Fate::Merged { "merged" } else { "30 days old" };
+        let why = match one.why {
+            Fate::Merged => "merged",
+            Fate::Abandoned => "of work taken back",
+            Fate::Old | Fate::Stays => "30 days old",
+        };
         super::print(&format!("{verb} {} of {}: {why}\n", one.what, one.rig))?;
     }
     if gone.is_empty() {
         ctx.note("nothing to remove");
     }
     Ok(Exit::Done)
+}
+
+/// Branches of polecats at origin that nothing waits for, and records of landings that are over. Without origin what this
+/// machine knows of it counts.
+fn strays(ctx: &Ctx, rig: &Rig, target: &str, dry: bool) -> Result<Vec<Gone>> {
+    let open: Vec<Request> = requests(rig.store(&Address::Overseer)?.as_ref())?
+        .into_iter()
+        .filter(|(_, open)| *open)
+        .map(|(one, _)| one)
+        .collect();
+    let branches = strays::branches_at_origin(rig, &open).or_else(|error| {
+        ctx.note(&format!("{error:#}"));
+        strays::branches(rig, &open)
+    })?;
+    if !dry && let Err(error) = strays::delete(rig, &branches) {
+        ctx.note(&format!("{error:#}"));
+        return Ok(Vec::new());
+    }
+    let gone = |what: String, why: Fate| Gone { rig: rig.name.clone(), what, why };
+    let landings = strays::landings(rig, target, &open, dry)?;
+    let branches =
+        branches.into_iter().map(|one| gone(format!("branch {} at origin", one.branch), Fate::Abandoned));
+    Ok(branches.chain(landings.into_iter().map(|name| gone(name, Fate::Merged))).collect())
 }

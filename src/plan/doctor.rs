@@ -64,6 +64,14 @@ pub enum Thing {
     RigFolders,
     /// A worktree that git knows and that is gone or was never finished: clone and folder, inside the rig.
     StaleWorktree(String, String),
+    /// A worktree that git was killed at: clone and folder inside the rig, and what git did not put there.
+    HalfWorktree(String, String, Vec<String>),
+    /// A lock file of git: its path inside the town, its age and owner in words, whether the owner is gone.
+    LockFile(String, String, bool),
+    /// A branch at origin that a polecat pushed and that nothing waits for: its name and commit.
+    StrayBranch(String, String),
+    /// A bead whose holder works on another one: id, address, the other bead.
+    SecondClaim(String, String, String),
     /// A worktree with files whose `.git` does not lead to its clone any more: clone and folder, inside the rig.
     LostWorktree(String, String),
     /// A polecat's name, with what a patrol makes of it, its bead, and whether a session is left to look at.
@@ -248,6 +256,10 @@ fn words(thing: &Thing) -> Words {
         | Thing::StraySession(..)
         | Thing::StaleWorktree(..)
         | Thing::LostWorktree(..)
+        | Thing::HalfWorktree(..)
+        | Thing::LockFile(..)
+        | Thing::StrayBranch(..)
+        | Thing::SecondClaim(..)
         | Thing::RigFolder
         | Thing::Polecat(..)
         | Thing::HeldByNobody(..)
@@ -264,6 +276,23 @@ fn orphan(finding: &mut Finding, rig: &str) {
         Thing::StraySession(_, name, address) => (format!("Session {name} has no place: {address}"), None),
         Thing::StaleWorktree(clone, path) => (format!("Stale worktree {path} in {clone}"), None),
         Thing::LostWorktree(clone, path) => (format!("Worktree {path} has lost its clone {clone}"), None),
+        Thing::HalfWorktree(clone, path, foreign) if foreign.is_empty() => {
+            (format!("Half-made worktree {path} in {clone}"), None)
+        }
+        Thing::HalfWorktree(clone, path, foreign) => {
+            finding.fixable = false;
+            let hint = format!("move away what you need from {rig}/{path}, then: gt doctor --fix {rig}");
+            (format!("Half-made worktree {path} in {clone} holds {}", foreign.join(", ")), Some(hint))
+        }
+        Thing::StrayBranch(branch, _) => (format!("Branch {branch} at origin is of work taken back"), None),
+        Thing::SecondClaim(bead, address, other) => {
+            (format!("Bead {bead} is held by {address}, which works on {other}"), None)
+        }
+        Thing::LockFile(path, what, gone) => {
+            finding.fixable = *gone;
+            let hint = "end that process, or wait for it; when it is no git: rm FILE";
+            (format!("Lock file of git {path}: {what}"), (!gone).then(|| hint.replace("FILE", path)))
+        }
         Thing::RigFolder => {
             finding.fixable = false;
             let hint = format!("bring it back, or take it off the list with: gt rig remove {rig} --force");

@@ -4,11 +4,13 @@
 //! Functions here are one git process each unless their docs say otherwise.
 
 pub mod answers;
+pub mod leftovers;
 pub mod letters;
 pub mod links;
 pub mod merging;
 mod network;
 pub mod pushing;
+pub mod running;
 pub mod sync;
 pub mod worktree;
 
@@ -42,6 +44,8 @@ impl Git {
             .arg("-C")
             .arg(&self.dir)
             .args(["-c", "maintenance.auto=false", "-c", "gc.auto=0"])
+            // Everything here calls it `origin`, whatever the user's own configuration makes of it.
+            .args(["-c", "clone.defaultRemoteName=origin"])
             .args(args)
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_EDITOR", "true")
@@ -69,12 +73,12 @@ impl Git {
                 .is_ok_and(|output| output.code != Some(1))
     }
 
-    /// Runs git and gives whatever came of it.
+    /// Runs git and gives whatever came of it. A lock file in its way is waited for, and removed when its owner is gone.
     ///
     /// # Errors
     /// When git cannot be started.
     pub fn try_run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
-        self.process(args).run()
+        self.run_unlocked(&self.process(args))
     }
 
     /// Runs git and gives its output as text; `what` says in an error what was being done.

@@ -19,10 +19,10 @@ use crate::town::{Rig, files};
 
 /// Refs of the refinery's clone that say as which commit a handed-over commit goes onto the target: what a killed
 /// command had pushed is known by them, whatever the strategy.
-const LANDING: &str = "refs/gt/landing/";
+pub(super) const LANDING: &str = "refs/gt/landing/";
 
 /// The same for direct landings, which need no request.
-const DIRECT: &str = "refs/gt/direct/";
+pub(super) const DIRECT: &str = "refs/gt/direct/";
 
 /// The last commit of the target whose tests were green.
 pub(super) const GREEN: &str = "refs/gt/green";
@@ -334,8 +334,10 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When git cannot write refs.
     pub fn record(&self, landings: &[(String, String)]) -> Result<()> {
-        let lines: Vec<String> =
-            landings.iter().map(|(commit, landing)| format!("update {LANDING}{commit} {landing}")).collect();
+        let lines: Vec<String> = landings
+            .iter()
+            .map(|(commit, landing)| format!("update {}{commit} {landing}", self.records))
+            .collect();
         self.clone.change_refs("write down what is about to land", &lines)
     }
 
@@ -395,7 +397,8 @@ impl Drop for Bench<'_> {
     }
 }
 
-fn lock_path(rig: &Rig) -> PathBuf {
+/// The file that is locked while a command merges.
+pub(super) fn lock_path(rig: &Rig) -> PathBuf {
     rig.root.join("refinery/bench.lock")
 }
 

@@ -234,10 +234,18 @@ fn push(work: &Work<'_>, look: &Look) -> Result<Option<String>> {
     if again && matches!(push, Push::Diverged(_)) {
         push = git.push_head(&look.branch, true)?;
     }
+    if matches!(push, Push::Diverged(_))
+        && let Some(old) = own_earlier(work, &look.branch)?
+    {
+        push = git.push_head_over(&look.branch, &old)?;
+    }
     match push {
         Push::Done => Ok(None),
         Push::NoRight(why) => Ok(Some(why)),
         Push::Refused(said) => {
+            if !git.refs_at_origin(&["refs/heads/polecat"])?.is_empty() {
+                return Err(super::rig::blocked_by_polecat("origin").into());
+            }
             crate::fail!(
                 "the server refused the branch {}: {said}", look.branch;
                 "nothing is lost: your commits are in this worktree. Mend what it names, commit, and run gt done again"
@@ -250,6 +258,15 @@ fn push(work: &Work<'_>, look: &Look) -> Result<Option<String>> {
             )
         }
     }
+}
+
+/// Where origin has the branch from an earlier attempt of a polecat of this name, whose commits are kept here.
+fn own_earlier(work: &Work<'_>, branch: &str) -> Result<Option<String>> {
+    let canonical = Git::at(work.home.rig.clone_dir());
+    let there = canonical.refs_at_origin(&[&format!("refs/heads/{branch}")])?;
+    let Some((_, commit)) = there.into_iter().next() else { return Ok(None) };
+    let kept = canonical.keeps(&format!("refs/gt/recovery/{}/", work.home.name), &commit)?;
+    Ok(kept.then_some(commit))
 }
 
 fn submission<'a>(work: &'a Work<'_>, look: &'a Look) -> Submission<'a> {

@@ -6,12 +6,13 @@ use serde::Serialize;
 use super::remote::leave::{Left, leave, leaving};
 use super::sandbox::Sandbox;
 use super::scene::Scene;
-use super::{names, step};
+use super::{names, step, strays};
 use crate::address::Address;
 use crate::beads::{Change, Guard, Patch, words};
 use crate::failure::Failure;
 use crate::mux::Session;
 use crate::plan::place::Seen;
+use crate::programs::git::Git;
 use crate::town::away::{self, Record};
 use crate::town::occupancy;
 
@@ -36,6 +37,7 @@ pub enum End {
 /// When a step fails; the steps before it are done and nothing is lost.
 pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
     let _claim = scene.claim(name)?;
+    Git::at(scene.rig.clone_dir()).mend()?;
     let instance = scene.instance(name);
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &instance);
     let session = match scene.session_of(name) {
@@ -84,6 +86,8 @@ fn end_here(
     kept: Option<String>,
 ) -> Result<End> {
     occupancy::check_removable(&sandbox.dir)?;
+    // What is in a place that was never begun came with its making: it is kept, and in nobody's way.
+    let force = force || super::worktree::is_unbegun(&sandbox.dir);
     if !force {
         let files = sandbox.dirty()?;
         if !files.is_empty() {
@@ -94,6 +98,7 @@ fn end_here(
     step("end.3");
     sandbox.remove_tree()?;
     step("end.4");
+    strays::withdraw(scene.rig, &sandbox.branches()?, &scene.requests);
     sandbox.remove_branches()?;
     step("end.5");
     names::release(scene.rig, name, &sandbox.instance)?;
@@ -137,6 +142,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
         return Err(Failure::new(format!("no polecat {address}")).hint(hint).into());
     }
     let _claim = scene.claim(name)?;
+    Git::at(scene.rig.clone_dir()).mend()?;
     let record = scene.record(name);
     let alive = match scene.session_of(name) {
         Seen::Session(session) => session.alive(),
@@ -165,6 +171,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     }
     let instance = scene.instance(name);
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &instance);
+    let force = force || super::worktree::is_unbegun(&sandbox.dir);
     let files = sandbox.dirty()?;
     if !files.is_empty() && !force {
         let list = files.join("\n  ");
@@ -184,6 +191,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     give_back(scene, name, recovery.as_deref())?;
     step("release.3");
     sandbox.remove_tree()?;
+    strays::withdraw(scene.rig, &sandbox.branches()?, &scene.requests);
     sandbox.remove_branches()?;
     names::release(scene.rig, name, &instance)?;
     step("release.4");

@@ -37,6 +37,7 @@ pub mod sandbox;
 pub mod scene;
 pub mod script;
 pub mod sling;
+pub mod strays;
 pub mod submit;
 pub mod survey;
 pub mod sync;

@@ -64,6 +64,8 @@ pub enum Fate {
     Merged,
     /// 30 days old, and no open bead asks for it.
     Old,
+    /// A branch at origin of work that was taken back.
+    Abandoned,
     /// It stays.
     Stays,
 }

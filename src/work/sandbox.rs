@@ -73,8 +73,9 @@ impl Sandbox {
             return Ok(Vec::new());
         }
         let words = ["status", "--porcelain", "--untracked-files=all"];
-        let text = Git::at(&self.dir).run("look for changes", words)?;
-        Ok(text.lines().map(str::to_string).collect())
+        let git = Git::at(&self.dir);
+        let text = git.run("look for changes", words)?;
+        Ok(text.lines().filter(|line| !git.is_as_checked_out(line)).map(str::to_string).collect())
     }
 
     /// The name of the recovery ref.
@@ -170,7 +171,10 @@ impl Sandbox {
     }
 
     /// The polecat's branches in the canonical clone, with their tips.
-    fn branches(&self) -> Result<Vec<(String, String)>> {
+    ///
+    /// # Errors
+    /// When git cannot list them.
+    pub fn branches(&self) -> Result<Vec<(String, String)>> {
         Git::at(&self.clone).refs(&format!("refs/heads/polecat/{}-*", self.name))
     }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 
 use super::around::Around;
-use super::names;
 use super::remote::home;
 use super::request::{Request, open_requests};
+use super::{names, worktree};
 use crate::address::{Address, Role};
 use crate::beads::{Bead, Filter, Store, words};
 use crate::config::schema::{Prompt, Runtime};
@@ -198,9 +198,22 @@ impl<'a> Scene<'a> {
     /// The bead that a polecat holds; one that waits in the queue only when it works on no other: the name may have
     /// passed on since it was handed over.
     pub fn bead_of(&self, name: &str) -> Option<&Bead> {
+        self.claims(name).into_iter().next()
+    }
+
+    /// The beads that say a polecat holds them, the one that it works on first: by its session's marks, else by the branch
+    /// of its worktree.
+    pub(super) fn claims(&self, name: &str) -> Vec<&Bead> {
         let address = self.address(name).to_string();
-        let own = || self.held.iter().filter(|bead| bead.assignee.as_deref() == Some(&address));
-        own().find(|bead| !self.is_submitted(bead)).or_else(|| own().next())
+        let mut own: Vec<&Bead> =
+            self.held.iter().filter(|bead| bead.assignee.as_deref() == Some(&address)).collect();
+        if own.len() > 1 {
+            let session = self.snapshot.of(&self.town.mark(), &address);
+            let marked = session.map(|session| session.marks.bead.clone()).filter(|bead| !bead.is_empty());
+            let works_on = marked.or_else(|| worktree::bead_at(self.rig, name));
+            own.sort_by_key(|bead| (self.is_submitted(bead), works_on.as_ref() != Some(&bead.id)));
+        }
+        own
     }
 
     /// What was read, for a bead that somebody holds; what such a bead waits for does not matter any more.

@@ -13,7 +13,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::beads::{Bead, Change, Guard, NewBead, Patch, Store, Written, words as bead_words};
+use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words as bead_words};
 use crate::config::{Settings, Sources};
 use crate::mux::{ByHand, Mux};
 use crate::plan::choose::{Choice, Wish};
@@ -205,13 +205,29 @@ impl Site<'_> {
         crate::config::target(self.settings)
     }
 
-    /// Makes the bead of a new title; gives its id. A title of several lines becomes one, the rest its description.
+    /// Makes the bead of a new title; gives its id. A title of several lines becomes one, the rest its description. One that
+    /// an earlier try of the same title made, and that nobody has touched since, is taken.
     ///
     /// # Errors
     /// When the store refuses it.
     pub fn create(&self, title: &str) -> Result<String> {
         let mut bead = new_bead(title);
         bead.issue_type = "task".into();
+        bead.labels = vec![bead_words::LABEL_NEW.into()];
+        let labels = bead.labels.clone();
+        let earlier = self.store.list(&Filter {
+            labels,
+            statuses: vec![bead_words::OPEN.into()],
+            ..Filter::default()
+        })?;
+        let same = |found: &&Bead| {
+            (&found.title, &found.description, &found.labels)
+                == (&bead.title, &bead.description, &bead.labels)
+                && found.assignee.is_none()
+        };
+        if let Some(found) = earlier.iter().find(same) {
+            return Ok(found.id.clone());
+        }
         match self.store.write(&[], &[Change::Create(Box::new(bead))])? {
             Written::Done(ids) => match ids.into_iter().next() {
                 Some(id) => Ok(id),
@@ -240,8 +256,9 @@ pub fn new_bead(title: &str) -> NewBead {
 /// The change that gives a bead to a polecat, and says where that is: nothing for this machine.
 fn hooking(bead: &Bead, address: &Address, remote: Option<&str>) -> Change {
     let label = remote.map(|remote| format!("{}{remote}", bead_words::LABEL_REMOTE));
-    let (kept, gone): (Vec<String>, Vec<String>) =
+    let (kept, mut gone): (Vec<String>, Vec<String>) =
         remotes_of(bead).into_iter().partition(|own| label.as_ref() == Some(own));
+    gone.extend(new_label(bead));
     Change::Update(
         bead.id.clone(),
         Box::new(Patch {
@@ -252,6 +269,11 @@ fn hooking(bead: &Bead, address: &Address, remote: Option<&str>) -> Change {
             ..Patch::default()
         }),
     )
+}
+
+/// The label of a bead that has had no polecat yet.
+fn new_label(bead: &Bead) -> Option<String> {
+    bead.has_label(bead_words::LABEL_NEW).then(|| bead_words::LABEL_NEW.to_string())
 }
 
 /// The labels of a bead that say where its polecat is.

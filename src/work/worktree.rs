@@ -36,9 +36,28 @@ pub fn branch(name: &str, bead: &str) -> String {
     format!("polecat/{name}-{bead}")
 }
 
+/// Whether git takes a branch that ends with this id (`git check-ref-format`).
+pub fn can_be_a_branch(id: &str) -> bool {
+    let refused =
+        |c: char| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '/');
+    !id.is_empty()
+        && !id.contains(refused)
+        && !id.contains("..")
+        && !id.contains("@{")
+        && !id.ends_with(['.'])
+        && !id.ends_with(".lock")
+}
+
 /// The bead that a polecat's branch is about.
 pub fn bead_of_branch<'a>(name: &str, branch: &'a str) -> Option<&'a str> {
     branch.strip_prefix("polecat/")?.strip_prefix(name)?.strip_prefix('-')
+}
+
+/// The bead that a polecat's worktree is about, by its branch. No process; nothing while it is detached.
+pub fn bead_at(rig: &Rig, name: &str) -> Option<String> {
+    let head = Git::at(rig.polecat_dir(name)).git_dir().ok()?.join("HEAD");
+    let branch = files::text(&head).ok()??;
+    bead_of_branch(name, branch.trim().strip_prefix("ref: refs/heads/")?).map(str::to_string)
 }
 
 /// Makes the place and prepares it. One git process for a worktree, one more with submodules.
@@ -48,10 +67,40 @@ pub fn bead_of_branch<'a>(name: &str, branch: &'a str) -> Option<&'a str> {
 pub fn make(wanted: &Wanted<'_>) -> Result<PathBuf> {
     let path = wanted.rig.polecat_dir(wanted.name);
     match wanted.sandbox {
-        Sandbox::Worktree => add_worktree(wanted, &path)?,
+        Sandbox::Worktree => {
+            add_worktree(wanted, &path)?;
+            mark_unbegun(&path)?;
+        }
         Sandbox::Clone => add_clone(wanted, &path)?,
     }
     Ok(path)
+}
+
+/// A file in the git folder of a place where no session was started yet: whatever is there came with its making.
+const UNBEGUN: &str = "gt-unbegun";
+
+fn mark_unbegun(path: &Path) -> Result<()> {
+    let mark = Git::at(path).git_dir()?.join(UNBEGUN);
+    std::fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))
+}
+
+/// Whether no session was ever started in a place.
+pub fn is_unbegun(path: &Path) -> bool {
+    Git::at(path).git_dir().is_ok_and(|dir| dir.join(UNBEGUN).exists())
+}
+
+/// The place is complete, and its session is about to start.
+///
+/// # Errors
+/// When the mark cannot be removed.
+pub fn begin(path: &Path) -> Result<()> {
+    let Ok(dir) = Git::at(path).git_dir() else { return Ok(()) };
+    match std::fs::remove_file(dir.join(UNBEGUN)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {UNBEGUN} from {}", dir.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn add_worktree(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
@@ -81,7 +130,8 @@ fn add_worktree(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
     crate::fail!("cannot make the worktree {}: {}", path.display(), last_words(&output))
 }
 
-/// A full clone: objects are shared with the canonical clone by hard links, its origin is the rig's.
+/// A full clone: objects are shared with the canonical clone by hard links, its origin is the rig's. It is made aside, so
+/// that a kill leaves nothing under the polecat's name.
 fn add_clone(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
     let source = wanted.rig.clone_dir();
     let base = match Git::at(&source).commit_of(wanted.base)? {
@@ -89,14 +139,25 @@ fn add_clone(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
         None => crate::fail!("no commit {} in {}", wanted.base, source.display()),
     };
     let from = source.to_string_lossy().into_owned();
-    let words = ["clone".into(), "-q".into(), "--no-checkout".into(), source.into_os_string(), path.into()];
+    if path.symlink_metadata().is_ok() {
+        crate::fail!("cannot make the clone {}: it is there already", path.display(); "look at it: ls -la {}", path.display());
+    }
+    let parent = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    let aside = files::Aside::new(parent)?;
+    let draft = aside.path("clone");
+    let words =
+        ["clone".into(), "-q".into(), "--no-checkout".into(), source.into_os_string(), draft.clone().into()];
     Git::at(&wanted.rig.root).run("clone", words)?;
-    let git = Git::at(path);
+    let git = Git::at(&draft);
     // A clone takes the branches of its source for those of origin: what the source knows of origin counts.
     let tracked = "+refs/remotes/origin/*:refs/remotes/origin/*";
     git.run("take over what is known of origin", ["fetch", "-q", "--no-tags", "--prune", &from, tracked])?;
     git.run("set the origin", ["remote", "set-url", "origin", "--", &wanted.rig.config.git_url])?;
-    git.run("make the branch", ["checkout", "-q", "--no-track", "-b", wanted.branch, &base]).map(drop)
+    git.run("make the branch", ["checkout", "-q", "--no-track", "-b", wanted.branch, &base])?;
+    mark_unbegun(&draft)?;
+    std::fs::rename(&draft, path)
+        .map_err(|error| files::error_of(error, format!("cannot make {}", path.display())))
 }
 
 /// Puts into a fresh place what the rig wants in it: submodules, copies, links, settings of the agent, the setup
@@ -111,18 +172,25 @@ pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
     if rules.submodules {
         Git::at(path).run("check out submodules", ["submodule", "update", "-q", "--init", "--recursive"])?;
     }
+    let mut brought = Vec::new();
     for (list, link) in [(&rules.copy, false), (&rules.link, true)] {
         for name in list {
             let inside = inside(name)?;
-            if bring(&source.join(&inside), &path.join(&inside), link)? {
+            let (from, to) = (source.join(&inside), path.join(&inside));
+            if from.exists() && to.symlink_metadata().is_err() {
                 untracked.push(pattern(&inside));
+                brought.push((from, to, link));
             }
         }
     }
-    untracked.extend(hooks::write(wanted.hooks, path)?);
-    // `info/exclude` is the clone's, for all of its worktrees.
+    let settings = hooks::file(wanted.hooks).map(|(name, _)| name);
+    let settings = settings.filter(|name| path.join(name).symlink_metadata().is_err());
+    untracked.extend(settings.map(|name| pattern(Path::new(name))));
+    // `info/exclude` is the clone's, for all of its worktrees. It comes first: after a kill nothing looks like work.
     let excluded = if wanted.sandbox == Sandbox::Clone { path } else { &source };
     Git::at(excluded).exclude(&untracked)?;
+    brought.iter().try_for_each(|(from, to, link)| bring(from, to, *link))?;
+    hooks::write(wanted.hooks, path)?;
     match &rules.setup {
         Some(command) => set_up(command, path),
         None => Ok(()),
@@ -153,10 +221,10 @@ pub(super) fn pattern(path: &Path) -> String {
     line
 }
 
-/// Copies or links one path, unless it is there. `false`: nothing was there to bring, or nothing had to be done.
-fn bring(from: &Path, to: &Path, link: bool) -> Result<bool> {
-    if !from.exists() || to.symlink_metadata().is_ok() {
-        return Ok(false);
+/// Copies or links one path, unless something is there by now.
+fn bring(from: &Path, to: &Path, link: bool) -> Result<()> {
+    if to.symlink_metadata().is_ok() {
+        return Ok(());
     }
     let failed = || format!("cannot bring {} to {}", from.display(), to.display());
     if let Some(dir) = to.parent() {
@@ -167,7 +235,7 @@ fn bring(from: &Path, to: &Path, link: bool) -> Result<bool> {
     } else {
         copy(from, to).with_context(failed)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
@@ -224,6 +292,9 @@ pub fn remove(wanted: &Wanted<'_>) -> Result<()> {
     crate::town::occupancy::check_removable(&path)?;
     let git = Git::at(wanted.rig.clone_dir());
     if wanted.sandbox == Sandbox::Clone {
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
         return std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()));
     }
     git.worktree_remove(&path)?;
@@ -269,6 +340,18 @@ mod tests {
     }
 
     #[test]
+    fn ids_that_git_takes_for_a_branch() {
+        for id in ["wy-1", "wy-a.2", "wy-", "wy-ü", "wy-1.locked"] {
+            assert!(can_be_a_branch(id), "{id}");
+        }
+        for id in
+            ["", "wy-1.lock", "wy-1..2", "wy-1.", "wy-a b", "wy-a/b", "wy-@{1}", "wy-a\nb", "wy~1", "wy\\1"]
+        {
+            assert!(!can_be_a_branch(id), "{id:?}");
+        }
+    }
+
+    #[test]
     fn a_branch_tells_its_bead() {
         assert_eq!(bead_of_branch("Nux", &branch("Nux", "wy-a.2")), Some("wy-a.2"));
         assert_eq!(bead_of_branch("Nux", "polecat/Nuxx-wy-1"), None);
@@ -283,12 +366,11 @@ mod tests {
         std::fs::create_dir_all(&to).unwrap();
         std::fs::write(from.join("sub/a"), "one").unwrap();
         std::os::unix::fs::symlink("a", from.join("sub/b")).unwrap();
-        assert!(bring(&from.join("sub"), &to.join("sub"), false).unwrap());
+        bring(&from.join("sub"), &to.join("sub"), false).unwrap();
         assert_eq!(std::fs::read_to_string(to.join("sub/b")).unwrap(), "one");
         std::fs::write(to.join("kept"), "mine").unwrap();
         std::fs::write(from.join("kept"), "theirs").unwrap();
-        assert!(!bring(&from.join("kept"), &to.join("kept"), false).unwrap());
+        bring(&from.join("kept"), &to.join("kept"), false).unwrap();
         assert_eq!(std::fs::read_to_string(to.join("kept")).unwrap(), "mine");
-        assert!(!bring(&from.join("absent"), &to.join("absent"), true).unwrap());
     }
 }

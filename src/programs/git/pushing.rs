@@ -95,10 +95,19 @@ impl Git {
     /// # Errors
     /// When origin cannot be reached.
     pub fn refs_of_origin(&self, patterns: &[&str]) -> Result<Vec<String>> {
+        Ok(self.refs_at_origin(patterns)?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The same with the commits that they stand at.
+    ///
+    /// # Errors
+    /// As [`Git::refs_of_origin`].
+    pub fn refs_at_origin(&self, patterns: &[&str]) -> Result<Vec<(String, String)>> {
         let mut words = vec!["ls-remote", "--refs", "origin"];
         words.extend(patterns);
         let listed = self.run("list refs of origin", words)?;
-        Ok(listed.lines().filter_map(|line| line.split_once('\t')).map(|(_, name)| name.into()).collect())
+        let pair = |line: &str| line.split_once('\t').map(|(commit, name)| (name.into(), commit.into()));
+        Ok(listed.lines().filter_map(pair).collect())
     }
 
     /// Deletes refs of origin, wherever they stand. `false`: one of them was not deleted.

@@ -40,7 +40,8 @@ impl Git {
         // The note only saves a second fetch: a disk that cannot take it is no reason to stop.
         let note = |name: &str| drop(std::fs::write(&path, with_fetch(&text, name, nanos())));
         let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
-        let output = self.process(fetch_words("origin", &[&refspec])).holding(lock.file()).run();
+        let fetch = self.process(fetch_words("origin", &[&refspec])).holding(lock.file());
+        let output = self.run_unlocked(&fetch);
         let output = output.inspect_err(|_| note(SILENT))?;
         if !output.ok() {
             let mut failure = self.failed(&format!("fetch {branch}"), &output);
@@ -54,7 +55,7 @@ impl Git {
     /// Runs git under the lock of the worktrees. Gives its output whatever it is.
     pub fn locked<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Result<Output> {
         let lock = self.worktrees_locked()?;
-        self.process(words).holding(lock.file()).run()
+        self.run_unlocked(&self.process(words).holding(lock.file()))
     }
 
     /// The same for what is to succeed; `what` says in an error what was being done.
@@ -84,15 +85,15 @@ impl Git {
     /// Keeps other gt commands from making or removing worktrees of this clone, or reading the list of them, until the
     /// lock is dropped: a git that meets a half-made one fails ("failed to read …/commondir", or a fetch that "did
     /// not send all necessary objects"). The git that is run under it holds it too: should gt be killed, the lock stays
-    /// until that git has ended. Its hooks do not: git gives them a standard input of their own.
+    /// until that git has ended. Its hooks do not: git gives them a standard input of their own. What a killed one left
+    /// half-made is removed first.
     ///
     /// # Errors
     /// When there is no clone, or the lock cannot be taken.
     pub(super) fn worktrees_locked(&self) -> Result<crate::town::files::Lock> {
-        let own = self.git_dir()?;
-        // A worktree's own folder names the clone's.
-        let common = files::text(&own.join("commondir"))?.map(|path| own.join(path.trim()));
-        crate::town::files::lock(&common.unwrap_or(own).join("gt-worktrees.lock"))
+        let lock = crate::town::files::lock(&self.common_dir()?.join("gt-worktrees.lock"))?;
+        self.remove_unfinished()?;
+        Ok(lock)
     }
 
     /// Makes a worktree at `path` on the new branch `branch`, starting at `base`. Gives git's output whatever it is:
@@ -171,7 +172,19 @@ impl Git {
     /// When this is no work tree.
     pub fn status(&self) -> Result<Status> {
         let words = ["status", "--porcelain=v2", "--branch", "--untracked-files=normal", "-z"];
-        Ok(parse_status(&self.run("read the state of the work tree", words)?))
+        let mut status = parse_status(&self.run("read the state of the work tree", words)?);
+        status.dirty.retain(|line| !self.is_as_checked_out(line));
+        Ok(status)
+    }
+
+    /// Whether a line of `git status` (its two letters, then the path) names a file that is exactly what git checks out:
+    /// one whose line endings contradict `.gitattributes` counts as changed, and nobody can do anything about it.
+    pub fn is_as_checked_out(&self, line: &str) -> bool {
+        let Some(path) = line.strip_prefix(" M ") else { return false };
+        let whole = self.try_run(["cat-file", "--filters", &format!("HEAD:{path}")]);
+        whole.is_ok_and(|whole| {
+            whole.ok() && std::fs::read(self.dir.join(path)).is_ok_and(|found| found == whole.stdout)
+        })
     }
 
     /// How many commits `tip` has that `base` lacks.
@@ -199,10 +212,14 @@ impl Git {
     /// # Errors
     /// When the remote cannot be reached: nothing is known then, and nothing is changed here.
     pub fn push_head(&self, branch: &str, lease: bool) -> Result<Push> {
-        let refspec = format!("HEAD:refs/heads/{branch}");
         let force = format!("--force-with-lease=refs/heads/{branch}");
+        self.push_leased(branch, lease.then_some(&force))
+    }
+
+    fn push_leased(&self, branch: &str, lease: Option<&str>) -> Result<Push> {
+        let refspec = format!("HEAD:refs/heads/{branch}");
         let mut words = vec!["push", "--porcelain", "--no-recurse-submodules"];
-        words.extend(lease.then_some(force.as_str()));
+        words.extend(lease);
         words.extend(["origin", &refspec]);
         let output = self.try_run(words)?;
         match read_push(&output) {
@@ -245,6 +262,24 @@ impl Git {
         Ok(text.lines().filter_map(pair).collect())
     }
 
+    /// Whether a ref under `prefix` holds a commit. One that is not here is held by none.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn keeps(&self, prefix: &str, commit: &str) -> Result<bool> {
+        let contains = format!("--contains={commit}");
+        let output = self.try_run(["for-each-ref", "--count=1", "--format=%(refname)", &contains, prefix])?;
+        Ok(output.ok() && !output.text().is_empty())
+    }
+
+    /// Pushes `HEAD` as `branch` over a commit that it is known to stand at there.
+    ///
+    /// # Errors
+    /// As [`Git::push_head`].
+    pub fn push_head_over(&self, branch: &str, old: &str) -> Result<Push> {
+        self.push_leased(branch, Some(&format!("--force-with-lease=refs/heads/{branch}:{old}")))
+    }
+
     /// Replays the branch checked out onto `target`. `false`: it stopped at a conflict, which is left in place.
     ///
     /// # Errors
@@ -278,7 +313,7 @@ impl Git {
     pub fn commit_all(&self, message: &str) -> Result<bool> {
         self.run("add what changed", ["add", "-A"])?;
         let process = self.process(["commit", "-q", "--cleanup=verbatim", "-F", "-"]).stdin(message);
-        let output = process.run()?;
+        let output = self.run_unlocked(&process)?;
         if output.ok() {
             return Ok(true);
         }

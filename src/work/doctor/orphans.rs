@@ -7,16 +7,18 @@ use anyhow::Result;
 
 use super::Visit;
 use crate::address::{Address, is_rig_name};
-use crate::beads::{Change, Guard, Patch, Written, words};
+use crate::beads::{Bead, Change, Guard, Patch, Written, words};
 use crate::config::Sources;
 use crate::plan::doctor::{Finding, Found, Thing, judge};
 use crate::plan::patrol::Move;
 use crate::plan::place::Seen;
 use crate::programs::git::Git;
+use crate::programs::git::pushing::Deletion;
 use crate::town::discover::kind;
 use crate::town::{Layout, Rig, away, files};
 use crate::work::ending::{self, End};
 use crate::work::scene::Scene;
+use crate::work::strays;
 
 /// Orphans outside rigs, and half-made things everywhere.
 ///
@@ -144,6 +146,11 @@ pub fn fix_stray_record(visit: &Visit<'_>, address: &str) -> Result<()> {
 /// A rig's orphans, looked for and, when asked, taken care of.
 pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // First: they are in the way of every look and every end.
+    for (dir, thing) in left_by_git(visit, rig) {
+        let finding = judge(thing, Found::Missing, String::new(), &rig.name);
+        findings.push(visit.treat_with(finding, |_| Git::at(&dir).mend()));
+    }
     // A store or a clone that cannot be read is a finding of its own: nothing is concluded from it (law 3).
     let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..visit.sources.clone() };
     if let Ok(scene) = Scene::look(&visit.town, rig, visit.mux, sources) {
@@ -158,6 +165,33 @@ pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
         findings.push(visit.treat_with(finding, |thing| fix_worktree(rig, thing)));
     }
     findings
+}
+
+/// What killed gits left in the clones of a rig, each with its clone. No process where there is nothing.
+fn left_by_git(visit: &Visit<'_>, rig: &Rig) -> Vec<(PathBuf, Thing)> {
+    let inside = |root: &Path, path: &Path| {
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+        path.strip_prefix(&root).unwrap_or(path).display().to_string()
+    };
+    let full = |name: String| rig.polecat_dir(&name);
+    let own = files::names_in(&rig.root.join("polecats")).unwrap_or_default().into_iter().map(full);
+    let own = own.filter(|dir| dir.join(".git").is_dir());
+    let mut things = Vec::new();
+    for dir in [rig.clone_dir(), rig.refinery_dir()].into_iter().chain(own) {
+        let git = Git::at(&dir);
+        let clone = inside(&rig.root, &dir);
+        for half in git.unfinished().unwrap_or_default() {
+            let place = half.place.map(|place| inside(&rig.root, &place)).unwrap_or_default();
+            things.push((dir.clone(), Thing::HalfWorktree(clone.clone(), place, half.foreign)));
+        }
+        for lock in git.lock_files().unwrap_or_default() {
+            if lock.is_worth_a_word() {
+                let path = inside(&visit.town.root, &lock.path);
+                things.push((dir.clone(), Thing::LockFile(path, lock.shown(), lock.is_left_over())));
+            }
+        }
+    }
+    things
 }
 
 /// Polecats that somebody must do something about, and beads whose polecats are no more.
@@ -182,6 +216,16 @@ fn polecats(visit: &Visit<'_>, rig: &Rig, scene: &Scene<'_>) -> Vec<Thing> {
             things.push(Thing::HeldByNobody(bead.id.clone(), holder.clone()));
         }
     }
+    for name in &names {
+        let claims = scene.claims(name);
+        if let [first, others @ ..] = claims.as_slice() {
+            let second =
+                |bead: &&Bead| Thing::SecondClaim(bead.id.clone(), scene.address_of(name), first.id.clone());
+            things.extend(others.iter().filter(|bead| !scene.is_submitted(bead)).map(second));
+        }
+    }
+    let strays = strays::branches(rig, &scene.requests).unwrap_or_default();
+    things.extend(strays.into_iter().map(|stray| Thing::StrayBranch(stray.branch, stray.commit)));
     things
 }
 
@@ -198,13 +242,19 @@ fn fix_polecat(rig: &Rig, scene: &Scene<'_>, thing: &Thing) -> Result<()> {
                 "keep them under a recovery ref and end it: gt polecat nuke {}/{name}", rig.name
             ),
         },
-        Thing::HeldByNobody(bead, holder) => give_back(rig, bead, holder),
+        Thing::HeldByNobody(bead, holder) => give_back(rig, bead, holder, "which is no more"),
+        Thing::SecondClaim(bead, holder, other) => {
+            give_back(rig, bead, holder, &format!("which works on {other}"))
+        }
+        Thing::StrayBranch(branch, commit) => {
+            strays::delete(rig, &[Deletion { branch: branch.clone(), commit: commit.clone() }])
+        }
         other => crate::fail!("doctor cannot repair {other:?}"),
     }
 }
 
 /// The bead is open and nobody's again, if its holder is still the one that is no more.
-fn give_back(rig: &Rig, bead: &str, holder: &str) -> Result<()> {
+fn give_back(rig: &Rig, bead: &str, holder: &str, why: &str) -> Result<()> {
     let guard = Guard { id: bead.into(), assignee: Some(Some(holder.into())), ..Guard::default() };
     let patch = Patch {
         status: Some(words::OPEN.into()),
@@ -213,7 +263,9 @@ fn give_back(rig: &Rig, bead: &str, holder: &str) -> Result<()> {
         ..Patch::default()
     };
     let store = rig.store(&Address::Witness(rig.name.clone()))?;
-    match store.write(&[guard], &[Change::Update(bead.into(), Box::new(patch))])? {
+    let comment =
+        Change::Comment(bead.into(), format!("Given back by gt doctor: it was held by {holder}, {why}."));
+    match store.write(&[guard], &[Change::Update(bead.into(), Box::new(patch)), comment])? {
         Written::Done(_) => Ok(()),
         Written::Refused(..) => {
             crate::fail!("{bead} has changed meanwhile"; "look again with: gt doctor {}", rig.name)

@@ -242,6 +242,9 @@ fn make_clone(wanted: &Wanted, clone: &Path) -> Result<String> {
             "commit and push something there first"
         );
     }
+    if Git::at(clone).commit_of("refs/remotes/origin/polecat")?.is_some() {
+        return Err(blocked_by_polecat(&wanted.url).into());
+    }
     status.branch.map_or_else(
         || {
             crate::fail!(
@@ -251,6 +254,14 @@ fn make_clone(wanted: &Wanted, clone: &Path) -> Result<String> {
         },
         Ok,
     )
+}
+
+/// A branch of that name leaves no place for those of polecats, `polecat/NAME-BEAD`.
+pub fn blocked_by_polecat(origin: &str) -> Failure {
+    Failure::new(format!(
+        "{origin} has a branch 'polecat', so there can be none of polecats (polecat/NAME-BEAD)"
+    ))
+    .hint("give it another name, in a clone: git push origin origin/polecat:refs/heads/NEW :polecat")
 }
 
 /// Why a clone failed: what git, ssh or the server said first; the end is always that it could not be read.

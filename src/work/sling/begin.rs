@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::mux::tmux::installed;
 use crate::mux::{Session, Snapshot};
 use crate::plan::choose::Choice;
+use crate::plan::patrol::Move;
 use crate::plan::place::Place;
 use crate::plan::ready::{Begin, Facts, begin};
 use crate::programs::git::Git;
@@ -28,6 +29,7 @@ use crate::work::patrol;
 use crate::work::remote::choose::{Given, choose};
 use crate::work::request::Request;
 use crate::work::scene::Scene;
+use crate::work::worktree;
 
 /// One bead that can be slung.
 pub struct Work {
@@ -131,6 +133,10 @@ fn decide_one(
     (sessions, given): (&Snapshot, &mut Given),
     claim: Option<Claim>,
 ) -> Result<Result<Work, Failure>> {
+    if !worktree::can_be_a_branch(&bead.id) {
+        return Ok(Err(Failure::new(format!("{} cannot be a part of a branch's name", bead.id))
+            .hint("write it down again, under an id that git takes: gt bd create TITLE")));
+    }
     let place = around.place(bead, site.town, sessions);
     let rework = bead.has_label(words::LABEL_REWORK);
     let open = !matches!(place, Place::Hooked | Place::Crashed | Place::Working | Place::Submitted);
@@ -152,6 +158,12 @@ fn decide_one(
     {
         return Ok(Err(Failure::new(format!("{} is taken by {holder}", bead.id))
             .hint(format!("go on there: gt sling --resume {} {holder}", bead.id))));
+    }
+    if let Some(holder) = &holder
+        && let Some(other) = worktree::bead_at(site.rig, holder.name()).filter(|other| *other != bead.id)
+    {
+        return Ok(Err(Failure::new(format!("{} is held by {holder}, which works on {other}", bead.id))
+            .hint(format!("give it back first: gt doctor --fix {}", site.rig.name))));
     }
     let role = role(site, order, Some(bead))?;
     let choice = match &holder {
@@ -212,10 +224,10 @@ pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
     if let Some(name) = order.name.as_deref().filter(|name| names::holder(site.rig, name).is_some()) {
         return Err(names::is_taken(site.rig, name).into());
     }
-    if room(site, &role, 1).is_err() {
-        free_leftovers(site, &site.mux.look()?);
+    match room(site, &role, 1, 0) {
+        Ok(()) => Ok(()),
+        Err(_) => room(site, &role, 1, free_leftovers(site, &site.mux.look()?)),
     }
-    room(site, &role, 1)
 }
 
 /// The commit where an earlier attempt of a bead is kept in the canonical clone: its recovery ref, or what its last
@@ -243,9 +255,7 @@ fn kept(site: &Site<'_>, bead: &Bead) -> Result<Option<String>> {
 
 /// Step 2: the limit, and a name and an instance id for each. One command of a rig at a time counts and reserves.
 pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>) -> Result<Vec<Hand>> {
-    if let Some(work) = works.first() {
-        free_leftovers(site, &work.sessions);
-    }
+    let idle = works.first().map_or(0, |work| free_leftovers(site, &work.sessions));
     let dir = site.rig.names_dir();
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let _lock = files::lock(&dir.join(".lock"))?;
@@ -254,7 +264,7 @@ pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>) -> Result<Vec<H
     for work in &works {
         turns.push(if work.claim.is_none() { Some(Turn::take(site, &work.bead.id)?) } else { None });
     }
-    if let Err(full) = check_limit(site, &works) {
+    if let Err(full) = check_limit(site, &works, idle) {
         still_as_read(site, &works)?;
         return Err(full);
     }
@@ -303,15 +313,15 @@ fn still_as_read(site: &Site<'_>, works: &[Work]) -> Result<()> {
     Ok(())
 }
 
-fn check_limit(site: &Site<'_>, works: &[Work]) -> Result<()> {
+fn check_limit(site: &Site<'_>, works: &[Work], idle: usize) -> Result<()> {
     let new = works.iter().filter(|work| work.claim.is_none()).count();
-    works.iter().find(|work| work.claim.is_none()).map_or(Ok(()), |work| room(site, &work.role, new))
+    works.iter().find(|work| work.claim.is_none()).map_or(Ok(()), |work| room(site, &work.role, new, idle))
 }
 
-/// Whether the rig has room for so many more polecats.
-fn room(site: &Site<'_>, role: &ResolvedRole, new: usize) -> Result<()> {
+/// Whether the rig has room for so many more polecats; `idle` of its names have no polecat.
+fn room(site: &Site<'_>, role: &ResolvedRole, new: usize, idle: usize) -> Result<()> {
     let limit = site.rig.config.max_workers.unwrap_or(role.settings.max_workers);
-    let taken = names::taken(site.rig)?.len();
+    let taken = names::taken(site.rig)?.len().saturating_sub(idle);
     if limit > 0 && taken + new > limit {
         let rig = &site.rig.name;
         let free = limit.saturating_sub(taken);
@@ -329,14 +339,13 @@ fn room(site: &Site<'_>, role: &ResolvedRole, new: usize) -> Result<()> {
 }
 
 /// Frees names that a killed command left, and those of polecats whose work is handed over and whose session is gone.
-/// What cannot be freed keeps its name, and is the patrol's to report: it stops no other work.
-fn free_leftovers(site: &Site<'_>, sessions: &Snapshot) {
-    if sessions.unknown.is_none() {
-        let _ = free_those_left(site, sessions);
-    }
+/// What cannot be freed keeps its name, and is the patrol's to report: it stops no other work. Gives how many those are: they
+/// hold files that are in no commit, say, but no polecat.
+fn free_leftovers(site: &Site<'_>, sessions: &Snapshot) -> usize {
+    if sessions.unknown.is_some() { 0 } else { free_those_left(site, sessions).unwrap_or(0) }
 }
 
-fn free_those_left(site: &Site<'_>, sessions: &Snapshot) -> Result<()> {
+fn free_those_left(site: &Site<'_>, sessions: &Snapshot) -> Result<usize> {
     let town = site.town.mark();
     let mut left: Vec<(String, String)> = names::taken(site.rig)?.into_iter().collect();
     left.retain(|(name, _)| {
@@ -344,7 +353,7 @@ fn free_those_left(site: &Site<'_>, sessions: &Snapshot) -> Result<()> {
         sessions.of(&town, &address.to_string()).is_none() && !names::in_hand(site.rig, name)
     });
     if left.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
     let held = site.store.list(&Filter { statuses, ..Filter::default() })?;
@@ -355,18 +364,22 @@ fn free_those_left(site: &Site<'_>, sessions: &Snapshot) -> Result<()> {
             .any(|bead| bead.assignee.as_deref() == Some(&address) && !bead.has_label(words::LABEL_SUBMITTED))
     });
     if left.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let scene = Scene::look(site.town, site.rig, site.mux, site.sources.clone())?;
+    let mut idle = 0;
     for (name, instance) in left {
-        patrol::patrol(&scene, Some((&name, &instance)), false)?;
+        // One that cannot be ended is doctor's to name: it is in no other's way.
+        let _ = patrol::patrol(&scene, Some((&name, &instance)), false);
+        let stays = names::holder(site.rig, &name) == Some(instance);
+        idle += usize::from(stays && matches!(scene.decide(&name), Move::End | Move::FreeName));
     }
-    Ok(())
+    Ok(idle)
 }
 
 /// The names that [`reserve`] would give, for a plan.
 pub fn names_to_come(site: &Site<'_>, order: &Order, works: &[Work]) -> Result<Vec<String>> {
-    check_limit(site, works)?;
+    check_limit(site, works, 0)?;
     let mut taken = names::taken(site.rig)?;
     let mut names = Vec::new();
     for work in works {

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::begin::Work;
 use super::turn::Turn;
-use super::{Site, Slung, hooking, remotes_of};
+use super::{Site, Slung, hooking, new_label, remotes_of};
 use crate::address::Address;
 use crate::beads::{Change, Guard, Patch, words};
 use crate::config::schema::{Multiplexer, Prompt};
@@ -176,8 +176,13 @@ impl Hand {
             _ => &target,
         };
         let path = site.rig.polecat_dir(&self.reservation.name);
-        if self.work.begin == Begin::Again && path.join(".git").exists() {
-            return Ok(());
+        if self.work.begin == Begin::Again {
+            Git::at(site.rig.clone_dir()).mend()?;
+            if path.join(".git").exists() {
+                // A kill may have come while it was prepared.
+                let half = worktree::is_unbegun(&path);
+                return if half { worktree::prepare(&self.wanted(site, base), &path) } else { Ok(()) };
+            }
         }
         self.made = self.work.begin != Begin::Again;
         let made = match self.work.begin {
@@ -246,6 +251,7 @@ impl Hand {
         let who = (&self.address, self.reservation.instance.as_str());
         let spec = session(site, &self.work, who, &self.slung.branch, &prompts)?;
         let prompt = prompts.shown(&self.work);
+        worktree::begin(&site.rig.polecat_dir(&self.reservation.name))?;
         let started = self.start_session(site, &spec)?;
         step("sling.5");
         if self.work.begin == Begin::Again && started.by_hand.is_none() {
@@ -311,7 +317,7 @@ impl Hand {
                 status: Some(bead.status.clone()),
                 assignee: Some(bead.assignee.clone()),
                 remove_labels: label.into_iter().filter(|label| !before.contains(label)).collect(),
-                add_labels: before,
+                add_labels: before.into_iter().chain(new_label(bead)).collect(),
                 ..Patch::default()
             };
             let guard = Guard {

@@ -1,0 +1,126 @@
+//! What gt left at origin and in the refinery's clone for work that nothing waits for any more: branches that polecats
+//! pushed, and records of landings.
+
+use anyhow::Result;
+
+use super::bench::{self, DIRECT, LANDING};
+use super::names;
+use super::request::Request;
+use crate::address::is_polecat_name;
+use crate::programs::git::Git;
+use crate::programs::git::merging::POLECATS;
+use crate::programs::git::pushing::Deletion;
+use crate::town::{Rig, files};
+
+/// Where the canonical clone remembers the branches of origin.
+const TRACKED: &str = "refs/remotes/origin/";
+
+/// Branches of origin that polecats of this rig pushed and that nothing waits for, as far as the canonical clone knows of
+/// origin. One process, and one more for each that may be one.
+///
+/// # Errors
+/// When git or the names cannot be read.
+pub fn branches(rig: &Rig, open: &[Request]) -> Result<Vec<Deletion>> {
+    let tracked = Git::at(rig.clone_dir()).refs(&format!("{TRACKED}polecat/"))?;
+    among(rig, open, tracked.into_iter().filter_map(|(name, commit)| found(&name, TRACKED, commit)))
+}
+
+/// The same, as origin says.
+///
+/// # Errors
+/// When origin cannot be read, and as [`branches`].
+pub fn branches_at_origin(rig: &Rig, open: &[Request]) -> Result<Vec<Deletion>> {
+    let listed = Git::at(rig.clone_dir()).refs_at_origin(&[&format!("{POLECATS}*")])?;
+    among(rig, open, listed.into_iter().filter_map(|(name, commit)| found(&name, "refs/heads/", commit)))
+}
+
+fn found(name: &str, under: &str, commit: String) -> Option<Deletion> {
+    Some(Deletion { branch: name.strip_prefix(under)?.into(), commit })
+}
+
+/// Only what a recovery ref of that polecat holds was pushed by this rig; others may share its origin.
+fn among(rig: &Rig, open: &[Request], all: impl Iterator<Item = Deletion>) -> Result<Vec<Deletion>> {
+    let (git, taken) = (Git::at(rig.clone_dir()), names::taken(rig)?);
+    let mut strays = Vec::new();
+    for one in all {
+        let name =
+            one.branch.strip_prefix("polecat/").and_then(|rest| rest.split_once('-')).map(|(name, _)| name);
+        let Some(name) = name.filter(|name| is_polecat_name(name) && !taken.contains_key(*name)) else {
+            continue;
+        };
+        let waits = |request: &Request| request.branch == one.branch || request.commit == one.commit;
+        if !open.iter().any(waits) && git.keeps(&format!("refs/gt/recovery/{name}/"), &one.commit)? {
+            strays.push(one);
+        }
+    }
+    Ok(strays)
+}
+
+/// Deletes branches of origin, each only as it was seen, and forgets that they were there.
+///
+/// # Errors
+/// When origin cannot be reached, or keeps one.
+pub fn delete(rig: &Rig, branches: &[Deletion]) -> Result<()> {
+    if branches.is_empty() {
+        return Ok(());
+    }
+    let git = Git::at(rig.clone_dir());
+    let names: Vec<String> = branches.iter().map(|one| format!("refs/heads/{}", one.branch)).collect();
+    let there = git.refs_at_origin(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let stands = |one: &&Deletion| {
+        there.iter().any(|(name, commit)| {
+            name.strip_prefix("refs/heads/") == Some(&one.branch) && *commit == one.commit
+        })
+    };
+    let left: Vec<Deletion> = branches.iter().filter(stands).cloned().collect();
+    if !git.delete_branches(&left)? {
+        crate::fail!(
+            "origin of {} keeps {}", rig.name, left.iter().map(|one| &*one.branch).collect::<Vec<_>>().join(", ");
+            "see why: git -C {} push origin :{}", rig.clone_dir().display(), left[0].branch
+        );
+    }
+    let lines: Vec<String> = branches.iter().map(|one| format!("delete {TRACKED}{}", one.branch)).collect();
+    git.change_refs("forget branches of origin", &lines)
+}
+
+/// Deletes what a polecat that ends had pushed of its branches, unless an open request waits for it: `branches` are its
+/// own, whose commits are kept here. What cannot be deleted now is found by `gt gc` and doctor.
+pub fn withdraw(rig: &Rig, branches: &[(String, String)], open: &[Request]) {
+    let git = Git::at(rig.clone_dir());
+    let mut pushed = Vec::new();
+    for (name, tip) in branches {
+        let Some(branch) = name.strip_prefix("refs/heads/") else { continue };
+        let Ok(Some(commit)) = git.commit_of(&format!("{TRACKED}{branch}")) else { continue };
+        let waits = |request: &Request| request.branch == *branch || request.commit == commit;
+        if !open.iter().any(waits) && git.is_ancestor(&commit, tip).unwrap_or(false) {
+            pushed.push(Deletion { branch: branch.into(), commit });
+        }
+    }
+    let _ = delete(rig, &pushed);
+}
+
+/// Records of landings that are over: what landed is on the target, and no request or polecat has the commit any more.
+/// Gives their names; with `dry` they stay. None while a command merges.
+///
+/// # Errors
+/// When git cannot read or change refs.
+pub fn landings(rig: &Rig, target: &str, open: &[Request], dry: bool) -> Result<Vec<String>> {
+    let git = Git::at(rig.refinery_dir());
+    let Some(_bench) = files::try_lock(&bench::lock_path(rig))? else { return Ok(Vec::new()) };
+    let mut over = Vec::new();
+    let known = git.refs_under(&[LANDING, DIRECT])?;
+    let polecats = if known.is_empty() { Vec::new() } else { Git::at(rig.clone_dir()).refs(POLECATS)? };
+    for (name, landed) in known {
+        let commit = name.rsplit('/').next().unwrap_or_default();
+        let had = open.iter().any(|request| request.commit == commit)
+            || polecats.iter().any(|(_, tip)| tip == commit);
+        if !had && git.is_ancestor(&landed, &format!("{TRACKED}{target}"))? {
+            over.push((name, landed));
+        }
+    }
+    let line = |(name, landed): &(String, String)| format!("delete {name} {landed}");
+    if !dry {
+        git.change_refs("drop records of landings", &over.iter().map(line).collect::<Vec<_>>())?;
+    }
+    Ok(over.into_iter().map(|(name, _)| name).collect())
+}
