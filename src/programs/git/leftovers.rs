@@ -332,6 +332,9 @@ mod tests {
         assert!(output.ok(), "{words:?}: {}", last_words(&output));
     }
 
+    /// What is done to a worktree, given what the clone knows of it and its folder.
+    type Spoil<'a> = &'a dyn Fn(&Path, &Path);
+
     /// A clone with two files on `main`, and the worktree `place` on `br`, half-made by `spoil` (given its admin folder
     /// and its own).
     fn half_made(spoil: impl Fn(&Path, &Path)) -> (tempfile::TempDir, Git, PathBuf) {
@@ -359,7 +362,7 @@ mod tests {
         let empty = |path: &Path| std::fs::write(path, "").unwrap();
         let gone = |path: &Path| std::fs::remove_file(path).unwrap();
         let bare = |place: &Path| ["one", "two"].iter().for_each(|name| gone(&place.join(name)));
-        let states: [(&str, &dyn Fn(&Path, &Path)); 7] = [
+        let states: [(&str, Spoil<'_>); 7] = [
             ("only the folder of the clone", &|admin, place| {
                 std::fs::remove_dir_all(place).unwrap();
                 ["HEAD", "commondir", "gitdir", "index"].iter().for_each(|name| gone(&admin.join(name)));
@@ -405,7 +408,7 @@ mod tests {
 
     #[test]
     fn what_git_did_not_put_into_a_half_made_worktree_keeps_it() {
-        let states: [(&str, &dyn Fn(&Path, &Path)); 4] = [
+        let states: [(&str, Spoil<'_>); 4] = [
             ("new", &|_, place| std::fs::write(place.join("new"), "x").unwrap()),
             ("one", &|_, place| std::fs::write(place.join("one"), "another text").unwrap()),
             ("one", &|admin, _| std::fs::write(admin.join("HEAD"), "").unwrap()),
@@ -417,7 +420,7 @@ mod tests {
             assert!(place.join(name).exists());
             assert!(git.unfinished().unwrap()[0].foreign.contains(&name.to_string()));
         }
-        let (_dir, git, place) = half_made(&|admin: &Path, _: &Path| {
+        let (_dir, git, place) = half_made(|admin, _| {
             std::fs::write(admin.join("locked"), "by a person").unwrap();
         });
         git.mend().unwrap();

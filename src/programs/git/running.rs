@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
+
 /// A running git.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {
@@ -35,13 +37,16 @@ pub fn all() -> Option<Vec<Running>> {
     if Path::new("/proc/self/cwd").exists() { from_proc(Path::new("/proc")) } else { from_lsof() }
 }
 
-/// A process that has a file open, in words. `Err` when the system does not tell.
-pub fn holder(path: &Path) -> Result<Option<String>, ()> {
+/// A process that has a file open, in words.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn holder(path: &Path) -> Result<Option<String>> {
     if !Path::new("/proc/self/cwd").exists() {
-        let run = super::Process::new("lsof").args(["-w", "-t", "--"]).arg(path).run().map_err(drop)?;
+        let run = super::Process::new("lsof").args(["-w", "-t", "--"]).arg(path).run()?;
         return Ok(run.text().lines().next().map(|pid| format!("process {pid}")));
     }
-    let entries = std::fs::read_dir("/proc").map_err(drop)?;
+    let entries = std::fs::read_dir("/proc")?;
     for process in entries.filter_map(Result::ok).map(|entry| entry.path()) {
         let open = std::fs::read_dir(process.join("fd")).into_iter().flatten().filter_map(Result::ok);
         if open.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|to| to == path) {
