@@ -3,9 +3,6 @@
 use crate::common::{World, wait_for};
 use crate::flow::{Scene, request, wait_for_the_end};
 
-const WAITS: &str =
-    "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n";
-
 /// A polecat that waits, for tests to do its work.
 struct At {
     world: World,
@@ -15,9 +12,7 @@ struct At {
 }
 
 fn polecat() -> At {
-    let world = World::with_rig();
-    world.settings(WAITS);
-    world.set("GASTOWN_POLECAT__AGENT", "waits");
+    let world = World::waiting();
     let bead = world.bead("Fix it", "true");
     world.in_town(["sling", &bead, "wyvern"]).ok();
     let name = world.polecat_of(&bead);
@@ -244,16 +239,11 @@ fn an_agent_that_closed_its_own_bead_finds_it_submitted() {
 fn two_at_once_make_one_request() {
     let at = polecat();
     at.commit("work");
-    let runs: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4)
-            .map(|_| {
-                let mut command = at.world.command(crate::common::gt(), &at.place);
-                command.arg("done");
-                scope.spawn(move || crate::common::finish(&mut command))
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
+    let runs = crate::common::at_once((0..4).map(|_| {
+        let mut command = at.world.command(crate::common::gt(), &at.place);
+        command.arg("done");
+        command
+    }));
     let export = at.world.gt_in("town/wyvern", ["bd", "export"]).ok().stdout;
     assert_eq!(export.matches("\"issue_type\":\"merge-request\"").count(), 1, "{runs:#?}\n{export}");
     assert!(runs.iter().any(|run| run.code == Some(0)), "{runs:#?}");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::common::fugue::Daemon;
 use crate::common::sshd::{Sshd, free_port};
-use crate::common::{Run, World, wait_for};
+use crate::common::{Run, WAITS, World, wait_for};
 use crate::flow::Scene;
 use line::Line;
 
@@ -16,9 +16,7 @@ use line::Line;
 fn two(world: &World) -> Daemon<'_> {
     let far = world.daemon("far");
     world.set("GASTOWN_REMOTE_TOWN", &world.str("far/gt"));
-    world.settings(
-        "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n",
-    );
+    world.settings(WAITS);
     far
 }
 
@@ -38,10 +36,7 @@ fn address(place: &Value) -> &str {
 
 /// Waits until a polecat over there has handed its work in, and takes it home: the request.
 fn comes_home(world: &World, bead: &str) {
-    wait_for("the hand-in", || {
-        let refs = world.git("origin.git", ["for-each-ref", "--format=%(refname)", "refs/gt/done"]);
-        (!refs.is_empty()).then_some(())
-    });
+    world.letters();
     let said = world.in_town(["remote", "sync", "wyvern"]).ok();
     assert!(said.stdout.starts_with(&format!("{bead}  submitted")), "{said:#?}");
 }

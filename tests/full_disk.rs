@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::Write;
 
-use crate::common::{Run, World, finish, gt};
+use crate::common::{Run, WAITS, World, finish, gt};
 
 /// Free bytes, from none to nearly enough.
 const LEVELS: [u64; 7] = [0, 8 << 10, 24 << 10, 48 << 10, 96 << 10, 192 << 10, 384 << 10];
@@ -29,9 +29,7 @@ impl Drop for Disk {
 impl Disk {
     fn new() -> Disk {
         let world = World::new();
-        world.settings(
-            "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n",
-        );
+        world.settings(WAITS);
         world.set("GASTOWN_POLECAT__AGENT", "waits");
         world.origin("origin.git", &[("README.md", "# wyvern\n")]);
         std::fs::create_dir(world.path("disk")).unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use insta::assert_snapshot;
 
-use crate::common::{Run, World};
+use crate::common::{Run, World, at_once};
 
 /// Everything under a folder of the world, clones shown as one line.
 pub fn tree(world: &World, root: &str) -> String {
@@ -53,15 +53,6 @@ pub fn embedded() -> World {
     let world = World::new();
     world.settings("[beads]\nstore = \"embedded\"\n");
     world
-}
-
-/// Runs commands all at the same time.
-pub fn at_once(commands: Vec<std::process::Command>) -> Vec<Run> {
-    std::thread::scope(|scope| {
-        let run = |mut command| scope.spawn(move || crate::common::finish(&mut command));
-        let threads: Vec<_> = commands.into_iter().map(run).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
 }
 
 #[test]
@@ -312,7 +303,7 @@ fn of_many_installs_at_once_one_wins() {
         command.args(["install", "town"]);
         command
     };
-    let runs = at_once((0..8).map(|_| command()).collect());
+    let runs = at_once((0..8).map(|_| command()));
     assert_eq!(runs.iter().filter(|run| run.code == Some(0)).count(), 1, "{runs:#?}");
     assert!(
         runs.iter()

@@ -66,9 +66,7 @@ fn a_test_kills_at_every_step() {
 #[test]
 fn a_handoff_that_was_killed_is_left_again_and_nothing_ends_before_the_note() {
     for step in ["handoff.1", "handoff.2"] {
-        let world = World::with_rig();
-        world.settings("[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n");
-        world.set("GASTOWN_POLECAT__AGENT", "waits");
+        let world = World::waiting();
         let bead = world.bead("Fix it", "true");
         world.in_town(["sling", &bead, "wyvern"]).ok();
         let name = world.polecat_of(&bead);

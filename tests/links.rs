@@ -1,9 +1,6 @@
 //! Repositories inside a worktree: what is handed over and merged names only commits that can be fetched.
 
-use crate::common::{World, wait_for};
-
-const WAITS: &str =
-    "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n";
+use crate::common::{WAITS, World, wait_for};
 
 /// A rig whose project has the submodule `vendor/lib`; its polecats run `agent`.
 fn world(agent: &str, worktree: serde_json::Value) -> World {

@@ -8,17 +8,6 @@ use insta::assert_snapshot;
 use crate::common::{World, finish, gt};
 use crate::install::plain;
 
-/// A program for polecats that waits until it is told to end.
-const WAITS: &str =
-    "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n";
-
-fn waiting() -> World {
-    let world = World::with_rig();
-    world.settings(WAITS);
-    world.set("GASTOWN_POLECAT__AGENT", "waits");
-    world
-}
-
 fn full() -> Stdio {
     std::fs::File::options().write(true).open("/dev/full").unwrap().into()
 }
@@ -26,7 +15,7 @@ fn full() -> Stdio {
 #[test]
 #[cfg(target_os = "linux")] // for /dev/full
 fn a_standard_error_that_takes_nothing_changes_nothing_about_the_answer() {
-    let world = waiting();
+    let world = World::waiting();
     for (words, code) in [
         (&["rigs"][..], 0),
         (&["rig", "add", "a b", "x"], 2),
@@ -80,7 +69,7 @@ fn what_is_no_town_is_named_as_what_it_is() {
 
 #[test]
 fn a_rig_that_cannot_be_read_does_not_hide_the_others() {
-    let world = waiting();
+    let world = World::waiting();
     world.in_town(["rig", "add", "ant", &world.str("origin.git")]).ok();
     let config = world.read("town/ant/config.json");
     world.write("town/ant/config.json", "{\n  broken\n}\n");
@@ -112,7 +101,7 @@ fn a_rig_that_cannot_be_read_does_not_hide_the_others() {
 /// A disk that is not mounted: nothing may be put in its place.
 #[test]
 fn a_rigs_folder_that_is_gone_is_not_made_anew() {
-    let world = waiting();
+    let world = World::waiting();
     let bead = world.bead("Kept", "true");
     std::fs::rename(world.path("town/wyvern"), world.path("elsewhere")).unwrap();
     let run = world.in_town(["doctor", "-q", "--fix"]).fails(1);
@@ -131,7 +120,7 @@ fn a_rigs_folder_that_is_gone_is_not_made_anew() {
 
 #[test]
 fn names_that_others_put_there_are_freed_for_good() {
-    let world = waiting();
+    let world = World::waiting();
     world.write("town/wyvern/polecats/.names/Ghost", "");
     world.write("town/wyvern/polecats/.names/Noise", b"\0\xff");
     let run = world.in_town(["doctor", "--fix"]).ok();
@@ -144,7 +133,7 @@ fn names_that_others_put_there_are_freed_for_good() {
 /// The file that leads from a worktree to its clone is one `rm` or `echo` away from being lost; the work is not.
 #[test]
 fn a_worktree_that_lost_its_clone_finds_it_again_with_its_files() {
-    let world = waiting();
+    let world = World::waiting();
     for damage in ["garbage\n", "gitdir: /no/such/place\n", ""] {
         let bead = world.bead("Work", "true");
         world.in_town(["sling", &bead, "wyvern"]).ok();
@@ -169,7 +158,7 @@ fn a_worktree_that_lost_its_clone_finds_it_again_with_its_files() {
 
 #[test]
 fn a_remote_that_went_is_named_with_why() {
-    let world = waiting();
+    let world = World::waiting();
     let bead = world.bead("Work", "true");
     std::fs::rename(world.path("origin.git"), world.path("moved.git")).unwrap();
     let run = world.in_town(["sling", &bead, "wyvern"]).fails(1);

@@ -599,17 +599,11 @@ fn two_at_once_share_the_queue() {
     let world = world();
     let one = hand_over(&world, "Nux", "One", &[("a", "1\n")], true);
     let two = hand_over(&world, "Toast", "Two", &[("b", "1\n")], true);
-    let runs: Vec<Run> = std::thread::scope(|scope| {
-        let world = &world;
-        let commands: Vec<_> = (0..2)
-            .map(|_| {
-                let mut command = world.command(crate::common::gt(), "town");
-                command.args(["refinery", "process", "wyvern"]);
-                scope.spawn(move || crate::common::finish(&mut command))
-            })
-            .collect();
-        commands.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
+    let runs = crate::common::at_once((0..2).map(|_| {
+        let mut command = world.command(crate::common::gt(), "town");
+        command.args(["refinery", "process", "wyvern"]);
+        command
+    }));
     assert!(runs.iter().all(|run| run.code == Some(0)), "{runs:?}");
     assert_eq!(self::runs(&world), 1);
     settled(&world, &[&one, &two]);

@@ -93,11 +93,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let world = World::with_rig();
-        world.settings(
-            "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n",
-        );
-        world.set("GASTOWN_POLECAT__AGENT", "waits");
+        let world = World::waiting();
         world.set("GASTOWN_MAYOR__AGENT", "waits");
         let (free, taken) = (world.bead("Free", "true"), world.bead("Taken", "true"));
         let queued = world.bead("Queued", "true");

@@ -38,11 +38,7 @@ fn sling(world: &World, words: &[&str]) -> Run {
 
 /// The letter of a polecat's hand-in on origin, once it is there.
 fn letter(world: &World) -> serde_json::Value {
-    let refs = wait_for("the hand-in", || {
-        let refs = world.git("origin.git", ["for-each-ref", "--format=%(refname)", "refs/gt/done"]);
-        (!refs.is_empty()).then_some(refs)
-    });
-    serde_json::from_str(&world.git("origin.git", ["log", "-1", "--format=%B", &refs])).unwrap()
+    serde_json::from_str(&world.git("origin.git", ["log", "-1", "--format=%B", &world.letters()])).unwrap()
 }
 
 /// Nothing of a sling is left: not here, not there, not on origin.

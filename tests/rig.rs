@@ -2,8 +2,8 @@
 
 use insta::assert_snapshot;
 
-use crate::common::{Run, World, gt};
-use crate::install::{at_once, embedded, plain, tree};
+use crate::common::{Run, World, at_once, gt};
+use crate::install::{embedded, plain, tree};
 
 fn said(world: &World, run: &Run) -> String {
     plain(world, &run.stderr)
@@ -259,7 +259,7 @@ fn rigs_added_at_once_are_all_there_with_prefixes_of_their_own() {
         command.args(["rig", "add", name, &url]);
         command
     };
-    let runs = at_once(names.iter().map(add).collect());
+    let runs = at_once(names.iter().map(add));
     assert!(runs.iter().all(|run| run.code == Some(0)), "{runs:#?}");
     let rigs = world.in_town(["rigs", "--json"]).ok().json();
     let rigs = rigs["rigs"].as_array().unwrap();

@@ -1,19 +1,7 @@
 //! `gt sling`: what it refuses, what it makes, kills, races, process counts.
 
-use crate::common::{Run, World, finish, gt, wait_for};
+use crate::common::{Run, World, gt, wait_for};
 use crate::flow::{Scene, names, wait_for_the_end};
-
-/// A program for polecats that waits until it is told to end.
-const WAITS: &str =
-    "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n";
-
-/// A world whose polecats only wait.
-fn waiting() -> World {
-    let world = World::with_rig();
-    world.settings(WAITS);
-    world.set("GASTOWN_POLECAT__AGENT", "waits");
-    world
-}
 
 fn task(world: &World, title: &str) -> String {
     world.bead(title, "true")
@@ -32,7 +20,7 @@ fn refuses(world: &World, words: &[&str], code: i32, message: &str, hint: &str) 
 
 #[test]
 fn what_cannot_be_slung_is_refused_and_nothing_changes() {
-    let world = waiting();
+    let world = World::waiting();
     let world = &world;
     let open = task(world, "Open");
     let blocked = world.bead_with("Blocked", "true", &["--deps", &format!("blocks:{open}")]);
@@ -130,7 +118,7 @@ fn what_cannot_be_slung_is_refused_and_nothing_changes() {
 
 #[test]
 fn a_full_rig_is_refused_before_anything_is_made() {
-    let world = waiting();
+    let world = World::waiting();
     world.set("GASTOWN_POLECAT__MAX_WORKERS", "2");
     let beads: Vec<String> = (0..3).map(|number| task(&world, &format!("Task {number}"))).collect();
     world.in_town(["sling", &beads[0], "wyvern"]).ok();
@@ -153,7 +141,7 @@ fn a_full_rig_is_refused_before_anything_is_made() {
 
 #[test]
 fn one_bead_takes_few_processes_and_ten_take_one_fetch() {
-    let world = waiting();
+    let world = World::waiting();
     world.set("GASTOWN_POLECAT__MAX_WORKERS", "20");
     let first = task(&world, "First");
     let ten: Vec<String> = (0..10).map(|number| task(&world, &format!("Task {number}"))).collect();
@@ -187,7 +175,7 @@ fn own(calls: Vec<String>) -> Vec<String> {
 
 #[test]
 fn after_a_kill_at_any_step_the_same_command_completes() {
-    let world = waiting();
+    let world = World::waiting();
     for step in ["sling.1", "sling.2", "sling.3", "sling.4", "sling.5", "sling.6"] {
         let bead = task(&world, step);
         world.gt_killed(step, "town", ["sling", &bead, "wyvern"]);
@@ -206,7 +194,7 @@ fn after_a_kill_at_any_step_the_same_command_completes() {
 
 #[test]
 fn what_a_killed_sling_left_goes_with_the_next_one() {
-    let world = waiting();
+    let world = World::waiting();
     for step in ["sling.2", "sling.3"] {
         let (first, second) = (task(&world, "First"), task(&world, "Second"));
         world.gt_killed(step, "town", ["sling", &first, "wyvern"]);
@@ -219,7 +207,7 @@ fn what_a_killed_sling_left_goes_with_the_next_one() {
 
 #[test]
 fn a_kill_while_several_are_started_leaves_the_rest_to_the_same_command() {
-    let world = waiting();
+    let world = World::waiting();
     let beads: Vec<String> = (0..3).map(|number| task(&world, &format!("Task {number}"))).collect();
     let words = ["sling", &beads[0], &beads[1], &beads[2], "wyvern"];
     world.gt_killed("sling.5", "town", words);
@@ -257,22 +245,16 @@ fn holds(world: &World, beads: &[&str]) {
 }
 
 fn at_once(world: &World, words: &[Vec<String>]) -> Vec<Run> {
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = words
-            .iter()
-            .map(|words| {
-                let mut command = world.command(gt(), "town");
-                command.args(words);
-                scope.spawn(move || finish(&mut command))
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
+    crate::common::at_once(words.iter().map(|words| {
+        let mut command = world.command(gt(), "town");
+        command.args(words);
+        command
+    }))
 }
 
 #[test]
 fn of_sixteen_slings_of_one_bead_one_wins_and_the_rest_say_who() {
-    let world = waiting();
+    let world = World::waiting();
     let bead = task(&world, "Wanted");
     let words: Vec<Vec<String>> =
         (0..16).map(|_| vec!["sling".into(), bead.clone(), "wyvern".into()]).collect();
@@ -289,7 +271,7 @@ fn of_sixteen_slings_of_one_bead_one_wins_and_the_rest_say_who() {
 
 #[test]
 fn eight_slings_of_different_beads_at_once_all_succeed() {
-    let world = waiting();
+    let world = World::waiting();
     world.set("GASTOWN_POLECAT__MAX_WORKERS", "8");
     let beads: Vec<String> = (0..8).map(|number| task(&world, &format!("Task {number}"))).collect();
     let words: Vec<Vec<String>> =
@@ -302,7 +284,7 @@ fn eight_slings_of_different_beads_at_once_all_succeed() {
 
 #[test]
 fn the_place_is_prepared_as_the_rig_says() {
-    let world = waiting();
+    let world = World::waiting();
     world.origin("sub.git", &[("inside.txt", "inside\n")]);
     let clone = "town/wyvern/mayor/rig";
     world.git(clone, ["submodule", "add", "-q", &world.str("sub.git"), "sub"]);
@@ -345,7 +327,7 @@ fn the_place_is_prepared_as_the_rig_says() {
 
 #[test]
 fn a_session_that_cannot_be_started_takes_everything_back() {
-    let world = waiting();
+    let world = World::waiting();
     let bead = task(&world, "Never");
     let before = Scene::of(&world);
     world.program(
@@ -361,7 +343,7 @@ fn a_session_that_cannot_be_started_takes_everything_back() {
 
 #[test]
 fn an_unreachable_remote_leaves_nothing() {
-    let world = waiting();
+    let world = World::waiting();
     let bead = task(&world, "Never");
     std::fs::rename(world.path("origin.git"), world.path("away.git")).unwrap();
     let before = Scene::of(&world);
@@ -372,7 +354,7 @@ fn an_unreachable_remote_leaves_nothing() {
 
 #[test]
 fn a_plan_is_printed_and_nothing_is_done() {
-    let world = waiting();
+    let world = World::waiting();
     let bead = task(&world, "Planned");
     let before = Scene::of(&world);
     let plan = world.in_town(["sling", &bead, "wyvern", "--dry-run"]).ok().stdout;
@@ -397,7 +379,7 @@ fn a_plan_is_printed_and_nothing_is_done() {
 
 #[test]
 fn a_bead_goes_where_its_prefix_or_a_path_says() {
-    let world = waiting();
+    let world = World::waiting();
     let beads: Vec<String> = (0..4).map(|number| task(&world, &format!("Task {number}"))).collect();
     world.in_town(["sling", &beads[0]]).ok();
     world.in_town(["sling", &beads[1], "wyvern/mayor/rig"]).ok();
@@ -408,7 +390,7 @@ fn a_bead_goes_where_its_prefix_or_a_path_says() {
 
 #[test]
 fn unsling_gives_a_bead_back_and_keeps_its_commits() {
-    let world = waiting();
+    let world = World::waiting();
     let bead = task(&world, "Given back");
     world.in_town(["sling", &bead, "wyvern"]).ok();
     let name = world.polecat_of(&bead);
@@ -432,7 +414,7 @@ fn unsling_gives_a_bead_back_and_keeps_its_commits() {
 
 #[test]
 fn the_only_session_of_a_server_can_be_replaced_at_once() {
-    let world = waiting();
+    let world = World::waiting();
     let bead = task(&world, "Again");
     world.in_town(["sling", &bead, "wyvern"]).ok();
     let address = format!("wyvern/{}", world.polecat_of(&bead));
@@ -454,7 +436,7 @@ fn the_only_session_of_a_server_can_be_replaced_at_once() {
 
 #[test]
 fn hold_and_unhold() {
-    let world = waiting();
+    let world = World::waiting();
     let (one, two) = (task(&world, "One"), task(&world, "Two"));
     world.in_town(["hold", &one, &two]).ok();
     assert_eq!(world.show(&two)["labels"], serde_json::json!(["gt:hold"]));

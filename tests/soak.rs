@@ -4,6 +4,7 @@
 //! One round each by default. `scripts/soak` runs many: `SOAK_ROUNDS`, `SOAK_SECONDS` (of many commands at once) and
 //! `SOAK_BEADS` say how many, `SOAK_SEED` repeats the same delays.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -63,6 +64,8 @@ struct Soak {
     round: u64,
     /// How many calls of git the last command made.
     calls: u64,
+    /// What the round's commands said, for a failure.
+    said: RefCell<String>,
 }
 
 impl Soak {
@@ -77,7 +80,7 @@ impl Soak {
         // A server that a killed command starts would hand that command's environment on.
         world.tmux(["new-session", "-d", "-s", "a-persons-own", "exec sleep 5000"]).ok();
         let kill = Kill::Gt { delay: Duration::ZERO, group: false };
-        Soak { world, kill, killed: false, round: 0, calls: 0 }
+        Soak { world, kill, killed: false, round: 0, calls: 0, said: RefCell::default() }
     }
 
     /// The command of a round, killed on its way.
@@ -103,6 +106,8 @@ impl Soak {
     /// A command that is not killed and need not succeed: what it should do may be done.
     fn again(&self, dir: &str, words: &[&str]) -> Run {
         let run = kill::within(&self.world, self.world.command(gt(), dir).args(words), LIMIT);
+        let said = format!("$ gt {}\n{}{}({:?})\n", words.join(" "), run.stdout, run.stderr, run.code);
+        self.said.borrow_mut().push_str(&said);
         assert!(matches!(run.code, Some(0 | 1)), "{run:#?}");
         run
     }
@@ -379,6 +384,7 @@ impl Phase {
             soak
         });
         (soak.kill, soak.killed, soak.round) = (kill, false, self.rounds);
+        soak.said.borrow_mut().clear();
         let ran = catch_unwind(AssertUnwindSafe(|| command(&mut soak)));
         self.killed += u64::from(soak.killed);
         match ran {
@@ -386,6 +392,9 @@ impl Phase {
             // Why was said where it was found.
             Err(_) => {
                 let (name, round, seed) = (&self.name, self.rounds, seed());
+                let format = "#{session_name} #{@gt_address} #{@gt_state} #{pane_dead}";
+                let panes = soak.world.tmux(["list-panes", "-a", "-F", format]).stdout;
+                println!("{}panes:\n{panes}", soak.said.borrow());
                 let place = soak.world.keep();
                 println!("{name}: round {round} of seed {seed} failed, {kill:?}; kept: {}", place.display());
                 self.failed += 1;

@@ -35,6 +35,10 @@ pub struct Run {
     pub stderr: String,
 }
 
+/// Settings with gt's own store and the runtime `waits`, which does nothing until it is told to end.
+pub const WAITS: &str =
+    "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n";
+
 static WORLDS: AtomicUsize = AtomicUsize::new(0);
 
 impl World {
@@ -65,6 +69,14 @@ impl World {
         world.set("GASTOWN_POLECAT__AGENT", "shell");
         world.gt(["install", "town"]).ok();
         world.in_town(["rig", "add", "wyvern", &world.str("origin.git"), "--prefix", "wy"]).ok();
+        world
+    }
+
+    /// The same with polecats that wait until they are told to end.
+    pub fn waiting() -> World {
+        let world = World::with_rig();
+        world.settings(WAITS);
+        world.set("GASTOWN_POLECAT__AGENT", "waits");
         world
     }
 
@@ -227,6 +239,14 @@ impl World {
         assignee.rsplit('/').next().unwrap_or_default().to_string()
     }
 
+    /// The completion records of polecats elsewhere at origin, once there is one.
+    pub fn letters(&self) -> String {
+        wait_for("the hand-in", || {
+            let refs = self.git("origin.git", ["for-each-ref", "--format=%(refname)", "refs/gt/done"]);
+            (!refs.is_empty()).then_some(refs)
+        })
+    }
+
     /// tmux's id of the session with this address; empty when there is none.
     pub fn session_of(&self, address: &str) -> String {
         let filter = format!("#{{==:#{{@gt_address}},{address}}}");
@@ -339,6 +359,15 @@ pub fn runs(pid: &str) -> bool {
     let ps = Command::new("ps").args(["-o", "state=", "-p", pid]).output().unwrap();
     let state = String::from_utf8_lossy(&ps.stdout).trim().to_string();
     !state.is_empty() && !state.starts_with('Z')
+}
+
+/// Runs prepared commands at the same time.
+pub fn at_once(commands: impl IntoIterator<Item = Command>) -> Vec<Run> {
+    std::thread::scope(|scope| {
+        let run = |mut command| scope.spawn(move || finish(&mut command));
+        let threads: Vec<_> = commands.into_iter().map(run).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
 }
 
 /// Waits until `check` gives something, for 30 s at most; `what` says what for.

@@ -1,12 +1,10 @@
 //! Local execution, the baseline: with the variable unset nothing that gt runs or says depends on fugue.
 
-use crate::common::World;
+use crate::common::{WAITS, World};
 
 /// A day's work, and what every program was called with and gt said, without what differs from run to run.
 fn day(world: &World) -> (Vec<String>, Vec<String>) {
-    world.settings(
-        "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n",
-    );
+    world.settings(WAITS);
     world.set("GASTOWN_POLECAT__AGENT", "waits");
     world.set("GASTOWN_MAYOR__AGENT", "waits");
     world.count_calls(&["git", "tmux"]);

@@ -14,14 +14,6 @@ fn two(world: &World) -> Daemon<'_> {
     daemon
 }
 
-fn wait_for_letter(world: &World) {
-    let format = "--format=%(refname)";
-    wait_for("the hand-in", || {
-        let refs = world.git("origin.git", ["for-each-ref", format, "refs/gt/done"]);
-        (!refs.is_empty()).then_some(())
-    });
-}
-
 /// Nothing of any polecat is left, neither there nor here.
 #[track_caller]
 fn all_gone(world: &World, daemon: &Daemon<'_>) {
@@ -47,7 +39,7 @@ fn from_the_sling_to_the_merge_with_the_work_done_elsewhere() {
     let daemon = two(&world);
     let bead = world.bead("Write it", "echo \"$HOME\" >home.txt");
     world.in_town(["sling", &bead, "wyvern"]).ok();
-    wait_for_letter(&world);
+    world.letters();
     let processed = world.in_town(["refinery", "process", "wyvern"]).ok();
     assert!(processed.stderr.contains(&format!("{bead}  submitted: wyvern/")), "{processed:?}");
     assert_eq!(world.git("origin.git", ["show", "main:home.txt"]), world.str("far/home"));
@@ -65,7 +57,7 @@ fn when_there_is_here_the_one_folder_goes_once() {
     world.unset("GASTOWN_REMOTE_TOWN");
     let bead = world.bead("Write it", "echo hello >hello.txt");
     world.in_town(["sling", &bead, "wyvern"]).ok();
-    wait_for_letter(&world);
+    world.letters();
     world.in_town(["remote", "sync"]).ok();
     world.in_town(["refinery", "process", "wyvern"]).ok();
     assert_eq!(world.git("origin.git", ["show", "main:hello.txt"]), "hello");
@@ -100,7 +92,7 @@ fn a_tunnel_that_is_down_for_a_night_stops_neither_the_work_nor_its_merge() {
     assert_eq!(polecats["polecats"][0]["place"], "unreachable", "{polecats}");
     world.in_town(["witness", "patrol", "wyvern"]).ok();
     world.write("far/home/go", "");
-    wait_for_letter(&world);
+    world.letters();
     world.in_town(["refinery", "process", "wyvern"]).ok();
     assert_eq!(world.git("origin.git", ["show", "main:work.txt"]), "work");
     let beads = world.gt_in("town/wyvern", ["bd", "export"]).ok().stdout;
