@@ -205,6 +205,20 @@ fn after_a_kill_at_any_step_the_same_command_completes() {
 }
 
 #[test]
+fn a_push_that_another_one_of_the_same_commit_overtook_is_done() {
+    use std::os::unix::fs::PermissionsExt;
+    let at = polecat();
+    let commit = at.commit("work");
+    // What the push of a killed command does while the next one is under way.
+    let hook = "origin.git/hooks/update";
+    at.world.write(hook, "#!/bin/sh\nexec git update-ref \"$1\" \"$3\"\n");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(at.world.path(hook), mode).unwrap();
+    at.world.gt_in(&at.place, ["done"]).ok();
+    assert_eq!(request(&at.world, &at.bead).unwrap()["metadata"]["commit"], commit.as_str());
+}
+
+#[test]
 fn no_changes_closes_the_bead_with_the_reason() {
     let at = polecat();
     at.world.gt_in(&at.place, ["done", "--no-changes", "it works as it is", "--exit"]).ok();
