@@ -48,6 +48,7 @@ mod sessions;
 mod sling;
 mod soak;
 mod status;
+mod survivors;
 mod sync;
 mod tmux;
 mod tunnel;

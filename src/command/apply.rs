@@ -37,7 +37,9 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     let plan = view.plan(&down, args.restart);
     let mut failed = plan::failures(ctx, &view);
     let mut done = Vec::new();
-    let outcomes = up::carry_out(&view.town, view.mux.as_ref(), &view.snapshot, &view.wishes, &plan.lines);
+    let note = |line: &str| ctx.note(line);
+    let outcomes =
+        up::carry_out(&view.town, view.mux.as_ref(), &view.snapshot, &view.wishes, &plan.lines, &note);
     for (line, outcome) in plan.lines.iter().zip(outcomes) {
         match outcome {
             Ok(outcome) => done.push((line, outcome)),
@@ -49,6 +51,11 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     }
     drop(lock);
     say(ctx, &done)?;
+    for (_, outcome) in &done {
+        if let Done::Started(Begun::Started(started)) | Done::Restarted(Begun::Started(started)) = outcome {
+            started.notes.iter().for_each(|note| ctx.note(note));
+        }
+    }
     for line in plan.lines.iter().filter(|_| !ctx.global.json) {
         if let Some(held) = report::plan::held(line) {
             ctx.note(&format!("{}: {held}", line.address));

@@ -9,6 +9,7 @@ use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::town::{Rig, Town};
 use crate::work::crew::{self, Member};
+use crate::work::survivors;
 
 /// Runs it.
 ///
@@ -94,9 +95,8 @@ fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, (force, dry_run): (bool
         let plan = serde_json::json!({ "remove": member.path, "lost": losses });
         return super::would(ctx, &plan, &format!("remove {}", member.path.display()));
     }
-    if let Some(session) = open {
-        mux.stop(&[&session.id])?;
-    }
+    let open: Vec<_> = open.into_iter().collect();
+    survivors::stop(town, mux.as_ref(), &open)?.iter().for_each(|note| ctx.note(note));
     crew::remove(rig, &member)?;
     if ctx.global.json {
         print_json("removed", &member)?;

@@ -13,7 +13,7 @@ use crate::mux::Session;
 use crate::plan::diff::Held;
 use crate::plan::layout::Asked;
 use crate::town::wish;
-use crate::work::{step, up};
+use crate::work::{step, survivors, up};
 
 /// Runs it.
 ///
@@ -32,8 +32,8 @@ pub fn run(ctx: &Ctx, args: &Down) -> Result<Exit> {
             named => named.iter().for_each(|address| down.one(&address.to_string())),
         })?;
         step("down.1");
-        let ids: Vec<&str> = found.iter().map(|session| session.id.as_str()).collect();
-        sight.mux.stop(&ids)?;
+        let notes = survivors::stop(&sight.town, sight.mux.as_ref(), &found)?;
+        notes.iter().for_each(|note| ctx.note(note));
         step("down.2");
     }
     drop(lock);

@@ -41,6 +41,7 @@ pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
         return show_plan(ctx, &job, &settings.merge);
     }
     let landed = land::land(&job)?;
+    scene.notes().iter().for_each(|note| ctx.note(note));
     if ctx.global.json {
         print_json("landed", &landed)?;
         return Ok(Exit::Done);

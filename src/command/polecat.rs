@@ -154,6 +154,7 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
         return Ok(Exit::Done);
     }
     let Released { recovery, waits } = ending::release(&scene, &name, how != How::Gently)?;
+    scene.notes().iter().for_each(|note| ctx.note(note));
     if ctx.global.json {
         let mut value = json!({ "address": address, "bead": bead, "recovery": recovery });
         if let Some(why) = waits {

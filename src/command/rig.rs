@@ -10,6 +10,7 @@ use crate::failure::{Exit, Failure};
 use crate::programs::versions;
 use crate::town::{Layout, Rig, Town, files};
 use crate::work::rig::{self, Wanted, remove as removal};
+use crate::work::survivors;
 
 /// Runs it.
 ///
@@ -179,11 +180,8 @@ fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
         let plan = serde_json::json!({ "remove": rig.root, "lost": losses });
         return super::would(ctx, &plan, &format!("remove {}", rig.root.display()));
     }
-    let open: Vec<&str> =
-        removal::sessions_of(&town, &rig, &sessions).map(|session| session.id.as_str()).collect();
-    if !open.is_empty() {
-        mux.stop(&open)?;
-    }
+    let open: Vec<_> = removal::sessions_of(&town, &rig, &sessions).collect();
+    survivors::stop(&town, mux.as_ref(), &open)?.iter().for_each(|note| ctx.note(note));
     let kept = removal::remove(&town, &rig, force)?;
     if ctx.global.json {
         print_json("removed", &serde_json::json!({ "name": name, "beads": kept }))?;

@@ -18,7 +18,7 @@ use crate::report::away;
 use crate::report::sessions::state;
 use crate::town::{Town, wish};
 use crate::work::roles::{self, Begun, How, Prepared};
-use crate::work::tunnel;
+use crate::work::{survivors, tunnel};
 
 /// The town and one look at its sessions.
 pub struct Sight {
@@ -119,6 +119,9 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
                 "{address}: its place over there is still being made; see how it goes: gt attach {address}"
             ));
         }
+        if let Begun::Started(started) = begun {
+            started.notes.iter().for_each(|note| ctx.note(note));
+        }
         if let Begun::Started(started) = begun
             && roles::prompt(sight.mux.as_ref(), started, prepared)? != Delivery::Delivered
         {
@@ -189,8 +192,8 @@ pub fn stop(ctx: &Ctx, sight: &Sight, dry_run: bool, wanted: impl Fn(&Session) -
     let mark = sight.town.mark();
     let found: Vec<&Session> = sight.known()?.ours(&mark).filter(|session| wanted(session)).collect();
     if !dry_run {
-        let ids: Vec<&str> = found.iter().map(|session| session.id.as_str()).collect();
-        sight.mux.stop(&ids)?;
+        let notes = survivors::stop(&sight.town, sight.mux.as_ref(), &found)?;
+        notes.iter().for_each(|note| ctx.note(note));
     }
     if ctx.global.json {
         all_answered(sight, wanted)?;
@@ -224,20 +227,17 @@ fn all_answered(sight: &Sight, wanted: impl Fn(&Session) -> bool) -> Result<(), 
     }
 }
 
-/// Stops sessions without a word.
+/// Stops sessions, and says only what they left running.
 ///
 /// # Errors
 /// As [`stop`].
-pub fn stop_quietly(sight: &Sight, wanted: impl Fn(&Session) -> bool) -> Result<()> {
+pub fn stop_quietly(ctx: &Ctx, sight: &Sight, wanted: impl Fn(&Session) -> bool) -> Result<()> {
     all_answered(sight, &wanted)?;
     let mark = sight.town.mark();
-    let ids: Vec<&str> = sight
-        .known()?
-        .ours(&mark)
-        .filter(|session| wanted(session))
-        .map(|session| session.id.as_str())
-        .collect();
-    sight.mux.stop(&ids)
+    let found: Vec<&Session> = sight.known()?.ours(&mark).filter(|session| wanted(session)).collect();
+    let notes = survivors::stop(&sight.town, sight.mux.as_ref(), &found)?;
+    notes.iter().for_each(|note| ctx.note(note));
+    Ok(())
 }
 
 /// Says what keeps a list of sessions from being the whole truth. Exit 1 when nothing could be seen.

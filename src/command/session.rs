@@ -54,7 +54,7 @@ fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> R
     let bead =
         sight.known()?.of(&sight.town.mark(), &address.to_string()).map(|found| found.marks.bead.clone());
     let text = address.to_string();
-    let stop = || roles::stop_quietly(&sight, |session| session.marks.address == text);
+    let stop = || roles::stop_quietly(ctx, &sight, |session| session.marks.address == text);
     let Address::Polecat(rig, _) = address else {
         if dry_run && bead.is_some() {
             let plan = serde_json::json!({ "restart": address });

@@ -177,6 +177,7 @@ fn report(ctx: &Ctx, outcome: Outcome) -> Result<Exit> {
                     one.address, one.address
                 ));
             }
+            one.notes.iter().for_each(|note| ctx.note(note));
             if let Some(why) = &one.unconfirmed {
                 ctx.note(&format!("{}: the first prompt was not seen to arrive: {why}", one.address));
             }

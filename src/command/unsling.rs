@@ -28,6 +28,7 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
     let kept = unslung.recovery.map_or(String::new(), |name| format!("; its commits are under {name}"));
     let would = if args.dry.dry_run { "would be " } else { "" };
     print(&format!("{}  {would}given back by {}{kept}\n", unslung.bead, unslung.from))?;
+    unslung.notes.iter().for_each(|note| ctx.note(note));
     if let Some(why) = unslung.waits {
         ctx.note(&super::polecat::still_there(&unslung.from, &why));
     }

@@ -275,6 +275,9 @@ pub struct Started {
     /// On another machine it is still being made ready; whether that succeeds is not known yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub under_way: bool,
+    /// What is to be said of the start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What a person should run where no session can be made.

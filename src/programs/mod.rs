@@ -10,6 +10,7 @@ mod running;
 pub mod signals;
 pub mod ssh;
 pub mod stamp;
+pub mod survivors;
 pub mod tmux;
 mod usage;
 pub mod versions;

@@ -286,13 +286,14 @@ impl Process {
     }
 
     /// Starts it and leaves it alone: in a group of its own and without a terminal, so that it outlives the session it
-    /// was started from.
+    /// was started from, and is none of that agent's processes.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start_detached(&self) -> Result<()> {
         let mut command = self.command(true);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        command.env_remove("GT_TOWN_ROOT");
         command.spawn().map(drop).map_err(|error| self.cannot_start(&error))
     }
 

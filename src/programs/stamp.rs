@@ -33,17 +33,30 @@ impl Stamp {
         Some(Stamp { pid, boot: boot(), start: started(pid)? })
     }
 
+    /// The process that had this number and was started then.
+    pub(super) fn with(pid: i32, start: String) -> Stamp {
+        Stamp { pid, boot: boot(), start }
+    }
+
     /// Whether it still runs: the very one.
     pub fn alive(&self) -> bool {
         Stamp::of(self.pid).as_ref() == Some(self)
     }
 
+    /// Sends it a signal, and to no other process that has its number by now.
+    pub(super) fn send(&self, signal: Signal) -> bool {
+        let Some(pid) = Pid::from_raw(self.pid) else { return false };
+        #[cfg(target_os = "linux")]
+        if let Ok(handle) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
+            return self.alive() && rustix::process::pidfd_send_signal(&handle, signal).is_ok();
+        }
+        self.alive() && kill_process(pid, signal).is_ok()
+    }
+
     /// Ends it, and waits for that: SIGTERM, and SIGKILL for one that takes too long. Another process with its number
     /// is left alone.
     pub fn end(&self) {
-        let Some(pid) = Pid::from_raw(self.pid) else { return };
-        let send = |signal| self.alive() && kill_process(pid, signal).is_ok();
-        end(|| self.alive(), send);
+        end(|| self.alive(), |signal| self.send(signal));
     }
 
     /// Ends the whole group of a process that leads one, also what is left of it after its leader. A number is given
@@ -78,16 +91,76 @@ fn boot() -> String {
 
 #[cfg(target_os = "linux")]
 fn started(pid: i32) -> Option<String> {
-    let (_, mut fields) = stat(pid)?;
-    (fields.len() > 19 && !ended(&fields)).then(|| fields.swap_remove(19))
+    Some(Stat::of(pid)?.start)
+}
+
+/// What the system says of a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) pid: i32,
+    pub(super) name: String,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+    /// Its session's number; 0 where the system does not tell.
+    pub(super) session: i32,
+    /// Whether it has a terminal.
+    pub(super) terminal: bool,
+    /// When it was started, in the system's own words.
+    pub(super) start: String,
+}
+
+#[cfg(target_os = "linux")]
+impl Stat {
+    /// A process that has not ended: a zombie has.
+    pub(super) fn of(pid: i32) -> Option<Stat> {
+        stat(pid).and_then(|read| Stat::new(pid, read))
+    }
+
+    fn new(pid: i32, (name, fields): (String, Vec<String>)) -> Option<Stat> {
+        let number = |at: usize| fields.get(at)?.parse::<i32>().ok();
+        let (parent, group, session) = (number(1)?, number(2)?, number(3)?);
+        let start = fields.get(19)?.clone();
+        (!ended(&fields)).then_some(Stat {
+            pid,
+            name,
+            parent,
+            group,
+            session,
+            terminal: number(4)? != 0,
+            start,
+        })
+    }
+}
+
+#[cfg(any(not(target_os = "linux"), test))]
+impl Stat {
+    /// Reads a line of `ps -axo pid=,ppid=,pgid=,tty=,state=,lstart=,comm=`.
+    pub(super) fn parse_ps(line: &str) -> Option<Stat> {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let number = |at: usize| fields.get(at)?.parse::<i32>().ok();
+        let stat = Stat {
+            pid: number(0)?,
+            parent: number(1)?,
+            group: number(2)?,
+            session: 0,
+            terminal: !fields.get(3)?.starts_with('?'),
+            start: fields.get(5..10)?.join(" "),
+            name: fields.get(10..)?.join(" ").rsplit('/').next()?.into(),
+        };
+        (!fields[4].starts_with('Z')).then_some(stat)
+    }
 }
 
 /// The name of a process, and what stands after it in `/proc/PID/stat`: state, parent, group and so on. The name can
 /// hold anything.
 #[cfg(target_os = "linux")]
 pub(super) fn stat(pid: i32) -> Option<(String, Vec<String>)> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (before, after) = text.rsplit_once(')')?;
+    parse(&String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/stat")).ok()?))
+}
+
+#[cfg(target_os = "linux")]
+fn parse(line: &str) -> Option<(String, Vec<String>)> {
+    let (before, after) = line.rsplit_once(')')?;
     let name = before.split_once('(')?.1.to_string();
     Some((name, after.split_whitespace().map(str::to_string).collect()))
 }
@@ -112,9 +185,7 @@ pub(super) fn group_runs(group: Pid) -> bool {
 /// Whether a group has a member that is no zombie.
 #[cfg(target_os = "linux")]
 fn any_in_group(group: i32) -> bool {
-    let own = group.to_string();
-    let member =
-        |pid: &i32| stat(*pid).is_some_and(|(_, fields)| fields.get(2) == Some(&own) && !ended(&fields));
+    let member = |pid: &i32| Stat::of(*pid).is_some_and(|stat| stat.group == group);
     let pids = pids();
     pids.is_empty() || pids.iter().any(member)
 }
@@ -132,9 +203,8 @@ fn started(pid: i32) -> Option<String> {
         .run()
         .ok()?;
     let text = output.text();
-    let text = text.trim();
-    (output.ok() && !text.is_empty() && !text.starts_with('Z'))
-        .then(|| text.split_once(' ').unwrap_or_default().1.trim().to_string())
+    let words: Vec<&str> = text.split_whitespace().collect();
+    (words.len() > 1 && !words[0].starts_with('Z')).then(|| words[1..].join(" "))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -145,6 +215,29 @@ fn any_in_group(_group: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_line_of_proc_is_read_whatever_the_name_is() {
+        let line = "4711 (a) b (c)) S 1 4710 4709 34816 4711 4194304 1 0 0 0 0 0 0 0 20 0 1 0 987654 2 3";
+        let read = |line: &str| Stat::new(4711, parse(line)?);
+        let stat = read(line).unwrap();
+        assert_eq!(stat.name, "a) b (c)");
+        assert_eq!((stat.parent, stat.group, stat.session), (1, 4710, 4709));
+        assert_eq!((stat.terminal, stat.start.as_str()), (true, "987654"));
+        assert_eq!(read(&line.replace(") S ", ") Z ")), None, "a zombie has ended");
+        assert!(!read(&line.replace("34816", "0")).unwrap().terminal);
+        assert_eq!(read("4711 (cut"), None);
+    }
+
+    #[test]
+    fn a_line_of_ps_is_read() {
+        let line = "  4711     1  4710 ??       Ss   Mon Jan  5 10:00:00 2026     /usr/local/bin/my server";
+        let stat = Stat::parse_ps(line).unwrap();
+        assert_eq!((stat.pid, stat.parent, stat.group, stat.terminal), (4711, 1, 4710, false));
+        assert_eq!((stat.name.as_str(), stat.start.as_str()), ("my server", "Mon Jan 5 10:00:00 2026"));
+        assert_eq!(Stat::parse_ps(&line.replace(" Ss ", " Z  ")), None);
+    }
 
     #[test]
     fn a_number_that_passed_on_is_another_process() {

@@ -70,8 +70,12 @@ impl Tmux {
         };
         let words = tmux.commands(commands).build().to_vec();
         // A server that this starts gives its agents what it inherits, the person's language too; its own words are
-        // English in every language.
-        Process::new("tmux").args(words.iter().skip(1).map(|word| word.as_ref())).timeout(LIMIT).own_locale()
+        // English in every language. It is no process of the agent that starts it.
+        Process::new("tmux")
+            .args(words.iter().skip(1).map(|word| word.as_ref()))
+            .env_remove("GT_TOWN_ROOT")
+            .timeout(LIMIT)
+            .own_locale()
     }
 
     fn ask(&self, commands: TmuxCommands) -> Result<Answer> {

@@ -45,6 +45,13 @@ pub struct Holder {
     pub process: Option<Stamp>,
 }
 
+impl Holder {
+    /// Whether the agent itself has ended, and only what it started goes on.
+    fn has_ended(&self) -> bool {
+        self.process.as_ref().is_some_and(|stamp| !stamp.alive())
+    }
+}
+
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.process {
@@ -197,8 +204,8 @@ pub fn take(lock: &Path, address: &str, instance: &str) -> Result<OwnedFd> {
     Ok(kept)
 }
 
-/// The agents of a town that something runs of, by address. What cannot be read has none here: whoever starts or removes
-/// asks the lock itself.
+/// The agents of a town that run, by address. What an agent that has ended left running is ended before the next start
+/// or the removal; these ask the lock itself, as does who finds nothing here because something cannot be read.
 pub fn of_town(town: &Town) -> BTreeMap<String, Occupied> {
     let mut agents = vec![Address::Mayor, Address::Deacon];
     for rig in town.rig_names().unwrap_or_default() {
@@ -213,6 +220,7 @@ pub fn of_town(town: &Town) -> BTreeMap<String, Occupied> {
     }
     let held = |agent: Address| match is_held(&lock_of(town, &agent)) {
         Occupied::No => None,
+        Occupied::Yes(holder) if holder.has_ended() => None,
         held => Some((agent.to_string(), held)),
     };
     agents.into_iter().filter_map(held).collect()

@@ -6,13 +6,14 @@ use serde::Serialize;
 use super::remote::leave::{Left, leave, leaving};
 use super::sandbox::Sandbox;
 use super::scene::Scene;
-use super::{names, step, strays};
+use super::{names, step, strays, survivors};
 use crate::address::Address;
 use crate::beads::{Change, Guard, Patch, words};
 use crate::failure::Failure;
 use crate::mux::Session;
 use crate::plan::place::Seen;
 use crate::programs::git::Git;
+use crate::programs::survivors::Trace;
 use crate::town::away::{self, Record};
 use crate::town::occupancy;
 
@@ -53,12 +54,13 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
             .into());
         }
     };
+    let trace = survivors::of_polecat(scene, name);
     if let Some(record) = scene.record(name) {
         let kept = match leave(scene, name, &record, session)? {
             Left::Gone(kept) => kept,
             Left::Waits(why) => return Ok(End::Waits(why)),
         };
-        return end_here(scene, name, &sandbox, force, kept);
+        return end_here(scene, name, &sandbox, (force, trace), kept);
     }
     // While it runs, a look before it is stopped leaves it the chance to commit.
     if session.is_some_and(|session| session.alive()) && !force {
@@ -73,7 +75,7 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
         scene.mux.stop(&[&session.id])?;
         step("end.2");
     }
-    end_here(scene, name, &sandbox, force, None)
+    end_here(scene, name, &sandbox, (force, trace), None)
 }
 
 /// What a polecat has on this machine: recovery ref, worktree, branch, name. One that was elsewhere may have a place here
@@ -82,9 +84,12 @@ fn end_here(
     scene: &Scene<'_>,
     name: &str,
     sandbox: &Sandbox,
-    force: bool,
+    (force, trace): (bool, Trace),
     kept: Option<String>,
 ) -> Result<End> {
+    if let Some(why) = clear(scene, name, trace).map(|why| why.filter(|_| !force))? {
+        return Ok(End::Waits(why));
+    }
     occupancy::check_removable(&sandbox.dir)?;
     // What is in a place that was never begun came with its making: it is kept, and in nobody's way.
     let force = force || super::worktree::is_unbegun(&sandbox.dir);
@@ -104,6 +109,21 @@ fn end_here(
     names::release(scene.rig, name, &sandbox.instance)?;
     step("end.6");
     Ok(End::Done(kept.or(recovery)))
+}
+
+/// Ends what a polecat left running; gives why its worktree should stay, when others work in it.
+///
+/// # Errors
+/// When one of its own processes cannot be ended.
+fn clear(scene: &Scene<'_>, name: &str, trace: Trace) -> Result<Option<String>> {
+    let address = scene.address(name);
+    let outcome = survivors::clear(&address, trace)?;
+    scene.note(survivors::said(&address.to_string(), &outcome.ended));
+    let others = survivors::in_the_way(&scene.rig.polecat_dir(name), &outcome.others);
+    scene.note(others.clone());
+    Ok(others.map(|others| {
+        format!("{others}; leave that folder, or end it all the same with: gt polecat nuke {address}")
+    }))
 }
 
 /// Why an agent whose daemon does not answer is left alone.
@@ -180,9 +200,13 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
             "keep them under a recovery ref and end it: gt polecat nuke {address}"
         );
     }
+    let trace = survivors::of_polecat(scene, name);
     if let Seen::Session(session) = scene.session_of(name) {
         keep_transcript(scene, name, &instance, session)?;
         scene.mux.stop(&[&session.id])?;
+    }
+    if let Some(why) = clear(scene, name, trace)?.filter(|_| !force) {
+        crate::fail!("{address} is not released: {why}");
     }
     step("release.1");
     occupancy::check_removable(&sandbox.dir)?;
@@ -219,6 +243,7 @@ pub fn forget(scene: &Scene<'_>, name: &str) -> Result<bool> {
 /// brings home is named by the bead.
 fn release_elsewhere(scene: &Scene<'_>, name: &str, record: &Record, force: bool) -> Result<Released> {
     leaving(scene, &scene.address(name).to_string(), record)?;
+    let trace = survivors::of_polecat(scene, name);
     let session = match scene.session_of(name) {
         Seen::Session(session) => Some(session),
         _ => None,
@@ -235,7 +260,7 @@ fn release_elsewhere(scene: &Scene<'_>, name: &str, record: &Record, force: bool
         Left::Waits(why) => return Ok(Released { waits: Some(why), ..Released::default() }),
     };
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &record.instance);
-    match end_here(scene, name, &sandbox, force, kept)? {
+    match end_here(scene, name, &sandbox, (force, trace), kept)? {
         End::Done(recovery) => Ok(Released { recovery, waits: None }),
         End::Dirty(_) | End::Waits(_) => Ok(Released::default()),
     }

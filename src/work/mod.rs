@@ -40,6 +40,7 @@ pub mod sling;
 pub mod strays;
 pub mod submit;
 pub mod survey;
+pub mod survivors;
 pub mod sync;
 pub mod testing;
 pub mod tunnel;

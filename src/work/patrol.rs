@@ -63,6 +63,9 @@ pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Resul
             finding.done = failures.keep(alarms.climb(scene, &name, &what, &help, None)).unwrap_or(what);
             failures.keep::<()>(Err(error.context(finding.address.clone())));
         }
+        for note in scene.notes() {
+            finding.done.push_str(&format!("; {note}"));
+        }
         findings.push(finding);
     }
     let nudges = failures.keep(alarms.write(scene.rig)).unwrap_or_default();

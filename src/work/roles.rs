@@ -1,13 +1,13 @@
 //! Sessions of roles: the Mayor, witnesses, refineries, crew. Polecats are slung (`sling`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::Serialize;
 
 use super::agent::{self, Agent};
-use super::{handoff, hooks, names};
+use super::{handoff, hooks, names, survivors};
 use crate::address::{Address, Role};
 use crate::config::schema::{Prompt, Up, Worktree};
 use crate::config::{self, ResolvedRole, Sources};
@@ -237,11 +237,24 @@ pub fn start_many(
     }
     let mut taken = snapshot.clone();
     taken.sessions.retain(|session| !ended.contains(&session.id.as_str()));
-    let open: Vec<usize> = (0..begun.len()).filter(|at| begun[*at].is_none()).collect();
+    let mut open: Vec<usize> = (0..begun.len()).filter(|at| begun[*at].is_none()).collect();
+    // In minimal mode an agent is run by hand, and nothing tells one that goes on from one that was left.
+    let is_here = |at: &usize| snapshot.minimal.is_none() && prepared[*at].spec.away.is_none();
+    let here: Vec<usize> = open.iter().copied().filter(is_here).collect();
+    let addresses: Vec<&Address> = here.iter().map(|at| &prepared[*at].address).collect();
+    let mut notes: BTreeMap<usize, Option<String>> = BTreeMap::new();
+    for (at, ended) in here.into_iter().zip(survivors::before_start(town, &addresses)) {
+        match ended {
+            Ok(note) => drop(notes.insert(at, note)),
+            Err(error) => begun[at] = Some(Err(error)),
+        }
+    }
+    open.retain(|at| begun[*at].is_none());
     let specs: Vec<&Spec> = open.iter().map(|at| &prepared[*at].spec).collect();
     let started = mux.start_many(&specs, &taken, &|_| each());
     for (at, started) in open.into_iter().zip(started) {
-        begun[at] = Some(started.and_then(|started| {
+        begun[at] = Some(started.and_then(|mut started| {
+            started.notes.extend(notes.remove(&at).flatten());
             if started.by_hand.is_none() {
                 handoff::fulfilled(town, &prepared[at].address)?;
             }
@@ -272,7 +285,12 @@ fn way<'s>(snapshot: &'s Snapshot, prepared: &Prepared) -> Result<Way<'s>> {
     let own = || snapshot.ours(&marks.town).filter(|session| session.marks.address == marks.address);
     match own().find(|session| session.alive()) {
         Some(running) => Ok(Way::Runs(running.name.clone())),
-        None => Ok(Way::Free(own().map(|session| session.id.as_str()).collect())),
+        None => {
+            if let Some(occupied) = snapshot.occupied.get(&marks.address) {
+                occupied.refuse(&format!("cannot start {}", prepared.address))?;
+            }
+            Ok(Way::Free(own().map(|session| session.id.as_str()).collect()))
+        }
     }
 }
 

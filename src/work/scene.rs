@@ -1,5 +1,6 @@
 //! Everything a patrol of a rig looks at, looked at once.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
@@ -35,6 +36,7 @@ pub struct Scene<'a> {
     records: Records,
     /// Whether what was handed in elsewhere may wait at an origin that was not read.
     letters_unknown: bool,
+    notes: RefCell<Vec<String>>,
 }
 
 impl<'a> Scene<'a> {
@@ -91,7 +93,18 @@ impl<'a> Scene<'a> {
             sandboxes,
             records,
             letters_unknown,
+            notes: RefCell::default(),
         })
+    }
+
+    /// Adds a line for the report of what is done here.
+    pub(super) fn note(&self, line: Option<String>) {
+        self.notes.borrow_mut().extend(line);
+    }
+
+    /// The lines that were added since the last time.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.take()
     }
 
     /// Every polecat's name that anything was found of.

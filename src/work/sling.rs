@@ -14,13 +14,14 @@ use serde::Serialize;
 
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words as bead_words};
+use crate::config::schema::Multiplexer;
 use crate::config::{Settings, Sources};
 use crate::mux::{ByHand, Mux};
 use crate::plan::choose::{Choice, Wish};
 use crate::plan::ready::{Allowed, Begin};
 use crate::programs::git::Git;
 use crate::town::{Rig, Town};
-use crate::work::step;
+use crate::work::{step, survivors};
 
 pub use begin::{Work, check_new};
 pub use elsewhere::open_tunnels;
@@ -101,6 +102,9 @@ pub struct Slung {
     /// Why the first prompt was not seen to arrive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unconfirmed: Option<String>,
+    /// What else is to be said of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What came of an order.
@@ -134,7 +138,7 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     step("sling.1");
     let mut hands = begin::reserve(site, order, works)?;
     step("sling.2");
-    if let Err(error) = make_places(site, &mut hands) {
+    if let Err(error) = end_earlier(site, &mut hands).and_then(|()| make_places(site, &mut hands)) {
         for hand in hands.iter_mut().rev() {
             hand.undo(site);
         }
@@ -155,6 +159,22 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     }
     step("sling.6");
     Ok(outcome)
+}
+
+/// What earlier bearers of the names left running, an agent that crashed say, never writes into what they get now.
+fn end_earlier(site: &Site<'_>, hands: &mut [Hand]) -> Result<()> {
+    // In minimal mode an agent is run by hand, and nothing tells one that goes on from one that was left.
+    let by_hand = |hand: &Hand| {
+        hand.work.sessions.minimal.is_some() || hand.work.role.settings.multiplexer == Multiplexer::None
+    };
+    let mut here: Vec<&mut Hand> =
+        hands.iter_mut().filter(|hand| !hand.work.is_away() && !by_hand(hand)).collect();
+    let addresses: Vec<&Address> = here.iter().map(|hand| &hand.address).collect();
+    let ended = survivors::before_start(site.town, &addresses);
+    for (hand, note) in here.iter_mut().zip(ended) {
+        hand.slung.notes.extend(note?);
+    }
+    Ok(())
 }
 
 /// Step 3: one fetch for all, then a worktree each.

@@ -38,6 +38,9 @@ pub struct Unslung {
     /// The ref that keeps its commits, where there were any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery: Option<String>,
+    /// What else is to be said of its end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Why its place on another machine is still there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<String>,
@@ -56,7 +59,8 @@ pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unsl
     };
     let bead = around.bead(id)?;
     let holder = check(bead, around.place(bead, site.town, &scene.snapshot), force)?;
-    let mut unslung = Unslung { bead: id.into(), from: holder.clone(), recovery: None, waits: None };
+    let mut unslung =
+        Unslung { bead: id.into(), from: holder.clone(), recovery: None, notes: Vec::new(), waits: None };
     if dry {
         return Ok(unslung);
     }
@@ -67,6 +71,7 @@ pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unsl
     {
         let released = ending::release(&scene, &name, force)?;
         (unslung.recovery, unslung.waits) = (released.recovery, released.waits);
+        unslung.notes = scene.notes();
         return Ok(unslung);
     }
     let patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Result;
 
 use super::roles::{self, Begun, How, Prepared, Resolved};
-use super::step;
+use super::{step, survivors};
 use crate::address::{Address, Role};
 use crate::config::Sources;
 use crate::config::schema::Up;
-use crate::mux::{Mux, Runs, Snapshot, Spec};
+use crate::mux::{Mux, Runs, Session, Snapshot, Spec};
 use crate::plan::diff::{Line, Plan, Sign, diff};
 use crate::plan::layout::{Asked, Layout, Wanted};
 use crate::town::wish::Down;
@@ -198,6 +198,7 @@ pub fn carry_out(
     snapshot: &Snapshot,
     wishes: &Wishes,
     lines: &[Line],
+    say: &dyn Fn(&str),
 ) -> Vec<Result<Done>> {
     let mut done: Vec<Result<Done>> = Vec::new();
     let mut starts: Vec<(usize, &Prepared)> = Vec::new();
@@ -207,7 +208,7 @@ pub fn carry_out(
             starts.push((at, prepared));
             done.push(Ok(Done::Nothing));
         } else {
-            done.push(one(town, mux, snapshot, wishes, line));
+            done.push(one(town, mux, snapshot, wishes, line, say));
         }
     }
     let prepared: Vec<&Prepared> = starts.iter().map(|(_, prepared)| *prepared).collect();
@@ -219,18 +220,30 @@ pub fn carry_out(
 }
 
 /// A line that starts nothing new.
-fn one(town: &Town, mux: &dyn Mux, snapshot: &Snapshot, wishes: &Wishes, line: &Line) -> Result<Done> {
+fn one(
+    town: &Town,
+    mux: &dyn Mux,
+    snapshot: &Snapshot,
+    wishes: &Wishes,
+    line: &Line,
+    say: &dyn Fn(&str),
+) -> Result<Done> {
     if !line.acts() {
         return Ok(Done::Nothing);
     }
+    let stop = || -> Result<()> {
+        let own: Vec<&Session> = snapshot.sessions.iter().filter(|session| session.id == line.id).collect();
+        survivors::stop(town, mux, &own)?.iter().for_each(|note| say(note));
+        Ok(())
+    };
     if line.sign == Sign::Stop {
-        mux.stop(&[&line.id])?;
+        stop()?;
         step("apply.stop");
         return Ok(Done::Stopped);
     }
     let Some(prepared) = wishes.prepared(&line.address) else { return Ok(Done::Nothing) };
     if line.restarts() {
-        mux.stop(&[&line.id])?;
+        stop()?;
         step("apply.restart");
         let mut left = snapshot.clone();
         left.sessions.retain(|session| session.id != line.id);

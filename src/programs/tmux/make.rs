@@ -62,9 +62,10 @@ pub enum Made {
 }
 
 /// The variable that holds what the end hook runs. The hook itself is one fixed text, the same in every shell a
-/// person may have as `default-shell`.
+/// person may have as `default-shell`. It is no process of the agent's, and not in its folder.
 const ON_END: &str = "GT_ON_END";
-const ON_END_HOOK: &str = r#"exec /bin/sh -c 'eval "$GT_ON_END" </dev/null >/dev/null 2>&1; :'"#;
+const ON_END_HOOK: &str =
+    r#"exec env -u GT_TOWN_ROOT /bin/sh -c 'cd /; eval "$GT_ON_END" </dev/null >/dev/null 2>&1; :'"#;
 
 impl Tmux {
     /// Makes a session in one process: environment, marks and hook stand before the program runs.

@@ -18,7 +18,7 @@ use crate::work::agent::{self, Agent};
 use crate::work::names::{self, Reservation};
 use crate::work::remote::line;
 use crate::work::remote::session::{PASTED, There};
-use crate::work::{handoff, prompt, step, worktree};
+use crate::work::{handoff, prompt, step, survivors, worktree};
 
 /// A bead on its way to a polecat, with what was done for it so far.
 pub struct Hand {
@@ -26,7 +26,7 @@ pub struct Hand {
     pub work: Work,
     /// What is told of it.
     pub slung: Slung,
-    address: Address,
+    pub(super) address: Address,
     reservation: Reservation,
     _turn: Option<Turn>,
     made: bool,
@@ -284,7 +284,7 @@ impl Hand {
     fn start_session(&mut self, site: &Site<'_>, spec: &Spec) -> Result<Started> {
         let mut sessions = self.work.sessions.clone();
         if let Some(ended) = &self.work.ended {
-            site.mux.stop(&[&ended.id])?;
+            self.slung.notes.extend(survivors::stop(site.town, site.mux, &[ended])?);
             sessions.sessions.retain(|session| session.id != ended.id);
         }
         if self.work.role.settings.multiplexer == Multiplexer::None {
@@ -337,6 +337,11 @@ impl Hand {
             let _ = Git::at(site.rig.clone_dir()).delete_of_origin(&[sent]);
         }
         if std::mem::take(&mut self.made) {
+            // What `worktree.setup` left in the background goes with the place.
+            let ended = survivors::before_start(site.town, &[&self.address]);
+            if ended.iter().any(Result::is_err) {
+                return;
+            }
             let base = format!("refs/remotes/origin/{}", site.target());
             if worktree::remove(&self.wanted(site, &base)).is_err() {
                 return;

@@ -20,7 +20,7 @@ fn apply(town: &Fixture, agents: &[Address], down: &Down) -> Vec<(String, Result
     let wishes = wished(town, agents);
     let seen = town.mux.look().unwrap();
     let plan = wishes.plan(&town.town, down, &seen, false);
-    let done = carry_out(&town.town, &town.mux, &seen, &wishes, &plan.lines);
+    let done = carry_out(&town.town, &town.mux, &seen, &wishes, &plan.lines, &|_| ());
     let acts = plan.lines.iter().zip(done).filter(|(line, _)| line.acts());
     acts.map(|(line, done)| (line.address.clone(), done)).collect()
 }
@@ -69,7 +69,7 @@ fn what_cannot_be_seen_is_neither_started_nor_stopped() {
     let wishes = wished(&town, &AGENTS);
     let empty = wishes.plan(&town.town, &Down::default(), &Snapshot::default(), false);
     let seen = town.mux.look().unwrap();
-    let done = carry_out(&town.town, &town.mux, &seen, &wishes, &empty.lines);
+    let done = carry_out(&town.town, &town.mux, &seen, &wishes, &empty.lines, &|_| ());
     assert!(done.iter().all(Result::is_err));
     assert_eq!(town.mux.calls_of(&["start"]), [""; 0]);
 }

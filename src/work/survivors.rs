@@ -1,0 +1,114 @@
+//! What an agent leaves running when its session ends: it is ended before anything else happens in its folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::scene::Scene;
+use crate::address::Address;
+use crate::failure::Failure;
+use crate::mux::{Mux, Session};
+use crate::plan::place::Seen;
+use crate::programs::stamp::Stamp;
+use crate::programs::survivors::{Named, Outcome, Trace, end, leader, list};
+use crate::town::Town;
+use crate::town::occupancy::{self, Occupied};
+
+/// What everything carries that an agent starts.
+pub fn of_address(town: &Town, address: &Address) -> Trace {
+    let env = vec![("GT_TOWN_ROOT", town.mark()), ("GT_ADDRESS", address.to_string())];
+    let lock = occupancy::lock_of(town, address);
+    let leaders = match occupancy::is_held(&lock) {
+        Occupied::Yes(holder) => holder.process.into_iter().collect(),
+        Occupied::No | Occupied::Unknown(_) => Vec::new(),
+    };
+    Trace { env, leaders, lock: Some(lock), ..Trace::default() }
+}
+
+/// The same of one session, taken while it runs; nothing for one on another machine.
+fn of_session(town: &Town, session: &Session) -> Trace {
+    let marks = &session.marks;
+    if session.remote.is_some() || marks.instance.is_empty() {
+        return Trace::default();
+    }
+    let env = vec![("GT_TOWN_ROOT", marks.town.clone()), ("GT_INSTANCE", marks.instance.clone())];
+    let lock = Address::parse(&marks.address).ok().map(|address| occupancy::lock_of(town, &address));
+    // Another session of that address may hold it.
+    let own = |lock: &PathBuf| matches!(occupancy::is_held(lock), Occupied::Yes(holder) if holder.instance == marks.instance);
+    Trace { env, leaders: leaders(session), lock: lock.filter(own), ..Trace::default() }
+}
+
+/// What leads the sessions and groups of a session's panes; taken while it runs, because a number passes on.
+fn leaders(session: &Session) -> Vec<Stamp> {
+    let alive = session.panes.iter().filter(|pane| !pane.dead && session.remote.is_none());
+    alive.filter_map(|pane| leader(pane.pid, &session.marks.town)).collect()
+}
+
+/// What a polecat leaves running, taken while its session runs.
+pub fn of_polecat(scene: &Scene<'_>, name: &str) -> Trace {
+    let mut trace = of_address(scene.town, &scene.address(name));
+    if let Seen::Session(session) = scene.session_of(name) {
+        trace.leaders.extend(leaders(session));
+    }
+    trace.dir = scene.rig.polecat_dir(name).canonicalize().ok();
+    trace
+}
+
+/// Ends what a polecat whose session has ended left running. Gives those that were ended, and others that work in its
+/// folder and are named alone.
+///
+/// # Errors
+/// When one cannot be ended: its worktree has to stay.
+pub fn clear(address: &Address, trace: Trace) -> Result<Outcome> {
+    let outcome = end(&[trace], true).pop().unwrap_or_default();
+    check(&address.to_string(), &outcome)?;
+    Ok(outcome)
+}
+
+/// Ends sessions, then what they left running. Gives a line for each that left something.
+///
+/// # Errors
+/// When the sessions cannot be ended, or what they left: named, with what helps.
+pub fn stop(town: &Town, mux: &dyn Mux, sessions: &[&Session]) -> Result<Vec<String>> {
+    let traces: Vec<Trace> = sessions.iter().map(|session| of_session(town, session)).collect();
+    let ids: Vec<&str> = sessions.iter().map(|session| session.id.as_str()).collect();
+    mux.stop(&ids)?;
+    let outcomes = end(&traces, false);
+    let mut lines = Vec::new();
+    for (session, outcome) in sessions.iter().zip(&outcomes) {
+        check(&session.marks.address, outcome)?;
+        lines.extend(said(&session.marks.address, &outcome.ended));
+    }
+    Ok(lines)
+}
+
+/// Ends what earlier sessions of agents left running, before they are started again; a line for each that left something.
+pub fn before_start(town: &Town, addresses: &[&Address]) -> Vec<Result<Option<String>>> {
+    let traces: Vec<Trace> = addresses.iter().map(|address| of_address(town, address)).collect();
+    let outcomes = end(&traces, false);
+    let each = addresses.iter().map(|address| address.to_string()).zip(&outcomes);
+    each.map(|(who, outcome)| Ok(check(&who, outcome).map(|()| said(&who, &outcome.ended))?)).collect()
+}
+
+fn check(who: &str, outcome: &Outcome) -> Result<(), Failure> {
+    if outcome.remaining.is_empty() {
+        return Ok(());
+    }
+    let pids: Vec<String> = outcome.remaining.iter().map(|one| one.pid.to_string()).collect();
+    Err(Failure::new(format!(
+        "{who} left processes running that cannot be ended: {}",
+        list(&outcome.remaining)
+    ))
+    .hint(format!("end them, then run the same command again: sudo kill -9 {}", pids.join(" "))))
+}
+
+/// What was ended, in a line; nothing when nothing was.
+pub fn said(who: &str, ended: &[Named]) -> Option<String> {
+    (!ended.is_empty()).then(|| format!("{who} left processes running, now ended: {}", list(ended)))
+}
+
+/// Who else works in a folder that is to be removed.
+pub fn in_the_way(dir: &Path, others: &[Named]) -> Option<String> {
+    let verb = if others.len() == 1 { "works" } else { "work" };
+    (!others.is_empty()).then(|| format!("{} {verb} in {}", list(others), dir.display()))
+}

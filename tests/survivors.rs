@@ -1,0 +1,147 @@
+//! What an ended agent or a test run leaves running: found wherever it went, ended, and said; a person's is left alone.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::common::{World, wait_for};
+
+/// A script that goes on after its session: in a session of its own, deaf to the hang-up and to what `deaf` names, it
+/// writes its number and then, again and again, a file into the worktree.
+fn survivor(deaf: &str) -> String {
+    format!(
+        "cat > $HOME/survivor.sh <<'X'\ntrap '' HUP {deaf}\ni=0\nwhile :; do i=$((i+1)); echo $i > $1/from-the-dead; \
+         echo $$ > $HOME/pid; sleep 0.05; done\nX\n\
+         nohup setsid sh $HOME/survivor.sh $PWD </dev/null >/dev/null 2>&1 &\n\
+         while [ ! -s $HOME/pid ]; do sleep 0.02; done\n"
+    )
+}
+
+fn pid(world: &World) -> i32 {
+    let file = world.path("home/pid");
+    wait_for("the survivor", || std::fs::read_to_string(&file).ok()?.trim().parse().ok())
+}
+
+fn alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.starts_with(" Z"))
+}
+
+/// A world in which this script runs in the session of the polecat Nux.
+fn slung(script: &str) -> (World, String) {
+    let world = World::with_rig();
+    let bead = world.bead("Leave something", script);
+    world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+    (world, bead)
+}
+
+fn polecat_dir(world: &World) -> PathBuf {
+    world.path("town/wyvern/polecats/Nux")
+}
+
+/// A person's shell in a folder; it ends with the test.
+struct Shell(Child);
+
+impl Shell {
+    fn standing_in(world: &World, dir: &str) -> Shell {
+        let mut command: Command = world.command("sleep", dir);
+        Shell(command.arg("600").stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    fn pid(&self) -> i32 {
+        i32::try_from(self.0.id()).unwrap()
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_nuked_polecats_survivor_is_ended_and_named_whatever_it_ignores() {
+    let (world, _) = slung(&(survivor("TERM") + "sleep 600"));
+    let pid = pid(&world);
+    let nuked = world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+    assert!(!alive(pid), "{nuked:?}");
+    assert!(!polecat_dir(&world).exists());
+    let said = format!("wyvern/Nux left processes running, now ended: sh ({pid})");
+    assert!(nuked.stderr.contains(&said), "{nuked:?}");
+}
+
+#[test]
+fn a_done_polecats_survivor_ends_with_it_and_the_next_one_finds_a_clean_worktree() {
+    let script = survivor("") + "sleep 0.1\necho a > a.txt";
+    // What the survivor writes is not part of the work.
+    let (world, bead) =
+        slung(&format!("echo from-the-dead >> $(git rev-parse --git-path info/exclude)\n{script}"));
+    let pid = pid(&world);
+    wait_for("the polecat's end", || {
+        world.in_town(["witness", "patrol", "wyvern"]).ok();
+        (!polecat_dir(&world).exists()).then_some(())
+    });
+    assert!(!alive(pid));
+    assert_eq!(world.show(&bead)["status"].as_str(), Some("in_progress"));
+    let next = world.bead("The next", "sleep 600");
+    world.in_town(["sling", &next, "wyvern/Nux"]).ok();
+    assert!(!polecat_dir(&world).join("from-the-dead").exists());
+}
+
+#[test]
+fn unsling_and_session_stop_end_what_is_left() {
+    let (world, bead) = slung(&(survivor("") + "sleep 600"));
+    let first = pid(&world);
+    let stopped = world.in_town(["session", "stop", "wyvern/Nux"]).ok();
+    assert!(!alive(first) && stopped.stderr.contains(&format!("sh ({first})")), "{stopped:?}");
+    std::fs::remove_file(world.path("home/pid")).unwrap();
+    world.in_town(["sling", &bead, "--resume"]).ok();
+    let second = pid(&world);
+    assert_ne!(first, second);
+    let unslung = world.in_town(["unsling", &bead, "--force"]).ok();
+    assert!(!alive(second) && unslung.stderr.contains(&format!("sh ({second})")), "{unslung:?}");
+}
+
+#[test]
+fn what_a_crashed_agent_left_is_ended_before_its_work_goes_on() {
+    let (world, bead) = slung(&(survivor("") + "exit 3"));
+    let first = pid(&world);
+    wait_for("the crash", || {
+        world.in_town(["polecats", "wyvern"]).ok().stdout.contains("crashed").then_some(())
+    });
+    assert!(alive(first));
+    std::fs::remove_file(world.path("home/pid")).unwrap();
+    let resumed = world.in_town(["sling", &bead, "--resume"]).ok();
+    assert!(!alive(first) && resumed.stderr.contains(&format!("sh ({first})")), "{resumed:?}");
+    world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+}
+
+#[test]
+fn a_persons_shell_in_the_worktree_is_named_and_kept() {
+    let (world, bead) = slung("touch begun\nsleep 600");
+    let begun = polecat_dir(&world).join("begun");
+    wait_for("the script", || begun.exists().then_some(()));
+    world.in_town(["session", "stop", "wyvern/Nux"]).ok();
+    std::fs::remove_file(begun).unwrap();
+    let shell = Shell::standing_in(&world, "town/wyvern/polecats/Nux");
+    let refused = world.in_town(["polecat", "release", "wyvern/Nux"]).fails(1);
+    assert!(refused.stderr.contains(&format!("sleep ({}) works in", shell.pid())), "{refused:?}");
+    assert!(polecat_dir(&world).exists());
+    assert_eq!(world.polecat_of(&bead), "Nux");
+    let nuked = world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+    assert!(alive(shell.pid()), "{nuked:?}");
+    assert!(nuked.stderr.contains(&format!("sleep ({}) works in", shell.pid())), "{nuked:?}");
+    assert!(!polecat_dir(&world).exists());
+}
+
+#[test]
+fn a_server_of_tmux_that_an_agent_started_is_no_survivor_of_it() {
+    let world = World::with_rig();
+    let bead = world.bead("Wait", "sleep 600");
+    let mut gt = world.command(crate::common::gt(), "town");
+    gt.env("GT_TOWN_ROOT", world.real().join("town")).env("GT_ADDRESS", "wyvern/Nux");
+    crate::common::finish(gt.args(["sling", &bead, "wyvern/Nux"])).ok();
+    world.tmux(["new-session", "-d", "-s", "persons", "sleep 600"]).ok();
+    world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+    assert_eq!(world.tmux(["list-sessions", "-F", "#{session_name}"]).ok().stdout, "persons\n");
+}
