@@ -48,6 +48,7 @@ mod sessions;
 mod sling;
 mod soak;
 mod status;
+mod store_lost;
 mod survivors;
 mod sync;
 mod tmux;

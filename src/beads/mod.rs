@@ -226,7 +226,8 @@ pub enum Kind {
 /// # Errors
 /// When there is no store in `dir`.
 pub fn kind_of(dir: &Path) -> Result<Kind> {
-    if dir.join(EMBEDDED_FILE).is_file() {
+    // A folder or a link that leads nowhere is a damaged store, not none.
+    if dir.join(EMBEDDED_FILE).symlink_metadata().is_ok() {
         return Ok(Kind::Embedded);
     }
     let made_by_bd = ["metadata.json", "beads.db", "issues.jsonl", "embeddeddolt", "dolt", "config.yaml"];

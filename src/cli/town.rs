@@ -34,6 +34,12 @@ pub struct Doctor {
     /// Repair what can be repaired
     #[arg(long)]
     pub fix: bool,
+    /// Move damaged stores of beads aside, and restore them
+    #[arg(long, requires = "fix")]
+    pub set_aside_stores: bool,
+    /// Create an empty store where one is lost and nothing is left of it
+    #[arg(long, requires = "fix")]
+    pub empty_stores: bool,
     /// Also say what was looked at
     #[arg(long, short)]
     pub verbose: bool,

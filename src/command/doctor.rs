@@ -46,8 +46,14 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
         prefix: settings.beads.prefix,
         gt: std::env::current_exe().context("cannot tell where gt is")?,
         fix: args.fix && !args.dry.dry_run,
+        set_aside_stores: args.set_aside_stores,
+        empty_stores: args.empty_stores,
     };
     let report = doctor::examine(&visit, args.rig.as_deref())?;
+    if visit.fix {
+        ctx.keep_exports(&visit.town, None);
+        visit.town.rigs().unwrap_or_default().iter().for_each(|rig| ctx.keep_exports(&visit.town, Some(rig)));
+    }
     if ctx.global.json {
         print_json("doctor", &report)?;
     } else {

@@ -81,6 +81,7 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
     }
     let job = refinery::Job { town, rig, sources: &sources, only, say: &|text| ctx.note(text) };
     let (report, error) = refinery::process(&job);
+    ctx.keep_exports(town, Some(rig));
     if ctx.global.json {
         print_json("processed", &report)?;
     } else {

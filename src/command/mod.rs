@@ -180,6 +180,15 @@ impl Ctx {
         }
     }
 
+    /// Exports the stores of a town and one of its rigs, once a day. What was done stands when that fails.
+    pub fn keep_exports(&self, town: &Town, rig: Option<&Rig>) {
+        for place in std::iter::once(&town.root).chain(rig.map(|rig| &rig.root)) {
+            if let Err(error) = crate::work::exports::keep(place) {
+                self.note(&format!("warning: the daily export of {} failed: {error:#}", place.display()));
+            }
+        }
+    }
+
     /// What standard output can show.
     pub fn screen(&self) -> crate::report::Screen {
         crate::report::Screen::of(self.fancy(), |name| self.var(name))

@@ -74,5 +74,9 @@ fn look_after(
         let bring = |target: &str| remote_sync::bring(ctx, town, rig, target);
         Scene::look_and(town, rig, mux.as_ref(), sources, bring)?
     };
-    patrol::patrol(&scene, only, dry)
+    let findings = patrol::patrol(&scene, only, dry);
+    if !dry {
+        ctx.keep_exports(town, Some(rig));
+    }
+    findings
 }

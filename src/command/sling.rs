@@ -92,7 +92,9 @@ fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
         ctx.note(&format!("made {id}: {}", new_bead(title).title));
         order.beads.push(id);
     }
-    report(ctx, sling(&site, &order)?)
+    let slung = sling(&site, &order)?;
+    ctx.keep_exports(town, Some(&rig));
+    report(ctx, slung)
 }
 
 fn dry_run(ctx: &Ctx, site: &Site<'_>, order: &Order, title: Option<&str>) -> Result<Exit> {

@@ -33,6 +33,9 @@ pub fn run(ctx: &Ctx, args: Sync) -> Result<Exit> {
             }
         }
     }
+    if !args.dry.dry_run {
+        ctx.keep_exports(&town, None);
+    }
     if ctx.global.json {
         print_json("synced", &done)?;
     }

@@ -188,8 +188,8 @@ struct Words {
 
 fn words(thing: &Thing) -> Words {
     const MEND: &str = "mend it by hand, or move it away and run: gt doctor --fix";
-    const STORE: &str =
-        "copy .beads before you touch it, its beads are nowhere else; who may write it: ls -l .beads";
+    const STORE: &str = "who may read and write it: ls -l .beads; when it is damaged, keep it aside and restore its beads: \
+                         gt doctor --fix --set-aside-stores";
     let made = |good, missing, broken| Words { good, missing, broken, fixable: true, hint_broken: MEND };
     match thing {
         Thing::Identity => Words {

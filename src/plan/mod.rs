@@ -11,6 +11,7 @@ pub mod patrol;
 pub mod place;
 pub mod queue;
 pub mod ready;
+pub mod restore;
 pub mod screen;
 pub mod sync;
 pub mod tunnel;

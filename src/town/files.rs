@@ -28,11 +28,23 @@ pub const ASIDE_LOCK: &str = ".gt-making";
 /// # Errors
 /// When the disk does not take it; what stood there still stands then, and nothing is left beside it.
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
+    write_new_as(path, bytes.as_ref(), 0o666)
+}
+
+/// The same; a new file can be read by its owner alone.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_private(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
+    write_new_as(path, bytes.as_ref(), 0o600)
+}
+
+fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     let dir = path.parent().unwrap_or(Path::new("."));
     let mode = match std::fs::metadata(path) {
         Ok(found) => found.permissions(),
-        Err(_) => std::os::unix::fs::PermissionsExt::from_mode(0o666),
+        Err(_) => std::os::unix::fs::PermissionsExt::from_mode(mode),
     };
     let mut draft = tempfile::Builder::new()
         .prefix(ASIDE)
@@ -40,7 +52,7 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
         .tempfile_in(dir)
         .map_err(|error| error_of(error, failed()))?;
     draft.as_file().lock().with_context(failed)?;
-    draft.write_all(bytes.as_ref()).map_err(|error| error_of(error, failed()))?;
+    draft.write_all(bytes).map_err(|error| error_of(error, failed()))?;
     draft.as_file().sync_all().map_err(|error| error_of(error, failed()))?;
     draft.persist(path).map_err(|error| error_of(error.error, failed()))?;
     sync_dir(dir)

@@ -296,13 +296,18 @@ pub fn repair(wanted: &Wanted, found: Found) -> Result<Installed> {
     let _turn = town.lock()?;
     let mut done = Installed { root: town.root.clone(), name: town.name.clone(), ..Installed::default() };
     let named = Wanted { name: Some(town.name.clone()), ..wanted.clone() };
+    // A town without beads has neither; one that has them is not given an empty store in place of a lost one.
+    let had_store = town.bin_dir().join("bd").is_symlink()
+        || !town.rig_names().is_ok_and(|names| names.is_empty())
+        || !super::exports::sources(&town.root).is_ok_and(|sources| sources.is_empty());
     for piece in named.pieces()? {
         if !piece.stands(&town.root) {
             piece.make(&town.root)?;
             done.made.push(piece.path().into());
         }
     }
-    if let (Some(choice), Err(_)) = (wanted.store, beads::kind_of(&town.beads_dir())) {
+    let lost = wanted.store.filter(|_| beads::kind_of(&town.beads_dir()).is_err());
+    if let (Some(choice), false) = (lost, had_store) {
         make_store(&town.beads_dir(), &wanted.prefix, choice)?;
         done.made.push(".beads".into());
     }
@@ -311,5 +316,8 @@ pub fn repair(wanted: &Wanted, found: Found) -> Result<Installed> {
         done.made.push(".git".into());
     }
     done.made.sort();
+    if lost.is_some() && had_store {
+        crate::fail!("the town's store is gone"; "everything else is there; restore it with: gt doctor --fix");
+    }
     Ok(done)
 }

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod done;
 pub mod ending;
+pub mod exports;
 #[cfg(test)]
 mod fixture;
 pub mod handoff;
@@ -31,6 +32,7 @@ pub mod recovery;
 pub mod refinery;
 pub mod remote;
 pub mod request;
+pub mod restore;
 pub mod rig;
 pub mod roles;
 pub mod sandbox;

@@ -26,13 +26,14 @@ const SETTINGS: &str = include_str!("../../templates/town.toml");
 const REFINERY: &str = include_str!("../../templates/refinery-README.md");
 
 /// Lines of a town's `.gitignore` that hold for every town.
-pub const IGNORED: [&str; 11] = [
+pub const IGNORED: [&str; 12] = [
     "/bin/",
     "/.beads/",
     "/mayor/.lock",
     "/mayor/state.json",
     "/mayor/remote.json",
     "/mayor/.remote.lock",
+    "/mayor/exports/",
     "/.gt-start/",
     "gt-agent.lock",
     "*.json.lock",

@@ -56,7 +56,7 @@ impl Embedded {
         if version < schema::VERSION {
             crate::fail!(
                 "{} holds no store of beads", path.display();
-                "move it away and make one with: gt bd init, then: gt bd import FILE"
+                "keep it aside and restore its beads: gt doctor --fix --set-aside-stores"
             );
         }
         Ok(Embedded { db, path, prefix, actor: actor.to_string() })
@@ -77,8 +77,15 @@ impl Embedded {
         std::fs::create_dir_all(dir)
             .map_err(|error| Failure::new(format!("cannot make {}: {error}", dir.display())))?;
         let _lock = lock(dir)?;
-        if path.exists() {
+        if path.symlink_metadata().is_ok() {
             crate::fail!("{} exists already", path.display(); "look into it with: gt bd list");
+        }
+        // SQLite would play the log of an earlier store into the new one.
+        if let Some(rest) = rest_of(dir).first() {
+            crate::fail!(
+                "{} is left of a store that is gone", rest.display();
+                "look at the town with: gt doctor --fix; or move it away"
+            );
         }
         // Made aside and renamed: a kill on the way leaves no half of a store.
         let draft = dir.join(format!("{EMBEDDED_FILE}.new"));
@@ -233,6 +240,56 @@ impl Store for Embedded {
     }
 }
 
+/// The files beside a store that belong to it, where they are there.
+fn rest_of(dir: &Path) -> Vec<PathBuf> {
+    let rest = ["-wal", "-shm"].map(|end| dir.join(format!("{EMBEDDED_FILE}{end}")));
+    rest.into_iter().filter(|path| path.symlink_metadata().is_ok()).collect()
+}
+
+/// Renames what is there of a store, damaged or in part: nothing of it is lost, and nothing of it gets into a new one. Gives
+/// the new names.
+///
+/// # Errors
+/// When a file cannot be renamed.
+pub fn set_aside(dir: &Path) -> Result<Vec<PathBuf>> {
+    let now = crate::time::now();
+    let mut kept = Vec::new();
+    let store = Some(dir.join(EMBEDDED_FILE)).filter(|path| path.symlink_metadata().is_ok());
+    for path in store.into_iter().chain(rest_of(dir)) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let to = dir.join(format!("aside-{now}-{name}"));
+        std::fs::rename(&path, &to)
+            .map_err(|error| Failure::new(format!("cannot rename {}: {error}", path.display())))?;
+        kept.push(to);
+    }
+    Ok(kept)
+}
+
+/// Makes a store that holds these beads, where none is. It is built in a folder inside `near`, on the same file system, and
+/// appears whole.
+///
+/// # Errors
+/// As [`Embedded::create`]; when a store has appeared there meanwhile.
+pub fn create_with(dir: &Path, near: &Path, prefix: &str, beads: &[Bead]) -> Result<()> {
+    let aside = crate::town::files::Aside::new(near)?;
+    let draft = aside.path("beads");
+    Embedded::create(&draft, prefix)?;
+    Embedded::open(&draft, "", "overseer")?.import(&jsonl::render(beads))?;
+    if let Some(rest) = rest_of(&draft).first() {
+        crate::fail!("{} was not taken into the store: is the disk full?", rest.display());
+    }
+    std::fs::create_dir_all(dir)
+        .map_err(|error| Failure::new(format!("cannot make {}: {error}", dir.display())))?;
+    let path = dir.join(EMBEDDED_FILE);
+    if path.symlink_metadata().is_ok() {
+        crate::fail!("{} exists already", path.display(); "look into it with: gt bd list");
+    }
+    set_aside(dir)?;
+    std::fs::hard_link(draft.join(EMBEDDED_FILE), &path)
+        .map_err(|error| Failure::new(format!("cannot make {}: {error}", path.display())))?;
+    crate::town::files::sync_dir(dir)
+}
+
 /// Waits for the turn to write; the lock goes with the file, also when the process is killed.
 fn lock(dir: &Path) -> Result<files::Lock> {
     files::lock(&dir.join(LOCK_FILE)).context("cannot write to the store")
@@ -243,8 +300,9 @@ fn explain(path: &Path, error: anyhow::Error) -> anyhow::Error {
     let Some(cause) = error.downcast_ref::<rusqlite::Error>() else { return error };
     let path = path.display();
     let failure = match cause.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => Failure::new(format!("cannot write {path}: the disk is full"))
-            .hint(crate::failure::NO_ROOM),
+        Some(ErrorCode::DiskFull) => {
+            Failure::new(format!("cannot write {path}: the disk is full")).hint(crate::failure::NO_ROOM)
+        }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             Failure::new(format!("cannot write {path}: it is read-only for this user"))
                 .hint(format!("run gt as the user who made it, or change its rights: ls -l {path}"))
@@ -253,7 +311,7 @@ fn explain(path: &Path, error: anyhow::Error) -> anyhow::Error {
             .hint("see that it exists and that its folder can be written"),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             Failure::new(format!("{path} is damaged: {cause}"))
-                .hint("move it away, make a new store with: gt bd init, and take the last export in with: gt bd import FILE")
+                .hint("keep it aside and restore its beads: gt doctor --fix --set-aside-stores")
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Failure::new(format!("{path} was in use for {} s", WAIT.as_secs()))

@@ -45,7 +45,15 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
     };
     let run = Run { ctx, global: bd.global, dir };
     match run.command(bd.command) {
-        Ok(exit) => Ok(exit),
+        Ok(exit) => {
+            // Whoever looks after the rig says what keeps an export from being made.
+            if ["create", "update", "close", "import"].contains(&first.as_str())
+                && let Some(place) = run.dir.as_ref().and_then(|dir| dir.parent())
+            {
+                let _ = crate::work::exports::keep(place);
+            }
+            Ok(exit)
+        }
         Err(error) => {
             run.complain(&error);
             Ok(Exit::Failed)
@@ -62,17 +70,21 @@ fn find_store(ctx: &Ctx) -> Option<PathBuf> {
         return Some(ctx.dir.join(dir));
     }
     let here = ctx.dir.canonicalize().unwrap_or_else(|_| ctx.dir.clone());
-    let in_rig = here.ancestors().any(is_rig);
+    let rig = here.ancestors().find(|dir| is_rig(dir));
     here.ancestors()
-        .filter(|dir| !in_rig || is_rig(dir) || dir.join(".beads").join(beads::EMBEDDED_FILE).is_file())
+        // The town's store is not the rig's, also when the rig's is lost.
+        .take_while(|dir| rig.is_none_or(|rig| dir.starts_with(rig)))
+        .filter(|dir| rig.is_none() || is_rig(dir) || dir.join(".beads").join(beads::EMBEDDED_FILE).is_file())
         .map(|dir| dir.join(".beads"))
         .find(|dir| beads::kind_of(dir).is_ok())
 }
 
+fn is_town(dir: &Path) -> bool {
+    dir.join(crate::town::discover::IDENTITY).is_file()
+}
+
 fn is_rig(dir: &Path) -> bool {
-    dir.join("config.json").is_file()
-        && dir.parent().is_some_and(|town| town.join("mayor/town.json").is_file())
-        && dir.join(".beads").is_dir()
+    dir.join("config.json").is_file() && dir.parent().is_some_and(is_town)
 }
 
 struct Run<'a> {
@@ -143,6 +155,11 @@ impl Run<'_> {
                 beads::kind_of(dir)?;
                 Embedded::open(dir, "", &self.actor())
             }
+            None if self.ctx.dir.ancestors().any(|dir| is_town(dir) || is_rig(dir)) => {
+                Err(Failure::new("no beads database found")
+                    .hint("look at the town with: gt doctor --fix")
+                    .into())
+            }
             None => Err(Failure::new("no beads database found")
                 .hint("go into a town or a rig, name a store with BEADS_DIR, or make one with: gt bd init")
                 .into()),
@@ -181,6 +198,10 @@ impl Run<'_> {
         let dir = self.ctx.dir.join(".beads");
         if beads::kind_of(&dir).is_ok() {
             crate::fail!("there is a store in {} already", dir.display(); "look into it with: gt bd list");
+        }
+        // A store that was exported is lost, and its beads can be had back.
+        if !crate::work::exports::sources(&self.ctx.dir)?.is_empty() {
+            crate::fail!("the store of {} is gone", self.ctx.dir.display(); "restore it: gt doctor --fix");
         }
         Embedded::create(&dir, &prefix)?;
         let text = format!("made a store in {}; its ids begin with {prefix}-\n", dir.display());

@@ -9,8 +9,8 @@ use super::{Visit, orphans};
 use crate::beads;
 use crate::plan::doctor::Thing;
 use crate::programs::git::Git;
-use crate::town::{Layout, Rig, TownFile, files, rules};
-use crate::work::{install, pieces, rig};
+use crate::town::{Layout, Rig, TownFile, files};
+use crate::work::{pieces, rig};
 
 /// Repairs what was found missing, or takes away what should not be there.
 ///
@@ -49,9 +49,6 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
         }
         Thing::Prompt => town_piece(visit, "CLAUDE.md"),
         Thing::Presets => town_piece(visit, "config/presets"),
-        Thing::TownStore => {
-            install::make_store(&visit.town.beads_dir(), &visit.prefix, visit.store).map(drop)
-        }
         Thing::Unlisted(name) => rig::list(&visit.town, name, &visit.rig(name).config.git_url),
         Thing::HalfMade(path) => orphans::fix_half_made(&root.join(path)),
         Thing::StraySession(id, ..) => visit.mux.stop(&[id]),
@@ -76,7 +73,6 @@ fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> Result<()> {
             let text = files::text(&path)?.unwrap_or_default();
             files::write(&path, pieces::ignore_text(&text, &lines_of(visit, rig)))
         }
-        Thing::RigStore => store(visit, rig),
         other => crate::fail!("doctor cannot repair {other:?}"),
     }
 }
@@ -169,27 +165,4 @@ fn clone(of: &Rig, target: &Path) -> Result<()> {
         std::fs::remove_dir(target).map_err(|error| files::error_of(error, failed()))?;
     }
     moved(&draft, target)
-}
-
-/// Brings the rig's store and the link to it back.
-fn store(visit: &Visit<'_>, rig: &Rig) -> Result<()> {
-    let (link, inside) = (rig.beads_dir(), rig.clone_dir().join(".beads"));
-    if link.is_symlink()
-        && !link.exists()
-        && std::fs::read_link(&link).is_ok_and(|to| to != Path::new("mayor/rig/.beads"))
-    {
-        crate::fail!("{} leads elsewhere, to nothing", link.display(); "mend the link by hand");
-    }
-    if !rig.clone_dir().is_dir() {
-        crate::fail!("the Mayor's clone comes first"; "look again with: gt doctor --fix");
-    }
-    if !link.exists() && !link.is_symlink() && beads::kind_of(&inside).is_ok() {
-        return std::os::unix::fs::symlink("mayor/rig/.beads", &link)
-            .map_err(|error| files::error_of(error, format!("cannot make {}", link.display())));
-    }
-    let prefix = match rig.config.beads.prefix.as_str() {
-        "" => rules::prefix_for(&rig.name, &rig::prefixes(&visit.town, &visit.prefix)?),
-        own => own.into(),
-    };
-    rig::make_rig_store(&rig.root, &prefix, visit.store)
 }

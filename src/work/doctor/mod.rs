@@ -3,6 +3,7 @@
 mod fix;
 mod look;
 mod orphans;
+mod store;
 
 use std::path::PathBuf;
 
@@ -36,6 +37,10 @@ pub struct Visit<'a> {
     pub gt: PathBuf,
     /// Repair.
     pub fix: bool,
+    /// Damaged stores are moved aside and restored.
+    pub set_aside_stores: bool,
+    /// A lost store that nothing is left of is replaced by an empty one.
+    pub empty_stores: bool,
 }
 
 /// What doctor found.
@@ -138,6 +143,9 @@ impl Visit<'_> {
     }
 
     fn treat(&self, rig: Option<&Rig>, finding: Finding) -> Finding {
+        if matches!(finding.thing, Thing::TownStore | Thing::RigStore) {
+            return store::treat(self, rig, finding);
+        }
         self.treat_with(finding, |thing| fix::thing(self, rig, thing))
     }
 

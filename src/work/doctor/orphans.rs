@@ -77,7 +77,7 @@ pub fn fix_half_made(path: &Path) -> Result<()> {
 /// The folders in which gt makes things aside.
 fn folders_of_gt(visit: &Visit<'_>) -> Vec<PathBuf> {
     let root = &visit.town.root;
-    let inside = ["", "mayor", "deacon", "config", "config/presets"];
+    let inside = ["", "mayor", "mayor/exports", "deacon", "config", "config/presets"];
     let mut dirs: Vec<PathBuf> = inside.iter().map(|inside| root.join(inside)).collect();
     for name in visit.town.rig_names().unwrap_or_default() {
         let inside = ["", "mayor", "refinery", "witness", "crew", "crew/.state", "polecats", "logs"];

@@ -2,7 +2,7 @@
 
 pub mod remove;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::json;
@@ -174,6 +174,8 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     super::step("rig-add.3");
     std::fs::rename(&draft, &root)
         .map_err(|error| files::error_of(error, format!("cannot make {}", root.display())))?;
+    // Of an earlier rig of that name.
+    super::exports::retire(&root)?;
     super::step("rig-add.4");
     let entered = enter(town, wanted);
     if entered.is_err() {
@@ -286,16 +288,34 @@ fn clone_near(clone: &Path, target: &Path, url: &str, branch: &str) -> Result<()
 /// # Errors
 /// As [`beads::create`].
 pub fn make_rig_store(root: &Path, prefix: &str, choice: beads::Choice) -> Result<()> {
+    let place = store_place(root)?;
+    if beads::kind_of(&place).is_err() {
+        install::make_store(&place, prefix, choice)?;
+    }
+    link_store(root, &place)
+}
+
+/// Where the store of a rig stands: in the canonical clone, but beside it when the project tracks a `.beads`.
+///
+/// # Errors
+/// When there is no clone.
+pub fn store_place(root: &Path) -> Result<PathBuf> {
     let clone = root.join("mayor/rig");
-    let (link, inside) = (root.join(".beads"), clone.join(".beads"));
-    if inside.exists() && !Git::at(&clone).run("list files", ["ls-files", "--", ".beads"])?.is_empty() {
-        install::make_store(&link, prefix, choice)?;
+    let inside = clone.join(".beads");
+    let tracked = || Git::at(&clone).run("list files", ["ls-files", "--", ".beads"]);
+    Ok(if inside.exists() && !tracked()?.is_empty() { root.join(".beads") } else { inside })
+}
+
+/// Takes a store in the clone out of git's sight, and links to it.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn link_store(root: &Path, place: &Path) -> Result<()> {
+    let link = root.join(".beads");
+    if place == link {
         return Ok(());
     }
-    Git::at(&clone).exclude(&["/.beads".into()])?;
-    if beads::kind_of(&inside).is_err() {
-        install::make_store(&inside, prefix, choice)?;
-    }
+    Git::at(root.join("mayor/rig")).exclude(&["/.beads".into()])?;
     if !link.is_symlink() {
         std::os::unix::fs::symlink("mayor/rig/.beads", &link)
             .map_err(|error| files::error_of(error, format!("cannot make {}", link.display())))?;

@@ -1,0 +1,133 @@
+//! A store of beads that is gone, put together again: which sources give what, and which beads may be missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::beads::{Bead, jsonl, words};
+
+/// Beads that were found somewhere else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// From what, and of when.
+    pub from: String,
+    /// The beads.
+    pub beads: Vec<Bead>,
+}
+
+/// What all sources together give.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// The beads, by id; of each the state that was changed last.
+    pub beads: Vec<Bead>,
+    /// The sources that something was taken from, the fullest first.
+    pub from: Vec<String>,
+}
+
+/// Puts the sources together. `None`: they hold no bead at all, and a store made of them would be an empty one.
+pub fn choose(mut sources: Vec<Source>) -> Option<Restored> {
+    sources.sort_by_key(|source| std::cmp::Reverse(source.beads.len()));
+    let mut all: BTreeMap<String, Bead> = BTreeMap::new();
+    let mut from = Vec::new();
+    for source in sources {
+        let mut taken = false;
+        for bead in source.beads {
+            if all.get(&bead.id).is_none_or(|known| jsonl::is_newer(&bead, known)) {
+                all.insert(bead.id.clone(), bead);
+                taken = true;
+            }
+        }
+        from.extend(taken.then_some(source.from));
+    }
+    (!all.is_empty()).then(|| Restored { beads: all.into_values().collect(), from })
+}
+
+/// Ids of the store's prefix that are known from elsewhere, or that its own beads name, and that it does not hold.
+pub fn missing(prefix: &str, known: impl IntoIterator<Item = String>, beads: &[Bead]) -> Vec<String> {
+    let named = beads.iter().flat_map(|bead| {
+        let edges = bead.dependencies.iter().map(|edge| edge.depends_on_id.clone());
+        let request = bead.meta("bead").filter(|_| bead.issue_type == words::MERGE_REQUEST);
+        edges.chain(request.map(str::to_string)).collect::<Vec<_>>()
+    });
+    let all: BTreeSet<String> = known.into_iter().chain(named).collect();
+    let here: BTreeSet<&str> = beads.iter().map(|bead| bead.id.as_str()).collect();
+    let own = |id: &String| {
+        id.strip_prefix(prefix)
+            .and_then(|rest| rest.strip_prefix('-'))
+            .is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
+    };
+    all.into_iter().filter(|id| own(id) && !here.contains(id.as_str())).collect()
+}
+
+/// The bead that a ref of a polecat's branch names, wherever the branch was seen.
+pub fn bead_of_ref(name: &str) -> Option<&str> {
+    let (_, branch) = name.split_once("/polecat/")?;
+    Some(branch.split_once('-')?.1).filter(|bead| !bead.is_empty())
+}
+
+/// Whether a new export may take the place of the one before the last: everything in that one is in the last one too.
+pub fn covers(last: &[Bead], before: &[Bead]) -> bool {
+    let ids: BTreeSet<&str> = last.iter().map(|bead| bead.id.as_str()).collect();
+    !last.is_empty() && before.iter().all(|bead| ids.contains(bead.id.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beads::Dependency;
+
+    fn bead(id: &str, title: &str, day: u8) -> Bead {
+        Bead {
+            id: id.into(),
+            title: title.into(),
+            updated_at: format!("2026-01-{day:02}T00:00:00Z"),
+            ..Bead::default()
+        }
+    }
+
+    fn source(from: &str, beads: &[Bead]) -> Source {
+        Source { from: from.into(), beads: beads.to_vec() }
+    }
+
+    #[test]
+    fn sources_without_a_bead_are_none() {
+        assert_eq!(choose(Vec::new()), None);
+        assert_eq!(choose(vec![source("export", &[]), source("branch", &[])]), None);
+    }
+
+    #[test]
+    fn the_fuller_source_counts_and_the_newer_state_of_each_bead() {
+        let full = source("branch", &[bead("wy-1", "old", 1), bead("wy-2", "two", 1)]);
+        let new = source("export", &[bead("wy-1", "new", 2)]);
+        let same = source("export before", &[bead("wy-2", "two", 1)]);
+        let restored = choose(vec![new, same, full]).unwrap();
+        let titles: Vec<&str> = restored.beads.iter().map(|bead| bead.title.as_str()).collect();
+        assert_eq!(titles, ["new", "two"]);
+        assert_eq!(restored.from, ["branch", "export"], "what gave nothing is not named");
+    }
+
+    #[test]
+    fn what_is_known_elsewhere_and_not_here_is_missing() {
+        let mut request = bead("wy-9", "request", 1);
+        request.issue_type = words::MERGE_REQUEST.into();
+        request.metadata.insert("bead".into(), "wy-3".into());
+        let mut waits = bead("wy-1", "waits", 1);
+        waits.dependencies.push(Dependency { depends_on_id: "wy-4".into(), ..Dependency::default() });
+        let known = ["wy-1", "wy-2", "ot-1", "wy-", "wyx-1"].map(String::from);
+        assert_eq!(missing("wy", known, &[request, waits]), ["wy-2", "wy-3", "wy-4"]);
+    }
+
+    #[test]
+    fn refs_of_polecats_name_their_beads() {
+        assert_eq!(bead_of_ref("refs/remotes/origin/polecat/Nux-wy-a1"), Some("wy-a1"));
+        assert_eq!(bead_of_ref("refs/heads/polecat/Nux"), None);
+        assert_eq!(bead_of_ref("refs/heads/main"), None);
+    }
+
+    #[test]
+    fn an_export_gives_way_only_to_one_that_holds_all_of_it() {
+        let (one, two) = (bead("wy-1", "", 1), bead("wy-2", "", 1));
+        assert!(covers(&[one.clone(), two.clone()], std::slice::from_ref(&one)));
+        assert!(!covers(std::slice::from_ref(&two), std::slice::from_ref(&one)));
+        assert!(!covers(&[], &[]));
+        assert!(covers(&[one], &[]));
+    }
+}

@@ -1,0 +1,164 @@
+//! A daily export of each embedded store, outside the clone that the store stands in: what is left of the beads when that
+//! clone is removed or the file is damaged.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+
+use crate::beads::embedded::Embedded;
+use crate::beads::{self, jsonl};
+use crate::plan::restore::{Source, covers};
+use crate::town::{discover, files};
+
+/// How old an export is when the next one is due.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The name of the town's own export. No rig can have it.
+const TOWN: &str = "_town";
+
+/// The last export of a store, and the one before it. `place` is a rig's folder, or the town's.
+fn paths(place: &Path) -> Option<[PathBuf; 2]> {
+    let (town, name) = if place.join(discover::IDENTITY).is_file() {
+        (place, TOWN)
+    } else {
+        let town = place.parent().filter(|town| town.join(discover::IDENTITY).is_file())?;
+        (town, place.file_name()?.to_str()?)
+    };
+    let dir = town.join("mayor/exports");
+    Some([dir.join(format!("{name}.jsonl")), dir.join(format!("{name}.before.jsonl"))])
+}
+
+/// Exports the store of a rig's folder, or the town's, when that was not done for a day. An empty store is not exported.
+/// One look at a file when nothing is to be done.
+///
+/// # Errors
+/// When the store cannot be read or the export cannot be written.
+pub fn keep(place: &Path) -> Result<()> {
+    let dir = place.join(".beads");
+    let Some([last, before]) = paths(place) else { return Ok(()) };
+    if !is_due(&last) || !beads::kind_of(&dir).is_ok_and(|kind| kind == beads::Kind::Embedded) {
+        return Ok(());
+    }
+    let all = Embedded::open(&dir, "", "overseer")?.all()?;
+    let Some(folder) = last.parent().filter(|_| !all.is_empty()) else { return Ok(()) };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| files::error_of(error, format!("cannot create {}", folder.display())))?;
+    // Whoever exports at this moment exports the same.
+    let Some(_turn) = files::try_lock(&folder.join(".lock"))? else { return Ok(()) };
+    if covers(&read(&last), &read(&before)) {
+        std::fs::rename(&last, &before)
+            .map_err(|error| files::error_of(error, format!("cannot rename {}", last.display())))?;
+    }
+    files::write_private(&last, jsonl::render(&all))
+}
+
+/// Beads of an export; none of one that is not there or cannot be read.
+fn read(path: &Path) -> Vec<beads::Bead> {
+    let text = files::text(path).ok().flatten().unwrap_or_default();
+    jsonl::parse(&text).unwrap_or_default()
+}
+
+fn is_due(last: &Path) -> bool {
+    let Ok(found) = std::fs::metadata(last) else { return true };
+    let age = found.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+    age.is_some_and(|age| age > DAY) || found.len() == 0
+}
+
+/// The exports of a store.
+///
+/// # Errors
+/// One that is there and cannot be read.
+pub fn sources(place: &Path) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for path in paths(place).into_iter().flatten() {
+        let Some(text) = files::text(&path)? else { continue };
+        let time = std::fs::metadata(&path).and_then(|found| found.modified()).ok();
+        let time = time.and_then(|time| jiff::Timestamp::try_from(time).ok());
+        let time = time.map_or_else(String::new, |time| format!(" of {time:.0}"));
+        let beads = jsonl::parse(&text).map_err(|error| error.context(path.display().to_string()))?;
+        sources.push(Source { from: format!("the export {}{time}", path.display()), beads });
+    }
+    Ok(sources)
+}
+
+/// Takes the exports of a rig that is no more out of the way of a new one of its name.
+///
+/// # Errors
+/// When they cannot be renamed.
+pub fn retire(place: &Path) -> Result<()> {
+    for path in paths(place).into_iter().flatten().filter(|path| path.exists()) {
+        let now = crate::time::now();
+        let kept = path.with_extension(format!("{now}.jsonl"));
+        std::fs::rename(&path, &kept)
+            .map_err(|error| files::error_of(error, format!("cannot rename {}", path.display())))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beads::{Change, NewBead, Store};
+    use std::os::unix::fs::PermissionsExt;
+
+    fn add(dir: &Path, title: &str) {
+        let store = Embedded::open(&dir.join(".beads"), "", "overseer").unwrap();
+        let bead = NewBead { title: title.into(), ..NewBead::default() };
+        store.write(&[], &[Change::Create(Box::new(bead))]).unwrap();
+    }
+
+    fn titles(path: &Path) -> Vec<String> {
+        let mut titles: Vec<String> = read(path).into_iter().map(|bead| bead.title).collect();
+        titles.sort();
+        titles
+    }
+
+    fn age(path: &Path) {
+        let file = std::fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - 2 * DAY).unwrap();
+    }
+
+    #[test]
+    fn an_export_a_day_and_never_over_the_only_good_one() {
+        let town = tempfile::tempdir().unwrap();
+        std::fs::create_dir(town.path().join("mayor")).unwrap();
+        std::fs::write(town.path().join(discover::IDENTITY), "{}").unwrap();
+        let rig = town.path().join("wyvern");
+        let [last, before] = paths(&rig).unwrap();
+        let new_store = || {
+            let _ = std::fs::remove_dir_all(rig.join(".beads"));
+            Embedded::create(&rig.join(".beads"), "wy").unwrap();
+        };
+        new_store();
+        keep(&rig).unwrap();
+        assert!(!last.exists(), "an empty store is no export");
+        add(&rig, "one");
+        keep(&rig).unwrap();
+        assert_eq!(last.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        add(&rig, "two");
+        keep(&rig).unwrap();
+        assert_eq!((titles(&last), before.exists()), (vec!["one".to_string()], false), "once a day");
+        age(&last);
+        keep(&rig).unwrap();
+        assert_eq!((titles(&last).len(), titles(&before).len()), (2, 1));
+        // The store was emptied: nothing is exported, then little, for days.
+        new_store();
+        age(&last);
+        keep(&rig).unwrap();
+        assert_eq!(titles(&last), ["one", "two"]);
+        for title in ["three", "four", "five"] {
+            add(&rig, title);
+            age(&last);
+            keep(&rig).unwrap();
+        }
+        assert_eq!(titles(&last), ["five", "four", "three"]);
+        assert_eq!(titles(&before), ["one", "two"], "the only export of these");
+        retire(&rig).unwrap();
+        assert!(!last.exists() && !before.exists());
+    }
+}

@@ -1,0 +1,220 @@
+//! A store of beads that is gone: restored from its exports and from the branch of `gt sync`, and never replaced by an empty
+//! one unless a person says so.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::{exports, install, mail, rig as rigs, sync};
+use crate::address::Address;
+use crate::beads::{self, Change, Kind, embedded, jsonl};
+use crate::failure::Failure;
+use crate::plan::restore::{Source, bead_of_ref, choose, missing};
+use crate::plan::sync as plan;
+use crate::programs::git::Git;
+use crate::town::{Rig, Town, away, files};
+
+/// A store that is not there.
+pub struct Lost<'a> {
+    /// The town.
+    pub town: &'a Town,
+    /// Whose store it is; the town's own without.
+    pub rig: Option<&'a Rig>,
+    /// Prefix of its ids.
+    pub prefix: &'a str,
+    /// Which store a new one is, where no export says that it was gt's own.
+    pub choice: beads::Choice,
+    /// Beads that sessions name.
+    pub sessions: Vec<String>,
+    /// A person accepts an empty store when there is nothing to restore it from.
+    pub empty: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// How many beads it holds now.
+    pub beads: usize,
+    /// From what, and of when.
+    pub from: Vec<String>,
+    /// Ids that are known from elsewhere and that it does not hold.
+    pub missing: Vec<String>,
+    /// Sources that could not be read: what only they hold is not in it.
+    pub unread: Vec<String>,
+}
+
+impl Restored {
+    /// In one line.
+    pub fn line(&self) -> String {
+        match self.from.is_empty() {
+            true => "created empty, as asked".into(),
+            false => format!("restored: {} from {}", sync::beads(self.beads), self.from.join(" and ")),
+        }
+    }
+
+    /// What a person still has to look for.
+    pub fn lacks(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        if !self.missing.is_empty() {
+            parts.push(format!("missing: {}", self.missing.join(", ")));
+        }
+        parts.extend(self.unread.iter().map(|why| format!("could not be read: {why}")));
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+impl Lost<'_> {
+    fn root(&self) -> &Path {
+        self.rig.map_or(&self.town.root, |rig| &rig.root)
+    }
+
+    fn place(&self) -> Result<PathBuf> {
+        self.rig.map_or_else(|| Ok(self.town.beads_dir()), |rig| rigs::store_place(&rig.root))
+    }
+
+    /// The command of a person who has looked at it.
+    fn command(&self) -> String {
+        let rig = self.rig.map(|rig| format!(" {}", rig.name)).unwrap_or_default();
+        format!("gt doctor{rig} --fix --empty-stores")
+    }
+}
+
+/// Restores the store.
+///
+/// # Errors
+/// When there is nothing to restore it from, or the disk refuses: there is no store then either.
+pub fn restore(lost: &Lost<'_>) -> Result<Restored> {
+    let place = lost.place()?;
+    let mut restored = Restored::default();
+    let mut sources = exports::sources(lost.root()).unwrap_or_else(|error| {
+        restored.unread.push(format!("{error:#}"));
+        Vec::new()
+    });
+    // Only gt's own stores are exported.
+    let kind = if sources.is_empty() { beads::makes(lost.choice)? } else { Kind::Embedded };
+    match of_branch(lost) {
+        Ok(source) => sources.extend(source),
+        Err(error) => restored.unread.push(format!("{error:#}")),
+    }
+    match choose(sources) {
+        None if !lost.empty => return Err(nothing(lost, &restored.unread).into()),
+        None => {
+            embedded::set_aside(&place)?;
+            install::make_store(&place, lost.prefix, lost.choice)?;
+        }
+        Some(all) => {
+            restored.missing = missing(lost.prefix, known(lost, &mut restored.unread), &all.beads);
+            (restored.beads, restored.from) = (all.beads.len(), all.from);
+            make(lost, kind, &place, &all.beads)?;
+        }
+    }
+    if let Some(rig) = lost.rig {
+        rigs::link_store(&rig.root, &place)?;
+    }
+    tell(lost, &restored);
+    Ok(restored)
+}
+
+fn nothing(lost: &Lost<'_>, unread: &[String]) -> Failure {
+    let what = lost.rig.map_or("the town's store".to_string(), |rig| format!("the store of {}", rig.name));
+    let read = match unread {
+        [] => "there is no export of it, and no beads on a branch of gt sync".to_string(),
+        some => some.join("; "),
+    };
+    Failure::new(format!("{what} is gone, and there is nothing to restore it from: {read}")).hint(format!(
+        "put a copy of {} back if there is one; or accept an empty store: {}",
+        lost.root().join(".beads").display(),
+        lost.command()
+    ))
+}
+
+fn make(lost: &Lost<'_>, kind: Kind, place: &Path, all: &[beads::Bead]) -> Result<()> {
+    if kind == Kind::Embedded {
+        let near = lost.root().join("mayor");
+        return embedded::create_with(place, &near, lost.prefix, all);
+    }
+    install::make_store(place, lost.prefix, lost.choice)?;
+    let store = beads::open(&beads::Place {
+        dir: place.to_path_buf(),
+        prefix: lost.prefix.into(),
+        choice: lost.choice,
+        actor: Address::Overseer.to_string(),
+    })?;
+    store.import(&jsonl::render(all)).map(drop)
+}
+
+/// The beads on the branch that the store was kept in step over. `None`: there is no such branch.
+fn of_branch(lost: &Lost<'_>) -> Result<Option<Source>> {
+    let place = match lost.rig {
+        Some(rig) => sync::of_rig(lost.town, rig)?,
+        None => match sync::of_town(lost.town)? {
+            Some(place) => place,
+            None => return Ok(None),
+        },
+    };
+    let git = Git::at(&place.clone);
+    let found = git.sync_fetch(&place.lane, "", true)?;
+    if found.tip.is_empty() {
+        return Ok(None);
+    }
+    let time = git.run("read a commit", ["show", "-s", "--format=%cI", &found.tip])?;
+    let read = jsonl::parse(&found.theirs)?;
+    Ok(Some(Source {
+        from: format!(
+            "the branch {} of {} at {} of {time}",
+            place.lane.branch,
+            place.lane.remote,
+            short(&found.tip)
+        ),
+        beads: read.iter().map(|bead| plan::home(bead, &place.town)).collect(),
+    }))
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+/// Beads that branches, worktrees, merges, sessions and records of other machines name.
+fn known(lost: &Lost<'_>, unread: &mut Vec<String>) -> Vec<String> {
+    let mut known = lost.sessions.clone();
+    match away::read(lost.town) {
+        Ok(records) => known.extend(records.into_values().map(|record| record.bead)),
+        Err(error) => unread.push(format!("{error:#}")),
+    }
+    let Some(rig) = lost.rig else { return known };
+    for dir in [rig.clone_dir(), rig.refinery_dir()].into_iter().filter(|dir| dir.join(".git").exists()) {
+        let git = Git::at(dir);
+        let trailers =
+            || git.run("read the log", ["log", "--all", "--format=%(trailers:key=Bead,valueonly)"]);
+        match git.refs_under(&["refs"]).and_then(|refs| Ok((refs, trailers()?))) {
+            Ok((refs, merged)) => {
+                known.extend(refs.keys().filter_map(|name| bead_of_ref(name)).map(String::from));
+                known.extend(merged.lines().map(|line| line.trim().to_string()));
+            }
+            Err(error) => unread.push(format!("{error:#}")),
+        }
+    }
+    for name in files::names_in(&rig.root.join("polecats")).unwrap_or_default() {
+        let dir = rig.polecat_dir(&name);
+        if dir.join(".git").exists()
+            && let Ok(status) = Git::at(dir).status()
+        {
+            let branch = status.branch.map(|branch| format!("/{branch}"));
+            known.extend(branch.as_deref().and_then(bead_of_ref).map(String::from));
+        }
+    }
+    known
+}
+
+/// Mail to the Mayor about what is missing: doctor says it once, and finds nothing wrong the next time.
+fn tell(lost: &Lost<'_>, restored: &Restored) {
+    let Some(lacks) = restored.lacks() else { return };
+    let whose = lost.rig.map_or("the town", |rig| rig.name.as_str());
+    let subject = format!("the beads of {whose} were {}", restored.line());
+    let letter = mail::message(&Address::Overseer, &Address::Mayor, &subject, &format!("{lacks}\n"));
+    // Where the town's own store is gone too, doctor's answer has to do.
+    let _ = lost
+        .town
+        .store(&Address::Overseer)
+        .and_then(|store| store.write(&[], &[Change::Create(Box::new(letter))]));
+}

@@ -1,0 +1,187 @@
+//! A store of beads that is gone or damaged: restored from what is left of it, never replaced by an empty one unasked.
+
+use std::path::Path;
+
+use crate::common::World;
+
+const RIG: &str = "town/wyvern/mayor/rig/.beads";
+
+fn remove(world: &World, path: impl AsRef<Path>) {
+    let path = world.path(path);
+    if path.is_dir() && !path.is_symlink() {
+        std::fs::remove_dir_all(path).unwrap();
+    } else {
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+fn doctor(world: &World, words: &[&str], code: i32) -> String {
+    let run = world.in_town([&["doctor", "--fix", "-q"], words].concat()).fails(code);
+    format!("{}{}", run.stdout, run.stderr)
+}
+
+fn titles(world: &World) -> String {
+    world.gt_in("town/wyvern", ["bd", "list", "--all"]).ok().stdout
+}
+
+/// The last exports are two days old.
+fn age(world: &World) {
+    for entry in std::fs::read_dir(world.path("town/mayor/exports")).unwrap() {
+        let file = std::fs::File::options().append(true).open(entry.unwrap().path()).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 86_400)).unwrap();
+    }
+}
+
+#[test]
+fn a_lost_store_comes_back_from_its_export_whatever_was_lost_with_it() {
+    let world = World::with_rig();
+    let one = world.bead("keep me", "true");
+    for lost in [RIG, "town/wyvern/mayor/rig", "town/wyvern/mayor/rig/.beads/gastown.db"] {
+        remove(&world, lost);
+        assert!(world.gt_in("town/wyvern", ["bd", "list"]).code != Some(0), "{lost}");
+        world.gt_in("town/wyvern", ["bd", "init", "--prefix", "wy"]).fails(1);
+        // Not into the town's store either.
+        assert!(world.gt_in("town/wyvern", ["bd", "create", "elsewhere"]).code != Some(0), "{lost}");
+        let said = world.in_town(["doctor", "--fix"]).ok().stdout;
+        assert!(said.contains("Rig beads restored: 1 bead from the export "), "{lost}: {said}");
+        assert_eq!(world.show(&one)["title"], "keep me", "{lost}");
+        assert_eq!(world.git("town/wyvern/mayor/rig", ["status", "--porcelain"]), "");
+        world.in_town(["doctor"]).ok();
+    }
+    assert!(!world.in_town(["mail", "inbox", "--json"]).ok().stdout.contains("restored"));
+}
+
+#[test]
+fn what_is_missing_from_a_restored_store_is_named() {
+    let world = World::with_rig();
+    world.bead("keep me", "true");
+    world.git("town/wyvern/mayor/rig", ["branch", "polecat/Nux-wy-late"]);
+    remove(&world, RIG);
+    let said = doctor(&world, &[], 1);
+    assert!(said.contains("restored: 1 bead from the export") && said.contains("missing: wy-late"), "{said}");
+    assert!(titles(&world).contains("keep me"));
+    let mail = world.in_town(["mail", "inbox", "mayor/", "--json"]).ok().stdout;
+    assert!(mail.contains("restored"), "{mail}");
+}
+
+#[test]
+fn without_a_source_no_empty_store_takes_its_place() {
+    let world = World::with_rig();
+    for (dir, words) in [(RIG, vec!["wyvern"]), ("town/.beads", vec![])] {
+        remove(&world, dir);
+        let said = doctor(&world, &words, 1);
+        assert!(
+            said.contains("there is nothing to restore it from") && said.contains("--empty-stores"),
+            "{said}"
+        );
+        assert!(!world.path(dir).join("gastown.db").exists());
+        if dir == "town/.beads" {
+            let run = world.gt(["install", "town", "--force"]).fails(1);
+            assert!(run.stderr.contains("the town's store is gone"), "{run:#?}");
+            assert!(!world.path(dir).join("gastown.db").exists());
+        }
+        doctor(&world, &[&words[..], &["--empty-stores"]].concat(), 0);
+        assert!(world.path(dir).join("gastown.db").exists());
+    }
+    world.in_town(["doctor"]).ok();
+}
+
+#[test]
+fn the_branch_of_sync_and_the_exports_count_together() {
+    let world = World::with_rig();
+    let first = world.bead("first", "true");
+    world.gt_in("town/wyvern", ["bd", "update", &first, "--title", "first, changed"]).ok();
+    let second = world.bead("second", "true");
+    world.in_town(["sync", "wyvern"]).ok();
+    // The export has "first" as it was, and a bead of its own that the branch does not have.
+    let third = world.bead("third", "true");
+    age(&world);
+    world.bead("fourth", "true");
+    remove(&world, RIG);
+    remove(&world, "town/mayor/exports/wyvern.before.jsonl");
+    let said = world.in_town(["doctor", "--fix"]).ok().stdout;
+    assert!(said.contains("restored: 4 beads from the export"), "{said}");
+    // The branch alone.
+    remove(&world, "town/mayor/exports");
+    remove(&world, RIG);
+    let said = world.in_town(["doctor", "--fix"]).ok().stdout;
+    assert!(said.contains("restored: 2 beads from the branch beads-sync of origin at "), "{said}");
+    assert_eq!(world.show(&first)["title"], "first, changed");
+    assert_eq!(world.show(&second)["title"], "second");
+    assert!(!titles(&world).contains(&third));
+    world.in_town(["sync", "wyvern"]).ok();
+
+    // A branch that cannot be asked: what the export has comes back, and doctor says that there may be more.
+    age(&world);
+    world.bead("fifth", "true");
+    std::fs::rename(world.path("origin.git"), world.path("away.git")).unwrap();
+    remove(&world, RIG);
+    let said = doctor(&world, &[], 1);
+    assert!(said.contains("could not be read: ") && said.contains("gt sync"), "{said}");
+    assert!(titles(&world).contains("fifth"));
+}
+
+#[test]
+fn a_damaged_store_is_kept_aside_when_a_person_says_so() {
+    let world = World::with_rig();
+    let one = world.bead("keep me", "true");
+    let db = format!("{RIG}/gastown.db");
+    let damages: [(&str, &dyn Fn()); 4] = [
+        ("garbage", &|| world.write(&db, [7u8; 50_000])),
+        ("empty", &|| world.write(&db, "")),
+        ("a folder", &|| {
+            remove(&world, &db);
+            std::fs::create_dir(world.path(&db)).unwrap();
+        }),
+        ("a link to itself", &|| {
+            std::fs::remove_dir_all(world.path(&db))
+                .or_else(|_| std::fs::remove_file(world.path(&db)))
+                .unwrap();
+            std::os::unix::fs::symlink("gastown.db", world.path(&db)).unwrap();
+        }),
+    ];
+    for (name, damage) in damages {
+        damage();
+        let before = world.path(&db).symlink_metadata().unwrap().modified().unwrap();
+        let said = doctor(&world, &[], 1);
+        assert!(said.contains("--set-aside-stores"), "{name}: {said}");
+        assert_eq!(world.path(&db).symlink_metadata().unwrap().modified().unwrap(), before, "{name}");
+        doctor(&world, &["--set-aside-stores"], 0);
+        assert_eq!(world.show(&one)["title"], "keep me", "{name}");
+    }
+    let kept = std::fs::read_dir(world.path(RIG)).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(kept.filter(|name| name.to_string_lossy().starts_with("aside-")).count() >= damages.len());
+
+    // The log of a store that is gone does not get into the new one.
+    world.write(format!("{db}-wal"), [7u8; 50_000]);
+    remove(&world, &db);
+    doctor(&world, &[], 0);
+    assert_eq!(world.show(&one)["title"], "keep me");
+}
+
+#[test]
+fn the_towns_mail_comes_back_too() {
+    let world = World::with_rig();
+    world.in_town(["mail", "send", "mayor/", "-s", "precious", "-m", "words"]).ok();
+    world.in_town(["doctor", "--fix"]).ok();
+    remove(&world, "town/.beads");
+    let said = world.in_town(["doctor", "--fix"]).ok().stdout;
+    assert!(said.contains("Town beads restored: 1 bead from the export"), "{said}");
+    assert!(world.in_town(["mail", "inbox", "mayor/", "--json"]).ok().stdout.contains("precious"));
+}
+
+#[test]
+fn a_link_to_the_store_that_leads_elsewhere_is_not_replaced() {
+    let world = World::with_rig();
+    let one = world.bead("keep me", "true");
+    remove(&world, "town/wyvern/.beads");
+    std::os::unix::fs::symlink("nowhere", world.path("town/wyvern/.beads")).unwrap();
+    let said = doctor(&world, &[], 1);
+    assert!(
+        said.contains("leads elsewhere, to nothing: if the store there is not wanted any more: rm "),
+        "{said}"
+    );
+    remove(&world, "town/wyvern/.beads");
+    doctor(&world, &[], 0);
+    assert_eq!(world.show(&one)["title"], "keep me");
+}
