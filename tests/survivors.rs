@@ -145,3 +145,68 @@ fn a_server_of_tmux_that_an_agent_started_is_no_survivor_of_it() {
     world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
     assert_eq!(world.tmux(["list-sessions", "-F", "#{session_name}"]).ok().stdout, "persons\n");
 }
+
+/// Listens on a port, or says that something else does, and leaves a server behind in a session of its own.
+const TESTS: &str = "import os, socket, sys, time
+own = socket.socket()
+own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+path = os.environ['HOME'] + '/port'
+port = int(open(path).read()) if os.path.exists(path) else 0
+try: own.bind(('127.0.0.1', port))
+except OSError: sys.exit('address already in use')
+open(path, 'w').write(str(own.getsockname()[1]))
+own.listen()
+if os.fork() == 0:
+    os.setsid()
+    open(os.environ['HOME'] + '/pid', 'w').write(str(os.getpid()))
+    time.sleep(600)
+while not os.path.exists(os.environ['HOME'] + '/pid'): time.sleep(0.01)
+sys.exit(1 if os.path.exists('red') else 0)
+";
+
+fn set(world: &World, section: &str, key: &str, value: &str) {
+    let path = "town/wyvern/config.json";
+    let mut config: serde_json::Value = serde_json::from_str(&world.read(path)).unwrap();
+    config[section][key] = value.into();
+    world.write(path, config.to_string());
+}
+
+fn submitted(world: &World, title: &str, script: &str) -> String {
+    let bead = world.bead(title, script);
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    wait_for("the work", || world.show(&bead).to_string().contains("gt:submitted").then_some(()));
+    bead
+}
+
+#[test]
+fn a_server_that_tests_leave_is_ended_whether_they_were_green_or_red() {
+    let world = World::with_rig();
+    world.write("home/tests.py", TESTS);
+    set(&world, "merge", "test_command", "python3 $HOME/tests.py");
+    submitted(&world, "Red", "touch red");
+    let process = || world.in_town(["refinery", "process", "wyvern"]);
+    let red = process();
+    assert!(red.stdout.contains("Red") && !red.stdout.contains("merged"), "{red:?}");
+    assert!(!alive(pid(&world)), "{red:?}");
+    assert!(red.stderr.contains("the tests left processes running, now ended: python3"), "{red:?}");
+    submitted(&world, "Green", "echo a > a");
+    // Another run's, whose gt was killed, is ended before the next.
+    let mark = world.real().join("town/wyvern");
+    let mut killed = world.command("sleep", "").arg("600").env("GT_TEST_RUN", mark).spawn().unwrap();
+    let green = process().ok();
+    assert!(green.stdout.contains("merged"), "{green:?}");
+    assert!(!alive(pid(&world)), "{green:?}");
+    assert!(!killed.wait().unwrap().success());
+}
+
+#[test]
+fn what_the_setup_command_leaves_belongs_to_the_polecat() {
+    let world = World::with_rig();
+    set(&world, "worktree", "setup", "setsid sleep 600 & echo $! > $HOME/pid");
+    let bead = world.bead("Wait", "sleep 600");
+    world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+    let pid = pid(&world);
+    assert!(alive(pid));
+    let nuked = world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+    assert!(!alive(pid) && nuked.stderr.contains(&format!("({pid})")), "{nuked:?}");
+}

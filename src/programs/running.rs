@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::process::{Limit, Output, Process};
 use super::signals::{Charge, Reach};
+use super::stamp::Stamp;
 use super::usage::{self, Usage};
 use crate::limits;
 
@@ -32,6 +33,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// Which process it is; nothing when it has ended already.
+    pub fn stamp(&self) -> Option<Stamp> {
+        Stamp::of(pid_of(&self.child)?.as_raw_nonzero().get())
+    }
+
     pub(super) fn new(
         process: &Process,
         child: Child,

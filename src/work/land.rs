@@ -284,7 +284,7 @@ fn fold(bench: &Bench<'_>, seen: &AtOrigin, request: &Request, queued: bool) -> 
 
 fn test(job: &Job<'_>, bench: &Bench<'_>, request: &Request, front: &str) -> Result<&'static str> {
     (job.say)(&format!("testing {} on {}", request.bead, request.target));
-    let tested = bench.test(front)?;
+    let tested = bench.test(front, job.say)?;
     let failed = match tested.verdict {
         Verdict::Green => return Ok("green"),
         Verdict::Red => "the tests fail",

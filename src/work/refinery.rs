@@ -374,7 +374,7 @@ impl<'a> Run<'a> {
     }
 
     fn run_tests(&self, commit: &str) -> Result<Tested> {
-        let tested = self.bench.test(commit)?;
+        let tested = self.bench.test(commit, &|line| self.say(line))?;
         if tested.verdict == Verdict::CouldNotRun {
             let mut message = format!("could not run the tests: {}", tested.how);
             if !tested.tail.is_empty() {

@@ -11,8 +11,8 @@ use crate::mux::{Mux, Session};
 use crate::plan::place::Seen;
 use crate::programs::stamp::Stamp;
 use crate::programs::survivors::{Named, Outcome, Trace, end, leader, list};
-use crate::town::Town;
 use crate::town::occupancy::{self, Occupied};
+use crate::town::{Rig, Town};
 
 /// What everything carries that an agent starts.
 pub fn of_address(town: &Town, address: &Address) -> Trace {
@@ -52,6 +52,42 @@ pub fn of_polecat(scene: &Scene<'_>, name: &str) -> Trace {
     }
     trace.dir = scene.rig.polecat_dir(name).canonicalize().ok();
     trace
+}
+
+/// The variables that what runs for a polecat without being started by its agent carries, `worktree.setup` say; for a test
+/// run, which has no polecat's name, its mark.
+pub fn mark_of(rig: &Rig, polecat: &str) -> Vec<(&'static str, String)> {
+    if polecat.is_empty() {
+        return vec![(TEST_RUN, rig.root.to_string_lossy().into_owned())];
+    }
+    vec![
+        ("GT_TOWN_ROOT", town_of(rig)),
+        ("GT_ADDRESS", Address::Polecat(rig.name.clone(), polecat.into()).to_string()),
+    ]
+}
+
+/// The variable that says of which rig's test runs a process is.
+const TEST_RUN: &str = "GT_TEST_RUN";
+
+fn town_of(rig: &Rig) -> String {
+    rig.root.parent().map(|root| root.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Ends what test runs of a rig left running, which nothing else runs in while its bench is locked: a server keeps its
+/// port from the next one. An agent of the town that was started meanwhile is none of it.
+///
+/// # Errors
+/// When one cannot be ended: what the tests say would be about it.
+pub fn end_tests(rig: &Rig, leader: Option<Stamp>) -> Result<Option<String>> {
+    let trace = Trace {
+        env: mark_of(rig, ""),
+        lacks: Some(("GT_TOWN_ROOT", town_of(rig))),
+        leaders: leader.into_iter().collect(),
+        ..Trace::default()
+    };
+    let outcome = end(&[trace], false).pop().unwrap_or_default();
+    check("the tests", &outcome)?;
+    Ok(said("the tests", &outcome.ended))
 }
 
 /// Ends what a polecat whose session has ended left running. Gives those that were ended, and others that work in its

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::bench::{Bench, GREEN};
-use super::worktree;
+use super::{survivors, worktree};
 use crate::config::schema::{Command, Sandbox};
 use crate::plan::queue::{Ended, Verdict, verdict};
 use crate::programs::Process;
@@ -42,18 +42,18 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// When the worktree or the log cannot be made: nothing is known then.
-    pub fn test(&self, commit: &str) -> Result<Tested> {
-        let mut tested = self.test_once(commit)?;
+    pub fn test(&self, commit: &str, say: &dyn Fn(&str)) -> Result<Tested> {
+        let mut tested = self.test_once(commit, say)?;
         for _ in 0..self.merge.retries {
             if tested.verdict != Verdict::Red {
                 break;
             }
-            tested = self.test_once(commit)?;
+            tested = self.test_once(commit, say)?;
         }
         Ok(tested)
     }
 
-    fn test_once(&self, commit: &str) -> Result<Tested> {
+    fn test_once(&self, commit: &str, say: &dyn Fn(&str)) -> Result<Tested> {
         let Some(command) = &self.merge.test_command else {
             let how = "no tests".into();
             return Ok(Tested { verdict: Verdict::Green, how, tail: String::new(), log: PathBuf::new() });
@@ -62,16 +62,38 @@ impl Bench<'_> {
         std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
         let short = commit.get(..12).unwrap_or(commit);
         let log = logs.join(format!("tests-{short}-{}.txt", self.runs.get() + 1));
+        let could_not_run = |error: &anyhow::Error| {
+            let how = format!("{error:#}");
+            Tested { verdict: Verdict::CouldNotRun, how, tail: String::new(), log: log.clone() }
+        };
+        // An earlier run may have been killed together with gt.
+        match survivors::end_tests(self.rig, None) {
+            Ok(left) => left.iter().for_each(|left| say(left)),
+            Err(error) => return Ok(could_not_run(&error)),
+        }
         let path = self.worktree(commit)?;
         if let Err(error) = self.prepare(&path) {
             self.remove(&path);
-            let how = format!("{error:#}");
-            return Ok(Tested { verdict: Verdict::CouldNotRun, how, tail: String::new(), log });
+            return Ok(could_not_run(&error));
         }
         self.runs.set(self.runs.get() + 1);
         let limit = crate::time::parse_duration(&self.merge.timeout);
-        let process = test_process(command).cwd(&path).timeout(limit.unwrap_or(DEFAULT_LIMIT)).log(&log);
-        let ended = process.run();
+        let process = survivors::mark_of(self.rig, "")
+            .iter()
+            .fold(test_process(command), |process, (key, value)| process.env(key, value))
+            .cwd(&path)
+            .timeout(limit.unwrap_or(DEFAULT_LIMIT))
+            .log(&log);
+        let mut leader = None;
+        let ended = process.start().and_then(|running| {
+            leader = running.stamp();
+            running.wait()
+        });
+        // What cannot be ended keeps the next run from starting; it changes nothing about this one.
+        match survivors::end_tests(self.rig, leader) {
+            Ok(left) => left.iter().for_each(|left| say(left)),
+            Err(error) => say(&format!("{error:#}")),
+        }
         self.remove(&path);
         let (verdict, how) = match ended {
             Ok(output) => {
@@ -114,7 +136,9 @@ fn test_process(command: &Command) -> Process {
             Process::new(words.next().map_or("", String::as_str)).args(words)
         }
     };
-    process.own_locale().env_remove("GT_TEST_KILL_AFTER")
+    ["GT_TEST_KILL_AFTER", "GT_TOWN_ROOT", "GT_ADDRESS", "GT_INSTANCE"]
+        .iter()
+        .fold(process.own_locale(), Process::env_remove)
 }
 
 /// The last lines of a file.

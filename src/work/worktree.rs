@@ -192,7 +192,7 @@ pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
     brought.iter().try_for_each(|(from, to, link)| bring(from, to, *link))?;
     hooks::write(wanted.hooks, path)?;
     match &rules.setup {
-        Some(command) => set_up(command, path),
+        Some(command) => set_up(wanted, command, path),
         None => Ok(()),
     }
 }
@@ -260,7 +260,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn set_up(command: &Command, path: &Path) -> Result<()> {
+fn set_up(wanted: &Wanted<'_>, command: &Command, path: &Path) -> Result<()> {
     let process = match command {
         Command::Text(text) => Process::new("sh").args(["-c", text]),
         Command::Words(words) => match words.split_first() {
@@ -269,7 +269,10 @@ fn set_up(command: &Command, path: &Path) -> Result<()> {
         },
     };
     let limit = Limit::Local(format!("worktree.setup ({})", process.shown()));
-    let output = process.clone().cwd(path).own_locale().limit(limit).run()?;
+    // What it leaves in the background is found by these at the end.
+    let marks = super::survivors::mark_of(wanted.rig, wanted.name);
+    let marked = marks.iter().fold(process.clone(), |process, (key, value)| process.env(key, value));
+    let output = marked.cwd(path).own_locale().limit(limit).run()?;
     if output.ok() {
         return Ok(());
     }
