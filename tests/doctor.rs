@@ -137,6 +137,27 @@ fn what_is_broken_is_said_and_left_alone() {
 }
 
 #[test]
+fn settings_with_which_git_works_on_no_folder_are_found_and_mended() {
+    let world = World::with_rig();
+    let clone = "town/wyvern/mayor/rig";
+    let config = format!("{clone}/.git/config");
+    world.git("", ["config", "--file", &config, "core.bare", "yes"]);
+    world.git("", ["config", "--file", "town/wyvern/refinery/rig/.git/config", "core.worktree", "/nowhere"]);
+    let out = doctor(&world, &["-q"], 1);
+    assert!(out.contains("✗ mayor/rig/.git/config says core.bare = yes, and git does not work"), "{out}");
+    assert!(out.contains("✗ refinery/rig/.git/config says core.worktree = /nowhere"), "{out}");
+    doctor(&world, &["--fix"], 0);
+    world.git(clone, ["status"]);
+    world.git("town/wyvern/refinery/rig", ["status"]);
+    doctor(&world, &[], 0);
+    let whole = world.read(&config);
+    world.write(&config, format!("{whole}[\n"));
+    let out = doctor(&world, &["-q", "--fix"], 1);
+    assert!(out.contains("✗ git cannot read mayor/rig/.git/config: bad config line"), "{out}");
+    assert_eq!(world.read(&config), format!("{whole}[\n"));
+}
+
+#[test]
 fn an_identity_that_is_torn_is_still_a_town_to_doctor() {
     let world = embedded();
     world.gt(["install", "town"]).ok();

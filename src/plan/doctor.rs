@@ -54,6 +54,10 @@ pub enum Thing {
     RefineryClone,
     /// The Mayor's clone of a rig.
     MayorClone,
+    /// A setting of a clone with which git does not work on its folder: the file, inside the rig, key and value.
+    CloneSetting(String, String, String),
+    /// A clone's settings that git cannot read: the file, inside the rig, and why.
+    CloneSettings(String, String),
     /// The lines of a rig in `.gitignore`.
     Ignored,
     /// A rig's store, and the link to it.
@@ -260,6 +264,8 @@ fn words(thing: &Thing) -> Words {
         | Thing::LockFile(..)
         | Thing::StrayBranch(..)
         | Thing::SecondClaim(..)
+        | Thing::CloneSetting(..)
+        | Thing::CloneSettings(..)
         | Thing::RigFolder
         | Thing::Polecat(..)
         | Thing::HeldByNobody(..)
@@ -274,6 +280,14 @@ fn orphan(finding: &mut Finding, rig: &str) {
         Thing::Unlisted(name) => (format!("Rig {name} is not in mayor/rigs.json"), None),
         Thing::HalfMade(path) => (format!("Left half-made: {path}"), None),
         Thing::StraySession(_, name, address) => (format!("Session {name} has no place: {address}"), None),
+        Thing::CloneSetting(file, key, value) => {
+            (format!("{file} says {key} = {value}, and git does not work on the clone's own folder"), None)
+        }
+        Thing::CloneSettings(file, why) => {
+            finding.fixable = false;
+            let hint = "correct the line in that file; nothing of the clone works until then".to_string();
+            (format!("git cannot read {file}: {why}"), Some(hint))
+        }
         Thing::StaleWorktree(clone, path) => (format!("Stale worktree {path} in {clone}"), None),
         Thing::LostWorktree(clone, path) => (format!("Worktree {path} has lost its clone {clone}"), None),
         Thing::HalfWorktree(clone, path, foreign) if foreign.is_empty() => {

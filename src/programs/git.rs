@@ -93,6 +93,38 @@ impl Git {
         Err(self.failed(what, &output).into())
     }
 
+    /// Settings of one file whose keys fit the pattern. One process; the folder's own configuration is not needed for it.
+    ///
+    /// # Errors
+    /// Why git cannot read the file.
+    pub fn settings_in(&self, file: &Path, pattern: &str) -> Result<Vec<(String, String)>, String> {
+        let words = [OsStr::new("config"), "-z".as_ref(), "--file".as_ref(), file.as_ref()];
+        let words = words.into_iter().chain(["--get-regexp".as_ref(), OsStr::new(pattern)]);
+        let output = self.try_run(words).map_err(|error| format!("{error:#}"))?;
+        let pair = |entry: &str| {
+            let (key, value) = entry.split_once('\n').unwrap_or((entry, ""));
+            (key.to_string(), value.to_string())
+        };
+        match output.code {
+            Some(0) => Ok(output.text().split('\0').filter(|entry| !entry.is_empty()).map(pair).collect()),
+            Some(1) => Ok(Vec::new()),
+            _ => Err(last_words(&output)),
+        }
+    }
+
+    /// Replaces a setting of one file, or takes it out.
+    ///
+    /// # Errors
+    /// When git cannot write the file.
+    pub fn take_setting_out(&self, file: &Path, key: &str, value: Option<&str>) -> Result<()> {
+        let mut words = vec![OsStr::new("config"), "--file".as_ref(), file.as_ref()];
+        match value {
+            Some(value) => words.extend(["--replace-all".as_ref(), OsStr::new(key), OsStr::new(value)]),
+            None => words.extend(["--unset-all".as_ref(), OsStr::new(key)]),
+        }
+        self.run(&format!("change {key}"), words).map(drop)
+    }
+
     /// Why git failed at something, with what helps where that can be told. One process.
     fn failed(&self, what: &str, output: &Output) -> Failure {
         if let Some(too_old) = super::versions::git_too_old() {

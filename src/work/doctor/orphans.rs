@@ -146,6 +146,10 @@ pub fn fix_stray_record(visit: &Visit<'_>, address: &str) -> Result<()> {
 /// A rig's orphans, looked for and, when asked, taken care of.
 pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
     let mut findings = Vec::new();
+    for thing in clone_settings(rig) {
+        let finding = judge(thing, Found::Missing, String::new(), &rig.name);
+        findings.push(visit.treat_with(finding, |thing| fix_clone_setting(rig, thing)));
+    }
     // First: they are in the way of every look and every end.
     for (dir, thing) in left_by_git(visit, rig) {
         let finding = judge(thing, Found::Missing, String::new(), &rig.name);
@@ -192,6 +196,47 @@ fn left_by_git(visit: &Visit<'_>, rig: &Rig) -> Vec<(PathBuf, Thing)> {
         }
     }
     things
+}
+
+/// Settings of a rig's clones with which git works on no folder, or on another: a tool in a worktree writes into the
+/// configuration of its clone.
+fn clone_settings(rig: &Rig) -> Vec<Thing> {
+    let mut things = Vec::new();
+    let mut clones = vec!["mayor/rig".to_string(), "refinery/rig".to_string()];
+    for dir in ["crew", "polecats"] {
+        let names = files::names_in(&rig.root.join(dir)).unwrap_or_default();
+        clones.extend(names.into_iter().map(|name| format!("{dir}/{name}")));
+    }
+    for clone in clones {
+        for file in ["config", "config.worktree"].map(|name| format!("{clone}/.git/{name}")) {
+            let path = rig.root.join(&file);
+            if !path.is_file() {
+                continue;
+            }
+            match Git::at(&rig.root).settings_in(&path, r"^core\.(bare|worktree)$") {
+                Ok(found) => things.extend(
+                    found
+                        .into_iter()
+                        .filter(|(key, value)| key == "core.worktree" || is_true(value))
+                        .map(|(key, value)| Thing::CloneSetting(file.clone(), key, value)),
+                ),
+                Err(why) => things.push(Thing::CloneSettings(file, why)),
+            }
+        }
+    }
+    things
+}
+
+/// As git reads a boolean; a key without a value is one.
+fn is_true(value: &str) -> bool {
+    ["", "true", "yes", "on"].contains(&value.to_lowercase().as_str())
+        || value.parse::<i64>().is_ok_and(|number| number != 0)
+}
+
+fn fix_clone_setting(rig: &Rig, thing: &Thing) -> Result<()> {
+    let Thing::CloneSetting(file, key, _) = thing else { return Ok(()) };
+    let path = rig.root.join(file);
+    Git::at(&rig.root).take_setting_out(&path, key, (key == "core.bare").then_some("false"))
 }
 
 /// Polecats that somebody must do something about, and beads whose polecats are no more.
