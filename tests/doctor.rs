@@ -319,6 +319,7 @@ fn only_this_towns_sessions_without_a_place_are_stopped() {
         world.tmux(["new-session", "-d", "-s", name, "sleep 600"]).ok();
         world.tmux(["set-option", "-t", name, "@gt_town", town]).ok();
         world.tmux(["set-option", "-t", name, "@gt_address", address]).ok();
+        world.tmux(["set-option", "-F", "-t", name, "@gt_own", "#{session_id} ab12 alone"]).ok();
     };
     session("gone", mark.to_str().unwrap(), "lost/witness");
     session("ours", mark.to_str().unwrap(), "wyvern/witness");

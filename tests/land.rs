@@ -105,7 +105,9 @@ fn each_check_stops_it_in_the_documents_order() {
     {
         world.tmux(["set-option", "-t", "gt-wyvern-Nux", mark, value]).ok();
     }
-    world.tmux(["set-option", "-p", "-t", "gt-wyvern-Nux", "@gt_agent", "1"]).ok();
+    let agent = format!("#{{pane_id}} #{{pane_pid}} ab12 wyvern/Nux polecat  {}", town.display());
+    world.tmux(["set-option", "-p", "-F", "-t", "gt-wyvern-Nux", "@gt", &agent]).ok();
+    world.tmux(["set-option", "-F", "-t", "gt-wyvern-Nux", "@gt_own", "#{session_id} ab12 agent"]).ok();
     let refused = |said: &str| {
         let run = land(&world, &[]).fails(1);
         assert!(run.stderr.contains(said) && run.stderr.contains("hint:"), "{}", run.stderr);

@@ -95,6 +95,7 @@ fn windows_and_panes_stand_as_they_were_asked_for() {
     });
 
     wanted.windows[0].layout = Some("bad-layout".into());
+    wanted.marks.address = "rig/other".into();
     let error = tmux.start(&wanted, &Snapshot::default()).unwrap_err().to_string();
     assert_eq!(error, "tmux did not start the session shaped: window 'logs': invalid layout: bad-layout");
     assert_eq!(tmux.look().unwrap().sessions.len(), 2, "nothing is left of it");
@@ -320,7 +321,9 @@ fn more_than_one_message_arrives_whole_in_windows_too() {
         assert_eq!(written(&world, &format!("big-{place}")), text);
     }
     assert_eq!(look(&tmux, "big").panes[0].id, started.pane);
-    let again = tmux.start(&wanted, &Snapshot::default()).unwrap();
+    let mut other = wanted.clone();
+    other.marks.address = "rig/other".into();
+    let again = tmux.start(&other, &Snapshot::default()).unwrap();
     assert_eq!(again.name, "big-2", "a taken name is seen there too");
     let mut too_large = wanted.clone();
     too_large.windows[1].panes[0].env[0].1 = "x".repeat(200_000);

@@ -34,6 +34,7 @@ mod mail;
 mod man;
 mod merge;
 mod migrate;
+mod moved;
 mod occupancy;
 mod outside;
 mod patrol;

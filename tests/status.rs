@@ -22,9 +22,11 @@ fn session(world: &World, name: &str, bead: &str, program: &[&str]) {
     let mut words = vec!["new-session", "-d", "-s", &session, "--", "env"];
     words.extend(program);
     words.extend([";", "set-option", "-w", "-t", &target, "remain-on-exit", "on"]);
-    words.extend([";", "set-option", "-p", "-t", &target, "@gt_agent", "1"]);
     let town = world.real().join("town").display().to_string();
     let address = format!("wyvern/{name}");
+    let agent = format!("#{{pane_id}} #{{pane_pid}} instance {address} polecat {bead} {town}");
+    words.extend([";", "set-option", "-p", "-F", "-t", &target, "@gt", &agent]);
+    words.extend([";", "set-option", "-F", "-t", &target, "@gt_own", "#{session_id} instance agent"]);
     for (mark, value) in
         [("town", town.as_str()), ("address", &address), ("bead", bead), ("state", "working")]
     {

@@ -116,6 +116,7 @@ fn an_environment_larger_than_one_message_arrives_whole() {
     spec.env.push(("BIG".into(), text.clone()));
     tmux.start(&spec, &Snapshot::default()).unwrap();
     assert_eq!(wait_for("the text", || std::fs::read_to_string(&out).ok()), text);
+    spec.marks.address = "rig/other".into();
     assert!(
         tmux.start(&spec, &Snapshot::default()).unwrap().name == "large-2",
         "a taken name is seen there too"
@@ -151,7 +152,9 @@ fn a_taken_name_gets_a_number_and_the_other_session_stays() {
     let wanted = spec(&world, "gt-rig-Nux", &["sh", "-c", script, "sh", &out]);
     // Once known from the look, once found out by tmux's refusal.
     let known = tmux.start(&wanted, &look(&tmux)).unwrap();
-    let refused = tmux.start(&wanted, &Snapshot::default()).unwrap();
+    let mut other = wanted.clone();
+    other.marks.address = "rig/other".into();
+    let refused = tmux.start(&other, &Snapshot::default()).unwrap();
     assert_eq!((known.name.as_str(), refused.name.as_str()), ("gt-rig-Nux-2", "gt-rig-Nux-3"));
     assert!(wait_for("its own name", || std::fs::read_to_string(&out).ok()).starts_with("gt-rig-Nux-"));
     let snapshot = look(&tmux);
@@ -374,4 +377,44 @@ fn several_sessions_are_made_together_and_one_that_cannot_be_keeps_no_other() {
         });
         assert_eq!(text, "two\nlines; 'q' \"d\" #{x} $y \\n");
     }
+}
+
+#[test]
+fn a_session_that_another_command_made_meanwhile_is_not_made_twice() {
+    let world = World::new();
+    let tmux = server(&world);
+    let mut own = spec(&world, "own", &["sleep", "600"]);
+    own.marks =
+        Marks { town: "/t".into(), address: "wyvern/max".into(), instance: "one".into(), ..Marks::default() };
+    let before = look(&tmux);
+    let first = tmux.start(&own, &before).unwrap();
+    // A second `gt apply` that looked before the server carried out what the first one had sent.
+    own.marks.instance = "two".into();
+    let again = tmux.start(&own, &before).unwrap();
+    assert_eq!((&again.session, &again.pane), (&first.session, &first.pane));
+    let other = Spec { name: "other".into(), ..own.clone() };
+    let both = tmux.start_many(&[&own, &other], &before, &|_| ());
+    assert_eq!(both[0].as_ref().unwrap().session, first.session);
+    let bead = Marks { bead: "wy-1".into(), ..own.marks.clone() };
+    let said = tmux.start(&Spec { marks: bead, ..own }, &before).unwrap_err().to_string();
+    assert!(said.contains("was started by another command just now"), "{said}");
+}
+
+#[test]
+fn a_pane_that_shows_its_history_takes_a_prompt_all_the_same() {
+    let world = World::new();
+    let tmux = server(&world);
+    let out = world.str("out");
+    let script = format!("exec cat > '{out}'");
+    let started = tmux.start(&spec(&world, "own", &["sh", "-c", &script]), &Snapshot::default()).unwrap();
+    for text in ["one", "two"] {
+        world.tmux(["copy-mode", "-t", &started.pane]).ok();
+        tmux.paste(&started.pane, text).unwrap();
+        world.tmux(["copy-mode", "-t", &started.pane]).ok();
+        tmux.keys(&started.pane, &["Enter".into()]).unwrap();
+        wait_for("the text", || {
+            std::fs::read_to_string(&out).ok()?.ends_with(&format!("{text}\n")).then_some(())
+        });
+    }
+    assert_eq!(world.read("out"), "one\ntwo\n");
 }

@@ -208,12 +208,13 @@ fn one_process_makes_a_session_and_without_windows_it_is_the_same_as_ever() {
     assert_eq!(last, "#{session_id}\t#{pane_id}\t#{pane_pid} -n mayor -s hq-mayor -x 200 -y 50");
     let (program, options) = rest.split_once(" ; ").unwrap();
     assert!(program.starts_with("env PATH=") && program.ends_with(" sleep 1000"), "{program}");
-    let names: Vec<String> =
-        options.split(" ; ").map(|option| option.replace("-t =hq-mayor: ", "")).collect();
+    let names: Vec<String> = options
+        .split(" ; ")
+        .map(|option| option.replace("-t =hq-mayor:^.{top-left}", "").replace("-t =hq-mayor: ", ""))
+        .collect();
     let fixed = [
         "set-option destroy-unattached off",
-        "set-option -w remain-on-exit on",
-        "set-option -p @gt_agent 1",
+        "set-option -F @gt_own #{session_id} ",
         &format!("set-option @gt_town {root}"),
         "set-option @gt_address mayor/",
         "set-option @gt_role mayor",
@@ -223,7 +224,12 @@ fn one_process_makes_a_session_and_without_windows_it_is_the_same_as_ever() {
         "set-option @gt_instance ",
         "set-option @gt_preset mayor",
         "set-option @gt_hash ",
-        "set-hook pane-died run-shell -b 'exec /bin/sh -c ",
+        "set-option -p  remain-on-exit on",
+        "set-option -p  @gt_agent 1",
+        "set-option -p  -F @gt #{pane_id} #{pane_pid} ",
+        "set-option -p  @gt_on_end env ",
+        "set-hook -p  pane-died run-shell -b 'exec env -u GT_TOWN_ROOT /bin/sh -c ",
+        "list-panes -s -f ",
     ];
     assert_eq!(names.len(), fixed.len(), "{names:#?}");
     for (name, fixed) in names.iter().zip(fixed) {

@@ -214,6 +214,16 @@ pub struct Lock {
     pub file: PathBuf,
 }
 
+impl Lock {
+    /// The words of an agent's program, from those that its pane was started with.
+    pub fn program(words: &[String]) -> &[String] {
+        match words {
+            [_, run, _, _, _, dashes, program @ ..] if run == "run-agent" && dashes == "--" => program,
+            _ => words,
+        }
+    }
+}
+
 impl Spec {
     /// What its agent's pane runs: [`Spec::argv`], behind what takes the lock.
     pub fn start_line(&self) -> Vec<String> {

@@ -13,7 +13,7 @@ use super::{
 use crate::failure::Failure;
 use crate::plan::windows::{CELLS, Size, resizes};
 use crate::programs::tmux::{self, Answer, Made, Row, Wanted};
-use crate::town::occupancy;
+use crate::town::occupancy::{self, Occupied};
 
 /// How many sessions one process makes at most: what a time limit and a kill are about.
 const TOGETHER: usize = 16;
@@ -44,7 +44,7 @@ impl Tmux {
         let mut sheets: Vec<(usize, Sheet<'_>)> = Vec::new();
         for (number, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.away.is_none()) {
             if let Ok(sheet) = Sheet::of(spec, spec.name.clone())
-                && free(spec).is_ok()
+                && is_free(spec)
                 && names.insert(spec.name.clone())
             {
                 sheets.push((number, sheet));
@@ -61,6 +61,25 @@ impl Tmux {
             }
         }
         begun
+    }
+
+    /// The agent's session, when another command made it after this one looked: one that was killed, say, whose call the
+    /// server carried out all the same. A polecat's is nothing to go on with: it belongs to another instance.
+    fn begun_meanwhile(&self, spec: &Spec) -> Result<Option<Started>> {
+        let snapshot = self.look()?;
+        let found = snapshot.of(&spec.marks.town, &spec.marks.address).filter(|session| session.alive());
+        let Some((session, pane)) = found.and_then(|session| Some((session, session.panes.first()?))) else {
+            return Ok(None);
+        };
+        if !spec.marks.bead.is_empty() {
+            crate::fail!(
+                "{} was started by another command just now, in session {}",
+                spec.marks.address,
+                session.name
+            );
+        }
+        let (id, name) = (session.id.clone(), session.name.clone());
+        Ok(Some(Started { session: id, pane: pane.id.clone(), pid: pane.pid, name, ..Started::default() }))
     }
 
     /// Why tmux made no session, once it refused: below its oldest usable version that is minimal mode.
@@ -88,6 +107,7 @@ struct Sheet<'a> {
     cwd: &'a str,
     env: Vec<(String, String)>,
     argv: Vec<String>,
+    agent: tmux::Agent,
     marks: [(&'static str, &'a str); tmux::MARKS.len()],
     windows: Vec<tmux::WantedWindow>,
 }
@@ -99,7 +119,9 @@ impl<'a> Sheet<'a> {
         let cwd = spec.cwd.to_str().ok_or_else(|| not_text(&spec.cwd))?;
         let env = named(&spec.env, &name);
         let argv = spec.start_line();
-        Ok(Sheet { cwd, env, argv, marks: marks(&spec.marks), windows: windows(spec)?, spec, name })
+        let Marks { town, address, role, bead, instance, .. } = spec.marks.clone();
+        let agent = tmux::Agent { instance, address, role, bead, town };
+        Ok(Sheet { agent, cwd, env, argv, marks: marks(&spec.marks), windows: windows(spec)?, spec, name })
     }
 
     fn wanted(&self) -> Wanted<'_> {
@@ -110,6 +132,7 @@ impl<'a> Sheet<'a> {
             env: &self.env,
             argv: &self.argv,
             marks: &self.marks,
+            agent: self.agent.clone(),
             on_end: &self.spec.on_end,
             windows: &self.windows,
         }
@@ -132,7 +155,12 @@ impl Mux for Tmux {
         if let Some(away) = &spec.away {
             crate::fail!("{} is to run on {}, not in tmux here", spec.name, away.remote);
         }
-        free(spec)?;
+        if !is_free(spec) {
+            if let Some(begun) = self.begun_meanwhile(spec)? {
+                return Ok(begun);
+            }
+            free(spec)?;
+        }
         for number in 1..=NAMES {
             let name = if number == 1 { spec.name.clone() } else { format!("{}-{number}", spec.name) };
             if taken.sessions.iter().any(|session| session.remote.is_none() && session.name == name) {
@@ -143,7 +171,11 @@ impl Mux for Tmux {
                 Made::Session(session, pane, pid) => {
                     return Ok(Started { session, pane, pid, name, ..Started::default() });
                 }
-                Made::Duplicate => {}
+                Made::Duplicate => {
+                    if let Some(begun) = self.begun_meanwhile(spec)? {
+                        return Ok(begun);
+                    }
+                }
                 Made::Refused(why) => return self.refused(spec, &why),
             }
         }
@@ -243,6 +275,10 @@ impl Mux for Tmux {
     fn kind(&self) -> &'static str {
         "tmux"
     }
+}
+
+fn is_free(spec: &Spec) -> bool {
+    spec.lock.as_ref().is_none_or(|lock| occupancy::is_held(&lock.file) == Occupied::No)
 }
 
 /// Refuses a second agent where one runs; one that was just ended gets a moment to go.
@@ -360,51 +396,42 @@ fn marks(marks: &Marks) -> [(&'static str, &str); tmux::MARKS.len()] {
 /// What the rows of a look come to.
 pub fn snapshot(rows: Vec<Row>) -> Snapshot {
     let mut snapshot = Snapshot::default();
+    // Agents whose pane is not in the session that gt made for it: a person joined, moved or linked it elsewhere.
+    let mut strays: Vec<Row> = Vec::new();
     for mut row in rows {
         let old = tmux::parse_version(&row.version).is_some_and(|found| found < tmux::MINIMUM);
         if old {
             snapshot.minimal = Some(too_old(&row.version));
         }
+        let is_home =
+            |own: &tmux::Own| row.agent.as_ref().is_some_and(|agent| agent.instance == own.instance);
+        let at_home = row.own.as_ref().is_some_and(is_home);
+        if row.agent.is_some() && !at_home {
+            strays.push(row.clone());
+        }
         let at = snapshot.sessions.iter().position(|session| session.id == row.session);
         let session = match at {
             Some(at) => &mut snapshot.sessions[at],
             None => {
-                let [town, address, role, state, bead, since, instance, preset, hash] =
-                    std::mem::take(&mut row.marks);
-                snapshot.sessions.push(Session {
-                    id: row.session.clone(),
-                    name: row.name.clone(),
-                    agent_gone: !town.is_empty() && !row.alone,
-                    marks: Marks { town, address, role, state, bead, since, instance, preset, hash },
-                    attached: row.attached,
-                    activity: row.activity,
-                    created: row.created,
-                    ..Session::default()
-                });
+                snapshot.sessions.push(new_session(&mut row));
                 let last = snapshot.sessions.len() - 1;
                 &mut snapshot.sessions[last]
             }
         };
         session.activity = session.activity.max(row.activity);
-        session.agent_gone &= !row.agent;
+        session.agent_gone &= !at_home;
         if let Some(close) = row.close.take() {
-            add_window(session, &row, close);
+            add_window(session, &row, close, at_home);
+        }
+        // The pane's own mark stays, whatever a person did to the session's options.
+        if let (true, Some(agent)) = (at_home, &row.agent) {
+            let (marks, agent) = (&mut session.marks, agent.clone());
+            (marks.town, marks.address) = (agent.town, agent.address);
+            (marks.role, marks.instance) = (agent.role, agent.instance);
         }
         // The agent's pane may be any, and a person may have split the window above it.
-        let first = if row.agent { 0 } else { session.panes.len() };
-        session.panes.insert(
-            first,
-            Pane {
-                id: row.pane,
-                pid: row.pid,
-                dead: row.dead,
-                exit: row.exit.filter(|_| row.dead),
-                signal: row.signal.filter(|_| row.dead),
-                command: row.command,
-                agent: row.agent,
-                mark: row.mark,
-            },
-        );
+        let first = if at_home { 0 } else { session.panes.len() };
+        session.panes.insert(first, pane(row, at_home));
     }
     for window in snapshot.sessions.iter_mut().flat_map(|session| &mut session.windows) {
         // Where a person's pane stayed when ours went, the window is theirs.
@@ -412,10 +439,76 @@ pub fn snapshot(rows: Vec<Row>) -> Snapshot {
             (window.mark, window.asked) = (None, String::new());
         }
     }
+    for row in strays {
+        add_stray(&mut snapshot, row);
+    }
     snapshot
 }
 
-fn add_window(session: &mut Session, row: &Row, close: tmux::Close) {
+/// A session from the first of its rows. It is gt's only with the mark that names it.
+fn new_session(row: &mut Row) -> Session {
+    let [town, address, role, state, bead, since, instance, preset, hash] = std::mem::take(&mut row.marks);
+    let marks = Marks { town, address, role, state, bead, since, instance, preset, hash };
+    Session {
+        id: row.session.clone(),
+        name: row.name.clone(),
+        agent_gone: row.own.as_ref().is_some_and(|own| !own.alone),
+        marks: if row.own.is_some() { marks } else { Marks::default() },
+        attached: row.attached,
+        activity: row.activity,
+        created: row.created,
+        ..Session::default()
+    }
+}
+
+fn pane(row: Row, agent: bool) -> Pane {
+    Pane {
+        id: row.pane,
+        pid: row.pid,
+        dead: row.dead,
+        exit: row.exit.filter(|_| row.dead),
+        signal: row.signal.filter(|_| row.dead),
+        command: row.command,
+        agent,
+        mark: row.mark,
+    }
+}
+
+/// An agent's pane in a session that is not its own. It belongs to its own session where that is left; else it is one by
+/// itself, whose id is the pane's. A pane that several sessions show counts once.
+fn add_stray(snapshot: &mut Snapshot, row: Row) {
+    let Some(agent) = row.agent.clone() else { return };
+    let seen = |session: &Session| session.panes.iter().any(|pane| pane.agent && pane.id == row.pane);
+    if snapshot.sessions.iter().any(seen) {
+        return;
+    }
+    let own = |session: &&mut Session| session.agent_gone && session.marks.instance == agent.instance;
+    if let Some(session) = snapshot.sessions.iter_mut().find(own) {
+        session.agent_gone = false;
+        session.activity = session.activity.max(row.activity);
+        session.panes.insert(0, pane(row, true));
+        return;
+    }
+    // What changes is on the pane since it is alone; nothing before gt marks it again.
+    let [_, _, _, state, _, since, _, preset, hash] = row.marks.clone();
+    let mut marks = Marks { state, since, preset, hash, ..Marks::default() };
+    if row.own.is_some() {
+        marks = Marks::default();
+    }
+    let tmux::Agent { instance, address, role, bead, town } = agent;
+    snapshot.sessions.push(Session {
+        id: row.pane.clone(),
+        name: row.name.clone(),
+        marks: Marks { instance, address, role, bead, town, ..marks },
+        attached: row.attached,
+        activity: row.activity,
+        created: row.created,
+        panes: vec![pane(row, true)],
+        ..Session::default()
+    });
+}
+
+fn add_window(session: &mut Session, row: &Row, close: tmux::Close, agent: bool) {
     if session.windows.last().is_none_or(|window| window.id != close.window) {
         let (mark, asked) = close.window_mark.split_once(' ').unwrap_or_default();
         session.windows.push(SeenWindow {
@@ -439,7 +532,7 @@ fn add_window(session: &mut Session, row: &Row, close: tmux::Close) {
             index: close.pane_index,
             mark,
             asked: asked.into(),
-            agent: row.agent,
+            agent,
             command: row.command.clone(),
             start_command: close.start_command,
             path: close.path,

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::layout::Asked;
 use crate::config::schema::{AGENT, Pane, RoleSettings, Runtime, Window};
 use crate::config::{ResolvedRole, template};
-use crate::mux::{Runs, SeenPane, SeenWindow, Session, Spec};
+use crate::mux::{Lock, Runs, SeenPane, SeenWindow, Session, Spec};
 
 /// A role's part of a preset.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,7 +107,7 @@ fn seen_runtime(session: &Session, prompt: &str) -> Table {
     let started = agents_pane(session).map(|pane| pane.start_command.as_str()).unwrap_or_default();
     let words = shlex::split(started).unwrap_or_default();
     let skipped = words.iter().take_while(|word| *word == "env" || word.starts_with("PATH=")).count();
-    let mut words = words[skipped..].to_vec();
+    let mut words = Lock::program(&words[skipped..]).to_vec();
     let told = words.last().is_some_and(|word| word == prompt);
     if told {
         words.pop();

@@ -12,8 +12,10 @@ mod text;
 mod windows;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -28,7 +30,7 @@ use super::process::{Output, Process};
 pub use self::live::Changes;
 pub use self::look::Looking;
 pub use self::make::{Made, Wanted};
-pub use self::rows::{Close, MARKS, Row};
+pub use self::rows::{Agent, Close, MARKS, Own, Row};
 pub use self::windows::{WantedPane, WantedWindow};
 
 /// The oldest tmux whose `new-session` takes an environment.
@@ -41,6 +43,16 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Tmux {
     socket: String,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What was seen of the server: ids mean something in that one only.
+#[derive(Debug, Default)]
+struct Known {
+    /// Its process.
+    server: Option<i32>,
+    /// The agent's pane of a session, by the session's id: it may be in another session by now.
+    agents: BTreeMap<String, String>,
 }
 
 /// What a call came to.
@@ -58,7 +70,29 @@ impl Tmux {
     /// The server on that socket: a name (`tmux -L`), or a path when it has a `/`; tmux's own default when absent,
     /// whatever server the caller's terminal happens to be in.
     pub fn new(socket: Option<&str>) -> Tmux {
-        Tmux { socket: socket.filter(|name| !name.is_empty()).unwrap_or("default").to_string() }
+        let socket = socket.filter(|name| !name.is_empty()).unwrap_or("default").to_string();
+        Tmux { socket, known: Arc::default() }
+    }
+
+    /// Remembers the server that ids are from, and the panes of its agents.
+    fn remember(&self, server: i32, agents: impl IntoIterator<Item = (String, String)>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.server != Some(server) {
+            *known = Known { server: Some(server), ..Known::default() };
+        }
+        known.agents.extend(agents);
+    }
+
+    /// A format that is true where another one is, in the server that ids are from: after a restart they mean others.
+    fn here(&self, format: &str) -> String {
+        match self.known.lock().unwrap_or_else(PoisonError::into_inner).server {
+            Some(server) => format!("#{{&&:#{{==:#{{pid}},{server}}},{format}}}"),
+            None => format.to_string(),
+        }
+    }
+
+    fn agent_of(&self, session: &str) -> Option<String> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).agents.get(session).cloned()
     }
 
     /// The call as data.
@@ -87,23 +121,44 @@ impl Tmux {
     /// # Errors
     /// When tmux cannot be started.
     pub fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<Answer> {
-        let target = format!("{session}:");
-        let batch =
-            marks.iter().fold(TmuxCommands::new(), |batch, mark| batch.add_command(set_mark(&target, *mark)));
-        let mut set = when(&target, "#{@gt_town}", batch_text(&batch));
+        let is_pane = session.starts_with('%');
+        let target = if is_pane { session.to_string() } else { format!("{session}:") };
+        let mut batch = TmuxCommands::new();
+        for mark in marks {
+            let flag = if is_pane { "-p" } else { "-q" };
+            let value = word(&one_line(mark.1));
+            batch.push(windows::command(
+                "set-option",
+                &[flag, "-t", &target, &format!("@gt_{}", mark.0), &value],
+            ));
+        }
+        let ours = self.here(&ours(session));
+        let mut set = when(&target, ours, batch_text(&batch));
         set.push_param(GONE);
         Ok(told_gone(self.ask(TmuxCommands::new().add_command(set))?, "the session is gone"))
     }
 
-    /// Ends sessions, each only if it carries a town's mark: ids are given again after a server's restart. One that
-    /// is gone is no failure.
+    /// Ends sessions, each with its agent's pane, wherever a person put that; of a pane's id the pane alone. Only what carries
+    /// its own mark ends, in the server that was seen. What is gone is no failure.
     ///
     /// # Errors
     /// When tmux cannot be started.
     pub fn kill(&self, sessions: &[&str]) -> Result<Answer> {
         let commands = sessions.iter().fold(TmuxCommands::new(), |batch, session| {
+            let pane =
+                if session.starts_with('%') { Some((*session).into()) } else { self.agent_of(session) };
+            let batch = match pane {
+                Some(pane) => {
+                    let kill = format!("kill-pane -t {}", as_text(&pane));
+                    batch.add_command(when(&pane, self.here(&ours(&pane)), kill))
+                }
+                None => batch,
+            };
+            if session.starts_with('%') {
+                return batch;
+            }
             let kill = format!("kill-session -t {}", as_text(session));
-            batch.add_command(when(&format!("{session}:"), "#{@gt_town}", kill))
+            batch.add_command(when(&format!("{session}:"), self.here(&ours(session)), kill))
         });
         self.ask(commands)
     }
@@ -128,7 +183,8 @@ impl Tmux {
         let load = LoadBuffer::new().buffer_name(&buffer).path("-");
         let paste = PasteBuffer::new().delete().bracket_codes().buffer_name(&buffer).target_pane(pane);
         // A paste to a dead pane would leave the text behind in the server.
-        let mut alive = when(pane, ALIVE, batch_text(&TmuxCommands::new().add_command(paste.build())));
+        let batch = TmuxCommands::new().add_command(leave_mode(pane)).add_command(paste.build());
+        let mut alive = when(pane, self.here(&alive(pane)), batch_text(&batch));
         alive.push_param(format!("delete-buffer -b {buffer} ; {GONE}"));
         let batch = TmuxCommands::new().add_command(load.build()).add_command(alive);
         let answer = told_gone(answer(&self.process(batch).stdin(plain(text)).run()?), "the pane is gone");
@@ -146,7 +202,8 @@ impl Tmux {
     /// When tmux cannot be started.
     pub fn keys(&self, pane: &str, keys: &[String]) -> Result<Answer> {
         let send = keys.iter().fold(SendKeys::new().target_pane(pane), |send, key| send.key(word(key)));
-        let mut alive = when(pane, ALIVE, batch_text(&TmuxCommands::new().add_command(send.build())));
+        let batch = TmuxCommands::new().add_command(leave_mode(pane)).add_command(send.build());
+        let mut alive = when(pane, self.here(&alive(pane)), batch_text(&batch));
         alive.push_param(GONE);
         Ok(told_gone(self.ask(TmuxCommands::new().add_command(alive))?, "the pane is gone"))
     }
@@ -221,8 +278,28 @@ fn answer(output: &Output) -> Answer {
 /// What is printed where a target is gone, not alive, or not ours.
 const GONE: &str = "display-message -p gone";
 
-/// True for a pane of a session that gt made whose program runs.
-const ALIVE: &str = "#{&&:#{@gt_town},#{==:#{pane_dead},0}}";
+/// True for an agent's pane, with the program that gt started in it.
+const MARKED_PANE: &str = "#{m:#{pane_id} #{pane_pid} *,#{@gt}}";
+
+/// True for this very session (`$7`) where gt made it, and for this very pane (`%9`) where it is an agent's, with the
+/// program that gt started in it. The id stands there because tmux takes another target in place of one that is gone.
+fn ours(id: &str) -> String {
+    if id.starts_with('%') {
+        format!("#{{m:{id} #{{pane_pid}} *,#{{@gt}}}}")
+    } else {
+        format!("#{{m:{id} *,#{{@gt_own}}}}")
+    }
+}
+
+/// The same for a pane whose program runs.
+fn alive(pane: &str) -> String {
+    format!("#{{&&:{},#{{==:#{{pane_dead}},0}}}}", ours(pane))
+}
+
+/// A pane that shows its history or a message of tmux's takes keys and pastes for itself.
+fn leave_mode(pane: &str) -> TmuxCommand<'static> {
+    windows::command("copy-mode", &["-q", "-t", pane])
+}
 
 fn told_gone(answer: Answer, what: &str) -> Answer {
     match answer {
@@ -241,7 +318,7 @@ fn words_text(words: &[Cow<'_, str>]) -> String {
 }
 
 /// Runs a tmux command when a format is true for the target, which may be gone.
-fn when<'a>(target: &str, format: &'a str, command: String) -> TmuxCommand<'a> {
+fn when<'a>(target: &str, format: impl Into<Cow<'a, str>>, command: String) -> TmuxCommand<'a> {
     IfShell::new()
         .not_execute()
         .target_pane(target.to_string())

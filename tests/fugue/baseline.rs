@@ -20,7 +20,10 @@ fn settled(world: &World, text: &str) -> String {
         (r"\b[0-9a-f]{40}\b", "COMMIT"),
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b", "TIME"),
         (r"\bwy-[0-9a-z]+\b", "BEAD"),
-        (r"(GT_INSTANCE=|@gt_instance |session-ended [A-Za-z/]+ |instance[ =])[0-9a-z-]+", "${1}INSTANCE"),
+        (
+            r"(GT_INSTANCE=|@gt_own #\{session_id\} |pane_pid\} |gt-agent.lock [A-Za-z/]+ |@gt_instance |session-ended [A-Za-z/]+ |instance[ =])[0-9a-z-]+",
+            "${1}INSTANCE",
+        ),
         (r"@gt_hash [^;]*;", "@gt_hash HASH ;"),
     ];
     for (pattern, with) in patterns {

@@ -181,7 +181,7 @@ impl Tmux {
         for name in windows::HOOKS {
             batch.push(command("set-hook", &["-u", "-t", &target, name]));
         }
-        let mut all = when(&target, "#{@gt_town}", batch_text(&batch));
+        let mut all = when(&target, self.here(&super::ours(session)), batch_text(&batch));
         all.push_param(GONE);
         let output = self.in_any_size(TmuxCommands::new().add_command(all)).run()?;
         let said = output.text();

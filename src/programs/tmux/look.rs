@@ -5,7 +5,7 @@ use tmux_interface::{ListPanes, TmuxCommands};
 
 use super::super::process::Running;
 use super::make::{LEAVING, PAUSE, is_leaving};
-use super::rows::{Row, look_format, read_rows};
+use super::rows::{Agent, Row, look_format, read_rows};
 use super::{Answer, Tmux, answer};
 
 /// A look that is under way.
@@ -25,6 +25,20 @@ impl Tmux {
         let list = ListPanes::new().all().format(look_format(close)).build();
         let running = self.process(TmuxCommands::new().add_command(list)).start()?;
         Ok(Looking { tmux: self.clone(), running, close })
+    }
+}
+
+impl Tmux {
+    fn remember_rows(&self, rows: &[Row]) {
+        let Some(server) = rows.first().map(|row| row.server) else { return };
+        let is_home =
+            |row: &Row, agent: &Agent| row.own.as_ref().is_some_and(|own| own.instance == agent.instance);
+        let agents = rows.iter().filter_map(|row| {
+            let agent = row.agent.as_ref()?;
+            let home = if is_home(row, agent) { row } else { rows.iter().find(|row| is_home(row, agent))? };
+            Some((home.session.clone(), row.pane.clone()))
+        });
+        self.remember(server, agents);
     }
 }
 
@@ -52,8 +66,9 @@ impl Looking {
             Answer::Nothing => Vec::new(),
             Answer::Failed(why) => return Ok(Err(why)),
         };
+        tmux.remember_rows(&rows);
         let missed =
-            |row: &&Row| row.dead && row.exit.is_none() && row.signal.is_none() && !row.marks[0].is_empty();
+            |row: &&Row| row.dead && row.exit.is_none() && row.signal.is_none() && row.agent.is_some();
         let Some(server) =
             rows.iter().find(missed).and_then(|row| rustix::process::Pid::from_raw(row.server))
         else {

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use anyhow::Result;
-use tmux_interface::{NewSession, SetHook, SetOption, TmuxCommand, TmuxCommands};
+use tmux_interface::{NewSession, TmuxCommand, TmuxCommands};
 
 use super::super::agent_lock;
 use super::super::process::{Process, quote};
 use super::text::{as_text, unformatted, word};
 use super::windows::{self, WantedWindow};
-use super::{Answer, Tmux, answer, set_mark, words_text};
+use super::{Agent, Answer, Own, Tmux, answer, set_mark, words_text};
 use crate::failure::Failure;
 
 /// What one message to a tmux server can hold, its own header taken off.
@@ -44,6 +44,8 @@ pub struct Wanted<'a> {
     pub argv: &'a [String],
     /// Marks by name.
     pub marks: &'a [(&'a str, &'a str)],
+    /// What its agent's pane is marked with.
+    pub agent: Agent,
     /// Words run when the agent's program ends; none when empty.
     pub on_end: &'a [String],
     /// Its windows; one with the agent when empty.
@@ -61,11 +63,11 @@ pub enum Made {
     Refused(String),
 }
 
-/// The variable that holds what the end hook runs. The hook itself is one fixed text, the same in every shell a
-/// person may have as `default-shell`. It is no process of the agent's, and not in its folder.
+/// The variable that holds what the end hook runs; a pane in another session than its own has it as an option. The hook
+/// itself is one fixed text, the same in every shell a person may have as `default-shell`. It is no process of the agent's,
+/// and not in its folder.
 const ON_END: &str = "GT_ON_END";
-const ON_END_HOOK: &str =
-    r#"exec env -u GT_TOWN_ROOT /bin/sh -c 'cd /; eval "$GT_ON_END" </dev/null >/dev/null 2>&1; :'"#;
+const ON_END_HOOK: &str = r##"exec env -u GT_TOWN_ROOT /bin/sh -c 'cd /; eval "${GT_ON_END-$(tmux show-options -pqv -t "#{hook_pane}" @gt_on_end)}" </dev/null >/dev/null 2>&1; :'"##;
 
 impl Tmux {
     /// Makes a session in one process: environment, marks and hook stand before the program runs.
@@ -89,7 +91,7 @@ impl Tmux {
         let said = output.text();
         Ok(match (answer(&output), said.lines().next().and_then(|line| line.split_once('\t'))) {
             (Answer::Said(_), _) => match session_of(wanted, &said) {
-                Some(made) => made,
+                Some(made) => self.marked(wanted, &said, made)?,
                 None => Made::Refused(format!("unexpected answer '{said}'")),
             },
             (Answer::Failed(why), _) if why.starts_with("duplicate session") => Made::Duplicate,
@@ -127,7 +129,10 @@ impl Tmux {
             let own = said.split_once(&format!("{BEGUN}{number}\n")).map_or("", |(_, rest)| rest);
             let own = own.split(BEGUN).next().unwrap_or_default();
             let whole = own.split_once(&format!("{ENDED}{number}")).map(|(whole, _)| whole);
-            made.push(whole.and_then(|whole| session_of(wanted, whole)));
+            made.push(match whole.and_then(|whole| Some((whole, session_of(wanted, whole)?))) {
+                Some((whole, made)) => Some(self.marked(wanted, whole, made)?),
+                None => None,
+            });
             if let (None, Some((session, _))) = (made.last().and_then(Option::as_ref), own.split_once('\t')) {
                 half.push(session);
             }
@@ -136,6 +141,36 @@ impl Tmux {
             self.kill(&half)?;
         }
         Ok(made)
+    }
+
+    /// Has the mark of the agent's pane where it belongs: a hook of a person's that ran once the session was there may have
+    /// put another pane in its place.
+    fn marked(&self, wanted: &Wanted, said: &str, made: Made) -> Result<Made> {
+        let Made::Session(session, pane, _) = &made else { return Ok(made) };
+        let line = said.lines().find_map(|line| line.strip_prefix(MARKED)).unwrap_or_default();
+        let (server, at) = line.split_once('\t').unwrap_or_default();
+        if let Ok(server) = server.parse() {
+            self.remember(server, [(session.clone(), pane.clone())]);
+        }
+        if at == pane || !wanted.has_agent() {
+            return Ok(made);
+        }
+        let mut batch = TmuxCommands::new();
+        if !at.is_empty() {
+            for option in ["@gt", "@gt_agent", "@gt_on_end", "remain-on-exit"] {
+                batch.push(windows::command("set-option", &["-p", "-u", "-t", at, option]));
+            }
+            batch.push(windows::command("set-hook", &["-p", "-u", "-t", at, "pane-died"]));
+        }
+        batch.push_cmds(windows::settle_agent(pane, wanted));
+        match self.ask(batch)? {
+            Answer::Said(_) => Ok(made),
+            Answer::Failed(why) => {
+                self.kill(&[session])?;
+                Ok(Made::Refused(why))
+            }
+            Answer::Nothing => Ok(Made::Refused("the server has ended".into())),
+        }
     }
 
     /// The call for a batch; where that is more than one message holds, the same commands as text on standard input.
@@ -157,12 +192,15 @@ impl Tmux {
 const BEGUN: &str = "gt-begun-";
 const ENDED: &str = "gt-ended-";
 
+/// What the line begins with that says which pane is marked.
+const MARKED: &str = "gt-mark\t";
+
 /// The session and its agent's pane (of the first one where there is no agent), from what its batch printed.
 fn session_of(wanted: &Wanted, said: &str) -> Option<Made> {
     let mut panes = said.lines();
     let first: Vec<&str> = panes.next()?.split('\t').collect();
     let [session, pane, pid] = first.as_slice() else { return None };
-    let others: Vec<&str> = panes.collect();
+    let others: Vec<&str> = panes.filter(|line| line.starts_with('%')).collect();
     let agent = windows::agents_place(wanted.windows).and_then(|place| place.checked_sub(1));
     let line = agent.and_then(|place| others.get(place)?.split_once('\t'));
     let (pane, pid) = line.unwrap_or((pane, pid));
@@ -203,19 +241,41 @@ fn session_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
     let mut new = new_session(wanted, wanted.window, wanted.cwd, &[]);
     push_program(&mut new, wanted.env, wanted.argv);
     let target = format!("={}:", wanted.name);
-    let option = || SetOption::new().target_pane(target.clone());
-    let mut batch = TmuxCommands::new()
-        .add_command(new)
-        .add_command(option().option("destroy-unattached").value("off").build())
-        .add_command(option().window().option("remain-on-exit").value("on").build())
-        .add_command(option().pane().option("@gt_agent").value("1").build());
+    let mut batch = TmuxCommands::new().add_command(new);
+    batch.push_cmds(session_marks(&target, wanted));
+    batch.push_cmds(windows::settle_agent(&windows::first_pane(&target), wanted));
+    batch.push(tell_marked(&target));
+    batch
+}
+
+/// What marks and protects the session.
+fn session_marks<'a>(target: &str, wanted: &Wanted<'a>) -> TmuxCommands<'a> {
+    let own = Own { instance: wanted.agent.instance.clone(), alone: !wanted.has_agent() };
+    let mut batch = TmuxCommands::new();
+    batch.push(windows::command("set-option", &["-t", target, "destroy-unattached", "off"]));
+    batch.push(windows::command("set-option", &["-F", "-t", target, "@gt_own", &word(&own.format())]));
     for mark in wanted.marks {
-        batch.push(set_mark(&target, *mark));
-    }
-    if !wanted.on_end.is_empty() {
-        batch.push(SetHook::new().target_session(target).hook_name("pane-died").command(end_hook()).build());
+        batch.push(set_mark(target, *mark));
     }
     batch
+}
+
+/// Prints the server's process and the pane that is marked.
+fn tell_marked(target: &str) -> TmuxCommand<'static> {
+    let format = format!("{MARKED}#{{pid}}\t#{{pane_id}}");
+    windows::command("list-panes", &["-s", "-t", target, "-f", super::MARKED_PANE, "-F", &format])
+}
+
+impl Wanted<'_> {
+    /// Whether an agent runs in it.
+    fn has_agent(&self) -> bool {
+        self.windows.is_empty() || windows::agents_place(self.windows).is_some()
+    }
+
+    /// What the hook of its end runs, as one text for a shell.
+    pub(super) fn end_words(&self) -> String {
+        self.on_end.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// The same for windows and panes as a preset wants them. Every pane is made by a command of its own that prints it,
@@ -240,19 +300,13 @@ fn windows_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
             });
         }
     }
-    batch.push(windows::command("set-option", &["-t", &target, "destroy-unattached", "off"]));
-    for mark in wanted.marks {
-        batch.push(set_mark(&target, *mark));
-    }
-    if windows::agents_place(wanted.windows).is_none() {
-        batch.push(windows::command("set-option", &["-t", &target, "@gt_agent", "0"]));
-    }
-    let hook = (!wanted.on_end.is_empty()).then(end_hook);
-    batch.push_cmds(windows::build(&target, wanted.env, wanted.windows, hook.as_deref()));
+    batch.push_cmds(session_marks(&target, wanted));
+    batch.push_cmds(windows::build(&target, wanted));
+    batch.push(tell_marked(&target));
     batch
 }
 
-fn end_hook() -> String {
+pub(super) fn end_hook() -> String {
     format!("run-shell -b {}", as_text(ON_END_HOOK))
 }
 
@@ -275,8 +329,7 @@ fn new_session<'a>(
         new = new.environment(key.clone(), word(value));
     }
     if !wanted.on_end.is_empty() {
-        let words: Vec<String> = wanted.on_end.iter().map(|word| quote(word)).collect();
-        new = new.environment(ON_END.to_string(), word(&words.join(" ")));
+        new = new.environment(ON_END.to_string(), word(&wanted.end_words()));
     }
     new.build()
 }

@@ -1,6 +1,6 @@
 //! What a look prints, and how it is read.
 
-use super::text::from_one_line;
+use super::text::{from_one_line, spaceless, unformatted};
 
 /// One pane, as `list-panes` told it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,10 +29,10 @@ pub struct Row {
     pub exit: Option<i32>,
     /// Signal that ended it, when tmux knows it.
     pub signal: Option<i32>,
-    /// This is the agent's own pane.
-    pub agent: bool,
-    /// Its session is one of windows alone, without an agent.
-    pub alone: bool,
+    /// The agent whose own pane this is.
+    pub agent: Option<Agent>,
+    /// What says that gt made the session.
+    pub own: Option<Own>,
     /// What gt marked it with when a preset asked for it.
     pub mark: String,
     /// The marks, in the order of [`MARKS`].
@@ -41,6 +41,67 @@ pub struct Row {
     pub command: String,
     /// What a close look tells besides.
     pub close: Option<Close>,
+}
+
+/// The mark of an agent's pane, the pane option `@gt`. It goes where the pane goes. It holds the pane's own id and process:
+/// a copy on another pane, an inherited one, and one of a pane that a person gave another program are no marks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agent {
+    /// Its session's instance.
+    pub instance: String,
+    /// Its address.
+    pub address: String,
+    /// Its role.
+    pub role: String,
+    /// Its bead.
+    pub bead: String,
+    /// Its town.
+    pub town: String,
+}
+
+impl Agent {
+    /// The mark as a format that tmux expands for the pane.
+    pub fn format(&self) -> String {
+        let words = [&self.instance, &self.address, &self.role, &self.bead, &self.town];
+        let words = words.map(|word| unformatted(&spaceless(word)));
+        format!("#{{pane_id}} #{{pane_pid}} {}", words.join(" "))
+    }
+
+    /// Reads the mark of a pane.
+    pub fn parse(text: &str, pane: &str, pid: i32) -> Option<Agent> {
+        let mut words = text.split(' ');
+        if words.next()? != pane || words.next()?.parse() != Ok(pid) {
+            return None;
+        }
+        let mut next = || words.next().map(from_one_line);
+        Some(Agent { instance: next()?, address: next()?, role: next()?, bead: next()?, town: next()? })
+    }
+}
+
+/// The session option `@gt_own`: the session's own id, its instance, and whether it has an agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// Its instance.
+    pub instance: String,
+    /// It shows windows alone, without an agent.
+    pub alone: bool,
+}
+
+impl Own {
+    /// The mark as a format that tmux expands for the session.
+    pub fn format(&self) -> String {
+        let instance = unformatted(&spaceless(&self.instance));
+        format!("#{{session_id}} {instance} {}", if self.alone { "alone" } else { "agent" })
+    }
+
+    /// Reads the mark of a session.
+    pub fn parse(text: &str, session: &str) -> Option<Own> {
+        let mut words = text.split(' ');
+        if words.next()? != session {
+            return None;
+        }
+        Some(Own { instance: from_one_line(words.next()?), alone: words.next()? == "alone" })
+    }
 }
 
 /// A pane and its window, as a close look told.
@@ -83,7 +144,7 @@ const LINE: &str = "gt-pane";
 const LINE_CLOSE: &str = "gt-pane-close";
 
 /// What every look asks for.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "pid",
     "version",
     "session_id",
@@ -95,7 +156,8 @@ const FIELDS: [&str; 13] = [
     "pane_dead",
     "pane_dead_status",
     "pane_dead_signal",
-    "@gt_agent",
+    "@gt",
+    "@gt_own",
     "@gt_pane",
 ];
 
@@ -164,8 +226,8 @@ fn read_row(line: &str) -> Option<Row> {
         signal: next()?.parse().ok(),
         ..Row::default()
     };
-    let agent = next()?;
-    (row.agent, row.alone) = (agent == "1", agent == "0");
+    row.agent = Agent::parse(next()?, &row.pane, row.pid);
+    row.own = Own::parse(next()?, &row.session);
     row.mark = next()?.into();
     if close {
         row.close = Some(read_close(&mut next)?);
@@ -206,19 +268,48 @@ mod tests {
     #[test]
     fn a_torn_line_costs_only_itself() {
         let marks = "\t".repeat(MARKS.len());
-        let good = format!("gt-pane\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t1\t{marks}\tname\tsh");
+        let good = format!(
+            "gt-pane\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t%1 7 ab wyvern/Nux polecat  /t\\x20u\t$1 ab agent\t{marks}\tname\tsh"
+        );
         let rows = read_rows(&format!("{good}\nodd\n{good}\tx"));
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].exit, rows[0].signal, rows[0].dead), (Some(0), None, true));
         assert_eq!(rows[1].command, "sh\tx");
+        let agent = rows[0].agent.clone().unwrap();
+        assert_eq!(
+            (agent.address.as_str(), agent.bead.as_str(), agent.town.as_str()),
+            ("wyvern/Nux", "", "/t u")
+        );
+        assert_eq!(rows[0].own, Some(Own { instance: "ab".into(), alone: false }));
         let close = format!(
-            "gt-pane-close\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t0\t0.1 ab\t@4\t1\t1\t200\t50\t1\t0\t99\t25\tl\t0 cd{marks}\t\
+            "gt-pane-close\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t%9 7 ab a b c d\t$1 ab alone\t0.1 ab\t@4\t1\t1\t200\t50\t1\t0\t99\t25\tl\t0 cd{marks}\t\
              name\twindow\tsleep\t/\tsh"
         );
         let row = read_rows(&close).remove(0);
         let seen = row.close.unwrap();
-        assert_eq!((row.alone, row.mark.as_str(), row.command.as_str()), (true, "0.1 ab", "sh"));
+        assert_eq!((row.mark.as_str(), row.command.as_str()), ("0.1 ab", "sh"));
+        assert!(row.own.as_ref().unwrap().alone && row.agent.is_none(), "the mark of another pane");
         assert_eq!((seen.window.as_str(), seen.window_size, seen.size), ("@4", (200, 50), (99, 25)));
         assert_eq!((seen.window_mark.as_str(), seen.path.as_str()), ("0 cd", "/"));
+    }
+
+    #[test]
+    fn a_mark_counts_only_where_it_names_its_own_pane_and_program() {
+        let agent = Agent {
+            instance: "ab12".into(),
+            address: "wyvern/Nux".into(),
+            role: "polecat".into(),
+            bead: "wy-1".into(),
+            town: "/a town/#{x},\\x20".into(),
+        };
+        let shown =
+            agent.format().replace("#{pane_id}", "%9").replace("#{pane_pid}", "77").replace("##", "#");
+        assert_eq!(Agent::parse(&shown, "%9", 77), Some(agent));
+        assert_eq!(Agent::parse(&shown, "%8", 77), None);
+        assert_eq!(Agent::parse(&shown, "%9", 78), None);
+        assert_eq!(Agent::parse("", "%9", 77), None);
+        let own = Own { instance: "ab12".into(), alone: false };
+        let shown = own.format().replace("#{session_id}", "$3");
+        assert_eq!((Own::parse(&shown, "$3"), Own::parse(&shown, "$4")), (Some(own), None));
     }
 }

@@ -41,7 +41,12 @@ pub fn one_line(value: &str) -> String {
     line
 }
 
-/// The reverse of [`one_line`].
+/// The same as one word.
+pub fn spaceless(value: &str) -> String {
+    one_line(value).replace(' ', "\\x20")
+}
+
+/// The reverse of [`one_line`] and [`spaceless`].
 pub fn from_one_line(line: &str) -> String {
     let mut parts = line.split("\\x");
     let mut value = parts.next().unwrap_or_default().to_string();

@@ -7,7 +7,7 @@
 
 use tmux_interface::{TmuxCommand, TmuxCommands};
 
-use super::make::push_program;
+use super::make::{Wanted, end_hook, push_program};
 use super::text::{unformatted, word};
 use crate::plan::windows::{Axis, DEFAULT, Resize};
 
@@ -92,12 +92,8 @@ pub fn command(name: &'static str, words: &[&str]) -> TmuxCommand<'static> {
 
 /// Everything after the session's first pane: its marks, then window for window, at last what has the focus.
 /// `session` is the session as a target, `=NAME:`.
-pub fn build(
-    session: &str,
-    env: &[(String, String)],
-    windows: &[WantedWindow],
-    hook: Option<&str>,
-) -> TmuxCommands<'static> {
+pub fn build(session: &str, wanted: &Wanted) -> TmuxCommands<'static> {
+    let (env, windows) = (wanted.env, wanted.windows);
     let mut batch = TmuxCommands::new();
     let lonely = windows.iter().map(|window| window.panes.len()).sum::<usize>() == 1;
     if !lonely {
@@ -112,7 +108,8 @@ pub fn build(
         if let Some(first) = window.panes.first().filter(|_| number > 0) {
             batch.push(new_window(&["-t", session], env, window, first));
         }
-        batch.push_cmds(fill(session, env, window, hook));
+        let first = first_pane(session);
+        batch.push_cmds(fill(if lonely { &first } else { session }, env, window, Some(wanted)));
     }
     let last = windows.len().saturating_sub(1);
     let shown = windows.iter().position(|window| window.focus);
@@ -168,7 +165,7 @@ pub fn fill(
     target: &str,
     env: &[(String, String)],
     window: &WantedWindow,
-    hook: Option<&str>,
+    wanted: Option<&Wanted>,
 ) -> TmuxCommands<'static> {
     let mut batch = TmuxCommands::new();
     batch.push(command("set-option", &["-w", "-t", target, "@gt_window", &window.mark]));
@@ -177,7 +174,7 @@ pub fn fill(
         if number > 0 {
             batch.push(split(&["-t", target], env, pane));
         }
-        batch.push_cmds(settle(target, pane, hook));
+        batch.push_cmds(settle(target, pane, wanted));
         if number > 0 && number < last {
             // Halves of halves are soon too small to be split.
             batch.push(command("select-layout", &["-t", target, "tiled"]));
@@ -197,17 +194,32 @@ pub fn fill(
 
 /// The marks of a pane that was just made. The last screen of a program stays to be read, and the pane in its place;
 /// a person's own shell that they leave is gone.
-pub fn settle(target: &str, pane: &WantedPane, hook: Option<&str>) -> TmuxCommands<'static> {
+pub fn settle(target: &str, pane: &WantedPane, wanted: Option<&Wanted>) -> TmuxCommands<'static> {
     let option = |name: &str, value: &str| command("set-option", &["-p", "-t", target, name, value]);
     let mut batch = TmuxCommands::new().add_command(option("@gt_pane", &pane.mark));
-    if !pane.argv.is_empty() {
+    if let Some(wanted) = wanted.filter(|_| pane.agent) {
+        batch.push_cmds(settle_agent(target, wanted));
+    } else if !pane.argv.is_empty() {
         batch.push(option("remain-on-exit", "on"));
     }
-    if pane.agent {
-        batch.push(option("@gt_agent", "1"));
-        if let Some(hook) = hook {
-            batch.push(command("set-hook", &["-p", "-t", target, "pane-died", hook]));
-        }
+    batch
+}
+
+/// The pane that a session begins with, where a person's hook opened more. `session` is `=NAME:`.
+pub fn first_pane(session: &str) -> String {
+    format!("{session}^.{{top-left}}")
+}
+
+/// What makes a pane the agent's own, all of it on the pane, so that it goes where the pane goes.
+pub fn settle_agent(target: &str, wanted: &Wanted) -> TmuxCommands<'static> {
+    let option = |words: &[&str]| command("set-option", &[&["-p", "-t", target], words].concat());
+    let mut batch = TmuxCommands::new()
+        .add_command(option(&["remain-on-exit", "on"]))
+        .add_command(option(&["@gt_agent", "1"]))
+        .add_command(option(&["-F", "@gt", &word(&wanted.agent.format())]));
+    if !wanted.on_end.is_empty() {
+        batch.push(option(&["@gt_on_end", &word(&wanted.end_words())]));
+        batch.push(command("set-hook", &["-p", "-t", target, "pane-died", &end_hook()]));
     }
     batch
 }
