@@ -88,11 +88,36 @@ fn a_program_that_is_missing_is_said_in_the_pane() {
     assert!(missing.stderr.starts_with("gt: no-such-agent is not installed or not on PATH"), "{missing:?}");
     let words = run(&["printf", "%s|", "a b", "--", "$x"]).ok();
     assert_eq!(words.stdout, "a b|--|$x|");
-    let _held = occupancy::take(lock.as_ref(), "wyvern/Nux", "ab12").unwrap();
+    let _held = occupancy::take(lock.as_ref(), ("wyvern/Nux", "ab12"), None).unwrap();
     let second = run(&["printf", "never"]).fails(1);
     assert!(
         second.stdout.is_empty()
             && second.stderr.starts_with("gt: cannot start wyvern/Nux: wyvern/Nux runs there")
     );
     assert!(second.stderr.contains("hint: "), "{second:?}");
+}
+
+#[test]
+fn a_server_whose_socket_is_gone_or_elsewhere_is_found() {
+    let world = World::with_rig();
+    let bead = world.bead("Go on for ever", "sleep 600");
+    world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+    let locked =
+        || matches!(occupancy::is_occupied(&world.path("town/wyvern/polecats/Nux")), Occupied::Yes(_));
+    wait_for("the agent", || locked().then_some(()));
+    let socket = world.tmux(["display-message", "-p", "#{socket_path}"]).ok().stdout.trim().to_string();
+
+    std::fs::remove_dir_all(std::path::Path::new(&socket).parent().unwrap()).unwrap();
+    assert_eq!(place(&world, &bead), "working");
+    world.in_town(["sling", &bead, "wyvern", "--resume"]).fails(1);
+    assert_ne!(world.session_of("wyvern/Nux"), "", "the socket is there again");
+
+    // As from cron, or a service with a private /tmp.
+    let own = world.str("tmux");
+    world.set("TMUX_TMPDIR", &world.str("home"));
+    assert_eq!(place(&world, &bead), "working");
+    world.in_town(["capture", "wyvern/Nux"]).ok();
+    world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+    assert!(!locked());
+    world.set("TMUX_TMPDIR", &own);
 }

@@ -13,7 +13,9 @@ use crate::town::occupancy;
 /// # Errors
 /// When something else holds the lock.
 pub fn run(args: &RunAgent) -> Result<Exit> {
-    let _lock = occupancy::take(&args.lock, &args.address, &args.instance)?;
+    let server = std::env::var("TMUX").ok().and_then(|tmux| occupancy::Server::of_pane(&tmux));
+    let lock = occupancy::take(&args.lock, (&args.address, &args.instance), server)?;
+    let _kept = occupancy::hand_on(&lock)?;
     let failed = agent_lock::become_program(&args.program);
     super::tell(&format!("gt: {}", failed.why));
     std::process::exit(failed.code.into())

@@ -15,6 +15,7 @@ use crate::config::remotes::{self, Known};
 use crate::config::{Sources, fugue as address};
 use crate::failure::Failure;
 use crate::programs::fugue::{Fugue as Program, Listing};
+use crate::programs::tmux;
 use crate::town::away::{self, Record};
 use crate::town::{Town, occupancy};
 
@@ -186,8 +187,20 @@ impl Looking {
     /// # Errors
     /// As [`super::Looking::wait`].
     pub fn wait(self) -> Result<Snapshot> {
+        let asks = match self.local.as_ref() {
+            AnyLooking::Tmux(looking) => Some(looking.asks()),
+            _ => None,
+        };
         let mut snapshot = self.local.wait()?;
-        snapshot.occupied = occupancy::of_town(&self.town);
+        let occupied = occupancy::of_town(&self.town);
+        // No server at that socket says nothing of one that agents are known to be in.
+        if snapshot == Snapshot::default()
+            && let (Some((tmux, close)), Some(server)) = (asks, occupancy::server(&occupied))
+        {
+            let seen = tmux::Looking::at(&tmux, close, &server.socket, &server.process)?;
+            snapshot = super::seen(seen);
+        }
+        snapshot.occupied = occupied;
         for session in snapshot.sessions.iter_mut().filter(|session| session.marks.town == self.ours.town) {
             session.occupied = snapshot.occupied.contains_key(&session.marks.address);
         }

@@ -318,11 +318,15 @@ impl Looking {
         Ok(match self {
             Looking::Known(snapshot) => snapshot,
             Looking::Hybrid(looking) => looking.wait()?,
-            Looking::Tmux(looking) => match looking.wait()? {
-                Ok(rows) => tmux::snapshot(rows),
-                Err(why) => Snapshot { unknown: Some(why), ..Snapshot::default() },
-            },
+            Looking::Tmux(looking) => seen(looking.wait()?),
         })
+    }
+}
+
+fn seen(rows: Result<Vec<crate::programs::tmux::Row>, String>) -> Snapshot {
+    match rows {
+        Ok(rows) => tmux::snapshot(rows),
+        Err(why) => Snapshot { unknown: Some(why), ..Snapshot::default() },
     }
 }
 

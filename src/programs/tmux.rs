@@ -13,12 +13,14 @@ mod windows;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use rustix::process::Signal;
 use tmux_interface::{
     AttachSession, CapturePane, DeleteBuffer, IfShell, LoadBuffer, PasteBuffer, SendKeys, SetOption,
     SwitchClient, TmuxCommand, TmuxCommands,
@@ -26,6 +28,7 @@ use tmux_interface::{
 
 use self::text::{as_text, one_line, plain, word};
 use super::process::{Output, Process};
+use super::stamp::Stamp;
 
 pub use self::live::Changes;
 pub use self::look::Looking;
@@ -39,6 +42,9 @@ pub const MINIMUM: (u32, u32) = (3, 2);
 /// tmux answers in milliseconds; one that needs longer is stuck.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a server may take to make its socket again.
+const SOCKET: Duration = Duration::from_secs(2);
+
 /// A tmux server, by its socket.
 #[derive(Clone, Debug)]
 pub struct Tmux {
@@ -51,6 +57,8 @@ pub struct Tmux {
 struct Known {
     /// Its process.
     server: Option<i32>,
+    /// Its socket, where that is another than the one that is configured.
+    socket: Option<String>,
     /// The agent's pane of a session, by the session's id: it may be in another session by now.
     agents: BTreeMap<String, String>,
 }
@@ -74,11 +82,44 @@ impl Tmux {
         Tmux { socket, known: Arc::default() }
     }
 
+    fn socket(&self) -> String {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.socket.clone().unwrap_or_else(|| self.socket.clone())
+    }
+
+    /// From now on asks the server that has this process, at its own socket. Where that is gone, a cleaner of temporary files
+    /// say, the server makes it again.
+    ///
+    /// # Errors
+    /// Why the server cannot be asked.
+    pub fn follow(&self, socket: &str, server: &Stamp) -> Result<(), String> {
+        let path = Path::new(socket);
+        if !path.exists() {
+            if let Some(dir) = path.parent().filter(|dir| !dir.exists()) {
+                let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+                made.map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+            }
+            server.signal(Signal::USR1);
+            let limit = Instant::now() + SOCKET;
+            while !path.exists() && Instant::now() < limit {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        if !path.exists() {
+            let pid = server.pid;
+            return Err(format!(
+                "the tmux server {pid} runs, but its socket {socket} is gone; bring it back with: kill -USR1 {pid}"
+            ));
+        }
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).socket = Some(socket.into());
+        Ok(())
+    }
+
     /// Remembers the server that ids are from, and the panes of its agents.
     fn remember(&self, server: i32, agents: impl IntoIterator<Item = (String, String)>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.server != Some(server) {
-            *known = Known { server: Some(server), ..Known::default() };
+            *known = Known { server: Some(server), socket: known.socket.take(), ..Known::default() };
         }
         known.agents.extend(agents);
     }
@@ -98,9 +139,10 @@ impl Tmux {
     /// The call as data.
     fn process(&self, commands: TmuxCommands) -> Process {
         let tmux = tmux_interface::Tmux::new().force_utf8();
-        let tmux = match self.socket.contains('/') {
-            true => tmux.socket_path(&self.socket),
-            false => tmux.socket_name(&self.socket),
+        let socket = self.socket();
+        let tmux = match socket.contains('/') {
+            true => tmux.socket_path(&socket),
+            false => tmux.socket_name(&socket),
         };
         let words = tmux.commands(commands).build().to_vec();
         // A server that this starts gives its agents what it inherits, the person's language too; its own words are
@@ -225,10 +267,11 @@ impl Tmux {
     /// Whether a terminal with this `TMUX` variable is in this server.
     pub fn is_inside(&self, tmux: &str) -> bool {
         let path = tmux.split(',').next().unwrap_or_default();
-        if self.socket.contains('/') {
-            return path == self.socket;
+        let socket = self.socket();
+        if socket.contains('/') {
+            return path == socket;
         }
-        Path::new(path).file_name().is_some_and(|name| name == self.socket.as_str())
+        Path::new(path).file_name().is_some_and(|name| name == socket.as_str())
     }
 
     /// The version of the installed program: `tmux -V`.

@@ -43,6 +43,26 @@ pub struct Holder {
     pub instance: String,
     /// Its program, which leads its session and process group. It may have ended: what it started holds the lock then.
     pub process: Option<Stamp>,
+    /// The tmux server that its pane is in.
+    pub server: Option<Server>,
+}
+
+/// A tmux server, as a pane knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// The path of its socket.
+    pub socket: String,
+    /// Its process.
+    pub process: Stamp,
+}
+
+impl Server {
+    /// From the variable `TMUX` of a pane: `SOCKET,PID,SESSION`.
+    pub fn of_pane(tmux: &str) -> Option<Server> {
+        let mut parts = tmux.rsplitn(3, ',');
+        let (_, pid) = (parts.next()?, parts.next()?.parse().ok()?);
+        Some(Server { socket: parts.next()?.into(), process: Stamp::of(pid)? })
+    }
 }
 
 impl Holder {
@@ -171,11 +191,11 @@ pub fn check_removable(dir: &Path) -> Result<()> {
     when_free(&lock_in(dir), ENDING).refuse(&format!("cannot remove {}", dir.display()))
 }
 
-/// Takes the lock for this process and everything that it starts or becomes, and writes down who has it.
+/// Takes the lock, and writes down who has it.
 ///
 /// # Errors
 /// When something else holds it, or the file cannot be opened.
-pub fn take(lock: &Path, address: &str, instance: &str) -> Result<OwnedFd> {
+pub fn take(lock: &Path, (address, instance): (&str, &str), server: Option<Server>) -> Result<File> {
     let failed = || format!("cannot take the lock {}", lock.display());
     if let Some(dir) = lock.parent() {
         std::fs::create_dir_all(dir).with_context(failed)?;
@@ -196,12 +216,29 @@ pub fn take(lock: &Path, address: &str, instance: &str) -> Result<OwnedFd> {
             Err(TryLockError::Error(error)) => return Err(error).with_context(failed),
         }
     }
-    let holder = Holder { address: address.into(), instance: instance.into(), process: Stamp::own() };
+    let holder = Holder { address: address.into(), instance: instance.into(), process: Stamp::own(), server };
     let text = serde_json::to_string(&holder).with_context(failed)?;
     file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).with_context(failed)?;
-    let kept = fcntl_dupfd_cloexec(&file, DESCRIPTOR).with_context(failed)?;
-    fcntl_setfd(&kept, FdFlags::empty()).with_context(failed)?;
+    Ok(file)
+}
+
+/// Has everything that this process starts or becomes hold a lock that it has.
+///
+/// # Errors
+/// When it has no descriptor left.
+pub fn hand_on(lock: &File) -> Result<OwnedFd> {
+    let failed = "cannot hand the lock on";
+    let kept = fcntl_dupfd_cloexec(lock, DESCRIPTOR).context(failed)?;
+    fcntl_setfd(&kept, FdFlags::empty()).context(failed)?;
     Ok(kept)
+}
+
+/// A tmux server that runs and that agents of a town are in.
+pub fn server(held: &BTreeMap<String, Occupied>) -> Option<&Server> {
+    held.values().find_map(|occupied| match occupied {
+        Occupied::Yes(holder) => holder.server.as_ref().filter(|server| server.process.alive()),
+        _ => None,
+    })
 }
 
 /// The agents of a town that run, by address. What an agent that has ended left running is ended before the next start
@@ -242,12 +279,12 @@ mod tests {
         for link in [git.to_str().unwrap(), "../clone/.git/worktrees/Nux"] {
             std::fs::write(place.join(".git"), format!("gitdir: {link}\n")).unwrap();
             assert_eq!(is_occupied(&place), Occupied::No);
-            let held = take(&lock_in(&place), "wyvern/Nux", "ab12").unwrap();
+            let held = take(&lock_in(&place), ("wyvern/Nux", "ab12"), None).unwrap();
             let Occupied::Yes(holder) = is_occupied(&place) else { panic!("not held") };
             assert_eq!((holder.address.as_str(), holder.instance.as_str()), ("wyvern/Nux", "ab12"));
             assert_eq!(holder.process, Stamp::own());
             assert!(git.join(LOCK).exists());
-            let second = take(&lock_in(&place), "wyvern/Nux", "cd34").unwrap_err().to_string();
+            let second = take(&lock_in(&place), ("wyvern/Nux", "cd34"), None).unwrap_err().to_string();
             assert!(
                 second.starts_with("cannot start wyvern/Nux: wyvern/Nux runs there as process"),
                 "{second}"
@@ -259,24 +296,26 @@ mod tests {
     }
 
     #[test]
-    fn what_was_started_holds_the_lock_after_its_starter_has_gone() {
-        let dir = tempfile::tempdir().unwrap();
-        let lock = dir.path().join(LOCK);
-        let held = take(&lock, "wyvern/Nux", "ab12").unwrap();
-        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-        drop(held);
-        assert!(matches!(is_held(&lock), Occupied::Yes(_)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_eq!(when_free(&lock, ENDING), Occupied::No);
-    }
-
-    #[test]
     fn a_lock_that_cannot_be_opened_is_unknown() {
         let dir = tempfile::tempdir().unwrap();
         let lock = dir.path().join("link");
         std::os::unix::fs::symlink(&lock, &lock).unwrap();
         assert!(matches!(is_held(&lock), Occupied::Unknown(_)));
         assert!(is_held(&lock).refuse("cannot remove it").is_err());
+    }
+
+    #[test]
+    fn a_pane_knows_its_server() {
+        let own = Stamp::own().unwrap();
+        let server = Server::of_pane(&format!("/tmp/a,b/default,{},3", own.pid)).unwrap();
+        assert_eq!((server.socket.as_str(), &server.process), ("/tmp/a,b/default", &own));
+        assert_eq!(Server::of_pane("x"), None);
+        let holder = |process: Stamp| {
+            let server = Some(Server { process, ..server.clone() });
+            Occupied::Yes(Holder { server, ..Holder::default() })
+        };
+        let of = |process| super::server(&[("a".to_string(), holder(process))].into()).cloned();
+        assert_eq!(of(own.clone()), Some(server.clone()));
+        assert_eq!(of(Stamp { start: "long ago".into(), ..own }), None, "its number passed on");
     }
 }

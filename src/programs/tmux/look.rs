@@ -4,6 +4,7 @@ use anyhow::Result;
 use tmux_interface::{ListPanes, TmuxCommands};
 
 use super::super::process::Running;
+use super::super::stamp::Stamp;
 use super::make::{LEAVING, PAUSE, is_leaving};
 use super::rows::{Agent, Row, look_format, read_rows};
 use super::{Answer, Tmux, answer};
@@ -43,6 +44,26 @@ impl Tmux {
 }
 
 impl Looking {
+    /// The same look again, at a server that the configured socket does not lead to.
+    ///
+    /// # Errors
+    /// As [`Looking::wait`].
+    pub fn at(tmux: &Tmux, close: bool, socket: &str, server: &Stamp) -> Result<Result<Vec<Row>, String>> {
+        if let Err(why) = tmux.follow(socket, server) {
+            return Ok(Err(why));
+        }
+        let seen = tmux.begin_look(close)?.wait()?;
+        Ok(seen.and_then(|rows| match rows.is_empty() && server.alive() {
+            true => Err(format!("the tmux server {} runs, but does not answer at {socket}", server.pid)),
+            false => Ok(rows),
+        }))
+    }
+
+    /// What the look asks, and how.
+    pub fn asks(&self) -> (Tmux, bool) {
+        (self.tmux.clone(), self.close)
+    }
+
     /// Every pane, or why nothing could be seen.
     ///
     /// tmux loses deaths: while it reports a closed terminal it misses the signal that a program ended. A pane that
