@@ -104,6 +104,7 @@ fn the_tree_of_a_town_and_its_files_to_the_letter() {
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/
+    /mayor/removed/*/
     /.gt-start/
     gt-agent.lock
     *.json.lock
@@ -136,6 +137,7 @@ fn a_folder_with_other_things_in_it_becomes_a_town_and_keeps_them() {
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/
+    /mayor/removed/*/
     /.gt-start/
     gt-agent.lock
     *.json.lock

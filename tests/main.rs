@@ -30,6 +30,7 @@ mod land;
 mod layout;
 mod limits;
 mod links;
+mod loss;
 mod mail;
 mod man;
 mod merge;

@@ -90,6 +90,7 @@ fn the_tree_of_a_rig_and_its_files_to_the_letter() {
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/
+    /mayor/removed/*/
     /.gt-start/
     gt-agent.lock
     *.json.lock
@@ -337,13 +338,14 @@ fn a_rig_is_removed_only_when_nothing_is_lost() {
         .ok();
     let before = state(&world);
     let run = world.in_town(["rig", "remove", "wyvern"]).fails(1);
-    assert_snapshot!(said(&world, &run).replace(&id, "BEAD"), @"
-    wyvern/mayor/rig: 1 changed or untracked: ?? dirty
-    wyvern/crew/max: commits that are not pushed: 1
+    let commit = world.git("town/wyvern/crew/max", ["rev-parse", "HEAD"]);
+    assert_snapshot!(said(&world, &run).replace(&id, "BEAD").replace(&commit[..10], "COMMIT"), @"
+    wyvern/mayor/rig: ?? dirty
+    wyvern/crew/max: not at origin: main COMMIT mine
     polecat wyvern/Nux is there
     bead BEAD is in_progress: keep me
-    gt: rig wyvern holds what would be lost (4 things)
-    hint: push or finish it first, or lose it with: gt rig remove wyvern --force
+    gt: rig wyvern holds what would be lost: 4 in all
+    hint: push or finish it first; or move its folder to mayor/removed with: gt rig remove wyvern --force
     ");
     assert_eq!(state(&world), before);
     let run = world.in_town(["rig", "remove", "wyvern", "--force"]).ok();
@@ -392,9 +394,9 @@ fn crew_have_clones_of_their_own_under_their_own_name() {
     world.gt_in("town/wyvern", ["crew", "add", "a/b"]).fails(2);
     world.write(format!("{dir}/new"), "x");
     assert_snapshot!(said(&world, &world.gt_in("town/wyvern", ["crew", "remove", "max"]).fails(1)), @"
-    1 changed or untracked: ?? new
-    gt: wyvern/crew/max holds what would be lost (1 things)
-    hint: push it first, or lose it with: gt crew remove max --rig wyvern --force
+    ?? new
+    gt: wyvern/crew/max holds what would be lost: 1 in all
+    hint: push it first; or move the clone to crew/.kept with: gt crew remove max --rig wyvern --force
     ");
     std::fs::remove_file(world.path(dir).join("new")).unwrap();
     world.gt_in("town/wyvern", ["crew", "remove", "max"]).ok();

@@ -9,6 +9,7 @@ use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::town::{Rig, Town};
 use crate::work::crew::{self, Member};
+use crate::work::loss::cut;
 use crate::work::survivors;
 
 /// Runs it.
@@ -76,19 +77,23 @@ fn list(ctx: &Ctx, town: &Town, named: Option<&str>) -> Result<Exit> {
 
 fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, (force, dry_run): (bool, bool)) -> Result<Exit> {
     let member = crew::find(rig, name)?;
-    let mut losses = crew::losses(&member);
+    let mut losses = crew::losses(rig, &member);
+    let keep = !losses.is_empty();
     let mux = ctx.mux(&config::settings(&ctx.sources(town, Some(rig)))?)?;
     let sessions = mux.look()?;
     let address = Address::Crew(rig.name.clone(), name.into()).to_string();
     let open = sessions.of(&town.mark(), &address);
     losses.extend(open.map(|session| format!("session {} is open", session.name)));
     losses.extend(sessions.unknown.as_ref().map(|why| format!("its session cannot be seen: {why}")));
-    for line in &losses {
-        ctx.note(line);
+    for line in cut(&losses) {
+        ctx.note(&line);
     }
     if !losses.is_empty() && !force {
-        return Err(Failure::new(format!("{address} holds what would be lost ({} things)", losses.len()))
-            .hint(format!("push it first, or lose it with: gt crew remove {name} --rig {} --force", rig.name))
+        return Err(Failure::new(format!("{address} holds what would be lost: {} in all", losses.len()))
+            .hint(format!(
+                "push it first; or move the clone to crew/.kept with: gt crew remove {name} --rig {} --force",
+                rig.name
+            ))
             .into());
     }
     if dry_run {
@@ -97,11 +102,18 @@ fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, (force, dry_run): (bool
     }
     let open: Vec<_> = open.into_iter().collect();
     survivors::stop(town, mux.as_ref(), &open)?.iter().for_each(|note| ctx.note(note));
-    crew::remove(rig, &member)?;
+    let kept = crew::remove(rig, &member, keep)?;
     if ctx.global.json {
-        print_json("removed", &member)?;
-    } else {
-        print(&format!("removed {address}\n"))?;
+        let mut value = serde_json::to_value(&member)?;
+        if let Some(folder) = kept {
+            value["kept_files"] = folder.display().to_string().into();
+        }
+        print_json("removed", &value)?;
+        return Ok(Exit::Done);
+    }
+    print(&format!("removed {address}\n"))?;
+    if let Some(folder) = kept {
+        ctx.note(&format!("its clone is kept as {}", folder.join("files").display()));
     }
     Ok(Exit::Done)
 }

@@ -28,7 +28,11 @@ pub fn run(ctx: &Ctx, args: Gc) -> Result<Exit> {
         let target = config::target(&config::settings(&ctx.sources(&town, Some(rig)))?);
         // Before the recovery refs go that tell whose branches they are.
         gone.extend(strays(ctx, rig, &target, args.dry.dry_run)?);
-        gone.extend(recovery::gc(rig, &target, args.dry.dry_run)?);
+        let dropped = recovery::gc(rig, &target, args.dry.dry_run)?;
+        if let Some(why) = dropped.unknown {
+            ctx.note(&format!("what is merged in {} is not known, and stays: {why}", rig.name));
+        }
+        gone.extend(dropped.gone);
     }
     if ctx.global.json {
         super::print_json("removed", &gone)?;

@@ -93,12 +93,18 @@ fn recover(ctx: &Ctx, town: &Town, what: &str, dry: bool) -> Result<Exit> {
         super::print_json("recovered", &recovered)?;
         return Ok(Exit::Done);
     }
-    let verb = if dry { "would make" } else { "made" };
-    super::print(&format!(
-        "{verb} the branch {} at {} from {}\n",
-        recovered.branch, recovered.commit, recovered.from
-    ))?;
-    ctx.note(&format!("look: git -C {} log {}", rig.clone_dir().display(), recovered.branch));
+    for one in std::iter::once(&recovered.first).chain(&recovered.others) {
+        let verb = match (one.there, dry) {
+            (true, _) => "there already:",
+            (false, true) => "would make",
+            (false, false) => "made",
+        };
+        super::print(&format!("{verb} the branch {} at {} from {}\n", one.branch, one.commit, one.from))?;
+    }
+    for folder in &recovered.files {
+        super::print(&format!("files are kept in {}\n", folder.display()))?;
+    }
+    ctx.note(&format!("look: git -C {} log {}", rig.clone_dir().display(), recovered.first.branch));
     if let Some(bead) = bead.filter(|bead| bead.status == words::OPEN) {
         ctx.note(&format!("go on with it in a new polecat: gt sling {} {} --resume", bead.id, rig.name));
     }
@@ -153,10 +159,12 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
         }
         return Ok(Exit::Done);
     }
-    let Released { recovery, waits } = ending::release(&scene, &name, how != How::Gently)?;
+    let Released { kept, waits } = ending::release(&scene, &name, how != How::Gently)?;
     scene.notes().iter().for_each(|note| ctx.note(note));
     if ctx.global.json {
-        let mut value = json!({ "address": address, "bead": bead, "recovery": recovery });
+        let mut value = serde_json::to_value(&kept)?;
+        value["address"] = address.into();
+        value["bead"] = bead.into();
         if let Some(why) = waits {
             value["waits"] = why.into();
         }
@@ -164,7 +172,7 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
         return Ok(Exit::Done);
     }
     let given = bead.as_ref().map_or(String::new(), |bead| format!("; {bead} is open again"));
-    let kept = recovery.map_or(String::new(), |name| format!("; its commits are kept under {name}"));
+    let kept = kept.said();
     let verb = if waits.is_some() { "released" } else { "ended" };
     super::print(&format!("{address} {verb}{given}{kept}\n"))?;
     if let Some(why) = waits {

@@ -9,6 +9,7 @@ use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::programs::versions;
 use crate::town::{Layout, Rig, Town, files};
+use crate::work::loss::cut;
 use crate::work::rig::{self, Wanted, remove as removal};
 use crate::work::survivors;
 
@@ -168,28 +169,36 @@ fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
     let mux = ctx.mux(&config::settings(&ctx.sources(&town, Some(&rig)))?)?;
     let sessions = mux.look()?;
     let losses = removal::losses(&town, &rig, &sessions)?;
-    for line in &losses {
-        ctx.note(line);
+    let lines = losses.lines();
+    for line in cut(&lines) {
+        ctx.note(&line);
     }
-    if !losses.is_empty() && !force {
-        return Err(Failure::new(format!("rig {name} holds what would be lost ({} things)", losses.len()))
-            .hint(format!("push or finish it first, or lose it with: gt rig remove {name} --force"))
+    if !lines.is_empty() && !force {
+        return Err(Failure::new(format!("rig {name} holds what would be lost: {} in all", lines.len()))
+            .hint(format!(
+                "push or finish it first; or move its folder to mayor/removed with: gt rig remove {name} --force"
+            ))
             .into());
     }
     if dry_run {
-        let plan = serde_json::json!({ "remove": rig.root, "lost": losses });
+        let plan = serde_json::json!({ "remove": rig.root, "lost": lines });
         return super::would(ctx, &plan, &format!("remove {}", rig.root.display()));
     }
     let open: Vec<_> = removal::sessions_of(&town, &rig, &sessions).collect();
     survivors::stop(&town, mux.as_ref(), &open)?.iter().for_each(|note| ctx.note(note));
-    let kept = removal::remove(&town, &rig, force)?;
+    let left = removal::remove(&town, &rig, force, !losses.files.is_empty())?;
     if ctx.global.json {
-        print_json("removed", &serde_json::json!({ "name": name, "beads": kept }))?;
+        let mut value = serde_json::to_value(&left)?;
+        value["name"] = name.into();
+        print_json("removed", &value)?;
         return Ok(Exit::Done);
     }
     print(&format!("removed the rig {name}\n"))?;
-    if let Some(path) = kept {
+    if let Some(path) = left.beads {
         ctx.note(&format!("its beads are kept in {}", path.display()));
+    }
+    if let Some(path) = left.folder {
+        ctx.note(&format!("its folder is kept as {}", path.display()));
     }
     Ok(Exit::Done)
 }

@@ -16,6 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::programs::Process;
 use crate::programs::git::Git;
 use crate::town::Town;
+use crate::work::loss::keep::Shelf;
 use crate::work::own::{self, Home};
 use crate::work::{hook, links, script};
 
@@ -101,8 +102,12 @@ fn put_aside(home: &Home, bead: &Bead, git: &Git, target: &str) -> Result<()> {
         super::tell("gt: changes of an earlier run are in git stash");
     }
     if git.ahead(target, &status.commit)? > 0 {
-        let name = format!("refs/gt/recovery/{}/{}", home.name, status.commit);
-        git.update_ref(&name, &status.commit, None)?;
+        // A full clone has refs of its own.
+        let own = home.dir.join(".git").is_dir();
+        let clone = if own { home.dir.clone() } else { home.rig.clone_dir() };
+        let shelf = Shelf::new(&clone, &home.name, &status.commit, &home.dir);
+        shelf.put(&[(String::new(), status.commit.clone())])?;
+        let name = shelf.main_ref();
         git.run("begin at the target", ["reset", "-q", "--hard", target])?;
         super::tell(&format!("gt: commits of an earlier run are kept under {name}"));
     }

@@ -25,7 +25,7 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
         print_json("unslung", &unslung)?;
         return Ok(Exit::Done);
     }
-    let kept = unslung.recovery.map_or(String::new(), |name| format!("; its commits are under {name}"));
+    let kept = unslung.kept.said();
     let would = if args.dry.dry_run { "would be " } else { "" };
     print(&format!("{}  {would}given back by {}{kept}\n", unslung.bead, unslung.from))?;
     unslung.notes.iter().for_each(|note| ctx.note(note));

@@ -4,6 +4,7 @@
 //! Functions here are one git process each unless their docs say otherwise.
 
 pub mod answers;
+pub mod keeping;
 pub mod leftovers;
 pub mod letters;
 pub mod links;
@@ -28,12 +29,19 @@ use crate::failure::{Failure, NO_ROOM};
 #[derive(Clone, Debug)]
 pub struct Git {
     dir: PathBuf,
+    /// Whether only a repository in `dir` itself counts.
+    alone: bool,
 }
 
 impl Git {
     /// git, run in `dir`.
     pub fn at(dir: impl AsRef<Path>) -> Git {
-        Git { dir: dir.as_ref().to_path_buf() }
+        Git { dir: dir.as_ref().to_path_buf(), alone: false }
+    }
+
+    /// git, run in the repository at `dir` itself. Where that is broken, git does not take one further up for it.
+    pub fn alone(dir: impl AsRef<Path>) -> Git {
+        Git { alone: true, ..Git::at(dir) }
     }
 
     /// The command, as data. Nothing is ever asked on the terminal or in a window: a password that is needed is an error.
@@ -57,7 +65,10 @@ impl Git {
         if reach.by_ssh && !self.has_ssh_command() {
             process = process.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
         }
-        process
+        match self.dir.parent().filter(|_| self.alone) {
+            Some(above) => process.env("GIT_CEILING_DIRECTORIES", above),
+            None => process,
+        }
     }
 
     /// Whether the person says how git is to run ssh. One process at most.

@@ -4,6 +4,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
+use super::loss::keep::Shelf;
 use super::mail;
 use super::request::Request;
 use super::step;
@@ -192,19 +193,11 @@ pub fn keep(rig: &Rig, request: &Request) -> Result<Option<String>> {
         name => name,
     };
     let instance = if request.instance.is_empty() { "unknown" } else { &request.instance };
-    let name = format!("refs/gt/recovery/{polecat}/{instance}");
+    let shelf = Shelf::new(&rig.clone_dir(), polecat, instance, &rig.polecat_dir(polecat));
+    let name = shelf.main_ref();
     match canonical.commit_of(&name)? {
-        Some(there) if there == commit || canonical.is_ancestor(commit, &there)? => Ok(Some(name)),
-        // Another commit of the same instance is kept there: both stay.
-        Some(_) => {
-            let name = format!("{name}.{}", commit.get(..12).unwrap_or(commit));
-            canonical.update_ref(&name, commit, None)?;
-            Ok(Some(name))
-        }
-        None => {
-            canonical.update_ref(&name, commit, None)?;
-            Ok(Some(name))
-        }
+        Some(there) if canonical.is_ancestor(commit, &there)? => Ok(Some(name)),
+        _ => Ok(shelf.put(&[(String::new(), commit.into())])?.pop()),
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::loss::keep::Shelf;
+use super::rig::remove::{at_origin, of_place};
 use crate::address::is_member_name;
 use crate::failure::Failure;
 use crate::programs::git::Git;
@@ -89,9 +91,12 @@ pub fn add(rig: &Rig, name: &str, target: &str) -> Result<Member> {
     Ok(member(rig, name.into()))
 }
 
-/// What would be lost with a crew member's clone, a line each.
-pub fn losses(member: &Member) -> Vec<String> {
-    super::rig::remove::unpushed(&member.path)
+/// What would be lost with a crew member's clone, a line each: origin is asked.
+pub fn losses(rig: &Rig, member: &Member) -> Vec<String> {
+    match at_origin(rig) {
+        Ok(stays) => of_place(rig, &member.path, &stays),
+        Err(error) => vec![format!("{error:#}")],
+    }
 }
 
 /// A crew member by name.
@@ -106,12 +111,17 @@ pub fn find(rig: &Rig, name: &str) -> Result<Member> {
     })
 }
 
-/// Removes a crew member's clone.
+/// Removes a crew member's clone. With `keep` it is moved aside instead: gives where to.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn remove(rig: &Rig, member: &Member) -> Result<()> {
+pub fn remove(rig: &Rig, member: &Member, keep: bool) -> Result<Option<PathBuf>> {
     crate::town::occupancy::check_removable(&member.path)?;
+    if keep {
+        let instance = super::names::new_instance();
+        let shelf = Shelf::new(&rig.clone_dir(), &member.name, &instance, &member.path);
+        return shelf.aside(&member.path, None).map(Some);
+    }
     let old = rig.root.join("crew").join(format!(
         "{}{}-{}",
         files::LEAVING,
@@ -121,5 +131,6 @@ pub fn remove(rig: &Rig, member: &Member) -> Result<()> {
     let failed = || format!("cannot remove {}", member.path.display());
     std::fs::rename(&member.path, &old).map_err(|error| files::error_of(error, failed()))?;
     super::step("crew-remove.1");
-    std::fs::remove_dir_all(&old).map_err(|error| files::error_of(error, failed()))
+    std::fs::remove_dir_all(&old).map_err(|error| files::error_of(error, failed()))?;
+    Ok(None)
 }

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::loss::keep::Kept;
 use super::remote::leave::{Left, leave, leaving};
 use super::sandbox::Sandbox;
 use super::scene::Scene;
@@ -23,9 +24,9 @@ const TRANSCRIPT_LINES: usize = 5000;
 /// What came of ending a polecat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It is gone; its commits that are on no target are under this ref.
-    Done(Option<String>),
-    /// Files that are in no commit: nothing was removed.
+    /// It is gone; what would have been lost is kept there.
+    Done(Kept),
+    /// Files that are in no commit, or something that cannot be read: nothing was removed.
     Dirty(Vec<String>),
     /// Its place on another machine is not gone yet; why. The next patrol goes on.
     Waits(String),
@@ -64,9 +65,9 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
     }
     // While it runs, a look before it is stopped leaves it the chance to commit.
     if session.is_some_and(|session| session.alive()) && !force {
-        let files = sandbox.dirty()?;
-        if !files.is_empty() {
-            return Ok(End::Dirty(files));
+        let stops = sandbox.look()?.stops(false, &scene.address_of(name))?;
+        if !stops.is_empty() {
+            return Ok(End::Dirty(stops));
         }
     }
     if let Some(session) = session {
@@ -93,22 +94,26 @@ fn end_here(
     occupancy::check_removable(&sandbox.dir)?;
     // What is in a place that was never begun came with its making: it is kept, and in nobody's way.
     let force = force || super::worktree::is_unbegun(&sandbox.dir);
+    let look = sandbox.look()?;
     if !force {
-        let files = sandbox.dirty()?;
-        if !files.is_empty() {
-            return Ok(End::Dirty(files));
+        let stops = look.stops(false, &scene.address_of(name))?;
+        if !stops.is_empty() {
+            return Ok(End::Dirty(stops));
         }
     }
-    let recovery = sandbox.keep(force)?;
+    let mut all = sandbox.keep(&look, force)?;
     step("end.3");
     sandbox.remove_tree()?;
     step("end.4");
-    strays::withdraw(scene.rig, &sandbox.branches()?, &scene.requests);
-    sandbox.remove_branches()?;
+    strays::withdraw(scene.rig, &look.branches(), &scene.requests);
+    sandbox.remove_branches(&look)?;
     step("end.5");
     names::release(scene.rig, name, &sandbox.instance)?;
     step("end.6");
-    Ok(End::Done(kept.or(recovery)))
+    if let Some(kept) = kept.filter(|kept| all.main.as_ref() != Some(kept)) {
+        all.others.extend(all.main.replace(kept));
+    }
+    Ok(End::Done(all))
 }
 
 /// Ends what a polecat left running; gives why its worktree should stay, when others work in it.
@@ -192,13 +197,15 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     let instance = scene.instance(name);
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &instance);
     let force = force || super::worktree::is_unbegun(&sandbox.dir);
-    let files = sandbox.dirty()?;
-    if !files.is_empty() && !force {
-        let list = files.join("\n  ");
-        crate::fail!(
-            "{address} has files that are in no commit:\n  {list}";
-            "keep them under a recovery ref and end it: gt polecat nuke {address}"
-        );
+    if !force {
+        let stops = sandbox.look()?.stops(true, &address.to_string())?;
+        if !stops.is_empty() {
+            let list = stops.join("\n  ");
+            crate::fail!(
+                "{address} has what is in no commit:\n  {list}";
+                "keep it and end the polecat: gt polecat nuke {address}"
+            );
+        }
     }
     let trace = survivors::of_polecat(scene, name);
     if let Seen::Session(session) = scene.session_of(name) {
@@ -210,16 +217,21 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     }
     step("release.1");
     occupancy::check_removable(&sandbox.dir)?;
-    let recovery = sandbox.keep(force)?;
+    // Looked at again: it may have gone on until it was stopped.
+    let look = sandbox.look()?;
+    if !force && !look.stops(true, &address.to_string())?.is_empty() {
+        crate::fail!("{address} was changed while it was stopped"; "look again with: gt polecat release {address}");
+    }
+    let kept = sandbox.keep(&look, force)?;
     step("release.2");
-    give_back(scene, name, recovery.as_deref())?;
+    give_back(scene, name, kept.main.as_deref())?;
     step("release.3");
     sandbox.remove_tree()?;
-    strays::withdraw(scene.rig, &sandbox.branches()?, &scene.requests);
-    sandbox.remove_branches()?;
+    strays::withdraw(scene.rig, &look.branches(), &scene.requests);
+    sandbox.remove_branches(&look)?;
     names::release(scene.rig, name, &instance)?;
     step("release.4");
-    Ok(Released { recovery, waits: None })
+    Ok(Released { kept, waits: None })
 }
 
 /// Forgets a polecat that was given up and whose machine does not come back; `false` for any other. Should it answer after
@@ -261,7 +273,7 @@ fn release_elsewhere(scene: &Scene<'_>, name: &str, record: &Record, force: bool
     };
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &record.instance);
     match end_here(scene, name, &sandbox, (force, trace), kept)? {
-        End::Done(recovery) => Ok(Released { recovery, waits: None }),
+        End::Done(kept) => Ok(Released { kept, waits: None }),
         End::Dirty(_) | End::Waits(_) => Ok(Released::default()),
     }
 }
@@ -269,8 +281,9 @@ fn release_elsewhere(scene: &Scene<'_>, name: &str, record: &Record, force: bool
 /// What came of giving a polecat's bead back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Released {
-    /// The ref that keeps its commits.
-    pub recovery: Option<String>,
+    /// What was kept of it.
+    #[serde(flatten)]
+    pub kept: Kept,
     /// Why its place on another machine is still there, or the remote that does not answer: it goes with the next
     /// patrol that can.
     #[serde(skip_serializing_if = "Option::is_none")]

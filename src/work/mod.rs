@@ -20,6 +20,7 @@ pub mod install;
 pub mod land;
 pub mod landing;
 pub mod links;
+pub mod loss;
 pub mod mail;
 pub mod migrate;
 pub mod names;

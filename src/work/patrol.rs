@@ -113,8 +113,8 @@ fn act(scene: &Scene<'_>, name: &str, finding: &mut Finding, alarms: &mut Alarms
             "name freed".into()
         }
         Move::End => match end_polecat(scene, name, false)? {
-            End::Done(recovery) => {
-                finding.recovery = recovery;
+            End::Done(kept) => {
+                finding.recovery = kept.main;
                 alarms.forget(name);
                 "ended".into()
             }

@@ -26,7 +26,7 @@ const SETTINGS: &str = include_str!("../../templates/town.toml");
 const REFINERY: &str = include_str!("../../templates/refinery-README.md");
 
 /// Lines of a town's `.gitignore` that hold for every town.
-pub const IGNORED: [&str; 12] = [
+pub const IGNORED: [&str; 13] = [
     "/bin/",
     "/.beads/",
     "/mayor/.lock",
@@ -34,6 +34,7 @@ pub const IGNORED: [&str; 12] = [
     "/mayor/remote.json",
     "/mayor/.remote.lock",
     "/mayor/exports/",
+    "/mayor/removed/*/",
     "/.gt-start/",
     "gt-agent.lock",
     "*.json.lock",

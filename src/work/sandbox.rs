@@ -1,4 +1,4 @@
-//! A polecat's worktree (or clone) at its end: what is in it, what is kept of it, and its removal.
+//! A polecat's worktree (or clone) at its end: what would be lost with it, what is kept of it, and its removal.
 //!
 //! Nothing goes before every commit in it is reachable from the target or from a recovery ref (law 3).
 
@@ -6,8 +6,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::failure::Failure;
-use crate::programs::git::{Git, worktree::fetch_words};
+use super::loss::keep::{Kept, RECOVERY, Shelf, delete_branches};
+use super::loss::repo::Repo;
+use super::loss::{Losses, Stays, cut, look, look_at_branches};
+use crate::programs::git::Git;
+use crate::programs::git::keeping::Ref;
 use crate::town::{Rig, occupancy};
 
 /// A polecat's place to work, and what git keeps for it in the canonical clone.
@@ -15,7 +18,7 @@ use crate::town::{Rig, occupancy};
 pub struct Sandbox {
     /// The polecat's name.
     pub name: String,
-    /// The instance id that the recovery ref carries.
+    /// The instance id that the recovery refs carry.
     pub instance: String,
     /// `polecats/<Name>`.
     pub dir: PathBuf,
@@ -23,6 +26,39 @@ pub struct Sandbox {
     pub clone: PathBuf,
     /// The branch that work lands on.
     pub target: String,
+}
+
+/// What was seen of a sandbox before its end.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// What would be lost.
+    pub losses: Losses,
+    /// Its repository; `None` when there is none.
+    repo: Option<Repo>,
+    /// The polecat's branches in the canonical clone.
+    going: Vec<Ref>,
+}
+
+impl Look {
+    /// The polecat's branches that go with it, name and commit.
+    pub fn branches(&self) -> Vec<(String, String)> {
+        self.going.iter().map(|one| (one.name.clone(), one.id.clone())).collect()
+    }
+
+    /// What a person has to decide about before it can go, as [`Losses::stops`] says.
+    ///
+    /// # Errors
+    /// When something in it cannot be read.
+    pub fn stops(&self, ignored: bool, address: &str) -> Result<Vec<String>> {
+        if self.losses.unknown_inside() {
+            let why = cut(&self.losses.stops(false)).join("; ");
+            crate::fail!(
+                "what would be lost with {address} cannot be told: {why}";
+                "a worktree may be mended with: gt doctor --fix; or move its files aside and end it: gt polecat nuke {address}"
+            );
+        }
+        Ok(cut(&self.losses.stops(ignored)))
+    }
 }
 
 impl Sandbox {
@@ -42,144 +78,125 @@ impl Sandbox {
         self.dir.symlink_metadata().is_ok()
     }
 
-    /// Whether there is a work tree that can hold work. A folder that a killed `worktree add` left empty is none.
+    /// Whether a ref is a branch of this polecat.
+    fn is_own(&self, one: &Ref) -> bool {
+        let name =
+            one.name.strip_prefix("refs/heads/polecat/").and_then(|rest| rest.strip_prefix(&self.name));
+        name.is_some_and(|rest| rest.starts_with('-'))
+    }
+
+    fn shelf(&self) -> Shelf {
+        Shelf::new(&self.clone, &self.name, &self.instance, &self.dir)
+    }
+
+    /// What would be lost with it. What cannot be read of the place itself is part of the answer.
     ///
     /// # Errors
-    /// When there are files and git cannot tell what they are: then nothing may be concluded (law 3).
-    fn is_work_tree(&self) -> Result<bool> {
-        if self.dir.join(".git").exists() && Git::at(&self.dir).commit_of("HEAD")?.is_some() {
-            return Ok(true);
+    /// When the canonical clone cannot be read.
+    pub fn look(&self) -> Result<Look> {
+        self.look_and_delete(&|_| true)
+    }
+
+    /// The same when only some of the polecat's branches go with it.
+    fn look_and_delete(&self, goes: &dyn Fn(&str) -> bool) -> Result<Look> {
+        let refs = Git::alone(&self.clone).refs_with_kinds(&[])?;
+        let going: Vec<Ref> =
+            refs.iter().filter(|one| self.is_own(one) && goes(&one.name)).cloned().collect();
+        let mut unknown = Vec::new();
+        let mut repo = Repo::open(&self.dir).unwrap_or_else(|error| {
+            unknown.push(format!("{error:#}"));
+            None
+        });
+        if repo.is_none() {
+            // Its clone may still know what was checked out there.
+            repo = Repo::worktree_of(&self.clone, &self.dir);
+            unknown.extend(self.stray_files()?.filter(|_| unknown.is_empty()));
         }
+        let tracking = format!("refs/remotes/origin/{}", self.target);
+        let target = refs.iter().find(|one| one.name == tracking).map(|one| one.id.clone());
+        let mut losses = self.look_from(repo.as_ref(), &refs, &going, target.as_deref());
+        // Commits of its own that only the clone's memory of origin has: origin is asked.
+        let base = repo.as_ref().and_then(Repo::base);
+        let kept = losses.head.as_ref().is_none_or(|head| losses.tips.iter().any(|tip| tip.id == *head));
+        if !kept && base.is_some() && base != losses.head {
+            let now = match Git::at(&self.clone).fetch_branch(&self.target) {
+                Ok(()) => Git::alone(&self.clone).commit_of(&tracking)?,
+                Err(_) => base,
+            };
+            if now != target {
+                losses = self.look_from(repo.as_ref(), &refs, &going, now.as_deref());
+            }
+        }
+        losses.unknown.extend(unknown);
+        if super::worktree::is_unbegun(&self.dir) {
+            // What is ignored there came with its making.
+            losses.files.ignored.clear();
+        }
+        Ok(Look { losses, repo, going })
+    }
+
+    fn look_from(&self, repo: Option<&Repo>, refs: &[Ref], going: &[Ref], target: Option<&str>) -> Losses {
+        let kept = refs
+            .iter()
+            .filter(|one| one.name.starts_with(RECOVERY) || (self.is_own(one) && !going.contains(one)));
+        let stays = Stays {
+            objects: kept.map(|one| one.id.clone()).chain(target.map(str::to_string)).collect(),
+            refs: refs
+                .iter()
+                .filter(|one| !going.contains(one))
+                .map(|one| (one.name.clone(), one.id.clone()))
+                .collect(),
+        };
+        match repo {
+            Some(repo) => look(repo, &stays, going),
+            None => look_at_branches(&self.clone, &stays, going),
+        }
+    }
+
+    /// What is said of files in a folder that is no work tree. A folder that a killed `worktree add` left empty has none.
+    fn stray_files(&self) -> Result<Option<String>> {
         let held = match std::fs::read_dir(&self.dir) {
             Ok(entries) => entries.filter_map(Result::ok).any(|entry| entry.file_name() != ".git"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", self.dir.display())),
         };
-        if held {
-            crate::fail!(
-                "{} holds files, but is no work tree of git", self.dir.display();
-                "its way to the clone may be mended with: gt doctor --fix; else look at it: ls -la {}", self.dir.display()
-            );
-        }
-        Ok(false)
+        let shown = self.dir.display();
+        Ok(held.then(|| format!("{shown} holds files, but is no work tree of git")))
     }
 
-    /// Changed and untracked files, as `git status --porcelain` has them; empty when there is no work tree.
+    /// Keeps what would be lost: commits under recovery refs; with `files` also each file that is in no commit. What git
+    /// cannot read is then moved aside as a whole.
     ///
     /// # Errors
-    /// When git cannot tell.
-    pub fn dirty(&self) -> Result<Vec<String>> {
-        if !self.is_work_tree()? {
-            return Ok(Vec::new());
-        }
-        let words = ["status", "--porcelain", "--untracked-files=all"];
-        let git = Git::at(&self.dir);
-        let text = git.run("look for changes", words)?;
-        Ok(text.lines().filter(|line| !git.is_as_checked_out(line)).map(str::to_string).collect())
-    }
-
-    /// The name of the recovery ref.
-    pub fn recovery_ref(&self) -> String {
-        format!("refs/gt/recovery/{}/{}", self.name, self.instance)
-    }
-
-    /// Makes the recovery ref when there is a commit that is not on the target, or (with `changes`) a change that is
-    /// not committed: that becomes a commit of its own first. Gives the ref's name when there is one now.
-    ///
-    /// # Errors
-    /// When git cannot tell or cannot write it; then nothing may be removed.
-    pub fn keep(&self, changes: bool) -> Result<Option<String>> {
-        let tip = self.tip(changes)?;
-        let mut kept = None;
-        if let Some(tip) = tip {
-            if self.dir.join(".git").is_dir() {
-                self.bring_home(&tip)?;
-            }
-            kept = self.point(&self.recovery_ref(), &tip)?;
-        }
-        for (number, (_, tip)) in self.branches()?.iter().enumerate() {
-            let known = kept.as_ref().is_some_and(|name| self.is_ancestor(tip, name));
-            if !known {
-                let name = if kept.is_none() {
-                    self.recovery_ref()
-                } else {
-                    format!("{}.{number}", self.recovery_ref())
+    /// When git or the disk cannot keep it; then nothing may be removed.
+    pub fn keep(&self, look: &Look, with_files: bool) -> Result<Kept> {
+        let shelf = self.shelf();
+        let kept = match look.losses.unknown_inside() {
+            false => shelf.keep(look.repo.as_ref(), &look.losses, with_files),
+            true => Err(anyhow::anyhow!(look.losses.stops(false).join("; "))),
+        };
+        let mut kept = match kept {
+            Err(error) if with_files => {
+                // Its branches and the commits that can be reached go under refs all the same.
+                let bare = Losses { tips: look.losses.tips.clone(), ..Losses::default() };
+                let mut kept = match &look.repo {
+                    Some(repo) if repo.is_whole() => shelf.keep(None, &Losses::default(), false)?,
+                    _ => shelf.keep(None, &bare, false)?,
                 };
-                kept = self.point(&name, tip)?.or(kept);
+                kept.unreadable = Some(format!("{error:#}"));
+                kept.folder = Some(shelf.aside(&self.dir, look.repo.as_ref())?);
+                kept
             }
-        }
-        if kept.is_none() && Git::at(&self.clone).commit_of(&self.recovery_ref())?.is_some() {
-            kept = Some(self.recovery_ref());
+            kept => kept?,
+        };
+        if kept.main.is_none() && Git::alone(&self.clone).commit_of(&shelf.main_ref())?.is_some() {
+            kept.main = Some(shelf.main_ref());
         }
         Ok(kept)
     }
 
-    /// The last commit of the work tree; with `changes` a new one of what is not committed. `None` without a work tree.
-    fn tip(&self, changes: bool) -> Result<Option<String>> {
-        if !self.is_work_tree()? {
-            return Ok(None);
-        }
-        let head = Git::at(&self.dir).run("read the last commit", ["rev-parse", "HEAD"])?;
-        let dirty = changes && !self.dirty()?.is_empty();
-        Ok(Some(if dirty { self.commit_changes(&head)? } else { head }))
-    }
-
-    /// Points a ref of the canonical clone at a commit, unless the target holds that already.
-    fn point(&self, name: &str, tip: &str) -> Result<Option<String>> {
-        if self.is_ancestor(tip, &format!("refs/remotes/origin/{}", self.target)) {
-            return Ok(None);
-        }
-        Git::at(&self.clone).update_ref(name, tip, None)?;
-        Ok(Some(name.into()))
-    }
-
-    fn is_ancestor(&self, commit: &str, of: &str) -> bool {
-        // Anything but a clear yes counts as no: then a ref more is made.
-        Git::at(&self.clone)
-            .try_run(["merge-base", "--is-ancestor", commit, of])
-            .is_ok_and(|output| output.ok())
-    }
-
-    /// A commit of everything that is changed or untracked, on top of `head`; index and files stay as they are.
-    fn commit_changes(&self, head: &str) -> Result<String> {
-        let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let index = scratch.path().join("index");
-        let git = Git::at(&self.dir);
-        let run = |what: &str, args: &[&str]| -> Result<String> {
-            let output = git.process(args).env("GIT_INDEX_FILE", &index).run()?;
-            if output.ok() {
-                return Ok(output.text());
-            }
-            let words = crate::programs::git::last_words(&output);
-            Err(Failure::new(format!("cannot {what} in {}: {words}", self.dir.display())).into())
-        };
-        run("read the last commit", &["read-tree", head])?;
-        run("gather changes", &["add", "-A"])?;
-        let tree = run("write the changes", &["write-tree"])?;
-        let message = format!("Uncommitted changes of {} at its end", self.name);
-        let who = ["-c", "user.name=gt", "-c", "user.email=gt@localhost"];
-        run("commit the changes", &[&who[..], &["commit-tree", &tree, "-p", head, "-m", &message]].concat())
-    }
-
-    /// Brings a full clone's commits into the canonical clone.
-    fn bring_home(&self, tip: &str) -> Result<()> {
-        let scratch = format!("refs/gt/incoming/{}", self.instance);
-        Git::at(&self.dir).update_ref(&scratch, tip, None)?;
-        let (from, spec) = (self.dir.to_string_lossy(), format!("+{scratch}:{}", self.recovery_ref()));
-        let words = fetch_words(&from, std::slice::from_ref(&&*spec)).to_vec();
-        Git::at(&self.clone).must_locked("fetch a polecat's commits", words)
-    }
-
-    /// The polecat's branches in the canonical clone, with their tips.
-    ///
-    /// # Errors
-    /// When git cannot list them.
-    pub fn branches(&self) -> Result<Vec<(String, String)>> {
-        Git::at(&self.clone).refs(&format!("refs/heads/polecat/{}-*", self.name))
-    }
-
     /// Removes the folder: first it goes aside in one move, so that a kill in the middle leaves nothing that looks
-    /// like work. The caller has looked for changes and made the recovery ref.
+    /// like work. The caller has looked at what would be lost, and kept it.
     ///
     /// # Errors
     /// When it cannot be removed.
@@ -204,13 +221,39 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Takes back what a sling made that did not come to its end: the place and this branch. Nothing else.
+    ///
+    /// # Errors
+    /// When git or the disk refuses.
+    pub fn take_back(&self, branch: &str) -> Result<()> {
+        let full = format!("refs/heads/{branch}");
+        let look = self.look_and_delete(&|name| name == full)?;
+        // Until a place is prepared every file in it is the sling's own.
+        let prepared = look.repo.as_ref().is_some_and(|repo| repo.prepared().is_some());
+        if prepared || !look.losses.unknown_inside() {
+            self.keep(&look, prepared)?;
+        }
+        occupancy::check_removable(&self.dir)?;
+        self.remove_tree()?;
+        self.remove_branches(&look)
+    }
+
+    /// Makes git forget a worktree whose folder is gone. Its branches stay; commits that only it knew are kept.
+    ///
+    /// # Errors
+    /// When git cannot tell what it knew.
+    pub fn forget_worktree(&self) -> Result<()> {
+        let look = self.look_and_delete(&|_| false)?;
+        self.keep(&look, false)?;
+        Git::at(&self.clone).worktree_remove(&self.dir)
+    }
+
     /// Deletes the polecat's branches, each only as it was seen.
     ///
     /// # Errors
     /// When one changed meanwhile.
-    pub fn remove_branches(&self) -> Result<()> {
-        let git = Git::at(&self.clone);
-        self.branches()?.iter().try_for_each(|(name, tip)| git.delete_ref(name, tip))
+    pub fn remove_branches(&self, look: &Look) -> Result<()> {
+        delete_branches(&self.clone, &look.going)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::plan::place::Place;
 use crate::town::{Rig, Town};
 use crate::work::around::{Around, polecat};
 use crate::work::ending;
+use crate::work::loss::keep::Kept;
 use crate::work::scene::Scene;
 
 /// Where a bead is taken back.
@@ -35,9 +36,9 @@ pub struct Unslung {
     pub bead: String,
     /// Who had it.
     pub from: String,
-    /// The ref that keeps its commits, where there were any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recovery: Option<String>,
+    /// What was kept.
+    #[serde(flatten)]
+    pub kept: Kept,
     /// What else is to be said of its end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -59,8 +60,8 @@ pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unsl
     };
     let bead = around.bead(id)?;
     let holder = check(bead, around.place(bead, site.town, &scene.snapshot), force)?;
-    let mut unslung =
-        Unslung { bead: id.into(), from: holder.clone(), recovery: None, notes: Vec::new(), waits: None };
+    let (kept, notes) = (Kept::default(), Vec::new());
+    let mut unslung = Unslung { bead: id.into(), from: holder.clone(), kept, notes, waits: None };
     if dry {
         return Ok(unslung);
     }
@@ -70,7 +71,7 @@ pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unsl
         && scene.bead_of(&name).is_some_and(|held| held.id == bead.id)
     {
         let released = ending::release(&scene, &name, force)?;
-        (unslung.recovery, unslung.waits) = (released.recovery, released.waits);
+        (unslung.kept, unslung.waits) = (released.kept, released.waits);
         unslung.notes = scene.notes();
         return Ok(unslung);
     }

@@ -11,6 +11,8 @@ use crate::programs::git::{Git, last_words};
 use crate::programs::process::Limit;
 use crate::town::{Rig, files};
 use crate::work::hooks;
+use crate::work::loss::keep::Shelf;
+use crate::work::sandbox::Sandbox as Place;
 
 /// What a place is made from.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,24 @@ pub fn bead_at(rig: &Rig, name: &str) -> Option<String> {
     let head = Git::at(rig.polecat_dir(name)).git_dir().ok()?.join("HEAD");
     let branch = files::text(&head).ok()??;
     bead_of_branch(name, branch.trim().strip_prefix("ref: refs/heads/")?).map(str::to_string)
+}
+
+/// Checks that nothing stands where a place is to be made: a folder that gt did not make stays as it is.
+///
+/// # Errors
+/// When something is there.
+pub fn check_free(path: &Path) -> Result<()> {
+    let free = match path.symlink_metadata() {
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        Ok(data) => {
+            data.is_dir() && std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+        }
+    };
+    if free {
+        return Ok(());
+    }
+    let shown = crate::programs::process::quote(&path.to_string_lossy());
+    crate::fail!("{} is there already", path.display(); "look at it (ls -la {shown}), move it away, or sling to another name")
 }
 
 /// Makes the place and prepares it. One git process for a worktree, one more with submodules.
@@ -121,7 +141,7 @@ fn add_worktree(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
     if let Some(old) = git.commit_of(&name)?
         && git.ahead(wanted.base, &old)? > 0
     {
-        git.update_ref(&format!("refs/gt/recovery/{}/{old}", wanted.name), &old, None)?;
+        Shelf::new(&wanted.rig.clone_dir(), wanted.name, &old, path).put(&[(String::new(), old.clone())])?;
     }
     let output = git.worktree_take_over(path, wanted.branch, wanted.base)?;
     if output.ok() {
@@ -285,43 +305,26 @@ fn set_up(wanted: &Wanted<'_>, command: &Command, path: &Path) -> Result<()> {
         .into())
 }
 
-/// Takes back what [`make`] made for a polecat that never worked there: its place and its branch, which holds nothing
-/// that is not kept elsewhere.
+/// Takes back what [`make`] made for a polecat that never worked there: its place and its branch. Should somebody have
+/// worked there all the same, that is kept.
 ///
 /// # Errors
 /// When git refuses.
-pub fn remove(wanted: &Wanted<'_>) -> Result<()> {
-    let path = wanted.rig.polecat_dir(wanted.name);
-    crate::town::occupancy::check_removable(&path)?;
-    let git = Git::at(wanted.rig.clone_dir());
-    if wanted.sandbox == Sandbox::Clone {
-        if path.symlink_metadata().is_err() {
-            return Ok(());
-        }
-        return std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()));
-    }
-    git.worktree_remove(&path)?;
-    if path.exists() {
-        std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-    }
-    let name = format!("refs/heads/{}", wanted.branch);
-    match git.commit_of(&name)? {
-        Some(tip) => git.delete_ref(&name, &tip),
-        None => Ok(()),
-    }
+pub fn remove(wanted: &Wanted<'_>, target: &str, instance: &str) -> Result<()> {
+    Place::of(wanted.rig, target, wanted.name, instance).take_back(wanted.branch)
 }
 
 /// Brings back the place of a polecat whose folder is gone: on its branch when that stands, else from `base`.
 ///
 /// # Errors
 /// As [`make`].
-pub fn restore(wanted: &Wanted<'_>) -> Result<PathBuf> {
+pub fn restore(wanted: &Wanted<'_>, target: &str, instance: &str) -> Result<PathBuf> {
     let path = wanted.rig.polecat_dir(wanted.name);
     let git = Git::at(wanted.rig.clone_dir());
     if wanted.sandbox == Sandbox::Clone {
         return make(wanted);
     }
-    git.worktree_prune()?;
+    Place::of(wanted.rig, target, wanted.name, instance).forget_worktree()?;
     if git.commit_of(&format!("refs/heads/{}", wanted.branch))?.is_none() {
         return make(wanted);
     }

@@ -12,6 +12,8 @@ pub struct Status {
     pub branch: Option<String>,
     /// What is not committed: paths, each with git's two letters in front (`?? notes.txt`).
     pub dirty: Vec<String>,
+    /// What is ignored, where that was asked for: paths, a folder that is ignored as a whole with a slash at its end.
+    pub ignored: Vec<String>,
 }
 
 /// What came of a push.
@@ -38,6 +40,8 @@ pub fn parse_status(text: &str) -> Status {
             status.branch = (branch != "(detached)").then(|| branch.into());
         } else if let Some(path) = field.strip_prefix("? ") {
             status.dirty.push(format!("?? {path}"));
+        } else if let Some(path) = field.strip_prefix("! ") {
+            status.ignored.push(path.into());
         } else if let Some((kind, rest)) = field.split_once(' ') {
             // Columns before the path: 7 for a change, 8 for a rename (whose old name follows), 9 for a conflict.
             let columns = match kind {
@@ -110,11 +114,12 @@ mod tests {
         let text = "# branch.oid abc\0# branch.head polecat/Nux-wy-1\0\
                     1 .M N... 100644 100644 100644 aaa bbb a file\0\
                     2 R. N... 100644 100644 100644 aaa bbb R100 new name\0old name\0\
-                    u UU N... 100644 100644 100644 100644 aaa bbb ccc both\0? x\ny\0";
+                    u UU N... 100644 100644 100644 100644 aaa bbb ccc both\0? x\ny\0! out/\0";
         let status = parse_status(text);
         assert_eq!(status.commit, "abc");
         assert_eq!(status.branch.as_deref(), Some("polecat/Nux-wy-1"));
         assert_eq!(status.dirty, [" M a file", "R  new name", "UU both", "?? x\ny"]);
+        assert_eq!(status.ignored, ["out/"]);
     }
 
     #[test]

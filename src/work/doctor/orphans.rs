@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::Visit;
 use crate::address::{Address, is_rig_name};
 use crate::beads::{Bead, Change, Guard, Patch, Written, words};
-use crate::config::Sources;
+use crate::config::{self, Sources};
 use crate::plan::doctor::{Finding, Found, Thing, judge};
 use crate::plan::patrol::Move;
 use crate::plan::place::Seen;
@@ -17,6 +17,7 @@ use crate::programs::git::pushing::Deletion;
 use crate::town::discover::kind;
 use crate::town::{Layout, Rig, away, files};
 use crate::work::ending::{self, End};
+use crate::work::sandbox::Sandbox;
 use crate::work::scene::Scene;
 use crate::work::strays;
 
@@ -157,16 +158,18 @@ pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
     }
     // A store or a clone that cannot be read is a finding of its own: nothing is concluded from it (law 3).
     let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..visit.sources.clone() };
-    if let Ok(scene) = Scene::look(&visit.town, rig, visit.mux, sources) {
+    if let Ok(scene) = Scene::look(&visit.town, rig, visit.mux, sources.clone()) {
         for thing in polecats(visit, rig, &scene) {
             let finding = judge(thing, Found::Missing, String::new(), &rig.name);
             findings.push(visit.treat_with(finding, |thing| fix_polecat(rig, &scene, thing)));
         }
     }
+    // Without a target every commit counts.
+    let target = config::settings(&sources).map(|settings| config::target(&settings)).unwrap_or_default();
     // After the polecats: ending one takes its worktree along.
     for thing in stale_worktrees(rig) {
         let finding = judge(thing, Found::Missing, String::new(), &rig.name);
-        findings.push(visit.treat_with(finding, |thing| fix_worktree(rig, thing)));
+        findings.push(visit.treat_with(finding, |thing| fix_worktree(rig, &target, thing)));
     }
     findings
 }
@@ -327,6 +330,14 @@ fn stale_worktrees(rig: &Rig) -> Vec<Thing> {
         for name in files::names_in(&known).unwrap_or_default() {
             let gitdir = text(&known.join(&name).join("gitdir")).unwrap_or_default();
             let place = Path::new(gitdir.trim()).parent().map(Path::to_path_buf).unwrap_or_default();
+            // A worktree that a person made elsewhere may be on a disk that is not there now.
+            let root = rig.root.canonicalize().unwrap_or_else(|_| rig.root.clone());
+            if ![&rig.root, &root]
+                .iter()
+                .any(|root| ["polecats", "refinery"].iter().any(|dir| place.starts_with(root.join(dir))))
+            {
+                continue;
+            }
             let shown = || place.strip_prefix(&rig.root).unwrap_or(&place).display().to_string();
             let link = text(&place.join(".git"));
             let leads = |text: &str| {
@@ -365,13 +376,19 @@ fn in_hand(rig: &Rig, place: &Path) -> bool {
 }
 
 /// Makes git forget a worktree that is gone or was never finished, and find one again that lost its way.
-fn fix_worktree(rig: &Rig, thing: &Thing) -> Result<()> {
+fn fix_worktree(rig: &Rig, target: &str, thing: &Thing) -> Result<()> {
     let (Thing::StaleWorktree(clone, path) | Thing::LostWorktree(clone, path)) = thing else { return Ok(()) };
     if matches!(thing, Thing::LostWorktree(..)) {
         return Git::at(rig.root.join(clone)).worktree_repair(&rig.root.join(path));
     }
-    let git = Git::at(rig.root.join(clone));
-    crate::town::occupancy::check_removable(&rig.root.join(path))?;
-    git.worktree_remove(&rig.root.join(path))?;
-    git.worktree_prune()
+    let place = rig.root.join(path);
+    crate::town::occupancy::check_removable(&place)?;
+    if clone == "refinery/rig" {
+        // What is tested there is gt's own.
+        return Git::at(rig.root.join(clone)).worktree_remove(&place);
+    }
+    let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let clone = rig.root.join(clone);
+    let gone = Sandbox { name, instance: "unknown".into(), dir: place, clone, target: target.into() };
+    gone.forget_worktree()
 }

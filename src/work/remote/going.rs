@@ -67,7 +67,7 @@ fn end_one(scene: &Scene<'_>, name: &str, record: &Record) -> Gone {
     let own = scene.record(name).is_some_and(|own| own.instance == record.instance);
     let ended = if own {
         end_polecat(scene, name, false).map(|end| match end {
-            End::Done(recovery) => Ok(recovery),
+            End::Done(kept) => Ok(kept.main),
             End::Waits(why) => Err(why),
             End::Dirty(files) => Err(format!("its place here has files in no commit: {}", files.join(", "))),
         })

@@ -12,6 +12,7 @@ use crate::mux::Session;
 use crate::mux::fugue::errand::{Errand, Ran};
 use crate::programs::git::Git;
 use crate::town::away::{self, Record};
+use crate::work::loss::keep::Shelf;
 use crate::work::scene::Scene;
 use crate::work::{ending, step, worktree};
 
@@ -116,20 +117,23 @@ fn begun(scene: &Scene<'_>, address: &str, instance: &str, id: &str) -> Result<(
 /// the last state; `None`: nothing was kept, or not pushed.
 fn bring_kept(scene: &Scene<'_>, name: &str, instance: &str) -> Result<Option<String>> {
     let git = Git::at(scene.rig.clone_dir());
-    let kept = format!("refs/gt/recovery/{name}/{instance}");
+    let shelf = Shelf::new(&scene.rig.clone_dir(), name, instance, &scene.rig.polecat_dir(name));
+    let kept = shelf.main_ref();
     let found = git.origin_refs(&[&format!("{kept}*")])?;
     let found: Vec<(String, String)> =
         found.into_iter().filter(|(full, _)| full.starts_with(&kept)).collect();
     if found.is_empty() {
         return Ok(None);
     }
-    let specs: Vec<String> = found.iter().map(|(full, _)| format!("{full}:{full}")).collect();
-    let specs: Vec<&str> = specs.iter().map(String::as_str).collect();
+    let specs: Vec<&str> = found.iter().map(|(full, _)| full.as_str()).collect();
     git.bring_refs("what was kept on another machine", &specs)?;
+    let end = |full: &str| full.strip_prefix(&kept).unwrap_or_default().to_string();
+    let items: Vec<(String, String)> = found.iter().map(|(full, id)| (end(full), id.clone())).collect();
+    let names = shelf.put(&items)?;
     // One that origin keeps does no harm.
     git.delete_at_origin(&found)?;
-    let last = found.iter().find(|(full, _)| *full == kept).or_else(|| found.first());
-    Ok(last.map(|(full, _)| full.clone()))
+    let last = items.iter().position(|(end, _)| end.is_empty()).unwrap_or_default();
+    Ok(names.get(last).cloned())
 }
 
 /// A bead that waits for somebody names what was kept of it.

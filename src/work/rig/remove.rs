@@ -11,28 +11,113 @@ use crate::mux::Snapshot;
 use crate::programs::git::Git;
 use crate::town::discover::change_rigs;
 use crate::town::{Rig, Town, files, occupancy};
+use crate::work::loss::repo::Repo;
+use crate::work::loss::{Stays, look};
 use crate::work::{names, pieces, step};
 
-/// What would be lost with a rig, a line each; empty when nothing would. What cannot be seen counts as lost (law 3).
+/// What is in the way of removing a rig.
+#[derive(Clone, Debug, Default)]
+pub struct Losses {
+    /// What would be lost with its folder, a line each.
+    pub files: Vec<String>,
+    /// What is still going on in it.
+    pub work: Vec<String>,
+}
+
+impl Losses {
+    /// Every line.
+    pub fn lines(&self) -> Vec<String> {
+        [&self.files[..], &self.work].concat()
+    }
+}
+
+/// What would be lost with a rig. What cannot be seen counts as lost (law 3).
 ///
 /// # Errors
 /// When the rig's folders cannot be listed.
-pub fn losses(town: &Town, rig: &Rig, sessions: &Snapshot) -> Result<Vec<String>> {
-    let mut lost = Vec::new();
-    for place in clones(rig)? {
-        lost.extend(unpushed(&place).into_iter().map(|what| format!("{}: {what}", shown(rig, &place))));
+pub fn losses(town: &Town, rig: &Rig, sessions: &Snapshot) -> Result<Losses> {
+    let mut lost = Losses::default();
+    let stays = at_origin(rig).unwrap_or_else(|error| {
+        lost.files.push(format!("{error:#}"));
+        Stays::default()
+    });
+    let mut places = vec![rig.clone_dir(), rig.refinery_dir()];
+    for dir in ["crew", "polecats"] {
+        let dir = rig.root.join(dir);
+        let names = files::names_in(&dir)?;
+        places.extend(names.into_iter().filter(|name| !name.starts_with('.')).map(|name| dir.join(name)));
     }
+    for place in places.iter().filter(|place| place.exists()) {
+        let found = of_place(rig, place, &stays);
+        lost.files.extend(found.into_iter().map(|what| format!("{}: {what}", shown(rig, place))));
+    }
+    let own = |path: PathBuf| format!("{}: not made by gt", shown(rig, &path));
+    lost.files.extend(foreign(rig)?.into_iter().map(own));
     for name in names::taken(rig)?.into_keys() {
-        lost.push(format!("polecat {}/{name} is there", rig.name));
+        lost.work.push(format!("polecat {}/{name} is there", rig.name));
     }
     if let Some(why) = &sessions.unknown {
-        lost.push(format!("its sessions cannot be seen: {why}"));
+        lost.work.push(format!("its sessions cannot be seen: {why}"));
     }
     for session in sessions_of(town, rig, sessions) {
-        lost.push(format!("session {} is open", session.name));
+        lost.work.push(format!("session {} is open", session.name));
     }
-    lost.extend(beads_in_work(rig));
+    lost.work.extend(beads_in_work(rig));
     Ok(lost)
+}
+
+/// What the rig's origin has now.
+///
+/// # Errors
+/// When it cannot be asked.
+pub fn at_origin(rig: &Rig) -> Result<Stays> {
+    let objects = Git::alone(&rig.root).objects_at(&rig.config.git_url)?;
+    Ok(Stays { objects, ..Stays::default() })
+}
+
+/// What would be lost with one clone or worktree of a rig, a line each.
+pub fn of_place(rig: &Rig, place: &Path, stays: &Stays) -> Vec<String> {
+    match Repo::open(place) {
+        Ok(Some(repo)) => {
+            let mut losses = look(&repo, stays, &[]);
+            if place == rig.clone_dir() {
+                // The store is kept on its own.
+                losses.files.ignored.retain(|path| !path.starts_with(".beads"));
+            }
+            losses.lines()
+        }
+        Ok(None) if files::names_in(place).is_ok_and(|names| names.is_empty()) => Vec::new(),
+        Ok(None) => vec!["no git repository: what is in it cannot be told".into()],
+        Err(error) => vec![format!("{error:#}")],
+    }
+}
+
+/// What gt makes in a rig's folder, by folder.
+const OWN: [(&str, &[&str]); 6] = [
+    ("", &[".beads", "config.json", "crew", "mayor", "refinery", "witness", "polecats", "plugins", "logs"]),
+    ("mayor", &["rig", "state.json"]),
+    ("refinery", &["README.md", "rig", "state.json", "state.json.lock", "bench", "bench.lock"]),
+    ("witness", &["state.json", "state.json.lock"]),
+    ("polecats/.kept", &[]),
+    ("crew/.kept", &[]),
+];
+
+/// What is in a rig's folder and was not made by gt; what an end kept there too.
+fn foreign(rig: &Rig) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for (folder, own) in OWN.iter().chain(&[("plugins", &[][..])]) {
+        let dir = rig.root.join(folder);
+        let names = files::names_in(&dir)?;
+        let is_own = |name: &String| {
+            let lock = name == occupancy::LOCK || name.ends_with(".json.lock");
+            own.contains(&name.as_str())
+                || lock
+                || name.starts_with(files::ASIDE)
+                || name.starts_with(files::LEAVING)
+        };
+        found.extend(names.into_iter().filter(|name| !is_own(name)).map(|name| dir.join(name)));
+    }
+    Ok(found)
 }
 
 /// The sessions of a rig's agents.
@@ -53,42 +138,6 @@ fn shown(rig: &Rig, place: &Path) -> String {
     place.strip_prefix(rig.root.parent().unwrap_or(&rig.root)).unwrap_or(place).display().to_string()
 }
 
-/// Every clone and worktree of a rig.
-///
-/// # Errors
-/// When a folder cannot be listed.
-pub fn clones(rig: &Rig) -> Result<Vec<PathBuf>> {
-    let mut places = vec![rig.clone_dir(), rig.refinery_dir()];
-    for dir in ["crew", "polecats"] {
-        let dir = rig.root.join(dir);
-        places.extend(files::names_in(&dir)?.into_iter().map(|name| dir.join(name)));
-    }
-    places.retain(|place| place.join(".git").exists());
-    Ok(places)
-}
-
-/// What of a clone is nowhere else: changes that are not committed, commits that no remote branch has.
-pub fn unpushed(place: &Path) -> Vec<String> {
-    let git = Git::at(place);
-    let mut lost = Vec::new();
-    match git.status() {
-        Ok(status) if !status.dirty.is_empty() => {
-            lost.push(format!("{} changed or untracked: {}", status.dirty.len(), status.dirty.join(", ")));
-        }
-        Ok(_) => {}
-        Err(error) => lost.push(format!("{error:#}")),
-    }
-    // Branches, stashes and recovery refs; a tag alone is no work in progress.
-    let words =
-        ["rev-list", "--count", "--exclude=refs/tags/*", "--all", "HEAD", "--not", "--remotes", "--tags"];
-    match git.run("count commits", words) {
-        Ok(count) if count != "0" => lost.push(format!("commits that are not pushed: {count}")),
-        Ok(_) => {}
-        Err(error) => lost.push(format!("{error:#}")),
-    }
-    lost
-}
-
 fn beads_in_work(rig: &Rig) -> Vec<String> {
     let filter =
         Filter { statuses: vec![words::HOOKED.into(), words::IN_PROGRESS.into()], ..Filter::default() };
@@ -107,18 +156,28 @@ fn beads_in_work(rig: &Rig) -> Vec<String> {
     look().unwrap_or_else(|error| vec![format!("its beads cannot be read: {error:#}")])
 }
 
-/// Takes a rig out of the town. Its beads are kept as JSONL under `mayor/removed/`; gives that file when there is one.
+/// What is left of a removed rig, under `mayor/removed/`.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Left {
+    /// Its beads, as JSONL.
+    pub beads: Option<PathBuf>,
+    /// Its whole folder, where something would have been lost with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+}
+
+/// Takes a rig out of the town. Its beads are kept as JSONL under `mayor/removed/`; with `keep` its folder is as well.
 ///
 /// # Errors
 /// When its beads cannot be kept (without `force`), or the disk refuses.
-pub fn remove(town: &Town, rig: &Rig, force: bool) -> Result<Option<PathBuf>> {
+pub fn remove(town: &Town, rig: &Rig, force: bool, keep: bool) -> Result<Left> {
     let _turn = town.lock()?;
     for (agent, occupied) in occupancy::of_town(town) {
         if Address::parse(&agent)?.rig() == Some(&rig.name) {
             occupied.refuse(&format!("cannot remove the rig {}", rig.name))?;
         }
     }
-    let kept = match keep_beads(town, rig) {
+    let beads = match keep_beads(town, rig) {
         Ok(kept) => kept,
         Err(_) if force => None,
         Err(error) => return Err(error),
@@ -128,14 +187,27 @@ pub fn remove(town: &Town, rig: &Rig, force: bool) -> Result<Option<PathBuf>> {
         file.rigs.remove(&rig.name);
     })?;
     step("rig-remove.2");
+    let failed = |path: &Path, error| files::error_of(error, format!("cannot remove {}", path.display()));
+    if keep {
+        let folder = removed_dir(town)?.join(format!("{}-{}", rig.name, names::new_instance()));
+        std::fs::rename(&rig.root, &folder).map_err(|error| failed(&rig.root, error))?;
+        step("rig-remove.3");
+        unignore(town, &rig.name)?;
+        return Ok(Left { beads, folder: Some(folder) });
+    }
     let old = town.root.join(format!("{}{}-{}", files::LEAVING, rig.name, names::new_instance()));
-    std::fs::rename(&rig.root, &old)
-        .map_err(|error| files::error_of(error, format!("cannot remove {}", rig.root.display())))?;
+    std::fs::rename(&rig.root, &old).map_err(|error| failed(&rig.root, error))?;
     step("rig-remove.3");
     unignore(town, &rig.name)?;
-    std::fs::remove_dir_all(&old)
-        .map_err(|error| files::error_of(error, format!("cannot remove {}", old.display())))?;
-    Ok(kept)
+    std::fs::remove_dir_all(&old).map_err(|error| failed(&old, error))?;
+    Ok(Left { beads, folder: None })
+}
+
+fn removed_dir(town: &Town) -> Result<PathBuf> {
+    let dir = town.root.join("mayor/removed");
+    std::fs::create_dir_all(&dir)
+        .map_err(|error| files::error_of(error, format!("cannot make {}", dir.display())))?;
+    Ok(dir)
 }
 
 /// Takes a rig whose folder is gone off the list.
@@ -165,10 +237,7 @@ fn keep_beads(town: &Town, rig: &Rig) -> Result<Option<PathBuf>> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let dir = town.root.join("mayor/removed");
-    std::fs::create_dir_all(&dir)
-        .map_err(|error| files::error_of(error, format!("cannot make {}", dir.display())))?;
-    let path = dir.join(format!("{}-{}.jsonl", rig.name, crate::time::now()));
+    let path = removed_dir(town)?.join(format!("{}-{}.jsonl", rig.name, crate::time::now()));
     files::write(&path, text)?;
     Ok(Some(path))
 }

@@ -15,6 +15,7 @@ use crate::plan::ready::Begin;
 use crate::programs::git::Git;
 use crate::town::away;
 use crate::work::agent::{self, Agent};
+use crate::work::loss::repo::Repo;
 use crate::work::names::{self, Reservation};
 use crate::work::remote::line;
 use crate::work::remote::session::{PASTED, There};
@@ -184,9 +185,12 @@ impl Hand {
                 return if half { worktree::prepare(&self.wanted(site, base), &path) } else { Ok(()) };
             }
         }
+        worktree::check_free(&path)?;
+        // From here on whatever stands there is this sling's.
         self.made = self.work.begin != Begin::Again;
+        let instance = &self.reservation.instance;
         let made = match self.work.begin {
-            Begin::Again => worktree::restore(&self.wanted(site, base)),
+            Begin::Again => worktree::restore(&self.wanted(site, base), &site.target(), instance),
             _ => worktree::make(&self.wanted(site, base)),
         };
         let path = made?;
@@ -196,7 +200,11 @@ impl Hand {
                 self.slung.conflicts = git.conflicts()?;
             }
         }
-        worktree::prepare(&self.wanted(site, base), &path)
+        worktree::prepare(&self.wanted(site, base), &path)?;
+        match Repo::open(&path)? {
+            Some(repo) => repo.note_prepared(),
+            None => crate::fail!("{} is no work tree", path.display()),
+        }
     }
 
     /// Pushes the commits of an earlier attempt, which are here, for the start to fetch.
@@ -343,7 +351,8 @@ impl Hand {
                 return;
             }
             let base = format!("refs/remotes/origin/{}", site.target());
-            if worktree::remove(&self.wanted(site, &base)).is_err() {
+            let instance = &self.reservation.instance;
+            if worktree::remove(&self.wanted(site, &base), &site.target(), instance).is_err() {
                 return;
             }
         }

@@ -1,0 +1,344 @@
+//! The one way to ask what would be lost with a worktree, a clone or a rig, and the one way to keep it.
+//!
+//! Everything that removes a place asks [`look`] first. What git or origin cannot tell is unknown, and counts as lost
+//! (law 3). Nothing that is only remembered of origin counts: no tracking ref, no local tag.
+
+pub mod files;
+pub mod keep;
+pub mod repo;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::programs::git::Git;
+use crate::programs::git::keeping::{Loose, Ref};
+use files::Files;
+use repo::{Head, Repo};
+
+/// What stays when a place goes.
+#[derive(Clone, Debug, Default)]
+pub struct Stays {
+    /// Objects that refs elsewhere stand at.
+    pub objects: Vec<String>,
+    /// Refs, name and object, that stand elsewhere just so: a clone has them from there.
+    pub refs: BTreeSet<(String, String)>,
+}
+
+/// A commit (or another object that a ref stands at) that nothing reaches once its place is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// What reaches it now: a ref, `HEAD`, `stash@{1}`, or [`LOGGED`].
+    pub from: String,
+    /// Its id.
+    pub id: String,
+    /// Its first line.
+    pub subject: String,
+}
+
+/// Where a commit is from that only a log or a note of git reaches: amended, rebased or reset away.
+pub const LOGGED: &str = "reflog";
+
+/// What would be lost with a place.
+#[derive(Clone, Debug, Default)]
+pub struct Losses {
+    /// The commit checked out, lost or not.
+    pub head: Option<String>,
+    /// Commits.
+    pub tips: Vec<Tip>,
+    /// Files.
+    pub files: Files,
+    /// What git is in the middle of, with where its state is.
+    pub under_way: Vec<(&'static str, PathBuf)>,
+    /// Work trees elsewhere that cannot be used without it.
+    pub attached: Vec<PathBuf>,
+    /// Repositories inside that would lose something: their paths in the place.
+    pub inside: Vec<Inside>,
+    /// What could not be read, and why.
+    pub unknown: Vec<String>,
+}
+
+/// A repository inside a place.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    /// Its path in the place.
+    pub path: String,
+    /// Where git can be run on it.
+    pub dir: PathBuf,
+    /// What would be lost with it.
+    pub losses: Losses,
+}
+
+impl Losses {
+    /// Whether nothing would be lost.
+    pub fn is_empty(&self) -> bool {
+        self.tips.is_empty() && self.attached.is_empty() && self.stops(true).is_empty()
+    }
+
+    /// What a person has to decide about before commits can be kept by gt: files that are in no commit, commands under
+    /// way, what cannot be read; with `ignored` also files that git ignores.
+    pub fn stops(&self, ignored: bool) -> Vec<String> {
+        let mut lines: Vec<String> = self.unknown.clone();
+        lines.extend(self.under_way.iter().map(|(what, _)| format!("{what} is under way")));
+        lines.extend(self.files.changed.iter().cloned());
+        if ignored {
+            lines.extend(self.files.ignored.iter().map(|path| format!("!! {path} (ignored by git)")));
+        }
+        for inside in &self.inside {
+            lines.extend(inside.losses.stops(ignored).into_iter().map(|line| inside.line(&line)));
+        }
+        lines
+    }
+
+    /// Whether something in it, or in a repository inside, could not be read.
+    pub fn unknown_inside(&self) -> bool {
+        !self.unknown.is_empty() || self.inside.iter().any(|inside| inside.losses.unknown_inside())
+    }
+
+    /// Every loss, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.tips.iter().map(Tip::line).collect();
+        let attached = |dir: &PathBuf| format!("the worktree {} cannot be used without it", dir.display());
+        lines.extend(self.attached.iter().map(attached));
+        let own = Losses { inside: Vec::new(), ..self.clone() };
+        lines.extend(own.stops(true));
+        for inside in &self.inside {
+            lines.extend(inside.losses.lines().into_iter().map(|line| inside.line(&line)));
+        }
+        lines
+    }
+}
+
+impl Inside {
+    fn line(&self, line: &str) -> String {
+        format!("{}: {line}", self.path)
+    }
+}
+
+impl Tip {
+    fn line(&self) -> String {
+        let id = self.id.get(..10).unwrap_or(&self.id);
+        format!("not at origin: {} {id} {}", short(&self.from), self.subject).trim_end().into()
+    }
+}
+
+/// A ref without its folder, for people.
+fn short(name: &str) -> &str {
+    ["refs/heads/", "refs/tags/", "refs/remotes/"]
+        .iter()
+        .find_map(|dir| name.strip_prefix(dir))
+        .unwrap_or(name)
+}
+
+/// As many lines as a person reads at once, and how many more there are.
+pub fn cut(lines: &[String]) -> Vec<String> {
+    const MOST: usize = 20;
+    let mut shown: Vec<String> = lines.iter().take(MOST).cloned().collect();
+    if lines.len() > MOST {
+        shown.push(format!("and {} more", lines.len() - MOST));
+    }
+    shown
+}
+
+/// What would be lost with a folder in which a repository may be. A worktree of a clone that stays is one whose own refs
+/// are `going`: name and object of branches that are deleted with it.
+pub fn look(repo: &Repo, stays: &Stays, going: &[Ref]) -> Losses {
+    look_in(repo, stays, going, &repo.dir)
+}
+
+fn look_in(repo: &Repo, stays: &Stays, going: &[Ref], place: &Path) -> Losses {
+    let mut losses = Losses { under_way: repo.under_way(), ..Losses::default() };
+    let note = |unknown: &mut Vec<String>, error: anyhow::Error| unknown.push(format!("{error:#}"));
+    match repo.attached() {
+        Ok(dirs) => losses.attached = dirs.into_iter().filter(|dir| !dir.starts_with(place)).collect(),
+        Err(error) => note(&mut losses.unknown, error),
+    }
+    let (found, nested) = files::look(repo);
+    losses.files = found;
+    losses.unknown.append(&mut losses.files.unknown);
+    if let Err(error) = look_for_commits(repo, stays, going, &mut losses) {
+        note(&mut losses.unknown, error);
+    }
+    for (path, inner) in nested {
+        match inner {
+            Ok(inner) => {
+                let stays = stays_of(&inner, stays, place);
+                let own = look_in(&inner, &stays, &[], place);
+                if !own.is_empty() {
+                    losses.inside.push(Inside { path, dir: inner.dir, losses: own });
+                }
+            }
+            Err(error) => note(&mut losses.unknown, error),
+        }
+    }
+    losses
+}
+
+/// What would be lost with branches of a clone whose work tree is gone.
+pub fn look_at_branches(clone: &Path, stays: &Stays, going: &[Ref]) -> Losses {
+    let mut losses = Losses::default();
+    let repo = Repo::in_git_dir(clone, clone.join(".git"));
+    let found: Vec<Found> = going.iter().map(Found::of).collect();
+    let logged: Result<Vec<_>> = going.iter().map(|one| repo.logged_of(&one.name)).collect();
+    let tips = logged.and_then(|logged| {
+        let logged = logged.into_iter().flatten().map(|(_, id)| Found::logged(id));
+        tips_of(&Git::alone(clone), found.into_iter().chain(logged).collect(), stays)
+    });
+    match tips {
+        Ok(tips) => losses.tips = tips,
+        Err(error) => losses.unknown.push(format!("{error:#}")),
+    }
+    losses
+}
+
+fn look_for_commits(repo: &Repo, stays: &Stays, going: &[Ref], losses: &mut Losses) -> Result<()> {
+    let git = Git::alone(if repo.is_whole() { &repo.dir } else { &repo.common });
+    let refs = if repo.is_whole() { git.refs_with_kinds(&[])? } else { Vec::new() };
+    let all: BTreeMap<&str, &str> =
+        refs.iter().chain(going).map(|one| (one.name.as_str(), one.id.as_str())).collect();
+    let head = repo.head();
+    losses.head = match &head {
+        Some(Head::Commit(id)) => Some(id.clone()),
+        Some(Head::Branch(name)) => match all.get(name.as_str()) {
+            Some(id) => Some((*id).to_string()),
+            None if repo.is_whole() => None,
+            None => git.commit_of(name)?,
+        },
+        None => crate::fail!("{} has no HEAD", repo.git_dir.display()),
+    };
+    let mut found: Vec<Found> = Vec::new();
+    // A branch of its own says more than `HEAD` on it.
+    let by_branch = repo.is_whole() && matches!(head, Some(Head::Branch(_)));
+    found
+        .extend(losses.head.iter().filter(|_| !by_branch).map(|id| Found::commit("HEAD".into(), id.clone())));
+    let same = |one: &&Ref| !stays.refs.contains(&(one.name.clone(), one.id.clone()));
+    found.extend(refs.iter().chain(going).filter(same).map(Found::of));
+    let mut logged = repo.logged()?;
+    for one in going {
+        logged.extend(repo.logged_of(&one.name)?);
+    }
+    logged.extend(repo.noted()?);
+    let (stashed, logged): (Vec<_>, Vec<_>) = logged.into_iter().partition(|(log, _)| log == "refs/stash");
+    let mut seen = BTreeSet::new();
+    let stashed = stashed.into_iter().filter(|(_, id)| seen.insert(id.clone()));
+    let stash =
+        |(number, (_, id)): (usize, (String, String))| Found::commit(format!("stash@{{{number}}}"), id);
+    found.extend(stashed.enumerate().map(stash));
+    found.extend(logged.into_iter().map(|(_, id)| Found::logged(id)));
+    losses.tips = tips_of(&git, found, stays)?;
+    Ok(())
+}
+
+/// An object, what reaches it, and whether it is a commit.
+#[derive(Clone, Debug)]
+struct Found {
+    from: String,
+    id: String,
+    is_commit: bool,
+}
+
+impl Found {
+    fn commit(from: String, id: String) -> Found {
+        Found { from, id, is_commit: true }
+    }
+
+    fn logged(id: String) -> Found {
+        Found::commit(LOGGED.into(), id)
+    }
+
+    fn of(one: &Ref) -> Found {
+        Found { from: one.name.clone(), id: one.id.clone(), is_commit: one.kind == "commit" }
+    }
+}
+
+/// What of `found` would be lost; one process, or none.
+fn tips_of(git: &Git, found: Vec<Found>, stays: &Stays) -> Result<Vec<Tip>> {
+    let ids: BTreeSet<&str> = found.iter().map(|one| one.id.as_str()).collect();
+    let ids: Vec<&str> = ids.into_iter().filter(|id| !stays.objects.iter().any(|own| own == id)).collect();
+    let loose = if ids.is_empty() { Vec::new() } else { git.only_reached_by(&ids, &stays.objects)? };
+    Ok(tips(found, &loose, &stays.objects))
+}
+
+/// What of `found` has to be kept: each named commit that is loose, and of those that only logs know the last of each line.
+fn tips(found: Vec<Found>, loose: &[Loose], stays: &[String]) -> Vec<Tip> {
+    let subjects: BTreeMap<&str, &str> =
+        loose.iter().map(|one| (one.id.as_str(), one.subject.as_str())).collect();
+    let parents: BTreeSet<&str> = loose.iter().flat_map(|one| &one.parents).map(String::as_str).collect();
+    let lost = |one: &Found| match one.is_commit {
+        true => {
+            let last = one.from != LOGGED || !parents.contains(one.id.as_str());
+            subjects.contains_key(one.id.as_str()) && last
+        }
+        false => !stays.contains(&one.id),
+    };
+    let mut seen = BTreeSet::new();
+    let subject = |id: &str| subjects.get(id).copied().unwrap_or_default().to_string();
+    let found = found.into_iter().filter(lost).filter(|one| seen.insert(one.id.clone()));
+    found.map(|one| Tip { subject: subject(&one.id), from: one.from, id: one.id }).collect()
+}
+
+/// What stays of a repository inside a place: what its own origin has, unless that is inside as well, and, for a worktree
+/// of another repository, that one's refs.
+fn stays_of(inner: &Repo, stays: &Stays, place: &Path) -> Stays {
+    let git = Git::alone(&inner.dir);
+    let mut objects = stays.objects.clone();
+    let url = git.run("read the origin", ["config", "--get", "remote.origin.url"]).unwrap_or_default();
+    let local = inner.dir.join(url.strip_prefix("file://").unwrap_or(&url));
+    let goes_too = local.canonicalize().is_ok_and(|real| {
+        place.canonicalize().is_ok_and(|place| real.starts_with(place)) || real == inner.dir
+    });
+    if !url.is_empty() && !goes_too {
+        // An origin that cannot be asked has nothing: all of it is kept.
+        objects.extend(git.objects_at(&url).unwrap_or_default());
+    }
+    if !inner.is_whole() && !inner.common.starts_with(place) {
+        objects.extend(git.refs_with_kinds(&[]).unwrap_or_default().into_iter().map(|one| one.id));
+    }
+    Stays { objects, refs: BTreeSet::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loose(id: &str, parents: &[&str]) -> Loose {
+        Loose { id: id.into(), parents: parents.iter().map(|id| (*id).into()).collect(), subject: id.into() }
+    }
+
+    fn found(from: &str, id: &str, is_commit: bool) -> Found {
+        Found { from: from.into(), id: id.into(), is_commit }
+    }
+
+    #[test]
+    fn named_commits_are_lost_each_and_of_logged_ones_the_last_of_a_line() {
+        let all = vec![
+            found("HEAD", "b", true),
+            found("refs/heads/main", "b", true),
+            found("refs/heads/old", "a", true),
+            found("refs/heads/pushed", "p", true),
+            found(LOGGED, "a", true),
+            found(LOGGED, "amended", true),
+            found(LOGGED, "before", true),
+        ];
+        let loose =
+            [loose("b", &["a"]), loose("a", &["p"]), loose("amended", &["before"]), loose("before", &["a"])];
+        let tips = tips(all, &loose, &[]);
+        let shown: Vec<(&str, &str)> = tips.iter().map(|tip| (tip.from.as_str(), tip.id.as_str())).collect();
+        assert_eq!(shown, [("HEAD", "b"), ("refs/heads/old", "a"), (LOGGED, "amended")]);
+    }
+
+    #[test]
+    fn an_object_that_is_no_commit_stays_only_as_itself() {
+        let all = vec![found("refs/tags/v1", "t1", false), found("refs/tags/v2", "t2", false)];
+        let tips = tips(all, &[], &["t2".into()]);
+        assert_eq!(tips.iter().map(|tip| tip.id.as_str()).collect::<Vec<_>>(), ["t1"]);
+    }
+
+    #[test]
+    fn long_lists_say_how_many_more_there_are() {
+        let lines: Vec<String> = (0..25).map(|number| number.to_string()).collect();
+        let cut = cut(&lines);
+        assert_eq!((cut.len(), cut[20].as_str()), (21, "and 5 more"));
+    }
+}

@@ -1,0 +1,262 @@
+//! What gt removes, and what stays of it: work of every kind that a place can hold is there afterwards, or the place is.
+
+use crate::common::{World, wait_for};
+
+const CLONE: &str = "town/wyvern/mayor/rig";
+
+/// A crashed polecat, in a worktree or a clone; its place.
+fn crashed(sandbox: &str) -> (World, String, String) {
+    let world = World::with_rig();
+    world.write(
+        "town/config/presets/polecat.toml",
+        format!("[polecat]\nagent=\"shell\"\nsandbox=\"{sandbox}\"\n"),
+    );
+    let bead = world.bead("Do it", "exit 3");
+    world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+    wait_for("the crash", || world.in_town(["polecats", "wyvern"]).stdout.contains("crashed").then_some(()));
+    (world, bead, "town/wyvern/polecats/Nux".into())
+}
+
+/// A commit of a file in a repository of the world.
+fn commit(world: &World, dir: &str, name: &str) -> String {
+    world.write(format!("{dir}/{name}"), name);
+    world.git(dir, ["add", name]);
+    world.git(dir, ["commit", "-q", "-m", name]);
+    world.git(dir, ["rev-parse", "HEAD"])
+}
+
+/// A commit that nothing points at yet.
+fn loose(world: &World, dir: &str, message: &str) -> String {
+    world.git(dir, ["commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", message])
+}
+
+/// Whether a ref of the canonical clone reaches an object.
+fn is_kept(world: &World, id: &str) -> bool {
+    let all = ["rev-list", "--objects", "--all"];
+    // A stash of a worktree is the clone's own.
+    let stashed = world.run("git", CLONE, ["reflog", "show", "--format=%H", "refs/stash"]).stdout;
+    let reached = stashed.contains(id) || world.git(CLONE, all).lines().any(|line| line.starts_with(id));
+    reached || world.git(CLONE, ["for-each-ref", "--format=%(objectname)"]).lines().any(|own| own == id)
+}
+
+#[test]
+fn every_kind_of_work_in_a_place_is_kept_at_its_end() {
+    for sandbox in ["worktree", "clone"] {
+        let (world, _, place) = crashed(sandbox);
+        let mut ids = Vec::new();
+        let own = world.git(&place, ["symbolic-ref", "--short", "HEAD"]);
+        // Amended away, on a branch beside, in two stashes, under names of a person's own, and detached.
+        ids.push(("amended", commit(&world, &place, "first")));
+        world.git(&place, ["commit", "-q", "--amend", "-m", "amended"]);
+        ids.push(("own branch", world.git(&place, ["rev-parse", "HEAD"])));
+        world.git(&place, ["checkout", "-q", "-b", "experiment"]);
+        ids.push(("experiment", commit(&world, &place, "precious")));
+        for text in ["one", "two"] {
+            world.write(format!("{place}/README.md"), text);
+            world.git(&place, ["stash", "-q"]);
+            ids.push(("stash", world.git(&place, ["rev-parse", "stash@{0}"])));
+        }
+        let tagged = loose(&world, &place, "tagged");
+        world.git(&place, ["tag", "light", &tagged]);
+        world.git(&place, ["tag", "-a", "-m", "words", "v1", "HEAD~1"]);
+        ids.push(("light tag", tagged));
+        ids.push(("tag", world.git(&place, ["rev-parse", "v1"])));
+        let wip = loose(&world, &place, "wip");
+        world.git(&place, ["update-ref", "refs/wip/x", &wip]);
+        ids.push(("other ref", wip));
+        world.git(&place, ["checkout", "-q", "--detach", &own]);
+        ids.push(("detached", commit(&world, &place, "detached")));
+        world.in_town(["polecat", "release", "wyvern/Nux"]).ok();
+        assert!(!world.path(&place).exists());
+        for (what, id) in &ids {
+            assert!(is_kept(&world, id), "{sandbox}: {what}");
+        }
+        let recovered = world.in_town(["polecat", "recover", "wyvern/Nux"]).ok().stdout;
+        let again = world.in_town(["polecat", "recover", "wyvern/Nux"]).ok().stdout;
+        assert_eq!(recovered.replace("made the", "there already: the"), again);
+    }
+}
+
+#[test]
+fn files_that_no_commit_has_stop_an_end_and_are_kept_by_nuke() {
+    let (world, _, place) = crashed("worktree");
+    commit(&world, &place, "hidden");
+    world.write(format!("{place}/hidden"), "changed");
+    world.git(&place, ["update-index", "--assume-unchanged", "hidden"]);
+    world.write(format!("{CLONE}/.git/info/exclude"), "secret.env\ntarget/\nlib/\n");
+    world.write(format!("{place}/secret.env"), "precious");
+    world.write(format!("{place}/target/big"), "made again");
+    world.write(format!("{place}/staged"), "staged");
+    world.git(&place, ["add", "staged"]);
+    world.write(format!("{place}/staged"), "later");
+    world.write(format!("{place}/empty/page"), "in a repository without a commit");
+    world.git(format!("{place}/empty"), ["init", "-q"]);
+    world.write(format!("{place}/lib/.keep"), "");
+    world.git(format!("{place}/lib"), ["init", "-q"]);
+    let inner = commit(&world, &format!("{place}/lib"), "code");
+    let session = world.session_of("wyvern/Nux");
+    world.tmux(["kill-session", "-t", &session]).ok();
+    for words in [vec!["polecat", "release", "wyvern/Nux"], vec!["doctor", "--fix"]] {
+        let run = world.in_town(words).fails(1);
+        let said = run.stdout.clone() + &run.stderr;
+        for what in ["hidden", "secret.env", "staged", "empty: ?? page", "lib: ?? .keep"] {
+            assert!(said.contains(what), "{what}: {run:?}");
+        }
+        assert!(!said.contains("target"), "{run:?}");
+    }
+    let run = world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+    assert!(!world.path(&place).exists());
+    assert!(is_kept(&world, &inner));
+    let refs = world.git(CLONE, ["for-each-ref", "--format=%(refname)", "refs/gt/recovery/"]);
+    let text = |end: &str, path: &str| {
+        let name = refs.lines().find(|name| name.ends_with(end)).unwrap_or_else(|| panic!("{end}: {refs}"));
+        world.git(CLONE, ["show", &format!("{name}:{path}")])
+    };
+    assert_eq!(text(".nested/empty/HEAD", "page"), "in a repository without a commit");
+    assert_eq!(text(".nested/lib/HEAD", "code"), "code");
+    let main = refs.lines().find(|name| !name.contains('.')).unwrap();
+    assert_eq!(world.git(CLONE, ["show", &format!("{main}:hidden")]), "changed");
+    assert_eq!(world.git(CLONE, ["show", &format!("{main}:staged")]), "later");
+    assert_eq!(world.git(CLONE, ["show", &format!("{main}~1:staged")]), "staged");
+    let folder = run.stdout.split("files are kept in ").nth(1).unwrap().trim();
+    assert_eq!(std::fs::read_to_string(format!("{folder}/secret.env")).unwrap(), "precious");
+}
+
+#[test]
+fn a_place_that_git_cannot_read_is_moved_aside_as_a_whole() {
+    let (world, bead, place) = crashed("worktree");
+    let commit = commit(&world, &place, "committed");
+    world.git(&place, ["checkout", "-q", "--detach"]);
+    let detached = self::commit(&world, &place, "detached");
+    world.write(format!("{place}/work"), "precious");
+    world.write(format!("{place}/.git"), "gitdir: /nowhere\n");
+    world.in_town(["polecat", "release", "wyvern/Nux"]).fails(1);
+    let run = world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+    let folder = run.stdout.split("files are kept in ").nth(1).unwrap().split(" (").next().unwrap();
+    assert_eq!(std::fs::read_to_string(format!("{folder}/files/work")).unwrap(), "precious");
+    assert!(is_kept(&world, &commit) && is_kept(&world, &detached));
+    assert_eq!(world.show(&bead)["status"], "open");
+    assert!(!world.in_town(["polecat", "list"]).stdout.contains("wyvern/Nux "));
+}
+
+#[test]
+fn a_sling_that_fails_takes_back_only_what_it_made() {
+    let world = World::with_rig();
+    world.write("town/wyvern/polecats/Nux/precious", "x");
+    let bead = world.bead("Do it", "true");
+    let run = world.in_town(["sling", &bead, "wyvern/Nux"]).fails(1);
+    assert!(run.stderr.contains("polecats/Nux is there already"), "{run:?}");
+    assert_eq!(world.read("town/wyvern/polecats/Nux/precious"), "x");
+    assert!(!world.path("town/wyvern/polecats/.names/Nux").exists());
+    assert_eq!(world.show(&bead)["status"], "open");
+}
+
+#[test]
+fn two_bearers_of_a_name_without_an_instance_keep_both_their_works() {
+    let world = World::with_rig();
+    let place = "town/wyvern/polecats/Max";
+    let mut ids = Vec::new();
+    for name in ["A", "B"] {
+        let branch = format!("polecat/Max-wy-{name}");
+        world.git(CLONE, ["worktree", "add", "-q", "-b", &branch, &world.str(place), "origin/main"]);
+        ids.push(commit(&world, place, name));
+        world.in_town(["polecat", "nuke", "wyvern/Max"]).ok();
+    }
+    assert!(ids.iter().all(|id| is_kept(&world, id)));
+    // What a person commits on a recovered branch stays on it.
+    world.in_town(["polecat", "recover", "wyvern/Max"]).ok();
+    let branch = "recovered/Max-unknown";
+    world.git(CLONE, ["worktree", "add", "-q", &world.str("mine"), branch]);
+    let mine = commit(&world, "mine", "more");
+    world.in_town(["polecat", "recover", "wyvern/Max"]).ok();
+    assert_eq!(world.git(CLONE, ["rev-parse", branch]), mine);
+    // An old commit that was kept today is not old.
+    world.git(CLONE, ["config", "user.name", "Test"]);
+    world.in_town(["gc"]).ok();
+    assert!(world.git(CLONE, ["for-each-ref", "refs/gt/recovery/Max/"]).lines().count() == 2);
+}
+
+#[test]
+fn what_a_clone_or_a_rig_holds_is_asked_of_origin_and_listed() {
+    let world = World::with_rig();
+    let member = "town/wyvern/crew/ann";
+    let stash = |dir: &str| {
+        world.write(format!("{dir}/README.md"), "stashed");
+        world.git(dir, ["stash", "-q"]);
+    };
+    type Spoil<'a> = (&'a str, Box<dyn Fn() + 'a>, &'a str);
+    let spoils: Vec<Spoil<'_>> = vec![
+        (
+            "a local tag",
+            Box::new(|| {
+                commit(&world, member, "week");
+                world.git(member, ["tag", "v1"]);
+            }),
+            "main",
+        ),
+        (
+            "a tag's own words",
+            Box::new(|| {
+                world.git(member, ["tag", "-a", "-m", "x", "v1"]);
+            }),
+            "v1",
+        ),
+        (
+            "a stale tracking ref",
+            Box::new(|| {
+                world.git(member, ["checkout", "-q", "-b", "feature"]);
+                commit(&world, member, "week");
+                world.git(member, ["push", "-q", "origin", "feature"]);
+                world.git("origin.git", ["branch", "-D", "feature"]);
+            }),
+            "feature",
+        ),
+        ("a stash", Box::new(|| stash(member)), "stash"),
+        (
+            "a reset",
+            Box::new(|| {
+                commit(&world, member, "week");
+                world.git(member, ["reset", "-q", "--hard", "HEAD~1"]);
+            }),
+            "reflog",
+        ),
+        (
+            "an ignored file",
+            Box::new(|| {
+                world.write(format!("{member}/.git/info/exclude"), "secret.env\n");
+                world.write(format!("{member}/secret.env"), "x");
+            }),
+            "secret.env",
+        ),
+        (
+            "a repository inside",
+            Box::new(|| {
+                world.write(format!("{member}/.git/info/exclude"), "sub\n");
+                world.git("", ["init", "-q", &world.str(format!("{member}/sub"))]);
+                commit(&world, &format!("{member}/sub"), "n");
+            }),
+            "sub: not at origin",
+        ),
+    ];
+    for (what, spoil, said) in spoils {
+        world.in_town(["crew", "add", "ann", "--rig", "wyvern"]).ok();
+        spoil();
+        for words in [["crew", "remove", "ann", "--rig", "wyvern"].as_slice(), &["rig", "remove", "wyvern"]] {
+            let run = world.in_town(words).fails(1);
+            assert!(run.stderr.contains(said), "{what}: {run:?}");
+        }
+        let run = world.in_town(["crew", "remove", "ann", "--rig", "wyvern", "--force"]).ok();
+        let kept = run.stderr.split("its clone is kept as ").nth(1).unwrap().trim().to_string();
+        assert!(std::path::Path::new(&kept).join(".git").is_dir(), "{what}: {run:?}");
+        std::fs::remove_dir_all(world.path("town/wyvern/crew/.kept")).unwrap();
+    }
+    world.write("town/wyvern/notes.txt", "mine");
+    let run = world.in_town(["rig", "remove", "wyvern"]).fails(1);
+    assert!(run.stderr.contains("wyvern/notes.txt: not made by gt"), "{run:?}");
+    std::fs::rename(world.path("origin.git"), world.path("away.git")).unwrap();
+    let run = world.in_town(["rig", "remove", "wyvern"]).fails(1);
+    assert!(run.stderr.contains("cannot read"), "{run:?}");
+    let run = world.in_town(["rig", "remove", "wyvern", "--force"]).ok();
+    let kept = run.stderr.split("its folder is kept as ").nth(1).unwrap().trim().to_string();
+    assert_eq!(std::fs::read_to_string(format!("{kept}/notes.txt")).unwrap(), "mine");
+}
