@@ -126,7 +126,14 @@ fn a_damaged_store_is_kept_aside_when_a_person_says_so() {
     let world = World::with_rig();
     let one = world.bead("keep me", "true");
     let db = format!("{RIG}/gastown.db");
-    let damages: [(&str, &dyn Fn()); 4] = [
+    let damages: [(&str, &dyn Fn()); 5] = [
+        ("garbage further in", &|| {
+            // The log first: what is in it would hide the damage.
+            let _ = std::fs::remove_file(world.path(format!("{db}-wal")));
+            let mut bytes = std::fs::read(world.path(&db)).unwrap();
+            bytes[8192..].fill(7);
+            world.write(&db, bytes);
+        }),
         ("garbage", &|| world.write(&db, [7u8; 50_000])),
         ("empty", &|| world.write(&db, "")),
         ("a folder", &|| {

@@ -152,6 +152,20 @@ impl Embedded {
         self.explained(read::all(&self.db))
     }
 
+    /// Reads the whole file, and every bead in it.
+    ///
+    /// # Errors
+    /// When a part of it is damaged.
+    pub fn check(&self) -> Result<()> {
+        let said: String = self.explained(
+            self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(Into::into),
+        )?;
+        if said != "ok" {
+            crate::fail!("{} is damaged: {said}", self.path.display());
+        }
+        self.all().map(drop)
+    }
+
     /// Shows everything to `merge` and writes the beads that it gives in place of those of the same id, with a value of
     /// the store's own configuration, in one transaction: what others write meanwhile comes before it or after it.
     ///

@@ -116,10 +116,14 @@ fn settings(visit: &Visit<'_>) -> (Found, PathBuf) {
 
 /// A store that is not there can be made; one that does not open is a person's to look at.
 fn store(dir: &Path, open: impl FnOnce() -> anyhow::Result<()>) -> Found {
-    if beads::kind_of(dir).is_err() {
-        return Found::Missing;
+    match beads::kind_of(dir) {
+        Err(_) => Found::Missing,
+        // One that opens may still be damaged further in.
+        Ok(beads::Kind::Embedded) => {
+            broken(beads::embedded::Embedded::open(dir, "", "overseer").and_then(|store| store.check()))
+        }
+        Ok(beads::Kind::Bd) => broken(open()),
     }
-    broken(open())
 }
 
 /// `bin/bd` is needed where stores are gt's own; it must lead to a program that is there.
