@@ -3,6 +3,8 @@
 //! A [`Failure`] travels inside `anyhow::Error`; `main` looks for it to pick the hint and the exit code.
 
 use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
 
 /// How `gt` ends. The numbers are part of the command surface (`commands.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,37 +83,43 @@ impl Failures {
         if self.0.len() < 2 {
             return self.0.pop().map_or(Ok(()), Err);
         }
-        let line = |error: &anyhow::Error| match hint_of(error) {
-            Some(hint) => format!("\n  {error:#}\n    hint: {hint}"),
-            None => format!("\n  {error:#}"),
+        let hints: Vec<Option<String>> = self.0.iter().map(hint_of).collect();
+        // What helps against all of them is said once.
+        let shared = hints[0].clone().filter(|_| hints.iter().all(|hint| *hint == hints[0]));
+        let line = |(error, hint): (&anyhow::Error, &Option<String>)| match hint {
+            Some(hint) if shared.is_none() => format!("\n  {error:#}\n    hint: {hint}"),
+            _ => format!("\n  {error:#}"),
         };
-        let list: String = self.0.iter().map(line).collect();
-        Err(Failure::new(format!("{}:{list}", what(self.0.len()))).into())
+        let list: String = self.0.iter().zip(&hints).map(line).collect();
+        Err(Failure { hint: shared, ..Failure::new(format!("{}:{list}", what(self.0.len()))) }.into())
     }
 }
 
 /// What helps when the disk is full.
 pub const NO_ROOM: &str = "the disk is full: make room (df -h), then run the same command again";
 
-/// What helps against an error. Room does, whatever was kept from being done by a full disk.
+/// What helps against an error. Room does, whatever a full disk kept from being done.
 pub fn hint_of(error: &anyhow::Error) -> Option<String> {
-    let said = format!("{error:#}").to_lowercase();
-    if ["no space left on device", "file too large", "disk quota exceeded"]
-        .iter()
-        .any(|why| said.contains(why))
-    {
+    let no_room = |error: &std::io::Error| {
+        matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+    };
+    if error.chain().filter_map(|cause| cause.downcast_ref()).any(no_room) {
         return Some(NO_ROOM.into());
     }
-    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    let own = failure.and_then(|failure| failure.hint.clone());
-    // git does not always say why it could not write.
-    let unwritten = ["couldn't write", "could not write", "unable to write", "unable to create"];
-    let guess = || unwritten.iter().any(|what| said.contains(what)).then(|| MAYBE_NO_ROOM.to_string());
-    own.or_else(guess)
+    error.chain().find_map(|cause| cause.downcast_ref::<Failure>())?.hint.clone()
 }
 
-/// What helps against a write that failed for a reason nobody told.
-const MAYBE_NO_ROOM: &str = "is there room (df -h), and may you write there? then run the same command again";
+/// Whether there is next to no room for files in a folder, or they may not grow: a program that failed there may not have
+/// said so.
+pub fn is_full(dir: &Path) -> bool {
+    const LITTLE: u64 = 1 << 20;
+    let disk = rustix::fs::statvfs(dir);
+    let full = disk.is_ok_and(|disk| {
+        disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE || (disk.f_files > 0 && disk.f_favail == 0)
+    });
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    full || limit.is_some_and(|limit| limit < LITTLE)
+}
 
 /// Returns early with a [`Failure`]: `fail!("message {x}")` or `fail!("message"; "hint {y}")`.
 #[macro_export]
@@ -149,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_failed_without_a_reason_is_helped_too() {
-        let hint = |message: &str| hint_of(&Failure::new(message).into());
-        let git = "cannot update ref 'refs/heads/x': couldn't write '/w/.git/refs/heads/x.lock'";
-        assert_eq!(hint(git).as_deref(), Some(MAYBE_NO_ROOM));
-        assert_eq!(hint("x: No space left on device").as_deref(), Some(NO_ROOM));
-        assert_eq!(hint("something else"), None);
-        let own = Failure::new("unable to write x").hint("look there");
-        assert_eq!(hint_of(&own.into()).as_deref(), Some("look there"));
+    fn room_helps_against_a_full_disk_and_words_say_nothing() {
+        let hint = |error: anyhow::Error| hint_of(&error);
+        let full = std::io::Error::from(ErrorKind::StorageFull);
+        assert_eq!(hint(anyhow::Error::new(full).context("cannot write x")).as_deref(), Some(NO_ROOM));
+        let named = Failure::new("cannot push branch 'no space left on device'").hint("look there");
+        assert_eq!(hint(named.into()).as_deref(), Some("look there"));
+        assert_eq!(hint(Failure::new("unable to write x").into()), None);
+        assert!(!is_full(Path::new("/no/such/folder")));
     }
 }

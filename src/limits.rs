@@ -52,6 +52,14 @@ pub fn say(text: &str) {
     }
 }
 
+/// Warns on standard error, unless gt was asked to be quiet.
+pub fn warn(text: &str) {
+    use std::io::Write;
+    if !QUIET.load(Ordering::Relaxed) {
+        let _ = writeln!(std::io::stderr().lock(), "warning: {text}");
+    }
+}
+
 /// A limit in words: `60 s`, `10 min`.
 pub fn shown(limit: Duration) -> String {
     match limit.as_secs() {

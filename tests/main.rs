@@ -22,6 +22,7 @@ mod freeze;
 mod fugue;
 mod full_disk;
 mod home;
+mod hooks;
 mod hybrid;
 mod install;
 mod killed;

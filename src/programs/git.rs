@@ -4,6 +4,7 @@
 //! Functions here are one git process each unless their docs say otherwise.
 
 pub mod answers;
+mod hooks;
 pub mod keeping;
 pub mod leftovers;
 pub mod letters;
@@ -137,16 +138,18 @@ impl Git {
     }
 
     /// Why git failed at something, with what helps where that can be told. One process.
-    fn failed(&self, what: &str, output: &Output) -> Failure {
+    pub fn failed(&self, what: &str, output: &Output) -> Failure {
         if let Some(too_old) = super::versions::git_too_old() {
             return too_old;
         }
-        let failure =
-            Failure::new(format!("cannot {what} in {}: {}", self.dir.display(), last_words(output)));
-        // git does not always say so.
-        let room = rustix::fs::statvfs(&self.dir).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        let full = room.is_ok_and(|bytes| bytes < 1 << 20);
-        if full { failure.hint(NO_ROOM) } else { failure }
+        // git does not always say that it could not write.
+        self.failure(format!("cannot {what} in {}: {}", self.dir.display(), last_words(output)))
+    }
+
+    /// A failure of git's, with what helps when the disk is full.
+    pub fn failure(&self, message: String) -> Failure {
+        let failure = Failure::new(message);
+        if crate::failure::is_full(&self.dir) { failure.hint(NO_ROOM) } else { failure }
     }
 }
 

@@ -9,7 +9,6 @@ use super::rig::remove::{at_origin, of_place};
 use crate::address::is_member_name;
 use crate::failure::Failure;
 use crate::programs::git::Git;
-use crate::programs::process::quote;
 use crate::town::{Rig, files, rules};
 
 /// One crew member.
@@ -78,10 +77,7 @@ pub fn add(rig: &Rig, name: &str, target: &str) -> Result<Member> {
     words.extend(["--branch", target, "--", url, &to]);
     let output = Git::at(&crew).try_run(words)?;
     if !output.ok() {
-        crate::fail!(
-            "cannot clone {url}: {}", super::rig::why_no_clone(&output);
-            "see whether git can read it: git ls-remote {}", quote(url)
-        );
+        return Err(super::rig::no_clone(&crew, url, &output).into());
     }
     super::step("crew-add.1");
     let path = rig.crew_dir(name);

@@ -242,6 +242,12 @@ fn push(work: &Work<'_>, look: &Look) -> Result<Option<String>> {
     match push {
         Push::Done => Ok(None),
         Push::NoRight(why) => Ok(Some(why)),
+        Push::Hook(said) => {
+            crate::fail!(
+                "cannot push the branch {}: {said}", look.branch;
+                "nothing is lost: your commits are in this worktree. Mend what it names, commit, and run gt done again"
+            )
+        }
         Push::Refused(said) => {
             let branch = format!("refs/heads/{}", look.branch);
             let there = git.refs_at_origin(&["refs/heads/polecat", &branch])?;

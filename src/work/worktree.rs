@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::config::schema::{Command, Sandbox, Worktree};
 use crate::failure::Failure;
 use crate::programs::Process;
-use crate::programs::git::{Git, last_words};
+use crate::programs::git::Git;
 use crate::programs::process::Limit;
 use crate::town::{Rig, files};
 use crate::work::hooks;
@@ -129,15 +129,14 @@ fn add_worktree(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
     if output.ok() {
         return Ok(());
     }
-    let said = output.error_text();
-    let missing = said.contains("missing but already registered") || said.contains("missing but locked");
-    if missing {
+    let name = format!("refs/heads/{}", wanted.branch);
+    if !path.exists() && git.has_worktree(path)? {
+        // Known to git, and gone.
         git.worktree_remove(path)?;
-    } else if !said.contains("already exists") || path.exists() {
-        crate::fail!("cannot make the worktree {}: {}", path.display(), last_words(&output));
+    } else if path.exists() || git.commit_of(&name)?.is_none() {
+        return Err(git.failed(&format!("make the worktree {}", path.display()), &output).into());
     }
     // A killed sling left the branch. What was committed on it is kept before it is taken over.
-    let name = format!("refs/heads/{}", wanted.branch);
     if let Some(old) = git.commit_of(&name)?
         && git.ahead(wanted.base, &old)? > 0
     {
@@ -147,7 +146,7 @@ fn add_worktree(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
     if output.ok() {
         return Ok(());
     }
-    crate::fail!("cannot make the worktree {}: {}", path.display(), last_words(&output))
+    Err(git.failed(&format!("make the worktree {}", path.display()), &output).into())
 }
 
 /// A full clone: objects are shared with the canonical clone by hard links, its origin is the rig's. It is made aside, so

@@ -27,6 +27,8 @@ pub enum Push {
     Refused(String),
     /// This user may not write there; git's words.
     NoRight(String),
+    /// A hook of the project, here, said no; its words.
+    Hook(String),
 }
 
 /// Reads `git status --porcelain=v2 --branch -z`.
@@ -61,42 +63,26 @@ pub fn parse_status(text: &str) -> Status {
     status
 }
 
-/// Reads `git push --porcelain` of one ref; `None` when the remote could not be reached at all.
+/// Reads `git push --porcelain` of one ref; `None` when nothing was said about it.
 pub fn read_push(output: &Output) -> Option<Push> {
     if output.ok() {
         return Some(Push::Done);
     }
-    let (listed, said) = (output.text(), output.error_text());
-    let no_right = [
-        "Permission denied",
-        "permission denied",
-        "insufficient permission",
-        "unpacker error",
-        "403",
-        "Authentication failed",
-        "could not read Username",
-        "not allowed to push",
-        "read-only",
-        "access denied",
-        "Permission to ",
-    ];
-    let refused = listed.lines().find(|line| line.starts_with('!'));
-    let words = server_words(&said);
-    match refused {
-        _ if no_right
-            .iter()
-            .any(|word| said.contains(word) || refused.is_some_and(|line| line.contains(word))) =>
-        {
-            Some(Push::NoRight(last_words(output)))
-        }
-        Some(line) if line.contains("[remote rejected]") => {
-            let reason = line.rsplit_once('(').map_or("", |(_, reason)| reason.trim_end_matches(')'));
+    let listed = output.text();
+    // `!`, the refs, and `[kind] (reason)`, apart by tabs
+    let summary = listed.lines().find(|line| line.starts_with("!\t"))?.splitn(3, '\t').nth(2)?;
+    let (kind, reason) = summary.split_once(" (").unwrap_or((summary, ""));
+    let reason = reason.trim_end_matches(')');
+    Some(match kind {
+        // The server could not write the objects.
+        "[remote rejected]" if reason == "unpacker error" => Push::NoRight(last_words(output)),
+        "[remote rejected]" | "[remote failure]" => {
+            let words = server_words(&output.error_text());
             let said = if words.is_empty() { reason.to_string() } else { format!("{reason}: {words}") };
-            Some(Push::Refused(said))
+            Push::Refused(said)
         }
-        Some(line) => Some(Push::Diverged(line.trim_start_matches('!').trim().to_string())),
-        None => None,
-    }
+        _ => Push::Diverged(summary.to_string()),
+    })
 }
 
 /// What the server itself said, on one line.
@@ -138,15 +124,19 @@ mod tests {
     }
 
     #[test]
-    fn four_ways_a_push_can_go_and_one_where_nothing_is_known() {
+    fn ways_a_push_can_go_and_one_where_nothing_is_known() {
         assert_eq!(push(0, "", ""), Some(Push::Done));
         let listed = "To /x\n!\tHEAD:refs/heads/a\t[remote rejected] (pre-receive hook declined)\nDone";
         let refused = push(1, listed, "remote: no tests, no merge        \nerror: failed to push some refs");
         assert_eq!(refused, Some(Push::Refused("pre-receive hook declined: no tests, no merge".into())));
         let listed = "To /x\n!\tHEAD:refs/heads/a\t[rejected] (fetch first)\nDone";
         assert!(matches!(push(1, listed, ""), Some(Push::Diverged(_))));
-        let said = "remote: Permission to a/b.git denied to me.\nfatal: unable to access 'https://x/': The requested URL returned error: 403";
-        assert!(matches!(push(128, "", said), Some(Push::NoRight(_))));
-        assert_eq!(push(128, "", "fatal: unable to access 'https://x/': Could not resolve host: x"), None);
+        let listed =
+            "To /x\n!\tHEAD:refs/heads/wy-403-read-only\t[remote rejected] (pre-receive hook declined)\nDone";
+        assert!(matches!(push(1, listed, "remote: Permission denied to all"), Some(Push::Refused(_))));
+        let listed = "To /x\n!\tHEAD:refs/heads/a\t[remote rejected] (unpacker error)\nDone";
+        assert!(matches!(push(1, listed, "remote: error: insufficient permission"), Some(Push::NoRight(_))));
+        let said = "fatal: unable to access 'https://x/': The requested URL returned error: 403";
+        assert_eq!(push(128, "", said), None);
     }
 }

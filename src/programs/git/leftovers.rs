@@ -130,16 +130,21 @@ impl Git {
 
     /// Runs git again when a lock file stopped it: once its owner is done, or it turned out to be left over.
     pub(super) fn run_unlocked(&self, process: &Process) -> Result<Output> {
-        let mut output = process.run()?;
+        self.unlocked(|| Ok((Git::finish(process)?, ()))).map(|(output, ())| output)
+    }
+
+    /// The same for a run that gives more than git's output.
+    pub(super) fn unlocked<T>(&self, run: impl Fn() -> Result<(Output, T)>) -> Result<(Output, T)> {
+        let mut ran = run()?;
         let limit = Instant::now() + PATIENCE;
-        while !output.ok() && names_a_lock(&output) && Instant::now() < limit {
+        while !ran.0.ok() && names_a_lock(&ran.0) && Instant::now() < limit {
             let Ok((removed, stay)) = self.remove_lock_files() else { break };
             if removed == 0 && !stay.is_empty() {
                 std::thread::sleep(Duration::from_millis(100));
             }
-            output = process.run()?;
+            ran = run()?;
         }
-        Ok(output)
+        Ok(ran)
     }
 
     /// The worktrees of the clone that were never finished, while no git works on them. No process unless there is one.

@@ -4,7 +4,6 @@ use anyhow::Result;
 
 use super::worktree::fetch_words;
 use super::{Git, last_words};
-use crate::failure::Failure;
 
 /// A ref, and what it stands at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,13 +29,9 @@ impl Git {
         let output = self.try_run(words)?;
         if !output.ok() {
             let dir = crate::programs::process::quote(&self.dir.to_string_lossy());
-            return Err(Failure::new(format!(
-                "cannot read origin of {}: {}",
-                self.dir.display(),
-                last_words(&output)
-            ))
-            .hint(format!("see whether git can read it: git -C {dir} ls-remote origin"))
-            .into());
+            let mut failure = self.failed("read origin", &output);
+            failure.hint.get_or_insert(format!("see whether git can read it: git -C {dir} ls-remote origin"));
+            return Err(failure.into());
         }
         let pair = |line: &str| line.split_once('\t').map(|(id, name)| (name.to_string(), id.to_string()));
         Ok(output.text().lines().filter_map(pair).collect())

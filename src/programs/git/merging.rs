@@ -70,7 +70,7 @@ impl Git {
             commits.iter().map(|name| name.replace(['\n', ' '], "?") + "^{commit}\n").collect();
         let output = self.process(["cat-file", "--batch-check=%(objecttype)"]).stdin(asked).run()?;
         if !output.ok() {
-            crate::fail!("cannot look for commits in {}: {}", self.dir.display(), last_words(&output));
+            return Err(self.failed("look for commits", &output).into());
         }
         Ok(output.text().lines().map(|line| line == "commit").collect())
     }
@@ -84,7 +84,7 @@ impl Git {
         match output.code {
             Some(0) => Ok(true),
             Some(1) => Ok(false),
-            _ => crate::fail!("cannot compare {commit} with {tip}: {}", last_words(&output)),
+            _ => Err(self.failed(&format!("compare {commit} with {tip}"), &output).into()),
         }
     }
 
@@ -125,8 +125,15 @@ impl Git {
         let output = self.try_run(words)?;
         match read_merge(&output) {
             Some(fold) => Ok(fold),
-            None => crate::fail!("cannot merge {commit} onto {onto}: {}", last_words(&output)),
+            None if self.are_unrelated(onto, commit)? => Ok(Fold::Impossible(last_words(&output))),
+            None => Err(self.failed(&format!("merge {commit} onto {onto}"), &output).into()),
         }
+    }
+
+    /// Whether two commits, which are here, share no history.
+    fn are_unrelated(&self, one: &str, other: &str) -> Result<bool> {
+        let here = self.has_commits(&[one, other])?;
+        Ok(!here.contains(&false) && self.try_run(["merge-base", one, other])?.code == Some(1))
     }
 
     /// The same in this work tree, for older git; the work tree is left at `onto` with nothing half done.
@@ -143,8 +150,11 @@ impl Git {
         } else {
             match self.conflicts()? {
                 files if !files.is_empty() => Fold::Conflict(files),
-                _ if cannot_be_merged(&merged) => Fold::Impossible(last_words(&merged)),
-                _ => crate::fail!("cannot merge {commit} onto {onto}: {}", all_words(&merged)),
+                _ if self.are_unrelated(onto, commit)? => Fold::Impossible(last_words(&merged)),
+                _ => {
+                    let message = format!("cannot merge {commit} onto {onto}: {}", all_words(&merged));
+                    return Err(self.failure(message).into());
+                }
             }
         };
         self.run("clear the merge", ["reset", "-q", "--hard", onto])?;
@@ -167,7 +177,8 @@ impl Git {
         }
         let files = self.conflicts()?;
         if files.is_empty() {
-            crate::fail!("cannot rebase {commit} onto {onto}: {}", all_words(&output));
+            let message = format!("cannot rebase {commit} onto {onto}: {}", all_words(&output));
+            return Err(self.failure(message).into());
         }
         self.run("take the rebase back", ["rebase", "--abort"])?;
         Ok(Fold::Conflict(files))
@@ -200,7 +211,7 @@ impl Git {
         if output.ok() {
             return Ok(output.text());
         }
-        crate::fail!("cannot make the commit in {}: {}", self.dir.display(), last_words(&output))
+        Err(self.failed("make the commit", &output).into())
     }
 
     /// The files that `tip` changes since it left `base`; `None` when one of them is not here.
@@ -252,7 +263,7 @@ impl Git {
         if output.ok() {
             return Ok(());
         }
-        crate::fail!("cannot {what} in {}: {}", self.dir.display(), last_words(&output))
+        Err(self.failed(what, &output).into())
     }
 }
 
@@ -287,7 +298,6 @@ fn read_merge(output: &Output) -> Option<Fold> {
             files.dedup();
             Some(Fold::Conflict(files))
         }
-        _ if cannot_be_merged(output) => Some(Fold::Impossible(last_words(output))),
         _ => None,
     }
 }
@@ -300,10 +310,6 @@ fn all_words(output: &Output) -> String {
     };
     let lines: Vec<String> = text.lines().filter_map(wrong).take(5).collect();
     if lines.is_empty() { last_words(output) } else { lines.join("; ") }
-}
-
-fn cannot_be_merged(output: &Output) -> bool {
-    output.error_text().contains("unrelated histories")
 }
 
 fn parse_version(text: &str) -> (u32, u32) {
@@ -333,8 +339,7 @@ mod tests {
         let files = Fold::Conflict(vec!["a b".into(), "line\nbreak".into()]);
         assert_eq!(read_merge(&output(1, &format!("{id}\0a b\0line\nbreak\0"), "")), Some(files));
         assert_eq!(read_merge(&output(1, "", "merge-tree: nope - not something we can merge")), None);
-        let unrelated = read_merge(&output(128, "", "fatal: refusing to merge unrelated histories"));
-        assert_eq!(unrelated, Some(Fold::Impossible("refusing to merge unrelated histories".into())));
+        assert_eq!(read_merge(&output(128, "", "fatal: refusing to merge unrelated histories")), None);
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub(super) fn reach(dir: &Path, args: &[OsString]) -> Reach {
     let remote = match command.as_ref() {
         "submodule" => None,
         "remote" => Some("origin".to_string()),
-        _ => Some(words.first().map_or("origin".into(), |word| word.to_string())),
+        "clone" => words.iter().rev().nth(1).map(ToString::to_string),
+        _ => Some(words.first().map_or("origin".into(), ToString::to_string)),
     };
     let url = remote
         .as_deref()
@@ -90,6 +91,7 @@ mod tests {
         assert!(fetch.by_ssh);
         assert_eq!(fetch.limit, Limit::Network("git fetch with ssh://host/x.git in /no/clone".into()));
         assert!(!call(&["clone", "-q", "/a/clone", "/b"]).by_ssh);
+        assert!(call(&["clone", "-q", "--branch", "/x", "--", "me@host:x", "/b"]).by_ssh);
         assert!(call(&["submodule", "update"]).by_ssh);
         let local = Reach { limit: Limit::Local("git status in /no/clone".into()), by_ssh: false };
         assert_eq!(call(&["status", "--porcelain=v2"]), local);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::answers::server_words;
-use super::{Git, last_words};
+use super::{Git, hooks, last_words};
 use crate::programs::Output;
 
 /// What came of the push that lands a batch.
@@ -35,23 +35,34 @@ impl Git {
     /// # Errors
     /// When the remote could not be reached: whether it took the push is not known then.
     pub fn push_landing(&self, target: &str, commit: &str, deletions: &[Deletion]) -> Result<Landing> {
-        let output = self.try_run(landing_words(target, commit, deletions, true))?;
-        if !output.ok() && output.error_text().contains("does not support --atomic") {
-            return self.push_in_turn(target, commit, deletions);
+        match self.land(target, landing_words(target, commit, deletions, true))? {
+            Ok(landing) => Ok(landing),
+            // Without a word about any ref: the server may be one without atomic pushes.
+            Err(_) => self.push_in_turn(target, commit, deletions),
         }
-        match read_landing(&output, target) {
-            Some(landing) => Ok(landing),
-            None => Err(unreachable(&output, target)),
-        }
+    }
+
+    /// Pushes. Gives git's output when the remote said nothing about any ref.
+    fn land(&self, target: &str, words: Vec<String>) -> Result<Result<Landing, Output>> {
+        let (output, hook) = hooks::run(&self.process(words))?;
+        Ok(match (read_landing(&output, target), hook) {
+            (Some(landing), _) => Ok(landing),
+            (None, Some(hook)) => Ok(Landing::Refused(hooks::words(&output, &hook))),
+            (None, None) => Err(output),
+        })
     }
 
     /// For servers without atomic pushes: first the target, then what it makes superfluous.
     fn push_in_turn(&self, target: &str, commit: &str, deletions: &[Deletion]) -> Result<Landing> {
-        let output = self.try_run(landing_words(target, commit, &[], false))?;
-        match read_landing(&output, target) {
-            Some(Landing::Done) => self.delete_branches(deletions).map(|_| Landing::Done),
-            Some(landing) => Ok(landing),
-            None => Err(unreachable(&output, target)),
+        match self.land(target, landing_words(target, commit, &[], false))? {
+            Ok(Landing::Done) => self.delete_branches(deletions).map(|_| Landing::Done),
+            Ok(landing) => Ok(landing),
+            Err(output) => {
+                let mut failure = self.failure(format!("cannot push to {target}: {}", last_words(&output)));
+                let again = "nothing is lost: run the same command again when the remote can be reached";
+                failure.hint.get_or_insert_with(|| again.into());
+                Err(failure.into())
+            }
         }
     }
 
@@ -141,12 +152,6 @@ fn landing_words(target: &str, commit: &str, deletions: &[Deletion], atomic: boo
     words.extend(["origin".to_string(), format!("{commit}:refs/heads/{target}")]);
     words.extend(deletions.iter().map(|deletion| format!(":refs/heads/{}", deletion.branch)));
     words
-}
-
-fn unreachable(output: &Output, target: &str) -> anyhow::Error {
-    crate::failure::Failure::new(format!("cannot push to {target}: {}", last_words(output)))
-        .hint("nothing is lost: run the same command again when the remote can be reached")
-        .into()
 }
 
 /// Reads `git push --porcelain` of a target and deletions; `None` when the remote gave no answer about any ref.

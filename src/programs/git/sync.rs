@@ -65,7 +65,7 @@ impl Git {
         words.insert(1, "--refmap=");
         let output = self.locked(words)?;
         let there = output.ok();
-        if !there && !output.error_text().contains("couldn't find remote ref") {
+        if !there && !self.lacks(&lane.remote, &lane.branch)? {
             let hint = "nothing is lost: the beads are in this town's store; run the same command when it can be reached";
             let failure = self.failed(&format!("fetch {} from {}", lane.branch, lane.remote), &output);
             return Err(if failure.hint.is_some() { failure } else { failure.hint(hint) }.into());
@@ -88,6 +88,12 @@ impl Git {
             self.delete_ref(&seen, &found.tip)?;
         }
         Ok(found)
+    }
+
+    /// Whether a remote can be read and has no such branch.
+    fn lacks(&self, remote: &str, branch: &str) -> Result<bool> {
+        let name = format!("refs/heads/{branch}");
+        Ok(self.try_run(["ls-remote", "-q", "--exit-code", remote, &name])?.code == Some(2))
     }
 
     /// The id and the text of each of these objects; `None` for one that is not here. No process for none.

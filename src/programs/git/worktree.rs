@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use super::answers::{Push, Status, parse_status, read_push};
-use super::{Git, last_words};
+use super::{Git, hooks, last_words};
 use crate::failure::Failure;
 use crate::programs::Output;
 use crate::town::files;
@@ -130,7 +130,7 @@ impl Git {
         if output.ok() || !self.has_worktree(path)? {
             return Ok(());
         }
-        crate::fail!("cannot remove the worktree {}: {}", path.display(), last_words(&output))
+        Err(self.failed(&format!("remove the worktree {}", path.display()), &output).into())
     }
 
     /// Whether git knows a worktree of this clone at `path`, whether or not that folder is there.
@@ -203,8 +203,17 @@ impl Git {
     /// When git cannot be started.
     pub fn commit_of(&self, name: &str) -> Result<Option<String>> {
         let name = format!("{name}^{{commit}}");
-        let output = self.try_run(["rev-parse", "-q", "--verify", "--end-of-options", &name])?;
-        Ok(output.ok().then(|| output.text()))
+        self.object(&name)
+    }
+
+    /// The object that a name stands for; `None` when there is none.
+    fn object(&self, name: &str) -> Result<Option<String>> {
+        let output = self.try_run(["rev-parse", "-q", "--verify", "--end-of-options", name])?;
+        match output.code {
+            Some(0) => Ok(Some(output.text())),
+            Some(1) => Ok(None),
+            _ => Err(self.failed(&format!("look up {name}"), &output).into()),
+        }
     }
 
     /// Pushes `HEAD` as `branch` to origin. With `lease`, over commits this clone knows of (its own earlier attempt).
@@ -221,13 +230,21 @@ impl Git {
         let mut words = vec!["push", "--porcelain", "--no-recurse-submodules"];
         words.extend(lease);
         words.extend(["origin", &refspec]);
-        let output = self.try_run(words)?;
-        match read_push(&output) {
-            Some(push) => Ok(push),
-            None => Err(Failure::new(format!("cannot push {branch}: {}", last_words(&output)))
-                .hint("nothing is lost: the commits are in this worktree; run the same command again")
-                .into()),
+        let (output, hook) = hooks::run(&self.process(words))?;
+        if let Some(push) = read_push(&output) {
+            return Ok(push);
         }
+        if let Some(hook) = hook {
+            return Ok(Push::Hook(hooks::words(&output, &hook)));
+        }
+        // Whoever can read there and was told nothing about the branch was not let in to write.
+        if self.try_run(["ls-remote", "-q", "origin", "HEAD"])?.ok() {
+            return Ok(Push::NoRight(last_words(&output)));
+        }
+        let mut failure = self.failure(format!("cannot push {branch}: {}", last_words(&output)));
+        let again = "nothing is lost: the commits are in this worktree; run the same command again";
+        failure.hint.get_or_insert_with(|| again.into());
+        Err(failure.into())
     }
 
     /// Sets a ref; with `old`, only if it stands there now (an empty `old`: only if there is none).
@@ -246,10 +263,10 @@ impl Git {
     /// When it stands elsewhere: somebody committed meanwhile.
     pub fn delete_ref(&self, name: &str, old: &str) -> Result<()> {
         let output = self.try_run(["update-ref", "-d", name, old])?;
-        if output.ok() || output.error_text().contains("unable to resolve reference") {
+        if output.ok() || self.object(name)?.is_none() {
             return Ok(());
         }
-        crate::fail!("cannot delete {name}: {}", last_words(&output))
+        Err(self.failed(&format!("delete {name}"), &output).into())
     }
 
     /// Refs under `prefix` with the commits they stand at.
@@ -293,7 +310,7 @@ impl Git {
         if git_dir.join("rebase-merge").exists() || git_dir.join("rebase-apply").exists() {
             return Ok(false);
         }
-        crate::fail!("cannot rebase {} onto {target}: {}", self.dir.display(), last_words(&output))
+        Err(self.failed(&format!("rebase onto {target}"), &output).into())
     }
 
     /// Files with conflicts in a work tree.
@@ -313,14 +330,17 @@ impl Git {
     pub fn commit_all(&self, message: &str) -> Result<bool> {
         self.run("add what changed", ["add", "-A"])?;
         let process = self.process(["commit", "-q", "--cleanup=verbatim", "-F", "-"]).stdin(message);
-        let output = self.run_unlocked(&process)?;
+        let (output, hook) = self.unlocked(|| hooks::run(&process))?;
         if output.ok() {
             return Ok(true);
         }
-        if output.text().contains("nothing to commit") {
+        if let Some(hook) = hook {
+            crate::fail!("cannot commit in {}: {}", self.dir.display(), hooks::words(&output, &hook));
+        }
+        if self.try_run(["diff", "--cached", "--quiet"])?.ok() {
             return Ok(false);
         }
-        crate::fail!("cannot commit in {}: {}", self.dir.display(), last_words(&output))
+        Err(self.failed("commit", &output).into())
     }
 
     /// Keeps untracked paths out of everybody's `git status`: adds lines to the clone's `info/exclude`, once each.

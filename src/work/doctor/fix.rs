@@ -148,7 +148,7 @@ fn clone(of: &Rig, target: &Path) -> Result<()> {
     words.extend(["--", url, &to]);
     let output = Git::at(parent).try_run(words)?;
     if !output.ok() {
-        crate::fail!("cannot clone {url}: {}", rig::why_no_clone(&output));
+        return Err(rig::no_clone(parent, url, &output).into());
     }
     let failed = || format!("cannot make {}", target.display());
     let moved =

@@ -232,10 +232,7 @@ fn make_clone(wanted: &Wanted, clone: &Path) -> Result<String> {
     words.extend(["--", &wanted.url, &target]);
     let output = Git::at(parent).try_run(words)?;
     if !output.ok() {
-        crate::fail!(
-            "cannot clone {}: {}", wanted.url, why_no_clone(&output);
-            "see whether git can read it: git ls-remote {}", crate::programs::process::quote(&wanted.url)
-        );
+        return Err(no_clone(parent, &wanted.url, &output).into());
     }
     let status = Git::at(clone).status()?;
     if status.commit.is_empty() {
@@ -266,8 +263,17 @@ pub fn blocked_by_polecat(origin: &str) -> Failure {
     .hint("give it another name, in a clone: git push origin origin/polecat:refs/heads/NEW :polecat")
 }
 
+/// A clone into `parent` that failed.
+pub fn no_clone(parent: &Path, url: &str, output: &crate::programs::Output) -> Failure {
+    let mut failure = Git::at(parent).failure(format!("cannot clone {url}: {}", why_no_clone(output)));
+    let look =
+        || format!("see whether git can read it: git ls-remote {}", crate::programs::process::quote(url));
+    failure.hint.get_or_insert_with(look);
+    failure
+}
+
 /// Why a clone failed: what git, ssh or the server said first; the end is always that it could not be read.
-pub fn why_no_clone(output: &crate::programs::Output) -> String {
+fn why_no_clone(output: &crate::programs::Output) -> String {
     let said = output.error_text();
     let first = said.lines().find(|line| !line.trim().is_empty() && !line.starts_with("Cloning into"));
     let first = first.unwrap_or("git said nothing");
