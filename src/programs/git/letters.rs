@@ -29,7 +29,11 @@ impl Git {
         let output = self.try_run(words)?;
         if !output.ok() {
             let dir = crate::programs::process::quote(&self.dir.to_string_lossy());
-            let mut failure = self.failed("read origin", &output);
+            let mut failure = self.failure(format!(
+                "cannot read origin of {}: {}",
+                self.dir.display(),
+                last_words(&output)
+            ));
             failure.hint.get_or_insert(format!("see whether git can read it: git -C {dir} ls-remote origin"));
             return Err(failure.into());
         }
