@@ -23,7 +23,7 @@ pub enum Exit {
 }
 
 /// An error with the exact command that helps.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     /// Lower case: what failed, on what.
     pub message: String,

@@ -102,18 +102,31 @@ fn what_cannot_be_slung_is_refused_and_nothing_changes() {
     );
     refuses(
         world,
-        &["sling", &open, &closed, &held, "wyvern"],
-        1,
-        &format!("2 beads cannot be slung:\n  {closed} is closed\n  {held} is held back"),
-        "nothing was slung; leave those out, or see what is ready with: gt bd ready",
-    );
-    refuses(
-        world,
         &["sling", &open, "wyvern", "--agent", "nobody"],
         1,
         "flag for polecat.agent: polecat.agent: there is no [agents.nobody]",
         "known are: aider, claude, codex, gemini, none, opencode, shell, waits",
     );
+}
+
+#[test]
+fn of_several_beads_those_that_are_ready_start() {
+    let world = World::waiting();
+    let (one, two, blocked, closed) =
+        (task(&world, "One"), task(&world, "Two"), task(&world, "Blocked"), task(&world, "Closed"));
+    world.gt_in("town/wyvern", ["bd", "dep", "add", &blocked, &one]).ok();
+    world.gt_in("town/wyvern", ["bd", "close", &closed]).ok();
+    let words = ["sling", &one, &blocked, &closed, "wy-none", &two, "wyvern"];
+    let plan = world.in_town(words.iter().chain(&["--dry-run"])).fails(1);
+    let run = world.in_town(words).fails(1);
+    for run in [&plan, &run] {
+        assert!(run.stdout.contains(&one) && run.stdout.contains(&two), "{run:?}");
+        let said =
+            format!("gt: 3 beads cannot be slung:\n  {blocked} is blocked by {one}\n    hint: look at it");
+        assert!(run.stderr.starts_with(&said) && run.stderr.contains("no bead wy-none"), "{run:?}");
+    }
+    let holders = [&one, &two, &blocked].map(|id| world.show(id)["assignee"].is_string());
+    assert_eq!(holders, [true, true, false]);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use super::elsewhere::{Elsewhere, Fallback};
 
 #[derive(Debug, Args)]
 pub struct Sling {
-    /// BEAD… RIG, BEAD RIG/NAME, or "a new title" RIG; a path inside a rig names that rig
+    /// BEAD… RIG, BEAD RIG/NAME, or "a new title" RIG; a path inside a rig names that rig. Of several beads those that are
+    /// ready start; the others are named, and the exit code is 1
     #[arg(required = true, num_args = 1.., value_name = "BEAD|RIG")]
     pub words: Vec<String>,
     #[command(flatten)]

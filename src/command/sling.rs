@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::cli::work::{Sling, SlingHow, Spawn};
 use crate::config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::plan::ready::Allowed;
 use crate::town::Town;
 use crate::work::sling::words::{Asked, Known, read};
@@ -109,11 +109,20 @@ fn dry_run(ctx: &Ctx, site: &Site<'_>, order: &Order, title: Option<&str>) -> Re
     }
     let planned = plan(site, order)?;
     if ctx.global.json {
-        print_json("plan", &planned)?;
+        print_json("plan", &planned.slung)?;
     } else {
-        planned.iter().try_for_each(|one| print(&steps(one)))?;
+        planned.slung.iter().try_for_each(|one| print(&steps(one)))?;
     }
+    failed(planned.failed)?;
     Ok(Exit::Done)
+}
+
+fn failed(failed: Vec<(String, anyhow::Error)>) -> Result<()> {
+    let mut failures = Failures::default();
+    for (_, error) in failed {
+        failures.keep::<()>(Err(error));
+    }
+    failures.end(|count| format!("{count} beads cannot be slung"))
 }
 
 /// The steps as a person reads them.
@@ -186,13 +195,6 @@ fn report(ctx: &Ctx, outcome: Outcome) -> Result<Exit> {
         }
     }
     let unconfirmed = outcome.slung.iter().any(|one| one.unconfirmed.is_some());
-    let mut failed = outcome.failed;
-    match failed.len() {
-        0 => Ok(if unconfirmed { Exit::Unconfirmed } else { Exit::Done }),
-        1 => Err(failed.remove(0).1),
-        count => {
-            let list: Vec<String> = failed.iter().map(|(_, error)| format!("\n  {error:#}")).collect();
-            Err(Failure::new(format!("{count} beads were not slung:{}", list.concat())).into())
-        }
-    }
+    failed(outcome.failed)?;
+    Ok(if unconfirmed { Exit::Unconfirmed } else { Exit::Done })
 }

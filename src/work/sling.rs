@@ -120,32 +120,34 @@ pub struct Outcome {
 ///
 /// # Errors
 /// As [`sling`].
-pub fn plan(site: &Site<'_>, order: &Order) -> Result<Vec<Slung>> {
-    let works = begin::decide(site, order)?;
+pub fn plan(site: &Site<'_>, order: &Order) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let works = begin::decide(site, order, &mut outcome)?;
     let names = begin::names_to_come(site, order, &works)?;
-    works.iter().zip(names).map(|(work, name)| hand::planned(site, work, &name)).collect()
+    for (work, name) in works.iter().zip(names) {
+        match hand::planned(site, work, &name) {
+            Ok(planned) => outcome.slung.push(planned),
+            Err(error) => outcome.failed.push((work.bead.id.clone(), error)),
+        }
+    }
+    Ok(outcome)
 }
 
-/// Slings the beads: all that the look at the beginning allows, or none.
+/// Slings the beads that can be slung; the others are in [`Outcome::failed`], each with why.
 ///
 /// # Errors
-/// When a bead cannot be slung, the rig is full, or no worktree can be made: nothing is left behind then. A bead that
-/// somebody else took meanwhile, or whose session does not start, is in [`Outcome::failed`].
+/// What concerns all of them: the rig is full, or its target cannot be fetched. Nothing is left behind then.
 pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
-    elsewhere::open_tunnels(site, order)?;
-    let works = begin::decide(site, order)?;
-    elsewhere::reachable(site, &works)?;
-    step("sling.1");
-    let mut hands = begin::reserve(site, order, works)?;
-    step("sling.2");
-    if let Err(error) = end_earlier(site, &mut hands).and_then(|()| make_places(site, &mut hands)) {
-        for hand in hands.iter_mut().rev() {
-            hand.undo(site);
-        }
-        return Err(error);
-    }
-    step("sling.3");
     let mut outcome = Outcome::default();
+    elsewhere::open_tunnels(site, order)?;
+    let works = begin::decide(site, order, &mut outcome)?;
+    let works = elsewhere::reachable(site, works, &mut outcome);
+    step("sling.1");
+    let hands = begin::reserve(site, order, works, &mut outcome)?;
+    step("sling.2");
+    let hands = end_earlier(site, hands, &mut outcome);
+    let hands = make_places(site, hands, &mut outcome)?;
+    step("sling.3");
     let hands = hook(site, hands, &mut outcome)?;
     step("sling.4");
     for mut hand in hands {
@@ -162,7 +164,7 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
 }
 
 /// What earlier bearers of the names left running, an agent that crashed say, never writes into what they get now.
-fn end_earlier(site: &Site<'_>, hands: &mut [Hand]) -> Result<()> {
+fn end_earlier(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Vec<Hand> {
     // In minimal mode an agent is run by hand, and nothing tells one that goes on from one that was left.
     let by_hand = |hand: &Hand| {
         hand.work.sessions.minimal.is_some() || hand.work.role.settings.multiplexer == Multiplexer::None
@@ -171,19 +173,40 @@ fn end_earlier(site: &Site<'_>, hands: &mut [Hand]) -> Result<()> {
         hands.iter_mut().filter(|hand| !hand.work.is_away() && !by_hand(hand)).collect();
     let addresses: Vec<&Address> = here.iter().map(|hand| &hand.address).collect();
     let ended = survivors::before_start(site.town, &addresses);
+    let mut failed = Vec::new();
     for (hand, note) in here.iter_mut().zip(ended) {
-        hand.slung.notes.extend(note?);
+        match note {
+            Ok(note) => hand.slung.notes.extend(note),
+            Err(error) => failed.push((hand.work.bead.id.clone(), error)),
+        }
     }
-    Ok(())
+    let of = |hand: &Hand| failed.iter().any(|(id, _)| *id == hand.work.bead.id);
+    let (mut kept, hands): (Vec<Hand>, Vec<Hand>) = hands.into_iter().partition(of);
+    kept.iter_mut().rev().for_each(|hand| hand.undo(site));
+    outcome.failed.extend(failed);
+    hands
 }
 
 /// Step 3: one fetch for all, then a worktree each.
-fn make_places(site: &Site<'_>, hands: &mut [Hand]) -> Result<()> {
+fn make_places(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Result<Vec<Hand>> {
     let target = site.target();
-    if hands.iter().any(|hand| hand.work.begin != Begin::Again && !hand.work.is_away()) {
-        Git::at(site.rig.clone_dir()).fetch_branch(&target)?;
+    if hands.iter().any(|hand| hand.work.begin != Begin::Again && !hand.work.is_away())
+        && let Err(error) = Git::at(site.rig.clone_dir()).fetch_branch(&target)
+    {
+        hands.iter_mut().rev().for_each(|hand| hand.undo(site));
+        return Err(error);
     }
-    hands.iter_mut().try_for_each(|hand| hand.make_place(site))
+    let mut made = Vec::new();
+    for mut hand in hands {
+        match hand.make_place(site) {
+            Ok(()) => made.push(hand),
+            Err(error) => {
+                hand.undo(site);
+                outcome.failed.push((hand.work.bead.id.clone(), error));
+            }
+        }
+    }
+    Ok(made)
 }
 
 /// Step 4: the beads get their polecats, all in one write; who lost a race is dropped, and the rest tried again.

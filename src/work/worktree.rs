@@ -40,14 +40,7 @@ pub fn branch(name: &str, bead: &str) -> String {
 
 /// Whether git takes a branch that ends with this id (`git check-ref-format`).
 pub fn can_be_a_branch(id: &str) -> bool {
-    let refused =
-        |c: char| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '/');
-    !id.is_empty()
-        && !id.contains(refused)
-        && !id.contains("..")
-        && !id.contains("@{")
-        && !id.ends_with(['.'])
-        && !id.ends_with(".lock")
+    !id.is_empty() && !id.contains('/') && crate::grammar::is_branch_name(&branch("Nux", id))
 }
 
 /// The bead that a polecat's branch is about.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::elsewhere::{check_new_away, where_it_is};
 use super::hand::{self, Hand};
 use super::turn::{Turn, sweep_turns};
-use super::{Order, Site};
+use super::{Order, Outcome, Site};
 use crate::address::{Address, Role};
 use crate::beads::{Bead, Filter, words};
 use crate::config::schema::Multiplexer;
@@ -62,13 +62,11 @@ impl Work {
     }
 }
 
-/// Step 1: reads the beads and decides for each. Beads that have a polecat without a session are taken in hand before
-/// anything is looked at, so that two commands never start one polecat twice.
-pub fn decide(site: &Site<'_>, order: &Order) -> Result<Vec<Work>> {
+/// Step 1: reads the beads and decides for each; those that cannot be slung are in [`Outcome::failed`]. Beads that have a
+/// polecat without a session are taken in hand before anything is looked at, so that two commands never start one polecat
+/// twice.
+pub fn decide(site: &Site<'_>, order: &Order, outcome: &mut Outcome) -> Result<Vec<Work>> {
     let mut around = Around::read(site.store.as_ref(), &order.beads)?;
-    for id in &order.beads {
-        around.bead(id)?;
-    }
     let claims: Vec<Option<Claim>> =
         order.beads.iter().map(|id| around.beads.get(id).and_then(|bead| claim(site, order, bead))).collect();
     if claims.iter().any(Option::is_some) {
@@ -76,26 +74,18 @@ pub fn decide(site: &Site<'_>, order: &Order) -> Result<Vec<Work>> {
     }
     let sessions = site.mux.look()?;
     let mut works = Vec::new();
-    let mut refused: Vec<Failure> = Vec::new();
     let mut given = Given::new();
     for (id, claim) in order.beads.iter().zip(claims) {
-        let bead = around.bead(id)?;
-        match decide_one(site, order, &around, bead, (&sessions, &mut given), claim)? {
+        let decided = match around.bead(id) {
+            Ok(bead) => decide_one(site, order, &around, bead, (&sessions, &mut given), claim),
+            Err(unknown) => Ok(Err(unknown)),
+        };
+        match decided.and_then(|decided| Ok(decided?)) {
             Ok(work) => works.push(work),
-            Err(failure) => refused.push(failure),
+            Err(error) => outcome.failed.push((id.clone(), error)),
         }
     }
-    match refused.len() {
-        0 => Ok(works),
-        1 => Err(refused.remove(0).into()),
-        _ => {
-            let list: Vec<String> = refused.iter().map(|failure| format!("\n  {failure}")).collect();
-            let hint = "nothing was slung; leave those out, or see what is ready with: gt bd ready";
-            Err(Failure::new(format!("{} beads cannot be slung:{}", refused.len(), list.concat()))
-                .hint(hint)
-                .into())
-        }
-    }
+    Ok(works)
 }
 
 /// A polecat's name taken in hand, or that another command has it.
@@ -254,16 +244,23 @@ fn kept(site: &Site<'_>, bead: &Bead) -> Result<Option<String>> {
 }
 
 /// Step 2: the limit, and a name and an instance id for each. One command of a rig at a time counts and reserves.
-pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>) -> Result<Vec<Hand>> {
+pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>, outcome: &mut Outcome) -> Result<Vec<Hand>> {
     let idle = works.first().map_or(0, |work| free_leftovers(site, &work.sessions));
     let dir = site.rig.names_dir();
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let _lock = files::lock(&dir.join(".lock"))?;
     sweep_turns(&dir);
-    let mut turns = Vec::new();
-    for work in &works {
-        turns.push(if work.claim.is_none() { Some(Turn::take(site, &work.bead.id)?) } else { None });
+    let (mut mine, mut turns) = (Vec::new(), Vec::new());
+    for work in works {
+        match work.claim.is_none().then(|| Turn::take(site, &work.bead.id)).transpose() {
+            Ok(turn) => {
+                turns.push(turn);
+                mine.push(work);
+            }
+            Err(error) => outcome.failed.push((work.bead.id.clone(), error)),
+        }
     }
+    let works = mine;
     if let Err(full) = check_limit(site, &works, idle) {
         still_as_read(site, &works)?;
         return Err(full);

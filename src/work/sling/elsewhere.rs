@@ -1,16 +1,16 @@
 //! Where a bead's polecat runs, when that is another machine: what has to be known before anything is touched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
 use super::begin::{Work, role};
-use super::{Order, Site};
+use super::{Order, Outcome, Site};
 use crate::address::Address;
 use crate::beads::Bead;
 use crate::config::schema::Multiplexer;
 use crate::config::{ResolvedRole, fugue, remotes};
-use crate::failure::Failure;
+use crate::failure::{Failure, hint_of};
 use crate::mux::Snapshot;
 use crate::plan::choose::{Choice, Hand};
 use crate::town::away;
@@ -108,15 +108,23 @@ pub fn open_tunnels(site: &Site<'_>, order: &Order) -> Result<()> {
 ///
 /// # Errors
 /// What a silent one's person can do.
-pub fn reachable(site: &Site<'_>, works: &[Work]) -> Result<()> {
-    for (number, work) in works.iter().enumerate() {
-        let Some(remote) = &work.choice.remote else { continue };
-        let before = works[..number].iter().filter_map(|earlier| earlier.choice.remote.as_ref());
-        if !before.into_iter().any(|earlier| earlier.fugue_addr == remote.fugue_addr) {
-            site.mux.reachable(remote, &work.sessions)?;
+pub fn reachable(site: &Site<'_>, works: Vec<Work>, outcome: &mut Outcome) -> Vec<Work> {
+    let mut asked: BTreeMap<String, Option<Failure>> = BTreeMap::new();
+    let mut reached = Vec::new();
+    for work in works {
+        let silent = work.choice.remote.as_ref().and_then(|remote| {
+            let ask = || {
+                let error = site.mux.reachable(remote, &work.sessions).err()?;
+                Some(Failure { hint: hint_of(&error), ..Failure::new(format!("{error:#}")) })
+            };
+            asked.entry(remote.fugue_addr.clone()).or_insert_with(ask).clone()
+        });
+        match silent {
+            Some(why) => outcome.failed.push((work.bead.id.clone(), why.into())),
+            None => reached.push(work),
         }
     }
-    Ok(())
+    reached
 }
 
 /// The same for another machine; gives whether it goes to one. Where nobody speaks of any, nothing is asked.
