@@ -269,14 +269,16 @@ mod tests {
 
     #[test]
     fn the_lock_is_in_the_git_directory_and_says_who_has_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join("Nux");
-        let git = dir.path().join("clone/.git/worktrees/Nux");
-        for folder in [&place, &git] {
-            std::fs::create_dir_all(folder).unwrap();
-        }
-        assert_eq!(lock_in(&place), place.join(LOCK));
-        for link in [git.to_str().unwrap(), "../clone/.git/worktrees/Nux"] {
+        for relative in [false, true] {
+            // A folder for each: a process that another test starts meanwhile inherits the lock, and may hold it a while.
+            let dir = tempfile::tempdir().unwrap();
+            let place = dir.path().join("Nux");
+            let git = dir.path().join("clone/.git/worktrees/Nux");
+            for folder in [&place, &git] {
+                std::fs::create_dir_all(folder).unwrap();
+            }
+            assert_eq!(lock_in(&place), place.join(LOCK));
+            let link = if relative { "../clone/.git/worktrees/Nux" } else { git.to_str().unwrap() };
             std::fs::write(place.join(".git"), format!("gitdir: {link}\n")).unwrap();
             assert_eq!(is_occupied(&place), Occupied::No);
             let held = take(&lock_in(&place), ("wyvern/Nux", "ab12"), None).unwrap();
@@ -290,9 +292,9 @@ mod tests {
                 "{second}"
             );
             drop(held);
+            let clone = dir.path().join("clone");
+            assert_eq!(lock_in(&clone), clone.join(".git").join(LOCK));
         }
-        let clone = dir.path().join("clone");
-        assert_eq!(lock_in(&clone), clone.join(".git").join(LOCK));
     }
 
     #[test]
