@@ -164,6 +164,54 @@ fn what_was_done_elsewhere_becomes_a_request_and_is_merged() {
     assert_eq!(far.world.show(&far.bead)["status"], "closed");
 }
 
+/// Two letters about one bead, on a server that deletes nothing: each is taken in once.
+#[test]
+fn letters_that_stay_at_origin_are_taken_in_once() {
+    let far = Far::new();
+    far.world.git("origin.git", ["config", "receive.denyDeletes", "true"]);
+    far.done();
+    let mut second = far.letter(&far.work("more"));
+    second["instance"] = "00000002bbbbbbbb".into();
+    second["beads"][0]["title"] = "A second thing".into();
+    far.send_to("refs/gt/done/wyvern/Nux/00000002bbbbbbbb", &second.to_string());
+    for round in 0..3 {
+        far.world.in_town(["remote", "sync", "wyvern", "--adopt"]).ok();
+        let titles = ["Another thing", "A second thing"];
+        let made = |title: &str| far.of_type("task").iter().filter(|bead| bead["title"] == title).count();
+        assert_eq!(titles.map(made), [1, 1], "{round}");
+        let notes = far.world.show(&far.bead)["notes"].to_string();
+        assert_eq!(notes.matches("mind the gap").count(), 2, "{round}: {notes}");
+    }
+}
+
+/// A letter that cannot be taken in, and a ref of a name that is no text, keep no other letter at origin.
+#[test]
+fn one_letter_that_fails_stops_no_other() {
+    let far = Far::new();
+    let commit = far.done();
+    let mut other = far.letter(&commit);
+    for (key, value) in [("worker", "wyvern/Toast"), ("bead", "wy-gone"), ("branch", "polecat/Toast-wy-gone")]
+    {
+        other[key] = value.into();
+    }
+    far.send_to("refs/gt/done/wyvern/Toast/00000001aaaaaaaa", &other.to_string());
+    use std::os::unix::ffi::OsStrExt;
+    let odd = std::ffi::OsStr::from_bytes(b"refs/gt/done/wyvern/N\xff/i");
+    far.world.run("git", "origin.git", [std::ffi::OsStr::new("update-ref"), odd, commit.as_ref()]);
+    // Nothing can be kept under this name's refs.
+    far.world.git(CLONE, ["update-ref", "refs/gt/recovery/Nux", "HEAD"]);
+    let run = far.world.in_town(["remote", "sync", "wyvern", "--adopt"]).fails(1);
+    assert!(
+        run.stderr.contains(&format!("what wyvern/Nux handed in for {} could not be taken in", far.bead)),
+        "{run:?}"
+    );
+    assert!(run.stdout.contains("wy-gone  not submitted: there is no bead wy-gone here"), "{run:?}");
+    assert!(!far.at_origin().contains("Toast"), "{}", far.at_origin());
+    far.world.git(CLONE, ["update-ref", "-d", "refs/gt/recovery/Nux"]);
+    far.world.in_town(["remote", "sync", "wyvern", "--adopt"]).ok();
+    assert_eq!(far.of_type("merge-request").len(), 1);
+}
+
 #[test]
 fn a_server_that_takes_branches_only_is_enough() {
     let far = Far::new();

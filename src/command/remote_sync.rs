@@ -42,7 +42,13 @@ pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: bool, dry: bool) -> Result<Exit>
     for rig in &rigs {
         let mut one = Synced { rig: rig.name.clone(), ..Synced::default() };
         match sync(ctx, &town, rig, adopt, dry) {
-            Ok((letters, ended)) => (one.letters, one.ended) = (letters, ended),
+            Ok((letters, ended)) => {
+                (one.letters, one.ended) = (letters, ended);
+                if let Some(error) = failed(&one.letters) {
+                    one.error = Some(format!("{error:#}"));
+                    wrong = wrong.or(Some(error));
+                }
+            }
             Err(error) => {
                 one.error = Some(format!("{error:#}"));
                 wrong = wrong.or(Some(error));
@@ -75,6 +81,18 @@ pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: bool, dry: bool) -> Result<Exit>
                 .into())
         }
     }
+}
+
+/// Letters that could not be taken in, as an error.
+fn failed(letters: &[Arrived]) -> Option<anyhow::Error> {
+    let failed: Vec<&Arrived> = letters.iter().filter(|one| one.state == State::Failed).collect();
+    let first = failed.first()?;
+    let more = if failed.len() > 1 { format!(", and {} more", failed.len() - 1) } else { String::new() };
+    let what = format!(
+        "what {} handed in for {} could not be taken in: {}{more}",
+        first.worker, first.bead, first.why
+    );
+    Some(Failure::new(what).hint("nothing is lost; try again: gt remote sync").into())
 }
 
 /// The rigs that have polecats elsewhere.
@@ -112,7 +130,7 @@ pub fn bring(ctx: &Ctx, town: &Town, rig: &Rig, target: &str) -> bool {
         Ok(letters) => {
             let taken: Vec<Arrived> = letters.into_iter().filter(|one| one.state != State::Foreign).collect();
             home::text(&taken, false).lines().for_each(|line| ctx.note(line));
-            true
+            failed(&taken).is_none()
         }
         Err(error) => {
             ctx.note(&format!("what was handed in elsewhere waits: {error:#}"));

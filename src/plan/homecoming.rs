@@ -18,6 +18,21 @@ pub const BRANCHES: &str = "refs/heads/gt-done/";
 /// Metadata key that names the letter a bead, a request or a mail was made from: so nothing is made of it twice.
 pub const META_LETTER: &str = "letter";
 
+/// Whether a bead says that a letter was taken in. It names all of them: origin may keep them, and two may be about one
+/// bead.
+pub fn is_taken(bead: &Bead, id: &str) -> bool {
+    bead.meta(META_LETTER).is_some_and(|ids| ids.split(' ').any(|own| own == id))
+}
+
+/// What a bead says of its letters once this one is taken in.
+pub fn with_letter(bead: &Bead, id: &str) -> String {
+    match bead.meta(META_LETTER) {
+        Some(ids) if !is_taken(bead, id) => format!("{ids} {id}"),
+        Some(ids) => ids.into(),
+        None => id.into(),
+    }
+}
+
 /// Longest letter that is read, in bytes.
 const LONGEST: usize = 1 << 20;
 
@@ -209,7 +224,7 @@ pub fn fate(facts: &Facts<'_>) -> Fate {
     let Some(bead) = facts.bead else {
         return keep(format!("there is no bead {id} here"), false);
     };
-    let taken = facts.requested || bead.meta(META_LETTER) == Some(facts.id);
+    let taken = facts.requested || is_taken(bead, facts.id);
     if taken || (bead.is_closed() && facts.letter.no_changes) {
         return Fate::Taken;
     }
@@ -348,6 +363,11 @@ mod tests {
         let mut taken = works.clone();
         taken.metadata.insert("letter".into(), "c1".into());
         assert_eq!(fate(&Facts { bead: Some(&taken), ..base }), Fate::Taken);
+        // A later letter does not make it forget the earlier one.
+        taken.metadata.insert("letter".into(), with_letter(&taken, "c2").into());
+        for id in ["c1", "c2"] {
+            assert_eq!(fate(&Facts { bead: Some(&taken), id, ..base }), Fate::Taken);
+        }
         for (found, wanted) in [
             (bead("hooked", own, &[]), Fate::Submit),
             (bead("closed", own, &[]), Fate::Submit),

@@ -35,6 +35,7 @@ fn line(one: &Arrived, dry: bool) -> String {
         State::Taken => format!("{}  was taken in before: {}", one.bead, one.worker),
         State::Foreign => format!("left alone: {}: {}", one.name, one.why),
         State::Missing => format!("{}  waits: {}: {}", one.bead, one.worker, one.why),
+        State::Failed => format!("{}  could not be taken in: {}: {}", one.bead, one.worker, one.why),
         State::Unreadable => format!("left alone: {}: {}", one.name, one.why),
     };
     let found = match one.found.as_slice() {

@@ -7,7 +7,7 @@ use super::mail;
 use super::request::Request;
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words};
-use crate::plan::homecoming::META_LETTER;
+use crate::plan::homecoming::{META_LETTER, with_letter};
 use crate::time;
 
 /// How the reason of a bead begins that was closed without changes.
@@ -217,7 +217,7 @@ impl Submission<'_> {
         if self.brought.letter.is_empty() {
             return;
         }
-        patch.metadata.insert(META_LETTER.into(), self.brought.letter.into());
+        patch.metadata.insert(META_LETTER.into(), with_letter(self.bead, self.brought.letter).into());
         patch.append_notes = Some(self.brought.notes.to_string()).filter(|notes| !notes.is_empty());
         let away = self.bead.labels.iter().filter(|label| label.starts_with(words::LABEL_REMOTE));
         patch.remove_labels.extend(away.cloned());

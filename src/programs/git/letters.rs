@@ -59,6 +59,27 @@ impl Git {
         self.must_locked(&format!("fetch {what}"), fetch_words("origin", refspecs))
     }
 
+    /// Deletes all refs of this clone under prefixes, of any name: one that is no UTF-8 too.
+    ///
+    /// # Errors
+    /// When one of them cannot be deleted; all are there then.
+    pub fn forget_refs(&self, what: &str, prefixes: &[&str]) -> Result<()> {
+        let mut words = vec!["for-each-ref", "--format=delete %(refname) %(objectname)"];
+        words.extend(prefixes);
+        let listed = self.try_run(words)?;
+        if !listed.ok() {
+            crate::fail!("cannot {what} in {}: {}", self.dir.display(), last_words(&listed));
+        }
+        if listed.stdout.is_empty() {
+            return Ok(());
+        }
+        let output = self.process(["update-ref", "--stdin"]).stdin(listed.stdout).run()?;
+        if !output.ok() {
+            crate::fail!("cannot {what} in {}: {}", self.dir.display(), last_words(&output));
+        }
+        Ok(())
+    }
+
     /// Brings one commit from origin by its id alone. `false`: it is not there, or the server does not give it.
     ///
     /// # Errors

@@ -90,6 +90,8 @@ pub enum State {
     Unreadable,
     /// Its commit is not at origin: left alone.
     Missing,
+    /// It could not be taken in: the next sync tries again.
+    Failed,
 }
 
 impl State {
@@ -226,7 +228,11 @@ fn take_in(job: &Job<'_>, git: &Git, letters: &[(Held, Letter)]) -> Result<Vec<A
     let mut leaving: BTreeMap<String, String> = BTreeMap::new();
     for ((held, letter), here) in letters.iter().zip(here) {
         let desk = Desk { job, id: &held.id, letter, records: &records };
-        let mut one = if here { letter::take_in(&desk)? } else { desk.arrived(State::Missing) };
+        let mut one = match here {
+            true => letter::take_in(&desk)
+                .unwrap_or_else(|error| Arrived { why: format!("{error:#}"), ..desk.arrived(State::Failed) }),
+            false => desk.arrived(State::Missing),
+        };
         one.name = held.name.clone();
         if one.state.is_over() {
             over.push((held.name.clone(), held.id.clone()));
@@ -284,7 +290,5 @@ fn leave(job: &Job<'_>, records: &Records, leaving: &BTreeMap<String, String>) -
 /// Everything that matters of the mirror is under other refs by now.
 fn forget_mirror(git: &Git, rig: &str) -> Result<()> {
     let prefixes = ["done", "heads", "polecat"].map(|part| format!("{MIRROR}{part}/{rig}/"));
-    let refs = git.refs_under(&[&prefixes[0], &prefixes[1], &prefixes[2]])?;
-    let lines: Vec<String> = refs.iter().map(|(name, id)| format!("delete {name} {id}")).collect();
-    git.change_refs("forget letters", &lines)
+    git.forget_refs("forget letters", &[&prefixes[0], &prefixes[1], &prefixes[2]])
 }

@@ -6,7 +6,7 @@ use super::home::{Arrived, Job, State};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words};
 use crate::failure::Failure;
-use crate::plan::homecoming::{Facts, Fate, Letter, META_LETTER, fate};
+use crate::plan::homecoming::{Facts, Fate, Letter, META_LETTER, fate, with_letter};
 use crate::town::away::Records;
 use crate::work::request::Request;
 use crate::work::submit::{Brought, Handed, Requests, Submission, bead_and_requests};
@@ -186,7 +186,7 @@ fn keep(
             ..Guard::default()
         });
         let mut patch = Patch { append_notes: Some(story(desk, arrived)), ..Patch::default() };
-        patch.metadata.insert(META_LETTER.into(), desk.id.into());
+        patch.metadata.insert(META_LETTER.into(), with_letter(bead, desk.id).into());
         if let Some(recovery) = arrived.recovery.as_ref().filter(|_| named && is_free(bead, letter)) {
             patch.metadata.insert(words::META_RECOVERY.into(), recovery.clone().into());
         }
