@@ -247,6 +247,8 @@ fn one(
         step("apply.restart");
         let mut left = snapshot.clone();
         left.sessions.retain(|session| session.id != line.id);
+        // What it left was ended, too; the start asks the lock itself.
+        left.occupied.remove(&line.address);
         return roles::start(town, mux, &left, prepared).map(Done::Restarted);
     }
     if let Some(session) = snapshot.sessions.iter().find(|session| session.id == line.id) {
