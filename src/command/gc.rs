@@ -53,18 +53,23 @@ pub fn run(ctx: &Ctx, args: Gc) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Branches of polecats at origin that nothing waits for, and records of landings that are over. Without origin what this
-/// machine knows of it counts.
+/// Branches of polecats at origin that nothing waits for, and records of landings that are over. Without origin
+/// no branch is.
 fn strays(ctx: &Ctx, rig: &Rig, target: &str, dry: bool) -> Result<Vec<Gone>> {
+    let branches = strays::branches_at_origin(rig, &[]).unwrap_or_else(|error| {
+        ctx.note(&format!("{error:#}"));
+        Vec::new()
+    });
+    // The store is asked only when there is something to ask about.
+    if branches.is_empty() && strays::landings(rig, target, &[], true)?.is_empty() {
+        return Ok(Vec::new());
+    }
     let open: Vec<Request> = requests(rig.store(&Address::Overseer)?.as_ref())?
         .into_iter()
         .filter(|(_, open)| *open)
         .map(|(one, _)| one)
         .collect();
-    let branches = strays::branches_at_origin(rig, &open).or_else(|error| {
-        ctx.note(&format!("{error:#}"));
-        strays::branches(rig, &open)
-    })?;
+    let branches: Vec<_> = branches.into_iter().filter(|one| !strays::is_wanted(one, &open)).collect();
     if !dry && let Err(error) = strays::delete(rig, &branches) {
         ctx.note(&format!("{error:#}"));
         return Ok(Vec::new());

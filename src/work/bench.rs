@@ -376,7 +376,7 @@ impl<'a> Bench<'a> {
     /// When git cannot be started.
     pub fn delete_branches(&self, deletions: &[Deletion]) -> Result<bool> {
         let gone = self.clone.delete_branches(deletions)?;
-        self.branches_are_gone(deletions)?;
+        self.branches_are_gone(deletions.iter().map(|one| one.branch.as_str()))?;
         Ok(gone)
     }
 
@@ -384,9 +384,10 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// When git cannot write refs.
-    pub fn branches_are_gone(&self, deletions: &[Deletion]) -> Result<()> {
-        let line = |deletion: &Deletion| format!("delete refs/remotes/origin/{}", deletion.branch);
-        let lines: Vec<String> = deletions.iter().map(line).collect();
+    pub fn branches_are_gone<'b>(&self, branches: impl Iterator<Item = &'b str>) -> Result<()> {
+        let polecats = branches.filter(|branch| branch.starts_with("polecat/"));
+        let lines: Vec<String> =
+            polecats.map(|branch| format!("delete refs/remotes/origin/{branch}")).collect();
         self.canonical.change_refs("forget merged branches", &lines)
     }
 }

@@ -117,7 +117,12 @@ pub fn land(job: &Job<'_>) -> Result<Landed> {
     let request = work.request;
     let merged = work.bead.as_ref().and_then(|bead| bead.close_reason.strip_prefix("merged: "));
     let (commit, tests) = match merged {
-        Some(commit) => (commit.to_string(), "skipped"),
+        Some(commit) => {
+            // A kill may have come before the record of it was dropped.
+            let bench = Bench::open(job.scene.rig, job.sources, Kind::Direct, job.say)?;
+            bench.forget(std::slice::from_ref(&request.commit), None)?;
+            (commit.to_string(), "skipped")
+        }
         None => put_on_target(job, &request, work.bead.clone(), work.queued)?,
     };
     let (ended, note) = end(job);

@@ -90,8 +90,9 @@ pub fn restore(lost: &Lost<'_>) -> Result<Restored> {
         restored.unread.push(format!("{error:#}"));
         Vec::new()
     });
-    // Only gt's own stores are exported.
-    let kind = if sources.is_empty() { beads::makes(lost.choice)? } else { Kind::Embedded };
+    // Only gt's own stores are exported; one whose settings ask for bd by now becomes a store of bd's.
+    let own = !sources.is_empty() && lost.choice != beads::Choice::Bd;
+    let kind = if own { Kind::Embedded } else { beads::makes(lost.choice)? };
     match of_branch(lost) {
         Ok(source) => sources.extend(source),
         Err(error) => restored.unread.push(format!("{error:#}")),

@@ -15,14 +15,29 @@ use crate::town::{Rig, files};
 /// Where the canonical clone remembers the branches of origin.
 const TRACKED: &str = "refs/remotes/origin/";
 
-/// Branches of origin that polecats of this rig pushed and that nothing waits for, as far as the canonical clone knows of
-/// origin. One process, and one more for each that may be one.
+/// Branches of origin that polecats of this rig pushed and that nothing waits for. Origin is asked only when the canonical
+/// clone knows of one: one process, else one more for each that may be one.
 ///
 /// # Errors
-/// When git or the names cannot be read.
+/// When git or the names cannot be read, or origin cannot be reached.
 pub fn branches(rig: &Rig, open: &[Request]) -> Result<Vec<Deletion>> {
-    let tracked = Git::at(rig.clone_dir()).refs(&format!("{TRACKED}polecat/"))?;
-    among(rig, open, tracked.into_iter().filter_map(|(name, commit)| found(&name, TRACKED, commit)))
+    let git = Git::at(rig.clone_dir());
+    let tracked = git.refs(&format!("{TRACKED}polecat/"))?;
+    let known =
+        among(rig, open, tracked.into_iter().filter_map(|(name, commit)| found(&name, TRACKED, commit)))?;
+    at_origin(&git, known)
+}
+
+/// Those that origin still has, as they were seen.
+fn at_origin(git: &Git, branches: Vec<Deletion>) -> Result<Vec<Deletion>> {
+    if branches.is_empty() {
+        return Ok(branches);
+    }
+    let names: Vec<String> = branches.iter().map(|one| format!("refs/heads/{}", one.branch)).collect();
+    let there = git.refs_at_origin(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let there: Vec<_> =
+        there.into_iter().filter_map(|(name, commit)| found(&name, "refs/heads/", commit)).collect();
+    Ok(branches.into_iter().filter(|one| there.contains(one)).collect())
 }
 
 /// The same, as origin says.
@@ -48,12 +63,16 @@ fn among(rig: &Rig, open: &[Request], all: impl Iterator<Item = Deletion>) -> Re
         let Some(name) = name.filter(|name| is_polecat_name(name) && !taken.contains_key(*name)) else {
             continue;
         };
-        let waits = |request: &Request| request.branch == one.branch || request.commit == one.commit;
-        if !open.iter().any(waits) && git.keeps(&format!("refs/gt/recovery/{name}/"), &one.commit)? {
+        if !is_wanted(&one, open) && git.keeps(&format!("refs/gt/recovery/{name}/"), &one.commit)? {
             strays.push(one);
         }
     }
     Ok(strays)
+}
+
+/// Whether an open request is for this branch or its commit.
+pub fn is_wanted(one: &Deletion, open: &[Request]) -> bool {
+    open.iter().any(|request| request.branch == one.branch || request.commit == one.commit)
 }
 
 /// Deletes branches of origin, each only as it was seen, and forgets that they were there.
@@ -65,14 +84,7 @@ pub fn delete(rig: &Rig, branches: &[Deletion]) -> Result<()> {
         return Ok(());
     }
     let git = Git::at(rig.clone_dir());
-    let names: Vec<String> = branches.iter().map(|one| format!("refs/heads/{}", one.branch)).collect();
-    let there = git.refs_at_origin(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-    let stands = |one: &&Deletion| {
-        there.iter().any(|(name, commit)| {
-            name.strip_prefix("refs/heads/") == Some(&one.branch) && *commit == one.commit
-        })
-    };
-    let left: Vec<Deletion> = branches.iter().filter(stands).cloned().collect();
+    let left = at_origin(&git, branches.to_vec())?;
     if !git.delete_branches(&left)? {
         crate::fail!(
             "origin of {} keeps {}", rig.name, left.iter().map(|one| &*one.branch).collect::<Vec<_>>().join(", ");
@@ -91,9 +103,9 @@ pub fn withdraw(rig: &Rig, branches: &[(String, String)], open: &[Request]) {
     for (name, tip) in branches {
         let Some(branch) = name.strip_prefix("refs/heads/") else { continue };
         let Ok(Some(commit)) = git.commit_of(&format!("{TRACKED}{branch}")) else { continue };
-        let waits = |request: &Request| request.branch == *branch || request.commit == commit;
-        if !open.iter().any(waits) && git.is_ancestor(&commit, tip).unwrap_or(false) {
-            pushed.push(Deletion { branch: branch.into(), commit });
+        let one = Deletion { branch: branch.into(), commit };
+        if !is_wanted(&one, open) && git.is_ancestor(&one.commit, tip).unwrap_or(false) {
+            pushed.push(one);
         }
     }
     let _ = delete(rig, &pushed);
