@@ -136,18 +136,28 @@ fn a_worktree_that_lost_its_clone_finds_it_again_with_its_files() {
     let world = World::waiting();
     for damage in ["garbage\n", "gitdir: /no/such/place\n", ""] {
         let bead = world.bead("Work", "true");
-        world.in_town(["sling", &bead, "wyvern"]).ok();
-        let name = world.polecat_of(&bead);
-        let place = format!("town/wyvern/polecats/{name}");
-        world.write(format!("{place}/open.txt"), "not committed\n");
-        match damage {
-            "" => std::fs::remove_file(world.path(format!("{place}/.git"))).unwrap(),
-            text => world.write(format!("{place}/.git"), text),
-        }
-        // Taking the bead back would have to lose the files or leave them behind: it says so, and changes nothing.
-        let run = world.in_town(["unsling", "--force", &bead]).fails(1);
-        assert!(run.stderr.contains("holds files, but is no work tree of git"), "{run:#?}");
-        assert!(run.stderr.contains("gt doctor --fix"), "{run:#?}");
+        let damaged = || {
+            world.in_town(["sling", &bead, "wyvern"]).ok();
+            let name = world.polecat_of(&bead);
+            let place = format!("town/wyvern/polecats/{name}");
+            world.write(format!("{place}/open.txt"), "not committed\n");
+            match damage {
+                "" => std::fs::remove_file(world.path(format!("{place}/.git"))).unwrap(),
+                text => world.write(format!("{place}/.git"), text),
+            }
+            (name, place)
+        };
+        // git cannot keep the files of a bead that is taken back: they are moved aside, and named.
+        let (name, place) = damaged();
+        let run = world.in_town(["unsling", "--force", &bead]).ok();
+        let kept = world.path("town/wyvern/polecats/.kept").read_dir().unwrap().flatten();
+        let kept = kept.map(|entry| entry.path()).find(|path| run.stdout.contains(path.to_str().unwrap()));
+        let kept = kept.unwrap_or_else(|| panic!("{damage:?}: {run:#?}"));
+        assert!(kept.file_name().unwrap().to_string_lossy().starts_with(&name), "{kept:?}");
+        assert_eq!(world.read(kept.join("files/open.txt")), "not committed\n", "{damage:?}");
+        assert!(!world.path(place).exists(), "{damage:?}");
+        // The repair keeps the worktree.
+        let (name, place) = damaged();
         let run = world.in_town(["doctor", "--fix"]).ok();
         let wanted = format!("Worktree polecats/{name} has lost its clone mayor/rig (fixed)");
         assert!(run.stdout.contains(&wanted), "{damage:?}: {run:#?}");

@@ -162,7 +162,15 @@ fn broken_windows_are_refused_before_anything_is_touched() {
     assert!(run.stderr.contains(joined), "{run:?}");
     assert!(world.in_town(["preset", "check", "polecat"]).fails(1).stdout.contains(joined));
     assert_eq!(world.show(&bead)["status"], "open");
-    assert!(!world.path("town/wyvern/polecats").read_dir().is_ok_and(|mut dir| dir.next().is_some()));
+    // No worktree was made and no name is taken.
+    let polecats = world.path("town/wyvern/polecats");
+    for dir in [polecats.join(".names"), polecats] {
+        let hidden = |name: std::ffi::OsString| name.to_string_lossy().starts_with('.');
+        assert!(
+            dir.read_dir().is_ok_and(|dir| dir.flatten().all(|entry| hidden(entry.file_name()))),
+            "{dir:?}"
+        );
+    }
     assert_eq!(world.tmux(["list-sessions"]).stdout, "");
 }
 

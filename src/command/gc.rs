@@ -6,8 +6,8 @@ use super::Ctx;
 use crate::address::Address;
 use crate::cli::town::Gc;
 use crate::config;
-use crate::failure::Exit;
-use crate::town::Rig;
+use crate::failure::{Exit, Failures};
+use crate::town::{Rig, Town};
 use crate::work::recovery::{self, Fate, Gone};
 use crate::work::request::Request;
 use crate::work::strays;
@@ -16,27 +16,21 @@ use crate::work::submit::requests;
 /// Drops recovery refs that are merged or 30 days old, and old logs.
 ///
 /// # Errors
-/// When a rig's store or clone cannot be read: nothing of it is dropped then.
+/// When a rig's store or clone cannot be read: nothing of that rig is dropped then.
 pub fn run(ctx: &Ctx, args: Gc) -> Result<Exit> {
     let town = ctx.town()?;
     let rigs = match &args.rig {
         Some(_) => vec![ctx.rig(&town, args.rig.as_deref())?],
         None => town.rigs()?,
     };
-    let mut gone = Vec::new();
+    let (mut gone, mut failures) = (Vec::new(), Failures::default());
     for rig in &rigs {
-        let target = config::target(&config::settings(&ctx.sources(&town, Some(rig)))?);
-        // Before the recovery refs go that tell whose branches they are.
-        gone.extend(strays(ctx, rig, &target, args.dry.dry_run)?);
-        let dropped = recovery::gc(rig, &target, args.dry.dry_run)?;
-        if let Some(why) = dropped.unknown {
-            ctx.note(&format!("what is merged in {} is not known, and stays: {why}", rig.name));
-        }
-        gone.extend(dropped.gone);
+        gone.extend(failures.keep(of_rig(ctx, &town, rig, args.dry.dry_run)).unwrap_or_default());
     }
+    let ended = failures.end(|count| format!("gt gc failed for {count} rigs"));
     if ctx.global.json {
         super::print_json("removed", &gone)?;
-        return Ok(Exit::Done);
+        return ended.map(|()| Exit::Done);
     }
     let verb = if args.dry.dry_run { "would remove" } else { "removed" };
     for one in &gone {
@@ -47,17 +41,33 @@ pub fn run(ctx: &Ctx, args: Gc) -> Result<Exit> {
         };
         super::print(&format!("{verb} {} of {}: {why}\n", one.what, one.rig))?;
     }
-    if gone.is_empty() {
+    if gone.is_empty() && ended.is_ok() {
         ctx.note("nothing to remove");
     }
-    Ok(Exit::Done)
+    ended.map(|()| Exit::Done)
 }
 
-/// Branches of polecats at origin that nothing waits for, and records of landings that are over. Without origin
-/// no branch is.
-fn strays(ctx: &Ctx, rig: &Rig, target: &str, dry: bool) -> Result<Vec<Gone>> {
+fn of_rig(ctx: &Ctx, town: &Town, rig: &Rig, dry: bool) -> Result<Vec<Gone>> {
+    let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
+    let mut notes = Vec::new();
+    // Before the recovery refs go that tell whose branches they are.
+    let mut gone = strays(rig, &target, dry, &mut notes)?;
+    let dropped = recovery::gc(rig, &target, dry)?;
+    notes.extend(
+        dropped.unknown.map(|why| format!("what is merged in {} is not known, and stays: {why}", rig.name)),
+    );
+    for note in &notes {
+        ctx.note(note);
+    }
+    gone.extend(dropped.gone);
+    Ok(gone)
+}
+
+/// Branches of polecats at origin that nothing waits for, and records of landings that are over. Branches of an origin that
+/// cannot be read stay, with a note.
+fn strays(rig: &Rig, target: &str, dry: bool, notes: &mut Vec<String>) -> Result<Vec<Gone>> {
     let branches = strays::branches_at_origin(rig, &[]).unwrap_or_else(|error| {
-        ctx.note(&format!("{error:#}"));
+        notes.push(format!("{error:#}"));
         Vec::new()
     });
     // The store is asked only when there is something to ask about.
@@ -71,7 +81,7 @@ fn strays(ctx: &Ctx, rig: &Rig, target: &str, dry: bool) -> Result<Vec<Gone>> {
         .collect();
     let branches: Vec<_> = branches.into_iter().filter(|one| !strays::is_wanted(one, &open)).collect();
     if !dry && let Err(error) = strays::delete(rig, &branches) {
-        ctx.note(&format!("{error:#}"));
+        notes.push(format!("{error:#}"));
         return Ok(Vec::new());
     }
     let gone = |what: String, why: Fate| Gone { rig: rig.name.clone(), what, why };

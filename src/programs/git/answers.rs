@@ -12,6 +12,8 @@ pub struct Status {
     pub branch: Option<String>,
     /// What is not committed: paths, each with git's two letters in front (`?? notes.txt`).
     pub dirty: Vec<String>,
+    /// Of what is dirty, the files that differ from their blob in HEAD by nothing but content: path and blob.
+    pub contents: Vec<(String, String)>,
     /// What is ignored, where that was asked for: paths, a folder that is ignored as a whole with a slash at its end.
     pub ignored: Vec<String>,
 }
@@ -55,12 +57,35 @@ pub fn parse_status(text: &str) -> Status {
             let letters = rest.split(' ').next().unwrap_or_default();
             let path = rest.splitn(columns + 1, ' ').nth(columns).unwrap_or(rest);
             status.dirty.push(format!("{} {path}", letters.replace('.', " ")));
+            if let [".M", "N...", head, index, file, blob, _, _] = rest.splitn(8, ' ').collect::<Vec<_>>()[..]
+                && (head, index) == (index, file)
+            {
+                status.contents.push((path.into(), blob.into()));
+            }
             if kind == "2" {
                 fields.next();
             }
         }
     }
     status
+}
+
+/// Reads `git cat-file --batch='HEADER %(objectname)'`: the content of each blob, in the order they were asked for; `None`
+/// when the answer is not whole. No content may hold the header.
+pub fn read_blobs<'a>(output: &'a [u8], header: &str, blobs: &[&str]) -> Option<Vec<&'a [u8]>> {
+    let next = format!("\n{header} ");
+    let mut rest = output;
+    let mut contents = Vec::new();
+    for (index, blob) in blobs.iter().enumerate() {
+        rest = rest.strip_prefix(format!("{header} {blob}\n").as_bytes())?;
+        let end = match index + 1 == blobs.len() {
+            true => rest.len().checked_sub(1).filter(|end| rest[*end] == b'\n')?,
+            false => rest.windows(next.len()).position(|window| window == next.as_bytes())?,
+        };
+        contents.push(&rest[..end]);
+        rest = &rest[end + 1..];
+    }
+    Some(contents)
 }
 
 /// Reads `git push --porcelain` of one ref; `None` when nothing was said about it.
@@ -106,6 +131,30 @@ mod tests {
         assert_eq!(status.branch.as_deref(), Some("polecat/Nux-wy-1"));
         assert_eq!(status.dirty, [" M a file", "R  new name", "UU both", "?? x\ny"]);
         assert_eq!(status.ignored, ["out/"]);
+    }
+
+    #[test]
+    fn only_a_file_whose_content_alone_differs_may_be_as_checked_out() {
+        let text = "1 .M N... 100644 100644 100644 aaa aaa a b\0\
+                    1 .M N... 100644 100644 100755 bbb bbb chmod\0\
+                    1 MM N... 100644 100644 100644 ccc ddd staged\0\
+                    1 .M SC.. 160000 160000 160000 eee eee module\0? new\0";
+        assert_eq!(parse_status(text).contents, [("a b".to_string(), "aaa".to_string())]);
+    }
+
+    #[test]
+    fn blobs_are_told_apart_by_the_header_whatever_is_in_them() {
+        let read = |text: &'static str| read_blobs(text.as_bytes(), "H1", &["aaa", "bbb", "ccc"]);
+        let text = "H1 aaa\none\n\nH1 bbb\n\nH1 ccc\nH2 ccc\nbbb blob 3\n";
+        assert_eq!(read(text), Some(vec![&b"one\n"[..], b"", b"H2 ccc\nbbb blob 3"]));
+        for broken in [
+            "",
+            "H1 aaa\none\nH1 bbb\n\n",
+            "H1 aaa\none\nbbb missing\nH1 ccc\n\n",
+            "H1 aaa\none\nH1 bbb\n\nH1 ccc\nnot whole",
+        ] {
+            assert_eq!(read(broken), None, "{broken:?}");
+        }
     }
 
     #[test]

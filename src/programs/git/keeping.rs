@@ -138,7 +138,7 @@ impl Git {
             "--ignore-submodules=none",
             "-z",
         ];
-        Ok(parse_status(&self.run("read the state of the work tree", words)?))
+        Ok(self.without_as_checked_out(parse_status(&self.run("read the state of the work tree", words)?)))
     }
 
     /// Tracked files that git was told not to look at (assume-unchanged, skip-worktree) and that are there all the same.

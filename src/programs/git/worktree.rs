@@ -1,14 +1,16 @@
 //! Worktrees, branches and refs: what a polecat's place is made of.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-use super::answers::{Push, Status, parse_status, read_push};
+use super::answers::{Push, Status, parse_status, read_blobs, read_push};
 use super::{Git, hooks, last_words};
 use crate::failure::Failure;
 use crate::programs::Output;
@@ -172,19 +174,35 @@ impl Git {
     /// When this is no work tree.
     pub fn status(&self) -> Result<Status> {
         let words = ["status", "--porcelain=v2", "--branch", "--untracked-files=normal", "-z"];
-        let mut status = parse_status(&self.run("read the state of the work tree", words)?);
-        status.dirty.retain(|line| !self.is_as_checked_out(line));
-        Ok(status)
+        Ok(self.without_as_checked_out(parse_status(&self.run("read the state of the work tree", words)?)))
     }
 
-    /// Whether a line of `git status` (its two letters, then the path) names a file that is exactly what git checks out:
-    /// one whose line endings contradict `.gitattributes` counts as changed, and nobody can do anything about it.
-    pub fn is_as_checked_out(&self, line: &str) -> bool {
-        let Some(path) = line.strip_prefix(" M ") else { return false };
-        let whole = self.try_run(["cat-file", "--filters", &format!("HEAD:{path}")]);
-        whole.is_ok_and(|whole| {
-            whole.ok() && std::fs::read(self.dir.join(path)).is_ok_and(|found| found == whole.stdout)
-        })
+    /// A status without the files that are exactly what git checks out: one whose line endings contradict `.gitattributes`
+    /// counts as changed, and no command makes it clean. At most one process; a file that it says nothing about stays.
+    pub(super) fn without_as_checked_out(&self, mut status: Status) -> Status {
+        let mut asked = std::mem::take(&mut status.contents);
+        asked.retain(|(path, _)| !path.contains('\n'));
+        if asked.is_empty() {
+            return status;
+        }
+        // git's own header has the size before the filters, which tells no end.
+        let header = format!("gt-{:016x}", RandomState::new().hash_one(nanos()));
+        let lines: String = asked.iter().map(|(path, blob)| format!("{blob} {path}\n")).collect();
+        let batch = format!("--batch={header} %(objectname)");
+        let process = self.process(["cat-file", &batch, "--filters"]).stdin(lines);
+        let Ok(output) = self.run_unlocked(&process) else { return status };
+        let blobs: Vec<&str> = asked.iter().map(|(_, blob)| blob.as_str()).collect();
+        let contents =
+            read_blobs(&output.stdout, &header, &blobs).filter(|_| output.ok()).unwrap_or_default();
+        let same = |(path, content): (&str, &[u8])| {
+            std::fs::read(self.dir.join(path))
+                .is_ok_and(|found| found == content)
+                .then(|| format!(" M {path}"))
+        };
+        let paths = asked.iter().map(|(path, _)| path.as_str());
+        let clean: BTreeSet<String> = paths.zip(contents).filter_map(same).collect();
+        status.dirty.retain(|line| !clean.contains(line));
+        status
     }
 
     /// How many commits `tip` has that `base` lacks.

@@ -69,7 +69,6 @@ pub fn look(repo: &Repo) -> (Files, Nested) {
         match git.full_status() {
             Ok(status) => {
                 files.changed = status.dirty;
-                files.changed.retain(|line| !git.is_as_checked_out(line));
                 (skipped, files.ignored) = status.ignored.into_iter().partition(|path| is_regenerable(path));
             }
             Err(error) => files.unknown.push(format!("{error:#}")),
