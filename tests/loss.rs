@@ -123,6 +123,31 @@ fn files_that_no_commit_has_stop_an_end_and_are_kept_by_nuke() {
 }
 
 #[test]
+fn a_nuke_that_was_killed_once_all_was_kept_keeps_nothing_twice() {
+    for sandbox in ["worktree", "clone"] {
+        let (world, _, place) = crashed(sandbox);
+        commit(&world, &place, "committed");
+        world.write(format!("{place}/staged"), "staged");
+        world.git(&place, ["add", "staged"]);
+        world.write(format!("{place}/staged"), "later");
+        world.write(format!("{place}/lib/page"), "in a repository inside");
+        world.git(format!("{place}/lib"), ["init", "-q"]);
+        let refs =
+            || world.git(CLONE, ["for-each-ref", "--format=%(objectname) %(refname)", "refs/gt/recovery/"]);
+        world.gt_killed("release.2", "town", ["polecat", "nuke", "wyvern/Nux"]);
+        let kept = refs();
+        // A commit of the next second has another id.
+        let second = || world.git(CLONE, ["log", "-1", "--format=%ct", kept.split(' ').next().unwrap()]);
+        let made: u64 = second().parse().unwrap();
+        let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        wait_for("the next second", || (now() > made).then_some(()));
+        world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+        assert_eq!(refs(), kept, "{sandbox}");
+        assert!(!world.path(&place).exists());
+    }
+}
+
+#[test]
 fn a_place_that_git_cannot_read_is_moved_aside_as_a_whole() {
     let (world, bead, place) = crashed("worktree");
     let commit = commit(&world, &place, "committed");

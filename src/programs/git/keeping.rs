@@ -24,6 +24,8 @@ pub struct Ref {
 pub struct Loose {
     /// Its id.
     pub id: String,
+    /// Its tree.
+    pub tree: String,
     /// Its parents.
     pub parents: Vec<String>,
     /// Its first line.
@@ -67,7 +69,7 @@ impl Git {
     pub fn only_reached_by(&self, tips: &[&str], stays: &[String]) -> Result<Vec<Loose>> {
         let mut lines: String = tips.iter().map(|id| format!("{id}\n")).collect();
         lines.extend(stays.iter().map(|id| format!("^{id}\n")));
-        let words = ["rev-list", "--ignore-missing", "--format=%H%x00%P%x00%s", "--stdin"];
+        let words = ["rev-list", "--ignore-missing", FORMAT, "--stdin"];
         let output = self.process(words).stdin(lines).run()?;
         if !output.ok() {
             return Err(self.failed("list commits", &output).into());
@@ -103,6 +105,40 @@ impl Git {
             return Ok(());
         }
         Err(self.failed("create refs", &output).into())
+    }
+
+    /// The newest commits that refs under a prefix reach and `head` does not.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn made_under(&self, prefix: &str, head: Option<&str>) -> Result<Vec<Loose>> {
+        let ids: String =
+            self.refs_with_kinds(&[prefix])?.iter().map(|one| format!("{}\n", one.id)).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lines = ids + &head.map_or(String::new(), |head| format!("^{head}\n"));
+        let words = ["rev-list", "--ignore-missing", "--max-count=64", FORMAT, "--stdin"];
+        let output = self.process(words).stdin(lines).run()?;
+        if output.ok() {
+            Ok(read_loose(&output.text()))
+        } else {
+            Err(self.failed("list commits", &output).into())
+        }
+    }
+
+    /// A commit of a tree on parents: the one in `made`, when it is there already.
+    ///
+    /// # Errors
+    /// When git fails.
+    fn commit_once(&self, tree: &str, parent: Option<&str>, message: &str, made: &[Loose]) -> Result<String> {
+        let same = |one: &&Loose| {
+            one.tree == tree && one.subject == message && one.parents.iter().map(String::as_str).eq(parent)
+        };
+        match made.iter().find(same) {
+            Some(one) => Ok(one.id.clone()),
+            None => self.commit_kept(tree, parent.as_slice(), message),
+        }
     }
 
     /// A commit of a tree on parents.
@@ -171,7 +207,8 @@ impl Git {
 
     /// Commits of everything that is changed or untracked, on top of `head` (of nothing without one): first what is staged,
     /// where that is something else, then the files as they are. Index and files stay as they are. Repositories in
-    /// `nested` are left out.
+    /// `nested` are left out. A commit in `made` of the same files on the same parent is taken: a run before, which was killed,
+    /// made it.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -180,6 +217,7 @@ impl Git {
         head: Option<&str>,
         (hidden, nested): (&[String], &[String]),
         message: &str,
+        made: &[Loose],
     ) -> Result<String> {
         let copy = self.index_copy(hidden)?;
         let index = copy.path().join(INDEX);
@@ -201,11 +239,9 @@ impl Git {
         let tree = run("write the changes", &["write-tree"])?;
         let mut parent = head.map(str::to_string);
         if staged != before && staged != tree {
-            let parents: Vec<&str> = parent.as_deref().into_iter().collect();
-            parent = Some(self.commit_kept(&staged, &parents, "Staged changes")?);
+            parent = Some(self.commit_once(&staged, parent.as_deref(), "Staged changes", made)?);
         }
-        let parents: Vec<&str> = parent.as_deref().into_iter().collect();
-        self.commit_kept(&tree, &parents, message)
+        self.commit_once(&tree, parent.as_deref(), message, made)
     }
 
     /// A copy of the index in a folder of its own, in which nothing in `hidden` is hidden.
@@ -237,12 +273,15 @@ const INDEX: &str = "index";
 /// Who makes what gt keeps, also where git knows no author.
 const IDENTITY: [&str; 4] = ["-c", "user.name=gt", "-c", "user.email=gt@localhost"];
 
+/// Of a list of commits that [`read_loose`] reads.
+const FORMAT: &str = "--format=%H%x00%T%x00%P%x00%s";
+
 fn read_loose(text: &str) -> Vec<Loose> {
     let read = |line: &str| {
         let mut fields = line.split('\0');
-        let (id, parents, subject) = (fields.next()?, fields.next()?, fields.next()?);
+        let (id, tree, parents, subject) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let parents = parents.split(' ').filter(|id| !id.is_empty()).map(str::to_string).collect();
-        Some(Loose { id: id.into(), parents, subject: subject.into() })
+        Some(Loose { id: id.into(), tree: tree.into(), parents, subject: subject.into() })
     };
     text.lines().filter_map(read).collect()
 }
@@ -253,7 +292,7 @@ mod tests {
 
     #[test]
     fn commits_read_whatever_their_first_lines_say() {
-        let text = "commit aaa\naaa\0bbb ccc\0commit x\ncommit bbb\nbbb\0\0\n";
+        let text = "commit aaa\naaa\0t\0bbb ccc\0commit x\ncommit bbb\nbbb\0t\0\0\n";
         let read = read_loose(text);
         assert_eq!(read.len(), 2);
         assert_eq!((read[0].parents.len(), read[0].subject.as_str()), (2, "commit x"));

@@ -116,12 +116,15 @@ impl Shelf {
     ) -> Result<()> {
         let git = Git::alone(&repo.dir);
         let from = items.len();
+        let mut known = Vec::new();
         let files = &losses.files;
         let mut tips: Vec<&Tip> = losses.tips.iter().filter(|tip| tip.from != LOGGED).collect();
         if with_files && !files.changed.is_empty() {
             let message = format!("Uncommitted changes of {} at its end", self.name);
             let head = losses.head.as_deref();
-            let changes = git.commit_changes(head, (&files.hidden, &files.nested), &message)?;
+            let made = Git::alone(&self.clone).made_under(&format!("{RECOVERY}{}/", self.name), head)?;
+            let changes = git.commit_changes(head, (&files.hidden, &files.nested), &message, &made)?;
+            known.extend(made.into_iter().map(|one| one.id).filter(|id| *id == changes));
             tips.retain(|tip| Some(tip.id.as_str()) != head);
             items.push((if prefix.is_empty() { String::new() } else { format!("{prefix}HEAD") }, changes));
         }
@@ -145,7 +148,11 @@ impl Shelf {
                 items.push((end, git.commit_kept(&git.empty_tree()?, many, &message)?));
             }
         }
-        let ids: Vec<&str> = items[from..].iter().map(|(_, id)| id.as_str()).collect();
+        let ids: Vec<&str> = items[from..]
+            .iter()
+            .map(|(_, id)| id.as_str())
+            .filter(|id| !known.iter().any(|own| own == id))
+            .collect();
         if !ids.is_empty() && !self.shares_objects(repo) {
             let from = if repo.is_whole() { &repo.dir } else { &repo.common };
             Git::alone(&self.clone).bring_objects(from, &ids)?;

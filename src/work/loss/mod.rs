@@ -303,7 +303,12 @@ mod tests {
     use super::*;
 
     fn loose(id: &str, parents: &[&str]) -> Loose {
-        Loose { id: id.into(), parents: parents.iter().map(|id| (*id).into()).collect(), subject: id.into() }
+        Loose {
+            id: id.into(),
+            tree: String::new(),
+            parents: parents.iter().map(|id| (*id).into()).collect(),
+            subject: id.into(),
+        }
     }
 
     fn found(from: &str, id: &str, is_commit: bool) -> Found {
