@@ -65,15 +65,21 @@ fn a_role_is_not_started_beside_what_it_left_running() {
 
 #[test]
 fn a_server_that_an_agent_had_gt_start_does_not_hold_the_agents_lock() {
-    let world = World::with_rig();
-    world.write("town/config/town.toml", "[agents.own]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n");
-    world.write("town/config/presets/mayor.toml", "[mayor]\nagent = \"own\"\n");
-    let lock = world.path("lock");
-    let words = ["run-agent", lock.to_str().unwrap(), "wyvern/max", "ab12", "--", gt(), "start"];
-    world.in_town(words).ok();
-    assert_ne!(world.session_of("mayor/"), "");
-    assert!(lock.exists());
-    assert_eq!(occupancy::is_held(&lock), Occupied::No);
+    // The second is run by a script that has a descriptor of that number.
+    for script in ["exec \"$@\"", "exec 9>script; exec \"$@\""] {
+        let world = World::with_rig();
+        world.write(
+            "town/config/town.toml",
+            "[agents.own]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\n",
+        );
+        world.write("town/config/presets/mayor.toml", "[mayor]\nagent = \"own\"\n");
+        let lock = world.path("lock");
+        let agent = ["run-agent", lock.to_str().unwrap(), "wyvern/max", "ab12", "--", gt(), "start"];
+        world.run("sh", "town", [&["-c", script, "sh", gt()], &agent[..]].concat()).ok();
+        assert_ne!(world.session_of("mayor/"), "");
+        assert!(lock.exists());
+        assert_eq!(occupancy::is_held(&lock), Occupied::No, "{script}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::town::occupancy;
 /// # Errors
 /// When something else holds the lock.
 pub fn run(args: &RunAgent) -> Result<Exit> {
+    agent_lock::free_descriptor()?;
     let server = std::env::var("TMUX").ok().and_then(|tmux| occupancy::Server::of_pane(&tmux));
     let lock = occupancy::take(&args.lock, (&args.address, &args.instance), server)?;
     let _kept = occupancy::hand_on(&lock)?;

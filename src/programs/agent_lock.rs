@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use anyhow::{Context, Result};
+
 use super::process::Process;
 
 /// The lowest descriptor that holds it. One digit: no other number can be closed in every shell.
@@ -35,10 +37,27 @@ pub fn become_program(argv: &[OsString]) -> NotStarted {
     }
 }
 
+/// Begins this program again without what came in under the lock's descriptor, a lock of the script that runs it say: the
+/// lock would get a number that [`without`] does not close.
+///
+/// # Errors
+/// When that failed.
+pub fn free_descriptor() -> Result<()> {
+    if !is_open() {
+        return Ok(());
+    }
+    let gt = std::env::current_exe().context("where this program is")?;
+    Err(without(Process::new(gt).args(std::env::args_os().skip(1))).exec())
+}
+
+fn is_open() -> bool {
+    Path::new("/dev/fd").join(DESCRIPTOR.to_string()).exists()
+}
+
 /// The same program without the lock of the agent that runs gt, for one that outlives the agent: a tmux server, a process
 /// in the background.
 pub fn without(process: Process) -> Process {
-    if !Path::new("/dev/fd").join(DESCRIPTOR.to_string()).exists() {
+    if !is_open() {
         return process;
     }
     let mut args: Vec<OsString> =
