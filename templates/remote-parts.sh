@@ -120,8 +120,27 @@ $gt_inner
 END
 }
 
-# Takes the worktree $gt_home away. What is in it and nowhere else is kept before, under the ref $1, and pushed if that goes.
+# FILE: fails while something of an agent holds its lock there. What was just ended gets three seconds. Without flock no agent
+# has one.
+gt_vacant() {
+  [ -e "$1" ] || return 0
+  command -v flock >/dev/null 2>&1 || return 0
+  for gt_second in 1 2 3 4; do
+    (flock -n 9) 9>>"$1" && return 0
+    [ "$gt_second" = 4 ] || sleep 1
+  done
+  gt_pids=
+  for gt_fd in /proc/[0-9]*/fd/9; do
+    [ "$(readlink "$gt_fd" 2>/dev/null)" = "$1" ] || continue
+    gt_pid=${gt_fd#/proc/}
+    gt_pids="$gt_pids ${gt_pid%%/*}"
+  done
+  gt_fail "$gt_home is still worked in by process${gt_pids:- (unknown)}: something that an agent started there runs; end it with: kill${gt_pids:- PID}"
+}
+
+# Takes the worktree $gt_home away, unless something runs in it; $gt_dir is its git folder. What is in it and nowhere else is kept before, under the ref $1, and pushed if that goes.
 gt_take_away() {
+  gt_vacant "$gt_dir/gt-agent.lock"
   gt_refs=
   gt_keep_inner "$1"
   gt_dirty=$(git -C "$gt_home" status --porcelain) || gt_fail "cannot tell what is in $gt_home"

@@ -246,6 +246,18 @@ export GT_PROMPT_FILE
 printf '%s' "$gt_prompt" >"$GT_PROMPT_FILE" || gt_fail "cannot write $GT_PROMPT_FILE"
 {{work}}
 {{program}}
+# The agent and everything that it starts hold the lock that gt takes for an agent on its own machine.
+if command -v flock >/dev/null 2>&1; then
+  gt_dir=$gt_files
+  if [ "$gt_files" = "$gt_notes" ]; then
+    gt_dir=$gt_home
+    [ ! -d "$gt_home/.git" ] || gt_dir=$gt_home/.git
+  fi
+  gt_vacant "$gt_dir/gt-agent.lock"
+  (: >"$gt_dir/gt-agent.lock") 2>/dev/null || gt_fail "cannot write $gt_dir/gt-agent.lock"
+  exec 9>>"$gt_dir/gt-agent.lock"
+  flock -n 9 || gt_fail "another agent was started in $gt_home meanwhile"
+fi
 rm -f "$gt_making"
 if [ "$gt_files" != "$gt_notes" ]; then
   printf '%s\n' "$gt_instance" >"$gt_files/gt-instance"

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use gastown::beads::Bead;
 use gastown::config::schema::{Command, Prompt, Worktree};
 use gastown::plan::ready::Begin;
+use gastown::town::occupancy::{self, Occupied};
 use gastown::work::remote::line::{self, Kind, Place, Start};
 
 use crate::common::{Run, World, finish, wait_for};
@@ -390,6 +391,36 @@ fn a_polecat_that_still_runs_is_not_taken_from() {
     drop(running.stdin.take());
     running.wait().unwrap();
     there.start(&there.how("Nux", "two")).ok();
+}
+
+/// The lock is the one that gt itself asks, and what the agent left running holds it.
+#[test]
+fn what_an_agent_left_running_keeps_its_worktree() {
+    for shell in shells() {
+        let there = There::new(&shell);
+        let fifo = there.world.str("fifo");
+        there.world.run("mkfifo", "", [&fifo]).ok();
+        there.world.program(
+            "agent",
+            &format!("#!/bin/sh\ncat '{fifo}' >/dev/null 2>&1 &\necho $! >\"$OUT/left\"\n"),
+        );
+        let how = there.how("Nux", "one");
+        there.start(&how).ok();
+        let home = there.home(&how);
+        assert!(matches!(occupancy::is_occupied(&home), Occupied::Yes(_)), "{shell:?}");
+        let left = format!("is still worked in by process {}", there.out("left").trim());
+        let mut again = there.how("Nux", "one");
+        again.begin = Begin::Again;
+        for refused in [there.start(&again), there.start(&there.how("Nux", "two")), there.end(&how)] {
+            let said = if Path::new("/proc/self/fd").exists() { &left } else { "is still worked in" };
+            failed(&refused.fails(1), said);
+            assert!(home.join("README.md").exists(), "{shell:?}");
+        }
+        drop(std::fs::File::options().write(true).open(&fifo).unwrap());
+        wait_for("what was left to end", || (occupancy::is_occupied(&home) == Occupied::No).then_some(()));
+        there.end(&how).ok();
+        assert!(!home.exists(), "{shell:?}");
+    }
 }
 
 #[test]

@@ -328,6 +328,8 @@ fn without_tmux_the_command_to_run_is_said() {
     assert_eq!(run.stderr, "minimal mode: tmux is not installed; run by hand:\n");
     let lines: Vec<&str> = run.stdout.lines().collect();
     assert_eq!(lines.len(), 2);
+    // An agent that is run by hand holds its lock too.
+    assert!(lines[0].contains("/town/mayor/gt-agent.lock mayor/ "), "{}", lines[0]);
     let script = lines[0].replace("sleep 1000", "sh -c 'echo $GT_ADDRESS in $PWD'");
     let seen = world.run("sh", "", ["-c", &script]).ok().stdout;
     assert_eq!(seen, format!("mayor/ in {}\n", world.real().join("town").display()));

@@ -78,7 +78,7 @@ pub fn by_hand(spec: &Spec) -> String {
         _ => None,
     });
     // Without an agent, the first of the programs it would have shown.
-    words.extend(shell.iter().flatten().chain(&spec.argv).map(|word| quote(word)));
+    words.extend(shell.iter().flatten().chain(&spec.start_line()).map(|word| quote(word)));
     words.join(" ")
 }
 
