@@ -52,6 +52,25 @@ fn it_ends_well_and_leaves_nothing() {
 }
 
 #[test]
+fn a_ctrl_c_ends_it_and_leaves_nothing() {
+    let world = world();
+    for word in ["$ gt install", "$ gt sling", "$ gt refinery process"] {
+        let (out, err) = (world.path("out"), world.path("err"));
+        let mut demo = world.command(crate::common::gt(), "");
+        demo.arg("demo")
+            .stdout(std::fs::File::create(&out).unwrap())
+            .stderr(std::fs::File::create(&err).unwrap());
+        let mut demo = demo.spawn().unwrap();
+        wait_for(word, || std::fs::read_to_string(&out).unwrap().contains(word).then_some(()));
+        rustix::process::kill_process(rustix::process::Pid::from_child(&demo), rustix::process::Signal::INT)
+            .unwrap();
+        let code = demo.wait().unwrap().code();
+        assert_eq!((code, world.read("err").as_str()), (Some(130), ""), "{word}: {}", world.read("out"));
+        nothing_is_left(&world);
+    }
+}
+
+#[test]
 fn a_town_that_is_kept_can_be_looked_at() {
     let world = world();
     let run = world.gt(["demo", "--keep"]).ok();

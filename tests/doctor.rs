@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::common::World;
+use crate::common::{World, runs, wait_for};
 use crate::install::{embedded, plain, tree};
 
 fn doctor(world: &World, words: &[&str], code: i32) -> String {
@@ -329,6 +329,27 @@ fn only_this_towns_sessions_without_a_place_are_stopped() {
     doctor(&world, &["--fix"], 0);
     let left = world.tmux(["list-sessions", "-F", "#S"]).ok().stdout;
     assert_eq!(left, "gt-lost-witness\nours\ntheirs\n");
+}
+
+#[test]
+fn what_an_agent_left_running_is_ended_with_its_stray_session_and_named() {
+    let world = World::waiting();
+    world.program("agent", "#!/bin/sh\ntrap '' HUP\nsetsid sleep 6000 &\necho $! > \"$HOME/pid.new\"\nmv \"$HOME/pid.new\" \"$HOME/pid\"\nwait\n");
+    world.write("town/config/presets/crew.toml", "[crew]\nagent = \"own\"\n");
+    world.write("town/config/town.toml", "[agents.own]\ncommand = [\"agent\"]\nprompt = \"none\"\n");
+    world.in_town(["crew", "add", "max", "--rig", "wyvern"]).ok();
+    world.in_town(["apply", "wyvern/crew/max"]).ok();
+    let pid = wait_for("the agent", || {
+        world.path("home/pid").exists().then(|| world.read("home/pid").trim().to_string())
+    });
+    std::fs::rename(world.path("town/wyvern/crew/max"), world.path("max")).unwrap();
+    let said = doctor(&world, &["--fix"], 0);
+    assert!(
+        said.contains("wyvern/crew/max left processes running, now ended: ")
+            && said.contains(&format!("sleep ({pid})")),
+        "{said}"
+    );
+    assert!(!runs(&pid));
 }
 
 /// A town of the older layout, as source document 004 draws it.

@@ -116,8 +116,8 @@ fn polecats_start_with_their_work_and_the_overseer_not_at_all() {
     let world = town();
     let run = world.in_town(["session", "restart", "wyvern/Nux"]).fails(1);
     insta::assert_snapshot!(run.stderr, @r"
-    gt: wyvern/Nux has no session to restart
-    hint: go on with its work: gt sling BEAD wyvern --resume
+    gt: wyvern/Nux has no session to restart, and no work
+    hint: give it a bead: gt sling BEAD wyvern/Nux
     ");
     let run = world.in_town(["session", "restart", "overseer"]).fails(2);
     assert_eq!(run.stderr, "gt: the overseer is you: there is no session to start\n");
@@ -378,6 +378,43 @@ fn a_tmux_that_cannot_be_asked_stops_what_would_change_something() {
     let status = world.in_town(["status"]).ok().stdout;
     assert!(status.contains("sessions unknown: server exited unexpectedly\n"), "{status}");
     assert!(status.contains("mayor     unknown\n"), "{status}");
+}
+
+#[test]
+fn a_restart_and_a_resume_that_were_killed_go_on_with_the_same_command() {
+    let world = town();
+    let bead = world.bead("Wait", "sleep 1000");
+    world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+    let restart = &["session", "restart", "wyvern/Nux"][..];
+    let resume = &["sling", &bead, "wyvern", "--resume"][..];
+    let mut kills = vec![("restart.1", restart)];
+    for words in [restart, resume] {
+        kills.extend(["sling.1", "sling.2", "sling.3", "sling.4", "sling.5"].map(|step| (step, words)));
+    }
+    for (step, words) in kills {
+        if words == resume {
+            world.in_town(["session", "stop", "wyvern/Nux"]).ok();
+        }
+        world.gt_killed(step, "town", words);
+        let again = world.in_town(words);
+        // A resume that was killed once its session ran has nothing left to do.
+        let ran = (step, words) == ("sling.5", resume);
+        assert_eq!(again.code, Some(i32::from(ran)), "{step}: {again:?}");
+        let polecats = world.in_town(["polecats", "wyvern", "--json"]).ok().json();
+        let found: Vec<_> = polecats["polecats"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| (&one["bead"], &one["place"]))
+            .collect();
+        assert_eq!(found, [(&bead.as_str().into(), &"working".into())], "{step}");
+        let sessions = world.tmux(["list-sessions", "-F", "#{session_name}"]).ok().stdout;
+        assert_eq!(sessions, "gt-wyvern-Nux\n", "{step}");
+    }
+    world.in_town(["mayor", "start"]).ok();
+    world.gt_killed("restart.1", "town", ["session", "restart", "mayor/"]);
+    world.in_town(["session", "restart", "mayor/"]).ok();
+    assert_ne!(world.session_of("mayor/"), "");
 }
 
 #[test]

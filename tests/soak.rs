@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::{Run, World, gt, kill};
+use crate::common::{Run, World, gt, kill, wait_for};
 use crate::flow::{names, request};
 
 const CLONE: &str = "town/wyvern/mayor/rig";
@@ -313,6 +313,9 @@ fn release(soak: &mut Soak) {
     soak.world.in_town(["sling", &bead, "wyvern"]).ok();
     soak.settle(0);
     let address = format!("wyvern/{}", soak.world.polecat_of(&bead));
+    // tmux notices the end of a program a moment after it.
+    let crashed = || soak.world.in_town(["polecats", "wyvern"]).stdout.contains("crashed").then_some(());
+    wait_for("tmux to notice the end", crashed);
     soak.killed("town", &["polecat", "release", &address]);
     soak.again("town", &["polecat", "release", &address]);
     soak.settle(0);

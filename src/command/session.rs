@@ -11,7 +11,8 @@ use crate::cli::sessions::{SessionArgs, SessionCommand};
 use crate::cli::work::{Sling, SlingHow};
 use crate::failure::{Exit, Failure};
 use crate::report::sessions;
-use crate::work::who;
+use crate::work::scene::Scene;
+use crate::work::{step, who};
 
 /// Runs it.
 ///
@@ -55,21 +56,25 @@ fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> R
         sight.known()?.of(&sight.town.mark(), &address.to_string()).map(|found| found.marks.bead.clone());
     let text = address.to_string();
     let stop = || roles::stop_quietly(ctx, &sight, |session| session.marks.address == text);
-    let Address::Polecat(rig, _) = address else {
+    let Address::Polecat(rig, name) = address else {
         if dry_run && bead.is_some() {
             let plan = serde_json::json!({ "restart": address });
             return super::would(ctx, &plan, &format!("stop {address} and start it again"));
         }
         stop()?;
+        step("restart.1");
         return roles::start(
             ctx,
             std::slice::from_ref(address),
             &StartHow { elsewhere, dry, ..StartHow::default() },
         );
     };
-    let Some(bead) = bead.filter(|bead| !bead.is_empty()) else {
-        return Err(Failure::new(format!("{address} has no session to restart"))
-            .hint(format!("go on with its work: gt sling BEAD {rig} --resume"))
+    let Some(bead) = bead
+        .filter(|bead| !bead.is_empty())
+        .map_or_else(|| held(ctx, &sight, rig, name), |bead| Ok(Some(bead)))?
+    else {
+        return Err(Failure::new(format!("{address} has no session to restart, and no work"))
+            .hint(format!("give it a bead: gt sling BEAD {address}"))
             .into());
     };
     if dry_run {
@@ -77,6 +82,14 @@ fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> R
         return super::would(ctx, &plan, &format!("stop {address} and start it again on {bead}"));
     }
     stop()?;
+    step("restart.1");
     let how = SlingHow { resume: true, elsewhere, ..SlingHow::default() };
     sling::run(ctx, Sling { words: vec![bead, text], how })
+}
+
+/// The work of a polecat without a session: a restart that was killed goes on with it.
+fn held(ctx: &Ctx, sight: &roles::Sight, rig: &str, name: &str) -> Result<Option<String>> {
+    let rig = sight.town.rig(rig)?;
+    let scene = Scene::look(&sight.town, &rig, sight.mux.as_ref(), ctx.sources(&sight.town, Some(&rig)))?;
+    Ok(scene.bead_of(name).filter(|bead| !scene.is_submitted(bead)).map(|bead| bead.id.clone()))
 }

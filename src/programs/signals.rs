@@ -3,6 +3,7 @@
 //! Programs run in process groups of their own, so a Ctrl-C at the terminal reaches gt alone. SIGINT, SIGTERM and SIGHUP
 //! are passed on to all of them (as SIGTERM, after a few seconds as SIGKILL); files are left as a kill leaves them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -82,7 +83,7 @@ pub(super) fn spawn(command: &mut Command, reach: Reach) -> std::io::Result<(Chi
     Ok((child, Charge(number)))
 }
 
-/// Has something put back when a signal ends gt, as long as the answer is kept. It must not take long, and start no program.
+/// Has something put back when a signal ends gt, as long as the answer is kept. It may start programs, and must not take long.
 #[must_use]
 pub fn at_end(put_back: impl FnOnce() + Send + 'static) -> Charge {
     let mut state = state();
@@ -97,10 +98,15 @@ pub fn hold() {
     drop(going_on());
 }
 
+thread_local! {
+    /// Whether this thread ends gt: what it puts back may start programs.
+    static ENDS: Cell<bool> = const { Cell::new(false) };
+}
+
 fn going_on() -> MutexGuard<'static, State> {
     loop {
         let state = state();
-        if !state.ending {
+        if !state.ending || ENDS.get() {
             return state;
         }
         drop(state);
@@ -142,6 +148,7 @@ fn end(signal: i32) {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+    ENDS.set(true);
     let put_back = std::mem::take(&mut state().put_back);
     put_back.into_values().for_each(|put_back| put_back());
     std::process::exit(128 + signal);

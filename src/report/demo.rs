@@ -21,6 +21,7 @@ pub struct Row {
 }
 
 /// Standard output, with a part that is drawn again and again on a terminal.
+#[derive(Clone)]
 pub struct Stage {
     screen: Screen,
     drawn: usize,

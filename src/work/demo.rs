@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::mux::{Mux, tmux::Tmux};
 use crate::programs::git::Git;
 use crate::programs::process::quote;
-use crate::programs::{Output, Process};
+use crate::programs::{Output, Process, signals};
 use crate::report::Screen;
 use crate::report::demo::{Row, Stage};
 
@@ -53,6 +53,14 @@ pub fn run(wanted: &Wanted<'_>) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("gt-demo-").tempdir().context("no temporary folder")?;
     let began = Instant::now();
     let mut demo = Demo::new(wanted, folder.path())?;
+    let (mut over, path) = (demo.clone(), folder.path().to_path_buf());
+    let put_back = (!wanted.keep).then(|| {
+        signals::at_end(move || {
+            // Whatever cannot be ended, the folder goes.
+            let _ = over.end();
+            let _ = remove(&path);
+        })
+    });
     let played = demo.play(wanted.repo);
     if wanted.keep {
         let kept = folder.keep();
@@ -60,7 +68,8 @@ pub fn run(wanted: &Wanted<'_>) -> Result<()> {
         return played;
     }
     let ended = demo.end();
-    remove(folder)?;
+    remove(&folder.keep())?;
+    drop(put_back);
     played?;
     if ended.is_ok() {
         demo.stage.line("");
@@ -72,6 +81,7 @@ pub fn run(wanted: &Wanted<'_>) -> Result<()> {
     ended
 }
 
+#[derive(Clone)]
 struct Demo {
     stage: Stage,
     /// The temporary folder, links resolved.
@@ -460,11 +470,10 @@ impl Demo {
 }
 
 /// Removes the folder; what a session's end was still writing while it went makes a second try necessary.
-fn remove(folder: tempfile::TempDir) -> Result<()> {
-    let path = folder.keep();
+fn remove(path: &Path) -> Result<()> {
     let limit = Instant::now() + Duration::from_secs(10);
     loop {
-        match std::fs::remove_dir_all(&path) {
+        match std::fs::remove_dir_all(path) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(_) if Instant::now() < limit => std::thread::sleep(LOOK),

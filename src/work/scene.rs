@@ -237,7 +237,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether the work on a bead waits to be merged.
-    pub(super) fn is_submitted(&self, bead: &Bead) -> bool {
+    pub fn is_submitted(&self, bead: &Bead) -> bool {
         bead.has_label(words::LABEL_SUBMITTED) || self.requests.iter().any(|request| request.bead == bead.id)
     }
 

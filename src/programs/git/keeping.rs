@@ -100,7 +100,7 @@ impl Git {
         }
         let lines: String = refs.iter().map(|(name, id)| format!("create {name} {id}\n")).collect();
         let words = ["update-ref", "--create-reflog", "-m", "kept by gt", "--stdin"];
-        let output = self.process([&IDENTITY[..], &words].concat()).stdin(lines).run()?;
+        let output = self.run_unlocked(&self.process([&IDENTITY[..], &words].concat()).stdin(lines))?;
         if output.ok() {
             return Ok(());
         }

@@ -461,6 +461,22 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_file_of_a_ref_stops_nothing_that_writes_refs_from_a_list() {
+        let (_dir, git, _) = half_made(|admin, _| std::fs::remove_file(admin.join("locked")).unwrap());
+        let leave = |name: &str| {
+            let path = git.git_dir().unwrap().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::File::create(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        };
+        let head = git.commit_of("main").unwrap().unwrap();
+        leave("refs/gt/recovery/Nux/ab12.lock");
+        git.create_refs(&[("refs/gt/recovery/Nux/ab12".into(), head)]).unwrap();
+        leave("refs/gt/recovery/Nux/ab12.lock");
+        git.forget_refs("forget what is kept", &["refs/gt/recovery/"]).unwrap();
+        assert_eq!(git.commit_of("refs/gt/recovery/Nux/ab12").unwrap(), None);
+    }
+
+    #[test]
     fn lock_files_of_any_kind_stop_no_git_once_their_owner_is_gone() {
         let (_dir, git, place) = half_made(|admin, _| std::fs::remove_file(admin.join("locked")).unwrap());
         let dot = git.git_dir().unwrap();

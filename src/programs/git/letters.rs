@@ -73,7 +73,7 @@ impl Git {
         if listed.stdout.is_empty() {
             return Ok(());
         }
-        let output = self.process(["update-ref", "--stdin"]).stdin(listed.stdout).run()?;
+        let output = self.run_unlocked(&self.process(["update-ref", "--stdin"]).stdin(listed.stdout))?;
         if !output.ok() {
             crate::fail!("cannot {what} in {}: {}", self.dir.display(), last_words(&output));
         }

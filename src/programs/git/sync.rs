@@ -139,7 +139,8 @@ impl Git {
             stream += &format!("from {tip}\n");
         }
         stream += &format!("M 100644 inline {FILE}\ndata {}\n{text}\nget-mark :1\ndone\n", text.len());
-        let output = self.process(["fast-import", "--quiet", "--force", "--done"]).stdin(stream).run()?;
+        let words = ["fast-import", "--quiet", "--force", "--done"];
+        let output = self.run_unlocked(&self.process(words).stdin(stream))?;
         if !output.ok() {
             return Err(self.failed("commit the beads", &output).into());
         }

@@ -51,7 +51,6 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
         Thing::Presets => town_piece(visit, "config/presets"),
         Thing::Unlisted(name) => rig::list(&visit.town, name, &visit.rig(name).config.git_url),
         Thing::HalfMade(path) => orphans::fix_half_made(&root.join(path)),
-        Thing::StraySession(id, ..) => visit.mux.stop(&[id]),
         Thing::StrayRecord(address) => orphans::fix_stray_record(visit, address),
         other => crate::fail!("doctor cannot repair {other:?}"),
     }

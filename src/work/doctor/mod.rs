@@ -146,16 +146,31 @@ impl Visit<'_> {
         if matches!(finding.thing, Thing::TownStore | Thing::RigStore) {
             return store::treat(self, rig, finding);
         }
-        self.treat_with(finding, |thing| fix::thing(self, rig, thing))
+        self.treat_saying(finding, |thing| match thing {
+            Thing::StraySession(id, ..) => orphans::fix_stray_session(self, id),
+            thing => fix::thing(self, rig, thing).map(|()| Vec::new()),
+        })
     }
 
     /// Repairs what failed, when that is asked for and possible.
-    fn treat_with(&self, mut finding: Finding, repair: impl FnOnce(&Thing) -> Result<()>) -> Finding {
+    fn treat_with(&self, finding: Finding, repair: impl FnOnce(&Thing) -> Result<()>) -> Finding {
+        self.treat_saying(finding, |thing| repair(thing).map(|()| Vec::new()))
+    }
+
+    /// The same for a repair that has something to say.
+    fn treat_saying(
+        &self,
+        mut finding: Finding,
+        repair: impl FnOnce(&Thing) -> Result<Vec<String>>,
+    ) -> Finding {
         if finding.status != Status::Fail || !finding.fixable || !self.fix {
             return finding;
         }
         match repair(&finding.thing) {
-            Ok(()) => finding.status = Status::Fixed,
+            Ok(said) => {
+                finding.status = Status::Fixed;
+                said.iter().for_each(|line| finding.message.push_str(&format!("; {line}")));
+            }
             Err(error) => finding.hint = Some(why(&error)),
         }
         finding

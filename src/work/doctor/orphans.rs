@@ -9,6 +9,7 @@ use super::Visit;
 use crate::address::{Address, is_rig_name};
 use crate::beads::{Bead, Change, Guard, Patch, Written, words};
 use crate::config::{self, Sources};
+use crate::mux::Session;
 use crate::plan::doctor::{Finding, Found, Thing, judge};
 use crate::plan::patrol::Move;
 use crate::plan::place::Seen;
@@ -19,7 +20,7 @@ use crate::town::{Layout, Rig, away, files};
 use crate::work::ending::{self, End};
 use crate::work::sandbox::Sandbox;
 use crate::work::scene::Scene;
-use crate::work::strays;
+use crate::work::{strays, survivors};
 
 /// Orphans outside rigs, and half-made things everywhere.
 ///
@@ -129,6 +130,15 @@ fn is_stray(visit: &Visit<'_>, address: &str) -> bool {
     }
 }
 
+/// Ends a session that has no place, with what runs in it.
+///
+/// # Errors
+/// When that cannot be ended.
+pub fn fix_stray_session(visit: &Visit<'_>, id: &str) -> Result<Vec<String>> {
+    let of: Vec<&Session> = visit.sessions.sessions.iter().filter(|session| session.id == id).collect();
+    survivors::stop(&visit.town, visit.mux, &of)
+}
+
 /// Ends what is elsewhere of an agent that has no place here, and forgets it.
 ///
 /// # Errors
@@ -161,7 +171,9 @@ pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
     if let Ok(scene) = Scene::look(&visit.town, rig, visit.mux, sources.clone()) {
         for thing in polecats(visit, rig, &scene) {
             let finding = judge(thing, Found::Missing, String::new(), &rig.name);
-            findings.push(visit.treat_with(finding, |thing| fix_polecat(rig, &scene, thing)));
+            findings.push(
+                visit.treat_saying(finding, |thing| fix_polecat(rig, &scene, thing).map(|()| scene.notes())),
+            );
         }
     }
     // Without a target every commit counts.
