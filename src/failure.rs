@@ -70,6 +70,24 @@ impl Failures {
         result.map_err(|error| self.0.push(error)).ok()
     }
 
+    /// A result whose error may come from what was kept: that is named with it.
+    ///
+    /// # Errors
+    /// Those of the result.
+    pub fn beside<T>(self, result: anyhow::Result<T>) -> anyhow::Result<T> {
+        let (Err(error), Some(first)) = (&result, self.0.first()) else { return result };
+        let own = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+        let exit = own.map_or(Exit::Failed, |own| own.exit);
+        let hint = hint_of(first).or(hint_of(error));
+        let message = format!("{error:#}; not looked at, because {}", self.lines().join("; "));
+        Err(Failure { message, hint, exit }.into())
+    }
+
+    /// Whether nothing failed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Each failure in words, without what helps.
     pub fn lines(&self) -> Vec<String> {
         self.0.iter().map(|error| format!("{error:#}")).collect()
@@ -154,6 +172,26 @@ mod tests {
             "2 rigs cannot be read:\n  a is broken\n    hint: mend a\n  b is broken"
         );
         assert!(Failures::default().end(|_| String::new()).is_ok());
+    }
+
+    #[test]
+    fn what_was_not_found_names_what_was_not_looked_at() {
+        let broken = || {
+            let mut kept = Failures::default();
+            kept.keep::<()>(Err(Failure::new("wyvern/config.json is empty").hint("mend it").into()));
+            kept
+        };
+        assert_eq!(broken().beside(Ok(3)).unwrap(), 3);
+        let none = || Failure::usage("no bead wy-1").hint("gt bd list").into();
+        let error = broken().beside::<()>(Err(none())).unwrap_err();
+        assert_eq!(format!("{error}"), "no bead wy-1; not looked at, because wyvern/config.json is empty");
+        assert_eq!(error.downcast_ref::<Failure>().unwrap().exit, Exit::Usage);
+        assert_eq!(hint_of(&error).as_deref(), Some("mend it"));
+        let error = Failures::default().beside::<()>(Err(none())).unwrap_err();
+        assert_eq!(
+            (format!("{error}").as_str(), hint_of(&error).as_deref()),
+            ("no bead wy-1", Some("gt bd list"))
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod agents;
+mod alone;
 mod apply;
 mod apply_any;
 mod bd;

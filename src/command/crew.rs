@@ -6,7 +6,7 @@ use super::{Ctx, print, print_json};
 use crate::address::Address;
 use crate::cli::town::{CrewArgs, CrewCommand};
 use crate::config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::town::{Rig, Town};
 use crate::work::crew::{self, Member};
 use crate::work::loss::cut;
@@ -51,17 +51,15 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry_run: bool) -> Result<E
 }
 
 fn list(ctx: &Ctx, town: &Town, named: Option<&str>) -> Result<Exit> {
-    let rigs = match named {
-        Some(_) => vec![ctx.rig(town, named)?],
-        None => town.rigs()?,
-    };
+    let mut failures = Failures::default();
+    let rigs = ctx.rigs(town, named, &mut failures)?;
     let members: Vec<Member> =
-        rigs.iter().map(crew::members).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        rigs.iter().filter_map(|rig| failures.keep(crew::members(rig))).flatten().collect();
     if ctx.global.json {
         print_json("crew", &members)?;
-        return Ok(Exit::Done);
+        return super::of_rigs(failures);
     }
-    if members.is_empty() {
+    if members.is_empty() && failures.is_empty() {
         ctx.note("no crew: make a clone of your own with: gt crew add NAME --rig RIG");
     }
     let rows: Vec<[String; 3]> = members
@@ -72,7 +70,7 @@ fn list(ctx: &Ctx, town: &Town, named: Option<&str>) -> Result<Exit> {
         })
         .collect();
     print(&super::rig::columns(&rows))?;
-    Ok(Exit::Done)
+    super::of_rigs(failures)
 }
 
 fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, (force, dry_run): (bool, bool)) -> Result<Exit> {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::{Ctx, print, print_json};
 use crate::cli::town::Doctor;
 use crate::config::{self, Settings};
-use crate::failure::Exit;
+use crate::failure::{Exit, Failures};
 use crate::report::Screen;
 use crate::report::doctor::Detail;
 use crate::town::{Town, discover};
@@ -52,7 +52,9 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
     let report = doctor::examine(&visit, args.rig.as_deref())?;
     if visit.fix {
         ctx.keep_exports(&visit.town, None);
-        visit.town.rigs().unwrap_or_default().iter().for_each(|rig| ctx.keep_exports(&visit.town, Some(rig)));
+        // What cannot be read is among the findings.
+        let rigs = visit.town.rigs(&mut Failures::default()).unwrap_or_default();
+        rigs.iter().for_each(|rig| ctx.keep_exports(&visit.town, Some(rig)));
     }
     if ctx.global.json {
         print_json("doctor", &report)?;

@@ -19,13 +19,9 @@ use crate::work::submit::requests;
 /// When a rig's store or clone cannot be read: nothing of that rig is dropped then.
 pub fn run(ctx: &Ctx, args: Gc) -> Result<Exit> {
     let town = ctx.town()?;
-    let rigs = match &args.rig {
-        Some(_) => vec![ctx.rig(&town, args.rig.as_deref())?],
-        None => town.rigs()?,
-    };
     let (mut gone, mut failures) = (Vec::new(), Failures::default());
-    for rig in &rigs {
-        gone.extend(failures.keep(of_rig(ctx, &town, rig, args.dry.dry_run)).unwrap_or_default());
+    for rig in ctx.rigs(&town, args.rig.as_deref(), &mut failures)? {
+        gone.extend(failures.keep(of_rig(ctx, &town, &rig, args.dry.dry_run)).unwrap_or_default());
     }
     let ended = failures.end(|count| format!("gt gc failed for {count} rigs"));
     if ctx.global.json {

@@ -8,7 +8,7 @@ use super::{Ctx, print, print_json};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Patch, Written, words};
 use crate::cli::talk::{Mail, MailCommand};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::report;
 use crate::town::{Rig, Town};
 use crate::work::{mail, own, who};
@@ -52,16 +52,22 @@ fn inbox(ctx: &Ctx, town: &Town, address: Option<&str>, unread: bool) -> Result<
 
 fn read(ctx: &Ctx, town: &Town, id: &str) -> Result<Exit> {
     let me = own::who(town, &ctx.dir, &ctx.me()?);
-    let (own, others): (Vec<Rig>, Vec<Rig>) =
-        town.rigs()?.into_iter().partition(|rig| id.starts_with(&format!("{}-", rig.config.beads.prefix)));
-    // The store whose prefix it has is asked first; then the town's.
-    for rig in own.iter().map(Some).chain([None]).chain(others.iter().map(Some)) {
+    let mut failures = Failures::default();
+    let (own, others): (Vec<Rig>, Vec<Rig>) = town
+        .rigs(&mut failures)?
+        .into_iter()
+        .partition(|rig| id.starts_with(&format!("{}-", rig.config.beads.prefix)));
+    let look = |rig: Option<&Rig>| -> Result<_> {
         let store = match rig {
             Some(rig) => rig.store(&me)?,
             None => town.store(&me)?,
         };
         let found = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
-        let Some(bead) = found.filter(|bead| bead.issue_type == words::MESSAGE) else { continue };
+        Ok(found.filter(|bead| bead.issue_type == words::MESSAGE).map(|bead| (store, bead)))
+    };
+    // The store whose prefix it has is asked first; then the town's.
+    for rig in own.iter().map(Some).chain([None]).chain(others.iter().map(Some)) {
+        let Some((store, bead)) = failures.keep(look(rig)).flatten() else { continue };
         let message = report::mail::Message::of(&bead);
         if ctx.global.json {
             print_json("messages", &[&message])?;
@@ -75,7 +81,7 @@ fn read(ctx: &Ctx, town: &Town, id: &str) -> Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    Err(Failure::new(format!("no mail {id}")).hint("see yours with: gt mail inbox").into())
+    failures.beside(Err(Failure::new(format!("no mail {id}")).hint("see yours with: gt mail inbox").into()))
 }
 
 /// A mail to be sent.

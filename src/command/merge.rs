@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::address::Address;
 use crate::config::{self, Sources};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::report::queue::{Row, list};
 use crate::town::{Rig, Town, away};
 use crate::work::remote::home::has_records;
@@ -50,13 +50,14 @@ fn anywhere(ctx: &Ctx, town: &Town, what: &str, me: &Address) -> Result<(Rig, Re
     }
     let mut found = Vec::new();
     let mut wrong = None;
-    for rig in town.rigs()? {
+    let mut failures = Failures::default();
+    for rig in town.rigs(&mut failures)? {
         match queue::waiting(&rig, what, me) {
             Ok(request) => found.push((rig, request)),
             Err(error) => wrong = Some(error),
         }
     }
-    match (found.len(), found.pop(), wrong) {
+    let one = match (found.len(), found.pop(), wrong) {
         (1, Some(one), _) => Ok(one),
         (0, _, Some(error)) if town.rig_names()?.len() == 1 => Err(error),
         (0, ..) => Err(Failure::new(format!("nothing in any queue goes by {what}"))
@@ -65,7 +66,8 @@ fn anywhere(ctx: &Ctx, town: &Town, what: &str, me: &Address) -> Result<(Rig, Re
         _ => Err(Failure::usage(format!("several rigs have a request that goes by {what}"))
             .hint("say which: --rig RIG")
             .into()),
-    }
+    };
+    failures.beside(one)
 }
 
 fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) -> Result<Exit> {
@@ -75,9 +77,13 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
     }
     // Before anything is written down about the run.
     crate::programs::versions::need_git()?;
-    if has_records(&away::read(town)?, rig) {
-        let target = config::target(&config::settings(&sources)?);
-        super::remote_sync::bring(ctx, town, rig, &target);
+    match away::read(town) {
+        Ok(records) if !has_records(&records, rig) => {}
+        Ok(_) => {
+            let target = config::target(&config::settings(&sources)?);
+            super::remote_sync::bring(ctx, town, rig, &target);
+        }
+        Err(error) => ctx.note(&format!("what was handed in elsewhere waits: {error:#}")),
     }
     let job = refinery::Job { town, rig, sources: &sources, only, say: &|text| ctx.note(text) };
     let (report, error) = refinery::process(&job);

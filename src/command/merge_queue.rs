@@ -1,13 +1,13 @@
 //! `gt merge-queue`, also `gt mq`.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::{Ctx, Me, print, print_json};
 use crate::address::{Address, is_polecat_name};
 use crate::cli::queue::{MergeQueue, QueueCommand};
 use crate::config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::report::queue as report;
 use crate::town::{Rig, Town};
 use crate::work::own::Home;
@@ -103,20 +103,23 @@ fn show(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<Exit> {
 }
 
 fn status(ctx: &Ctx, town: &Town, me: &Me, rig: Option<&str>) -> Result<Exit> {
+    let mut failures = Failures::default();
     let rigs = match (rig, ctx.rig(town, rig)) {
         (Some(_), rig) => vec![rig?],
         (None, Ok(rig)) => vec![rig],
-        (None, Err(_)) => town.rigs()?,
+        (None, Err(_)) => town.rigs(&mut failures)?,
     };
-    let counts: Vec<report::Counts> =
-        rigs.iter().map(|rig| queue::counts(rig, &me.address)).collect::<Result<_>>()?;
+    let of_rig = |rig: &Rig| {
+        queue::counts(rig, &me.address).with_context(|| format!("the queue of {} cannot be read", rig.name))
+    };
+    let counts: Vec<report::Counts> = rigs.iter().filter_map(|rig| failures.keep(of_rig(rig))).collect();
     if ctx.global.json {
         print_json("queues", &counts)?;
-        return Ok(Exit::Done);
+        return super::of_rigs(failures);
     }
     let now = crate::time::now();
     print(&counts.iter().map(|counts| counts.line(&now)).collect::<String>())?;
-    Ok(Exit::Done)
+    super::of_rigs(failures)
 }
 
 fn retry(ctx: &Ctx, town: &Town, me: &Me, id: &str, dry: bool) -> Result<Exit> {

@@ -61,7 +61,7 @@ use clap::Parser;
 
 use crate::address::{Address, Role};
 use crate::cli::{Cli, Color, Command, Global};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::town::{Rig, Town};
 use crate::work::own::Me;
 
@@ -131,6 +131,17 @@ impl Ctx {
             None => Err(Failure::usage("which rig? this folder is in none")
                 .hint("name one; see them with: gt rigs")
                 .into()),
+        }
+    }
+
+    /// The rig that is named, else all that can be read; the others are among the failures.
+    ///
+    /// # Errors
+    /// An unknown name; a list of rigs that cannot be read.
+    pub fn rigs(&self, town: &Town, named: Option<&str>, failures: &mut Failures) -> Result<Vec<Rig>> {
+        match named {
+            Some(_) => Ok(vec![self.rig(town, named)?]),
+            None => town.rigs(failures),
         }
     }
 
@@ -207,6 +218,11 @@ impl Ctx {
             }
         }
     }
+}
+
+/// The end of a command over several rigs: what failed in some is said once the others are done.
+pub(crate) fn of_rigs(failures: Failures) -> Result<Exit> {
+    failures.end(|count| format!("{count} things failed, in some of the rigs")).map(|()| Exit::Done)
 }
 
 pub(crate) fn rig_of_path(town: &Town, path: &std::path::Path) -> Option<String> {

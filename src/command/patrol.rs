@@ -6,7 +6,7 @@ use super::{Ctx, remote_sync};
 use crate::address::Address;
 use crate::cli::sessions::SessionEnded;
 use crate::config;
-use crate::failure::{Exit, Failures};
+use crate::failure::{Exit, Failure, Failures};
 use crate::plan::patrol::Move;
 use crate::town::{Rig, Town};
 use crate::work::names;
@@ -74,9 +74,16 @@ fn look_after(
         let bring = |target: &str| remote_sync::bring(ctx, town, rig, target);
         Scene::look_and(town, rig, mux.as_ref(), sources, bring)?
     };
-    let findings = patrol::patrol(&scene, only, dry);
+    let (findings, mut failures) = patrol::patrol(&scene, only, dry)?;
+    // The end of one session here is about none elsewhere.
+    if only.is_none()
+        && let Some(why) = scene.elsewhere_unknown()
+    {
+        let unknown = Failure::new(format!("polecats on other machines are not known: {why}"));
+        failures.keep::<()>(Err(unknown.hint("mend it by hand; until then they are left alone").into()));
+    }
     if !dry {
         ctx.keep_exports(town, Some(rig));
     }
-    findings
+    Ok((findings, failures))
 }

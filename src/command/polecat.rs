@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::beads::{Bead, Filter, words};
 use crate::cli::work::{PolecatArgs, PolecatCommand};
 use crate::config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::town::{Rig, Town};
 use crate::work::ending::{self, Released};
 use crate::work::recovery::{self, What};
@@ -32,33 +32,16 @@ pub fn run(ctx: &Ctx, args: PolecatArgs) -> Result<Exit> {
 }
 
 fn list(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
-    let rigs = match rig {
-        Some(_) => vec![ctx.rig(town, rig)?],
-        None => town.rigs()?,
-    };
+    let mut failures = Failures::default();
     let (mut polecats, mut kept) = (Vec::new(), Vec::new());
-    for rig in &rigs {
-        let sources = ctx.sources(town, Some(rig));
-        let mux = ctx.mux(&config::settings(&sources)?)?;
-        let scene = Scene::look(town, rig, mux.as_ref(), sources)?;
-        for name in scene.names() {
-            let bead = scene.bead_of(&name);
-            polecats.push(json!({
-                "address": format!("{}/{name}", rig.name),
-                "bead": bead.map(|bead| &bead.id),
-                "title": bead.map(|bead| &bead.title),
-                "move": scene.decide(&name),
-            }));
-        }
-        for one in recovery::list(rig)? {
-            let mut value = serde_json::to_value(&one)?;
-            value["rig"] = rig.name.clone().into();
-            kept.push(value);
-        }
+    for rig in ctx.rigs(town, rig, &mut failures)? {
+        // What is kept of earlier ones is in the clone alone.
+        polecats.extend(failures.keep(here(ctx, town, &rig)).into_iter().flatten());
+        kept.extend(failures.keep(kept_in(&rig)).into_iter().flatten());
     }
     if ctx.global.json {
         super::print_json("polecats", &json!({ "here": polecats, "kept": kept }))?;
-        return Ok(Exit::Done);
+        return super::of_rigs(failures);
     }
     let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_string();
     for one in &polecats {
@@ -69,10 +52,38 @@ fn list(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
         let commit: String = text(&one["commit"]).chars().take(10).collect();
         super::print(&format!("kept  {}  {commit}  {}\n", text(&one["name"]), text(&one["subject"])))?;
     }
-    if polecats.is_empty() && kept.is_empty() {
+    if polecats.is_empty() && kept.is_empty() && failures.is_empty() {
         ctx.note("no polecats, and nothing kept of earlier ones");
     }
-    Ok(Exit::Done)
+    super::of_rigs(failures)
+}
+
+/// The polecats of a rig, each with what a patrol would do about it.
+fn here(ctx: &Ctx, town: &Town, rig: &Rig) -> Result<Vec<serde_json::Value>> {
+    let sources = ctx.sources(town, Some(rig));
+    let mux = ctx.mux(&config::settings(&sources)?)?;
+    let scene = Scene::look(town, rig, mux.as_ref(), sources)?;
+    let one = |name: String| {
+        let bead = scene.bead_of(&name);
+        json!({
+            "address": format!("{}/{name}", rig.name),
+            "bead": bead.map(|bead| &bead.id),
+            "title": bead.map(|bead| &bead.title),
+            "move": scene.decide(&name),
+        })
+    };
+    Ok(scene.names().into_iter().map(one).collect())
+}
+
+/// What is kept of a rig's earlier polecats.
+fn kept_in(rig: &Rig) -> Result<Vec<serde_json::Value>> {
+    let mut kept = Vec::new();
+    for one in recovery::list(rig)? {
+        let mut value = serde_json::to_value(&one)?;
+        value["rig"] = rig.name.clone().into();
+        kept.push(value);
+    }
+    Ok(kept)
 }
 
 fn recover(ctx: &Ctx, town: &Town, what: &str, dry: bool) -> Result<Exit> {
@@ -113,14 +124,15 @@ fn recover(ctx: &Ctx, town: &Town, what: &str, dry: bool) -> Result<Exit> {
 
 /// A bead in the store of the rig whose prefix its id has.
 fn find_bead(town: &Town, id: &str) -> Result<(Rig, Bead)> {
-    let rigs = town.rigs()?;
+    let mut failures = Failures::default();
+    let rigs = town.rigs(&mut failures)?;
     let by_prefix = rigs
         .into_iter()
         .find(|rig| id.strip_prefix(&rig.config.beads.prefix).is_some_and(|rest| rest.starts_with('-')));
     let unknown = || {
         Failure::new(format!("no bead and no polecat '{id}'")).hint("see what was kept with: gt polecat list")
     };
-    let rig = by_prefix.ok_or_else(unknown)?;
+    let rig = failures.beside(by_prefix.ok_or_else(|| unknown().into()))?;
     let store = rig.store(&Address::Overseer)?;
     let bead =
         store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop().ok_or_else(unknown)?;

@@ -11,9 +11,10 @@ use crate::beads::{Bead, Filter};
 use crate::cli::town::{PresetArgs, PresetCommand};
 use crate::config::explain::{self, Explained, Said, explain, shown};
 use crate::config::{self, ResolvedRole, Sources, Stack, presets};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::report;
 use crate::report::text::Cell;
+use crate::town::Rig;
 
 /// Runs it.
 ///
@@ -207,9 +208,11 @@ fn by_name(
 fn find_bead(ctx: &Ctx, rig: Option<&str>, id: &str) -> Result<(Sources, Option<Bead>)> {
     let town = ctx.town()?;
     let me = ctx.me()?.address;
+    let mut failures = Failures::default();
+    let own = |rig: &Rig| id.starts_with(&format!("{}-", rig.config.beads.prefix));
     let rig = match rig {
         Some(name) => Some(ctx.rig(&town, Some(name))?),
-        None => town.rigs()?.into_iter().find(|rig| id.starts_with(&format!("{}-", rig.config.beads.prefix))),
+        None => town.rigs(&mut failures)?.into_iter().find(own),
     };
     let store = match &rig {
         Some(rig) => rig.store(&me)?,
@@ -218,6 +221,9 @@ fn find_bead(ctx: &Ctx, rig: Option<&str>, id: &str) -> Result<(Sources, Option<
     let filter = Filter { ids: vec![id.into()], ..Filter::default() };
     match store.list(&filter)?.pop() {
         Some(bead) => Ok((ctx.sources(&town, rig.as_ref()), Some(bead))),
-        None => Err(Failure::new(format!("there is no bead {id}")).hint("see them with: gt bd list").into()),
+        None => {
+            let none = Failure::new(format!("there is no bead {id}")).hint("see them with: gt bd list");
+            failures.beside(Err(none.into()))
+        }
     }
 }

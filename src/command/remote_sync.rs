@@ -1,11 +1,11 @@
 //! `gt remote sync`.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::Ctx;
 use crate::config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::report::home;
 use crate::town::away;
 use crate::town::{Rig, Town};
@@ -30,33 +30,38 @@ struct Synced {
 /// When a rig's origin or store could not be read or written; the other rigs are done all the same.
 pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: bool, dry: bool) -> Result<Exit> {
     let town = ctx.town()?;
-    let rigs = match rig {
+    let mut failures = Failures::default();
+    let rigs: Vec<Rig> = match rig {
         Some(_) => vec![ctx.rig(&town, rig)?],
-        None => hybrid(&town)?,
+        None => {
+            // Without it nothing tells whose the letters are.
+            away::read(&town)?;
+            let rigs = town.rigs(&mut failures)?;
+            let hybrid = |rig: &Rig| is_hybrid(&town, rig).with_context(|| rig.name.clone());
+            rigs.into_iter().filter(|rig| failures.keep(hybrid(rig)).unwrap_or(false)).collect()
+        }
     };
-    if rigs.is_empty() {
+    if rigs.is_empty() && failures.is_empty() {
         ctx.note("no rig has polecats on other machines");
     }
     let mut synced = Vec::new();
-    let mut wrong = None;
     for rig in &rigs {
         let mut one = Synced { rig: rig.name.clone(), ..Synced::default() };
-        match sync(ctx, &town, rig, adopt, dry) {
+        let error = match sync(ctx, &town, rig, adopt, dry) {
             Ok((letters, ended)) => {
                 (one.letters, one.ended) = (letters, ended);
-                if let Some(error) = failed(&one.letters) {
-                    one.error = Some(format!("{error:#}"));
-                    wrong = wrong.or(Some(error));
-                }
+                failed(&one.letters)
             }
-            Err(error) => {
-                one.error = Some(format!("{error:#}"));
-                wrong = wrong.or(Some(error));
-            }
+            Err(error) => Some(error),
+        };
+        if let Some(error) = error {
+            one.error = Some(format!("{error:#}"));
+            let several = rigs.len() > 1;
+            failures.keep::<()>(Err(if several { error.context(rig.name.clone()) } else { error }));
         }
         synced.push(one);
     }
-    let ended = roles(ctx, &town, dry)?;
+    let ended = failures.keep(roles(ctx, &town, dry)).unwrap_or_default();
     if !ended.is_empty() {
         synced.push(Synced { ended, ..Synced::default() });
     }
@@ -70,17 +75,7 @@ pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: bool, dry: bool) -> Result<Exit>
             }
         }
     }
-    match wrong {
-        None => Ok(Exit::Done),
-        Some(error) if rigs.len() == 1 => Err(error),
-        Some(_) => {
-            let said = |one: &Synced| Some(format!("\n  {}: {}", one.rig, one.error.as_ref()?));
-            let list: String = synced.iter().filter_map(said).collect();
-            Err(Failure::new(format!("not every rig could be brought home:{list}"))
-                .hint("run the same command again when that is mended: gt remote sync")
-                .into())
-        }
-    }
+    failures.end(|_| "not everything could be brought home".into()).map(|()| Exit::Done)
 }
 
 /// Letters that could not be taken in, as an error.
@@ -93,17 +88,6 @@ fn failed(letters: &[Arrived]) -> Option<anyhow::Error> {
         first.worker, first.bead, first.why
     );
     Some(Failure::new(what).hint("nothing is lost; try again: gt remote sync").into())
-}
-
-/// The rigs that have polecats elsewhere.
-fn hybrid(town: &Town) -> Result<Vec<Rig>> {
-    let mut rigs = Vec::new();
-    for rig in town.rigs()? {
-        if is_hybrid(town, &rig)? {
-            rigs.push(rig);
-        }
-    }
-    Ok(rigs)
 }
 
 fn sync(ctx: &Ctx, town: &Town, rig: &Rig, adopt: bool, dry: bool) -> Result<(Vec<Arrived>, Vec<Gone>)> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Ctx, print, print_json};
 use crate::cli::town::{RigArgs, RigCommand};
 use crate::config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::programs::versions;
 use crate::town::{Layout, Rig, Town, files};
 use crate::work::loss::cut;
@@ -64,7 +64,7 @@ fn add(
 }
 
 fn show_plan(ctx: &Ctx, town: &Town, wanted: &Wanted) -> Result<Exit> {
-    let taken = rig::prefixes(town, &wanted.town_prefix)?;
+    let taken = rig::prefixes(town, &wanted.town_prefix, wanted.prefix.is_some())?;
     let made = crate::town::rules::prefix_for(&wanted.name, &taken);
     let prefix = wanted.prefix.as_ref().unwrap_or(&made);
     if ctx.global.json {
@@ -95,16 +95,13 @@ struct Line {
 /// What the command could not do.
 pub fn list(ctx: &Ctx) -> Result<Exit> {
     let town = ctx.town()?;
-    let (mut lines, mut broken) = (Vec::new(), None);
+    let (mut lines, mut failures) = (Vec::new(), Failures::default());
     for name in town.rig_names()? {
         // One that cannot be read does not hide the others; the error comes after them.
-        match town.read_rig(&name).and_then(|rig| line(&town, rig)) {
-            Ok(line) => lines.push(line),
-            Err(error) => broken = broken.or(Some(error)),
-        }
+        lines.extend(failures.keep(town.read_rig(&name).and_then(|rig| line(&town, rig))));
     }
-    show(ctx, &lines, broken.is_some())?;
-    broken.map_or(Ok(Exit::Done), Err)
+    show(ctx, &lines, !failures.is_empty())?;
+    super::of_rigs(failures)
 }
 
 fn show(ctx: &Ctx, lines: &[Line], more: bool) -> Result<()> {

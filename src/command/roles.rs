@@ -245,7 +245,8 @@ pub fn stop_quietly(ctx: &Ctx, sight: &Sight, wanted: impl Fn(&Session) -> bool)
 /// # Errors
 /// When tmux could not be asked.
 pub fn say_unseen(ctx: &Ctx, snapshot: &Snapshot, empty: bool) -> Result<Exit> {
-    for line in away::silent(&snapshot.daemons, &snapshot.unreachable) {
+    let unknown = snapshot.elsewhere_unknown.as_deref();
+    for line in away::silent(&snapshot.daemons, &snapshot.unreachable, unknown) {
         ctx.note(&line);
     }
     if let Some(why) = &snapshot.unknown {

@@ -19,7 +19,7 @@ use crate::work::sling::{Order, Outcome, Site, Slung, check_new, new_bead, open_
 /// A bead that cannot be slung, a full rig, or what git and tmux said.
 pub fn run(ctx: &Ctx, args: Sling) -> Result<Exit> {
     let town = ctx.town()?;
-    let asked = read(&args.words, &known(ctx, &town, args.words.last())?)?;
+    let asked = understand(ctx, &town, &args.words)?;
     go(ctx, &town, asked, &args.how)
 }
 
@@ -30,7 +30,7 @@ pub fn run(ctx: &Ctx, args: Sling) -> Result<Exit> {
 pub fn spawn(ctx: &Ctx, args: Spawn) -> Result<Exit> {
     let town = ctx.town()?;
     let words: Vec<String> = std::iter::once(args.issue).chain(args.rig).collect();
-    let asked = read(&words, &known(ctx, &town, words.last())?)?;
+    let asked = understand(ctx, &town, &words)?;
     if let Some(title) = &asked.title {
         return Err(Failure::usage(format!("'{title}' is no bead"))
             .hint("gt spawn --issue ID [--rig RIG]")
@@ -39,12 +39,19 @@ pub fn spawn(ctx: &Ctx, args: Spawn) -> Result<Exit> {
     go(ctx, &town, asked, &args.how)
 }
 
+/// Reads the words against what is known of the rigs. Those that cannot be read are named where a word is not understood.
+fn understand(ctx: &Ctx, town: &Town, words: &[String]) -> Result<Asked> {
+    let mut failures = Failures::default();
+    let known = known(ctx, town, words.last(), &mut failures)?;
+    failures.beside(read(words, &known).map_err(Into::into))
+}
+
 /// What words are read against: rigs, their prefixes, and the rig that the last word is a path into.
 ///
 /// # Errors
-/// When the rigs cannot be read.
-pub fn known(ctx: &Ctx, town: &Town, last: Option<&String>) -> Result<Known> {
-    let rigs = town.rigs()?;
+/// When the list of rigs or the settings cannot be read.
+pub fn known(ctx: &Ctx, town: &Town, last: Option<&String>, failures: &mut Failures) -> Result<Known> {
+    let rigs = town.rigs(failures)?;
     let mut prefixes: BTreeMap<String, Option<String>> = BTreeMap::new();
     prefixes.insert(config::settings(&ctx.sources(town, None))?.beads.prefix, None);
     for rig in &rigs {
@@ -53,7 +60,7 @@ pub fn known(ctx: &Ctx, town: &Town, last: Option<&String>) -> Result<Known> {
     let path_rig = last
         .filter(|word| word.contains('/') || word.starts_with('.'))
         .and_then(|word| super::rig_of_path(town, &ctx.dir.join(word)));
-    Ok(Known { prefixes, rigs: rigs.into_iter().map(|rig| rig.name).collect(), path_rig })
+    Ok(Known { prefixes, rigs: town.rig_names()?, path_rig })
 }
 
 fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::cli::work::Unsling;
 use crate::config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::town::{Rig, Town};
 use crate::work::unsling::{Site, unsling};
 
@@ -40,12 +40,15 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
 /// # Errors
 /// When no rig has the prefix.
 pub fn rig_of(ctx: &Ctx, town: &Town, id: &str) -> Result<Rig> {
-    let known = super::sling::known(ctx, town, None)?;
+    let mut failures = Failures::default();
+    let known = super::sling::known(ctx, town, None, &mut failures)?;
     let rig = known.prefix_of(id).and_then(|prefix| known.prefixes.get(prefix)?.clone());
     match rig {
         Some(rig) => town.rig(&rig),
-        None => Err(Failure::new(format!("no bead {id}: no rig has a prefix that fits"))
-            .hint("see the rigs and their prefixes with: gt rigs")
-            .into()),
+        None => {
+            let none = Failure::new(format!("no bead {id}: no rig has a prefix that fits"))
+                .hint("see the rigs and their prefixes with: gt rigs");
+            failures.beside(Err(none.into()))
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::fugue::{self, Fugue, NotStarted, Ours};
 use super::{Daemon, Live, Looking as AnyLooking, Mux, Session, Snapshot, Spec, Started};
 use crate::config::remotes::{self, Known};
 use crate::config::{Sources, fugue as address};
-use crate::failure::Failure;
+use crate::failure::{Failure, Failures};
 use crate::programs::fugue::{Fugue as Program, Listing};
 use crate::programs::tmux;
 use crate::town::away::{self, Record};
@@ -26,6 +26,8 @@ pub struct Hybrid {
     sources: Sources,
     remotes: Vec<Known>,
     ours: Arc<Ours>,
+    /// Why the town's records cannot be read.
+    unknown: Option<String>,
     program: OnceCell<Result<Program, (String, Option<String>)>>,
 }
 
@@ -34,6 +36,7 @@ pub struct Looking {
     local: Box<AnyLooking>,
     asked: Vec<Asked>,
     ours: Arc<Ours>,
+    unknown: Option<String>,
     town: Town,
 }
 
@@ -63,17 +66,21 @@ impl Hybrid {
         };
         let asked = places.into_iter().map(ask).collect();
         let local = Box::new(here(self.local.as_ref())?);
-        Ok(AnyLooking::Hybrid(Looking { local, asked, ours: self.ours.clone(), town: self.town.clone() }))
+        let (ours, unknown, town) = (self.ours.clone(), self.unknown.clone(), self.town.clone());
+        Ok(AnyLooking::Hybrid(Looking { local, asked, ours, unknown, town }))
     }
 
     /// Sessions of this town: with `local`, with every daemon that configuration names, and with those that the town
-    /// remembers.
+    /// remembers. What it remembers may be unreadable: that is part of every look.
     ///
     /// # Errors
-    /// Broken configuration, an address that is none, or what the town remembers cannot be read.
+    /// Broken configuration, or an address that is none.
     pub fn open(local: Box<dyn Mux>, town: &Town, sources: &Sources) -> Result<Hybrid> {
         let mut remotes = remotes::known(sources)?;
-        let records = away::read(town)?;
+        let (records, unknown) = match away::read(town) {
+            Ok(records) => (records, None),
+            Err(error) => (away::Records::new(), Some(format!("{error:#}"))),
+        };
         for record in records.values() {
             if !remotes.iter().any(|remote| remote.fugue_addr == record.fugue_addr) {
                 let (name, fugue_addr) = (record.remote.clone(), record.fugue_addr.clone());
@@ -86,7 +93,7 @@ impl Hybrid {
         let town_id = if remotes.is_empty() { String::new() } else { away::town_id(town)? };
         let ours = Arc::new(Ours { town: town.mark(), town_id, records });
         let (town, sources) = (town.clone(), sources.clone());
-        Ok(Hybrid { local, town, sources, remotes, ours, program: OnceCell::new() })
+        Ok(Hybrid { local, town, sources, remotes, ours, unknown, program: OnceCell::new() })
     }
 
     /// fugue's program, looked for when it is needed first.
@@ -201,6 +208,7 @@ impl Looking {
             snapshot = super::seen(seen);
         }
         snapshot.occupied = occupied;
+        snapshot.elsewhere_unknown = self.unknown;
         for session in snapshot.sessions.iter_mut().filter(|session| session.marks.town == self.ours.town) {
             session.occupied = snapshot.occupied.contains_key(&session.marks.address);
         }
@@ -324,13 +332,19 @@ impl Mux for Hybrid {
     fn stop(&self, sessions: &[&str]) -> Result<()> {
         let (away, here): (Vec<&str>, Vec<&str>) =
             sessions.iter().partition(|session| fugue::split(session).is_some());
-        self.local.stop(&here)?;
-        for session in &away {
-            if let Some(daemon) = self.keeper(session)? {
-                daemon.stop(&[session])?;
-            }
+        // A daemon that does not answer keeps no other session from being stopped.
+        let mut failures = Failures::default();
+        failures.keep(self.local.stop(&here));
+        let stop = |session: &str| match self.keeper(session)? {
+            Some(daemon) => daemon.stop(&[session]),
+            None => Ok(()),
+        };
+        let stopped: Vec<&str> =
+            away.into_iter().filter(|session| failures.keep(stop(session)).is_some()).collect();
+        if !stopped.is_empty() {
+            failures.keep(self.forget_roles(&stopped));
         }
-        if away.is_empty() { Ok(()) } else { self.forget_roles(&away) }
+        failures.end(|count| format!("{count} of {} sessions cannot be stopped", sessions.len()))
     }
 
     fn capture(&self, pane: &str, lines: usize) -> Result<String> {

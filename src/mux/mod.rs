@@ -128,6 +128,10 @@ pub struct Snapshot {
     /// Agents of ours whose daemon did not answer: address and remote. Nothing may be concluded about them (law 3).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unreachable: BTreeMap<String, String>,
+    /// Why the town's record of its sessions on other machines cannot be read, when that is so: of an agent that may be
+    /// on one of them nothing may be concluded (law 3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere_unknown: Option<String>,
     /// Agents of the town that something runs of on this machine, by address, whether or not a session is seen.
     #[serde(skip)]
     pub occupied: BTreeMap<String, Occupied>,

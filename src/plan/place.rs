@@ -83,6 +83,7 @@ pub fn seen<'a>(snapshot: &'a Snapshot, town: &str, address: &str, bead: Option<
     let remote = bead.and_then(Bead::remote);
     if snapshot.unreachable.contains_key(address)
         || remote.is_some_and(|remote| snapshot.silent(remote).is_some())
+        || (remote.is_some() && snapshot.elsewhere_unknown.is_some())
     {
         return Seen::Unreachable;
     }
@@ -214,6 +215,9 @@ mod tests {
         };
         assert_eq!(of(&answered, &away), Place::Crashed);
         assert_eq!(of(&answered, &bead("hooked", Some("wyvern/Nux"), &[])), Place::Unknown);
+        // The daemon that answered may not be the one that it is with.
+        let unknown = Snapshot { elsewhere_unknown: Some("it is empty".into()), ..answered.clone() };
+        assert_eq!(of(&unknown, &away), Place::Unreachable);
         let recorded = Snapshot {
             unreachable: [("wyvern/Nux".to_string(), "gaming-pc".to_string())].into(),
             ..Snapshot::default()

@@ -35,6 +35,9 @@ pub struct TownReport {
     /// Agents whose daemon did not answer, and their remote.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unreachable: BTreeMap<String, String>,
+    /// Why the town's record of sessions on other machines cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere_unknown: Option<String>,
 }
 
 /// A store of beads.
@@ -88,7 +91,7 @@ impl TownReport {
     }
 
     fn silent(&self) -> Vec<String> {
-        away::silent(&self.daemons, &self.unreachable)
+        away::silent(&self.daemons, &self.unreachable, self.elsewhere_unknown.as_deref())
     }
 }
 
@@ -166,6 +169,7 @@ mod tests {
             }],
             daemons: snapshot.daemons.clone(),
             unreachable: snapshot.unreachable.clone(),
+            elsewhere_unknown: None,
         };
         let lines = sessions::lines("/t", &snapshot, None);
         assert_eq!(lines.iter().map(|line| line.alive).collect::<Vec<_>>(), [Some(true), Some(true), None]);

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::beads;
 use crate::config;
-use crate::failure::Failure;
+use crate::failure::{Failure, Failures};
 
 /// The file whose lock guards the town's own files. It stays.
 pub const LOCK: &str = "mayor/.lock";
@@ -165,12 +165,13 @@ impl Town {
         files::lock(&self.root.join(LOCK))
     }
 
-    /// Its rigs by name, with their configuration.
+    /// Its rigs by name, with their configuration. One whose `config.json` is missing or broken is among the failures: it
+    /// keeps no other from being read.
     ///
     /// # Errors
-    /// When `rigs.json` or a rig's `config.json` cannot be read or is broken.
-    pub fn rigs(&self) -> Result<Vec<Rig>> {
-        self.rig_names()?.iter().map(|name| self.read_rig(name)).collect()
+    /// When `rigs.json` cannot be read or is broken.
+    pub fn rigs(&self, failures: &mut Failures) -> Result<Vec<Rig>> {
+        Ok(self.rig_names()?.iter().filter_map(|name| failures.keep(self.read_rig(name))).collect())
     }
 
     /// One rig by name.

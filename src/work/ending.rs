@@ -45,7 +45,7 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
     let session = match scene.session_of(name) {
         Seen::Session(session) => Some(session),
         Seen::None | Seen::Occupied => None,
-        Seen::Unreachable => return Err(unreachable(&scene.address(name)).into()),
+        Seen::Unreachable => return Err(unreachable(scene, &scene.address(name)).into()),
         Seen::Unknown => {
             let why = scene.snapshot.unknown.clone().unwrap_or_default();
             return Err(Failure::new(format!(
@@ -132,9 +132,12 @@ fn clear(scene: &Scene<'_>, name: &str, trace: Trace) -> Result<Option<String>> 
 }
 
 /// Why an agent whose daemon does not answer is left alone.
-fn unreachable(address: &Address) -> Failure {
-    Failure::new(format!("cannot tell whether {address} still runs: its machine does not answer"))
-        .hint("see what is wrong with: gt remote status")
+fn unreachable(scene: &Scene<'_>, address: &Address) -> Failure {
+    let (why, hint) = match scene.elsewhere_unknown() {
+        Some(why) => (why, "mend it by hand; until then what may be on another machine is left alone"),
+        None => ("its machine does not answer", "see what is wrong with: gt remote status"),
+    };
+    Failure::new(format!("cannot tell whether {address} still runs: {why}")).hint(hint)
 }
 
 /// Keeps what an ended session has on its screen, under the rig's `logs/`.
@@ -182,7 +185,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
                 let why = format!("{} does not answer", record.remote);
                 return Ok(Released { waits: Some(why), ..Released::default() });
             }
-            None => return Err(unreachable(&address).into()),
+            None => return Err(unreachable(scene, &address).into()),
         },
         Seen::Unknown => {
             crate::fail!("cannot tell whether {address} still runs"; "look at tmux first: tmux list-sessions")

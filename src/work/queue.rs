@@ -10,7 +10,7 @@ use super::request::{Request, is_elsewhere, open_requests};
 use super::{aside, bench, step};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
-use crate::failure::Failure;
+use crate::failure::{Failure, Failures};
 use crate::plan::queue::{order, superseded};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
@@ -170,7 +170,8 @@ pub struct Found {
 /// # Errors
 /// When there is none, or the bead is something else.
 pub fn find(town: &Town, id: &str, me: &Address) -> Result<Found> {
-    for rig in town.rigs()? {
+    let mut failures = Failures::default();
+    for rig in town.rigs(&mut failures)? {
         if !id.starts_with(&format!("{}-", rig.config.beads.prefix)) {
             continue;
         }
@@ -189,7 +190,8 @@ pub fn find(town: &Town, id: &str, me: &Address) -> Result<Found> {
             None => {}
         }
     }
-    Err(Failure::new(format!("no merge request {id}")).hint("see them with: gt mq list RIG").into())
+    let none = Failure::new(format!("no merge request {id}")).hint("see them with: gt mq list RIG");
+    failures.beside(Err(none.into()))
 }
 
 /// Puts a request that was set aside back in the queue, as it was.

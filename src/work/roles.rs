@@ -17,7 +17,7 @@ use crate::mux::{Mux, Session, Snapshot, Spec, Started};
 use crate::plan::choose::Wish;
 use crate::plan::place::{Seen, seen};
 use crate::plan::ready::Begin;
-use crate::town::{Rig, Town, files};
+use crate::town::{Rig, RigConfig, Town, files};
 use crate::work::remote::choose::{Given, choose_for};
 use crate::work::remote::session::{PASTED, There};
 
@@ -323,13 +323,19 @@ pub fn wanted(town: &Town, up: &Up) -> Result<Vec<Address>> {
     if up.roles.is_empty() {
         return Ok(vec![Address::Mayor]);
     }
-    let mut rigs = town.rigs()?;
-    if let Some(names) = &up.rigs {
-        for name in names {
-            town.rig(name)?;
-        }
-        rigs.retain(|rig| names.contains(&rig.name));
+    let listed = town.rig_names()?;
+    let names = match &up.rigs {
+        Some(names) => names,
+        None => &listed,
+    };
+    if let Some(unknown) = names.iter().find(|name| !listed.contains(name)) {
+        town.rig(unknown)?;
     }
+    // Who is in a rig is told by its folders; one that cannot be read is its own agents' matter.
+    let of_list = listed.iter().filter(|name| names.contains(name));
+    let rigs: Vec<Rig> = of_list
+        .map(|name| Rig { name: name.clone(), root: town.root.join(name), config: RigConfig::default() })
+        .collect();
     let mut addresses = Vec::new();
     for name in &up.roles {
         let role = Role::parse(name).ok_or_else(|| {

@@ -67,13 +67,16 @@ impl<'a> Scene<'a> {
         let taken = names::taken(rig)?;
         let in_hand = taken.keys().filter(|name| names::in_hand(rig, name)).cloned().collect();
         let snapshot = mux.look()?;
-        let elsewhere = home::has_records(&away::read(town)?, rig);
-        let mut letters_unknown = elsewhere && !bring(&target);
-        let records = if elsewhere { away::read(town)? } else { Records::new() };
+        // One that cannot be read is part of the look.
+        let remembered = || away::read(town).unwrap_or_default();
+        let elsewhere = home::has_records(&remembered(), rig);
+        let unknown = snapshot.elsewhere_unknown.is_some();
+        let mut letters_unknown = unknown || (elsewhere && !bring(&target));
+        let records = if elsewhere { remembered() } else { Records::new() };
         let store = rig.store(&Address::Witness(rig.name.clone()))?;
         let (mut held, mut requests) = held_and_requested(store.as_ref())?;
         // The town forgot them, and their beads' labels say where they are.
-        if !elsewhere && held.iter().any(|bead| bead.remote().is_some()) {
+        if !elsewhere && !unknown && held.iter().any(|bead| bead.remote().is_some()) {
             letters_unknown = !bring(&target);
             (held, requests) = held_and_requested(store.as_ref())?;
         }
@@ -251,8 +254,23 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn session_of(&self, name: &str) -> Seen<'_> {
-        let address = self.address(name).to_string();
-        seen(&self.snapshot, &self.town.mark(), &address, self.bead_of(name))
+        let (address, bead) = (self.address(name).to_string(), self.bead_of(name));
+        let found = seen(&self.snapshot, &self.town.mark(), &address, bead);
+        // Without the record nothing says what else of it is there; one that has a place here is here.
+        let elsewhere = || match found {
+            Seen::Session(session) => session.remote.is_some(),
+            _ => bead.is_some_and(|bead| bead.remote().is_some()) || !self.sandboxes.contains(name),
+        };
+        let open = matches!(found, Seen::None | Seen::Session(_));
+        if open && self.snapshot.elsewhere_unknown.is_some() && elsewhere() {
+            return Seen::Unreachable;
+        }
+        found
+    }
+
+    /// Why it is not known who is on other machines.
+    pub fn elsewhere_unknown(&self) -> Option<&str> {
+        self.snapshot.elsewhere_unknown.as_deref()
     }
 
     /// The pane of an agent that can take text, and its runtime; a script has no ears.

@@ -68,6 +68,7 @@ pub fn town(
         rigs: read.into_iter().map(|read| report(&mark, &snapshot, read)).collect(),
         daemons: snapshot.daemons,
         unreachable: snapshot.unreachable,
+        elsewhere_unknown: snapshot.elsewhere_unknown,
     })
 }
 
@@ -95,7 +96,7 @@ pub fn rig(
     let snapshot = looking.wait()?;
     let unseen = Unseen {
         here: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
-        away: away::silent(&snapshot.daemons, &snapshot.unreachable),
+        away: away::silent(&snapshot.daemons, &snapshot.unreachable, snapshot.elsewhere_unknown.as_deref()),
     };
     Ok((report(&town.mark(), &snapshot, read), unseen))
 }

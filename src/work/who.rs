@@ -18,12 +18,12 @@ pub fn resolve(town: &Town, text: &str) -> Result<Address> {
         }
         return Ok(address);
     }
-    let rigs: Vec<String> = town
-        .rigs()?
-        .into_iter()
-        .filter(|rig| rig.names_dir().join(text).exists() || rig.polecat_dir(text).is_dir())
-        .map(|rig| rig.name)
-        .collect();
+    // What a rig's configuration says does not matter here.
+    let has = |rig: &String| {
+        let polecats = town.root.join(rig).join("polecats");
+        polecats.join(".names").join(text).exists() || polecats.join(text).is_dir()
+    };
+    let rigs: Vec<String> = town.rig_names()?.into_iter().filter(has).collect();
     match rigs.as_slice() {
         [rig] => Ok(Address::Polecat(rig.clone(), text.into())),
         [] => Err(Failure::new(format!("no polecat is named {text}"))

@@ -54,7 +54,7 @@ fn mend(visit: &Visit<'_>, rig: Option<&Rig>, damaged: bool) -> Result<Option<Re
             return Ok(None);
         }
         prefix = match rig.config.beads.prefix.as_str() {
-            "" => rules::prefix_for(&rig.name, &rigs::prefixes(&visit.town, &visit.prefix)?),
+            "" => rules::prefix_for(&rig.name, &rigs::prefixes(&visit.town, &visit.prefix, false)?),
             own => own.into(),
         };
     }

@@ -46,6 +46,35 @@ fn a_look_or_a_store_that_fails_is_no_empty_town() {
     }
 }
 
+/// Without the town's record of sessions elsewhere nothing is done about who may be there; who is here is ended.
+#[test]
+fn without_the_record_of_other_machines_who_may_be_there_is_left_alone() {
+    let town = Fixture::new();
+    let session = waits(&town, "Nux");
+    // Nux has a place here.
+    std::fs::create_dir_all(town.rig.polecat_dir("Nux")).unwrap();
+    // Toast has only its bead's label, Ace only its name, Rust is seen on a machine without its bead.
+    let toast = town.address("Toast");
+    town.bead("Work of Toast", "in_progress", Some(&toast), &["gt:remote:box"]);
+    for name in ["Toast", "Ace", "Rust"] {
+        std::fs::write(town.rig.names_dir().join(name), format!("i-{name}")).unwrap();
+    }
+    let rust = town.mux.add(town.marks(&town.address("Rust"), "", "i-Rust"));
+    town.mux.change_seen(|seen| {
+        seen.elsewhere_unknown = Some("mayor/remote.json is empty".into());
+        let own = seen.sessions.iter_mut().find(|own| own.id == rust);
+        own.unwrap().remote = Some("box".into());
+    });
+    let done: Vec<_> = moves(&town).into_iter().map(|(address, decision, _)| (address, decision)).collect();
+    let unknown = |name: &str| (town.address(name), Move::Unknown);
+    assert_eq!(done, [unknown("Ace"), ("wyvern/Nux".into(), Move::End), unknown("Rust"), unknown("Toast")]);
+    assert_eq!(town.mux.calls_of(&["stop"]), [format!("stop {session}")]);
+    assert_eq!(names::taken(&town.rig).unwrap().into_keys().collect::<Vec<_>>(), ["Ace", "Rust", "Toast"]);
+    // By hand neither.
+    let error = crate::work::ending::release(&town.scene(), "Toast", true).unwrap_err();
+    assert!(format!("{error:#}").contains("mayor/remote.json is empty"), "{error:#}");
+}
+
 #[test]
 fn who_waits_is_ended_and_who_works_goes_on() {
     let town = Fixture::new();

@@ -47,7 +47,10 @@ pub fn choose_for(
     {
         known.push(remotes::at(sources, &known, address)?);
     }
-    let records = if known.is_empty() { Records::new() } else { away::read(town)? };
+    let (records, unknown) = match away::read(town) {
+        Ok(records) => (records, None),
+        Err(error) => (Records::new(), Some(error)),
+    };
     let candidate = |known: remotes::Known| {
         let daemon = look.daemons.iter().find(|one| one.remote == known.name);
         let silent = daemon.and_then(|one| one.silent.clone());
@@ -64,6 +67,8 @@ pub fn choose_for(
     let candidates: Vec<Candidate> = known.into_iter().map(candidate).collect();
     let choice = choose::choose(role, wish, &candidates)?;
     if let Some(remote) = &choice.remote {
+        // Who is there could not be counted, nor the new one be written down.
+        unknown.map_or(Ok(()), Err)?;
         *given.entry(remote.name.clone()).or_default() += 1;
     }
     Ok(choice)

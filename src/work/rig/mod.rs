@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{install, pieces};
-use crate::beads;
+use crate::beads::{self, embedded};
 use crate::failure::Failure;
 use crate::programs::git::Git;
 use crate::town::discover::{change_rigs, kind, read_rig_config};
@@ -104,13 +104,29 @@ fn plain_error(error: &std::io::Error) -> String {
     said.split(" (os error").next().unwrap_or(&said).to_lowercase()
 }
 
-/// Prefixes that are taken: the town's and its rigs'.
+/// Prefixes that are taken: the town's and its rigs'. A rig whose configuration cannot be read has the one that its store
+/// was made with. `chosen`: a person chose the new one, and knows those that nothing here tells.
 ///
 /// # Errors
-/// As [`Town::rigs`].
-pub fn prefixes(town: &Town, own: &str) -> Result<Vec<String>> {
-    let mut taken: Vec<String> = town.rigs()?.into_iter().map(|rig| rig.config.beads.prefix).collect();
-    taken.push(own.into());
+/// When the list of rigs cannot be read, or nothing tells the prefix of a rig.
+pub fn prefixes(town: &Town, own: &str, chosen: bool) -> Result<Vec<String>> {
+    let mut taken: Vec<String> = vec![own.into()];
+    for name in town.rig_names()? {
+        let store = || embedded::Embedded::open(&town.root.join(&name).join(".beads"), "", "").ok();
+        let of_store = || store().map(|store| store.prefix().to_string()).filter(|prefix| !prefix.is_empty());
+        match town.read_rig(&name) {
+            Ok(rig) => taken.push(rig.config.beads.prefix),
+            Err(error) => match of_store() {
+                Some(prefix) => taken.push(prefix),
+                None if chosen => {}
+                None => {
+                    return Err(Failure::new(format!("cannot tell which prefix {name} has: {error:#}"))
+                        .hint("mend that first; or choose a prefix that it does not have: --prefix PREFIX")
+                        .into());
+                }
+            },
+        }
+    }
     Ok(taken)
 }
 
@@ -128,7 +144,7 @@ pub fn check(town: &Town, wanted: &Wanted) -> Result<()> {
         crate::fail!("{} is there already, and is no rig", root.display(); "choose another name, or move it away");
     }
     if let Some(prefix) = &wanted.prefix {
-        rules::prefix(prefix, &prefixes(town, &wanted.town_prefix)?)?;
+        rules::prefix(prefix, &prefixes(town, &wanted.town_prefix, true)?)?;
     }
     beads::makes(wanted.store)?;
     Ok(())
@@ -167,7 +183,7 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     super::step("rig-add.2");
     let _turn = town.lock()?;
     check(town, wanted)?;
-    let taken = prefixes(town, &wanted.town_prefix)?;
+    let taken = prefixes(town, &wanted.town_prefix, wanted.prefix.is_some())?;
     let prefix = wanted.prefix.clone().unwrap_or_else(|| rules::prefix_for(&wanted.name, &taken));
     make_rig_store(&draft, &prefix, wanted.store)?;
     files::write_json(&draft.join("config.json"), &config_of(&wanted.name, &wanted.url, &prefix, &target))?;

@@ -28,7 +28,15 @@ pub fn where_it_is(
     holder: &Address,
     role: &ResolvedRole,
 ) -> Result<Choice> {
-    let record = away::read(site.town)?.remove(&holder.to_string());
+    let is_here = |holder: &Address| match holder {
+        Address::Polecat(_, name) => bead.remote().is_none() && site.rig.polecat_dir(name).is_dir(),
+        _ => false,
+    };
+    let record = match away::read(site.town) {
+        Ok(mut records) => records.remove(&holder.to_string()),
+        Err(_) if is_here(holder) => None,
+        Err(error) => return Err(error),
+    };
     let name = bead.remote().map(str::to_string).or_else(|| record.as_ref().map(|own| own.remote.clone()));
     let id = &bead.id;
     let Some(name) = name else {
