@@ -50,11 +50,11 @@ json() {
     }'
 }
 
-# What the branch names in other repositories has to be there for others: COMMIT PATH. The path is inside $gt_home.
+# COMMIT PATH: refuses a link to another repository whose commit others cannot fetch. The path is inside $gt_home.
 check_link() {
   git config --blob HEAD:.gitmodules --get-regexp '^submodule\..*\.path$' 2>/dev/null | sed 's/^submodule\..*\.path //' | grep -qxF -e "$2" ||
     refuse "$2 is a repository of its own, and the branch holds only a link to it: take the link out: git rm --cached '$2'; or make it a submodule: git submodule add URL '$2'"
-  # One that is not checked out is asked for before it is merged.
+  # A submodule that is not checked out is checked before the merge.
   [ -e "$2/.git" ] || return 0
   git -C "$2" fetch -q --no-tags --prune origin '+refs/heads/*:refs/remotes/origin/*' || refuse "cannot ask the origin of $2 for $1"
   only=$(git -C "$2" rev-list -n 1 "$1" --not --remotes=origin) || refuse "cannot tell whether the origin of $2 has $1"

@@ -74,7 +74,7 @@ gt_unlock() {
   gt_held=
 }
 
-# DIR: what is not committed in it becomes a commit on top of $gt_tip, and is $gt_tip then.
+# DIR: commits what is not committed there on top of $gt_tip, and sets $gt_tip to that commit.
 gt_snapshot() {
   gt_index=$(git -C "$1" rev-parse --absolute-git-dir)/gt-index
   rm -f "$gt_index"
@@ -87,8 +87,8 @@ gt_snapshot() {
   gt_tip=$(git -C "$1" -c user.name=gt -c user.email=gastown@localhost commit-tree "$gt_tree" ${gt_tip:+-p "$gt_tip"} -m "Not committed in $1") || gt_fail "cannot keep what is in $1"
 }
 
-# REF: the repositories inside $gt_home, submodules too, the innermost first. What they have that no origin of theirs has is
-# kept under refs of $gt_home that begin with REF, and their HEAD names it.
+# REF: keeps the commits and uncommitted files of the repositories inside $gt_home, submodules too, the innermost first, that no
+# origin of theirs has: under refs of $gt_home that begin with REF. Their HEAD is set to what was kept.
 gt_keep_inner() {
   gt_count=0
   gt_inner=$(find "$gt_home" -name .git | awk '{ print length($0) " " $0 }' | sort -rn | cut -d' ' -f2-)
@@ -120,8 +120,8 @@ $gt_inner
 END
 }
 
-# FILE: fails while something of an agent holds its lock there. What was just ended gets three seconds. Without flock no agent
-# has one.
+# FILE: fails while something that an agent started holds this lock. What was just ended gets three seconds. Without flock no
+# agent has one.
 gt_vacant() {
   [ -e "$1" ] || return 0
   command -v flock >/dev/null 2>&1 || return 0

@@ -201,7 +201,7 @@ pub enum RigCommand {
     Remove {
         /// Its name
         name: String,
-        /// Also when work in it is not pushed
+        /// Also when something would be lost: move the folder to mayor/removed instead of deleting it
         #[arg(long)]
         force: bool,
         #[command(flatten)]
@@ -240,7 +240,7 @@ pub enum CrewCommand {
         /// The rig; may be left out inside one
         #[arg(long)]
         rig: Option<String>,
-        /// Also when work in it is not pushed
+        /// Also when something would be lost: move the clone to crew/.kept instead of deleting it
         #[arg(long)]
         force: bool,
         #[command(flatten)]
