@@ -150,6 +150,20 @@ fn gc_drops_what_is_merged_and_keeps_what_a_bead_asks_for() {
 }
 
 #[test]
+fn gc_does_the_other_rigs_when_one_cannot_be_read() {
+    let world = World::with_rig();
+    world.in_town(["rig", "add", "yak", &world.str("origin.git"), "--prefix", "ya"]).ok();
+    world.write("town/yak/logs/Nux.log", "old");
+    let log = std::fs::File::options().write(true).open(world.path("town/yak/logs/Nux.log")).unwrap();
+    log.set_modified(std::time::UNIX_EPOCH).unwrap();
+    world.write("town/wyvern/mayor/rig/.git/HEAD", "garbage\n");
+    let run = world.in_town(["gc"]).fails(1);
+    assert!(run.stdout.contains("yak/logs/Nux.log of yak: 30 days old"), "{run:?}");
+    assert!(run.stderr.contains("wyvern"), "{run:?}");
+    assert!(!world.path("town/yak/logs/Nux.log").exists());
+}
+
+#[test]
 fn a_name_that_passed_on_stands_for_its_present_bead() {
     let (world, first, name) = slung("echo one > one.txt");
     wait_for("the end of the first polecat", || {
