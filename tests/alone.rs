@@ -104,3 +104,48 @@ fn a_record_of_other_machines_that_cannot_be_read_stops_nothing_here() {
     world.in_town(["unsling", "--force", &bead]).ok();
     world.in_town(["sling", &bead, "wyvern"]).ok();
 }
+
+#[test]
+fn a_wish_that_cannot_be_written_down_keeps_nobody_from_being_started_or_stopped() {
+    let world = World::waiting();
+    world.set("GASTOWN_MAYOR__AGENT", "waits");
+    world.set("GASTOWN_WITNESS__AGENT", "waits");
+    world.write("town/mayor/state.json", "{\"do");
+    for words in [&["mayor", "start"][..], &["down", "mayor"]] {
+        let run = world.in_town(words).fails(1);
+        assert!(run.stderr.contains("mayor/state.json"), "{run:#?}");
+        let runs = world.in_town(["session", "list"]).ok().stdout.contains("mayor");
+        assert_eq!(runs, words[0] == "mayor", "{run:#?}");
+    }
+    // What is down is not known: nothing is started that was not asked for by name.
+    world.in_town(["apply"]).fails(1);
+    assert!(!world.in_town(["session", "list"]).ok().stdout.contains("mayor"));
+    // It is mended by doctor or by hand.
+    world.write("town/mayor/state.json", "{}");
+    world.in_town(["mayor", "start"]).ok();
+}
+
+#[test]
+fn one_that_cannot_be_started_keeps_no_other_from_it() {
+    let world = with_a_broken_rig("{");
+    world.set("GASTOWN_WITNESS__AGENT", "waits");
+    world.write("town/config/town.toml", "[up]\nroles = [\"witness\"]\n");
+    let run = world.in_town(["start"]).fails(1);
+    assert!(run.stdout.contains("started wyvern/witness"), "{run:#?}");
+    assert!(run.stderr.contains("ant/config.json"), "{run:#?}");
+    let run = world.in_town(["down"]).ok();
+    assert!(run.stdout.contains("stopped wyvern/witness"), "{run:#?}");
+    let run = world.in_town(["up"]).fails(1);
+    assert!(run.stdout.contains("started wyvern/witness"), "{run:#?}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_stops_no_other_check() {
+    let world = World::waiting();
+    world.in_town(["rig", "add", "ant", &world.str("origin.git")]).ok();
+    world.write("town/ant/polecats/.names", "no folder");
+    std::fs::remove_file(world.path("town/wyvern/refinery/state.json")).unwrap();
+    let run = world.in_town(["doctor", "--fix"]).fails(1);
+    assert_eq!(run.stdout.matches("ant/polecats/.names cannot be looked into").count(), 1, "{run:#?}");
+    assert!(world.path("town/wyvern/refinery/state.json").exists(), "{run:#?}");
+}

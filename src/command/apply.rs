@@ -62,7 +62,7 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
         }
     }
     plan::around(ctx, &view, &down, &plan, failed);
-    prompt(ctx, &view, &done)?;
+    failed |= !prompt(ctx, &view, &done);
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
@@ -112,18 +112,24 @@ fn said(line: &Line, done: &Done) -> String {
     }
 }
 
-/// Tells those that were started to begin, when their runtime takes its first prompt by paste.
-fn prompt(ctx: &Ctx, view: &View, done: &[(&Line, Done)]) -> Result<()> {
+/// Tells those that were started to begin, when their runtime takes its first prompt by paste; whether that failed for none.
+fn prompt(ctx: &Ctx, view: &View, done: &[(&Line, Done)]) -> bool {
+    let mut all = true;
     for (line, outcome) in done {
         let (Done::Started(Begun::Started(started)) | Done::Restarted(Begun::Started(started))) = outcome
         else {
             continue;
         };
-        if let Some(prepared) = view.wishes.prepared(&line.address)
-            && roles::prompt(view.mux.as_ref(), started, prepared)? != Delivery::Delivered
-        {
-            ctx.note(&format!("{} was not told to begin; tell it: run `gt prime`", line.address));
+        let Some(prepared) = view.wishes.prepared(&line.address) else { continue };
+        match roles::prompt(view.mux.as_ref(), started, prepared) {
+            Ok(Delivery::Delivered) => continue,
+            Ok(_) => {}
+            Err(error) => {
+                plan::complain(ctx, &line.address, &error);
+                all = false;
+            }
         }
+        ctx.note(&format!("{} was not told to begin; tell it: run `gt prime`", line.address));
     }
-    Ok(())
+    all
 }

@@ -8,7 +8,7 @@ use super::{Ctx, print, print_json, roles};
 use crate::address::{Address, Role};
 use crate::cli::roles::Down;
 use crate::config;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failures};
 use crate::mux::Session;
 use crate::plan::diff::Held;
 use crate::plan::layout::Asked;
@@ -26,15 +26,25 @@ pub fn run(ctx: &Ctx, args: &Down) -> Result<Exit> {
     let sight = roles::Sight::take(ctx)?;
     let found = found(ctx, &sight, &named)?;
     if lock.is_some() {
-        // The wish first: what a kill leaves running is stopped by the next apply.
-        wish::update(&sight.town, |down| match named.as_slice() {
+        // The wish first: what a kill leaves running is stopped by the next apply. One that cannot be written down keeps
+        // nothing from being stopped: no apply starts anything until that file is mended.
+        let mut failures = Failures::default();
+        failures.keep(wish::update(&sight.town, |down| match named.as_slice() {
             [] => down.all(),
             named => named.iter().for_each(|address| down.one(&address.to_string())),
-        })?;
+        }));
         step("down.1");
-        let notes = survivors::stop(&sight.town, sight.mux.as_ref(), &found)?;
-        notes.iter().for_each(|note| ctx.note(note));
+        let stopped = failures.keep(survivors::stop(&sight.town, sight.mux.as_ref(), &found));
+        let all = stopped.is_some();
+        stopped.iter().flatten().for_each(|note| ctx.note(note));
         step("down.2");
+        if !failures.is_empty() {
+            drop(lock);
+            if all {
+                say(ctx, args, &found)?;
+            }
+            return failures.end(|count| format!("{count} things failed")).map(|()| Exit::Failed);
+        }
     }
     drop(lock);
     say(ctx, args, &found)?;

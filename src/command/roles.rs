@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::cli::elsewhere::Fallback;
 use crate::cli::roles::StartHow;
 use crate::config::{self, schema::Multiplexer};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Failures};
 use crate::mux::deliver::Delivery;
 use crate::mux::hybrid::Hybrid;
 use crate::mux::none::by_hand;
@@ -16,7 +16,8 @@ use crate::mux::{self, Marks, Mux, Session, Snapshot, Started};
 use crate::report::agent::Status;
 use crate::report::away;
 use crate::report::sessions::state;
-use crate::town::{Town, wish};
+use crate::town::Town;
+use crate::town::wish::{self, Down};
 use crate::work::roles::{self, Begun, How, Prepared};
 use crate::work::{survivors, tunnel};
 
@@ -74,11 +75,20 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
     let town = ctx.town()?;
     let sources = ctx.sources(&town, None);
     let wish = super::elsewhere::wish(&how.elsewhere, Some(Fallback::Fail), how.dry.dry_run)?;
-    let prepare = |look: Option<&Snapshot>| -> Result<Vec<Prepared>> {
+    let prepare = |look: Option<&Snapshot>| -> (Vec<Prepared>, Failures) {
         let asked = How { agent: how.agent.as_deref(), presets: &how.preset, wish: Some(&wish), look };
-        addresses.iter().map(|address| roles::prepare(&ctx.env, &sources, &town, address, asked)).collect()
+        let mut failures = Failures::default();
+        let one = |address: &Address| roles::prepare(&ctx.env, &sources, &town, address, asked);
+        (addresses.iter().filter_map(|address| failures.keep(one(address))).collect(), failures)
     };
-    let mut prepared = prepare(None)?;
+    // One that cannot be started keeps no other from it.
+    let (mut prepared, mut failures) = prepare(None);
+    let ended = |failures: Failures| {
+        failures.end(|count| format!("{count} things failed at the start")).map(|()| Exit::Done)
+    };
+    if prepared.is_empty() && !failures.is_empty() {
+        return ended(failures);
+    }
     let away = prepared.iter().any(|own| own.spec.away.is_some());
     if away && !how.dry.dry_run {
         open_tunnels(ctx, &sources, &prepared)?;
@@ -88,17 +98,20 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
     let sight = Sight::take(ctx)?;
     if away {
         // Among several remotes it counts which ones answer.
-        prepared = prepare(Some(&sight.snapshot))?;
+        (prepared, failures) = prepare(Some(&sight.snapshot));
     }
     if how.dry.dry_run {
-        return would_start(ctx, &sight, &prepared);
+        would_start(ctx, &sight, &prepared)?;
+        return ended(failures);
     }
     // Whoever starts an agent by hand does not want it down any more.
-    wish::update(&town, |down| addresses.iter().for_each(|address| down.one_up(&address.to_string())))?;
-    let begun: Vec<Begun> = prepared
-        .iter()
-        .map(|prepared| roles::start(&town, sight.mux.as_ref(), &sight.snapshot, prepared))
-        .collect::<Result<_>>()?;
+    let lift = |down: &mut Down| addresses.iter().for_each(|address| down.one_up(&address.to_string()));
+    failures.keep(wish::update(&town, lift));
+    let start = |prepared: Prepared| {
+        let begun = roles::start(&town, sight.mux.as_ref(), &sight.snapshot, &prepared);
+        Some((prepared, failures.keep(begun)?))
+    };
+    let (prepared, begun): (Vec<Prepared>, Vec<Begun>) = prepared.into_iter().filter_map(start).unzip();
     drop(lock);
     if ctx.global.json {
         let record =
@@ -123,12 +136,13 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
             started.notes.iter().for_each(|note| ctx.note(note));
         }
         if let Begun::Started(started) = begun
-            && roles::prompt(sight.mux.as_ref(), started, prepared)? != Delivery::Delivered
+            && failures.keep(roles::prompt(sight.mux.as_ref(), started, prepared))
+                != Some(Delivery::Delivered)
         {
             ctx.note(&format!("{} was not told to begin; tell it: run `gt prime`", prepared.address));
         }
     }
-    Ok(Exit::Done)
+    ended(failures)
 }
 
 /// Opens the tunnels that gt keeps to where these go: a daemon behind one that is not open would be silent.

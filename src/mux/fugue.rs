@@ -14,7 +14,7 @@ use anyhow::Result;
 
 use super::{Daemon, Looking, Mux, Session, Snapshot, Spec, Started};
 use crate::config::remotes::Known;
-use crate::failure::Failure;
+use crate::failure::{Failure, Failures};
 use crate::programs::fugue::{Answer, LIMIT, Listing, Row, Server, Silence, Wanted};
 use crate::town::away::Records;
 
@@ -303,11 +303,12 @@ impl Mux for Fugue {
     }
 
     fn stop(&self, sessions: &[&str]) -> Result<()> {
+        let mut failures = Failures::default();
         for session in sessions {
             let own = split(session).map_or(*session, |(_, own)| own);
-            self.done(self.server.kill(own)?, "stop a session")?;
+            failures.keep(self.server.kill(own).and_then(|ran| self.done(ran, "stop a session").map(drop)));
         }
-        Ok(())
+        failures.end(|count| format!("{count} sessions are not stopped"))
     }
 
     fn capture(&self, pane: &str, lines: usize) -> Result<String> {

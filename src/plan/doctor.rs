@@ -58,6 +58,8 @@ pub enum Thing {
     CloneSetting(String, String, String),
     /// A clone's settings that git cannot read: the file, inside the rig, and why.
     CloneSettings(String, String),
+    /// A folder in which gt makes things that cannot be listed, and why.
+    Unlistable(String, String),
     /// The lines of a rig in `.gitignore`.
     Ignored,
     /// A rig's store, and the link to it.
@@ -266,6 +268,7 @@ fn words(thing: &Thing) -> Words {
         | Thing::SecondClaim(..)
         | Thing::CloneSetting(..)
         | Thing::CloneSettings(..)
+        | Thing::Unlistable(..)
         | Thing::RigFolder
         | Thing::Polecat(..)
         | Thing::HeldByNobody(..)
@@ -287,6 +290,13 @@ fn orphan(finding: &mut Finding, rig: &str) {
             finding.fixable = false;
             let hint = "correct the line in that file; nothing of the clone works until then".to_string();
             (format!("git cannot read {file}: {why}"), Some(hint))
+        }
+        Thing::Unlistable(path, why) => {
+            finding.fixable = false;
+            (
+                format!("{path} cannot be looked into: {why}"),
+                Some("make it a folder that you can read".into()),
+            )
         }
         Thing::StaleWorktree(clone, path) => (format!("Stale worktree {path} in {clone}"), None),
         Thing::LostWorktree(clone, path) => (format!("Worktree {path} has lost its clone {clone}"), None),

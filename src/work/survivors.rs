@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::scene::Scene;
 use crate::address::Address;
-use crate::failure::Failure;
+use crate::failure::{Failure, Failures};
 use crate::mux::{Mux, Session};
 use crate::plan::place::Seen;
 use crate::programs::stamp::Stamp;
@@ -104,18 +104,25 @@ pub fn clear(address: &Address, trace: Trace) -> Result<Outcome> {
 /// Ends sessions, then what they left running. Gives a line for each that left something.
 ///
 /// # Errors
-/// When the sessions cannot be ended, or what they left: named, with what helps.
+/// When sessions cannot be ended, or what they left: named, with what helps. The others are ended all the same.
 pub fn stop(town: &Town, mux: &dyn Mux, sessions: &[&Session]) -> Result<Vec<String>> {
-    let traces: Vec<Trace> = sessions.iter().map(|session| of_session(town, session)).collect();
-    let ids: Vec<&str> = sessions.iter().map(|session| session.id.as_str()).collect();
-    mux.stop(&ids)?;
-    let outcomes = end(&traces, false);
+    let (away, here): (Vec<&Session>, Vec<&Session>) =
+        sessions.iter().partition(|session| session.remote.is_some());
+    let ids =
+        |sessions: &[&Session]| mux.stop(&sessions.iter().map(|one| one.id.as_str()).collect::<Vec<_>>());
+    let traces: Vec<Trace> = here.iter().map(|session| of_session(town, session)).collect();
+    let mut failures = Failures::default();
     let mut lines = Vec::new();
-    for (session, outcome) in sessions.iter().zip(&outcomes) {
-        check(&session.marks.address, outcome)?;
-        lines.extend(said(&session.marks.address, &outcome.ended));
+    if failures.keep(ids(&here)).is_some() {
+        for (session, outcome) in here.iter().zip(&end(&traces, false)) {
+            failures.keep(check(&session.marks.address, outcome).map_err(Into::into));
+            lines.extend(said(&session.marks.address, &outcome.ended));
+        }
     }
-    Ok(lines)
+    if !away.is_empty() {
+        failures.keep(ids(&away));
+    }
+    failures.end(|count| format!("{count} things failed, and the other sessions are stopped")).map(|()| lines)
 }
 
 /// Ends what earlier sessions of agents left running, before they are started again; a line for each that left something.

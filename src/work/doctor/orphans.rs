@@ -22,26 +22,31 @@ use crate::work::sandbox::Sandbox;
 use crate::work::scene::Scene;
 use crate::work::{strays, survivors};
 
-/// Orphans outside rigs, and half-made things everywhere.
+/// Orphans outside rigs, and half-made things everywhere. A folder that cannot be listed is one of the things.
 ///
 /// # Errors
-/// When a folder cannot be listed.
+/// When the town's own folder cannot be listed.
 pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
     let root = &visit.town.root;
     let mut things = Vec::new();
     if visit.town.layout == Layout::Present {
         things.extend(unlisted(visit)?.into_iter().map(Thing::Unlisted));
     }
+    let inside = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
     for dir in folders_of_gt(visit) {
-        for name in files::leftovers(&dir)? {
-            let path = dir.join(name);
-            things.push(Thing::HalfMade(path.strip_prefix(root).unwrap_or(&path).display().to_string()));
+        match files::leftovers(&dir) {
+            Ok(names) => {
+                things.extend(names.into_iter().map(|name| Thing::HalfMade(inside(&dir.join(name)))))
+            }
+            Err(error) => things.push(Thing::Unlistable(inside(&dir), format!("{error:#}"))),
         }
     }
     for name in visit.town.rig_names().unwrap_or_default() {
         let dir = visit.rig(&name).names_dir();
         let dead = |file: &String| file.starts_with(TURN) && !files::is_locked(&dir.join(file));
-        let dead: Vec<String> = files::names_in(&dir)?.into_iter().filter(dead).collect();
+        // Said above where it cannot be listed.
+        let names = files::names_in(&dir).unwrap_or_default();
+        let dead: Vec<String> = names.into_iter().filter(dead).collect();
         things.extend(dead.into_iter().map(|file| Thing::HalfMade(format!("{name}/polecats/.names/{file}"))));
     }
     things.extend(stray_sessions(visit));

@@ -88,7 +88,7 @@ fn end_one(scene: &Scene<'_>, name: &str, record: &Record) -> Gone {
 /// Ends sessions of roles that are leaving: whoever started one lost sight of its machine meanwhile.
 ///
 /// # Errors
-/// When a session cannot be stopped, or the records cannot be written.
+/// When the records cannot be read. What keeps one from its end is part of the answer.
 pub fn end_roles(town: &Town, mux: &dyn Mux, snapshot: &Snapshot) -> Result<Vec<Gone>> {
     let mut all = Vec::new();
     for (address, record) in away::read(town)?.iter().filter(|(_, record)| record.leaving) {
@@ -102,9 +102,10 @@ pub fn end_roles(town: &Town, mux: &dyn Mux, snapshot: &Snapshot) -> Result<Vec<
             let own = |session: &&crate::mux::Session| session.marks.instance == record.instance;
             let sessions: Vec<&str> =
                 snapshot.ours(&town.mark()).filter(own).map(|session| session.id.as_str()).collect();
-            mux.stop(&sessions)?;
-            away::forget(town, address, &record.instance)?;
-            gone.ended = true;
+            match mux.stop(&sessions).and_then(|()| away::forget(town, address, &record.instance)) {
+                Ok(()) => gone.ended = true,
+                Err(error) => gone.why = format!("{error:#}"),
+            }
         }
         all.push(gone);
     }

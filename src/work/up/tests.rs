@@ -1,7 +1,9 @@
 //! `gt apply` on a fake of tmux: a line that fails is its own alone, and what cannot be seen is left alone.
 
 use super::*;
+use crate::town::away::{self, Record};
 use crate::work::fixture::Fixture;
+use crate::work::remote::going;
 
 const AGENTS: [Address; 1] = [Address::Mayor];
 
@@ -72,4 +74,38 @@ fn what_cannot_be_seen_is_neither_started_nor_stopped() {
     let done = carry_out(&town.town, &town.mux, &seen, &wishes, &empty.lines, &|_| ());
     assert!(done.iter().all(Result::is_err));
     assert_eq!(town.mux.calls_of(&["start"]), [""; 0]);
+}
+
+/// A machine that does not answer keeps no session here from being stopped, nor the other way round.
+#[test]
+fn sessions_here_and_elsewhere_are_stopped_each_by_themselves() {
+    for fails in ["$1", "$2"] {
+        let town = Fixture::new();
+        town.mux.add(town.marks("mayor/", "", "i-here"));
+        town.mux.add(town.marks("deacon/", "", "i-away"));
+        town.mux.change_seen(|seen| seen.sessions[1].remote = Some("box".into()));
+        town.mux.fail(&format!("stop {fails}"));
+        let seen = town.mux.look().unwrap();
+        let all: Vec<&Session> = seen.sessions.iter().collect();
+        let error = survivors::stop(&town.town, &town.mux, &all).unwrap_err();
+        assert!(format!("{error:#}").contains(&format!("stop {fails}")), "{error:#}");
+        assert_eq!(town.mux.calls_of(&["stop"]), ["stop $1", "stop $2"]);
+    }
+}
+
+/// A role's session elsewhere that cannot be ended keeps no other from its end, and its record stays.
+#[test]
+fn roles_that_leave_are_ended_one_by_one() {
+    let town = Fixture::new();
+    for (address, instance) in [("deacon/", "i-1"), ("mayor/", "i-2")] {
+        town.mux.add(town.marks(address, "", instance));
+        let record = Record { instance: instance.into(), leaving: true, ..Record::default() };
+        away::update(&town.town, |records| records.insert(address.into(), record)).unwrap();
+    }
+    town.mux.fail("stop $1");
+    let gone = going::end_roles(&town.town, &town.mux, &town.mux.look().unwrap()).unwrap();
+    let ended: Vec<_> = gone.iter().map(|one| (one.address.as_str(), one.ended)).collect();
+    assert_eq!(ended, [("deacon/", false), ("mayor/", true)]);
+    assert!(gone[0].why.contains("stop $1"), "{gone:?}");
+    assert_eq!(away::read(&town.town).unwrap().into_keys().collect::<Vec<_>>(), ["deacon/"]);
 }
