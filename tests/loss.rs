@@ -285,3 +285,79 @@ fn what_a_clone_or_a_rig_holds_is_asked_of_origin_and_listed() {
     let kept = run.stderr.split("its folder is kept as ").nth(1).unwrap().trim().to_string();
     assert_eq!(std::fs::read_to_string(format!("{kept}/notes.txt")).unwrap(), "mine");
 }
+
+/// Slings a bead and merges what is made of it.
+fn merged(world: &World, script: &str) {
+    let bead = world.bead("Do it", script);
+    world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+    wait_for("the request", || world.show(&bead).to_string().contains("gt:submitted").then_some(()));
+    world.in_town(["refinery", "process", "wyvern"]).ok();
+    assert!(world.show(&bead)["close_reason"].as_str().unwrap_or_default().starts_with("merged"));
+    wait_for("the end of the polecat", || {
+        world.in_town(["witness", "patrol", "wyvern"]).ok();
+        (!world.path("town/wyvern/polecats/.names/Nux").exists()).then_some(())
+    });
+}
+
+#[test]
+fn a_rig_that_was_used_is_removed_and_only_a_persons_file_stops_it() {
+    for strategy in ["merge", "squash", "rebase"] {
+        let world = World::with_rig();
+        world.set("GASTOWN_MERGE__STRATEGY", strategy);
+        world.in_town(["crew", "add", "ann", "--rig", "wyvern"]).ok();
+        merged(&world, "echo one > one; git add one; git commit -q -m one; echo two > two");
+        let dir = "town/wyvern/witness";
+        world.set("GASTOWN_ADDRESS", "wyvern/witness");
+        world.gt_in(dir, ["handoff", "-m", "go on"]).ok();
+        world.unset("GASTOWN_ADDRESS");
+        world.in_town(["doctor", "--fix"]).ok();
+        if strategy == "merge" {
+            world.in_town(["gc"]).ok();
+            world.write("town/wyvern/witness/notes.lock", "mine");
+            let run = world.in_town(["rig", "remove", "wyvern"]).fails(1);
+            let said = "wyvern/witness/notes.lock: not made by gt\n\
+                        gt: cannot remove rig wyvern: 1 file would be lost\n\
+                        hint: move the files away, or commit and push them; \
+                        or move its folder to mayor/removed: gt rig remove wyvern --force\n";
+            assert_eq!(run.stderr, said);
+            std::fs::remove_file(world.path("town/wyvern/witness/notes.lock")).unwrap();
+        }
+        let run = world.in_town(["rig", "remove", "wyvern"]);
+        assert!(run.code == Some(0) && !world.path("town/wyvern").exists(), "{strategy}: {run:?}");
+    }
+}
+
+#[test]
+fn what_origin_has_is_not_lost_though_its_newer_tip_is_not_here() {
+    let world = World::with_rig();
+    let member = "town/wyvern/crew/ann";
+    world.in_town(["crew", "add", "ann", "--rig", "wyvern"]).ok();
+    let pushed = commit(&world, member, "pushed");
+    world.git(member, ["push", "-q", "origin", "main"]);
+    world.git("", ["clone", "-q", &world.str("origin.git"), "other"]);
+    commit(&world, "other", "newer");
+    world.git("other", ["push", "-q", "origin", "main"]);
+    let lost = commit(&world, member, "mine");
+    let refs = || world.git(member, ["for-each-ref"]);
+    let before = refs();
+    world.count_calls(&["git"]);
+    for words in [["crew", "remove", "ann", "--rig", "wyvern"].as_slice(), &["rig", "remove", "wyvern"]] {
+        let run = world.in_town(words).fails(1);
+        assert!(run.stderr.contains(&format!("not at origin: main {} mine", &lost[..10])), "{run:?}");
+        assert!(!run.stderr.contains(&pushed[..10]), "{run:?}");
+        assert!(run.stderr.contains(": 1 commit would be lost\nhint: push the commits"), "{run:?}");
+    }
+    assert_eq!(refs(), before);
+    world.git(member, ["push", "-q", "origin", "HEAD:refs/heads/mine"]);
+    world.git("other", ["fetch", "-q"]);
+    world.git("other", ["checkout", "-q", "mine"]);
+    commit(&world, "other", "newest");
+    world.git("other", ["push", "-q", "origin", "mine"]);
+    world.calls("git");
+    world.in_town(["crew", "remove", "ann", "--rig", "wyvern"]).ok();
+    let calls = world.calls("git");
+    assert!(calls.len() <= 7, "{calls:#?}");
+    world.in_town(["rig", "remove", "wyvern"]).ok();
+    let calls = world.calls("git");
+    assert!(calls.len() <= 12, "{calls:#?}");
+}

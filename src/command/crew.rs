@@ -9,7 +9,8 @@ use crate::config;
 use crate::failure::{Exit, Failure, Failures};
 use crate::town::{Rig, Town};
 use crate::work::crew::{self, Member};
-use crate::work::loss::cut;
+use crate::mux::Session;
+use crate::work::loss::{Kind, Line, counted, cut, hints, texts};
 use crate::work::survivors;
 
 /// Runs it.
@@ -81,21 +82,24 @@ fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, (force, dry_run): (bool
     let sessions = mux.look()?;
     let address = Address::Crew(rig.name.clone(), name.into()).to_string();
     let open = sessions.of(&town.mark(), &address);
-    losses.extend(open.map(|session| format!("session {} is open", session.name)));
-    losses.extend(sessions.unknown.as_ref().map(|why| format!("its session cannot be seen: {why}")));
-    for line in cut(&losses) {
+    let is_open = |session: &Session| format!("session {} is open", session.name);
+    losses.extend(open.map(|session| Line { kind: Kind::Session, text: is_open(session) }));
+    let unseen = |why: &String| Line::unknown(format!("its session cannot be seen: {why}"));
+    losses.extend(sessions.unknown.as_ref().map(unseen));
+    for line in cut(&texts(&losses)) {
         ctx.note(&line);
     }
     if !losses.is_empty() && !force {
-        return Err(Failure::new(format!("{address} holds what would be lost: {} in all", losses.len()))
+        return Err(Failure::new(format!("cannot remove {address}: {}", counted(&losses)))
             .hint(format!(
-                "push it first; or move the clone to crew/.kept with: gt crew remove {name} --rig {} --force",
+                "{}; or move the clone to crew/.kept: gt crew remove {name} --rig {} --force",
+                hints(&losses, &rig.name),
                 rig.name
             ))
             .into());
     }
     if dry_run {
-        let plan = serde_json::json!({ "remove": member.path, "lost": losses });
+        let plan = serde_json::json!({ "remove": member.path, "lost": texts(&losses) });
         return super::would(ctx, &plan, &format!("remove {}", member.path.display()));
     }
     let open: Vec<_> = open.into_iter().collect();

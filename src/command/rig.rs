@@ -9,7 +9,7 @@ use crate::config;
 use crate::failure::{Exit, Failure, Failures};
 use crate::programs::versions;
 use crate::town::{Layout, Rig, Town, files};
-use crate::work::loss::cut;
+use crate::work::loss::{counted, cut, hints, texts};
 use crate::work::rig::{self, Wanted, remove as removal};
 use crate::work::survivors;
 
@@ -167,18 +167,19 @@ fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
     let sessions = mux.look()?;
     let losses = removal::losses(&town, &rig, &sessions)?;
     let lines = losses.lines();
-    for line in cut(&lines) {
+    for line in cut(&texts(&lines)) {
         ctx.note(&line);
     }
     if !lines.is_empty() && !force {
-        return Err(Failure::new(format!("rig {name} holds what would be lost: {} in all", lines.len()))
+        return Err(Failure::new(format!("cannot remove rig {name}: {}", counted(&lines)))
             .hint(format!(
-                "push or finish it first; or move its folder to mayor/removed with: gt rig remove {name} --force"
+                "{}; or move its folder to mayor/removed: gt rig remove {name} --force",
+                hints(&lines, name)
             ))
             .into());
     }
     if dry_run {
-        let plan = serde_json::json!({ "remove": rig.root, "lost": lines });
+        let plan = serde_json::json!({ "remove": rig.root, "lost": texts(&lines) });
         return super::would(ctx, &plan, &format!("remove {}", rig.root.display()));
     }
     let open: Vec<_> = removal::sessions_of(&town, &rig, &sessions).collect();

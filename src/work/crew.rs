@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::loss::keep::Shelf;
-use super::rig::remove::{at_origin, of_place};
+use super::loss::Line;
+use super::rig::remove::{all_beads, of_place, what_stays};
 use crate::address::is_member_name;
 use crate::failure::Failure;
 use crate::programs::git::Git;
@@ -88,10 +89,11 @@ pub fn add(rig: &Rig, name: &str, target: &str) -> Result<Member> {
 }
 
 /// What would be lost with a crew member's clone, a line each: origin is asked.
-pub fn losses(rig: &Rig, member: &Member) -> Vec<String> {
-    match at_origin(rig) {
+pub fn losses(rig: &Rig, member: &Member) -> Vec<Line> {
+    // Without the store nothing counts as merged.
+    match what_stays(rig, &all_beads(rig).unwrap_or_default()) {
         Ok(stays) => of_place(rig, &member.path, &stays),
-        Err(error) => vec![format!("{error:#}")],
+        Err(error) => vec![Line::unknown(format!("{error:#}"))],
     }
 }
 

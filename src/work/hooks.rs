@@ -45,6 +45,20 @@ pub fn write_untracked(kind: Option<&str>, dir: &Path) -> Result<()> {
     }
 }
 
+/// Whether `name` in an agent's folder is the settings file as gt wrote it, or the folder of that file alone.
+pub fn is_own(dir: &Path, name: &str) -> bool {
+    let path = Path::new(name.trim_end_matches('/'));
+    let file = Path::new(CLAUDE_SETTINGS);
+    let alone = || {
+        let names = crate::town::files::names_in(&dir.join(path)).unwrap_or_default();
+        file.parent() == Some(path) && names.iter().map(Path::new).eq(file.file_name().map(Path::new))
+    };
+    let as_written = || {
+        std::fs::read_to_string(dir.join(file)).is_ok_and(|text| text == format!("{:#}\n", claude_settings()))
+    };
+    (path == file || alone()) && as_written()
+}
+
 /// What Claude Code runs when: at the beginning of a conversation and after its text was cut down, the agent is told
 /// its work; and gt is told the agent's state.
 fn claude_settings() -> Value {

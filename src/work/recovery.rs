@@ -1,6 +1,6 @@
 //! Recovery refs: what was kept at the end of polecats, how to get it back, and when it goes (`work.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -107,18 +107,30 @@ pub enum Fate {
     Stays,
 }
 
+/// The commits that were merged, be it as other commits: of requests that were, and of earlier requests for the same bead
+/// that those replaced.
+pub fn merged(beads: &[Bead]) -> BTreeSet<String> {
+    let closed = beads.iter().filter(|bead| bead.is_closed());
+    let requests: Vec<(Request, bool)> = closed
+        .filter_map(|bead| Some((Request::from_bead(bead)?, bead.close_reason.starts_with("merged"))))
+        .collect();
+    let replaced = |(request, was_merged): &&(Request, bool)| {
+        let later = |other: &Request| other.bead == request.bead && other.created > request.created;
+        *was_merged || requests.iter().any(|(other, was_merged)| *was_merged && later(other))
+    };
+    requests.iter().filter(replaced).map(|(request, _)| request.commit.clone()).collect()
+}
+
 /// Decides about one recovery ref. `on_target` says that its commit is reachable from the target; `now` is in seconds
 /// since 1970.
 pub fn fate(kept: &Kept, on_target: bool, beads: &[Bead], now: i64) -> Fate {
-    let merged = |request: &Request| request.commit == kept.commit;
-    let by_request = beads.iter().filter(|bead| bead.is_closed() && bead.close_reason.starts_with("merged"));
-    if on_target || by_request.filter_map(Request::from_bead).any(|request| merged(&request)) {
+    if on_target || merged(beads).contains(&kept.commit) {
         return Fate::Merged;
     }
     let asked_for = beads.iter().any(|bead| {
         !bead.is_closed()
             && (bead.meta(words::META_RECOVERY).is_some_and(|name| kept.belongs_to(name))
-                || Request::from_bead(bead).is_some_and(|request| merged(&request)))
+                || Request::from_bead(bead).is_some_and(|request| request.commit == kept.commit))
     });
     // One whose making was not noted is as old as its instance at most: an old commit says nothing of that.
     let since = kept.kept.unwrap_or_else(|| kept.committed.max(started(&kept.instance).unwrap_or(0)));

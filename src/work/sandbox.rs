@@ -141,6 +141,7 @@ impl Sandbox {
             .filter(|one| one.name.starts_with(RECOVERY) || (self.is_own(one) && !going.contains(one)));
         let stays = Stays {
             objects: kept.map(|one| one.id.clone()).chain(target.map(str::to_string)).collect(),
+            origin: None,
             refs: refs
                 .iter()
                 .filter(|one| !going.contains(one))

@@ -32,6 +32,10 @@ pub struct Loose {
     pub subject: String,
 }
 
+/// A fetch that makes no ref.
+const BRING: [&str; 6] =
+    ["-c", "protocol.version=2", "fetch", "-q", "--no-tags", "--no-recurse-submodules"];
+
 impl Git {
     /// Refs under prefixes, all of them without one.
     ///
@@ -84,10 +88,36 @@ impl Git {
     pub fn bring_objects(&self, from: &Path, ids: &[&str]) -> Result<()> {
         let from = from.to_string_lossy();
         // Version 2 of the protocol gives whatever is asked for, reachable from a ref or not.
-        let mut words =
-            vec!["-c", "protocol.version=2", "fetch", "-q", "--no-tags", "--no-recurse-submodules", &from];
+        let mut words = BRING.to_vec();
+        words.push(&from);
         words.extend(ids);
         self.must_locked("take over commits", words)
+    }
+
+    /// Fetches those of `objects`, which refs of the repository at `url` stand at, that are not here. No ref is made or
+    /// moved. Gives whether there were any.
+    ///
+    /// # Errors
+    /// When they cannot be fetched.
+    pub fn bring_missing(&self, url: &str, objects: &[String]) -> Result<bool> {
+        let lines: String = objects.iter().map(|id| format!("{id}\n")).collect();
+        let output = self.process(["cat-file", "--batch-check"]).stdin(lines).run()?;
+        if !output.ok() {
+            return Err(self.failed("look for commits of origin", &output).into());
+        }
+        let text = output.text();
+        let missing: Vec<&str> = text.lines().filter_map(|line| line.strip_suffix(" missing")).collect();
+        // As many as one command takes on every system.
+        for ids in missing.chunks(1000) {
+            let mut words = BRING.to_vec();
+            words.extend(["--refmap=", "--", url]);
+            words.extend(ids);
+            let output = self.try_run(words)?;
+            if !output.ok() {
+                return Err(self.failed("fetch what origin has", &output).into());
+            }
+        }
+        Ok(!missing.is_empty())
     }
 
     /// Creates refs, all or none, each only if there is none of its name. Their reflogs say when.

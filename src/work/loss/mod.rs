@@ -24,6 +24,9 @@ pub struct Stays {
     pub objects: Vec<String>,
     /// Refs, name and object, that stand elsewhere just so: a clone has them from there.
     pub refs: BTreeSet<(String, String)>,
+    /// The URL of an origin whose refs stand at these objects. What of them is not here yet is fetched before something
+    /// counts as lost.
+    pub origin: Option<(String, Vec<String>)>,
 }
 
 /// A commit (or another object that a ref stands at) that nothing reaches once its place is gone.
@@ -83,7 +86,7 @@ impl Losses {
         lines.extend(self.under_way.iter().map(|(what, _)| format!("{what} is under way")));
         lines.extend(self.files.changed.iter().cloned());
         if ignored {
-            lines.extend(self.files.ignored.iter().map(|path| format!("!! {path} (ignored by git)")));
+            lines.extend(self.files.ignored.iter().map(|path| ignored_line(path)));
         }
         for inside in &self.inside {
             lines.extend(inside.losses.stops(ignored).into_iter().map(|line| inside.line(&line)));
@@ -97,17 +100,153 @@ impl Losses {
     }
 
     /// Every loss, a line each.
-    pub fn lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.tips.iter().map(Tip::line).collect();
+    pub fn lines(&self) -> Vec<Line> {
+        let line = |kind, text| Line { kind, text };
+        let mut lines: Vec<Line> = self.tips.iter().map(|tip| line(tip.kind(), tip.line())).collect();
         let attached = |dir: &PathBuf| format!("the worktree {} cannot be used without it", dir.display());
-        lines.extend(self.attached.iter().map(attached));
-        let own = Losses { inside: Vec::new(), ..self.clone() };
-        lines.extend(own.stops(true));
+        lines.extend(self.attached.iter().map(|dir| line(Kind::Worktree, attached(dir))));
+        lines.extend(self.unknown.iter().map(|why| Line::unknown(why.clone())));
+        lines.extend(self.under_way.iter().map(|(what, _)| line(Kind::UnderWay, format!("{what} is under way"))));
+        lines.extend(self.files.changed.iter().map(|path| line(Kind::File, path.clone())));
+        lines.extend(self.files.ignored.iter().map(|path| line(Kind::File, ignored_line(path))));
         for inside in &self.inside {
-            lines.extend(inside.losses.lines().into_iter().map(|line| inside.line(&line)));
+            lines.extend(inside.losses.lines().into_iter().map(|line| line.in_place(&inside.path)));
         }
         lines
     }
+}
+
+fn ignored_line(path: &str) -> String {
+    format!("!! {path} (ignored by git)")
+}
+
+/// One thing that is in the way of a removal, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What it is.
+    pub kind: Kind,
+    /// What it says.
+    pub text: String,
+}
+
+/// What can be in the way of a removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A commit, or a tag.
+    Commit,
+    /// What gt kept under a recovery ref.
+    Recovery,
+    /// A file that is in no commit.
+    File,
+    /// A folder that an end kept.
+    Kept,
+    /// A worktree elsewhere.
+    Worktree,
+    /// A command of git.
+    UnderWay,
+    /// What cannot be told.
+    Unknown,
+    /// A polecat.
+    Polecat,
+    /// A session.
+    Session,
+    /// A bead or a request.
+    Bead,
+}
+
+impl Kind {
+    const ALL: [Kind; 10] = [
+        Kind::Commit,
+        Kind::Recovery,
+        Kind::File,
+        Kind::Kept,
+        Kind::Worktree,
+        Kind::UnderWay,
+        Kind::Unknown,
+        Kind::Polecat,
+        Kind::Session,
+        Kind::Bead,
+    ];
+
+    /// Its name for one and for several.
+    fn nouns(self) -> [&'static str; 2] {
+        match self {
+            Kind::Commit => ["commit", "commits"],
+            Kind::Recovery => ["kept commit", "kept commits"],
+            Kind::File => ["file", "files"],
+            Kind::Kept => ["kept folder", "kept folders"],
+            Kind::Worktree => ["worktree", "worktrees"],
+            Kind::UnderWay => ["git command under way", "git commands under way"],
+            Kind::Unknown => ["thing that cannot be read", "things that cannot be read"],
+            Kind::Polecat => ["polecat", "polecats"],
+            Kind::Session => ["open session", "open sessions"],
+            Kind::Bead => ["bead in work", "beads in work"],
+        }
+    }
+
+    /// Whether it is lost with the place; the rest only goes on in it.
+    fn is_loss(self) -> bool {
+        self < Kind::Polecat
+    }
+
+    /// What helps.
+    fn hint(self, rig: &str) -> String {
+        match self {
+            Kind::Commit => "push the commits to a branch at origin".into(),
+            Kind::Recovery => format!(
+                "drop kept commits that are merged: gt gc {rig}; make branches of the others and push them: gt polecat recover {rig}/NAME"
+            ),
+            Kind::File => "move the files away, or commit and push them".into(),
+            Kind::Kept => "move the kept folders away".into(),
+            Kind::Worktree => "remove the worktrees: git worktree remove PATH".into(),
+            Kind::UnderWay => "complete or abort what git is in the middle of".into(),
+            Kind::Unknown => "see what cannot be read: gt doctor".into(),
+            Kind::Polecat => format!("see the polecats: gt polecats {rig}; end one: gt polecat release {rig}/NAME"),
+            Kind::Session => "end the sessions: gt down ADDRESS".into(),
+            Kind::Bead => "finish the beads, or take them back: gt unsling BEAD".into(),
+        }
+    }
+}
+
+impl Line {
+    /// One that says what cannot be told.
+    pub fn unknown(text: String) -> Line {
+        Line { kind: Kind::Unknown, text }
+    }
+
+    /// The same with the place it is in.
+    pub fn in_place(self, place: &str) -> Line {
+        Line { text: format!("{place}: {}", self.text), ..self }
+    }
+}
+
+/// How many of which kind there are, in words: `1 file, 2 commits would be lost; 1 polecat is in the way`.
+pub fn counted(lines: &[Line]) -> String {
+    let part = |is_loss: bool, verbs: [&str; 2]| {
+        let mut all = 0;
+        let mut parts = Vec::new();
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_loss() == is_loss) {
+            let number = lines.iter().filter(|line| line.kind == kind).count();
+            if number > 0 {
+                all += number;
+                parts.push(format!("{number} {}", kind.nouns()[usize::from(number > 1)]));
+            }
+        }
+        (all > 0).then(|| format!("{} {}", parts.join(", "), verbs[usize::from(all > 1)]))
+    };
+    let parts = [part(true, ["would be lost"; 2]), part(false, ["is in the way", "are in the way"])];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// What helps with each kind of line.
+pub fn hints(lines: &[Line], rig: &str) -> String {
+    let kinds: BTreeSet<Kind> = lines.iter().map(|line| line.kind).collect();
+    kinds.into_iter().map(|kind| kind.hint(rig)).collect::<Vec<_>>().join("; ")
+}
+
+/// What the lines say.
+pub fn texts(lines: &[Line]) -> Vec<String> {
+    lines.iter().map(|line| line.text.clone()).collect()
 }
 
 impl Inside {
@@ -117,6 +256,10 @@ impl Inside {
 }
 
 impl Tip {
+    fn kind(&self) -> Kind {
+        if self.from.starts_with(keep::RECOVERY) { Kind::Recovery } else { Kind::Commit }
+    }
+
     fn line(&self) -> String {
         let id = self.id.get(..10).unwrap_or(&self.id);
         format!("not at origin: {} {id} {}", short(&self.from), self.subject).trim_end().into()
@@ -252,16 +395,24 @@ impl Found {
     }
 }
 
-/// What of `found` would be lost; one process, or none.
+/// What of `found` would be lost: one process, or none. When something would, what origin has and the repository has not
+/// is fetched, and asked for again.
 fn tips_of(git: &Git, found: Vec<Found>, stays: &Stays) -> Result<Vec<Tip>> {
     let ids: BTreeSet<&str> = found.iter().map(|one| one.id.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().filter(|id| !stays.objects.iter().any(|own| own == id)).collect();
-    let loose = if ids.is_empty() { Vec::new() } else { git.only_reached_by(&ids, &stays.objects)? };
-    Ok(tips(found, &loose, &stays.objects))
+    let loose = || if ids.is_empty() { Ok(Vec::new()) } else { git.only_reached_by(&ids, &stays.objects) };
+    let lost = tips(&found, &loose()?, &stays.objects);
+    match &stays.origin {
+        // What cannot be fetched stays lost.
+        Some((url, objects)) if !lost.is_empty() && git.bring_missing(url, objects).unwrap_or(false) => {
+            Ok(tips(&found, &loose()?, &stays.objects))
+        }
+        _ => Ok(lost),
+    }
 }
 
 /// What of `found` has to be kept: each named commit that is loose, and of those that only logs know the last of each line.
-fn tips(found: Vec<Found>, loose: &[Loose], stays: &[String]) -> Vec<Tip> {
+fn tips(found: &[Found], loose: &[Loose], stays: &[String]) -> Vec<Tip> {
     let subjects: BTreeMap<&str, &str> =
         loose.iter().map(|one| (one.id.as_str(), one.subject.as_str())).collect();
     let parents: BTreeSet<&str> = loose.iter().flat_map(|one| &one.parents).map(String::as_str).collect();
@@ -274,15 +425,15 @@ fn tips(found: Vec<Found>, loose: &[Loose], stays: &[String]) -> Vec<Tip> {
     };
     let mut seen = BTreeSet::new();
     let subject = |id: &str| subjects.get(id).copied().unwrap_or_default().to_string();
-    let found = found.into_iter().filter(lost).filter(|one| seen.insert(one.id.clone()));
-    found.map(|one| Tip { subject: subject(&one.id), from: one.from, id: one.id }).collect()
+    let found = found.iter().filter(|one| lost(one)).filter(|one| seen.insert(one.id.clone()));
+    found.map(|one| Tip { subject: subject(&one.id), from: one.from.clone(), id: one.id.clone() }).collect()
 }
 
 /// What stays of a repository inside a place: what its own origin has, unless that is inside as well, and, for a worktree
 /// of another repository, that one's refs.
 fn stays_of(inner: &Repo, stays: &Stays, place: &Path) -> Stays {
     let git = Git::alone(&inner.dir);
-    let mut objects = stays.objects.clone();
+    let (mut objects, mut origin) = (stays.objects.clone(), stays.origin.clone());
     let url = git.run("read the origin", ["config", "--get", "remote.origin.url"]).unwrap_or_default();
     let local = inner.dir.join(url.strip_prefix("file://").unwrap_or(&url));
     let goes_too = local.canonicalize().is_ok_and(|real| {
@@ -290,12 +441,14 @@ fn stays_of(inner: &Repo, stays: &Stays, place: &Path) -> Stays {
     });
     if !url.is_empty() && !goes_too {
         // An origin that cannot be asked has nothing: all of it is kept.
-        objects.extend(git.objects_at(&url).unwrap_or_default());
+        let there = git.objects_at(&url).unwrap_or_default();
+        objects.extend(there.iter().cloned());
+        origin = Some((url, there));
     }
     if !inner.is_whole() && !inner.common.starts_with(place) {
         objects.extend(git.refs_with_kinds(&[]).unwrap_or_default().into_iter().map(|one| one.id));
     }
-    Stays { objects, refs: BTreeSet::new() }
+    Stays { objects, refs: BTreeSet::new(), origin }
 }
 
 #[cfg(test)]
@@ -328,7 +481,7 @@ mod tests {
         ];
         let loose =
             [loose("b", &["a"]), loose("a", &["p"]), loose("amended", &["before"]), loose("before", &["a"])];
-        let tips = tips(all, &loose, &[]);
+        let tips = tips(&all, &loose, &[]);
         let shown: Vec<(&str, &str)> = tips.iter().map(|tip| (tip.from.as_str(), tip.id.as_str())).collect();
         assert_eq!(shown, [("HEAD", "b"), ("refs/heads/old", "a"), (LOGGED, "amended")]);
     }
@@ -336,7 +489,7 @@ mod tests {
     #[test]
     fn an_object_that_is_no_commit_stays_only_as_itself() {
         let all = vec![found("refs/tags/v1", "t1", false), found("refs/tags/v2", "t2", false)];
-        let tips = tips(all, &[], &["t2".into()]);
+        let tips = tips(&all, &[], &["t2".into()]);
         assert_eq!(tips.iter().map(|tip| tip.id.as_str()).collect::<Vec<_>>(), ["t1"]);
     }
 

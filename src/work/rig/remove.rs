@@ -6,27 +6,28 @@ use anyhow::{Context, Result};
 
 use super::ignore_lines;
 use crate::address::Address;
-use crate::beads::{Filter, words};
+use crate::beads::{Bead, Filter, words};
 use crate::mux::Snapshot;
 use crate::programs::git::Git;
 use crate::town::discover::change_rigs;
 use crate::town::{Rig, Town, files, occupancy};
+use crate::work::loss::keep::FOLDER;
 use crate::work::loss::repo::Repo;
-use crate::work::loss::{Stays, look};
-use crate::work::{names, pieces, step};
+use crate::work::loss::{Kind, Line, Stays, look};
+use crate::work::{hooks, names, pieces, recovery, step};
 
 /// What is in the way of removing a rig.
 #[derive(Clone, Debug, Default)]
 pub struct Losses {
-    /// What would be lost with its folder, a line each.
-    pub files: Vec<String>,
+    /// What would be lost with its folder.
+    pub files: Vec<Line>,
     /// What is still going on in it.
-    pub work: Vec<String>,
+    pub work: Vec<Line>,
 }
 
 impl Losses {
     /// Every line.
-    pub fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<Line> {
         [&self.files[..], &self.work].concat()
     }
 }
@@ -37,8 +38,9 @@ impl Losses {
 /// When the rig's folders cannot be listed.
 pub fn losses(town: &Town, rig: &Rig, sessions: &Snapshot) -> Result<Losses> {
     let mut lost = Losses::default();
-    let stays = at_origin(rig).unwrap_or_else(|error| {
-        lost.files.push(format!("{error:#}"));
+    let beads = all_beads(rig);
+    let stays = what_stays(rig, beads.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
+        lost.files.push(Line::unknown(format!("{error:#}")));
         Stays::default()
     });
     let mut places = vec![rig.clone_dir(), rig.refinery_dir()];
@@ -49,34 +51,58 @@ pub fn losses(town: &Town, rig: &Rig, sessions: &Snapshot) -> Result<Losses> {
     }
     for place in places.iter().filter(|place| place.exists()) {
         let found = of_place(rig, place, &stays);
-        lost.files.extend(found.into_iter().map(|what| format!("{}: {what}", shown(rig, place))));
+        lost.files.extend(found.into_iter().map(|line| line.in_place(&shown(rig, place))));
     }
-    let own = |path: PathBuf| format!("{}: not made by gt", shown(rig, &path));
-    lost.files.extend(foreign(rig)?.into_iter().map(own));
+    lost.files.extend(foreign(rig)?);
+    let mut work = |kind, text| lost.work.push(Line { kind, text });
     for name in names::taken(rig)?.into_keys() {
-        lost.work.push(format!("polecat {}/{name} is there", rig.name));
+        work(Kind::Polecat, format!("polecat {}/{name} is there", rig.name));
     }
     if let Some(why) = &sessions.unknown {
-        lost.work.push(format!("its sessions cannot be seen: {why}"));
+        work(Kind::Unknown, format!("its sessions cannot be seen: {why}"));
     }
     for session in sessions_of(town, rig, sessions) {
-        lost.work.push(format!("session {} is open", session.name));
+        work(Kind::Session, format!("session {} is open", session.name));
     }
-    lost.work.extend(beads_in_work(rig));
+    match &beads {
+        Ok(beads) => beads.iter().filter_map(in_work).for_each(|text| work(Kind::Bead, text)),
+        Err(error) => work(Kind::Unknown, format!("its beads cannot be read: {error:#}")),
+    }
     Ok(lost)
 }
 
-/// What the rig's origin has now.
+/// Every bead of a rig, closed ones and requests too.
 ///
 /// # Errors
-/// When it cannot be asked.
-pub fn at_origin(rig: &Rig) -> Result<Stays> {
-    let objects = Git::alone(&rig.root).objects_at(&rig.config.git_url)?;
-    Ok(Stays { objects, ..Stays::default() })
+/// When its store cannot be read.
+pub fn all_beads(rig: &Rig) -> Result<Vec<Bead>> {
+    rig.store(&Address::Overseer)?.list(&Filter { all: true, ..Filter::default() })
+}
+
+fn in_work(bead: &Bead) -> Option<String> {
+    match bead.issue_type.as_str() {
+        words::MERGE_REQUEST if !bead.is_closed() => Some(format!("request {} is open: {}", bead.id, bead.title)),
+        _ if [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str()) => {
+            Some(format!("bead {} is {}: {}", bead.id, bead.status, bead.title))
+        }
+        _ => None,
+    }
+}
+
+/// What the rig's origin has now, and the commits that its beads say were merged, be it as other commits.
+///
+/// # Errors
+/// When origin cannot be asked.
+pub fn what_stays(rig: &Rig, beads: &[Bead]) -> Result<Stays> {
+    let url = rig.config.git_url.clone();
+    let at_origin = Git::alone(&rig.root).objects_at(&url)?;
+    let mut objects = at_origin.clone();
+    objects.extend(recovery::merged(beads));
+    Ok(Stays { objects, origin: Some((url, at_origin)), ..Stays::default() })
 }
 
 /// What would be lost with one clone or worktree of a rig, a line each.
-pub fn of_place(rig: &Rig, place: &Path, stays: &Stays) -> Vec<String> {
+pub fn of_place(rig: &Rig, place: &Path, stays: &Stays) -> Vec<Line> {
     match Repo::open(place) {
         Ok(Some(repo)) => {
             let mut losses = look(&repo, stays, &[]);
@@ -84,38 +110,63 @@ pub fn of_place(rig: &Rig, place: &Path, stays: &Stays) -> Vec<String> {
                 // The store is kept on its own.
                 losses.files.ignored.retain(|path| !path.starts_with(".beads"));
             }
+            losses.files.ignored.retain(|path| !hooks::is_own(place, path));
             losses.lines()
         }
         Ok(None) if files::names_in(place).is_ok_and(|names| names.is_empty()) => Vec::new(),
-        Ok(None) => vec!["no git repository: what is in it cannot be told".into()],
-        Err(error) => vec![format!("{error:#}")],
+        Ok(None) => vec![Line::unknown("no git repository: what is in it cannot be told".into())],
+        Err(error) => vec![Line::unknown(format!("{error:#}"))],
     }
 }
 
-/// What gt makes in a rig's folder, by folder.
-const OWN: [(&str, &[&str]); 6] = [
+/// What gt makes in a rig's folder, by folder; see [`is_own`].
+const OWN: [(&str, &[&str]); 12] = [
     ("", &[".beads", "config.json", "crew", "mayor", "refinery", "witness", "polecats", "plugins", "logs"]),
     ("mayor", &["rig", "state.json"]),
-    ("refinery", &["README.md", "rig", "state.json", "state.json.lock", "bench", "bench.lock"]),
-    ("witness", &["state.json", "state.json.lock"]),
+    ("refinery", &["README.md", "rig", "state.json", "bench", "bench.lock"]),
+    ("witness", &["state.json", "patrol.lock", "home.lock"]),
+    ("polecats", &[".names", ".state", FOLDER]),
+    ("crew", &[".state", FOLDER]),
+    ("polecats/.state", &[]),
+    ("crew/.state", &[]),
     ("polecats/.kept", &[]),
     ("crew/.kept", &[]),
+    ("plugins", &[]),
+    ("logs", &[]),
 ];
 
-/// What is in a rig's folder and was not made by gt; what an end kept there too.
-fn foreign(rig: &Rig) -> Result<Vec<PathBuf>> {
+/// Whether gt makes a file or folder of this name in that folder of a rig.
+fn is_own(folder: &str, own: &[&str], name: &str) -> bool {
+    let lock = name.ends_with(".json.lock") || (name.starts_with("gt-") && name.ends_with(".lock"));
+    let of_folder = match folder {
+        // Clones and worktrees: what is in them is looked at.
+        "crew" | "polecats" => !name.starts_with('.'),
+        "crew/.state" | "polecats/.state" => name.ends_with(".json"),
+        "logs" => {
+            [".screen.txt", ".log"].iter().any(|end| name.ends_with(end))
+                || (name.starts_with("tests-") && name.ends_with(".txt"))
+        }
+        _ => false,
+    };
+    let aside = [files::ASIDE, files::LEAVING].iter().any(|begin| name.starts_with(begin));
+    own.contains(&name) || of_folder || lock || aside
+}
+
+/// What is in a rig's folder and was not made by gt, and what an end kept there.
+fn foreign(rig: &Rig) -> Result<Vec<Line>> {
     let mut found = Vec::new();
-    for (folder, own) in OWN.iter().chain(&[("plugins", &[][..])]) {
+    for (folder, own) in OWN {
         let dir = rig.root.join(folder);
-        let names = files::names_in(&dir)?;
-        let is_own = |name: &String| {
-            let lock = name == occupancy::LOCK || name.ends_with(".json.lock");
-            own.contains(&name.as_str())
-                || lock
-                || name.starts_with(files::ASIDE)
-                || name.starts_with(files::LEAVING)
-        };
-        found.extend(names.into_iter().filter(|name| !is_own(name)).map(|name| dir.join(name)));
+        for name in files::names_in(&dir)?.into_iter().filter(|name| !is_own(folder, own, name)) {
+            let path = dir.join(&name);
+            // The settings through which an agent's hooks reach gt.
+            if folder == "witness" && hooks::is_own(&dir, &name) {
+                continue;
+            }
+            let (kind, why) =
+                if folder.ends_with(FOLDER) { (Kind::Kept, "kept at an end") } else { (Kind::File, "not made by gt") };
+            found.push(Line { kind, text: format!("{}: {why}", shown(rig, &path)) });
+        }
     }
     Ok(found)
 }
@@ -136,24 +187,6 @@ pub fn sessions_of<'a>(
 
 fn shown(rig: &Rig, place: &Path) -> String {
     place.strip_prefix(rig.root.parent().unwrap_or(&rig.root)).unwrap_or(place).display().to_string()
-}
-
-fn beads_in_work(rig: &Rig) -> Vec<String> {
-    let filter =
-        Filter { statuses: vec![words::HOOKED.into(), words::IN_PROGRESS.into()], ..Filter::default() };
-    let requests = Filter { types: vec![words::MERGE_REQUEST.into()], ..Filter::default() };
-    let look = || -> Result<Vec<String>> {
-        let store = rig.store(&crate::address::Address::Overseer)?;
-        let mut lines = Vec::new();
-        for bead in store.list(&filter)? {
-            lines.push(format!("bead {} is {}: {}", bead.id, bead.status, bead.title));
-        }
-        for bead in store.list(&requests)? {
-            lines.push(format!("request {} is open: {}", bead.id, bead.title));
-        }
-        Ok(lines)
-    };
-    look().unwrap_or_else(|error| vec![format!("its beads cannot be read: {error:#}")])
 }
 
 /// What is left of a removed rig, under `mayor/removed/`.
@@ -233,7 +266,7 @@ fn unignore(town: &Town, name: &str) -> Result<()> {
 
 fn keep_beads(town: &Town, rig: &Rig) -> Result<Option<PathBuf>> {
     let text =
-        rig.store(&crate::address::Address::Overseer)?.export().context("cannot keep the rig's beads")?;
+        rig.store(&Address::Overseer)?.export().context("cannot keep the rig's beads")?;
     if text.trim().is_empty() {
         return Ok(None);
     }
