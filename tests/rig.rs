@@ -344,8 +344,8 @@ fn a_rig_is_removed_only_when_nothing_is_lost() {
     wyvern/crew/max: not at origin: main COMMIT mine
     polecat wyvern/Nux is there
     bead BEAD is in_progress: keep me
-    gt: rig wyvern holds what would be lost: 4 in all
-    hint: push or finish it first; or move its folder to mayor/removed with: gt rig remove wyvern --force
+    gt: cannot remove rig wyvern: 1 commit, 1 file would be lost; 1 polecat, 1 bead in work are in the way
+    hint: push the commits to a branch at origin; move the files away, or commit and push them; see the polecats: gt polecats wyvern; end one: gt polecat release wyvern/NAME; finish the beads, or take them back: gt unsling BEAD; or move its folder to mayor/removed: gt rig remove wyvern --force
     ");
     assert_eq!(state(&world), before);
     let run = world.in_town(["rig", "remove", "wyvern", "--force"]).ok();
@@ -395,8 +395,8 @@ fn crew_have_clones_of_their_own_under_their_own_name() {
     world.write(format!("{dir}/new"), "x");
     assert_snapshot!(said(&world, &world.gt_in("town/wyvern", ["crew", "remove", "max"]).fails(1)), @"
     ?? new
-    gt: wyvern/crew/max holds what would be lost: 1 in all
-    hint: push it first; or move the clone to crew/.kept with: gt crew remove max --rig wyvern --force
+    gt: cannot remove wyvern/crew/max: 1 file would be lost
+    hint: move the files away, or commit and push them; or move the clone to crew/.kept: gt crew remove max --rig wyvern --force
     ");
     std::fs::remove_file(world.path(dir).join("new")).unwrap();
     world.gt_in("town/wyvern", ["crew", "remove", "max"]).ok();

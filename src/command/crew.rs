@@ -7,9 +7,9 @@ use crate::address::Address;
 use crate::cli::town::{CrewArgs, CrewCommand};
 use crate::config;
 use crate::failure::{Exit, Failure, Failures};
+use crate::mux::Session;
 use crate::town::{Rig, Town};
 use crate::work::crew::{self, Member};
-use crate::mux::Session;
 use crate::work::loss::{Kind, Line, counted, cut, hints, texts};
 use crate::work::survivors;
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::loss::keep::Shelf;
 use super::loss::Line;
+use super::loss::keep::Shelf;
 use super::rig::remove::{all_beads, of_place, what_stays};
 use crate::address::is_member_name;
 use crate::failure::Failure;

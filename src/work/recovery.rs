@@ -419,6 +419,15 @@ mod tests {
         assert_eq!(fate(&kept, true, &[], 0), Fate::Merged);
         assert_eq!(fate(&kept, false, &[request("closed", "merged: abc")], 0), Fate::Merged);
         assert_eq!(fate(&kept, false, &[request("closed", "conflict")], 101), Fate::Stays);
+        // A request that a later one for the same bead replaced, and one after the merge.
+        let other = |created: &str| {
+            let mut other = request("closed", "merged: abc");
+            other.metadata.insert("created".into(), created.into());
+            other.metadata.insert("commit".into(), "d".repeat(40).into());
+            [request("closed", "conflict"), other]
+        };
+        assert_eq!(fate(&kept, false, &other("2026-01-02T00:00:00Z"), 101), Fate::Merged);
+        assert_eq!(fate(&kept, false, &other("2025-12-31T00:00:00Z"), 101), Fate::Stays);
         assert_eq!(fate(&kept, false, &[], late - 1), Fate::Stays);
         assert_eq!(fate(&kept, false, &[], late), Fate::Old);
         assert_eq!(fate(&kept, false, &[asking.clone()], late), Fate::Stays);

@@ -33,8 +33,7 @@ pub struct Loose {
 }
 
 /// A fetch that makes no ref.
-const BRING: [&str; 6] =
-    ["-c", "protocol.version=2", "fetch", "-q", "--no-tags", "--no-recurse-submodules"];
+const BRING: [&str; 6] = ["-c", "protocol.version=2", "fetch", "-q", "--no-tags", "--no-recurse-submodules"];
 
 impl Git {
     /// Refs under prefixes, all of them without one.

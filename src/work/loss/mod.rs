@@ -106,7 +106,9 @@ impl Losses {
         let attached = |dir: &PathBuf| format!("the worktree {} cannot be used without it", dir.display());
         lines.extend(self.attached.iter().map(|dir| line(Kind::Worktree, attached(dir))));
         lines.extend(self.unknown.iter().map(|why| Line::unknown(why.clone())));
-        lines.extend(self.under_way.iter().map(|(what, _)| line(Kind::UnderWay, format!("{what} is under way"))));
+        lines.extend(
+            self.under_way.iter().map(|(what, _)| line(Kind::UnderWay, format!("{what} is under way"))),
+        );
         lines.extend(self.files.changed.iter().map(|path| line(Kind::File, path.clone())));
         lines.extend(self.files.ignored.iter().map(|path| line(Kind::File, ignored_line(path))));
         for inside in &self.inside {
@@ -201,7 +203,9 @@ impl Kind {
             Kind::Worktree => "remove the worktrees: git worktree remove PATH".into(),
             Kind::UnderWay => "complete or abort what git is in the middle of".into(),
             Kind::Unknown => "see what cannot be read: gt doctor".into(),
-            Kind::Polecat => format!("see the polecats: gt polecats {rig}; end one: gt polecat release {rig}/NAME"),
+            Kind::Polecat => {
+                format!("see the polecats: gt polecats {rig}; end one: gt polecat release {rig}/NAME")
+            }
             Kind::Session => "end the sessions: gt down ADDRESS".into(),
             Kind::Bead => "finish the beads, or take them back: gt unsling BEAD".into(),
         }
@@ -491,6 +495,17 @@ mod tests {
         let all = vec![found("refs/tags/v1", "t1", false), found("refs/tags/v2", "t2", false)];
         let tips = tips(&all, &[], &["t2".into()]);
         assert_eq!(tips.iter().map(|tip| tip.id.as_str()).collect::<Vec<_>>(), ["t1"]);
+    }
+
+    #[test]
+    fn a_count_names_what_it_counts() {
+        let lines = |kinds: &[Kind]| -> Vec<Line> {
+            kinds.iter().map(|kind| Line { kind: *kind, text: String::new() }).collect()
+        };
+        let all = lines(&[Kind::File, Kind::Commit, Kind::Session, Kind::Commit]);
+        assert_eq!(counted(&all), "2 commits, 1 file would be lost; 1 open session is in the way");
+        assert_eq!(counted(&lines(&[Kind::Bead; 2])), "2 beads in work are in the way");
+        assert!(hints(&lines(&[Kind::Recovery]), "wyvern").contains("gt gc wyvern"));
     }
 
     #[test]

@@ -81,7 +81,9 @@ pub fn all_beads(rig: &Rig) -> Result<Vec<Bead>> {
 
 fn in_work(bead: &Bead) -> Option<String> {
     match bead.issue_type.as_str() {
-        words::MERGE_REQUEST if !bead.is_closed() => Some(format!("request {} is open: {}", bead.id, bead.title)),
+        words::MERGE_REQUEST if !bead.is_closed() => {
+            Some(format!("request {} is open: {}", bead.id, bead.title))
+        }
         _ if [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str()) => {
             Some(format!("bead {} is {}: {}", bead.id, bead.status, bead.title))
         }
@@ -163,8 +165,11 @@ fn foreign(rig: &Rig) -> Result<Vec<Line>> {
             if folder == "witness" && hooks::is_own(&dir, &name) {
                 continue;
             }
-            let (kind, why) =
-                if folder.ends_with(FOLDER) { (Kind::Kept, "kept at an end") } else { (Kind::File, "not made by gt") };
+            let (kind, why) = if folder.ends_with(FOLDER) {
+                (Kind::Kept, "kept at an end")
+            } else {
+                (Kind::File, "not made by gt")
+            };
             found.push(Line { kind, text: format!("{}: {why}", shown(rig, &path)) });
         }
     }
@@ -265,12 +270,54 @@ fn unignore(town: &Town, name: &str) -> Result<()> {
 }
 
 fn keep_beads(town: &Town, rig: &Rig) -> Result<Option<PathBuf>> {
-    let text =
-        rig.store(&Address::Overseer)?.export().context("cannot keep the rig's beads")?;
+    let text = rig.store(&Address::Overseer)?.export().context("cannot keep the rig's beads")?;
     if text.trim().is_empty() {
         return Ok(None);
     }
     let path = removed_dir(town)?.join(format!("{}-{}.jsonl", rig.name, crate::time::now()));
     files::write(&path, text)?;
     Ok(Some(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gt_makes_in_a_rig_is_told_from_what_a_person_puts_there() {
+        let foreign = |path: &str| {
+            let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let (_, own) = OWN.iter().find(|(own, _)| *own == folder).unwrap();
+            !is_own(folder, own, name)
+        };
+        for path in [
+            "config.json.lock",
+            "witness/patrol.lock",
+            "witness/home.lock",
+            "witness/gt-agent.lock",
+            "refinery/state.json.lock",
+            "polecats/Nux",
+            "polecats/.names",
+            "polecats/.gt-old-Nux-1",
+            "polecats/.state/Nux.json",
+            "crew/.state/ann.json.lock",
+            "logs/Nux-1.screen.txt",
+            "logs/tests-abc-1.txt",
+        ] {
+            assert!(!foreign(path), "{path}");
+        }
+        for path in [
+            "notes.txt",
+            "Cargo.lock",
+            "witness/notes.lock",
+            "refinery/plan.md",
+            "crew/.notes",
+            "crew/.state/notes",
+            "polecats/.kept/Nux-1",
+            "plugins/mine",
+            "logs/notes.txt",
+        ] {
+            assert!(foreign(path), "{path}");
+        }
+    }
 }
