@@ -101,6 +101,58 @@ fn the_rig_may_have_submodules_pushed() {
 }
 
 #[test]
+fn a_submodules_commit_that_was_kept_is_checked_out_again_and_merges() {
+    let rules = serde_json::json!({ "submodules": true, "push_submodules": true });
+    let world = world("waits", rules);
+    // The library has a submodule of its own.
+    world.origin("deep.git", &[("deep.txt", "one\n")]);
+    world.git("", ["clone", "-q", "lib.git", "libdev"]);
+    world.git("libdev", ["submodule", "--quiet", "add", &world.str("deep.git"), "deep"]);
+    world.git("libdev", ["commit", "-q", "-m", "deeper"]);
+    world.git("libdev", ["push", "-q", "origin", "HEAD"]);
+    world.git("dev/vendor/lib", ["pull", "-q", "origin", "HEAD"]);
+    world.git("dev", ["commit", "-q", "-a", "-m", "the library with its own"]);
+    world.git("dev", ["push", "-q", "origin", "main"]);
+
+    let (bead, place) = polecat(&world);
+    let deep = format!("{place}/vendor/lib/deep");
+    world.write(format!("{deep}/deep.txt"), "two\n");
+    world.git(&deep, ["commit", "-q", "-a", "-m", "deep"]);
+    let inner = world.git(&deep, ["rev-parse", "HEAD"]);
+    let commit = change(&world, &place, "two\n");
+    world.in_town(["unsling", "--force", &bead]).ok();
+    let said = world.in_town(["polecat", "recover", &bead]).ok().stdout;
+    let next =
+        "it belongs to the repository at vendor/lib/deep; in a worktree: git -C vendor/lib/deep fetch ";
+    assert!(said.contains(next), "{said}");
+
+    world.in_town(["sling", &bead, "wyvern", "--resume"]).ok();
+    let place = format!("town/wyvern/polecats/{}", world.polecat_of(&bead));
+    assert_eq!(world.git(format!("{place}/vendor/lib"), ["rev-parse", "HEAD"]), commit);
+    assert_eq!(world.git(format!("{place}/vendor/lib/deep"), ["rev-parse", "HEAD"]), inner);
+    assert_eq!(world.git(&place, ["status", "--porcelain"]), "");
+    world.gt_in(&place, ["done"]).ok();
+    world.in_town(["refinery", "process", "wyvern"]).ok();
+    assert_eq!(world.show(&bead)["status"], "closed");
+    assert_eq!(named_by_main(&world), commit);
+
+    // In no repository any more: the sling says which commit, and leaves nothing behind.
+    let (bead, place) = polecat(&world);
+    let commit = change(&world, &place, "three\n");
+    world.in_town(["unsling", "--force", &bead]).ok();
+    let clone = "town/wyvern/mayor/rig";
+    let refs = world.git(clone, ["for-each-ref", "--format=%(refname)", "refs/gt/recovery"]);
+    for nested in refs.lines().filter(|name| name.contains(".nested/")) {
+        world.git(clone, ["update-ref", "-d", nested]);
+    }
+    world.git(clone, ["-c", "gc.reflogExpire=now", "gc", "-q", "--prune=now"]);
+    let run = world.in_town(["sling", &bead, "wyvern", "--resume"]).fails(1);
+    let (error, hint) = (format!("the submodule vendor/lib at {commit}"), format!("git push URL {commit}:"));
+    assert!(run.stderr.contains(&error) && run.stderr.contains(&hint), "{run:#?}");
+    assert_eq!(world.show(&bead)["status"], "open");
+}
+
+#[test]
 fn repositories_that_were_never_submodules_are_named_and_refused() {
     let world = world("waits", serde_json::json!({ "submodules": false }));
     let (bead, place) = polecat(&world);

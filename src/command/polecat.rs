@@ -9,6 +9,7 @@ use crate::beads::{Bead, Filter, words};
 use crate::cli::work::{PolecatArgs, PolecatCommand};
 use crate::config;
 use crate::failure::{Exit, Failure, Failures};
+use crate::programs::process::quote;
 use crate::town::{Rig, Town};
 use crate::work::ending::{self, Released};
 use crate::work::recovery::{self, What};
@@ -111,6 +112,14 @@ fn recover(ctx: &Ctx, town: &Town, what: &str, dry: bool) -> Result<Exit> {
             (false, false) => "made",
         };
         super::print(&format!("{verb} the branch {} at {} from {}\n", one.branch, one.commit, one.from))?;
+        if let Some(path) = &one.inside {
+            super::print(&format!(
+                "  it belongs to the repository at {path}; in a worktree: git -C {} fetch {} {}\n",
+                quote(path),
+                quote(&rig.clone_dir().to_string_lossy()),
+                quote(&one.from)
+            ))?;
+        }
     }
     for folder in &recovered.files {
         super::print(&format!("files are kept in {}\n", folder.display()))?;

@@ -42,6 +42,7 @@ pub mod script;
 pub mod sling;
 pub mod strays;
 pub mod submit;
+pub mod submodules;
 pub mod survey;
 pub mod survivors;
 pub mod sync;

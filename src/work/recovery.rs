@@ -274,6 +274,9 @@ pub struct Recovered {
     /// Whether it was there already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub there: bool,
+    /// The path of the repository inside the worktree that it belongs to, as the ref has it: a submodule, say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside: Option<String>,
 }
 
 /// Everything that was recovered.
@@ -332,6 +335,7 @@ pub fn recover(rig: &Rig, what: &What<'_>, dry: bool) -> Result<All> {
             commit: kept.commit.clone(),
             from: kept.name.clone(),
             there: !is_new,
+            inside: inside(&kept.what),
         });
     }
     let files = kept_folders(rig)?.into_iter().filter(|path| {
@@ -355,6 +359,14 @@ pub fn recover(rig: &Rig, what: &What<'_>, dry: bool) -> Result<All> {
         git.create_refs(&new)?;
     }
     Ok(All { first: made.remove(0), others: made, files })
+}
+
+/// The path in the name of something that was kept of a repository inside: `nested/lib/HEAD`, `nested/a/nested/b/heads/x`.
+fn inside(what: &str) -> Option<String> {
+    let rest = what.strip_prefix("nested/")?;
+    let ends = ["/HEAD", "/heads/", "/tags/", "/remotes/", "/stash-", "/reflog"];
+    let end = ends.iter().filter_map(|end| rest.find(end)).min()?;
+    Some(rest[..end].replace("/nested/", "/"))
 }
 
 /// The branch that holds a commit already, or the next free name.
@@ -449,5 +461,8 @@ mod tests {
         assert!(!kept.belongs_to("refs/gt/recovery/Nux/i12"));
         assert!(parse("refs/gt/recovery/Nux/i1 c0ffee commit 17 ").is_some());
         assert!(parse("garbage").is_none());
+        assert_eq!(inside("nested/vendor/lib/HEAD").as_deref(), Some("vendor/lib"));
+        assert_eq!(inside("nested/a/nested/b/heads/x").as_deref(), Some("a/b"));
+        assert_eq!(inside("heads/x"), None);
     }
 }

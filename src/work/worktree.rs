@@ -13,6 +13,7 @@ use crate::town::{Rig, files};
 use crate::work::hooks;
 use crate::work::loss::keep::Shelf;
 use crate::work::sandbox::Sandbox as Place;
+use crate::work::submodules;
 
 /// What a place is made from.
 #[derive(Clone, Copy, Debug)]
@@ -182,7 +183,7 @@ pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
     let source = wanted.rig.clone_dir();
     let mut untracked: Vec<String> = Vec::new();
     if rules.submodules {
-        Git::at(path).run("check out submodules", ["submodule", "update", "-q", "--init", "--recursive"])?;
+        submodules::check_out(&source, path)?;
     }
     let mut brought = Vec::new();
     for (list, link) in [(&rules.copy, false), (&rules.link, true)] {
