@@ -102,9 +102,25 @@ fn what_is_missing_is_said_and_made_again() {
 fn a_rigs_configuration_is_made_again_from_what_else_knows_it() {
     let world = World::with_rig();
     let before = world.read("town/wyvern/config.json");
-    std::fs::remove_file(world.path("town/wyvern/config.json")).unwrap();
+    let remove = || std::fs::remove_file(world.path("town/wyvern/config.json")).unwrap();
+    remove();
     assert!(doctor(&world, &["-q"], 1).contains("✗ Missing config.json\n"));
+    assert!(doctor(&world, &["--fix"], 0).contains("Rig config restored from "));
+    assert_eq!(world.read("town/wyvern/config.json"), before);
+    // With its settings, as they were when a command last looked after the rig.
+    let mut json: serde_json::Value = serde_json::from_str(&before).unwrap();
+    json["merge"]["test_command"] = "false".into();
+    world.write("town/wyvern/config.json", json.to_string());
     doctor(&world, &["--fix"], 0);
+    remove();
+    doctor(&world, &["--fix"], 0);
+    assert_eq!(world.read("town/wyvern/config.json"), json.to_string());
+    // Without a copy, what is not known is said.
+    remove();
+    std::fs::remove_file(world.path("town/mayor/exports/wyvern.config.json")).unwrap();
+    let said = doctor(&world, &["--fix", "-q"], 1);
+    assert!(said.contains("without the settings that it had") && said.contains("test_command"), "{said}");
+    assert!(!said.contains("Run with --fix"), "{said}");
     assert_eq!(world.read("town/wyvern/config.json"), before);
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::common::World;
+use crate::common::{World, wait_for};
 
 const RIG: &str = "town/wyvern/mayor/rig/.beads";
 
@@ -62,6 +62,43 @@ fn what_is_missing_from_a_restored_store_is_named() {
     assert!(titles(&world).contains("keep me"));
     let mail = world.in_town(["mail", "inbox", "mayor/", "--json"]).ok().stdout;
     assert!(mail.contains("restored"), "{mail}");
+}
+
+#[test]
+fn what_was_merged_since_the_export_is_closed_again() {
+    let world = World::with_rig();
+    let done = world.bead("merged since", "true");
+    let export = "town/mayor/exports/wyvern.jsonl";
+    let then = world.read(export);
+    let body =
+        format!("Merge it ({done})\n\nBead: {done}\nBranch: polecat/Nux-{done}\nWorker: wyvern/polecats/Nux");
+    world.git("", ["clone", "-q", "origin.git", "other"]);
+    world.git("other", ["commit", "-q", "--allow-empty", "-m", &body]);
+    world.git("other", ["push", "-q", "origin", "main"]);
+    let commit = world.git("other", ["rev-parse", "HEAD"]);
+    world.write(export, &then);
+    remove(&world, RIG);
+    let said = world.in_town(["doctor", "--fix"]).ok().stdout;
+    assert!(
+        said.contains("what was created or updated after 20") && said.contains("may not be in it"),
+        "{said}"
+    );
+    assert!(said.contains(&format!("closed again, as merged: {done} by {}", &commit[..10])), "{said}");
+    let shown = world.show(&done);
+    assert_eq!(
+        (&shown["status"], &shown["close_reason"]),
+        (&"closed".into(), &format!("merged: {commit}").into())
+    );
+    // A bead that changed after its merge may have been reopened: it is named.
+    let merged: i64 = world.git("other", ["show", "-s", "--format=%ct"]).parse().unwrap();
+    wait_for("the next second", || (jiff::Timestamp::now().as_second() > merged).then_some(()));
+    world.gt_in("town/wyvern", ["bd", "update", &done, "--status", "open"]).ok();
+    age(&world);
+    world.bead("another", "true");
+    remove(&world, RIG);
+    let said = doctor(&world, &[], 1);
+    assert!(said.contains(&format!("open, though merged: {done} by ")), "{said}");
+    assert_eq!(world.show(&done)["status"], "open");
 }
 
 #[test]

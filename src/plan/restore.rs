@@ -9,8 +9,66 @@ use crate::beads::{Bead, jsonl, words};
 pub struct Source {
     /// From what, and of when.
     pub from: String,
+    /// Of when, where that is known: RFC 3339.
+    pub time: Option<String>,
     /// The beads.
     pub beads: Vec<Bead>,
+}
+
+/// A commit on the target branch that gt made for a bead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// The bead.
+    pub bead: String,
+    /// The commit.
+    pub commit: String,
+    /// When it was committed: RFC 3339.
+    pub time: String,
+}
+
+/// Beads that a restored store has open although their work is merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Closed again.
+    pub closed: Vec<String>,
+    /// Changed after the merge, or at work in a session: they may have been reopened.
+    pub unsure: Vec<String>,
+}
+
+/// Reads `git log` with the format `%H%x1f%cI%x1f<Bead>%x1f<Branch>`, the values of the trailers of gt's merges.
+pub fn merges(log: &str) -> Vec<Merge> {
+    let read = |line: &str| {
+        let mut fields = line.split('\x1f');
+        let (commit, time) = (fields.next()?, fields.next()?);
+        let (bead, branch) = (fields.next()?.trim(), fields.next()?.trim());
+        let is_own = !bead.is_empty() && !branch.is_empty() && !bead.contains(',');
+        is_own.then(|| Merge { bead: bead.into(), commit: commit.into(), time: time.into() })
+    };
+    log.lines().filter_map(read).collect()
+}
+
+/// Closes the beads whose work was merged after the state that was restored. `merges` has the latest first.
+pub fn settle(beads: &mut [Bead], merges: &[Merge], at_work: &[String], now: &str) -> Settled {
+    let mut settled = Settled::default();
+    // git knows whole seconds.
+    let at = |time: &str| time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
+    for bead in beads.iter_mut().filter(|bead| !bead.is_closed()) {
+        let Some(merge) = merges.iter().find(|merge| merge.bead == bead.id) else { continue };
+        let said = format!("{} by {}", bead.id, merge.commit.get(..10).unwrap_or(&merge.commit));
+        let is_later =
+            at(&merge.time).is_some_and(|merged| at(&bead.updated_at).is_some_and(|seen| merged >= seen));
+        if !is_later || at_work.contains(&bead.id) {
+            settled.unsure.push(said);
+            continue;
+        }
+        bead.status = words::CLOSED.into();
+        bead.close_reason = format!("merged: {}", merge.commit);
+        bead.closed_at = Some(now.into());
+        bead.updated_at = now.into();
+        bead.labels.retain(|label| label != words::LABEL_SUBMITTED && label != words::LABEL_REWORK);
+        settled.closed.push(said);
+    }
+    settled
 }
 
 /// What all sources together give.
@@ -84,7 +142,7 @@ mod tests {
     }
 
     fn source(from: &str, beads: &[Bead]) -> Source {
-        Source { from: from.into(), beads: beads.to_vec() }
+        Source { from: from.into(), beads: beads.to_vec(), ..Source::default() }
     }
 
     #[test]
@@ -113,6 +171,21 @@ mod tests {
         waits.dependencies.push(Dependency { depends_on_id: "wy-4".into(), ..Dependency::default() });
         let known = ["wy-1", "wy-2", "ot-1", "wy-", "wyx-1"].map(String::from);
         assert_eq!(missing("wy", known, &[request, waits]), ["wy-2", "wy-3", "wy-4"]);
+    }
+
+    #[test]
+    fn what_was_merged_after_the_restored_state_is_closed_again() {
+        let mut beads = [bead("wy-1", "merged", 1), bead("wy-2", "reopened", 9), bead("wy-3", "at work", 1)];
+        let log = "c3\x1f2026-01-05T02:00:00+02:00\x1fwy-3\x1fpolecat/Nux-wy-3\n\
+                   c2\x1f2026-01-05T00:00:00Z\x1fwy-2\x1fb\nc1\x1f2026-01-05T00:00:00Z\x1fwy-1\x1fb\n\
+                   c0\x1f2026-01-02T00:00:00Z\x1fwy-1\x1fb\nd\x1f2026-01-05T00:00:00Z\x1fwy-9\x1f\nplain\n";
+        let merges = merges(log);
+        assert_eq!(merges.len(), 4, "a trailer alone is no merge of gt's");
+        let settled = settle(&mut beads, &merges, &["wy-3".into()], "2026-01-10T00:00:00Z");
+        assert_eq!(settled.closed, ["wy-1 by c1"]);
+        assert_eq!(settled.unsure, ["wy-2 by c2", "wy-3 by c3"]);
+        assert!(beads[0].is_closed() && beads[0].close_reason == "merged: c1");
+        assert!(!beads[1].is_closed() && !beads[2].is_closed());
     }
 
     #[test]

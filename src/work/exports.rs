@@ -36,6 +36,7 @@ fn paths(place: &Path) -> Option<[PathBuf; 2]> {
 /// # Errors
 /// When the store cannot be read or the export cannot be written.
 pub fn keep(place: &Path) -> Result<()> {
+    keep_config(place)?;
     let dir = place.join(".beads");
     let Some([last, before]) = paths(place) else { return Ok(()) };
     if !is_due(&last) || !beads::kind_of(&dir).is_ok_and(|kind| kind == beads::Kind::Embedded) {
@@ -43,11 +44,7 @@ pub fn keep(place: &Path) -> Result<()> {
     }
     let all = Embedded::open(&dir, "", "overseer")?.all()?;
     let Some(folder) = last.parent().filter(|_| !all.is_empty()) else { return Ok(()) };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|error| files::error_of(error, format!("cannot create {}", folder.display())))?;
+    make_folder(folder)?;
     // Whoever exports at this moment exports the same.
     let Some(_turn) = files::try_lock(&folder.join(".lock"))? else { return Ok(()) };
     if covers(&read(&last), &read(&before)) {
@@ -55,6 +52,50 @@ pub fn keep(place: &Path) -> Result<()> {
             .map_err(|error| files::error_of(error, format!("cannot rename {}", last.display())))?;
     }
     files::write_private(&last, jsonl::render(&all))
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| files::error_of(error, format!("cannot create {}", folder.display())))
+}
+
+/// The copy of a rig's `config.json`.
+fn config_copy(place: &Path) -> Option<PathBuf> {
+    paths(place).map(|[last, _]| last.with_extension("config.json"))
+}
+
+/// Copies a rig's `config.json` beside the exports when it has changed and can be read.
+///
+/// # Errors
+/// When the copy cannot be written.
+pub fn keep_config(place: &Path) -> Result<()> {
+    let (Some(copy), file) = (config_copy(place), place.join("config.json")) else { return Ok(()) };
+    let text = files::text(&file).ok().flatten();
+    let Some(text) = text.filter(|_| discover::read_rig_config(&file).is_ok()) else { return Ok(()) };
+    if files::text(&copy).ok().flatten().as_ref() == Some(&text) {
+        return Ok(());
+    }
+    copy.parent().map_or(Ok(()), make_folder)?;
+    files::write_private(&copy, text)
+}
+
+/// The text of the copy of a rig's `config.json`, and where and of when it is. `None`: there is none of this repository.
+///
+/// # Errors
+/// One that is there and cannot be read.
+pub fn config(place: &Path, git_url: &str) -> Result<Option<(String, String)>> {
+    let Some(copy) = config_copy(place) else { return Ok(None) };
+    let Some(text) = files::text(&copy)? else { return Ok(None) };
+    if discover::read_rig_config(&copy)?.git_url != git_url {
+        return Ok(None);
+    }
+    let time = std::fs::metadata(&copy).and_then(|found| found.modified()).ok();
+    let time = time.and_then(|time| jiff::Timestamp::try_from(time).ok());
+    let of = time.map_or(String::new(), |time| format!(" of {time:.0}"));
+    Ok(Some((text, format!("{}{of}", copy.display()))))
 }
 
 /// Beads of an export; none of one that is not there or cannot be read.
@@ -79,9 +120,10 @@ pub fn sources(place: &Path) -> Result<Vec<Source>> {
         let Some(text) = files::text(&path)? else { continue };
         let time = std::fs::metadata(&path).and_then(|found| found.modified()).ok();
         let time = time.and_then(|time| jiff::Timestamp::try_from(time).ok());
-        let time = time.map_or_else(String::new, |time| format!(" of {time:.0}"));
+        let time = time.map(|time| format!("{time:.0}"));
+        let of = time.as_ref().map_or(String::new(), |time| format!(" of {time}"));
         let beads = jsonl::parse(&text).map_err(|error| error.context(path.display().to_string()))?;
-        sources.push(Source { from: format!("the export {}{time}", path.display()), beads });
+        sources.push(Source { from: format!("the export {}{of}", path.display()), time, beads });
     }
     Ok(sources)
 }
@@ -91,9 +133,11 @@ pub fn sources(place: &Path) -> Result<Vec<Source>> {
 /// # Errors
 /// When they cannot be renamed.
 pub fn retire(place: &Path) -> Result<()> {
-    for path in paths(place).into_iter().flatten().filter(|path| path.exists()) {
+    let all = paths(place).into_iter().flatten().chain(config_copy(place));
+    for path in all.filter(|path| path.exists()) {
         let now = crate::time::now();
-        let kept = path.with_extension(format!("{now}.jsonl"));
+        let end = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+        let kept = path.with_extension(format!("{now}.{end}"));
         std::fs::rename(&path, &kept)
             .map_err(|error| files::error_of(error, format!("cannot rename {}", path.display())))?;
     }

@@ -9,7 +9,7 @@ use super::{exports, install, mail, rig as rigs, sync};
 use crate::address::Address;
 use crate::beads::{self, Change, Kind, embedded, jsonl};
 use crate::failure::Failure;
-use crate::plan::restore::{Source, bead_of_ref, choose, missing};
+use crate::plan::restore::{Settled, Source, bead_of_ref, choose, merges, missing, settle};
 use crate::plan::sync as plan;
 use crate::programs::git::Git;
 use crate::town::{Rig, Town, away, files};
@@ -37,6 +37,10 @@ pub struct Restored {
     pub beads: usize,
     /// From what, and of when.
     pub from: Vec<String>,
+    /// Of when the last source is, where that is known.
+    pub time: Option<String>,
+    /// Beads that it has open although the target has their merge.
+    pub settled: Settled,
     /// Ids that are known from elsewhere and that it does not hold.
     pub missing: Vec<String>,
     /// Sources that could not be read: what only they hold is not in it.
@@ -52,11 +56,29 @@ impl Restored {
         }
     }
 
+    /// What was done beside that, and what it cannot hold; follows the line.
+    pub fn beside(&self) -> String {
+        let mut text = match &self.time {
+            Some(time) => format!("; what was created or updated after {time} may not be in it"),
+            None => String::new(),
+        };
+        if !self.settled.closed.is_empty() {
+            text.push_str(&format!("; closed again, as merged: {}", self.settled.closed.join(", ")));
+        }
+        text
+    }
+
     /// What a person still has to look for.
     pub fn lacks(&self) -> Option<String> {
         let mut parts = Vec::new();
         if !self.missing.is_empty() {
             parts.push(format!("missing: {}", self.missing.join(", ")));
+        }
+        if !self.settled.unsure.is_empty() {
+            parts.push(format!(
+                "open, though merged: {} (close them, unless they were reopened)",
+                self.settled.unsure.join(", ")
+            ));
         }
         parts.extend(self.unread.iter().map(|why| format!("could not be read: {why}")));
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -93,8 +115,14 @@ pub fn restore(lost: &Lost<'_>) -> Result<Restored> {
     // Only gt's own stores are exported; one whose settings ask for bd by now becomes a store of bd's.
     let own = !sources.is_empty() && lost.choice != beads::Choice::Bd;
     let kind = if own { Kind::Embedded } else { beads::makes(lost.choice)? };
+    // The branch may be of another town's last sync: with an export, that says nothing of this town's beads.
+    restored.time = sources.iter().filter_map(|source| source.time.clone()).max();
     match of_branch(lost) {
-        Ok(source) => sources.extend(source),
+        Ok(Some(source)) => {
+            restored.time = restored.time.take().or_else(|| source.time.clone());
+            sources.push(source);
+        }
+        Ok(None) => {}
         Err(error) => restored.unread.push(format!("{error:#}")),
     }
     match choose(sources) {
@@ -102,8 +130,12 @@ pub fn restore(lost: &Lost<'_>) -> Result<Restored> {
         None => {
             embedded::set_aside(&place)?;
             install::make_store(&place, lost.prefix, lost.choice)?;
+            restored.time = None;
         }
-        Some(all) => {
+        Some(mut all) => {
+            if let Some(rig) = lost.rig {
+                restored.settled = close_merged(lost, rig, &mut all.beads, &mut restored.unread);
+            }
             restored.missing = missing(lost.prefix, known(lost, &mut restored.unread), &all.beads);
             (restored.beads, restored.from) = (all.beads.len(), all.from);
             make(lost, kind, &place, &all.beads)?;
@@ -161,6 +193,7 @@ fn of_branch(lost: &Lost<'_>) -> Result<Option<Source>> {
     let time = git.run("read a commit", ["show", "-s", "--format=%cI", &found.tip])?;
     let read = jsonl::parse(&found.theirs)?;
     Ok(Some(Source {
+        time: Some(time.trim().into()),
         from: format!(
             "the branch {} of {} at {} of {time}",
             place.lane.branch,
@@ -173,6 +206,23 @@ fn of_branch(lost: &Lost<'_>) -> Result<Option<Source>> {
 
 fn short(commit: &str) -> &str {
     commit.get(..10).unwrap_or(commit)
+}
+
+/// Closes what the target branch has the merges of.
+fn close_merged(lost: &Lost<'_>, rig: &Rig, beads: &mut [beads::Bead], unread: &mut Vec<String>) -> Settled {
+    let target = rig.config.merge.as_ref().and_then(|merge| merge.get("target")?.as_str()).unwrap_or("main");
+    let git = Git::at(rig.clone_dir());
+    let format = "--format=%H%x1f%cI%x1f%(trailers:key=Bead,valueonly,separator=%x2C)%x1f\
+                  %(trailers:key=Branch,valueonly,separator=%x2C)";
+    let tip = format!("refs/remotes/origin/{target}");
+    let log = || git.run("read the log", ["log", "--first-parent", format, &tip, "--"]);
+    match git.fetch_branch(target).and_then(|()| log()) {
+        Ok(log) => settle(beads, &merges(&log), &lost.sessions, &crate::time::now()),
+        Err(error) => {
+            unread.push(format!("{error:#}"));
+            Settled::default()
+        }
+    }
 }
 
 /// Beads that branches, worktrees, merges, sessions and records of other machines name.

@@ -7,10 +7,10 @@ use anyhow::Result;
 use super::look::{lines_of, mayor_clone};
 use super::{Visit, orphans};
 use crate::beads;
-use crate::plan::doctor::Thing;
+use crate::plan::doctor::{Finding, Status, Thing};
 use crate::programs::git::Git;
 use crate::town::{Layout, Rig, TownFile, files};
-use crate::work::{pieces, rig};
+use crate::work::{exports, pieces, rig};
 
 /// Repairs what was found missing, or takes away what should not be there.
 ///
@@ -58,7 +58,6 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
 
 fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> Result<()> {
     match thing {
-        Thing::RigConfig => config(rig),
         Thing::RefineryFolder => folder(&rig.root.join("refinery")),
         Thing::RefineryReadme => rig_pieces(rig, &["refinery/README.md"]),
         Thing::RefineryState => rig_pieces(rig, &["refinery/state.json"]),
@@ -108,17 +107,45 @@ fn rig_pieces(rig: &Rig, paths: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Makes a rig's `config.json` again from what the list, the clone and the store know.
-fn config(of: &Rig) -> Result<()> {
+/// Brings a rig's `config.json` back. One without the settings that it had is said: work that is red could be merged.
+pub fn rig_config(of: &Rig, mut finding: Finding) -> Finding {
+    match config(of) {
+        Ok(Some(from)) => {
+            finding.status = Status::Fixed;
+            finding.message = format!("Rig config restored from {from}");
+        }
+        Ok(None) => {
+            finding.fixable = false;
+            finding.message =
+                "Rig config made again, without the settings that it had: no copy of it is left".into();
+            let path = of.root.join("config.json");
+            finding.hint = Some(format!(
+                "set merge (test_command), worktree and limits again in {}, before anything is merged",
+                path.display()
+            ));
+        }
+        Err(error) => finding.hint = Some(super::why(&error)),
+    }
+    finding
+}
+
+/// Takes the copy beside the exports, and says which; else makes it from what the list, the clone and the store know.
+fn config(of: &Rig) -> Result<Option<String>> {
     let url = &of.config.git_url;
     if url.is_empty() {
         crate::fail!("where rig {} comes from is not known", of.name; "write its config.json by hand");
+    }
+    let path = of.root.join("config.json");
+    if let Some((text, from)) = exports::config(&of.root, url)? {
+        files::write(&path, text)?;
+        return Ok(Some(from));
     }
     let store = beads::embedded::Embedded::open(&of.beads_dir(), "", "overseer")?;
     let head = files::read(&of.clone_dir().join(".git/HEAD"))?;
     let branch = head.trim().strip_prefix("ref: refs/heads/").unwrap_or("main");
     let made = rig::config_of(&of.name, url, store.prefix(), branch);
-    files::write_json(&of.root.join("config.json"), &made)
+    files::write_json(&path, &made)?;
+    Ok(None)
 }
 
 /// Brings a clone back: made aside from its URL, with what another clone of the rig already has, then renamed. A

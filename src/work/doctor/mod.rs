@@ -146,6 +146,11 @@ impl Visit<'_> {
         if matches!(finding.thing, Thing::TownStore | Thing::RigStore) {
             return store::treat(self, rig, finding);
         }
+        if let (Thing::RigConfig, Status::Fail, true, true, Some(rig)) =
+            (&finding.thing, finding.status, finding.fixable, self.fix, rig)
+        {
+            return fix::rig_config(rig, finding);
+        }
         self.treat_saying(finding, |thing| match thing {
             Thing::StraySession(id, ..) => orphans::fix_stray_session(self, id),
             thing => fix::thing(self, rig, thing).map(|()| Vec::new()),

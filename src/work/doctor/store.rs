@@ -22,7 +22,7 @@ pub fn treat(visit: &Visit<'_>, rig: Option<&Rig>, mut finding: Finding) -> Find
     match mend(visit, rig, damaged) {
         Ok(None) => finding.status = Status::Fixed,
         Ok(Some(restored)) => {
-            finding.message = format!("{whose} beads {}", restored.line());
+            finding.message = format!("{whose} beads {}{}", restored.line(), restored.beside());
             match restored.lacks() {
                 None => finding.status = Status::Fixed,
                 Some(lacks) => {

@@ -192,6 +192,8 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
         .map_err(|error| files::error_of(error, format!("cannot make {}", root.display())))?;
     // Of an earlier rig of that name.
     super::exports::retire(&root)?;
+    // Patrols and doctor say what keeps it from being made.
+    let _ = super::exports::keep_config(&root);
     super::step("rig-add.4");
     let entered = enter(town, wanted);
     if entered.is_err() {
