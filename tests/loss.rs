@@ -148,6 +148,52 @@ fn a_nuke_that_was_killed_once_all_was_kept_keeps_nothing_twice() {
 }
 
 #[test]
+fn repositories_in_folders_that_programs_make_again_are_kept() {
+    for words in [["polecat", "release", "wyvern/Nux"], ["polecat", "nuke", "wyvern/Nux"]] {
+        let (world, _, place) = crashed("worktree");
+        world.write(format!("{CLONE}/.git/info/exclude"), ".venv/\nbuild/\nnode_modules/\n");
+        world.write(format!("{place}/node_modules/x/index.js"), "made again");
+        let (same, ahead) = (format!("{place}/.venv/src/same"), format!("{place}/.venv/src/ahead"));
+        let origin = world.str("origin.git");
+        for inner in [&same, &ahead] {
+            world.git("", ["clone", "-q", &origin, &world.str(inner)]);
+        }
+        let mut ids = vec![commit(&world, &ahead, "code")];
+        let said = |what: &str| {
+            let run = world.in_town(["rig", "remove", "wyvern", "--dry-run"]);
+            let said = run.stdout.clone() + &run.stderr;
+            assert!(said.contains(what) && !said.contains("src/same"), "{run:?}");
+        };
+        said(".venv/src/ahead: not at origin");
+        let pages = format!("{place}/build/pages");
+        world.git(&place, ["worktree", "add", "-q", "--detach", &world.str(&pages)]);
+        ids.push(commit(&world, &pages, "page"));
+        if words[1] == "nuke" {
+            world.write(format!("{pages}/new"), "uncommitted");
+            said("build/pages: ?? new");
+            ids.push(world.git(&pages, ["hash-object", "new"]));
+            world.in_town(["polecat", "release", "wyvern/Nux"]).fails(1);
+        }
+        world.in_town(words).ok();
+        assert!(!world.path(&place).exists());
+        assert!(ids.iter().all(|id| is_kept(&world, id)), "{words:?}");
+    }
+}
+
+#[test]
+fn a_change_outside_a_sparse_checkout_is_kept() {
+    let (world, _, place) = crashed("worktree");
+    commit(&world, &place, "far/page");
+    world.git(&place, ["sparse-checkout", "set", "--no-cone", "/*", "!far/"]);
+    assert!(!world.path(format!("{place}/far")).exists());
+    world.write(format!("{place}/far/page"), "changed");
+    world.write(format!("{place}/far/new"), "new");
+    let ids = ["far/page", "far/new"].map(|path| world.git(&place, ["hash-object", path]));
+    world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+    assert!(ids.iter().all(|id| is_kept(&world, id)));
+}
+
+#[test]
 fn a_place_that_git_cannot_read_is_moved_aside_as_a_whole() {
     let (world, bead, place) = crashed("worktree");
     let commit = commit(&world, &place, "committed");

@@ -240,7 +240,7 @@ impl Git {
     /// made it.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// When a file cannot be read, or git leaves one out.
     pub fn commit_changes(
         &self,
         head: Option<&str>,
@@ -262,9 +262,18 @@ impl Git {
         let staged = run("write the index", &["write-tree"]).unwrap_or_else(|_| before.clone());
         let outside: Vec<String> =
             nested.iter().map(|path| format!(":(exclude,top,literal){path}")).collect();
-        let mut words = vec!["add", "-A", "--", "."];
+        let mut words = vec!["add", "-A"];
+        // Without it, git leaves out what a sparse checkout does not have.
+        words.extend((self.version()? >= (2, 34)).then_some("--sparse"));
+        words.extend(["--", "."]);
         words.extend(outside.iter().map(String::as_str));
         run("gather changes", &words)?;
+        let left = run("list changes", &["ls-files", "-z", "-m", "-o", "--exclude-standard"])?;
+        let is_left =
+            |path: &&str| !path.is_empty() && !nested.iter().any(|own| own == path.trim_end_matches('/'));
+        if let Some(path) = left.split('\0').find(is_left) {
+            crate::fail!("git add leaves out {path}");
+        }
         let tree = run("write the changes", &["write-tree"])?;
         let mut parent = head.map(str::to_string);
         if staged != before && staged != tree {

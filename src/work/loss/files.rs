@@ -22,7 +22,7 @@ pub struct Files {
     pub unknown: Vec<String>,
 }
 
-/// Names of ignored folders that programs make again from what is in git.
+/// Names of ignored folders that programs make again from what is in git. Repositories inside them are looked at all the same.
 const REGENERABLE: [&str; 16] = [
     "target",
     "node_modules",
@@ -43,7 +43,7 @@ const REGENERABLE: [&str; 16] = [
 ];
 
 /// Ends of the names of ignored files that programs make again.
-const REGENERABLE_FILES: [&str; 6] = [".pyc", ".o", ".class", ".DS_Store", ".swp", ".tsbuildinfo"];
+const REGENERABLE_FILES: [&str; 5] = [".pyc", ".o", ".class", ".DS_Store", ".tsbuildinfo"];
 
 /// Whether an ignored path is plainly made again from what is in git.
 fn is_regenerable(path: &str) -> bool {
@@ -64,16 +64,16 @@ pub fn look(repo: &Repo) -> (Files, Nested) {
     let mut nested = Nested::new();
     let git = Git::alone(&repo.dir);
     let has_files = repo.dir.join(".git").symlink_metadata().is_ok();
-    let mut skipped = Vec::new();
     if has_files {
         match git.full_status() {
             Ok(status) => {
                 files.changed = status.dirty;
-                (skipped, files.ignored) = status.ignored.into_iter().partition(|path| is_regenerable(path));
+                files.ignored = status.ignored;
+                files.ignored.retain(|path| !is_regenerable(path));
             }
             Err(error) => files.unknown.push(format!("{error:#}")),
         }
-        match inside(&repo.dir, &skipped) {
+        match inside(&repo.dir) {
             Ok(dirs) => nested = dirs.into_iter().map(|dir| open(repo, &dir)).collect(),
             Err(error) => files.unknown.push(format!("{error:#}")),
         }
@@ -125,25 +125,28 @@ fn not_checked_out(repo: &Repo, modules: Vec<PathBuf>, nested: &Nested) -> Neste
     .collect()
 }
 
-/// The topmost folders inside `dir` that have a `.git`. Folders in `skipped` are not looked into, links not followed.
+/// The topmost folders inside `dir` that have a `.git`. Links are not followed; a folder that goes away meanwhile is none.
 ///
 /// # Errors
 /// When a folder cannot be read.
-fn inside(dir: &Path, skipped: &[String]) -> Result<Vec<PathBuf>> {
-    let skipped: Vec<PathBuf> = skipped.iter().map(|path| dir.join(path.trim_end_matches('/'))).collect();
+fn inside(dir: &Path) -> Result<Vec<PathBuf>> {
     let (mut found, mut open) = (Vec::new(), vec![dir.to_path_buf()]);
     while let Some(folder) = open.pop() {
-        if folder != dir && folder.join(".git").symlink_metadata().is_ok() {
-            found.push(folder);
-            continue;
-        }
         let failed = || format!("cannot read {}", folder.display());
-        for entry in std::fs::read_dir(&folder).with_context(failed)? {
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries.with_context(failed)?,
+        };
+        let before = open.len();
+        for entry in entries {
             let entry = entry.with_context(failed)?;
-            if entry.file_type().with_context(failed)?.is_dir()
-                && entry.file_name() != ".git"
-                && !skipped.contains(&entry.path())
-            {
+            if entry.file_name() == ".git" {
+                if folder != dir {
+                    open.truncate(before);
+                    found.push(folder);
+                    break;
+                }
+            } else if entry.file_type().with_context(failed)?.is_dir() {
                 open.push(entry.path());
             }
         }
@@ -181,13 +184,13 @@ mod tests {
         for path in ["target/", "web/node_modules/", "a/b.pyc"] {
             assert!(is_regenerable(path), "{path}");
         }
-        for path in ["target", ".env", "data/", "secret.env", "targets/"] {
+        for path in ["target", ".env", "data/", "secret.env", "targets/", ".page.swp"] {
             assert!(!is_regenerable(path), "{path}");
         }
     }
 
     #[test]
-    fn repositories_are_found_at_any_depth_but_not_behind_links_or_in_what_is_skipped() {
+    fn repositories_are_found_at_any_depth_but_not_behind_links() {
         let dir = tempfile::tempdir().unwrap();
         for path in [".git", "a/b/.git", "a/b/c/.git", "target/x/.git", "plain"] {
             std::fs::create_dir_all(dir.path().join(path)).unwrap();
@@ -195,8 +198,8 @@ mod tests {
         std::fs::create_dir(dir.path().join("f")).unwrap();
         std::fs::write(dir.path().join("f/.git"), "gitdir: x").unwrap();
         std::os::unix::fs::symlink(dir.path().join("a"), dir.path().join("plain/link")).unwrap();
-        let found = inside(dir.path(), &["target/".into()]).unwrap();
-        assert_eq!(found, [dir.path().join("a/b"), dir.path().join("f")]);
+        let found = inside(dir.path()).unwrap();
+        assert_eq!(found, ["a/b", "f", "target/x"].map(|path| dir.path().join(path)));
     }
 
     #[test]
