@@ -478,3 +478,24 @@ fn a_sandbox_can_be_a_full_clone() {
     let commit = request["metadata"]["commit"].as_str().unwrap();
     assert_eq!(world.git("origin.git", ["show", &format!("{commit}:hello.txt")]), "hello");
 }
+
+#[test]
+fn nothing_is_locked_while_an_agent_is_told_its_first_prompt() {
+    let world = World::with_rig();
+    world.write(
+        "town/config/town.toml",
+        "[agents.slow]\ncommand = [\"sleep\", \"600\"]\nprompt = \"paste\"\nready = { pattern = \"never\", timeout = \"60s\" }\n",
+    );
+    let (first, second) = (world.bead("First", "true"), world.bead("Second", "true"));
+    let mut sling = world.command(gt(), "town");
+    let mut sling = sling.args(["sling", &first, &second, "wyvern", "--agent", "slow"]).spawn().unwrap();
+    // Both run before the first of them is told anything, and either can be ended meanwhile.
+    let both = || (world.tmux(["list-sessions"]).stdout.matches("gt-wyvern-").count() == 2).then_some(());
+    wait_for("both sessions", both);
+    let told_next = world.in_town(["polecat", "nuke", "wyvern/Toast"]);
+    let waits = sling.try_wait().unwrap().is_none();
+    let told_now = world.in_town(["polecat", "nuke", "wyvern/Nux"]);
+    sling.wait().unwrap();
+    (told_next.ok(), told_now.ok());
+    assert!(waits, "the sling had ended before a polecat was");
+}

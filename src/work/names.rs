@@ -17,7 +17,14 @@ pub struct Reservation {
     pub name: String,
     /// The instance id of its session.
     pub instance: String,
-    _claim: File,
+    claim: Option<File>,
+}
+
+impl Reservation {
+    /// Lets other commands take the name in hand; it stays taken.
+    pub fn unlock(&mut self) {
+        self.claim = None;
+    }
 }
 
 /// A fresh instance id: time and randomness, 16 characters that fit into refs, marks and file names.
@@ -46,7 +53,7 @@ pub fn reserve(
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     if let Some(name) = wanted {
         if let Some(claim) = take(rig, name, instance)? {
-            return Ok(Reservation { name: name.into(), instance: instance.into(), _claim: claim });
+            return Ok(Reservation { name: name.into(), instance: instance.into(), claim: Some(claim) });
         }
         return Err(is_taken(rig, name).into());
     }
@@ -58,7 +65,7 @@ pub fn reserve(
                 continue;
             }
             if let Some(claim) = take(rig, &name, instance)? {
-                return Ok(Reservation { name, instance: instance.into(), _claim: claim });
+                return Ok(Reservation { name, instance: instance.into(), claim: Some(claim) });
             }
         }
     }
@@ -101,7 +108,7 @@ pub fn claim(rig: &Rig, name: &str) -> Result<Reservation> {
             .into());
     }
     let instance = holder(rig, name).unwrap_or_default();
-    Ok(Reservation { name: name.into(), instance, _claim: file })
+    Ok(Reservation { name: name.into(), instance, claim: Some(file) })
 }
 
 /// Whether a command that still runs has the name in hand.

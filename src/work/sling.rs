@@ -150,14 +150,22 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     step("sling.3");
     let hands = hook(site, hands, &mut outcome)?;
     step("sling.4");
+    let mut started = Vec::new();
     for mut hand in hands {
         match hand.start(site) {
-            Ok(()) => outcome.slung.push(hand.slung),
+            Ok(pane) => started.push((hand, pane)),
             Err(error) => {
                 hand.undo_start(site);
                 outcome.failed.push((hand.work.bead.id.clone(), error));
             }
         }
+    }
+    // No lock is held here: an agent may take long to be ready for text.
+    for (mut hand, pane) in started {
+        if let Some(pane) = pane {
+            hand.tell(site, &pane);
+        }
+        outcome.slung.push(hand.slung);
     }
     step("sling.6");
     Ok(outcome)

@@ -13,8 +13,9 @@ fn a_store_that_worked_moves_and_loses_nothing() {
     let world = &town.world;
     let merged = town.bead("Merged", "echo merged > same.txt");
     let aside = town.bead("Aside", "echo aside > same.txt");
-    world.in_town(["sling", &merged, &aside, "wyvern"]).ok();
+    // One after the other: the older request is merged.
     for bead in [&merged, &aside] {
+        world.in_town(["sling", bead, "wyvern"]).ok();
         wait_for("the work", || town.is_handed_over(bead).then_some(()));
     }
     world.in_town(["refinery", "process", "wyvern"]).ok();

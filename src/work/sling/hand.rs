@@ -29,7 +29,7 @@ pub struct Hand {
     pub slung: Slung,
     pub(super) address: Address,
     reservation: Reservation,
-    _turn: Option<Turn>,
+    turn: Option<Turn>,
     made: bool,
     hooked: bool,
     /// The ref of origin that commits of an earlier attempt travel by.
@@ -149,7 +149,7 @@ impl Hand {
     pub fn new(site: &Site<'_>, work: Work, reservation: Reservation, turn: Option<Turn>) -> Hand {
         let address = Address::Polecat(site.rig.name.clone(), reservation.name.clone());
         let slung = planned(site, &work, &reservation.name).unwrap_or_default();
-        Hand { work, slung, address, reservation, _turn: turn, made: false, hooked: false, sent: None }
+        Hand { work, slung, address, reservation, turn, made: false, hooked: false, sent: None }
     }
 
     fn wanted<'a>(&'a self, site: &Site<'a>, base: &'a str) -> worktree::Wanted<'a> {
@@ -253,12 +253,11 @@ impl Hand {
         self.hooked = self.work.begin != Begin::Again;
     }
 
-    /// Steps 5 and 6: the session and the first prompt.
-    pub fn start(&mut self, site: &Site<'_>) -> Result<()> {
+    /// Step 5: the session. Name and bead are unlocked then. Gives the pane that still has to be told what to do.
+    pub fn start(&mut self, site: &Site<'_>) -> Result<Option<String>> {
         let prompts = Prompts::of(&self.work, &self.address, &site.target(), &self.slung.conflicts);
         let who = (&self.address, self.reservation.instance.as_str());
         let spec = session(site, &self.work, who, &self.slung.branch, &prompts)?;
-        let prompt = prompts.shown(&self.work);
         worktree::begin(&site.rig.polecat_dir(&self.reservation.name))?;
         let started = self.start_session(site, &spec)?;
         step("sling.5");
@@ -268,25 +267,25 @@ impl Hand {
         self.slung.session = started.name.clone();
         self.slung.by_hand = started.by_hand.clone();
         self.slung.under_way = started.under_way;
-        if self.work.role.runtime.prompt == Prompt::Paste && started.by_hand.is_none() {
-            let pasted = if self.work.is_away() { PASTED } else { &prompt };
-            self.slung.unconfirmed = self.deliver(site, &started.pane, pasted);
-        }
         if self.work.role.runtime.prompt != Prompt::None {
-            self.slung.prompt = prompt;
+            self.slung.prompt = prompts.shown(&self.work);
         }
-        Ok(())
+        self.turn = None;
+        self.reservation.unlock();
+        let pasted = self.work.role.runtime.prompt == Prompt::Paste && started.by_hand.is_none();
+        Ok(pasted.then_some(started.pane))
     }
 
-    /// Step 6 for a runtime that is told by pasting. Gives why the prompt was not seen to arrive: the agent runs all
-    /// the same, and `gt prime` tells it what the prompt would have.
-    fn deliver(&self, site: &Site<'_>, pane: &str, prompt: &str) -> Option<String> {
-        match deliver(site.mux, pane, &self.work.role.runtime, prompt) {
+    /// Step 6 for a runtime that is told by pasting. When the prompt was not seen to arrive, the agent runs all the same,
+    /// and `gt prime` tells it what the prompt would have.
+    pub fn tell(&mut self, site: &Site<'_>, pane: &str) {
+        let text = if self.work.is_away() { PASTED } else { &self.slung.prompt };
+        self.slung.unconfirmed = match deliver(site.mux, pane, &self.work.role.runtime, text) {
             Ok(Delivery::Delivered) => None,
             Ok(Delivery::Queued) => Some("the agent was not ready for text".into()),
             Ok(Delivery::Unconfirmed) => Some("the screen does not show that it was taken".into()),
             Err(error) => Some(format!("{error:#}")),
-        }
+        };
     }
 
     fn start_session(&mut self, site: &Site<'_>, spec: &Spec) -> Result<Started> {
