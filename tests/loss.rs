@@ -407,3 +407,24 @@ fn what_origin_has_is_not_lost_though_its_newer_tip_is_not_here() {
     let calls = world.calls("git");
     assert!(calls.len() <= 12, "{calls:#?}");
 }
+
+#[test]
+fn every_attempt_at_a_bead_is_found_by_the_bead() {
+    let (world, bead, place) = crashed("worktree");
+    let mut attempts = vec![commit(&world, &place, "first")];
+    world.in_town(["unsling", &bead]).ok();
+    world.in_town(["sling", &bead, "wyvern/Toast"]).ok();
+    wait_for("the crash", || world.in_town(["polecats", "wyvern"]).stdout.contains("crashed").then_some(()));
+    attempts.push(commit(&world, "town/wyvern/polecats/Toast", "second"));
+    world.in_town(["polecat", "release", "wyvern/Toast"]).ok();
+    let found = || {
+        world.in_town(["polecat", "recover", &bead]).ok();
+        world.git(CLONE, ["for-each-ref", "--format=%(objectname)", "refs/heads/recovered"])
+    };
+    let recovered = found();
+    assert!(attempts.iter().all(|one| recovered.contains(one)), "{attempts:?}: {recovered}");
+    // `--resume` goes on from the last one.
+    world.in_town(["sling", &bead, "wyvern/Slit", "--resume"]).ok();
+    let base = world.git("town/wyvern/polecats/Slit", ["merge-base", "HEAD", &attempts[1]]);
+    assert_eq!(base, attempts[1]);
+}

@@ -496,6 +496,7 @@ fn nothing_is_locked_while_an_agent_is_told_its_first_prompt() {
     let waits = sling.try_wait().unwrap().is_none();
     let told_now = world.in_town(["polecat", "nuke", "wyvern/Nux"]);
     sling.wait().unwrap();
-    (told_next.ok(), told_now.ok());
+    told_next.ok();
+    told_now.ok();
     assert!(waits, "the sling had ended before a polecat was");
 }

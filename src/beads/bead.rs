@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::words;
+
 /// One bead. Unknown fields of bd's are kept in `extra`, so that export after import loses nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -214,5 +216,26 @@ impl Bead {
     /// A value of its metadata, as text.
     pub fn meta(&self, key: &str) -> Option<&str> {
         self.metadata.get(key).and_then(Value::as_str)
+    }
+
+    /// The recovery refs of its attempts, the latest first.
+    pub fn recoveries(&self) -> impl Iterator<Item = &str> {
+        [words::META_RECOVERY, words::META_EARLIER]
+            .into_iter()
+            .filter_map(|key| self.meta(key))
+            .flat_map(str::split_whitespace)
+    }
+
+    /// The metadata that names `latest` as what the next attempt begins with; refs of attempts before stay named.
+    pub fn recovery_metadata(&self, latest: Option<&str>) -> Vec<(String, Value)> {
+        let earlier: Vec<&str> = self.recoveries().filter(|name| Some(*name) != latest).collect();
+        let mut metadata = Vec::new();
+        if latest.is_some() || self.meta(words::META_RECOVERY).is_some() {
+            metadata.push((words::META_RECOVERY.into(), latest.map_or(Value::Null, Into::into)));
+        }
+        if !earlier.is_empty() {
+            metadata.push((words::META_EARLIER.into(), earlier.join(" ").into()));
+        }
+        metadata
     }
 }

@@ -267,6 +267,8 @@ pub mod words {
     pub const LABEL_MESSAGE: &str = "gt:message";
     /// Metadata key of a bead whose commits are kept: the name of its recovery ref in the canonical clone.
     pub const META_RECOVERY: &str = "recovery";
+    /// Metadata: names of recovery refs of attempts before that one, separated by spaces.
+    pub const META_EARLIER: &str = "recovery_earlier";
     /// Label of a mail that has been read.
     pub const LABEL_READ: &str = "gt:read";
 }

@@ -172,8 +172,8 @@ fn bead_changes(bead: &Bead, request: &Request, recovery: Option<&str>, text: &s
         patch.status = Some(words::OPEN.into());
         patch.assignee = Some(None);
     }
-    if let Some(recovery) = recovery {
-        patch.metadata.insert(words::META_RECOVERY.into(), recovery.into());
+    if recovery.is_some() {
+        patch.metadata.extend(bead.recovery_metadata(recovery));
     }
     vec![Change::Update(bead.id.clone(), Box::new(patch)), Change::Comment(bead.id.clone(), text.into())]
 }

@@ -305,8 +305,8 @@ pub(super) fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -
     let mut patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };
     let away = bead.labels.iter().filter(|label| label.starts_with(words::LABEL_REMOTE));
     patch.remove_labels.extend(away.cloned());
-    if let Some(recovery) = recovery {
-        patch.metadata.insert(words::META_RECOVERY.into(), recovery.into());
+    if recovery.is_some() {
+        patch.metadata.extend(bead.recovery_metadata(recovery));
     }
     let guard = Guard {
         id: bead.id.clone(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::loss::keep::{FOLDER, RECOVERY};
 use super::request::Request;
 use crate::address::Address;
-use crate::beads::{Bead, Filter, words};
+use crate::beads::{Bead, Filter};
 use crate::failure::Failure;
 use crate::programs::git::Git;
 use crate::time;
@@ -129,7 +129,7 @@ pub fn fate(kept: &Kept, on_target: bool, beads: &[Bead], now: i64) -> Fate {
     }
     let asked_for = beads.iter().any(|bead| {
         !bead.is_closed()
-            && (bead.meta(words::META_RECOVERY).is_some_and(|name| kept.belongs_to(name))
+            && (bead.recoveries().any(|name| kept.belongs_to(name))
                 || Request::from_bead(bead).is_some_and(|request| request.commit == kept.commit))
     });
     // One whose making was not noted is as old as its instance at most: an old commit says nothing of that.
@@ -303,7 +303,7 @@ pub fn recover(rig: &Rig, what: &What<'_>, dry: bool) -> Result<All> {
     kept.retain(|kept| match what {
         What::Polecat(name) => kept.polecat == *name,
         What::Bead(bead, requests) => {
-            bead.meta(words::META_RECOVERY).is_some_and(|name| kept.belongs_to(name))
+            bead.recoveries().any(|name| kept.belongs_to(name))
                 || requests.iter().any(|request| {
                     request.bead == bead.id
                         && request.polecat() == kept.polecat
@@ -394,6 +394,7 @@ pub enum What<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::beads::words;
 
     #[test]
     fn only_what_is_merged_or_old_and_unasked_for_goes() {

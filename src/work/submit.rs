@@ -156,9 +156,7 @@ impl Submission<'_> {
             remove_labels: vec![words::LABEL_REWORK.into()],
             ..Patch::default()
         };
-        if self.bead.meta(words::META_RECOVERY).is_some() {
-            patch.metadata.insert(words::META_RECOVERY.into(), serde_json::Value::Null);
-        }
+        patch.metadata.extend(self.bead.recovery_metadata(None));
         self.came_home(&mut patch);
         let subject = format!("{} done: {}", id, self.bead.title);
         let body = format!("Branch {} at {}, for {}.\n", self.branch, self.commit, self.target);
