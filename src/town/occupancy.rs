@@ -118,16 +118,25 @@ impl Occupied {
     }
 }
 
-/// The lock file of what works in a folder: in its git directory, in the folder itself when it has none.
+/// The lock file of what works in a folder: in its git directory, in the folder itself when it has none. A worktree of a
+/// rig's clone is looked for in that clone: its `.git` names another place when the town was moved or copied.
 pub fn lock_in(dir: &Path) -> PathBuf {
     let git = dir.join(".git");
-    let link = std::fs::read_to_string(&git).unwrap_or_default();
-    let base = match link.strip_prefix("gitdir:") {
-        Some(target) => dir.join(target.trim()),
+    let link = files::text(&git).ok().flatten().unwrap_or_default();
+    let base = match link.strip_prefix("gitdir:").map(|target| dir.join(target.trim())) {
+        Some(target) => own_worktree(dir, &target).unwrap_or(target),
         None if git.is_dir() => git,
-        None => dir.to_path_buf(),
+        // A `.git` that is gone or broken takes no lock away.
+        None => own_worktree(dir, dir).unwrap_or_else(|| dir.to_path_buf()),
     };
     base.join(LOCK)
+}
+
+/// What the clone of the rig that a polecat's folder is in knows of it.
+fn own_worktree(dir: &Path, target: &Path) -> Option<PathBuf> {
+    let rig = dir.parent()?.parent()?;
+    let known = rig.join("mayor/rig/.git/worktrees").join(target.file_name()?);
+    known.is_dir().then_some(known)
 }
 
 /// The lock file of an agent.
@@ -151,7 +160,7 @@ pub fn is_occupied(dir: &Path) -> Occupied {
 
 /// The same by the lock's file; one that is not there is not held.
 pub fn is_held(lock: &Path) -> Occupied {
-    let mut file = match File::open(lock) {
+    let mut file = match files::open(lock) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Occupied::No;
@@ -266,6 +275,34 @@ pub fn of_town(town: &Town) -> BTreeMap<String, Occupied> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lock_of_a_worktree_is_in_the_clone_of_its_own_rig_wherever_its_link_leads() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("wyvern/polecats/Nux");
+        let known = dir.path().join("wyvern/mayor/rig/.git/worktrees/Nux");
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join(".git"), "gitdir: /before/wyvern/mayor/rig/.git/worktrees/Nux\n").unwrap();
+        assert_eq!(lock_in(&place), Path::new("/before/wyvern/mayor/rig/.git/worktrees/Nux").join(LOCK));
+        std::fs::create_dir_all(&known).unwrap();
+        assert_eq!(lock_in(&place), known.join(LOCK));
+        std::fs::remove_file(place.join(".git")).unwrap();
+        assert_eq!(lock_in(&place), known.join(LOCK));
+    }
+
+    #[test]
+    fn a_lock_that_is_no_file_is_unknown_and_nothing_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("Nux");
+        std::fs::create_dir(&place).unwrap();
+        let fifo = |path: &Path| {
+            assert!(crate::programs::Process::new("mkfifo").arg(path).run().unwrap().ok());
+        };
+        fifo(&place.join(".git"));
+        assert_eq!(is_occupied(&place), Occupied::No);
+        fifo(&place.join(LOCK));
+        assert!(matches!(is_occupied(&place), Occupied::Unknown(_)));
+    }
 
     #[test]
     fn the_lock_is_in_the_git_directory_and_says_who_has_it() {
