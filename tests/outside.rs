@@ -167,6 +167,35 @@ fn a_worktree_that_lost_its_clone_finds_it_again_with_its_files() {
 }
 
 #[test]
+fn a_town_that_was_moved_or_copied_has_its_worktrees_mended() {
+    for copied in [false, true] {
+        let world = World::waiting();
+        let bead = world.bead("Work", "true");
+        world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
+        world.in_town(["stop", "--all"]).ok();
+        world.write("town/wyvern/polecats/Nux/open.txt", "not committed\n");
+        let (from, to) = (world.path("town"), world.path("moved"));
+        if copied {
+            world.run("cp", ".", ["-a", "town", "moved"]).ok();
+        } else {
+            std::fs::rename(from, to).unwrap();
+        }
+        let resume = world.gt_in("moved", ["sling", &bead, "wyvern", "--resume", "--dry-run"]);
+        assert_eq!(resume.code, Some(0), "{resume:?}");
+        let mended = world.gt_in("moved", ["doctor", "--fix"]);
+        assert!(mended.stdout.contains("polecats/Nux has lost its clone mayor/rig (fixed)"), "{mended:?}");
+        let status = |town: &str| world.git(format!("{town}/wyvern/polecats/Nux"), ["status", "--porcelain"]);
+        assert_eq!(status("moved"), "?? open.txt");
+        let dir = |town: &str| world.git(format!("{town}/wyvern/polecats/Nux"), ["rev-parse", "--git-dir"]);
+        assert!(dir("moved").contains("/moved/wyvern/mayor/rig/.git/"), "{}", dir("moved"));
+        if copied {
+            assert!(dir("town").contains("/town/wyvern/mayor/rig/.git/"), "{}", dir("town"));
+            assert_eq!(status("town"), "?? open.txt");
+        }
+    }
+}
+
+#[test]
 fn a_remote_that_went_is_named_with_why() {
     let world = World::waiting();
     let bead = world.bead("Work", "true");

@@ -151,11 +151,18 @@ impl Git {
         Ok(places.any(|place| real(Path::new(place)) == wanted))
     }
 
-    /// Writes the `.git` files of this clone's worktrees again, where they do not lead here any more.
+    /// Writes the `.git` files of this clone's worktrees again, where they do not lead here any more; first the place of
+    /// `path`, where this clone knows it by another.
     ///
     /// # Errors
     /// When that of `path` still does not.
     pub fn worktree_repair(&self, path: &Path) -> Result<()> {
+        let known =
+            path.file_name().map(|name| self.common_dir().map(|dir| dir.join("worktrees").join(name)));
+        if let Some(known) = known.transpose()?.filter(|known| known.is_dir()) {
+            let git = path.canonicalize().unwrap_or_else(|_| path.to_path_buf()).join(".git");
+            files::write(&known.join("gitdir"), format!("{}\n", git.display()))?;
+        }
         self.must_locked("repair worktrees", ["worktree", "repair"])?;
         Git::at(path).run("see the repaired worktree", ["rev-parse", "--git-dir"]).map(drop)
     }

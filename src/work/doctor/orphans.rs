@@ -347,6 +347,15 @@ fn stale_worktrees(rig: &Rig) -> Vec<Thing> {
         for name in files::names_in(&known).unwrap_or_default() {
             let gitdir = text(&known.join(&name).join("gitdir")).unwrap_or_default();
             let place = Path::new(gitdir.trim()).parent().map(Path::to_path_buf).unwrap_or_default();
+            // The town was moved or copied: both still name the place it had.
+            let here = format!("{}/{name}", if clone == "mayor/rig" { "polecats" } else { "refinery" });
+            let link = text(&rig.root.join(&here).join(".git"));
+            let names_it =
+                |link: String| Path::new(link.trim()).ends_with(Path::new("worktrees").join(&name));
+            if !is_same(gitdir.trim(), &rig.root.join(&here).join(".git")) && link.is_some_and(names_it) {
+                things.push(Thing::LostWorktree(clone.into(), here));
+                continue;
+            }
             // A worktree that a person made elsewhere may be on a disk that is not there now.
             let root = rig.root.canonicalize().unwrap_or_else(|_| rig.root.clone());
             if ![&rig.root, &root]

@@ -180,6 +180,12 @@ impl Hand {
         if self.work.begin == Begin::Again {
             Git::at(site.rig.clone_dir()).mend()?;
             if path.join(".git").exists() {
+                if !Git::at(&path).git_dir()?.is_dir() {
+                    crate::fail!(
+                        "{} leads to no repository: was the town moved?", path.display();
+                        "mend it with: gt doctor --fix {}", site.rig.name
+                    );
+                }
                 // A kill may have come while it was prepared.
                 let half = worktree::is_unbegun(&path);
                 return if half { worktree::prepare(&self.wanted(site, base), &path) } else { Ok(()) };
