@@ -17,12 +17,14 @@ pub struct Limits {
     pub local: Duration,
     /// For a lock that another process holds.
     pub lock: Duration,
+    /// For an answer of a tmux server.
+    pub tmux: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
         let seconds = Duration::from_secs;
-        Limits { network: seconds(60), local: seconds(600), lock: seconds(600) }
+        Limits { network: seconds(60), local: seconds(600), lock: seconds(600), tmux: seconds(20) }
     }
 }
 

@@ -137,6 +137,35 @@ fn a_lock_that_is_not_given_back_is_given_up_by_name() {
 }
 
 #[test]
+fn a_tmux_server_that_does_not_answer_is_named_and_given_up() {
+    let world = World::with_rig();
+    world.set("GASTOWN_LIMITS__TMUX", "2s");
+    world.tmux(["new-session", "-d", "sleep 600"]).ok();
+    let server = world.tmux(["display-message", "-p", "#{pid}"]).ok().stdout;
+    signal("STOP", server.trim());
+    let status = world.in_town(["status"]);
+    signal("CONT", server.trim());
+    assert!(status.stderr.contains("gt: waiting for the tmux server on the socket "), "{status:?}");
+    assert!(
+        status.stdout.contains("sessions unknown: tmux did not answer within 2 s (limits.tmux)"),
+        "{status:?}"
+    );
+}
+
+#[test]
+fn a_store_that_another_process_has_locked_is_named_and_given_up() {
+    let world = World::with_rig();
+    world.set("GASTOWN_LIMITS__LOCK", "2s");
+    let db = rusqlite::Connection::open(world.path("town/wyvern/mayor/rig/.beads/gastown.db")).unwrap();
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let failed = world.gt_in("town/wyvern", ["bd", "create", "one"]).fails(1);
+    assert!(failed.stderr.contains("gt: waiting for ") && failed.stderr.contains("gastown.db"), "{failed:?}");
+    assert!(failed.stderr.contains("after 2 s: another process has it locked"), "{failed:?}");
+    drop(db);
+    world.gt_in("town/wyvern", ["bd", "create", "one"]).ok();
+}
+
+#[test]
 fn ctrl_c_ends_the_tests_and_the_refinery_sleeps() {
     let world = World::with_rig();
     let (begun, went_on) = (world.str("begun"), world.str("went-on"));

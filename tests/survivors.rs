@@ -148,6 +148,33 @@ fn a_server_of_tmux_that_an_agent_started_is_no_survivor_of_it() {
     assert_eq!(world.tmux(["list-sessions", "-F", "#{session_name}"]).ok().stdout, "persons\n");
 }
 
+#[test]
+fn a_persons_session_in_a_tmux_server_that_an_agent_started_goes_on() {
+    let (world, _) =
+        slung("tmux -L own -f /dev/null new-session -d 'echo $$ > $HOME/pid; exec sleep 600'\nsleep 600");
+    let own = pid(&world);
+    let tmux = |args: &[&str]| world.run("tmux", "home", [&["-L", "own"], args].concat()).ok().stdout;
+    tmux(&["new-session", "-d", "-s", "persons", "exec sleep 600"]);
+    let persons = tmux(&["list-panes", "-t", "persons", "-F", "#{pane_pid} #{pid}"]);
+    let (persons, server) = persons.trim().split_once(' ').unwrap();
+    let stopped = world.in_town(["session", "stop", "wyvern/Nux"]).ok();
+    assert!(!alive(own) && alive(persons.parse().unwrap()), "{stopped:?}");
+    let named = format!("wyvern/Nux started tmux: server ({server}), left running");
+    assert!(stopped.stderr.contains(&named), "{stopped:?}");
+    tmux(&["kill-server"]);
+}
+
+#[test]
+fn a_copy_of_a_town_ends_nothing_of_the_original() {
+    let (world, _) = slung(&(survivor("") + "sleep 600"));
+    let pid = pid(&world);
+    world.run("cp", "", ["-a", "town", "copy"]).ok();
+    let nuked = world.gt_in("copy", ["polecat", "nuke", "wyvern/Nux"]);
+    assert!(alive(pid) && polecat_dir(&world).exists(), "{nuked:?}");
+    world.in_town(["polecat", "nuke", "wyvern/Nux"]).ok();
+    assert!(!alive(pid));
+}
+
 /// Listens on a port, or says that something else does, and leaves a server behind in a session of its own.
 const TESTS: &str = "import os, socket, sys, time
 own = socket.socket()

@@ -109,7 +109,12 @@ impl Faults {
     fn settings(&mut self, settings: &Settings) {
         self.merge(&settings.merge);
         let limits = &settings.limits;
-        for (key, text) in [("network", &limits.network), ("local", &limits.local), ("lock", &limits.lock)] {
+        for (key, text) in [
+            ("network", &limits.network),
+            ("local", &limits.local),
+            ("lock", &limits.lock),
+            ("tmux", &limits.tmux),
+        ] {
             self.duration(&["limits", key], text);
             if parse_duration(text).is_some_and(|time| time.is_zero()) {
                 self.add(&["limits", key], "a limit is at least 1s", "");

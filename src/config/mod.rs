@@ -102,6 +102,7 @@ pub fn limits(sources: &Sources) -> crate::limits::Limits {
         network: time(&limits.network, built_in.network),
         local: time(&limits.local, built_in.local),
         lock: time(&limits.lock, built_in.lock),
+        tmux: time(&limits.tmux, built_in.tmux),
     }
 }
 

@@ -183,11 +183,13 @@ pub struct Limits {
     pub local: String,
     /// A lock that another process holds.
     pub lock: String,
+    /// An answer of a tmux server.
+    pub tmux: String,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { network: "60s".into(), local: "10m".into(), lock: "10m".into() }
+        Limits { network: "60s".into(), local: "10m".into(), lock: "10m".into(), tmux: "20s".into() }
     }
 }
 

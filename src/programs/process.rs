@@ -31,6 +31,8 @@ pub enum Limit {
     Network(String),
     /// `limits.local`.
     Local(String),
+    /// `limits.tmux`.
+    Tmux(String),
 }
 
 impl Limit {
@@ -39,6 +41,7 @@ impl Limit {
         match self {
             Limit::Network(_) => limits::get().network,
             Limit::Local(_) => limits::get().local,
+            Limit::Tmux(_) => limits::get().tmux,
         }
     }
 
@@ -47,6 +50,7 @@ impl Limit {
         let (what, key) = match self {
             Limit::Network(what) => (what, "NETWORK"),
             Limit::Local(what) => (what, "LOCAL"),
+            Limit::Tmux(what) => (what, "TMUX"),
         };
         let longer = time.as_secs().saturating_mul(5);
         Failure::new(format!("{what} made no progress for {} and was ended", limits::shown(time))).hint(

@@ -284,13 +284,13 @@ impl Watch {
         let (Some(limit), Some(pid)) = (&self.limit, self.pid) else { return };
         let used = usage::of_group(pid);
         match &self.used {
-            None => {
-                if let Limit::Network(what) = limit
-                    && std::io::IsTerminal::is_terminal(&std::io::stderr())
-                {
+            None => match limit {
+                Limit::Network(what) if std::io::IsTerminal::is_terminal(&std::io::stderr()) => {
                     limits::say(&format!("waiting for {what}"));
                 }
-            }
+                Limit::Tmux(what) => limits::say(&format!("waiting for {what}")),
+                Limit::Network(_) | Limit::Local(_) => {}
+            },
             Some((earlier, then)) if used.more_than(earlier, (now - *then).as_secs()) => self.since = now,
             Some(_) => {}
         }
@@ -325,6 +325,8 @@ impl Watch {
         // What it started and left when it was asked to end.
         self.send(Signal::KILL);
         match (&self.limit, self.time) {
+            // What tmux did not say is a failure of that call alone.
+            (Some(Limit::Tmux(_)), _) => Ok((status, true)),
             (Some(limit), Some(time)) if over.stalled && !status.success() => Err(limit.failure(time).into()),
             _ => Ok((status, !over.stalled)),
         }

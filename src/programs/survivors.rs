@@ -36,6 +36,9 @@ const TOWN: &str = "GT_TOWN_ROOT";
 /// The name of a tmux server's process. It stays in the folder that its first client was in, and needs none.
 const TMUX: &str = "tmux: server";
 
+/// The variable with the folder that a process was started in: a tmux server sets it for each pane.
+const FOLDER: &str = "PWD";
+
 /// What the processes of one agent, or of one test run, are known by.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
@@ -81,6 +84,26 @@ pub struct Outcome {
     pub remaining: Vec<Named>,
     /// Others that work in the folder, or that a person has in a terminal.
     pub others: Vec<Named>,
+}
+
+impl Outcome {
+    /// The tmux servers among the others: they have sessions that may be a person's.
+    pub fn servers(&self) -> Vec<Named> {
+        self.others.iter().filter(|one| one.name == TMUX).cloned().collect()
+    }
+}
+
+/// Whether a lock that is held is about this town: a copied `.git` names the lock of the original. The agent that took it
+/// says so while it runs, after that the place of the lock.
+pub fn is_lock_of(lock: &Path, town: &Path, agent: Option<&Stamp>) -> bool {
+    let place = |path: &Path| std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()));
+    let said = agent.filter(|agent| agent.alive()).and_then(|agent| value_of(agent.pid, TOWN));
+    match said.and_then(|said| place(Path::new(&said))) {
+        Some(said) => place(town) == Some(said),
+        None => {
+            lock.canonicalize().is_ok_and(|lock| town.canonicalize().is_ok_and(|town| lock.starts_with(town)))
+        }
+    }
 }
 
 /// The process of a pane as the leader of its session, to be taken while it runs: only when it carries the town's mark.
@@ -144,7 +167,7 @@ fn wait(limit: Instant, goes_on: impl Fn() -> bool) {
 #[derive(Clone, Debug, Default)]
 struct Seen {
     stat: Stat,
-    /// Its variables whose names begin with `GT_`.
+    /// Its variables by which it is recognised.
     env: Vec<(String, String)>,
     dir: Option<PathBuf>,
 }
@@ -222,6 +245,13 @@ impl Census {
         let mut others = ours.clone();
         others.retain(|pid, _| self.is_in_a_terminal(*pid, &ours));
         ours.retain(|pid, _| !others.contains_key(pid));
+        let shared = self.shared_servers(&ours);
+        ours.retain(|pid, trace| {
+            if shared.contains_key(pid) {
+                others.insert(*pid, *trace);
+            }
+            !shared.contains_key(pid) && !self.is_in_a_foreign_pane(*pid, &shared)
+        });
         others.extend(self.by_trace(traces, |trace, one| {
             one.stat.name != TMUX
                 && !spared.contains(&one.pid())
@@ -256,6 +286,32 @@ impl Census {
             at = self.all.get(&at).map_or(0, |one| one.stat.parent);
         }
         found
+    }
+
+    /// The tmux servers of ours with a pane that is not evidently the agent's, each with the panes that are. A server hands
+    /// its variables to every pane, whoever asked for it: so the pane's folder counts too.
+    fn shared_servers(&self, ours: &Selected) -> BTreeMap<i32, BTreeSet<&str>> {
+        let servers = ours.keys().filter_map(|pid| self.all.get(pid)).filter(|one| one.stat.name == TMUX);
+        let split = |server: &Seen| {
+            let folder = server.value(FOLDER).map(Path::new).filter(|folder| folder.parent().is_some());
+            let is_own = |one: &&Seen| {
+                let at = one.value(FOLDER).map(Path::new);
+                ours.contains_key(&one.pid()) && at.zip(folder).is_some_and(|(at, of)| at.starts_with(of))
+            };
+            let panes = self.all.values().filter(|one| one.stat.parent == server.pid());
+            let (own, foreign): (Vec<&Seen>, Vec<&Seen>) = panes.partition(is_own);
+            let own = own.iter().filter_map(|one| one.value("TMUX_PANE")).collect();
+            (!foreign.is_empty()).then_some((server.pid(), own))
+        };
+        servers.filter_map(split).collect()
+    }
+
+    /// Whether a process was started in a pane of a shared server that is not evidently the agent's.
+    fn is_in_a_foreign_pane(&self, pid: i32, shared: &BTreeMap<i32, BTreeSet<&str>>) -> bool {
+        let Some(one) = self.all.get(&pid) else { return false };
+        let server = one.value("TMUX").and_then(|tmux| tmux.rsplit(',').nth(1)?.parse().ok());
+        let own = server.and_then(|server: i32| shared.get(&server));
+        own.is_some_and(|own| one.value("TMUX_PANE").is_none_or(|pane| !own.contains(pane)))
     }
 
     /// Whether a process has a terminal that none of ours gave it: its agent's own was hung up when its session ended.
@@ -322,10 +378,12 @@ fn holders(traces: &[Trace]) -> Vec<BTreeSet<i32>> {
     vec![BTreeSet::new(); traces.len()]
 }
 
-/// The variables that gt sets, of an environment as the kernel keeps it.
+/// The variables that gt and tmux set, of an environment as the kernel keeps it.
 #[cfg(any(target_os = "linux", test))]
 fn own_variables(environ: &[u8]) -> Vec<(String, String)> {
-    let words = environ.split(|byte| *byte == 0).filter(|word| word.starts_with(b"GT_"));
+    let known: [&[u8]; 4] = [b"GT_", b"PWD=", b"TMUX=", b"TMUX_PANE="];
+    let words = environ.split(|byte| *byte == 0);
+    let words = words.filter(|word| known.iter().any(|begin| word.starts_with(begin)));
     let pair = |word: &[u8]| {
         let (key, value) = std::str::from_utf8(word).ok()?.split_once('=')?;
         Some((key.into(), value.into()))
@@ -355,8 +413,19 @@ fn is_gt(pid: i32) -> bool {
 
 #[cfg(target_os = "linux")]
 fn carries(pid: i32, key: &str, value: &str) -> bool {
+    value_of(pid, key).as_deref() == Some(value)
+}
+
+#[cfg(target_os = "linux")]
+fn value_of(pid: i32, key: &str) -> Option<String> {
     let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    own_variables(&environ).iter().any(|(own, is)| own == key && is == value)
+    own_variables(&environ).into_iter().find_map(|(own, is)| (own == key).then_some(is))
+}
+
+/// `ps` shows variables without an end that can be told.
+#[cfg(not(target_os = "linux"))]
+fn value_of(_pid: i32, _key: &str) -> Option<String> {
+    None
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -456,6 +525,28 @@ mod tests {
         // One of its own, with a town of its own in it, is not.
         let nested = one(21, 20, 21, &[("GT_TOWN_ROOT", "/nested"), ("GT_ADDRESS", "w/Nux")], "");
         assert_eq!(selected(vec![server(), nested], &[nux()]), (vec![20], vec![]));
+    }
+
+    #[test]
+    fn a_tmux_server_with_a_pane_that_may_be_a_persons_is_named_alone() {
+        let process = |pid, parent, of_tmux: &[(&str, &str)]| {
+            one(pid, parent, pid, &[NUX.as_slice(), of_tmux].concat(), "")
+        };
+        let server = || {
+            let mut server = process(20, 1, &[("PWD", "/t/w/polecats/Nux")]);
+            server.stat.name = TMUX.into();
+            server
+        };
+        let pane = |pid, parent, pane, dir| {
+            process(pid, parent, &[("PWD", dir), ("TMUX", "/tmp/own,20,0"), ("TMUX_PANE", pane)])
+        };
+        let own = || [server(), pane(21, 20, "%0", "/t/w/polecats/Nux"), pane(22, 1, "%0", "/")];
+        assert_eq!(selected(own().into(), &[nux()]), (vec![20, 21, 22], vec![]));
+        let persons = [pane(23, 20, "%1", "/home"), pane(24, 1, "%1", "/home"), pane(25, 1, "%7", "/home")];
+        let all = own().into_iter().chain(persons).collect();
+        assert_eq!(selected(all, &[nux()]), (vec![21, 22], vec![20]));
+        let all = own().into_iter().chain([one(23, 20, 23, &[], "/")]).collect();
+        assert_eq!(selected(all, &[nux()]), (vec![21, 22], vec![20]));
     }
 
     #[test]

@@ -27,8 +27,9 @@ use tmux_interface::{
 };
 
 use self::text::{as_text, one_line, plain, word};
-use super::process::{Output, Process};
+use super::process::{Limit, MOMENT, Output, Process};
 use super::stamp::Stamp;
+use crate::limits;
 
 pub use self::live::Changes;
 pub use self::look::Looking;
@@ -38,9 +39,6 @@ pub use self::windows::{WantedPane, WantedWindow};
 
 /// The oldest tmux whose `new-session` takes an environment.
 pub const MINIMUM: (u32, u32) = (3, 2);
-
-/// tmux answers in milliseconds; one that needs longer is stuck.
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a server may take to make its socket again.
 const SOCKET: Duration = Duration::from_secs(2);
@@ -150,7 +148,7 @@ impl Tmux {
         Process::new("tmux")
             .args(words.iter().skip(1).map(|word| word.as_ref()))
             .env_remove("GT_TOWN_ROOT")
-            .timeout(LIMIT)
+            .limit(Limit::Tmux(format!("the tmux server on the socket {socket}")))
             .own_locale()
     }
 
@@ -260,7 +258,7 @@ impl Tmux {
             false => AttachSession::new().target_session(session).build(),
         };
         let mut process = self.process(TmuxCommands::new().add_command(command));
-        process.timeout = None;
+        process.limit = None;
         process
     }
 
@@ -279,7 +277,7 @@ impl Tmux {
     /// # Errors
     /// When tmux cannot be started.
     pub fn version() -> Result<String> {
-        let output = Process::new("tmux").arg("-V").timeout(LIMIT).run()?;
+        let output = Process::new("tmux").arg("-V").timeout(MOMENT).run()?;
         Ok(output.text().trim().trim_start_matches("tmux").trim().to_string())
     }
 }
@@ -297,6 +295,11 @@ pub fn parse_version(text: &str) -> Option<(u32, u32)> {
 /// tmux's verdict. Two texts say that nothing runs, a third that the server has no session; anything else that
 /// failed is a failure, never "nothing".
 fn answer(output: &Output) -> Answer {
+    // A client that is asked to end does so with exit code 0.
+    if output.timed_out {
+        let limit = limits::shown(limits::get().tmux);
+        return Answer::Failed(format!("tmux did not answer within {limit} (limits.tmux)"));
+    }
     if output.ok() {
         return Answer::Said(output.text());
     }
@@ -306,8 +309,6 @@ fn answer(output: &Output) -> Answer {
         || said == "no current target";
     if absent {
         Answer::Nothing
-    } else if output.timed_out {
-        Answer::Failed(format!("tmux did not answer within {} s", LIMIT.as_secs()))
     } else if said.is_empty() {
         Answer::Failed(match output.signal {
             Some(signal) => format!("tmux was ended by signal {signal}"),

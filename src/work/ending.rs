@@ -123,7 +123,7 @@ fn end_here(
 fn clear(scene: &Scene<'_>, name: &str, trace: Trace) -> Result<Option<String>> {
     let address = scene.address(name);
     let outcome = survivors::clear(&address, trace)?;
-    scene.note(survivors::said(&address.to_string(), &outcome.ended));
+    scene.note(survivors::said(&address.to_string(), &outcome));
     let others = survivors::in_the_way(&scene.rig.polecat_dir(name), &outcome.others);
     scene.note(others.clone());
     Ok(others.map(|others| {

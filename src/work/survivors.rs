@@ -10,7 +10,7 @@ use crate::failure::{Failure, Failures};
 use crate::mux::{Mux, Session};
 use crate::plan::place::Seen;
 use crate::programs::stamp::Stamp;
-use crate::programs::survivors::{Named, Outcome, Trace, end, leader, list};
+use crate::programs::survivors::{Named, Outcome, Trace, end, is_lock_of, leader, list};
 use crate::town::occupancy::{self, Occupied};
 use crate::town::{Rig, Town};
 
@@ -18,11 +18,13 @@ use crate::town::{Rig, Town};
 pub fn of_address(town: &Town, address: &Address) -> Trace {
     let env = vec![("GT_TOWN_ROOT", town.mark()), ("GT_ADDRESS", address.to_string())];
     let lock = occupancy::lock_of(town, address);
-    let leaders = match occupancy::is_held(&lock) {
-        Occupied::Yes(holder) => holder.process.into_iter().collect(),
-        Occupied::No | Occupied::Unknown(_) => Vec::new(),
+    let (leaders, lock) = match occupancy::is_held(&lock) {
+        Occupied::Yes(holder) if is_lock_of(&lock, &town.root, holder.process.as_ref()) => {
+            (holder.process.into_iter().collect(), Some(lock))
+        }
+        _ => (Vec::new(), None),
     };
-    Trace { env, leaders, lock: Some(lock), ..Trace::default() }
+    Trace { env, leaders, lock, ..Trace::default() }
 }
 
 /// The same of one session, taken while it runs; nothing for one on another machine.
@@ -87,17 +89,29 @@ pub fn end_tests(rig: &Rig, leader: Option<Stamp>) -> Result<Option<String>> {
     };
     let outcome = end(&[trace], false).pop().unwrap_or_default();
     check("the tests", &outcome)?;
-    Ok(said("the tests", &outcome.ended))
+    Ok(said("the tests", &outcome))
 }
 
 /// Ends what a polecat whose session has ended left running. Gives those that were ended, and others that work in its
 /// folder and are named alone.
 ///
 /// # Errors
-/// When one cannot be ended: its worktree has to stay.
+/// When one cannot be ended, or is a tmux server with other sessions: its worktree has to stay.
 pub fn clear(address: &Address, trace: Trace) -> Result<Outcome> {
+    let lock = trace.lock.clone();
     let outcome = end(&[trace], true).pop().unwrap_or_default();
     check(&address.to_string(), &outcome)?;
+    let servers = outcome.servers();
+    if let Some(server) = servers.first()
+        && lock.is_some_and(|lock| occupancy::is_held(&lock) != Occupied::No)
+    {
+        return Err(Failure::new(format!(
+            "{address} started {}, which holds its worktree, and other sessions are in it",
+            list(&servers)
+        ))
+        .hint(format!("once those can end, end the server with: kill {}", server.pid))
+        .into());
+    }
     Ok(outcome)
 }
 
@@ -116,7 +130,7 @@ pub fn stop(town: &Town, mux: &dyn Mux, sessions: &[&Session]) -> Result<Vec<Str
     if failures.keep(ids(&here)).is_some() {
         for (session, outcome) in here.iter().zip(&end(&traces, false)) {
             failures.keep(check(&session.marks.address, outcome).map_err(Into::into));
-            lines.extend(said(&session.marks.address, &outcome.ended));
+            lines.extend(said(&session.marks.address, outcome));
         }
     }
     if !away.is_empty() {
@@ -130,7 +144,7 @@ pub fn before_start(town: &Town, addresses: &[&Address]) -> Vec<Result<Option<St
     let traces: Vec<Trace> = addresses.iter().map(|address| of_address(town, address)).collect();
     let outcomes = end(&traces, false);
     let each = addresses.iter().map(|address| address.to_string()).zip(&outcomes);
-    each.map(|(who, outcome)| Ok(check(&who, outcome).map(|()| said(&who, &outcome.ended))?)).collect()
+    each.map(|(who, outcome)| Ok(check(&who, outcome).map(|()| said(&who, outcome))?)).collect()
 }
 
 fn check(who: &str, outcome: &Outcome) -> Result<(), Failure> {
@@ -145,9 +159,14 @@ fn check(who: &str, outcome: &Outcome) -> Result<(), Failure> {
     .hint(format!("end them, then run the same command again: sudo kill -9 {}", pids.join(" "))))
 }
 
-/// What was ended, in a line; nothing when nothing was.
-pub fn said(who: &str, ended: &[Named]) -> Option<String> {
-    (!ended.is_empty()).then(|| format!("{who} left processes running, now ended: {}", list(ended)))
+/// What was ended and which tmux servers were not, in a line; nothing when there was neither.
+pub fn said(who: &str, outcome: &Outcome) -> Option<String> {
+    let (ended, servers) = (&outcome.ended, outcome.servers());
+    let ended =
+        (!ended.is_empty()).then(|| format!("{who} left processes running, now ended: {}", list(ended)));
+    let servers = (!servers.is_empty())
+        .then(|| format!("{who} started {}, left running: other sessions are in it", list(&servers)));
+    ended.into_iter().chain(servers).reduce(|ended, servers| format!("{ended}; {servers}"))
 }
 
 /// Who else works in a folder that is to be removed.

@@ -7,6 +7,7 @@ mod read;
 mod schema;
 pub(super) mod write;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,12 +17,19 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use super::{Bead, Change, EMBEDDED_FILE, Filter, Guard, Store, Written, jsonl};
 use crate::failure::Failure;
+use crate::limits;
 use crate::town::files;
 
 /// Name of the lock file inside `.beads`. It stays; only the lock on it comes and goes.
 pub const LOCK_FILE: &str = "gastown.lock";
 
-const WAIT: Duration = Duration::from_secs(30);
+/// How often a store that another process has locked is tried, in the first second and after it.
+const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(50)];
+
+thread_local! {
+    /// The store that is in use: SQLite does not say which one is locked.
+    static IN_USE: RefCell<PathBuf> = RefCell::default();
+}
 
 /// The embedded store, open.
 pub struct Embedded {
@@ -39,8 +47,9 @@ impl Embedded {
     pub fn open(dir: &Path, prefix: &str, actor: &str) -> Result<Embedded> {
         let path = dir.join(EMBEDDED_FILE);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(&path, flags).and_then(|db| {
-            db.busy_timeout(WAIT)?;
+        let opened = Connection::open_with_flags(&path, flags).and_then(|mut db| {
+            IN_USE.set(path.clone());
+            db.busy_handler(Some(waits_on))?;
             let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
             db.pragma_update(None, "synchronous", "FULL")?;
             let prefix = match prefix {
@@ -187,6 +196,7 @@ impl Embedded {
     /// Runs `work` in one transaction; it is kept when `work` gives true beside its result.
     fn transaction<T>(&self, work: impl FnOnce(&write::Writer<'_>) -> Result<(T, bool)>) -> Result<T> {
         let _lock = lock(self.path.parent().unwrap_or(Path::new(".")))?;
+        IN_USE.set(self.path.clone());
         let write = || {
             let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
             let writer = write::Writer { db: &transaction, prefix: &self.prefix, actor: &self.actor };
@@ -304,6 +314,23 @@ pub fn create_with(dir: &Path, near: &Path, prefix: &str, beads: &[Bead]) -> Res
     crate::town::files::sync_dir(dir)
 }
 
+/// Whether SQLite tries again, for the time after `tried` times, to get a store that another process has locked: until
+/// `limits.lock`. After a second it is said.
+fn waits_on(tried: i32) -> bool {
+    let tried = tried.unsigned_abs();
+    let first = u32::try_from(limits::WORD.as_millis() / PAUSES[0].as_millis()).unwrap_or(u32::MAX);
+    if tried < first {
+        std::thread::sleep(PAUSES[0]);
+        return true;
+    }
+    if tried == first {
+        let path = IN_USE.with_borrow(|path| path.display().to_string());
+        limits::say(&format!("waiting for {path}, which another process has locked"));
+    }
+    std::thread::sleep(PAUSES[1]);
+    limits::WORD + PAUSES[1] * (tried - first) < limits::get().lock
+}
+
 /// Waits for the turn to write; the lock goes with the file, also when the process is killed.
 fn lock(dir: &Path) -> Result<files::Lock> {
     files::lock(&dir.join(LOCK_FILE)).context("cannot write to the store")
@@ -328,7 +355,13 @@ fn explain(path: &Path, error: anyhow::Error) -> anyhow::Error {
                 .hint("keep it aside and restore its beads: gt doctor --fix --set-aside-stores")
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Failure::new(format!("{path} was in use for {} s", WAIT.as_secs()))
+            let limit = limits::get().lock;
+            let longer = limit.as_secs().saturating_mul(5).max(1);
+            Failure::new(format!(
+                "gave up on {path} after {}: another process has it locked",
+                limits::shown(limit)
+            ))
+            .hint(format!("see which with: fuser -v {path}; to wait longer: GASTOWN_LIMITS__LOCK={longer}s"))
         }
         Some(ErrorCode::SystemIoFailure) => Failure::new(format!("cannot read or write {path}: {cause}"))
             .hint("see whether the disk is full: df -h; make room, then run the same command again"),
