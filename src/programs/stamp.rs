@@ -53,13 +53,6 @@ impl Stamp {
         self.alive() && kill_process(pid, signal).is_ok()
     }
 
-    /// Sends it a signal; another process with its number gets none.
-    pub fn signal(&self, signal: Signal) {
-        if let Some(pid) = Pid::from_raw(self.pid).filter(|_| self.alive()) {
-            let _ = kill_process(pid, signal);
-        }
-    }
-
     /// Ends it, and waits for that: SIGTERM, and SIGKILL for one that takes too long. Another process with its number
     /// is left alone.
     pub fn end(&self) {

@@ -345,7 +345,7 @@ impl Trace {
 
 /// Whether somebody has a lock on a file, and which file it is.
 fn locked(path: &Path) -> Option<(u64, u64)> {
-    let file = std::fs::File::open(path).ok()?;
+    let file = crate::town::files::open(path).ok()?;
     let about = file.metadata().ok()?;
     matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
         .then_some((about.dev(), about.ino()))

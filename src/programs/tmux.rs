@@ -97,7 +97,7 @@ impl Tmux {
                 let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
                 made.map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
             }
-            server.signal(Signal::USR1);
+            server.send(Signal::USR1);
             let limit = Instant::now() + SOCKET;
             while !path.exists() && Instant::now() < limit {
                 std::thread::sleep(Duration::from_millis(5));
