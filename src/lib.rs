@@ -26,6 +26,7 @@ pub mod limits;
 pub mod mux;
 pub mod plan;
 pub mod programs;
+pub mod proof;
 #[cfg(test)]
 mod recorder;
 pub mod report;

@@ -74,6 +74,7 @@ fn the_tree_of_a_town_and_its_files_to_the_letter() {
     mayor/
       .lock
       rigs.json
+      secret
       state.json
       town.json
     ");
@@ -101,6 +102,7 @@ fn the_tree_of_a_town_and_its_files_to_the_letter() {
     /.beads/
     /mayor/.lock
     /mayor/state.json
+    /mayor/secret
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/
@@ -134,6 +136,7 @@ fn a_folder_with_other_things_in_it_becomes_a_town_and_keeps_them() {
     /.beads/
     /mayor/.lock
     /mayor/state.json
+    /mayor/secret
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/
@@ -163,6 +166,7 @@ fn missing_folders_above_are_made_and_the_dry_run_makes_nothing() {
     + mayor/
     + mayor/.lock
     + mayor/rigs.json
+    + mayor/secret
     + mayor/state.json
     + mayor/town.json
     + .beads/
@@ -208,9 +212,11 @@ fn force_repairs_and_keeps_what_is_there() {
     world.write("town/CLAUDE.md", "changed\n");
     std::fs::remove_file(world.path("town/bin/bd")).unwrap();
     std::fs::remove_file(world.path("town/mayor/rigs.json")).unwrap();
+    let secret = world.read("town/mayor/secret");
     let run = world.gt(["install", "--force", "town"]).ok();
     assert!(run.stderr.contains("made: bin/bd mayor/rigs.json\n"), "{run:?}");
     assert_eq!(world.read("town/CLAUDE.md"), "changed\n");
+    assert_eq!(world.read("town/mayor/secret"), secret);
     let run = world.gt(["install", "--force", "town"]).ok();
     assert!(run.stderr.contains("made: nothing was missing\n"), "{run:?}");
 }
@@ -221,6 +227,7 @@ fn with_git_the_town_is_one_commit_also_for_the_nameless() {
     world.gt(["install", "named", "--git"]).ok();
     assert_eq!(world.git("named", ["log", "--format=%an %s"]), "Test The town named");
     assert_eq!(world.git("named", ["status", "--porcelain"]), "");
+    assert_eq!(world.git("named", ["ls-files", "mayor"]), "mayor/rigs.json\nmayor/town.json");
     world.write("home/.gitconfig", "[init]\n\tdefaultBranch = main\n");
     let run = world.gt(["install", "town", "--git"]).ok();
     assert!(

@@ -236,3 +236,21 @@ fn work_can_be_looked_at_before_it_is_merged() {
     assert!(is_merged(&world, &gone));
     laws(&world, &[&gone]);
 }
+
+#[test]
+fn what_only_the_person_may_do_is_refused_to_an_agent() {
+    let world = world();
+    let (_, _) = polecat(&world, "Nux", "Hotfix", &[("a", "1\n")]);
+    world.set("GT_ROLE", "polecat");
+    for flag in ["--force", "--skip-tests"] {
+        let said = land(&world, &[flag]).fails(1).stderr;
+        let wanted = format!(
+            "gt: gt land {flag} is for the person, and this is an agent (polecat)\n\
+             hint: ask the person: gt mail send overseer -s 'please run: gt land {flag}' -m WHY\n"
+        );
+        assert_eq!(said, wanted);
+    }
+    assert!(world.path("town/wyvern/polecats/Nux").exists());
+    world.unset("GT_ROLE");
+    land(&world, &["--skip-tests"]).ok();
+}

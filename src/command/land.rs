@@ -17,6 +17,11 @@ use crate::work::{land, who};
 /// # Errors
 /// What stands in the way.
 pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
+    for (given, what) in [(args.force, "gt land --force"), (args.skip_tests, "gt land --skip-tests")] {
+        if given {
+            ctx.person_only(what)?;
+        }
+    }
     let town = ctx.town()?;
     let Address::Polecat(rig, name) = who::resolve(&town, &args.address)? else {
         return Err(Failure::usage(format!("{} is no polecat", args.address))

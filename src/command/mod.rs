@@ -184,6 +184,17 @@ impl Ctx {
         Ok(Me { address, instance: own("GT_INSTANCE"), bead: own("GT_BEAD"), session: own("GT_SESSION") })
     }
 
+    /// Refuses to an agent what the person alone decides: `what` is the command. It keeps agents to their work; it is no
+    /// wall, since they run as the same user.
+    ///
+    /// # Errors
+    /// When an agent asks, with whom to write to.
+    pub fn person_only(&self, what: &str) -> Result<(), Failure> {
+        let Some(role) = self.var("GT_ROLE") else { return Ok(()) };
+        let hint = format!("ask the person: gt mail send overseer -s 'please run: {what}' -m WHY");
+        Err(Failure::new(format!("{what} is for the person, and this is an agent ({role})")).hint(hint))
+    }
+
     /// Says something beside the result, on standard error, unless `-q`.
     pub fn note(&self, text: &str) {
         if !self.global.quiet {

@@ -39,6 +39,22 @@ pub fn write_private(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
     write_new_as(path, bytes.as_ref(), 0o600)
 }
 
+/// Writes a file that its owner alone can read, whole, where none stands. Gives whether it did: one that stands there
+/// stays as it is.
+///
+/// # Errors
+/// When the disk does not take it; nothing is left then.
+pub fn create_private(path: &Path, bytes: impl AsRef<[u8]>) -> Result<bool> {
+    let failed = || format!("cannot create {}", path.display());
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    match draft(dir, bytes.as_ref(), mode, &failed)?.persist_noclobber(path) {
+        Ok(_) => sync_dir(dir).map(|()| true),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error_of(error.error, failed())),
+    }
+}
+
 fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     let dir = path.parent().unwrap_or(Path::new("."));
@@ -46,6 +62,18 @@ fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         Ok(found) => found.permissions(),
         Err(_) => std::os::unix::fs::PermissionsExt::from_mode(mode),
     };
+    let draft = draft(dir, bytes, mode, &failed)?;
+    draft.persist(path).map_err(|error| error_of(error.error, failed()))?;
+    sync_dir(dir)
+}
+
+/// A file beside its place, written and synced. The lock says that its maker is alive.
+fn draft(
+    dir: &Path,
+    bytes: &[u8],
+    mode: std::fs::Permissions,
+    failed: &impl Fn() -> String,
+) -> Result<tempfile::NamedTempFile> {
     let mut draft = tempfile::Builder::new()
         .prefix(ASIDE)
         .permissions(mode)
@@ -54,8 +82,7 @@ fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     draft.as_file().lock().with_context(failed)?;
     draft.write_all(bytes).map_err(|error| error_of(error, failed()))?;
     draft.as_file().sync_all().map_err(|error| error_of(error, failed()))?;
-    draft.persist(path).map_err(|error| error_of(error.error, failed()))?;
-    sync_dir(dir)
+    Ok(draft)
 }
 
 /// Writes a value as JSON people can read, whole or not at all.

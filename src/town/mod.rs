@@ -6,6 +6,7 @@ pub mod files;
 mod locks;
 pub mod occupancy;
 pub mod rules;
+pub mod secret;
 pub mod wish;
 
 use std::collections::{BTreeMap, HashMap};
@@ -218,6 +219,14 @@ impl Town {
     /// The mark of this town on its sessions (`@gt_town`).
     pub fn mark(&self) -> String {
         self.root.to_string_lossy().into_owned()
+    }
+
+    /// The key of its proofs, made now when there is none.
+    ///
+    /// # Errors
+    /// As [`secret::of`].
+    pub fn secret(&self) -> Result<crate::proof::Secret> {
+        secret::of(&self.root)
     }
 
     /// What it is called on a branch that it shares with other towns: its name, and what tells it from others of that

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::town::{TownFile, files};
+use crate::town::{TownFile, files, secret};
 
 /// One thing on disk, at a path inside the town or rig.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Piece {
     File(&'static str, String),
     /// A link to that.
     Link(&'static str, PathBuf),
+    /// The town's secret.
+    Secret,
 }
 
 /// The Mayor's role prompt.
@@ -26,11 +28,12 @@ const SETTINGS: &str = include_str!("../../templates/town.toml");
 const REFINERY: &str = include_str!("../../templates/refinery-README.md");
 
 /// Lines of a town's `.gitignore` that hold for every town.
-pub const IGNORED: [&str; 13] = [
+pub const IGNORED: [&str; 14] = [
     "/bin/",
     "/.beads/",
     "/mayor/.lock",
     "/mayor/state.json",
+    secret::IGNORED,
     "/mayor/remote.json",
     "/mayor/.remote.lock",
     "/mayor/exports/",
@@ -76,6 +79,7 @@ pub fn of_town(file: &TownFile, gt: Option<&Path>) -> Result<Vec<Piece>> {
     pieces.push(Piece::Folder("mayor"));
     pieces.push(Piece::File("mayor/.lock", String::new()));
     pieces.push(Piece::File("mayor/rigs.json", pretty(&json!({ "version": 1, "rigs": {} }))?));
+    pieces.push(Piece::Secret);
     pieces.push(Piece::File("mayor/state.json", state()?));
     pieces.push(Piece::File("mayor/town.json", pretty(file)?));
     Ok(pieces)
@@ -172,6 +176,7 @@ impl Piece {
     pub fn path(&self) -> &'static str {
         match self {
             Piece::Folder(path) | Piece::File(path, _) | Piece::Link(path, _) => path,
+            Piece::Secret => secret::FILE,
         }
     }
 
@@ -179,7 +184,7 @@ impl Piece {
     pub fn shown(&self) -> String {
         match self {
             Piece::Folder(path) => format!("{path}/"),
-            Piece::File(path, _) => (*path).to_string(),
+            Piece::File(..) | Piece::Secret => self.path().to_string(),
             Piece::Link(path, target) => format!("{path} -> {}", target.display()),
         }
     }
@@ -189,12 +194,12 @@ impl Piece {
         let path = root.join(self.path());
         match self {
             Piece::Folder(_) => path.is_dir(),
-            Piece::File(..) => path.is_file(),
+            Piece::File(..) | Piece::Secret => path.is_file(),
             Piece::Link(..) => path.exists(),
         }
     }
 
-    /// Makes it under `root`. A file that is there is replaced; a link that leads nowhere as well.
+    /// Makes it under `root`. A file that is there is replaced; a link that leads nowhere as well; a secret never.
     ///
     /// # Errors
     /// When the disk does not take it.
@@ -202,6 +207,7 @@ impl Piece {
         let path = root.join(self.path());
         let failed = || format!("cannot make {}", path.display());
         match self {
+            Piece::Secret => secret::of(root).map(drop),
             Piece::Folder(_) => {
                 std::fs::create_dir_all(&path).map_err(|error| files::error_of(error, failed()))
             }
