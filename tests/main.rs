@@ -41,6 +41,7 @@ mod moved;
 mod occupancy;
 mod outside;
 mod patrol;
+mod prefixes;
 mod preset;
 mod refinery;
 mod refusals;

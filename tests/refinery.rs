@@ -20,6 +20,7 @@ pub fn store(world: &World) -> Box<dyn Store> {
     let place = beads::Place {
         dir: world.path("town/wyvern/.beads"),
         prefix: "wy".into(),
+        prefixes: Vec::new(),
         choice: beads::Choice::Embedded,
         actor: "overseer".into(),
     };

@@ -23,7 +23,7 @@ mod take;
 mod together;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -31,7 +31,7 @@ use anyhow::{Context, Result};
 use super::{Bead, Change, Filter, Guard, Store, Written, jsonl};
 use crate::failure::Failure;
 use crate::programs::bd::{Program, complaint, find, missing};
-use crate::town::files;
+use crate::town::{files, rules};
 use write::Call;
 
 pub use in_step::InStep;
@@ -39,6 +39,9 @@ pub use shape::beads as parse;
 
 /// Types of bead that gt makes and bd takes only when it is told of them.
 const CUSTOM_TYPES: &str = "message,convoy,merge-request";
+
+/// bd's own setting for prefixes that ids may have beside the store's own.
+const ALLOWED: &str = "allowed_prefixes";
 
 /// Who writes holds a lock on this file beside the store.
 const LOCK_FILE: &str = "gt.lock";
@@ -50,6 +53,8 @@ const OWN_FILES: &str = "\n# gt's own\ngt.lock\ngt.bd.json\ngt.sync.json\n";
 pub struct Bd {
     program: Program,
     dir: PathBuf,
+    /// Prefixes beside its own that ids in it may have.
+    prefixes: Vec<String>,
     actor: String,
 }
 
@@ -58,9 +63,9 @@ impl Bd {
     ///
     /// # Errors
     /// When bd is not there, too old, or does not answer.
-    pub fn open(dir: &Path, _prefix: &str, actor: &str) -> Result<Bd> {
+    pub fn open(dir: &Path, prefixes: &[String], actor: &str) -> Result<Bd> {
         let dir = real(dir)?;
-        Ok(Bd { program: Program::for_store(&dir)?, dir, actor: actor.into() })
+        Ok(Bd { program: Program::for_store(&dir)?, dir, prefixes: prefixes.to_vec(), actor: actor.into() })
     }
 
     /// Opens the store in `dir` with this bd.
@@ -68,7 +73,7 @@ impl Bd {
     /// # Errors
     /// When `dir` does not exist.
     pub fn with(program: Program, dir: &Path, actor: &str) -> Result<Bd> {
-        Ok(Bd { program, dir: real(dir)?, actor: actor.into() })
+        Ok(Bd { program, dir: real(dir)?, prefixes: Vec::new(), actor: actor.into() })
     }
 
     /// Makes a store in `dir` with the bd on PATH.
@@ -120,6 +125,25 @@ impl Bd {
         Err(failure(what, &complaint(&output)))
     }
 
+    /// A call that writes. Ids with a prefix of `beads.prefixes` that bd does not take are made known to it, and the call
+    /// is made again: bd refuses before it writes.
+    fn run_writing(&self, call: &Call) -> Result<String> {
+        let run = || self.run("write the beads", &call.words, call.stdin.as_deref());
+        match run() {
+            Err(error) if !self.prefixes.is_empty() && is_prefix_refused(&error.to_string()) => {
+                let word = |word: &str| word.to_string();
+                let known = self.run("read bd's prefixes", &["config", "get", ALLOWED].map(word), None)?;
+                // Without a value bd says so in words.
+                let known = known.trim().split(',').map(str::trim).filter(|one| rules::is_prefix(one));
+                let all: BTreeSet<&str> = known.chain(self.prefixes.iter().map(String::as_str)).collect();
+                let all = all.into_iter().collect::<Vec<_>>().join(",");
+                self.run("let bd take the prefixes", &["config", "set", ALLOWED, &all].map(word), None)?;
+                run()
+            }
+            other => other,
+        }
+    }
+
     fn read(&self, words: &[String]) -> Result<Vec<Bead>> {
         shape::beads(&self.run("read the beads", words, None)?)
     }
@@ -141,7 +165,7 @@ impl Bd {
     fn perform(&self, calls: &[Call]) -> Result<Vec<String>> {
         let mut made = BTreeMap::new();
         for call in calls {
-            let answer = match self.run("write the beads", &call.words, call.stdin.as_deref()) {
+            let answer = match self.run_writing(call) {
                 // An import of what is there already.
                 Err(error) if call.makes.is_empty() && error.to_string().contains("nothing to commit") => {
                     continue;
@@ -242,10 +266,21 @@ fn failure(what: &str, said: &str) -> anyhow::Error {
             .hint(format!("let the store take gt's types: bd config set types.custom \"{CUSTOM_TYPES}\""))
             .into();
     }
+    if is_prefix_refused(said) {
+        return failure
+            .hint("let the store take ids of other prefixes: \"prefixes\" under \"beads\" in the rig's config.json")
+            .into();
+    }
     if lower.contains("no beads database") || lower.contains("no active beads workspace") {
         return failure.hint("look at the town with: gt doctor").into();
     }
     failure.into()
+}
+
+/// Whether bd failed because an id begins with a prefix that the store is not to have.
+fn is_prefix_refused(said: &str) -> bool {
+    let text = said.to_lowercase();
+    text.contains("prefix mismatch") || text.contains("does not match configured prefix")
 }
 
 /// Whether bd failed only because none of the ids exists.

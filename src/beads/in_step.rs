@@ -1,10 +1,8 @@
 //! A store as `gt sync` needs it: all of it, and what came in written over what is there, whatever made the store.
 
-use std::path::Path;
-
 use anyhow::Result;
 
-use super::{Bead, Kind, bd, embedded, kind_of};
+use super::{Bead, Kind, Place, bd, embedded, kind_of};
 
 /// Gives the beads to be written, for the beads that are there.
 pub type Merge<'a> = &'a mut dyn FnMut(&[Bead]) -> Vec<Bead>;
@@ -59,14 +57,14 @@ pub trait InStep {
     }
 }
 
-/// Opens the store in `dir`. `prefix` is that of its ids, where it does not know it itself.
+/// Opens the store. An embedded one has the prefix that it was made with.
 ///
 /// # Errors
 /// As [`super::open`].
-pub fn open(dir: &Path, prefix: &str, actor: &str) -> Result<Box<dyn InStep>> {
-    Ok(match kind_of(dir)? {
-        Kind::Embedded => Box::new(embedded::Embedded::open(dir, "", actor)?),
-        Kind::Bd => Box::new(bd::InStep::open(dir, prefix, actor)?),
+pub fn open(place: &Place) -> Result<Box<dyn InStep>> {
+    Ok(match kind_of(&place.dir)? {
+        Kind::Embedded => Box::new(embedded::Embedded::open(&place.dir, "", &place.actor)?),
+        Kind::Bd => Box::new(bd::InStep::open(place)?),
     })
 }
 

@@ -145,8 +145,10 @@ pub trait Store {
 pub struct Place {
     /// The `.beads` folder.
     pub dir: PathBuf,
-    /// Prefix of its ids.
+    /// Prefix of new ids.
     pub prefix: String,
+    /// Other prefixes that ids in it may have (`beads.prefixes`).
+    pub prefixes: Vec<String>,
     /// `auto`, `bd` or `embedded` (`[beads] store`).
     pub choice: Choice,
     /// Who writes: an address.
@@ -175,8 +177,10 @@ pub const EMBEDDED_FILE: &str = "gastown.db";
 /// When there is none, when it was made by bd and bd is missing, or when it cannot be opened.
 pub fn open(place: &Place) -> Result<Box<dyn Store>> {
     let store: Box<dyn Store> = match kind_of(&place.dir)? {
-        Kind::Embedded => Box::new(embedded::Embedded::open(&place.dir, &place.prefix, &place.actor)?),
-        Kind::Bd => Box::new(bd::Bd::open(&place.dir, &place.prefix, &place.actor)?),
+        Kind::Embedded => Box::new(
+            embedded::Embedded::open(&place.dir, &place.prefix, &place.actor)?.accepting(&place.prefixes),
+        ),
+        Kind::Bd => Box::new(bd::Bd::open(&place.dir, &place.prefixes, &place.actor)?),
     };
     #[cfg(test)]
     let store = fake::watched(&place.dir, store)?;

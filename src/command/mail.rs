@@ -53,10 +53,8 @@ fn inbox(ctx: &Ctx, town: &Town, address: Option<&str>, unread: bool) -> Result<
 fn read(ctx: &Ctx, town: &Town, id: &str) -> Result<Exit> {
     let me = own::who(town, &ctx.dir, &ctx.me()?);
     let mut failures = Failures::default();
-    let (own, others): (Vec<Rig>, Vec<Rig>) = town
-        .rigs(&mut failures)?
-        .into_iter()
-        .partition(|rig| id.starts_with(&format!("{}-", rig.config.beads.prefix)));
+    let (own, others): (Vec<Rig>, Vec<Rig>) =
+        town.rigs(&mut failures)?.into_iter().partition(|rig| rig.owns(id));
     let look = |rig: Option<&Rig>| -> Result<_> {
         let store = match rig {
             Some(rig) => rig.store(&me)?,

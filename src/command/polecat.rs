@@ -135,9 +135,7 @@ fn recover(ctx: &Ctx, town: &Town, what: &str, dry: bool) -> Result<Exit> {
 fn find_bead(town: &Town, id: &str) -> Result<(Rig, Bead)> {
     let mut failures = Failures::default();
     let rigs = town.rigs(&mut failures)?;
-    let by_prefix = rigs
-        .into_iter()
-        .find(|rig| id.strip_prefix(&rig.config.beads.prefix).is_some_and(|rest| rest.starts_with('-')));
+    let by_prefix = rigs.into_iter().find(|rig| rig.owns(id));
     let unknown = || {
         Failure::new(format!("no bead and no polecat '{id}'")).hint("see what was kept with: gt polecat list")
     };

@@ -209,7 +209,7 @@ fn find_bead(ctx: &Ctx, rig: Option<&str>, id: &str) -> Result<(Sources, Option<
     let town = ctx.town()?;
     let me = ctx.me()?.address;
     let mut failures = Failures::default();
-    let own = |rig: &Rig| id.starts_with(&format!("{}-", rig.config.beads.prefix));
+    let own = |rig: &Rig| rig.owns(id);
     let rig = match rig {
         Some(name) => Some(ctx.rig(&town, Some(name))?),
         None => town.rigs(&mut failures)?.into_iter().find(own),

@@ -1,7 +1,5 @@
 //! `gt sling`, `gt spawn`.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
@@ -10,6 +8,7 @@ use crate::config;
 use crate::failure::{Exit, Failure, Failures};
 use crate::plan::ready::Allowed;
 use crate::town::Town;
+use crate::town::ids::Prefixes;
 use crate::work::sling::words::{Asked, Known, read};
 use crate::work::sling::{Order, Outcome, Site, Slung, check_new, new_bead, open_tunnels, plan, sling};
 
@@ -52,11 +51,7 @@ fn understand(ctx: &Ctx, town: &Town, words: &[String]) -> Result<Asked> {
 /// When the list of rigs or the settings cannot be read.
 pub fn known(ctx: &Ctx, town: &Town, last: Option<&String>, failures: &mut Failures) -> Result<Known> {
     let rigs = town.rigs(failures)?;
-    let mut prefixes: BTreeMap<String, Option<String>> = BTreeMap::new();
-    prefixes.insert(config::settings(&ctx.sources(town, None))?.beads.prefix, None);
-    for rig in &rigs {
-        prefixes.insert(rig.config.beads.prefix.clone(), Some(rig.name.clone()));
-    }
+    let prefixes = Prefixes::of(&config::settings(&ctx.sources(town, None))?.beads.prefix, &rigs);
     let path_rig = last
         .filter(|word| word.contains('/') || word.starts_with('.'))
         .and_then(|word| super::rig_of_path(town, &ctx.dir.join(word)));

@@ -42,9 +42,9 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
 pub fn rig_of(ctx: &Ctx, town: &Town, id: &str) -> Result<Rig> {
     let mut failures = Failures::default();
     let known = super::sling::known(ctx, town, None, &mut failures)?;
-    let rig = known.prefix_of(id).and_then(|prefix| known.prefixes.get(prefix)?.clone());
+    let rig = known.prefixes.rigs(id).next();
     match rig {
-        Some(rig) => town.rig(&rig),
+        Some(rig) => town.rig(rig),
         None => {
             let none = Failure::new(format!("no bead {id}: no rig has a prefix that fits"))
                 .hint("see the rigs and their prefixes with: gt rigs");

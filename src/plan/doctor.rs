@@ -86,6 +86,8 @@ pub enum Thing {
     HeldByNobody(String, String),
     /// `mayor/remote.json`. Looked for only when it cannot be read.
     Records,
+    /// A prefix of ids that several rigs claim, and those rigs.
+    SharedPrefix(String, Vec<String>),
     /// A session elsewhere that the town remembers, of an agent that has no place in it: its address.
     StrayRecord(String),
 }
@@ -272,6 +274,7 @@ fn words(thing: &Thing) -> Words {
         | Thing::RigFolder
         | Thing::Polecat(..)
         | Thing::HeldByNobody(..)
+        | Thing::SharedPrefix(..)
         | Thing::StrayRecord(_) => made("", "", ""),
         Thing::Records => made("", "", "Record of sessions elsewhere broken"),
     }
@@ -324,6 +327,13 @@ fn orphan(finding: &mut Finding, rig: &str) {
         }
         Thing::HeldByNobody(bead, address) => {
             (format!("Bead {bead} is held by {address}, who is no more"), None)
+        }
+        Thing::SharedPrefix(prefix, rigs) => {
+            finding.fixable = false;
+            let hint = format!(
+                "take the prefix out of beads.prefixes in the config.json of the rig whose store has no bead {prefix}-…"
+            );
+            (format!("The rigs {} share the prefix {prefix} of ids", rigs.join(" and ")), Some(hint))
         }
         Thing::StrayRecord(address) => (format!("Session elsewhere of {address}, who has no place"), None),
         Thing::Polecat(name, decision, bead, session) => {

@@ -206,6 +206,12 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
     let config: RigConfig = super::files::parse_json(path, &text)?;
     super::files::parse_json::<Sections>(path, &text)?;
     check_kind(path, "rig", &config.kind, config.version)?;
+    if let Some(odd) = config.beads.prefixes.iter().find(|prefix| !super::rules::is_prefix(prefix)) {
+        crate::fail!(
+            "{}: beads.prefixes: '{odd}' cannot be a prefix of ids", path.display();
+            "a prefix is letters, digits, - and _, without the - before the rest of an id, as in \"cd\""
+        );
+    }
     Ok(config)
 }
 

@@ -3,6 +3,7 @@
 pub mod away;
 pub mod discover;
 pub mod files;
+pub mod ids;
 mod locks;
 pub mod occupancy;
 pub mod rules;
@@ -130,6 +131,9 @@ pub struct RigConfig {
 pub struct RigBeads {
     /// Prefix of its ids.
     pub prefix: String,
+    /// Other prefixes that ids in it may have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<String>,
     /// Git remote for syncing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync_remote: Option<String>,
@@ -263,6 +267,7 @@ impl Town {
         beads::open(&beads::Place {
             dir: self.beads_dir(),
             prefix: String::new(),
+            prefixes: Vec::new(),
             choice: beads::Choice::Auto,
             actor: actor.to_string(),
         })
@@ -316,11 +321,17 @@ impl Rig {
     /// # Errors
     /// As [`beads::open`].
     pub fn store(&self, actor: &Address) -> Result<Box<dyn beads::Store>> {
-        beads::open(&beads::Place {
+        beads::open(&self.store_place(actor))
+    }
+
+    /// Where its store is, for `actor` to open.
+    pub fn store_place(&self, actor: &Address) -> beads::Place {
+        beads::Place {
             dir: self.beads_dir(),
             prefix: self.config.beads.prefix.clone(),
+            prefixes: self.config.beads.prefixes.clone(),
             choice: beads::Choice::Auto,
             actor: actor.to_string(),
-        })
+        }
     }
 }

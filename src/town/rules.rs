@@ -56,6 +56,15 @@ pub fn prefix(prefix: &str, taken: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether a store may have ids with this prefix: what programs other than gt choose too.
+pub fn is_prefix(prefix: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (1..=32).contains(&prefix.len())
+        && !prefix.starts_with('-')
+        && !prefix.ends_with('-')
+        && prefix.chars().all(plain)
+}
+
 /// A prefix made from a rig's name: its initials when it has several parts, else its first three letters; longer
 /// where that is taken.
 pub fn prefix_for(name: &str, taken: &[String]) -> String {

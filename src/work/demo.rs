@@ -411,6 +411,7 @@ impl Demo {
         let place = store::Place {
             dir: self.rig_dir().join(".beads"),
             prefix: "de".into(),
+            prefixes: Vec::new(),
             choice: store::Choice::Embedded,
             actor: "overseer".into(),
         };

@@ -188,7 +188,8 @@ fn build(wanted: &Wanted, draft: &Path) -> Result<Option<String>> {
 /// As [`beads::create`].
 pub fn make_store(dir: &Path, prefix: &str, choice: beads::Choice) -> Result<beads::Kind> {
     let actor = crate::address::Address::Overseer.to_string();
-    beads::create(&beads::Place { dir: dir.to_path_buf(), prefix: prefix.into(), choice, actor })
+    let (dir, prefix, prefixes) = (dir.to_path_buf(), prefix.into(), Vec::new());
+    beads::create(&beads::Place { dir, prefix, prefixes, choice, actor })
 }
 
 /// Makes the town a repository with one commit. Without a name of their own the person gets one for this commit.

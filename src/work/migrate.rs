@@ -326,7 +326,13 @@ fn all_steps(plan: &Plan, store: beads::Choice, gt: &Path, done: &mut Done) -> R
 fn town_store(plan: &Plan, choice: beads::Choice, done: &mut Done) -> Result<()> {
     let dir = plan.root.join(".beads");
     let jsonl = plan.letters.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?.join("\n");
-    let place = |dir: PathBuf| beads::Place { dir, prefix: String::new(), choice, actor: "overseer".into() };
+    let place = |dir: PathBuf| beads::Place {
+        dir,
+        prefix: String::new(),
+        prefixes: Vec::new(),
+        choice,
+        actor: "overseer".into(),
+    };
     if beads::kind_of(&dir).is_ok() {
         beads::open(&place(dir))?.import(&jsonl).context("cannot take the mail over")?;
         return Ok(());

@@ -172,7 +172,7 @@ pub struct Found {
 pub fn find(town: &Town, id: &str, me: &Address) -> Result<Found> {
     let mut failures = Failures::default();
     for rig in town.rigs(&mut failures)? {
-        if !id.starts_with(&format!("{}-", rig.config.beads.prefix)) {
+        if !rig.owns(id) {
             continue;
         }
         let found = rig.store(me)?.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();

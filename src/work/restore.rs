@@ -170,6 +170,7 @@ fn make(lost: &Lost<'_>, kind: Kind, place: &Path, all: &[beads::Bead]) -> Resul
     let store = beads::open(&beads::Place {
         dir: place.to_path_buf(),
         prefix: lost.prefix.into(),
+        prefixes: lost.rig.map(|rig| rig.config.beads.prefixes.clone()).unwrap_or_default(),
         choice: lost.choice,
         actor: Address::Overseer.to_string(),
     })?;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::step;
 use crate::address::Address;
 use crate::beads::in_step::{self, InStep};
-use crate::beads::{Bead, jsonl};
+use crate::beads::{self, Bead, jsonl};
 use crate::failure::Failure;
 use crate::plan::sync::{self as plan, Merged, Renamed};
 use crate::programs::git::Git;
@@ -42,6 +42,8 @@ pub struct Place {
     pub beads: PathBuf,
     /// Prefix of its ids, where that is known here.
     pub prefix: String,
+    /// Other prefixes that ids in it may have.
+    pub prefixes: Vec<String>,
     /// Where it goes.
     pub lane: Lane,
     /// The town's name on the branch.
@@ -106,6 +108,7 @@ pub fn of_rig(town: &Town, rig: &Rig) -> Result<Place> {
         clone: rig.clone_dir(),
         beads: rig.beads_dir(),
         prefix: rig.config.beads.prefix.clone(),
+        prefixes: rig.config.beads.prefixes.clone(),
         lane,
         town: town.name_abroad()?,
     })
@@ -150,6 +153,7 @@ pub fn of_town(town: &Town) -> Result<Option<Place>> {
         clone: town.root.clone(),
         beads: town.beads_dir(),
         prefix: String::new(),
+        prefixes: Vec::new(),
         lane: Lane { remote: "origin".into(), branch: BRANCH.into() },
         town: town.name_abroad()?,
     }))
@@ -161,7 +165,13 @@ pub fn of_town(town: &Town) -> Result<Option<Place>> {
 /// A remote that cannot be reached, a server that refuses the branch, a file on it that holds no beads: what was in the
 /// store still is.
 pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
-    let store = in_step::open(&place.beads, &place.prefix, &actor.to_string())?;
+    let store = in_step::open(&beads::Place {
+        dir: place.beads.clone(),
+        prefix: place.prefix.clone(),
+        prefixes: place.prefixes.clone(),
+        choice: beads::Choice::Auto,
+        actor: actor.to_string(),
+    })?;
     if let [remote, ..] = store.own_remotes()?.as_slice() {
         if !dry {
             store.sync_itself()?;

@@ -1,13 +1,13 @@
 //! A store of bd's, kept in step by gt: one call to read it, one to write what came in.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::super::in_step::{self, Merge};
-use super::super::{Bead, Store, jsonl};
+use super::super::{Bead, Place, Store, jsonl};
 use super::{Bd, take};
 use crate::time::same_moment;
 use crate::town::files;
@@ -44,12 +44,13 @@ struct Birth {
 }
 
 impl InStep {
-    /// Opens the store in `dir`.
+    /// Opens the store.
     ///
     /// # Errors
     /// As [`Bd::open`].
-    pub fn open(dir: &Path, prefix: &str, actor: &str) -> Result<InStep> {
-        Ok(InStep { bd: Bd::open(dir, prefix, actor)?, prefix: prefix.into() })
+    pub fn open(place: &Place) -> Result<InStep> {
+        let Place { dir, prefix, prefixes, actor, .. } = place;
+        Ok(InStep { bd: Bd::open(dir, prefixes, actor)?, prefix: prefix.clone() })
     }
 
     fn note_file(&self) -> PathBuf {

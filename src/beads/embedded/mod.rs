@@ -36,6 +36,7 @@ pub struct Embedded {
     db: Connection,
     path: PathBuf,
     prefix: String,
+    prefixes: Vec<String>,
     actor: String,
 }
 
@@ -68,7 +69,14 @@ impl Embedded {
                 "keep it aside and restore its beads: gt doctor --fix --set-aside-stores"
             );
         }
-        Ok(Embedded { db, path, prefix, actor: actor.to_string() })
+        Ok(Embedded { db, path, prefix, prefixes: Vec::new(), actor: actor.to_string() })
+    }
+
+    /// The same store, in which a new bead may be given an id with one of these prefixes too.
+    #[must_use]
+    pub fn accepting(mut self, prefixes: &[String]) -> Embedded {
+        self.prefixes = prefixes.to_vec();
+        self
     }
 
     /// Makes it, in a folder that is made too when needed.
@@ -76,8 +84,7 @@ impl Embedded {
     /// # Errors
     /// When it exists, the prefix is no prefix, or the file system refuses.
     pub fn create(dir: &Path, prefix: &str) -> Result<()> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if prefix.is_empty() || prefix.len() > 32 || prefix.ends_with('-') || !prefix.chars().all(plain) {
+        if !crate::town::rules::is_prefix(prefix) {
             return Err(Failure::usage(format!("'{prefix}' cannot be a prefix of ids"))
                 .hint("use a few letters, like: --prefix wy")
                 .into());
@@ -199,7 +206,12 @@ impl Embedded {
         IN_USE.set(self.path.clone());
         let write = || {
             let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
-            let writer = write::Writer { db: &transaction, prefix: &self.prefix, actor: &self.actor };
+            let writer = write::Writer {
+                db: &transaction,
+                prefix: &self.prefix,
+                prefixes: &self.prefixes,
+                actor: &self.actor,
+            };
             let (result, keep) = work(&writer)?;
             if keep {
                 transaction.commit()?;

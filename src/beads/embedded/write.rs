@@ -45,6 +45,8 @@ pub struct Writer<'a> {
     pub db: &'a Connection,
     /// Prefix of new ids.
     pub prefix: &'a str,
+    /// Other prefixes that a chosen id may have.
+    pub prefixes: &'a [String],
     /// Who writes.
     pub actor: &'a str,
 }
@@ -232,11 +234,19 @@ impl Writer<'_> {
     }
 
     fn own_id(&self, id: &str) -> Result<String> {
-        let rest = id.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-        if rest.is_empty() || id.len() > 100 || !rest.chars().all(plain) {
+        let fits = |prefix: &str| {
+            let rest = id.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
+            !rest.is_empty() && rest.chars().all(plain)
+        };
+        let mut prefixes = std::iter::once(self.prefix).chain(self.prefixes.iter().map(String::as_str));
+        if id.len() > 100 || !prefixes.clone().any(fits) {
+            let first = prefixes.by_ref().map(|prefix| format!("{prefix}-")).collect::<Vec<_>>().join(" or ");
             return Err(Failure::usage(format!("'{id}' cannot be an id in this store"))
-                .hint(format!("ids here begin with {}- and go on in letters, digits, - . _", self.prefix))
+                .hint(format!(
+                    "ids here begin with {first} and go on in letters, digits, - . _; \
+                     others: beads.prefixes in the rig's config.json"
+                ))
                 .into());
         }
         if schema::exists(self.db, id)? {

@@ -18,6 +18,7 @@ use crate::beads::{self, Kind, Store};
 use crate::cli::bd::{Bd, BdCommand, BdGlobal, CommentsCommand, Config, Import, Init, Raw};
 use crate::failure::{Exit, Failure};
 use crate::report::bd as report;
+use crate::town::discover::read_rig_config;
 
 /// Runs it. Errors are said in bd's way, and always end with 1, as bd's do.
 ///
@@ -87,6 +88,16 @@ fn is_rig(dir: &Path) -> bool {
     dir.join("config.json").is_file() && dir.parent().is_some_and(is_town)
 }
 
+/// The `beads.prefixes` of the rig that a store belongs to.
+fn prefixes_of(dir: &Path) -> Result<Vec<String>> {
+    // The folder of a rig is known by `BEADS_DIR`, or by the clone that the store stands in.
+    let real = dir.canonicalize().unwrap_or_else(|_| dir.into());
+    match dir.ancestors().chain(real.ancestors()).find(|dir| is_rig(dir)) {
+        Some(rig) => Ok(read_rig_config(&rig.join("config.json"))?.beads.prefixes),
+        None => Ok(Vec::new()),
+    }
+}
+
 struct Run<'a> {
     ctx: &'a Ctx,
     global: BdGlobal,
@@ -153,7 +164,7 @@ impl Run<'_> {
         match &self.dir {
             Some(dir) => {
                 beads::kind_of(dir)?;
-                Embedded::open(dir, "", &self.actor())
+                Ok(Embedded::open(dir, "", &self.actor())?.accepting(&prefixes_of(dir)?))
             }
             None if self.ctx.dir.ancestors().any(|dir| is_town(dir) || is_rig(dir)) => {
                 Err(Failure::new("no beads database found")
@@ -170,7 +181,7 @@ impl Run<'_> {
     fn any_store(&self) -> Result<Box<dyn Store>> {
         match &self.dir {
             Some(dir) if beads::kind_of(dir)? == Kind::Bd => {
-                Ok(Box::new(beads::bd::Bd::open(dir, "", &self.actor())?))
+                Ok(Box::new(beads::bd::Bd::open(dir, &prefixes_of(dir)?, &self.actor())?))
             }
             _ => Ok(Box::new(self.store()?)),
         }

@@ -16,6 +16,7 @@ use crate::plan::place::Seen;
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
 use crate::town::discover::kind;
+use crate::town::ids::{Owner, Prefixes};
 use crate::town::{Layout, Rig, away, files};
 use crate::work::ending::{self, End};
 use crate::work::sandbox::Sandbox;
@@ -57,7 +58,20 @@ pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
         }
         Err(_) => things.push(Thing::Records),
     }
+    things.extend(shared_prefixes(visit));
     Ok(things)
+}
+
+/// Prefixes by which the rig of a bead cannot be told. The town's own store may share one: it is asked first.
+fn shared_prefixes(visit: &Visit<'_>) -> Vec<Thing> {
+    let names = visit.town.rig_names().unwrap_or_default();
+    let rigs: Vec<Rig> = names.iter().map(|name| visit.rig(name)).collect();
+    let shared = Prefixes::of("", &rigs);
+    let thing = |(prefix, owners): (&str, &[Owner])| {
+        let rigs = shared.rigs(&format!("{prefix}-x")).map(Into::into).collect();
+        (owners.len() > 1).then(|| Thing::SharedPrefix(prefix.into(), rigs))
+    };
+    shared.iter().filter_map(thing).collect()
 }
 
 /// What the names of the files begin with that say which beads are just being slung.

@@ -115,7 +115,7 @@ pub fn prefixes(town: &Town, own: &str, chosen: bool) -> Result<Vec<String>> {
         let store = || embedded::Embedded::open(&town.root.join(&name).join(".beads"), "", "").ok();
         let of_store = || store().map(|store| store.prefix().to_string()).filter(|prefix| !prefix.is_empty());
         match town.read_rig(&name) {
-            Ok(rig) => taken.push(rig.config.beads.prefix),
+            Ok(rig) => taken.extend([vec![rig.config.beads.prefix], rig.config.beads.prefixes].concat()),
             Err(error) => match of_store() {
                 Some(prefix) => taken.push(prefix),
                 None if chosen => {}

@@ -1,15 +1,16 @@
 //! What was typed after `gt sling`: beads or a new title, and where they go.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::address::{is_polecat_name, is_rig_name};
 use crate::failure::Failure;
+use crate::town::ids::Prefixes;
 
 /// What the words are read against.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// Prefix of ids → the rig it belongs to; the town's own has none.
-    pub prefixes: BTreeMap<String, Option<String>>,
+    /// Prefixes of ids, with the stores that claim them.
+    pub prefixes: Prefixes,
     /// Names of rigs.
     pub rigs: Vec<String>,
     /// The rig that a last word names by being a path inside it.
@@ -32,14 +33,11 @@ pub struct Asked {
 impl Known {
     /// The prefix that an id begins with: the longest that fits.
     pub fn prefix_of(&self, id: &str) -> Option<&str> {
-        let fits = |prefix: &&String| {
-            id.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_prefix('-')).is_some_and(is_id_tail)
-        };
-        self.prefixes.keys().filter(fits).max_by_key(|prefix| prefix.len()).map(String::as_str)
+        self.prefixes.of_id(id).filter(|prefix| id.get(prefix.len() + 1..).is_some_and(is_id_tail))
     }
 
     fn prefixes(&self) -> String {
-        self.prefixes.keys().map(|prefix| format!("{prefix}-")).collect::<Vec<_>>().join(", ")
+        self.prefixes.iter().map(|(prefix, _)| format!("{prefix}-")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -138,17 +136,20 @@ fn title(word: &str, count: usize, known: &Known, asked: &mut Asked) -> Result<(
     Ok(())
 }
 
-/// The rig that the beads' prefix tells.
+/// The rig that the beads' prefixes tell.
 fn rig_of_beads(asked: &Asked, known: &Known) -> Result<Option<String>, Failure> {
-    let mut rigs: Vec<&String> =
-        asked.beads.iter().filter_map(|bead| known.prefixes.get(known.prefix_of(bead)?)?.as_ref()).collect();
-    rigs.sort_unstable();
-    rigs.dedup();
-    match rigs.as_slice() {
-        [rig] => Ok(Some((*rig).clone())),
-        [] if asked.title.is_some() => Ok(None),
-        [] => belong(&asked.beads, "a rig", known).map(|()| None),
-        _ => Err(Failure::usage("these beads belong to several rigs")
+    let claims: BTreeSet<&str> = asked.beads.iter().flat_map(|bead| known.prefixes.rigs(bead)).collect();
+    let mut fitting = claims.iter().filter(|rig| belong(&asked.beads, rig, known).is_ok());
+    match (fitting.next(), fitting.next()) {
+        (Some(rig), None) => Ok(Some((*rig).to_string())),
+        (Some(_), Some(_)) => {
+            let claims = claims.into_iter().collect::<Vec<_>>().join(", ");
+            Err(Failure::usage(format!("{} may be in several rigs: {claims}", asked.beads.join(", ")))
+                .hint("name the rig: gt sling BEAD… RIG"))
+        }
+        (None, _) if claims.is_empty() && asked.title.is_some() => Ok(None),
+        (None, _) if claims.is_empty() => belong(&asked.beads, "a rig", known).map(|()| None),
+        (None, _) => Err(Failure::usage("these beads belong to several rigs")
             .hint("sling each rig's beads by themselves, or name the rig: gt sling BEAD… RIG")),
     }
 }
@@ -156,18 +157,17 @@ fn rig_of_beads(asked: &Asked, known: &Known) -> Result<Option<String>, Failure>
 /// A polecat reads and closes its bead in its own rig's store, so the bead has to be there.
 fn belong(beads: &[String], rig: &str, known: &Known) -> Result<(), Failure> {
     for bead in beads {
-        let home = known.prefix_of(bead).and_then(|prefix| known.prefixes.get(prefix)?.as_deref());
-        match home {
-            Some(home) if home == rig => {}
-            Some(home) => {
-                return Err(Failure::usage(format!("{bead} belongs to {home}, not to {rig}"))
-                    .hint(format!("gt sling {bead} {home}")));
-            }
-            None => {
-                return Err(Failure::usage(format!("{bead} belongs to the town, not to {rig}"))
-                    .hint("polecats work on beads of their rig: make one there, in quotes: gt sling \"a new title\" RIG"));
-            }
+        let mut homes = known.prefixes.rigs(bead).peekable();
+        let home = homes.peek().copied();
+        if homes.any(|home| home == rig) {
+            continue;
         }
+        return Err(match home {
+            Some(home) => Failure::usage(format!("{bead} belongs to {home}, not to {rig}"))
+                .hint(format!("gt sling {bead} {home}")),
+            None => Failure::usage(format!("{bead} belongs to the town, not to {rig}"))
+                .hint("polecats work on beads of their rig: make one there, in quotes: gt sling \"a new title\" RIG"),
+        });
     }
     Ok(())
 }
@@ -175,12 +175,17 @@ fn belong(beads: &[String], rig: &str, known: &Known) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::town::{Rig, RigBeads, RigConfig};
 
     fn known() -> Known {
+        let rig = |name: &str, prefix: &str, prefixes: &[&str]| {
+            let prefixes = prefixes.iter().map(|one| (*one).to_string()).collect();
+            let beads = RigBeads { prefix: prefix.into(), prefixes, ..RigBeads::default() };
+            Rig { name: name.into(), root: "/t".into(), config: RigConfig { beads, ..RigConfig::default() } }
+        };
+        let rigs = [rig("wyvern", "wy", &["cd", "hq"]), rig("xrig", "wy-x", &["cd", "gt"])];
         Known {
-            prefixes: [("hq", None), ("wy", Some("wyvern")), ("wy-x", Some("xrig"))]
-                .map(|(prefix, rig)| (prefix.to_string(), rig.map(str::to_string)))
-                .into(),
+            prefixes: Prefixes::of("hq", &rigs),
             rigs: vec!["wyvern".into(), "xrig".into()],
             path_rig: None,
         }
@@ -214,6 +219,17 @@ mod tests {
     }
 
     #[test]
+    fn other_prefixes_of_a_store_lead_to_its_rig() {
+        assert_eq!(words(&["gt-1"]).unwrap(), asked(&["gt-1"], "xrig", None));
+        assert_eq!(words(&["gt-1", "cd-1"]).unwrap(), asked(&["gt-1", "cd-1"], "xrig", None));
+        assert_eq!(words(&["hq-1", "wyvern"]).unwrap(), asked(&["hq-1"], "wyvern", None));
+        assert_eq!(words(&["cd-1"]).unwrap_err().message, "cd-1 may be in several rigs: wyvern, xrig");
+        let town = Known { prefixes: Prefixes::of("hq", &[]), ..known() };
+        let said = read(&["hq-1".to_string()], &town).unwrap_err().message;
+        assert_eq!(said, "hq-1 belongs to the town, not to a rig");
+    }
+
+    #[test]
     fn one_new_title_whatever_is_in_it() {
         for title in ["Fix it", "'; touch x #", "$(touch x)", "a\nb", "--force it", "Refactor"] {
             let read = words(&[title, "wyvern"]).unwrap();
@@ -228,7 +244,7 @@ mod tests {
         assert_eq!(said(&["wyvern"]), "which bead?");
         assert_eq!(said(&["zz-1", "wyvern"]), "no bead zz-1: no rig has a prefix that fits");
         assert_eq!(said(&["Fix it", "wy-1", "wyvern"]), "'Fix it' is no bead");
-        assert_eq!(said(&["hq-1"]), "hq-1 belongs to the town, not to a rig");
+        assert_eq!(said(&["hq-1", "xrig"]), "hq-1 belongs to wyvern, not to xrig");
         assert_eq!(said(&["wy-1", "xrig"]), "wy-1 belongs to wyvern, not to xrig");
         assert_eq!(said(&["wy-1", "wy-x-1"]), "these beads belong to several rigs");
         assert_eq!(said(&["wy-1", "wivern"]), "no rig named 'wivern'");

@@ -1,0 +1,62 @@
+//! Ids with several prefixes in one store (`beads.prefixes`).
+
+use insta::assert_snapshot;
+
+use crate::common::World;
+
+/// Changes the `beads` of a rig's `config.json`.
+fn beads(world: &World, rig: &str, prefixes: &str) {
+    let path = format!("town/{rig}/config.json");
+    let mut config: serde_json::Value = serde_json::from_str(&world.read(&path)).unwrap();
+    config["beads"]["prefixes"] = serde_json::from_str(prefixes).unwrap();
+    world.write(&path, format!("{config:#}\n"));
+}
+
+#[test]
+fn a_store_takes_ids_of_its_other_prefixes() {
+    let world = World::with_rig();
+    let create = |id: &str| world.gt_in("town/wyvern", ["bd", "create", "A bead", "--id", id, "--json"]);
+    let refused = create("cd-1").fails(1).stderr;
+    assert!(refused.contains("'cd-1' cannot be an id in this store"), "{refused}");
+    beads(&world, "wyvern", r#"["cd", "hq", "gt-x"]"#);
+    for id in ["cd-1", "hq-a.1", "gt-x-1", "wy-1"] {
+        create(id).ok();
+    }
+    let refused = create("gt-1").fails(1).stderr;
+    assert!(refused.contains("ids here begin with wy- or cd- or hq- or gt-x- and go on"), "{refused}");
+    // Through the store itself, and from anywhere.
+    world.set("BEADS_DIR", &world.str("town/wyvern/mayor/rig/.beads"));
+    world.gt(["bd", "create", "Another", "--id", "cd-2"]).ok();
+    world.unset("BEADS_DIR");
+    for id in ["cd-1", "gt-x-1", "wy-1"] {
+        let plan = world.in_town(["sling", id, "--dry-run"]).ok().stdout;
+        assert!(plan.starts_with(&format!("{id}  A bead")), "{plan}");
+    }
+    world.in_town(["sling", "hq-a.1", "wyvern", "--dry-run"]).ok();
+    world.in_town(["doctor"]).ok();
+}
+
+#[test]
+fn prefixes_that_cannot_be_are_refused_and_shared_ones_are_said() {
+    let world = World::with_rig();
+    world.in_town(["rig", "add", "hydra", &world.str("origin.git"), "--prefix", "hy"]).ok();
+    beads(&world, "wyvern", r#"["cd-"]"#);
+    let refused = world.gt_in("town/wyvern", ["bd", "create", "x"]).fails(1).stderr;
+    assert!(refused.contains("beads.prefixes: 'cd-' cannot be a prefix of ids"), "{refused}");
+    beads(&world, "wyvern", r#"["cd", "hq"]"#);
+    world.in_town(["doctor"]).ok();
+    let taken = world.in_town(["rig", "add", "third", &world.str("origin.git"), "--prefix", "cd"]).fails(2);
+    assert!(taken.stderr.contains("the prefix 'cd' is another rig's"), "{taken:?}");
+    beads(&world, "hydra", r#"["cd"]"#);
+    let doctor = world.in_town(["doctor"]).fails(1).stdout;
+    let lines = doctor.lines().skip_while(|line| !line.contains("share")).take(2);
+    assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
+    ✗ The rigs hydra and wyvern share the prefix cd of ids
+        take the prefix out of beads.prefixes in the config.json of the rig whose store has no bead cd-…
+    ");
+    let refused = world.in_town(["sling", "cd-1", "--dry-run"]).fails(2).stderr;
+    assert_snapshot!(refused, @"
+    gt: cd-1 may be in several rigs: hydra, wyvern
+    hint: name the rig: gt sling BEAD… RIG
+    ");
+}
