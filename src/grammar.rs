@@ -33,6 +33,16 @@ pub fn is_instance(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
+/// A number with its noun, in the right plural: `1 polecat`, `2 polecats`, `3 branches`.
+pub fn count(number: usize, noun: &str) -> String {
+    let end = match noun {
+        _ if number == 1 => "",
+        _ if noun.ends_with("ch") || noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{number} {noun}{end}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +82,12 @@ mod tests {
             assert!(!is_branch_name(name), "{name:?}");
         }
         assert!(!is_branch_name(&"x".repeat(241)));
+    }
+
+    #[test]
+    fn a_number_has_the_right_plural() {
+        let said = [count(0, "polecat"), count(1, "polecat"), count(2, "branch"), count(3, "process")];
+        assert_eq!(said, ["0 polecats", "1 polecat", "2 branches", "3 processes"]);
     }
 
     #[test]

@@ -179,14 +179,17 @@ fn a_title_that_cannot_be_slung_makes_no_bead() {
     world.set("GASTOWN_POLECAT__AGENT", "obeys");
     world.set("GASTOWN_POLECAT__MAX_WORKERS", "1");
     world.settings(&format!("{OBEYS}[agents.absent]\ncommand = [\"no-such-program\"]\n"));
-    world.in_town(["sling", "Fits", "wyvern"]).ok();
+    world.in_town(["sling", "It fits", "wyvern"]).ok();
     let before = world.gt_in("town/wyvern", ["bd", "export"]).ok().stdout;
     for (words, message) in [
-        (&["sling", "No", "wyvern/Nux"][..], "gt: the name Nux is taken in wyvern\n"),
-        (&["sling", "No room", "wyvern"], "gt: the rig wyvern is full: 1 of 1 polecats are there\n"),
+        (&["sling", "Not here", "wyvern/Nux"][..], "gt: the name Nux is taken in wyvern\n"),
+        (
+            &["sling", "No room", "wyvern"],
+            "gt: the rig wyvern is full (max_workers: 1 polecat on this machine)\n",
+        ),
         (
             &["sling", "No room", "wyvern", "--dry-run"],
-            "gt: the rig wyvern is full: 1 of 1 polecats are there\n",
+            "gt: the rig wyvern is full (max_workers: 1 polecat on this machine)\n",
         ),
         (
             &["sling", "No such", "wyvern", "--agent", "absent"],

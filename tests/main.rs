@@ -3,6 +3,7 @@
 mod aftermath;
 mod agents;
 mod alone;
+mod answers;
 mod apply;
 mod apply_any;
 mod bd;

@@ -34,8 +34,12 @@ fn what_cannot_be_slung_is_refused_and_nothing_changes() {
     let taken = task(world, "Taken");
     world.in_town(["sling", &taken, "wyvern/Nux"]).ok();
 
-    let ready = "see what is ready with: gt bd ready";
-    refuses(world, &["sling", "wy-none", "wyvern"], 1, "no bead wy-none", ready);
+    let list = "see the beads with: gt bd list";
+    refuses(world, &["sling", "wy-nonesuch", "wyvern"], 1, "no bead wy-nonesuch", list);
+    let meant = format!("did you mean {open} (Open)? see all with: gt bd list");
+    refuses(world, &["sling", &format!("{open}x"), "wyvern"], 1, &format!("no bead {open}x"), &meant);
+    let new = "see the beads with: gt bd ready; make one with: gt sling --new TITLE RIG";
+    refuses(world, &["sling", "nosuch", "wyvern"], 2, "'nosuch' is no bead, and one word is no title", new);
     refuses(
         world,
         &["sling", &closed, "wyvern"],
@@ -130,26 +134,25 @@ fn of_several_beads_those_that_are_ready_start() {
 }
 
 #[test]
-fn a_full_rig_is_refused_before_anything_is_made() {
+fn of_several_beads_as_many_start_as_the_rig_has_room_for() {
     let world = World::waiting();
     world.set("GASTOWN_POLECAT__MAX_WORKERS", "2");
     let beads: Vec<String> = (0..3).map(|number| task(&world, &format!("Task {number}"))).collect();
     world.in_town(["sling", &beads[0], "wyvern"]).ok();
-    refuses(
-        &world,
-        &["sling", &beads[1], &beads[2], "wyvern"],
-        1,
-        "the rig wyvern has room for 1 of 2 beads: 1 of 2 polecats are there",
-        "wait, end one with: gt polecat release wyvern/NAME; or raise max_workers in wyvern/config.json",
+    let message = format!(
+        "{} is not started: the rig wyvern is full (max_workers: 2 polecats on this machine)",
+        beads[2]
     );
-    world.in_town(["sling", &beads[1], "wyvern"]).ok();
-    refuses(
-        &world,
-        &["sling", &beads[2], "wyvern"],
-        1,
-        "the rig wyvern is full: 2 of 2 polecats are there",
-        "wait, end one with: gt polecat release wyvern/NAME; or raise max_workers in wyvern/config.json",
-    );
+    let hint =
+        "wait, end one with: gt polecat release wyvern/NAME; or raise max_workers in wyvern/config.json";
+    let words = ["sling", &beads[1], &beads[2], "wyvern"];
+    for words in [&words.iter().copied().chain(["--dry-run"]).collect::<Vec<_>>(), &words.to_vec()] {
+        let run = world.in_town(words).fails(1);
+        assert_eq!(run.stderr, format!("gt: {message}\nhint: {hint}\n"));
+        assert!(run.stdout.starts_with(&beads[1]), "{run:?}");
+    }
+    assert!(world.show(&beads[1])["assignee"].is_string());
+    refuses(&world, &["sling", &beads[2], "wyvern"], 1, &message, hint);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub enum QueueCommand {
     },
     /// Show one request
     Show {
-        /// Its id
+        /// Its id, or its bead's
         id: String,
     },
     /// Count what waits
@@ -38,14 +38,14 @@ pub enum QueueCommand {
     },
     /// Put a request that was set aside back in the queue
     Retry {
-        /// Its id
+        /// Its id, or its bead's
         id: String,
         #[command(flatten)]
         dry: DryRun,
     },
     /// Take a request out of the queue: its bead is set aside
     Reject {
-        /// Its id
+        /// Its id, or its bead's
         id: String,
         /// Why
         #[arg(short, long)]

@@ -9,8 +9,11 @@ use super::elsewhere::{Elsewhere, Fallback};
 pub struct Sling {
     /// BEAD… RIG, BEAD RIG/NAME, or "a new title" RIG; a path inside a rig names that rig. Of several beads those that are
     /// ready start; the others are named, and the exit code is 1
-    #[arg(required = true, num_args = 1.., value_name = "BEAD|RIG")]
+    #[arg(required_unless_present = "new", num_args = 1.., value_name = "BEAD|RIG")]
     pub words: Vec<String>,
+    /// Make a bead of this title, whatever is in it, and start it; a title of several words needs no --new
+    #[arg(long, value_name = "TITLE")]
+    pub new: Option<String>,
     #[command(flatten)]
     pub how: SlingHow,
 }
@@ -128,7 +131,7 @@ pub enum PolecatCommand {
     },
     /// End a polecat and give its bead back
     Release {
-        /// RIG/NAME
+        /// RIG/NAME, or the polecat's name or bead
         address: String,
         /// Also when its state cannot be known
         #[arg(long)]
@@ -138,7 +141,7 @@ pub enum PolecatCommand {
     },
     /// End a polecat at once: what it had is kept under a recovery ref
     Nuke {
-        /// RIG/NAME
+        /// RIG/NAME, or the polecat's name or bead
         address: String,
         #[command(flatten)]
         dry: DryRun,

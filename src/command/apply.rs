@@ -22,7 +22,7 @@ use crate::work::up::{self, Done};
 /// others go on: exit 1 then.
 pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     let town = ctx.town()?;
-    let named = plan::named(&town, &args.addresses)?;
+    let named = plan::named(ctx, &town, &args.addresses)?;
     if args.dry.dry_run {
         let view = View::take(ctx, town, &named, &args.preset)?;
         let mut down = wish::read(&view.town)?;

@@ -6,7 +6,6 @@ use serde_json::json;
 use super::{Ctx, roles};
 use crate::cli::sessions::Capture;
 use crate::failure::Exit;
-use crate::work::who;
 
 /// Prints the last lines of an agent's screen, wherever it runs; of one that has ended its last ones.
 ///
@@ -14,7 +13,7 @@ use crate::work::who;
 /// When it has no session, or that cannot be known.
 pub fn run(ctx: &Ctx, args: Capture) -> Result<Exit> {
     let sight = roles::Sight::take(ctx)?;
-    let address = who::resolve(&sight.town, &args.address)?;
+    let address = ctx.agent(&sight.town, &args.address)?;
     let session = roles::session_of(&sight, &address)?;
     let pane = session.panes.first().map_or("", |pane| pane.id.as_str());
     let text = sight.mux.capture(pane, usize::from(args.lines))?;

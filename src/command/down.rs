@@ -21,7 +21,7 @@ use crate::work::{step, survivors, up};
 /// When it cannot be known what runs, or the wish cannot be written.
 pub fn run(ctx: &Ctx, args: &Down) -> Result<Exit> {
     let town = ctx.town()?;
-    let named = named(&town, &args.addresses)?;
+    let named = named(ctx, &town, &args.addresses)?;
     let lock = if args.dry.dry_run { None } else { Some(town.lock()?) };
     let sight = roles::Sight::take(ctx)?;
     let found = found(ctx, &sight, &named)?;

@@ -12,7 +12,6 @@ use crate::failure::{Exit, Failure};
 use crate::mux::Session;
 use crate::plan::freeze::{self, Frozen, Now};
 use crate::work::roles::{self, Prepared};
-use crate::work::who;
 
 /// Runs it.
 ///
@@ -104,7 +103,7 @@ fn one(ctx: &Ctx, view: &View, what: &str, preset: &mut Preset) -> Result<()> {
     let session = match named {
         Some(session) => session,
         None => {
-            let address = who::resolve(&view.town, what).map_err(|_| nothing(what))?;
+            let address = ctx.agent(&view.town, what).map_err(|_| nothing(what))?;
             let own = view.snapshot.of(&mark, &address.to_string());
             own.filter(|session| session.remote.is_none()).ok_or_else(|| nothing(what))?
         }

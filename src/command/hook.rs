@@ -9,7 +9,7 @@ use crate::failure::Exit;
 use crate::report;
 use crate::town::Town;
 use crate::work::remote::over_there::Away;
-use crate::work::{hook, own, who};
+use crate::work::{hook, own};
 
 /// Shows what is on a hook.
 ///
@@ -48,7 +48,7 @@ pub fn own_away(ctx: &Ctx, given: Option<&str>) -> Option<Away> {
 /// What is no address, or nobody's.
 pub fn whose(ctx: &Ctx, town: &Town, given: Option<&str>) -> Result<Address> {
     match given {
-        Some(text) => who::resolve(town, text),
+        Some(text) => ctx.agent(town, text),
         None => Ok(own::who(town, &ctx.dir, &ctx.me()?)),
     }
 }

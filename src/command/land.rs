@@ -9,8 +9,8 @@ use crate::config;
 use crate::config::schema::{Command, Strategy};
 use crate::failure::{Exit, Failure};
 use crate::programs::Process;
+use crate::work::land;
 use crate::work::scene::Scene;
-use crate::work::{land, who};
 
 /// Lands one polecat's work without the queue.
 ///
@@ -23,7 +23,7 @@ pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
         }
     }
     let town = ctx.town()?;
-    let Address::Polecat(rig, name) = who::resolve(&town, &args.address)? else {
+    let Address::Polecat(rig, name) = ctx.agent(&town, &args.address)? else {
         return Err(Failure::usage(format!("{} is no polecat", args.address))
             .hint("see them with: gt polecats RIG")
             .into());

@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::programs::git::Git;
 use crate::town::Rig;
 use crate::work::remote::pushed;
-use crate::work::{queue, roles, who};
+use crate::work::{queue, roles};
 
 /// Where an agent's work is.
 struct Work {
@@ -52,7 +52,7 @@ pub fn diff(ctx: &Ctx, args: Look) -> Result<Exit> {
 /// When there is nobody of that address.
 pub fn path(ctx: &Ctx, args: Look) -> Result<Exit> {
     let town = ctx.town()?;
-    let address = who::resolve(&town, &args.address)?;
+    let address = ctx.agent(&town, &args.address)?;
     let rig = address.rig().map(|name| town.rig(name)).transpose()?;
     let dir = roles::home(&town, rig.as_ref(), &address);
     if !dir.is_dir() {
@@ -101,7 +101,7 @@ fn show(ctx: &Ctx, work: &Work, git: &Git, name: &str, words: &[&str]) -> Result
 
 fn find(ctx: &Ctx, text: &str) -> Result<Work> {
     let town = ctx.town()?;
-    let address = who::resolve(&town, text)?;
+    let address = ctx.agent(&town, text)?;
     let Some(name) = address.rig() else {
         return Err(Failure::usage(format!("{address} works on no code"))
             .hint("name a polecat or a crew member: gt diff RIG/NAME")
@@ -141,5 +141,5 @@ fn nobody(address: &Address, rig: Option<&Rig>) -> Failure {
         Some(rig) => format!("see who is there with: gt polecats {0}; gt crew list --rig {0}", rig.name),
         None => "see who is there with: gt agents".into(),
     };
-    Failure::new(format!("there is no place of {address}")).hint(hint)
+    Failure::new(format!("{address} has no worktree")).hint(hint)
 }

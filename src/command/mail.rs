@@ -11,7 +11,7 @@ use crate::cli::talk::{Mail, MailCommand};
 use crate::failure::{Exit, Failure, Failures};
 use crate::report;
 use crate::town::{Rig, Town};
-use crate::work::{mail, own, who};
+use crate::work::{mail, own};
 
 /// Reads and sends mail.
 ///
@@ -23,7 +23,7 @@ pub fn run(ctx: &Ctx, args: Mail) -> Result<Exit> {
         MailCommand::Inbox { address, unread } => inbox(ctx, &town, address.as_deref(), unread),
         MailCommand::Read { id } => read(ctx, &town, &id),
         MailCommand::Send { address, subject, message, stdin, dry } => {
-            let to = who::resolve(&town, &address)?;
+            let to = ctx.agent(&town, &address)?;
             mail::check(&town, &to)?;
             let body = if stdin { from_stdin()? } else { message.unwrap_or_default() };
             send(ctx, &town, &to, &Letter { subject, body, dry: dry.dry_run })

@@ -90,7 +90,7 @@ fn list(ctx: &Ctx, me: &Me, rig: &Rig) -> Result<Exit> {
 }
 
 fn show(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<Exit> {
-    let found = queue::find(town, id, &me.address)?;
+    let found = find(ctx, town, me, id)?;
     let state =
         if found.bead.is_closed() { found.bead.close_reason.as_str() } else { found.bead.status.as_str() };
     let row = report::Row::new(&found.request, None, state).of(Some(&found.bead));
@@ -122,8 +122,13 @@ fn status(ctx: &Ctx, town: &Town, me: &Me, rig: Option<&str>) -> Result<Exit> {
     super::of_rigs(failures)
 }
 
+/// The request that an id means: its own, or its bead's.
+fn find(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<queue::Found> {
+    queue::find(super::unsling::rig_of(ctx, town, id)?, id, &me.address)
+}
+
 fn retry(ctx: &Ctx, town: &Town, me: &Me, id: &str, dry: bool) -> Result<Exit> {
-    let found = queue::find(town, id, &me.address)?;
+    let found = find(ctx, town, me, id)?;
     queue::retry(&found, &me.address, dry)?;
     if ctx.global.json {
         print_json("request", &report::Row::new(&found.request, None, "open"))?;
@@ -138,7 +143,7 @@ fn retry(ctx: &Ctx, town: &Town, me: &Me, id: &str, dry: bool) -> Result<Exit> {
 }
 
 fn reject(ctx: &Ctx, town: &Town, me: &Me, id: &str, reason: Option<&str>, dry: bool) -> Result<Exit> {
-    let found = queue::find(town, id, &me.address)?;
+    let found = find(ctx, town, me, id)?;
     let aside = queue::reject(town, &found, &me.address, reason, dry)?;
     if ctx.global.json {
         print_json("set_aside", &aside)?;

@@ -112,7 +112,8 @@ impl Ctx {
         Town::locate(&self.dir, root.as_deref())
     }
 
-    /// The rig that is named (a name, or a path inside it), else the one this directory or this agent is in.
+    /// The rig that is named (a name, or a path inside it), else the one this directory or this agent is in, else the only
+    /// one.
     ///
     /// # Errors
     /// An unknown name, or none given outside a rig.
@@ -128,9 +129,16 @@ impl Ctx {
         }
         match self.var("GT_RIG").map(str::to_string).or_else(|| rig_of_path(town, &self.dir)) {
             Some(name) => town.rig(&name),
-            None => Err(Failure::usage("which rig? this folder is in none")
-                .hint("name one; see them with: gt rigs")
-                .into()),
+            // A town of one rig needs no naming.
+            None => match town.rig_names()?.as_slice() {
+                [only] => town.rig(only),
+                [] => Err(Failure::usage("the town has no rig")
+                    .hint("add one with: gt rig add NAME GIT-URL")
+                    .into()),
+                _ => Err(Failure::usage("which rig? this folder is in none")
+                    .hint("name one; see them with: gt rigs")
+                    .into()),
+            },
         }
     }
 
@@ -143,6 +151,14 @@ impl Ctx {
             Some(_) => Ok(vec![self.rig(town, named)?]),
             None => town.rigs(failures),
         }
+    }
+
+    /// The agent that a person means: an address, a bead's id, or a polecat's bare name.
+    ///
+    /// # Errors
+    /// As [`crate::work::who::resolve`].
+    pub fn agent(&self, town: &Town, text: &str) -> Result<Address> {
+        crate::work::who::resolve(town, &self.sources(town, None), text)
     }
 
     /// Where configuration is looked for.

@@ -14,7 +14,6 @@ use crate::report;
 use crate::town::Town;
 use crate::town::wish::{self, Down};
 use crate::work::up::{self, Wishes};
-use crate::work::who;
 
 /// Runs it.
 ///
@@ -22,7 +21,7 @@ use crate::work::who;
 /// What keeps it from knowing what should run, or what does.
 pub fn run(ctx: &Ctx, args: &Words) -> Result<Exit> {
     let town = ctx.town()?;
-    let named = named(&town, &args.addresses)?;
+    let named = named(ctx, &town, &args.addresses)?;
     let view = View::take(ctx, town, &named, &args.preset)?;
     let mut down = wish::read(&view.town)?;
     lift(&mut down, &named, false);
@@ -87,10 +86,10 @@ impl View {
 ///
 /// # Errors
 /// What is no address, or one of a polecat or the person.
-pub fn named(town: &Town, words: &[String]) -> Result<Vec<Address>> {
+pub fn named(ctx: &Ctx, town: &Town, words: &[String]) -> Result<Vec<Address>> {
     let mut named: Vec<Address> = Vec::new();
     for word in words {
-        let address = who::resolve(town, word)?;
+        let address = ctx.agent(town, word)?;
         crate::work::roles::role_of(&address)?;
         if !named.contains(&address) {
             named.push(address);

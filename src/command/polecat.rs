@@ -11,6 +11,7 @@ use crate::config;
 use crate::failure::{Exit, Failure, Failures};
 use crate::programs::process::quote;
 use crate::town::{Rig, Town};
+use crate::work::around;
 use crate::work::ending::{self, Released};
 use crate::work::recovery::{self, What};
 use crate::work::request::Request;
@@ -94,7 +95,7 @@ fn recover(ctx: &Ctx, town: &Town, what: &str, dry: bool) -> Result<Exit> {
             (recovery::recover(&rig, &What::Polecat(&name), dry)?, rig, None)
         }
         _ => {
-            let (rig, bead) = find_bead(town, what)?;
+            let (rig, bead) = find_bead(ctx, town, what)?;
             let store = rig.store(&Address::Overseer)?;
             let filter = Filter { types: vec![words::MERGE_REQUEST.into()], all: true, ..Filter::default() };
             let requests: Vec<Request> = store.list(&filter)?.iter().filter_map(Request::from_bead).collect();
@@ -132,18 +133,14 @@ fn recover(ctx: &Ctx, town: &Town, what: &str, dry: bool) -> Result<Exit> {
 }
 
 /// A bead in the store of the rig whose prefix its id has.
-fn find_bead(town: &Town, id: &str) -> Result<(Rig, Bead)> {
-    let mut failures = Failures::default();
-    let rigs = town.rigs(&mut failures)?;
-    let by_prefix = rigs.into_iter().find(|rig| rig.owns(id));
-    let unknown = || {
-        Failure::new(format!("no bead and no polecat '{id}'")).hint("see what was kept with: gt polecat list")
-    };
-    let rig = failures.beside(by_prefix.ok_or_else(|| unknown().into()))?;
+fn find_bead(ctx: &Ctx, town: &Town, id: &str) -> Result<(Rig, Bead)> {
+    let rig = super::unsling::rig_of(ctx, town, id)
+        .map_err(|error| error.context(format!("'{id}' is no polecat and no bead")))?;
     let store = rig.store(&Address::Overseer)?;
-    let bead =
-        store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop().ok_or_else(unknown)?;
-    Ok((rig, bead))
+    match store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop() {
+        Some(bead) => Ok((rig, bead)),
+        None => Err(around::unknown(store.as_ref(), id).into()),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -154,9 +151,11 @@ enum How {
 }
 
 fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exit> {
-    let Address::Polecat(rig, name) = Address::parse(address)? else {
+    let own = ctx.agent(town, address)?;
+    let address = own.to_string();
+    let Address::Polecat(rig, name) = own else {
         return Err(Failure::usage(format!("{address} is no polecat"))
-            .hint("a polecat's address is RIG/Name")
+            .hint("name one by its address RIG/Name, its name, or its bead")
             .into());
     };
     let rig = town.rig(&rig)?;
@@ -165,9 +164,10 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
     let scene = Scene::look(town, &rig, mux.as_ref(), sources)?;
     let bead = scene.bead_of(&name).map(|bead| bead.id.clone());
     if dry {
-        let plan = json!({ "end": address, "bead": bead });
-        let given = bead.map_or(String::new(), |bead| format!(", give {bead} back"));
-        let line = format!("stop {address}{given}, keep its commits, remove its worktree and branch");
+        let now = ending::check_release(&scene, &name, how != How::Gently)?;
+        let plan = json!({ "end": address, "bead": bead, "bead_is": now });
+        let given = said_of(bead.as_deref(), now);
+        let line = format!("stop {address}, keep its commits, remove its worktree and branch{given}");
         return super::would(ctx, &plan, &line);
     }
     if how == How::Nuke && ending::forget(&scene, &name)? {
@@ -178,26 +178,32 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
         }
         return Ok(Exit::Done);
     }
-    let Released { kept, waits } = ending::release(&scene, &name, how != How::Gently)?;
+    let Released { kept, bead: now, waits } = ending::release(&scene, &name, how != How::Gently)?;
     scene.notes().iter().for_each(|note| ctx.note(note));
     if ctx.global.json {
         let mut value = serde_json::to_value(&kept)?;
-        value["address"] = address.into();
+        value["address"] = address.as_str().into();
         value["bead"] = bead.into();
+        value["bead_is"] = json!(now);
         if let Some(why) = waits {
             value["waits"] = why.into();
         }
         super::print_json("released", &value)?;
         return Ok(Exit::Done);
     }
-    let given = bead.as_ref().map_or(String::new(), |bead| format!("; {bead} is open again"));
+    let given = said_of(bead.as_deref(), now);
     let kept = kept.said();
     let verb = if waits.is_some() { "released" } else { "ended" };
     super::print(&format!("{address} {verb}{given}{kept}\n"))?;
     if let Some(why) = waits {
-        ctx.note(&still_there(address, &why));
+        ctx.note(&still_there(&address, &why));
     }
     Ok(Exit::Done)
+}
+
+/// What is said of the bead that a released polecat had.
+fn said_of(bead: Option<&str>, now: Option<ending::BeadNow>) -> String {
+    bead.zip(now).map_or(String::new(), |(id, now)| format!("; {}", now.said(id)))
 }
 
 /// What is said of a polecat whose place on another machine could not be taken away yet.

@@ -12,7 +12,7 @@ use crate::cli::work::{Sling, SlingHow};
 use crate::failure::{Exit, Failure};
 use crate::report::sessions;
 use crate::work::scene::Scene;
-use crate::work::{step, who};
+use crate::work::step;
 
 /// Runs it.
 ///
@@ -22,11 +22,11 @@ pub fn run(ctx: &Ctx, args: SessionArgs) -> Result<Exit> {
     match args.command {
         SessionCommand::List { rig } => list(ctx, rig.as_deref()),
         SessionCommand::Stop { address, dry } => {
-            let address = who::resolve(&ctx.town()?, &address)?;
+            let address = ctx.agent(&ctx.town()?, &address)?;
             roles::stop_one(ctx, &address, dry.dry_run)
         }
         SessionCommand::Restart { address, elsewhere, dry } => {
-            let address = who::resolve(&ctx.town()?, &address)?;
+            let address = ctx.agent(&ctx.town()?, &address)?;
             restart(ctx, &address, elsewhere, dry)
         }
     }
@@ -84,7 +84,7 @@ fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> R
     stop()?;
     step("restart.1");
     let how = SlingHow { resume: true, elsewhere, ..SlingHow::default() };
-    sling::run(ctx, Sling { words: vec![bead, text], how })
+    sling::run(ctx, Sling { words: vec![bead, text], new: None, how })
 }
 
 /// The work of a polecat without a session: a restart that was killed goes on with it.

@@ -18,7 +18,7 @@ use crate::work::sling::{Order, Outcome, Site, Slung, check_new, new_bead, open_
 /// A bead that cannot be slung, a full rig, or what git and tmux said.
 pub fn run(ctx: &Ctx, args: Sling) -> Result<Exit> {
     let town = ctx.town()?;
-    let asked = understand(ctx, &town, &args.words)?;
+    let asked = understand(ctx, &town, &args.words, args.new.as_deref())?;
     go(ctx, &town, asked, &args.how)
 }
 
@@ -29,7 +29,7 @@ pub fn run(ctx: &Ctx, args: Sling) -> Result<Exit> {
 pub fn spawn(ctx: &Ctx, args: Spawn) -> Result<Exit> {
     let town = ctx.town()?;
     let words: Vec<String> = std::iter::once(args.issue).chain(args.rig).collect();
-    let asked = understand(ctx, &town, &words)?;
+    let asked = understand(ctx, &town, &words, None)?;
     if let Some(title) = &asked.title {
         return Err(Failure::usage(format!("'{title}' is no bead"))
             .hint("gt spawn --issue ID [--rig RIG]")
@@ -39,17 +39,17 @@ pub fn spawn(ctx: &Ctx, args: Spawn) -> Result<Exit> {
 }
 
 /// Reads the words against what is known of the rigs. Those that cannot be read are named where a word is not understood.
-fn understand(ctx: &Ctx, town: &Town, words: &[String]) -> Result<Asked> {
+fn understand(ctx: &Ctx, town: &Town, words: &[String], new: Option<&str>) -> Result<Asked> {
     let mut failures = Failures::default();
     let known = known(ctx, town, words.last(), &mut failures)?;
-    failures.beside(read(words, &known).map_err(Into::into))
+    failures.beside(read(words, new, &known).map_err(Into::into))
 }
 
 /// What words are read against: rigs, their prefixes, and the rig that the last word is a path into.
 ///
 /// # Errors
 /// When the list of rigs or the settings cannot be read.
-pub fn known(ctx: &Ctx, town: &Town, last: Option<&String>, failures: &mut Failures) -> Result<Known> {
+fn known(ctx: &Ctx, town: &Town, last: Option<&String>, failures: &mut Failures) -> Result<Known> {
     let rigs = town.rigs(failures)?;
     let prefixes = Prefixes::of(&config::settings(&ctx.sources(town, None))?.beads.prefix, &rigs);
     let path_rig = last

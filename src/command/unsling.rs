@@ -5,9 +5,10 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::cli::work::Unsling;
 use crate::config;
-use crate::failure::{Exit, Failure, Failures};
+use crate::failure::Exit;
 use crate::town::{Rig, Town};
 use crate::work::unsling::{Site, unsling};
+use crate::work::who;
 
 /// Takes a bead back from its polecat.
 ///
@@ -27,7 +28,7 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
     }
     let kept = unslung.kept.said();
     let would = if args.dry.dry_run { "would be " } else { "" };
-    print(&format!("{}  {would}given back by {}{kept}\n", unslung.bead, unslung.from))?;
+    print(&format!("{}  {would}unassigned from {}{kept}\n", unslung.bead, unslung.from))?;
     unslung.notes.iter().for_each(|note| ctx.note(note));
     if let Some(why) = unslung.waits {
         ctx.note(&super::polecat::still_there(&unslung.from, &why));
@@ -38,17 +39,7 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
 /// The rig whose store keeps a bead, by its prefix.
 ///
 /// # Errors
-/// When no rig has the prefix.
+/// As [`who::rig_of`].
 pub fn rig_of(ctx: &Ctx, town: &Town, id: &str) -> Result<Rig> {
-    let mut failures = Failures::default();
-    let known = super::sling::known(ctx, town, None, &mut failures)?;
-    let rig = known.prefixes.rigs(id).next();
-    match rig {
-        Some(rig) => town.rig(rig),
-        None => {
-            let none = Failure::new(format!("no bead {id}: no rig has a prefix that fits"))
-                .hint("see the rigs and their prefixes with: gt rigs");
-            failures.beside(Err(none.into()))
-        }
-    }
+    who::rig_of(town, &ctx.sources(town, None), id)
 }

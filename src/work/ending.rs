@@ -9,7 +9,7 @@ use super::sandbox::Sandbox;
 use super::scene::Scene;
 use super::{names, step, strays, survivors};
 use crate::address::Address;
-use crate::beads::{Change, Guard, Patch, words};
+use crate::beads::{Change, Guard, Patch, Written, words};
 use crate::failure::Failure;
 use crate::mux::Session;
 use crate::plan::place::Seen;
@@ -165,51 +165,26 @@ pub(super) fn keep_transcript(
 /// Without `force`: while it works, or when files are not committed. Nothing is changed then.
 pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     let address = scene.address(name);
-    if !scene.names().contains(name) {
-        let hint = format!("see who is there with: gt polecats {}", scene.rig.name);
-        return Err(Failure::new(format!("no polecat {address}")).hint(hint).into());
-    }
+    exists(scene, name)?;
     let _claim = scene.claim(name)?;
     Git::at(scene.rig.clone_dir()).mend()?;
     let record = scene.record(name);
-    let alive = match scene.session_of(name) {
-        Seen::Session(session) => session.alive(),
-        Seen::None | Seen::Occupied => false,
-        Seen::Unreachable => match record.filter(|_| force) {
-            // A person says so: what is over there is ended when it answers. Until then the name stays taken.
-            Some(record) => {
-                leaving(scene, &address.to_string(), &record)?;
-                step("release.1");
-                give_back(scene, name, None)?;
-                step("release.3");
-                let why = format!("{} does not answer", record.remote);
-                return Ok(Released { waits: Some(why), ..Released::default() });
-            }
-            None => return Err(unreachable(scene, &address).into()),
-        },
-        Seen::Unknown => {
-            crate::fail!("cannot tell whether {address} still runs"; "look at tmux first: tmux list-sessions")
-        }
-    };
-    if alive && !force {
-        crate::fail!("{address} is at work"; "wait, or end it all the same with: gt polecat nuke {address}");
-    }
+    releasable(scene, name, force)?;
     if let Some(record) = &record {
-        return release_elsewhere(scene, name, record, force);
+        if !matches!(scene.session_of(name), Seen::Unreachable) {
+            return release_elsewhere(scene, name, record, force);
+        }
+        // A person says so: what is over there is ended when it answers. Until then the name stays taken.
+        leaving(scene, &address.to_string(), record)?;
+        step("release.1");
+        let bead = give_back(scene, name, None)?;
+        step("release.3");
+        let waits = Some(format!("{} does not answer", record.remote));
+        return Ok(Released { bead, waits, ..Released::default() });
     }
     let instance = scene.instance(name);
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &instance);
     let force = force || super::worktree::is_unbegun(&sandbox.dir);
-    if !force {
-        let stops = sandbox.look()?.stops(true, &address.to_string())?;
-        if !stops.is_empty() {
-            let list = stops.join("\n  ");
-            crate::fail!(
-                "{address} has what is in no commit:\n  {list}";
-                "keep it and end the polecat: gt polecat nuke {address}"
-            );
-        }
-    }
     let trace = survivors::of_polecat(scene, name);
     if let Seen::Session(session) = scene.session_of(name) {
         keep_transcript(scene, name, &instance, session)?;
@@ -227,14 +202,67 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     }
     let kept = sandbox.keep(&look, force)?;
     step("release.2");
-    give_back(scene, name, kept.main.as_deref())?;
+    let bead = give_back(scene, name, kept.main.as_deref())?;
     step("release.3");
     sandbox.remove_tree()?;
     strays::withdraw(scene.rig, &look.branches(), &scene.requests);
     sandbox.remove_branches(&look)?;
     names::release(scene.rig, name, &instance)?;
     step("release.4");
-    Ok(Released { kept, waits: None })
+    Ok(Released { kept, bead, waits: None })
+}
+
+/// What [`release`] would do about a polecat's bead; nothing is changed.
+///
+/// # Errors
+/// As [`release`], as far as the look can tell.
+pub fn check_release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Option<BeadNow>> {
+    exists(scene, name)?;
+    releasable(scene, name, force)?;
+    if !matches!(scene.session_of(name), Seen::Session(session) if session.alive()) {
+        occupancy::check_removable(&scene.rig.polecat_dir(name))?;
+    }
+    let now = |bead| if scene.is_submitted(bead) { BeadNow::Queued } else { BeadNow::Open };
+    Ok(scene.bead_of(name).map(now))
+}
+
+fn exists(scene: &Scene<'_>, name: &str) -> Result<()> {
+    if scene.names().contains(name) {
+        return Ok(());
+    }
+    let hint = format!("see who is there with: gt polecats {}", scene.rig.name);
+    Err(Failure::new(format!("no polecat {}", scene.address(name))).hint(hint).into())
+}
+
+/// Without `force` a polecat that works, or has files in no commit, is not released; one whose session is unknown never is.
+fn releasable(scene: &Scene<'_>, name: &str, force: bool) -> Result<()> {
+    let address = scene.address(name);
+    let record = scene.record(name);
+    let alive = match scene.session_of(name) {
+        Seen::Session(session) => session.alive(),
+        Seen::None | Seen::Occupied => false,
+        Seen::Unreachable if force && record.is_some() => return Ok(()),
+        Seen::Unreachable => return Err(unreachable(scene, &address).into()),
+        Seen::Unknown => {
+            crate::fail!("cannot tell whether {address} still runs"; "look at tmux first: tmux list-sessions")
+        }
+    };
+    if alive && !force {
+        crate::fail!("{address} is at work"; "wait, or end it all the same with: gt polecat nuke {address}");
+    }
+    let sandbox = Sandbox::of(scene.rig, &scene.target, name, &scene.instance(name));
+    if record.is_some() || force || super::worktree::is_unbegun(&sandbox.dir) {
+        return Ok(());
+    }
+    let stops = sandbox.look()?.stops(true, &address.to_string())?;
+    if !stops.is_empty() {
+        let list = stops.join("\n  ");
+        crate::fail!(
+            "{address} has what is in no commit:\n  {list}";
+            "keep it and end the polecat: gt polecat nuke {address}"
+        );
+    }
+    Ok(())
 }
 
 /// Forgets a polecat that was given up and whose machine does not come back; `false` for any other. Should it answer after
@@ -268,16 +296,16 @@ fn release_elsewhere(scene: &Scene<'_>, name: &str, record: &Record, force: bool
         scene.mux.stop(&[&session.id])?;
     }
     step("release.1");
-    give_back(scene, name, None)?;
+    let bead = give_back(scene, name, None)?;
     step("release.3");
     let kept = match leave(scene, name, record, None)? {
         Left::Gone(kept) => kept,
-        Left::Waits(why) => return Ok(Released { waits: Some(why), ..Released::default() }),
+        Left::Waits(why) => return Ok(Released { bead, waits: Some(why), ..Released::default() }),
     };
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &record.instance);
     match end_here(scene, name, &sandbox, (force, trace), kept)? {
-        End::Done(kept) => Ok(Released { kept, waits: None }),
-        End::Dirty(_) | End::Waits(_) => Ok(Released::default()),
+        End::Done(kept) => Ok(Released { kept, bead, waits: None }),
+        End::Dirty(_) | End::Waits(_) => Ok(Released { bead, ..Released::default() }),
     }
 }
 
@@ -287,20 +315,46 @@ pub struct Released {
     /// What was kept of it.
     #[serde(flatten)]
     pub kept: Kept,
+    /// How its bead is now, where it had one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bead: Option<BeadNow>,
     /// Why its place on another machine is still there, or the remote that does not answer: it goes with the next
     /// patrol that can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<String>,
 }
 
-/// The bead a polecat holds becomes open and nobody's, unless its work is in the queue.
+/// How a bead is once its polecat was released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BeadNow {
+    /// Open and unassigned.
+    Open,
+    /// As before: its work waits to be merged, and will be.
+    Queued,
+    /// Changed by another command meanwhile.
+    Changed,
+}
+
+impl BeadNow {
+    /// What is said of the bead `id`.
+    pub fn said(self, id: &str) -> String {
+        match self {
+            BeadNow::Open => format!("{id} is open again"),
+            BeadNow::Queued => format!("{id} still waits to be merged (take it out with: gt mq reject {id})"),
+            BeadNow::Changed => format!("{id} was changed meanwhile (see: gt bd show {id})"),
+        }
+    }
+}
+
+/// The bead a polecat holds becomes open and unassigned, unless its work is in the queue.
 ///
 /// # Errors
 /// When the store cannot be written.
-pub(super) fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -> Result<()> {
-    let Some(bead) = scene.bead_of(name) else { return Ok(()) };
+pub(super) fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -> Result<Option<BeadNow>> {
+    let Some(bead) = scene.bead_of(name) else { return Ok(None) };
     if scene.is_submitted(bead) {
-        return Ok(());
+        return Ok(Some(BeadNow::Queued));
     }
     let mut patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };
     let away = bead.labels.iter().filter(|label| label.starts_with(words::LABEL_REMOTE));
@@ -316,9 +370,11 @@ pub(super) fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -
         ..Guard::default()
     };
     let store = scene.rig.store(&Address::Witness(scene.rig.name.clone()))?;
-    // Refused means that somebody else moved it on meanwhile: then it is not ours to give back.
-    store.write(&[guard], &[Change::Update(bead.id.clone(), Box::new(patch))])?;
-    Ok(())
+    // Refused means that another command moved it on meanwhile: then there is nothing to give back.
+    Ok(Some(match store.write(&[guard], &[Change::Update(bead.id.clone(), Box::new(patch))])? {
+        Written::Done(_) => BeadNow::Open,
+        Written::Refused(..) => BeadNow::Changed,
+    }))
 }
 
 #[cfg(test)]

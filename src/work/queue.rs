@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::around::unknown;
 use super::aside::{Reason, SetAside, Setting};
 use super::request::{Request, is_elsewhere, open_requests};
 use super::{aside, bench, step};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
-use crate::failure::{Failure, Failures};
+use crate::failure::Failure;
 use crate::plan::queue::{order, superseded};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
@@ -165,33 +166,38 @@ pub struct Found {
     pub request: Request,
 }
 
-/// Finds a request by its id in the rigs whose prefix it carries.
+/// Finds a request in a rig by its own id, or by its bead's: of several the one in the queue, else the last.
 ///
 /// # Errors
-/// When there is none, or the bead is something else.
-pub fn find(town: &Town, id: &str, me: &Address) -> Result<Found> {
-    let mut failures = Failures::default();
-    for rig in town.rigs(&mut failures)? {
-        if !rig.owns(id) {
-            continue;
-        }
-        let found = rig.store(me)?.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
-        match found.map(|bead| (Request::read(&bead), bead)) {
-            Some((Some(Ok(request)), bead)) => return Ok(Found { rig, bead, request }),
-            Some((Some(Err(why)), _)) => crate::fail!(
-                "{} cannot be merged: {}", id, why;
-                "set it aside with: gt refinery process {}", rig.name
-            ),
-            Some((None, bead)) => {
-                return Err(Failure::usage(format!("{id} is no merge request but a {}", bead.issue_type))
-                    .hint(format!("see the requests with: gt mq list {}", rig.name))
-                    .into());
-            }
-            None => {}
-        }
+/// When there is none.
+pub fn find(rig: Rig, id: &str, me: &Address) -> Result<Found> {
+    let store = rig.store(me)?;
+    let Some(bead) = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop() else {
+        return Err(unknown(store.as_ref(), id).into());
+    };
+    match Request::read(&bead) {
+        Some(Ok(request)) => return Ok(Found { rig, bead, request }),
+        Some(Err(why)) => crate::fail!(
+            "{id} cannot be merged: {why}";
+            "set it aside with: gt refinery process {}", rig.name
+        ),
+        None => {}
     }
-    let none = Failure::new(format!("no merge request {id}")).hint("see them with: gt mq list RIG");
-    failures.beside(Err(none.into()))
+    let statuses = [words::OPEN, words::IN_PROGRESS, words::HOOKED, words::CLOSED].map(Into::into).to_vec();
+    let all =
+        store.list(&Filter { types: vec![words::MERGE_REQUEST.into()], statuses, ..Filter::default() })?;
+    let of_bead = |own: Bead| {
+        Request::from_bead(&own).filter(|request| request.bead == id).map(|request| (request, own))
+    };
+    let last = all.into_iter().filter_map(of_bead).max_by(|(a, one), (b, other)| {
+        (!one.is_closed(), a.attempt, &a.created).cmp(&(!other.is_closed(), b.attempt, &b.created))
+    });
+    match last {
+        Some((request, bead)) => Ok(Found { rig, bead, request }),
+        None => Err(Failure::new(format!("{id} has no merge request: it is {}", bead.status))
+            .hint(format!("see the requests with: gt mq list {}", rig.name))
+            .into()),
+    }
 }
 
 /// Puts a request that was set aside back in the queue, as it was.

@@ -123,9 +123,8 @@ pub struct Outcome {
 pub fn plan(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let works = begin::decide(site, order, &mut outcome)?;
-    let names = begin::names_to_come(site, order, &works)?;
-    for (work, name) in works.iter().zip(names) {
-        match hand::planned(site, work, &name) {
+    for (work, name) in begin::names_to_come(site, order, works, &mut outcome)? {
+        match hand::planned(site, &work, &name) {
             Ok(planned) => outcome.slung.push(planned),
             Err(error) => outcome.failed.push((work.bead.id.clone(), error)),
         }
@@ -136,7 +135,7 @@ pub fn plan(site: &Site<'_>, order: &Order) -> Result<Outcome> {
 /// Slings the beads that can be slung; the others are in [`Outcome::failed`], each with why.
 ///
 /// # Errors
-/// What concerns all of them: the rig is full, or its target cannot be fetched. Nothing is left behind then.
+/// What concerns all of them: its target cannot be fetched. Nothing is left behind then.
 pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     elsewhere::open_tunnels(site, order)?;

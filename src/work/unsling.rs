@@ -11,7 +11,7 @@ use crate::mux::Mux;
 use crate::plan::place::Place;
 use crate::town::{Rig, Town};
 use crate::work::around::{Around, polecat};
-use crate::work::ending;
+use crate::work::ending::{self, BeadNow};
 use crate::work::loss::keep::Kept;
 use crate::work::scene::Scene;
 
@@ -58,21 +58,26 @@ pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unsl
         Some(around) => around,
         None => Around::read(site.store.as_ref(), &[id.to_string()])?,
     };
-    let bead = around.bead(id)?;
+    let bead = around.bead(site.store.as_ref(), id)?;
     let holder = check(bead, around.place(bead, site.town, &scene.snapshot), force)?;
     let (kept, notes) = (Kept::default(), Vec::new());
     let mut unslung = Unslung { bead: id.into(), from: holder.clone(), kept, notes, waits: None };
-    if dry {
-        return Ok(unslung);
-    }
     if let Some(Address::Polecat(rig, name)) = polecat(bead)
         && rig == site.rig.name
         && scene.names().contains(&name)
         && scene.bead_of(&name).is_some_and(|held| held.id == bead.id)
     {
+        if dry {
+            ending::check_release(&scene, &name, force)?;
+            return Ok(unslung);
+        }
         let released = ending::release(&scene, &name, force)?;
         (unslung.kept, unslung.waits) = (released.kept, released.waits);
         unslung.notes = scene.notes();
+        unslung.notes.extend(released.bead.filter(|now| *now != BeadNow::Open).map(|now| now.said(id)));
+        return Ok(unslung);
+    }
+    if dry {
         return Ok(unslung);
     }
     let patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };
@@ -85,7 +90,7 @@ fn check(bead: &Bead, place: Place, force: bool) -> Result<String, Failure> {
     let holder = bead.assignee.clone().unwrap_or_else(|| "nobody".into());
     match place {
         Place::Submitted => Err(Failure::new(format!("the work on {id} waits to be merged"))
-            .hint("take it out of the queue with: gt merge-queue reject REQUEST")),
+            .hint(format!("take it out of the queue with: gt mq reject {id}"))),
         Place::Unknown => Err(Failure::new(format!("{id} is with {holder}, whose session cannot be seen"))
             .hint("ask tmux: gt session list")),
         Place::Unreachable => Err(Failure::new(format!(
@@ -135,7 +140,7 @@ pub fn plan_hold(store: Box<dyn Store>, ids: &[String], hold: bool) -> Result<Ho
     let around = Around::read(store.as_ref(), ids)?;
     let (mut guards, mut changes, mut beads) = (Vec::new(), Vec::new(), Vec::new());
     for id in ids {
-        let bead = around.bead(id)?;
+        let bead = around.bead(store.as_ref(), id)?;
         if bead.has_label(words::LABEL_HOLD) == hold {
             continue;
         }

@@ -9,6 +9,7 @@ use crate::beads::{Bead, Filter, Store, words};
 use crate::cli::bd::{List, Ready};
 use crate::failure::{Exit, Failure};
 use crate::report::bd as report;
+use crate::work::around;
 
 impl Run<'_> {
     pub(super) fn ready(&self, args: Ready) -> Result<()> {
@@ -85,6 +86,9 @@ impl Run<'_> {
             ids.iter().filter(|id| !found.iter().any(|bead| bead.id == **id)).collect();
         for id in &missing {
             crate::command::tell(&format!("Error fetching {id}: no issue found matching \"{id}\""));
+            if let Some(hint) = around::did_you_mean(&store, id).filter(|_| !self.global.json) {
+                crate::command::tell(&format!("hint: {hint}"));
+            }
         }
         if found.is_empty() {
             if self.global.json {
@@ -140,9 +144,9 @@ impl Run<'_> {
 
     pub(super) fn one(&self, store: &Embedded, id: &str) -> Result<Bead> {
         let found = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?;
-        found
-            .into_iter()
-            .next()
-            .ok_or_else(|| Failure::new(format!("no issue found matching \"{id}\"")).into())
+        found.into_iter().next().ok_or_else(|| {
+            let none = Failure::new(format!("no issue found matching \"{id}\""));
+            Failure { hint: around::did_you_mean(store, id), ..none }.into()
+        })
     }
 }

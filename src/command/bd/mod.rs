@@ -3,6 +3,7 @@
 
 mod change;
 mod look;
+mod route;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -28,9 +29,13 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
     let mut given = args.words;
     given.extend(ctx.global.json.then(|| OsString::from("--json")));
     given.extend(ctx.global.quiet.then(|| OsString::from("--quiet")));
-    let dir = find_store(ctx);
     let first = given.first().and_then(|word| word.to_str()).unwrap_or_default().to_string();
     let parsed = Bd::try_parse_from(std::iter::once(OsString::from("bd")).chain(given.iter().cloned()));
+    let here = find_store(ctx);
+    let dir = match parsed.as_ref().map(|bd| route::ids(&bd.command)) {
+        Ok(ids) => route::store_of(ctx, here, &ids),
+        Err(_) => route::store_of(ctx, here, &route::first_word(&given)),
+    };
     if let Some(dir) = dir.as_ref().filter(|_| first != "init")
         && beads::kind_of(dir).is_ok_and(|kind| kind == Kind::Bd)
         && !(["export", "import"].contains(&first.as_str()) && parsed.is_ok())

@@ -95,3 +95,23 @@ fn whichever_call_fails_the_same_command_completes_it() {
     }
     assert!(tried >= 6 && refused >= 5, "{refused} of {tried}");
 }
+
+#[test]
+fn a_released_polecat_says_what_is_true_of_its_bead() {
+    let town = Fixture::new();
+    let (bead, _) = town.polecat("Nux");
+    assert_eq!(check_release(&town.scene(), "Nux", true).unwrap(), Some(BeadNow::Open));
+    assert!(check_release(&town.scene(), "Nux", false).unwrap_err().to_string().contains("at work"));
+    assert!(check_release(&town.scene(), "Toast", true).unwrap_err().to_string().contains("no polecat"));
+    town.request(&bead, "Nux", |_| ());
+    assert_eq!(check_release(&town.scene(), "Nux", true).unwrap(), Some(BeadNow::Queued));
+    assert_eq!(town.mux.running(), ["wyvern/Nux"]);
+    assert_eq!(release(&town.scene(), "Nux", true).unwrap().bead, Some(BeadNow::Queued));
+    assert_eq!(town.show(&bead).status, "in_progress");
+    let said = [BeadNow::Open, BeadNow::Queued, BeadNow::Changed].map(|now| now.said("wy-1"));
+    insta::assert_snapshot!(said.join("\n"), @"
+    wy-1 is open again
+    wy-1 still waits to be merged (take it out with: gt mq reject wy-1)
+    wy-1 was changed meanwhile (see: gt bd show wy-1)
+    ");
+}

@@ -15,6 +15,7 @@ use crate::beads::{Bead, Filter, words};
 use crate::config::schema::Multiplexer;
 use crate::config::{self, ResolvedRole};
 use crate::failure::Failure;
+use crate::grammar::count;
 use crate::mux::tmux::installed;
 use crate::mux::{Session, Snapshot};
 use crate::plan::choose::Choice;
@@ -22,7 +23,7 @@ use crate::plan::patrol::Move;
 use crate::plan::place::Place;
 use crate::plan::ready::{Begin, Facts, begin};
 use crate::programs::git::Git;
-use crate::town::files;
+use crate::town::{away, files};
 use crate::work::around::{Around, polecat};
 use crate::work::names::{self, Reservation};
 use crate::work::patrol;
@@ -76,7 +77,7 @@ pub fn decide(site: &Site<'_>, order: &Order, outcome: &mut Outcome) -> Result<V
     let mut works = Vec::new();
     let mut given = Given::new();
     for (id, claim) in order.beads.iter().zip(claims) {
-        let decided = match around.bead(id) {
+        let decided = match around.bead(site.store.as_ref(), id) {
             Ok(bead) => decide_one(site, order, &around, bead, (&sessions, &mut given), claim),
             Err(unknown) => Ok(Err(unknown)),
         };
@@ -214,10 +215,10 @@ pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
     if let Some(name) = order.name.as_deref().filter(|name| names::holder(site.rig, name).is_some()) {
         return Err(names::is_taken(site.rig, name).into());
     }
-    match room(site, &role, 1, 0) {
-        Ok(()) => Ok(()),
-        Err(_) => room(site, &role, 1, free_leftovers(site, &site.mux.look()?)),
+    if away || room(site, &role, 0)? > 0 || room(site, &role, free_leftovers(site, &site.mux.look()?))? > 0 {
+        return Ok(());
     }
+    Err(full(site, &role).into())
 }
 
 /// The commit where an earlier attempt of a bead is kept in the canonical clone: its recovery ref, or what its last
@@ -250,23 +251,15 @@ pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>, outcome: &mut O
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let _lock = files::lock(&dir.join(".lock"))?;
     sweep_turns(&dir);
-    let (mut mine, mut turns) = (Vec::new(), Vec::new());
-    for work in works {
+    let mut mine = Vec::new();
+    for work in fitting(site, works, idle, outcome)? {
         match work.claim.is_none().then(|| Turn::take(site, &work.bead.id)).transpose() {
-            Ok(turn) => {
-                turns.push(turn);
-                mine.push(work);
-            }
+            Ok(turn) => mine.push((work, turn)),
             Err(error) => outcome.failed.push((work.bead.id.clone(), error)),
         }
     }
-    let works = mine;
-    if let Err(full) = check_limit(site, &works, idle) {
-        still_as_read(site, &works)?;
-        return Err(full);
-    }
     let mut hands: Vec<Hand> = Vec::new();
-    for (mut work, turn) in works.into_iter().zip(turns) {
+    for (mut work, turn) in mine {
         let reservation = match work.claim.take() {
             Some(reservation) => Ok(reservation),
             None => {
@@ -296,43 +289,66 @@ pub fn taken(id: &str, holder: &str) -> Failure {
     Failure::new(format!("{id} is taken by {holder}")).hint(format!("look at it with: gt bd show {id}"))
 }
 
-/// A full rig may be full of the very polecat that took the bead a moment ago: then that is what is said.
-fn still_as_read(site: &Site<'_>, works: &[Work]) -> Result<()> {
-    let ids = works.iter().map(|work| work.bead.id.clone()).collect();
-    for now in site.store.list(&Filter { ids, ..Filter::default() })? {
-        let read = works.iter().find(|work| work.bead.id == now.id);
-        if let Some(holder) = &now.assignee
-            && read.is_some_and(|read| read.bead.assignee != now.assignee)
-        {
-            return Err(taken(&now.id, holder).into());
+/// The works that the rig has room for, in their order; `idle` of its names have no polecat. The others are in
+/// [`Outcome::failed`]. Only new polecats on this machine need room.
+fn fitting(site: &Site<'_>, works: Vec<Work>, idle: usize, outcome: &mut Outcome) -> Result<Vec<Work>> {
+    let needs = |work: &Work| work.claim.is_none() && !work.is_away();
+    let Some(first) = works.iter().find(|work| needs(work)) else { return Ok(works) };
+    let mut free = room(site, &first.role, idle)?;
+    let full = full(site, &first.role);
+    let fits = |work: &Work| {
+        if needs(work) {
+            let fits = free > 0;
+            free = free.saturating_sub(1);
+            return fits;
         }
-    }
-    Ok(())
-}
-
-fn check_limit(site: &Site<'_>, works: &[Work], idle: usize) -> Result<()> {
-    let new = works.iter().filter(|work| work.claim.is_none()).count();
-    works.iter().find(|work| work.claim.is_none()).map_or(Ok(()), |work| room(site, &work.role, new, idle))
-}
-
-/// Whether the rig has room for so many more polecats; `idle` of its names have no polecat.
-fn room(site: &Site<'_>, role: &ResolvedRole, new: usize, idle: usize) -> Result<()> {
-    let limit = site.rig.config.max_workers.unwrap_or(role.settings.max_workers);
-    let taken = names::taken(site.rig)?.len().saturating_sub(idle);
-    if limit > 0 && taken + new > limit {
-        let rig = &site.rig.name;
-        let free = limit.saturating_sub(taken);
-        let message = if new == 1 {
-            format!("the rig {rig} is full: {taken} of {limit} polecats are there")
-        } else {
-            format!("the rig {rig} has room for {free} of {new} beads: {taken} of {limit} polecats are there")
+        true
+    };
+    let (fit, rest): (Vec<Work>, Vec<Work>) = works.into_iter().partition(fits);
+    if !rest.is_empty() {
+        let ids = rest.iter().map(|work| work.bead.id.clone()).collect();
+        let now = site.store.list(&Filter { ids, ..Filter::default() })?;
+        // A full rig may be full of the very polecat that took the bead a moment ago: then that is what is said.
+        let why = |work: Work| {
+            let (id, before) = (work.bead.id, work.bead.assignee);
+            let holder = now.iter().find(|now| now.id == id).and_then(|now| now.assignee.clone());
+            let failure = match holder.filter(|holder| before.as_ref() != Some(holder)) {
+                Some(holder) => taken(&id, &holder),
+                None => Failure { message: format!("{id} is not started: {}", full.message), ..full.clone() },
+            };
+            (id, failure.into())
         };
-        let hint = format!(
-            "wait, end one with: gt polecat release {rig}/NAME; or raise max_workers in {rig}/config.json"
-        );
-        return Err(Failure::new(message).hint(hint).into());
+        outcome.failed.extend(rest.into_iter().map(why));
     }
-    Ok(())
+    Ok(fit)
+}
+
+fn limit(site: &Site<'_>, role: &ResolvedRole) -> usize {
+    site.rig.config.max_workers.unwrap_or(role.settings.max_workers)
+}
+
+/// For how many more polecats on this machine the rig has room; `idle` of its names have no polecat.
+fn room(site: &Site<'_>, role: &ResolvedRole, idle: usize) -> Result<usize> {
+    let limit = limit(site, role);
+    if limit == 0 {
+        return Ok(usize::MAX);
+    }
+    // Records that cannot be read leave every polecat counted as one of this machine.
+    let records = away::read(site.town).unwrap_or_default();
+    let here = |(name, instance): &(&String, &String)| {
+        let record = records.get(&format!("{}/{name}", site.rig.name));
+        record.is_none_or(|record| record.instance != **instance)
+    };
+    let taken = names::taken(site.rig)?.iter().filter(here).count();
+    Ok(limit.saturating_sub(taken.saturating_sub(idle)))
+}
+
+/// Why no more polecats start on this machine.
+fn full(site: &Site<'_>, role: &ResolvedRole) -> Failure {
+    let (rig, limit) = (&site.rig.name, count(limit(site, role), "polecat"));
+    Failure::new(format!("the rig {rig} is full (max_workers: {limit} on this machine)")).hint(format!(
+        "wait, end one with: gt polecat release {rig}/NAME; or raise max_workers in {rig}/config.json"
+    ))
 }
 
 /// Frees names that a killed command left, and those of polecats whose work is handed over and whose session is gone.
@@ -375,8 +391,16 @@ fn free_those_left(site: &Site<'_>, sessions: &Snapshot) -> Result<usize> {
 }
 
 /// The names that [`reserve`] would give, for a plan.
-pub fn names_to_come(site: &Site<'_>, order: &Order, works: &[Work]) -> Result<Vec<String>> {
-    check_limit(site, works, 0)?;
+///
+/// # Errors
+/// When the names cannot be read.
+pub fn names_to_come(
+    site: &Site<'_>,
+    order: &Order,
+    works: Vec<Work>,
+    outcome: &mut Outcome,
+) -> Result<Vec<(Work, String)>> {
+    let works = fitting(site, works, 0, outcome)?;
     let mut taken = names::taken(site.rig)?;
     let mut names = Vec::new();
     for work in works {
@@ -387,7 +411,7 @@ pub fn names_to_come(site: &Site<'_>, order: &Order, works: &[Work]) -> Result<V
         let next = work.role.settings.names.iter().find(free).cloned();
         let name = wanted.or(next).unwrap_or_else(|| "(the next name)".into());
         taken.insert(name.clone(), String::new());
-        names.push(name);
+        names.push((work, name));
     }
     Ok(names)
 }

@@ -45,18 +45,25 @@ fn is_id_tail(tail: &str) -> bool {
     !tail.is_empty() && tail.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == '_')
 }
 
-/// Reads the words.
+/// Reads the words; `new` is the title given with `--new`, which may be any text.
 ///
 /// # Errors
-/// A usage failure: no bead, several titles, a word that looks like an id of nobody, a rig that is missing.
-pub fn read(words: &[String], known: &Known) -> Result<Asked, Failure> {
-    let mut asked = Asked::default();
+/// A usage failure: no bead, several titles, a word that is neither an id nor a title, a rig that is missing.
+pub fn read(words: &[String], new: Option<&str>, known: &Known) -> Result<Asked, Failure> {
+    let mut asked = Asked { title: new.map(str::to_string), ..Asked::default() };
+    if new.is_some_and(|title| title.trim().is_empty()) {
+        return Err(empty_title());
+    }
     let mut words = words;
     if let Some((last, before)) = words.split_last()
-        && let Some((rig, name)) = place(last, known, !before.is_empty())?
+        && let Some((rig, name)) = place(last, known, !before.is_empty() || new.is_some())?
     {
         (asked.rig, asked.name) = (Some(rig), name);
         words = before;
+    }
+    if let (Some(_), [word, ..]) = (new, words) {
+        return Err(Failure::usage(format!("--new makes one bead; '{word}' is no rig"))
+            .hint("gt sling --new TITLE RIG"));
     }
     for word in words {
         if known.prefix_of(word).is_some() {
@@ -117,20 +124,31 @@ fn place(word: &str, known: &Known, after_others: bool) -> Result<Option<(String
     Ok(None)
 }
 
+fn empty_title() -> Failure {
+    Failure::usage("a title cannot be empty").hint("gt sling \"a new title\" RIG")
+}
+
+/// Takes a word for the title of a new bead: one that has several words, so that a mistyped id never becomes a bead.
 fn title(word: &str, count: usize, known: &Known, asked: &mut Asked) -> Result<(), Failure> {
     let looks_like_id = word.split_once('-').is_some_and(|(head, tail)| {
         !head.is_empty() && head.chars().all(|c| c.is_ascii_alphanumeric()) && is_id_tail(tail)
     });
     if looks_like_id {
-        return Err(Failure::usage(format!("no bead {word}: no rig has a prefix that fits"))
-            .hint(format!("prefixes are {}; a new title has several words, in quotes", known.prefixes())));
+        return Err(Failure::usage(format!("no bead {word}: no rig has a prefix that fits")).hint(format!(
+            "prefixes are {}; a new bead: gt sling \"a title of several words\" RIG, or --new TITLE",
+            known.prefixes()
+        )));
+    }
+    if word.trim().is_empty() {
+        return Err(empty_title());
+    }
+    if !word.trim().contains(char::is_whitespace) {
+        return Err(Failure::usage(format!("'{word}' is no bead, and one word is no title"))
+            .hint("see the beads with: gt bd ready; make one with: gt sling --new TITLE RIG"));
     }
     if count != 1 {
         return Err(Failure::usage(format!("'{word}' is no bead"))
             .hint("beads: gt sling BEAD… RIG; or one new title, in quotes: gt sling \"a new title\" RIG"));
-    }
-    if word.trim().is_empty() {
-        return Err(Failure::usage("a title cannot be empty").hint("gt sling \"a new title\" RIG"));
     }
     asked.title = Some(word.into());
     Ok(())
@@ -192,9 +210,13 @@ mod tests {
     }
 
     fn words(words: &[&str]) -> Result<Asked, Failure> {
+        with_new(words, None)
+    }
+
+    fn with_new(words: &[&str], new: Option<&str>) -> Result<Asked, Failure> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_string()).collect();
         let path_rig = words.last().filter(|word| *word == "/town/wyvern/crew/max").map(|_| "wyvern".into());
-        read(&words, &Known { path_rig, ..known() })
+        read(&words, new, &Known { path_rig, ..known() })
     }
 
     fn asked(beads: &[&str], rig: &str, name: Option<&str>) -> Asked {
@@ -225,17 +247,35 @@ mod tests {
         assert_eq!(words(&["hq-1", "wyvern"]).unwrap(), asked(&["hq-1"], "wyvern", None));
         assert_eq!(words(&["cd-1"]).unwrap_err().message, "cd-1 may be in several rigs: wyvern, xrig");
         let town = Known { prefixes: Prefixes::of("hq", &[]), ..known() };
-        let said = read(&["hq-1".to_string()], &town).unwrap_err().message;
+        let said = read(&["hq-1".to_string()], None, &town).unwrap_err().message;
         assert_eq!(said, "hq-1 belongs to the town, not to a rig");
     }
 
     #[test]
     fn one_new_title_whatever_is_in_it() {
-        for title in ["Fix it", "'; touch x #", "$(touch x)", "a\nb", "--force it", "Refactor"] {
+        for title in ["Fix it", "'; touch x #", "$(touch x)", "a\nb", "--force it"] {
             let read = words(&[title, "wyvern"]).unwrap();
             assert_eq!((read.title.as_deref(), read.rig.as_deref()), (Some(title), Some("wyvern")));
         }
         assert_eq!(words(&["Fix it"]).unwrap().rig, None);
+        for title in ["Refactor", "wy-1", "zz-9", "Fix it"] {
+            let read = with_new(&["wyvern"], Some(title)).unwrap();
+            assert_eq!((read.title.as_deref(), read.rig.as_deref()), (Some(title), Some("wyvern")));
+        }
+        assert_eq!(with_new(&[], Some("Refactor")).unwrap().rig, None);
+    }
+
+    #[test]
+    fn one_bare_word_makes_no_bead() {
+        for word in ["Refactor", "nosuch", "$(x)"] {
+            let failure = words(&[word, "wyvern"]).unwrap_err();
+            assert_eq!(failure.message, format!("'{word}' is no bead, and one word is no title"));
+            assert!(failure.hint.unwrap().contains("gt sling --new TITLE RIG"));
+        }
+        let said = |list: &[&str], new| with_new(list, Some(new)).unwrap_err().message;
+        assert_eq!(said(&["wy-1", "wyvern"], "Refactor"), "--new makes one bead; 'wy-1' is no rig");
+        assert_eq!(said(&["wivern"], "Refactor"), "no rig named 'wivern'");
+        assert_eq!(said(&["wyvern"], " "), "a title cannot be empty");
     }
 
     #[test]

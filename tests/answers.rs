@@ -1,0 +1,91 @@
+//! Everyday answers: who and what a person means, and what is true of it.
+
+use crate::common::World;
+
+/// A town with a bead that a polecat works on, and another that waits in the queue without its polecat.
+fn town() -> (World, String, String) {
+    let world = World::waiting();
+    let works = world.bead("It works", "true");
+    world.in_town(["sling", &works, "wyvern/Nux"]).ok();
+    let queued = world.bead("It is done", "true");
+    world.in_town(["sling", &queued, "wyvern/Toast"]).ok();
+    let dir = "town/wyvern/polecats/Toast";
+    world.write(format!("{dir}/done.txt"), "done\n");
+    world.git(dir, ["add", "-A"]);
+    world.git(dir, ["commit", "-qm", "It is done"]);
+    world.gt_in(dir, ["done"]).ok();
+    (world, works, queued)
+}
+
+#[test]
+fn a_bead_is_found_from_anywhere_and_means_its_polecat() {
+    let (world, works, queued) = town();
+    std::fs::create_dir_all(world.path("elsewhere")).unwrap();
+    world.set("GT_TOWN_ROOT", &world.str("town"));
+    for dir in ["town", "town/mayor", "town/wyvern/polecats/Nux", "elsewhere"] {
+        let show = |words: &[&str]| world.gt_in(dir, words).ok().stdout;
+        assert!(show(&["bd", "show", &works]).contains("It works"), "{dir}");
+        world.gt_in(dir, ["bd", "comment", &works, "seen"]).ok();
+        assert_eq!(
+            show(&["path", &works]).trim(),
+            world.real().join("town/wyvern/polecats/Nux").to_str().unwrap()
+        );
+        assert!(show(&["hook", &works]).contains(&works));
+        assert!(show(&["log", &queued]).contains("It is done"), "{dir}");
+        assert!(show(&["mq", "show", &queued]).contains("polecat/Toast"), "{dir}");
+    }
+    world.unset("GT_TOWN_ROOT");
+    assert_eq!(world.show(&works)["comments"].as_array().map(Vec::len), Some(4));
+    world.in_town(["bd", "update", &works, "--priority", "1"]).ok();
+    assert_eq!(world.show(&works)["priority"], 1);
+    // The town's own beads are found from a rig.
+    let own = world.in_town(["bd", "create", "The town's", "--silent"]).ok().stdout;
+    assert!(world.gt_in("town/wyvern", ["bd", "show", own.trim()]).ok().stdout.contains("The town's"));
+
+    world.in_town(["session", "stop", &works]).ok();
+    world.in_town(["polecat", "release", &works, "--dry-run", "--force"]).ok();
+    world.in_town(["diff", "Nux"]).ok();
+    let nuked = world.in_town(["polecat", "nuke", &queued]).ok().stdout;
+    assert!(nuked.contains(&format!("wyvern/Toast ended; {queued} still waits to be merged")), "{nuked}");
+    // Its polecat is gone, and its work waits.
+    for words in [["diff", &queued], ["log", "Toast"], ["diff", "wyvern/Toast"]] {
+        assert!(!world.in_town(words).ok().stdout.is_empty(), "{words:?}");
+    }
+    world.in_town(["refinery", "process"]).ok();
+    let said = world.in_town(["diff", &queued]).fails(1).stderr;
+    assert_eq!(
+        said,
+        format!("gt: no agent has {queued}: it is closed\nhint: look at it with: gt bd show {queued}\n")
+    );
+    let said = world.in_town(["path", "Toast"]).fails(1).stderr;
+    assert_eq!(said, "gt: no polecat is named Toast\nhint: see who is there with: gt agents\n");
+}
+
+#[test]
+fn the_only_rig_of_a_town_needs_no_naming() {
+    let world = World::waiting();
+    for words in [
+        &["polecats"][..],
+        &["mq", "list"],
+        &["refinery", "process"],
+        &["witness", "patrol"],
+        &["mq", "overlap"],
+    ] {
+        world.in_town(words).ok();
+    }
+    let made = world.in_town(["sling", "--new", "Refactor"]).ok();
+    assert!(made.stdout.contains("wyvern/Nux"), "{made:?}");
+    world.in_town(["rig", "add", "ant", &world.str("origin.git"), "--prefix", "an"]).ok();
+    let said = world.in_town(["polecats"]).fails(2).stderr;
+    assert_eq!(said, "gt: which rig? this folder is in none\nhint: name one; see them with: gt rigs\n");
+}
+
+#[test]
+fn work_that_was_set_aside_is_retried_by_its_bead() {
+    let (world, _, queued) = town();
+    world.in_town(["mq", "reject", &queued, "--reason", "not yet"]).ok();
+    let said = world.in_town(["mq", "reject", &queued]).fails(1).stderr;
+    assert!(said.contains("is not in the queue: rejected by overseer: not yet"), "{said}");
+    world.in_town(["mq", "retry", &queued]).ok();
+    assert_eq!(world.show(&queued)["status"], "in_progress");
+}
