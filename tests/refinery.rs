@@ -368,6 +368,40 @@ fn tests_that_could_not_run_stop_the_queue() {
 }
 
 #[test]
+fn a_test_run_gets_the_variables_of_its_list_and_no_other() {
+    let world = world();
+    hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
+    let secrets =
+        ["SSH_AUTH_SOCK", "GITHUB_TOKEN", "GIT_DIR", "GT_ROLE", "GT_ADDRESS", "GASTOWN_MERGE__RETRIES"];
+    for (name, value) in
+        secrets.iter().zip(["/sock", "t0ken", "/nowhere", "refinery", "wyvern/refinery", "0"])
+    {
+        world.set(name, value);
+    }
+    world.set("CARGO_HOME", "/cargo");
+    world.set("DATABASE_URL", "db");
+    merge(&world, "test_env", vec!["...", "DATABASE_URL", "CI=yes"]);
+    merge(&world, "test_command", "env | cut -d= -f1 | sort > \"$HOME/names\"; env > \"$HOME/env\"");
+    let path = "town/wyvern/config.json";
+    let mut config: serde_json::Value = serde_json::from_str(&world.read(path)).unwrap();
+    config["worktree"]["setup"] = "env > \"$HOME/setup\"".into();
+    world.write(path, config.to_string());
+    process(&world).ok();
+    let (names, env, setup) = (world.read("home/names"), world.read("home/env"), world.read("home/setup"));
+    for wanted in ["PATH", "HOME", "LANG", "TERM", "CARGO_HOME", "DATABASE_URL", "CI", "GT_TEST_RUN"] {
+        assert!(names.lines().any(|name| name == wanted), "{wanted} is missing:\n{names}");
+    }
+    assert!(env.contains("CI=yes\n") && setup.contains("CI=yes\n"), "{env}\n{setup}");
+    for text in [&env, &setup] {
+        for secret in secrets {
+            assert!(!text.contains(&format!("{secret}=")), "{text}");
+        }
+    }
+    let shown = world.in_town(["config", "explain", "merge.test_env", "--rig", "wyvern"]).ok().stdout;
+    assert!(shown.contains("CARGO_HOME") && shown.contains("DATABASE_URL"), "{shown}");
+}
+
+#[test]
 fn a_red_run_is_repeated_as_often_as_the_rig_says() {
     let world = world();
     merge(&world, "test_command", "echo run >> \"$HOME/runs\"; test $(wc -l < \"$HOME/runs\") -ge 3");

@@ -149,6 +149,11 @@ impl Faults {
         if merge.batch_size == 0 {
             self.add(&["merge", "batch_size"], "a batch holds at least 1 request", "");
         }
+        for entry in &merge.test_env {
+            if let Err(message) = super::passed::check(entry) {
+                self.add(&["merge", "test_env"], message, "write NAME, BEGIN* or NAME=VALUE");
+            }
+        }
     }
 
     fn rig(&mut self, rig: &RigSections) {

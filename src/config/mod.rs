@@ -10,6 +10,7 @@ pub(crate) mod errors;
 pub mod explain;
 pub mod fugue;
 mod layer;
+pub mod passed;
 pub mod placement;
 pub mod presets;
 pub mod remotes;

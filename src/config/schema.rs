@@ -118,6 +118,8 @@ pub struct Merge {
     pub retries: u32,
     /// Exit codes that mean "could not run the tests".
     pub cannot_run: Vec<i32>,
+    /// The variables that a test run gets: `NAME`, `BEGIN*` or `NAME=VALUE`.
+    pub test_env: Vec<String>,
 }
 
 impl Default for Merge {
@@ -130,6 +132,7 @@ impl Default for Merge {
             batch_size: 5,
             retries: 0,
             cannot_run: vec![126, 127],
+            test_env: Vec::new(),
         }
     }
 }

@@ -70,6 +70,8 @@ pub struct Process {
     pub env: Vec<(OsString, OsString)>,
     /// Taken out of the inherited environment.
     pub env_remove: Vec<OsString>,
+    /// Whether `env` is all that it gets, and nothing is inherited.
+    pub only_env: bool,
     /// Working directory; the caller's when absent.
     pub cwd: Option<PathBuf>,
     /// Text for standard input; closed when absent.
@@ -153,6 +155,14 @@ impl Process {
         self
     }
 
+    /// Gives it these variables, and none of the inherited ones.
+    #[must_use]
+    pub fn only_env<'a>(mut self, env: impl IntoIterator<Item = &'a (String, String)>) -> Self {
+        self.only_env = true;
+        self.env.extend(env.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self
+    }
+
     /// Runs there.
     #[must_use]
     pub fn cwd(mut self, dir: impl AsRef<Path>) -> Self {
@@ -205,7 +215,9 @@ impl Process {
     fn command(&self, own_locale: bool) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args);
-        if !own_locale {
+        if self.only_env {
+            command.env_clear();
+        } else if !own_locale {
             // Messages are read; what counts as a letter stays as it is.
             if let Some(all) = std::env::var_os("LC_ALL").filter(|all| !all.is_empty()) {
                 command.env("LC_CTYPE", all);

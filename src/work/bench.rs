@@ -34,6 +34,8 @@ pub struct Bench<'a> {
     /// How it merges.
     pub merge: Merge,
     pub(super) worktrees: Worktree,
+    /// The variables of a test run.
+    pub(super) test_env: Vec<(String, String)>,
     /// Where work lands that names no target of its own.
     pub target: String,
     pub(super) clone: Git,
@@ -108,6 +110,7 @@ impl<'a> Bench<'a> {
         let bench = Bench {
             rig,
             target: config::target(&settings),
+            test_env: config::passed::passed(&settings.merge.test_env, &sources.env),
             merge: settings.merge,
             worktrees: settings.worktree,
             clone: Git::at(rig.refinery_dir()),

@@ -382,8 +382,8 @@ impl<'a> Run<'a> {
             }
             return Err(Failure::new(message)
                 .hint(format!(
-                    "everything stays in the queue. Look at merge.test_command: gt config explain merge.test_command; \
-                     all of its output: {}",
+                    "everything stays in the queue. Look at merge.test_command and at the variables that it gets: \
+                     gt config explain merge.test_command; gt config explain merge.test_env; all of its output: {}",
                     tested.log.display()
                 ))
                 .into());

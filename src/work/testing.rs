@@ -80,7 +80,9 @@ impl Bench<'_> {
         let limit = crate::time::parse_duration(&self.merge.timeout);
         let process = survivors::mark_of(self.rig, "")
             .iter()
-            .fold(test_process(command), |process, (key, value)| process.env(key, value))
+            .fold(test_process(command).only_env(&self.test_env), |process, (key, value)| {
+                process.env(key, value)
+            })
             .cwd(&path)
             .timeout(limit.unwrap_or(DEFAULT_LIMIT))
             .log(&log);
@@ -122,23 +124,20 @@ impl Bench<'_> {
             sandbox: Sandbox::Worktree,
             rules: &self.worktrees,
             hooks: None,
+            only_env: Some(&self.test_env),
         };
         worktree::prepare(&wanted, path)
     }
 }
 
-/// The test command, without what would make a gt inside it think that it is this one.
 fn test_process(command: &Command) -> Process {
-    let process = match command {
+    match command {
         Command::Text(text) => Process::new("sh").args(["-c", text]),
         Command::Words(words) => {
             let mut words = words.iter();
             Process::new(words.next().map_or("", String::as_str)).args(words)
         }
-    };
-    ["GT_TEST_KILL_AFTER", "GT_TOWN_ROOT", "GT_ADDRESS", "GT_INSTANCE"]
-        .iter()
-        .fold(process.own_locale(), Process::env_remove)
+    }
 }
 
 /// The last lines of a file.

@@ -32,6 +32,8 @@ pub struct Wanted<'a> {
     pub rules: &'a Worktree,
     /// Whose settings file is written (`hooks` of the runtime).
     pub hooks: Option<&'a str>,
+    /// The only variables that the setup command gets; all of gt's when absent.
+    pub only_env: Option<&'a [(String, String)]>,
 }
 
 /// The branch of a polecat (`work.md`).
@@ -282,6 +284,10 @@ fn set_up(wanted: &Wanted<'_>, command: &Command, path: &Path) -> Result<()> {
         },
     };
     let limit = Limit::Local(format!("worktree.setup ({})", process.shown()));
+    let process = match wanted.only_env {
+        Some(env) => process.only_env(env),
+        None => process,
+    };
     // What it leaves in the background is found by these at the end.
     let marks = super::survivors::mark_of(wanted.rig, wanted.name);
     let marked = marks.iter().fold(process.clone(), |process, (key, value)| process.env(key, value));

@@ -161,6 +161,7 @@ impl Hand {
             sandbox: self.work.role.settings.sandbox,
             rules: &site.settings.worktree,
             hooks: self.work.role.runtime.hooks.as_deref(),
+            only_env: None,
         }
     }
 
