@@ -58,5 +58,6 @@ mod store_lost;
 mod survivors;
 mod sync;
 mod tmux;
+mod trust;
 mod tunnel;
 mod windows;

@@ -36,6 +36,14 @@ pub enum QueueCommand {
         /// The rig; may be left out inside one
         rig: Option<String>,
     },
+    /// Show what requests change, and consent to their being merged
+    Approve {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+        #[command(flatten)]
+        dry: DryRun,
+    },
     /// Put a request that was set aside back in the queue
     Retry {
         /// Its id, or its bead's

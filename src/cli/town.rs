@@ -192,11 +192,27 @@ pub enum RigCommand {
         /// The branch that work lands on; the remote's default when not given
         #[arg(long)]
         branch: Option<String>,
+        /// The command that tests it, for sh -c; nothing red is merged then
+        #[arg(long, value_name = "CMD")]
+        test: Option<String>,
+        /// Trust the agent settings that the repository tracks
+        #[arg(long)]
+        trust: bool,
+        /// Do not trust them, and do not ask
+        #[arg(long, conflicts_with = "trust")]
+        no_trust: bool,
         #[command(flatten)]
         dry: DryRun,
     },
     /// List the rigs
     List,
+    /// Trust the agent settings that a rig's repository tracks
+    Trust {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        dry: DryRun,
+    },
     /// Remove a rig, once nothing in it would be lost
     Remove {
         /// Its name

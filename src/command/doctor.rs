@@ -64,6 +64,9 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
             Detail { quiet: ctx.global.quiet, verbose: args.verbose, dry_run: args.fix && args.dry.dry_run };
         print(&report.text(&at_home(ctx, &visit.town.root), &screen, detail))?;
     }
+    if !ctx.global.json {
+        report.notes.iter().for_each(|note| ctx.note(note));
+    }
     Ok(if report.found == report.fixed { Exit::Done } else { Exit::Failed })
 }
 

@@ -40,6 +40,7 @@ pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
         name: &name,
         force: args.force,
         skip_tests: args.skip_tests,
+        by_person: ctx.is_person(),
         say: &|text| ctx.note(text),
     };
     if args.dry.dry_run {

@@ -10,7 +10,7 @@ use crate::report::queue::{Row, list};
 use crate::town::{Rig, Town, away};
 use crate::work::remote::home::has_records;
 use crate::work::request::Request;
-use crate::work::{queue, refinery};
+use crate::work::{approval, queue, refinery};
 
 /// Tests and merges what waits in a rig.
 ///
@@ -73,7 +73,7 @@ fn anywhere(ctx: &Ctx, town: &Town, what: &str, me: &Address) -> Result<(Rig, Re
 fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) -> Result<Exit> {
     let sources = ctx.sources(town, Some(rig));
     if dry_run {
-        return show_plan(ctx, rig, &sources, only);
+        return show_plan(ctx, town, rig, &sources, only);
     }
     // Before anything is written down about the run.
     crate::programs::versions::need_git()?;
@@ -85,7 +85,8 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
         }
         Err(error) => ctx.note(&format!("what was handed in elsewhere waits: {error:#}")),
     }
-    let job = refinery::Job { town, rig, sources: &sources, only, say: &|text| ctx.note(text) };
+    let by_person = ctx.is_person();
+    let job = refinery::Job { town, rig, sources: &sources, only, by_person, say: &|text| ctx.note(text) };
     let (report, error) = refinery::process(&job);
     ctx.keep_exports(town, Some(rig));
     if ctx.global.json {
@@ -96,15 +97,25 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
     error.map_or(Ok(Exit::Done), Err)
 }
 
-fn show_plan(ctx: &Ctx, rig: &Rig, sources: &Sources, only: Option<&str>) -> Result<Exit> {
-    let merge = config::settings(sources)?.merge;
-    let plan = queue::plan(rig, only, &ctx.me()?.address)?;
+fn show_plan(ctx: &Ctx, town: &Town, rig: &Rig, sources: &Sources, only: Option<&str>) -> Result<Exit> {
+    let settings = config::settings(sources)?;
+    let rules = approval::rules(&settings, ctx.is_person());
+    let merge = settings.merge;
+    let plan = queue::plan(town, rig, only, rules, &ctx.me()?.address)?;
     let row = |request: &Request| Row::new(request, None, "open");
     let size = merge.batch_size.max(1);
-    let batches: Vec<Vec<Row>> = plan.0.chunks(size).map(|batch| batch.iter().map(row).collect()).collect();
+    let batches: Vec<Vec<Row>> =
+        plan.merged.chunks(size).map(|batch| batch.iter().map(row).collect()).collect();
     if ctx.global.json {
-        let held: Vec<Row> = plan.1.iter().map(row).collect();
-        print_json("plan", &serde_json::json!({ "rig": rig.name, "batches": batches, "held": held }))?;
+        let held: Vec<Row> = plan.held.iter().map(row).collect();
+        let unapproved = plan.unapproved.iter();
+        let unapproved: Vec<Row> = unapproved
+            .map(|(request, why)| Row { needs_approval: Some(why.clone()), ..row(request) })
+            .collect();
+        print_json(
+            "plan",
+            &serde_json::json!({ "rig": rig.name, "batches": batches, "held": held, "unapproved": unapproved }),
+        )?;
         return Ok(Exit::Done);
     }
     let mut text = String::new();
@@ -114,8 +125,11 @@ fn show_plan(ctx: &Ctx, rig: &Rig, sources: &Sources, only: Option<&str>) -> Res
             text.push_str(&format!("  {line}\n"));
         }
     }
-    for request in &plan.1 {
+    for request in &plan.held {
         text.push_str(&format!("waits: {} is held\n", request.bead));
+    }
+    for (request, why) in &plan.unapproved {
+        text.push_str(&format!("waits: {} until gt mq approve {}: {why}\n", request.bead, request.id));
     }
     print(&text)?;
     if batches.is_empty() {

@@ -1,5 +1,7 @@
 //! `gt merge-queue`, also `gt mq`.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 use serde_json::json;
 
@@ -11,7 +13,7 @@ use crate::failure::{Exit, Failure, Failures};
 use crate::report::queue as report;
 use crate::town::{Rig, Town};
 use crate::work::own::Home;
-use crate::work::{done, names, queue};
+use crate::work::{approval, done, names, queue};
 
 /// Looks at the queue, puts work into it, takes work out.
 ///
@@ -27,6 +29,7 @@ pub fn run(ctx: &Ctx, args: MergeQueue) -> Result<Exit> {
         QueueCommand::List { rig } => list(ctx, &me, &ctx.rig(&town, rig.as_deref())?),
         QueueCommand::Show { id } => show(ctx, &town, &me, &id),
         QueueCommand::Status { rig } => status(ctx, &town, &me, rig.as_deref()),
+        QueueCommand::Approve { ids, dry } => approve(ctx, &town, &me, &ids, dry.dry_run),
         QueueCommand::Retry { id, dry } => retry(ctx, &town, &me, &id, dry.dry_run),
         QueueCommand::Reject { id, reason, dry } => {
             reject(ctx, &town, &me, &id, reason.as_deref(), dry.dry_run)
@@ -61,7 +64,7 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry: bool) -> Result<Exit>
         print_json("request", &answer)?;
         return Ok(Exit::Done);
     }
-    let commit = answer.commit.get(..10).unwrap_or(&answer.commit);
+    let commit = short(&answer.commit);
     match (answer.state, dry) {
         ("submitted", false) => print(&format!(
             "{}  {}  {} at {commit}, {} commit(s)\n",
@@ -125,6 +128,43 @@ fn status(ctx: &Ctx, town: &Town, me: &Me, rig: Option<&str>) -> Result<Exit> {
 /// The request that an id means: its own, or its bead's.
 fn find(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<queue::Found> {
     queue::find(super::unsling::rig_of(ctx, town, id)?, id, &me.address)
+}
+
+/// A consent to each request's commit. What is wrong with one keeps no other from it.
+fn approve(ctx: &Ctx, town: &Town, me: &Me, ids: &[String], dry: bool) -> Result<Exit> {
+    if !dry {
+        ctx.person_only("gt mq approve")?;
+    }
+    let one = |id: &String| -> Result<approval::Shown> {
+        let found = find(ctx, town, me, id)?;
+        let settings = config::settings(&ctx.sources(town, Some(&found.rig)))?;
+        let shown = approval::show(&found, &settings)?;
+        if !ctx.global.json {
+            print(&report::consent(&shown))?;
+        }
+        if !dry {
+            approval::approve(town, &found)?;
+        }
+        Ok(shown)
+    };
+    let mut failures = Failures::default();
+    let shown: Vec<approval::Shown> = ids.iter().filter_map(|id| failures.keep(one(id))).collect();
+    if ctx.global.json {
+        print_json(if dry { "would_approve" } else { "approved" }, &shown)?;
+    } else if !dry {
+        for shown in &shown {
+            print(&format!("approved {} at {}\n", shown.request, short(&shown.commit)))?;
+        }
+        let rigs: BTreeSet<&str> = shown.iter().map(|shown| shown.rig.as_str()).collect();
+        for rig in rigs {
+            ctx.note(&format!("merge it with: gt refinery process {rig}"));
+        }
+    }
+    failures.end(|count| format!("{count} requests cannot be approved")).map(|()| Exit::Done)
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
 }
 
 fn retry(ctx: &Ctx, town: &Town, me: &Me, id: &str, dry: bool) -> Result<Exit> {

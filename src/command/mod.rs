@@ -37,6 +37,7 @@ pub mod remote;
 pub mod remote_sync;
 pub mod remote_tunnel;
 pub mod rig;
+mod rig_trust;
 pub mod roles;
 mod run_agent;
 pub mod run_script;
@@ -198,6 +199,28 @@ impl Ctx {
         };
         let own = |name: &str| self.var(name).map(str::to_string);
         Ok(Me { address, instance: own("GT_INSTANCE"), bead: own("GT_BEAD"), session: own("GT_SESSION") })
+    }
+
+    /// Whether a person runs this, and no agent.
+    pub fn is_person(&self) -> bool {
+        self.var("GT_ROLE").is_none()
+    }
+
+    /// Asks the person a question that is answered with yes or no; `None` where none can be asked: without a terminal, with
+    /// `--json`, and where an agent runs this.
+    ///
+    /// # Errors
+    /// When the terminal cannot be read.
+    pub fn ask(&self, question: &str) -> Result<Option<bool>> {
+        use std::io::{BufRead, IsTerminal};
+        let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if !terminal || self.global.json || !self.is_person() {
+            return Ok(None);
+        }
+        tell(&format!("{question} [y/N]"));
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer)?;
+        Ok(Some(["y", "yes"].contains(&answer.trim().to_lowercase().as_str())))
     }
 
     /// Refuses to an agent what the person alone decides: `what` is the command. It keeps agents to their work; it is no

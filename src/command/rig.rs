@@ -1,9 +1,11 @@
 //! `gt rig`.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Ctx, print, print_json};
+use super::{Ctx, print, print_json, rig_trust};
 use crate::cli::town::{RigArgs, RigCommand};
 use crate::config;
 use crate::failure::{Exit, Failure, Failures};
@@ -19,38 +21,60 @@ use crate::work::survivors;
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: RigArgs) -> Result<Exit> {
     match args.command {
-        RigCommand::Add { name, url, prefix, branch, dry } => {
-            add(ctx, name, &url, (prefix, branch), dry.dry_run)
+        RigCommand::Add { name, url, prefix, branch, test, trust, no_trust, dry } => {
+            let trust = (trust || no_trust).then_some(trust);
+            add(ctx, name, &url, New { prefix, branch, test, trust }, dry.dry_run)
         }
         RigCommand::List => list(ctx),
+        RigCommand::Trust { name, dry } => rig_trust::run(ctx, &name, dry.dry_run),
         RigCommand::Remove { name, force, dry } => remove(ctx, &name, force, dry.dry_run),
     }
 }
 
-fn add(
-    ctx: &Ctx,
-    name: String,
-    url: &str,
-    (prefix, branch): (Option<String>, Option<String>),
-    dry_run: bool,
-) -> Result<Exit> {
+/// What is said of a new rig beside its name and URL.
+struct New {
+    prefix: Option<String>,
+    branch: Option<String>,
+    test: Option<String>,
+    /// Whether its agent settings are trusted; asked when absent.
+    trust: Option<bool>,
+}
+
+fn add(ctx: &Ctx, name: String, url: &str, new: New, dry_run: bool) -> Result<Exit> {
     crate::town::rules::rig_name(&name)?;
+    if new.trust == Some(true) {
+        ctx.person_only("gt rig add --trust")?;
+    }
     let town = ctx.town()?;
     town.needs_present_layout()?;
     versions::need_git()?;
     let source = rig::source(&ctx.dir, url)?;
-    let beads = config::settings(&ctx.sources(&town, None))?.beads;
-    let (store, town_prefix) = (beads.store, beads.prefix);
-    let wanted = Wanted { name, url: source.url, prefix, branch, store, town_prefix };
+    let settings = config::settings(&ctx.sources(&town, None))?;
+    let wanted = Wanted {
+        name,
+        url: source.url,
+        prefix: new.prefix,
+        branch: new.branch,
+        store: settings.beads.store,
+        town_prefix: settings.beads.prefix,
+        test: new.test,
+        names: crate::plan::trust::listed(&settings.agents),
+    };
     rig::check(&town, &wanted)?;
     if dry_run {
         return show_plan(ctx, &town, &wanted);
     }
-    let added = rig::add(&town, &wanted)?;
+    let mut added = rig::add(&town, &wanted)?;
+    if !ctx.global.json {
+        print(&format!("rig {}: {} beads, work lands on {}\n", added.name, added.prefix, added.target))?;
+    }
+    let root = town.root.join(&added.name);
+    rig_trust::ask(ctx, &root, &mut added, new.trust)?;
+    if added.test_command.is_none() && settings.merge.test_command.is_none() {
+        propose_test(ctx, &root, &mut added)?;
+    }
     if ctx.global.json {
         print_json("rig", &added)?;
-    } else {
-        print(&format!("rig {}: {} beads, work lands on {}\n", added.name, added.prefix, added.target))?;
     }
     if let Some(note) = source.note {
         ctx.note(&note);
@@ -61,6 +85,22 @@ fn add(
         added.name
     ));
     Ok(Exit::Done)
+}
+
+/// Proposes a test command, and writes it down when the person takes it.
+fn propose_test(ctx: &Ctx, root: &Path, added: &mut rig::Added) -> Result<()> {
+    let Some(command) = rig::proposed_test(root) else { return Ok(()) };
+    let name = &added.name;
+    if ctx.ask(&format!("test the work of {name} with: {command}?"))? == Some(true) {
+        rig::set_test(root, command)?;
+        added.test_command = Some(command.into());
+        return Ok(());
+    }
+    let key = serde_json::json!({ "test_command": command });
+    ctx.note(&format!(
+        "no test command: what agents would merge in {name} waits for gt mq approve; proposed for {name}/config.json: \"merge\": {key}"
+    ));
+    Ok(())
 }
 
 fn show_plan(ctx: &Ctx, town: &Town, wanted: &Wanted) -> Result<Exit> {
@@ -87,6 +127,8 @@ struct Line {
     path: std::path::PathBuf,
     polecats: usize,
     crew: usize,
+    /// Agent settings that were seen in its repository and are not trusted.
+    untrusted: Vec<String>,
 }
 
 /// Runs it.
@@ -114,7 +156,8 @@ fn show(ctx: &Ctx, lines: &[Line], more: bool) -> Result<()> {
     let rows: Vec<[String; 4]> = lines
         .iter()
         .map(|line| {
-            let people = format!("{} polecats, {} crew", line.polecats, line.crew);
+            let trust = if line.untrusted.is_empty() { "" } else { ", agent settings not trusted" };
+            let people = format!("{} polecats, {} crew{trust}", line.polecats, line.crew);
             [line.name.clone(), line.prefix.clone(), people, line.git_url.clone()]
         })
         .collect();
@@ -130,7 +173,9 @@ fn line(town: &Town, rig: Rig) -> Result<Line> {
         Layout::Workspace => 0,
     };
     let target = rig.config.merge.as_ref().and_then(|merge| merge.get("target"));
+    let trust = crate::town::trust::read(&rig.root)?.unwrap_or_default();
     Ok(Line {
+        untrusted: trust.open().into_iter().map(|setting| setting.path.clone()).collect(),
         target: target.and_then(|target| target.as_str()).map(str::to_string),
         polecats: crate::work::names::taken(&rig)?.len(),
         crew,

@@ -101,7 +101,12 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
         (prepared, failures) = prepare(Some(&sight.snapshot));
     }
     if how.dry.dry_run {
+        let (refused, prepared): (Vec<Prepared>, Vec<Prepared>) =
+            prepared.into_iter().partition(|own| own.refused.is_some());
         would_start(ctx, &sight, &prepared)?;
+        for own in refused.into_iter().filter_map(|own| own.refused) {
+            failures.keep::<()>(Err(own.into()));
+        }
         return ended(failures);
     }
     // Whoever starts an agent by hand does not want it down any more.

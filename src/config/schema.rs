@@ -120,6 +120,10 @@ pub struct Merge {
     pub cannot_run: Vec<i32>,
     /// The variables that a test run gets: `NAME`, `BEGIN*` or `NAME=VALUE`.
     pub test_env: Vec<String>,
+    /// Whether agents and timers merge without a test command too.
+    pub auto: bool,
+    /// Which requests wait for a person's consent.
+    pub approve: Approve,
 }
 
 impl Default for Merge {
@@ -133,6 +137,8 @@ impl Default for Merge {
             retries: 0,
             cannot_run: vec![126, 127],
             test_env: Vec::new(),
+            auto: false,
+            approve: Approve::Needed,
         }
     }
 }
@@ -148,6 +154,17 @@ pub enum Strategy {
     Rebase,
     /// One commit per branch.
     Squash,
+}
+
+/// `merge.approve`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Approve {
+    /// Those that change agent settings, and those that nothing tests.
+    #[default]
+    Needed,
+    /// All of them.
+    Person,
 }
 
 /// A command: one text for `sh -c`, or words run as they are.
@@ -474,6 +491,9 @@ pub struct Runtime {
     /// Whose settings file tells gt the agent's state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hooks: Option<String>,
+    /// The agent settings of a repository that it reads, by the names of files and folders; by its program when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Vec<String>>,
 }
 
 /// `prompt`

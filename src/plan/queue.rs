@@ -37,6 +37,56 @@ pub fn superseded(requests: Vec<Request>) -> (Vec<Request>, Vec<(Request, String
     (current, old)
 }
 
+/// What decides whether a request is merged without a person's consent to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// A person typed the command that merges.
+    pub by_person: bool,
+    /// There is a test command.
+    pub tested: bool,
+    /// `merge.auto`
+    pub auto: bool,
+    /// `merge.approve = "person"`
+    pub always: bool,
+}
+
+/// Why a request waits for a person's consent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// It changes these agent settings.
+    Settings(Vec<String>),
+    /// Every request does.
+    Always,
+    /// Nothing would test it.
+    Tests,
+}
+
+impl Rules {
+    /// Why a request needs a consent; `changed` are the agent settings that it changes.
+    pub fn needs(&self, changed: &[String]) -> Option<Needs> {
+        if !changed.is_empty() {
+            Some(Needs::Settings(changed.to_vec()))
+        } else if self.always {
+            Some(Needs::Always)
+        } else if self.by_person || self.tested || self.auto {
+            None
+        } else {
+            Some(Needs::Tests)
+        }
+    }
+}
+
+impl Needs {
+    /// In words.
+    pub fn words(&self) -> String {
+        match self {
+            Needs::Settings(paths) => format!("it changes agent settings: {}", super::trust::shown(paths)),
+            Needs::Always => "merge.approve is \"person\"".into(),
+            Needs::Tests => "there is no merge.test_command, and merge.auto is not true".into(),
+        }
+    }
+}
+
 /// What is to be done next with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
@@ -156,6 +206,19 @@ mod tests {
         ];
         order(&mut queue);
         assert_eq!(ids(&queue), ["new-high", "same-age", "old-low", "later-high"]);
+    }
+
+    #[test]
+    fn what_merges_by_itself_is_tested_and_changes_no_agent_settings() {
+        let agent = Rules::default();
+        let person = Rules { by_person: true, ..agent };
+        let settings = [".claude/settings.json".to_string()];
+        assert_eq!(agent.needs(&[]), Some(Needs::Tests));
+        for rules in [person, Rules { tested: true, ..agent }, Rules { auto: true, ..agent }] {
+            assert_eq!(rules.needs(&[]), None);
+            assert_eq!(rules.needs(&settings), Some(Needs::Settings(settings.to_vec())));
+            assert_eq!(Rules { always: true, ..rules }.needs(&[]), Some(Needs::Always));
+        }
     }
 
     #[test]

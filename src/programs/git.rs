@@ -14,6 +14,7 @@ mod network;
 pub mod pushing;
 pub mod running;
 pub mod sync;
+pub mod trees;
 pub mod worktree;
 
 pub use answers::{Push, Status};
@@ -43,6 +44,11 @@ impl Git {
     /// git, run in the repository at `dir` itself. Where that is broken, git does not take one further up for it.
     pub fn alone(dir: impl AsRef<Path>) -> Git {
         Git { alone: true, ..Git::at(dir) }
+    }
+
+    /// Where it is run.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The command, as data. Nothing is ever asked on the terminal or in a window: a password that is needed is an error.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::beads::Bead;
 use crate::time;
+use crate::work::approval::Shown;
 use crate::work::aside::SetAside;
 use crate::work::request::Request;
 
@@ -39,6 +40,9 @@ pub struct Row {
     /// What keeps it from being merged until a person does something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Why it waits for a person's consent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs_approval: Option<String>,
 }
 
 impl Row {
@@ -58,6 +62,7 @@ impl Row {
             held: bead.is_some_and(|bead| bead.has_label(crate::beads::words::LABEL_HOLD)),
             state: state.into(),
             failure: None,
+            needs_approval: None,
         }
     }
 
@@ -65,7 +70,8 @@ impl Row {
     #[must_use]
     pub fn of(self, request: Option<&Bead>) -> Row {
         let failure = request.and_then(|own| own.meta(crate::work::queue::META_FAILURE)).map(Into::into);
-        Row { failure, ..self }
+        let needs = request.and_then(|own| crate::work::approval::noted(own, &self.commit));
+        Row { failure, needs_approval: needs.map(Into::into), ..self }
     }
 
     /// How long it waits, as a word.
@@ -80,10 +86,11 @@ pub fn list(rows: &[Row], now: &str) -> String {
     let (ids, beads, workers) = (width(|row| &row.id), width(|row| &row.bead), width(|row| &row.worker));
     let mut text = String::new();
     for row in rows {
-        let held = match (row.held, &row.failure) {
-            (true, _) => "held  ",
-            (false, Some(_)) => "stuck  ",
-            (false, None) => "",
+        let held = match row {
+            Row { held: true, .. } => "held  ",
+            Row { failure: Some(_), .. } => "stuck  ",
+            Row { needs_approval: Some(_), .. } => "waits for approval  ",
+            _ => "",
         };
         let _ = writeln!(
             text,
@@ -95,6 +102,9 @@ pub fn list(rows: &[Row], now: &str) -> String {
             row.worker,
             row.title
         );
+        if let Some(why) = &row.needs_approval {
+            let _ = writeln!(text, "  {why}; look at it and consent with: gt mq approve {}", row.id);
+        }
     }
     text
 }
@@ -119,6 +129,29 @@ pub fn show(row: &Row, now: &str) -> String {
     if let Some(failure) = &row.failure {
         let _ = writeln!(text, "  {:9} {failure}", "failure");
     }
+    if let Some(why) = &row.needs_approval {
+        let _ = writeln!(text, "  {:9} waits: {why}", "approval");
+    }
+    text
+}
+
+/// What a person is shown before consenting to a request.
+pub fn consent(shown: &Shown) -> String {
+    let mut text = format!("{}  {}\n", shown.request, shown.title);
+    let why = shown.why.as_deref().unwrap_or("no consent is needed");
+    for (key, value) in [
+        ("bead", shown.bead.as_str()),
+        ("worker", &shown.worker),
+        ("branch", &shown.branch),
+        ("commit", &shown.commit),
+        ("target", &shown.target),
+        ("waits", why),
+    ] {
+        let _ = writeln!(text, "  {key:9} {value}");
+    }
+    for line in shown.diffstat.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
     text
 }
 
@@ -131,6 +164,8 @@ pub struct Counts {
     pub waiting: usize,
     /// Of these, held by a person.
     pub held: usize,
+    /// Of these, waiting for a person's consent.
+    pub for_approval: usize,
     /// Since when the oldest waits.
     pub oldest: Option<String>,
     /// A command merges at this moment.
@@ -145,6 +180,9 @@ impl Counts {
         let mut text = format!("{}: {} in the queue", self.rig, self.waiting);
         if self.held > 0 {
             let _ = write!(text, ", {} held", self.held);
+        }
+        if self.for_approval > 0 {
+            let _ = write!(text, ", {} for approval (gt mq list {})", self.for_approval, self.rig);
         }
         if let Some(age) = self.oldest.as_deref().and_then(|oldest| time::seconds_between(oldest, now)) {
             let _ = write!(text, ", the oldest for {}", time::short_age(age));

@@ -27,6 +27,20 @@ pub struct RigReport {
     pub agents: Vec<Status>,
     /// Its polecats, by name.
     pub polecats: Vec<Polecat>,
+    /// Requests that wait for a person's consent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unapproved: Vec<Unapproved>,
+}
+
+/// A request that waits for a person's consent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unapproved {
+    /// The request.
+    pub request: String,
+    /// The bead.
+    pub bead: String,
+    /// Why.
+    pub why: String,
 }
 
 /// Requests by state.
@@ -146,6 +160,12 @@ impl RigReport {
             .collect();
         text.push_str(&screen.table(&[], &agents, 1));
         text.push_str(&polecats(&self.polecats, screen, now));
+        for Unapproved { request, bead, why } in &self.unapproved {
+            let line = format!(
+                "  {bead} waits for approval: {why}; look at it and consent with: gt mq approve {request}"
+            );
+            text.push_str(&(screen.paint(Color::Waiting, &line) + "\n"));
+        }
         text
     }
 

@@ -158,6 +158,7 @@ mod tests {
             overseer_unread: Some(0),
             agents: vec![Status::of("/t", &snapshot, &Address::Mayor)],
             rigs: vec![RigReport {
+                unapproved: Vec::new(),
                 name: "wyvern".into(),
                 store: Store::default(),
                 ready: None,

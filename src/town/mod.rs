@@ -8,6 +8,7 @@ mod locks;
 pub mod occupancy;
 pub mod rules;
 pub mod secret;
+pub mod trust;
 pub mod wish;
 
 use std::collections::{BTreeMap, HashMap};

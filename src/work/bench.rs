@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::links;
 use super::request::Request;
+use super::{links, trust};
 use crate::address::Address;
-use crate::config::schema::{Merge, Strategy, Worktree};
-use crate::config::{self, Sources};
+use crate::config::schema::{Merge, Strategy};
+use crate::config::{self, Settings, Sources};
 use crate::failure::Failure;
+use crate::plan::trust as agent_settings;
 use crate::programs::git::Git;
 use crate::programs::git::merging::{Fold, MIRRORED};
 use crate::programs::git::pushing::{Deletion, Landing};
@@ -33,7 +34,7 @@ pub struct Bench<'a> {
     pub rig: &'a Rig,
     /// How it merges.
     pub merge: Merge,
-    pub(super) worktrees: Worktree,
+    pub(super) settings: Settings,
     /// The variables of a test run.
     pub(super) test_env: Vec<(String, String)>,
     /// Where work lands that names no target of its own.
@@ -111,8 +112,8 @@ impl<'a> Bench<'a> {
             rig,
             target: config::target(&settings),
             test_env: config::passed::passed(&settings.merge.test_env, &sources.env),
-            merge: settings.merge,
-            worktrees: settings.worktree,
+            merge: settings.merge.clone(),
+            settings,
             clone: Git::at(rig.refinery_dir()),
             canonical: Git::at(rig.clone_dir()),
             signer: Address::Refinery(rig.name.clone()).to_string(),
@@ -297,6 +298,37 @@ impl<'a> Bench<'a> {
             }
         };
         Ok(Folded::Clean(Front { commit, tree }))
+    }
+
+    /// The agent settings that `front` changes on top of `onto`.
+    ///
+    /// # Errors
+    /// When git cannot compare them, or it cannot be told what the target's settings are.
+    pub fn changed_settings(&self, seen: &Seen, onto: &str, front: &str) -> Result<Vec<String>> {
+        let paths = self.clone.differing(onto, front)?;
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (target, _) = trust::of_target(self.rig, &self.clone, &seen.tip, &self.settings)?;
+        Ok(agent_settings::changed(&paths, &agent_settings::listed(&self.settings.agents), &target))
+    }
+
+    /// Trusts the agent settings that a consent brought onto the target: those whose content before was trusted, or that
+    /// were not there.
+    ///
+    /// # Errors
+    /// When git cannot read the commits, or it cannot be written down.
+    pub fn trust_changed(&self, seen: &Seen, front: &str) -> Result<()> {
+        let changed = self.changed_settings(seen, &seen.tip, front)?;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let (before, trust) = trust::of_target(self.rig, &self.clone, &seen.tip, &self.settings)?;
+        let refused = |path: &str| before.iter().any(|old| old.path == path && !trust.holds(old));
+        let names = agent_settings::listed(&self.settings.agents);
+        let mut now = trust::settings_at(&self.clone, front, &names)?;
+        now.retain(|new| !before.contains(new) && !refused(&new.path));
+        trust::accept(&self.rig.root, &now).map(drop)
     }
 
     fn fold_by_rebase(&self, onto: &Front, request: &Request) -> Result<Folded> {

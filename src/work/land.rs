@@ -10,7 +10,7 @@ use super::landing::{self, Lands, Pushed};
 use super::remote::pushed;
 use super::request::Request;
 use super::scene::Scene;
-use super::{links, names, step, worktree};
+use super::{approval, links, names, step, worktree};
 use crate::address::Address;
 use crate::beads::{Bead, Filter};
 use crate::config::Sources;
@@ -34,6 +34,8 @@ pub struct Job<'a> {
     pub force: bool,
     /// Leaves out the tests.
     pub skip_tests: bool,
+    /// A person typed the command: that is the consent.
+    pub by_person: bool,
     /// Told what goes on, a line at a time.
     pub say: &'a dyn Fn(&str),
 }
@@ -229,6 +231,9 @@ fn put_on_target(
     for _ in 0..=RACES {
         let seen = bench.fetch(&request.target)?;
         let (front, was_there) = fold(&bench, &seen, request, queued)?;
+        if !was_there {
+            consent(job, &bench, &seen, &front)?;
+        }
         step("land.2");
         let tests = match (&bench.merge.test_command, was_there || job.skip_tests || job.force) {
             (None, _) => "none",
@@ -255,6 +260,27 @@ fn put_on_target(
         }
     }
     crate::fail!("gave up after {RACES} tries: {} keeps moving", request.target; "try again later")
+}
+
+/// Refuses to an agent what waits for a person's consent; a person is told what it changes.
+fn consent(job: &Job<'_>, bench: &Bench<'_>, seen: &AtOrigin, front: &str) -> Result<()> {
+    let changed = bench.changed_settings(seen, &seen.tip, front)?;
+    let address = job.scene.address(job.name);
+    match approval::rules(&bench.settings, job.by_person).needs(&changed) {
+        Some(needs) if !job.by_person => crate::fail!(
+            "the work of {address} waits for a person's consent: {}", needs.words();
+            "hand it in with gt done; the person consents with: gt mq approve ID"
+        ),
+        Some(needs) if !changed.is_empty() => {
+            let rig = &job.scene.rig.name;
+            (job.say)(&format!(
+                "{}; agents that read them start again after: gt rig trust {rig}",
+                needs.words()
+            ));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The commit that the target is to stand at, or stands at already with this work in it.

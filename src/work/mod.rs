@@ -1,6 +1,7 @@
 //! Workflows: each reads top to bottom in one file, one step a line (`work.md`).
 
 pub mod agent;
+pub mod approval;
 pub mod around;
 pub mod aside;
 pub mod awake;
@@ -47,6 +48,7 @@ pub mod survey;
 pub mod survivors;
 pub mod sync;
 pub mod testing;
+pub mod trust;
 pub mod tunnel;
 pub mod unsling;
 pub mod up;

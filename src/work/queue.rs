@@ -8,15 +8,15 @@ use serde::Serialize;
 use super::around::unknown;
 use super::aside::{Reason, SetAside, Setting};
 use super::request::{Request, is_elsewhere, open_requests};
-use super::{aside, bench, step};
+use super::{approval, aside, bench, step};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
 use crate::failure::Failure;
-use crate::plan::queue::{order, superseded};
+use crate::plan::queue::{Rules, order, superseded};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
 use crate::report::queue::{Counts, Row};
-use crate::town::{Rig, Town};
+use crate::town::{Rig, Town, secret};
 
 /// Metadata key of a request that cannot be merged until a person does something: what failed. It is said once.
 pub const META_FAILURE: &str = "failure";
@@ -41,6 +41,11 @@ impl Queue {
     /// What was written down of a request that cannot be merged.
     pub fn failure(&self, id: &str) -> Option<&str> {
         self.beads.get(id)?.meta(META_FAILURE)
+    }
+
+    /// Why the last run left it for a person's consent.
+    pub fn unapproved(&self, request: &Request) -> Option<&str> {
+        approval::noted(self.beads.get(&request.id)?, &request.commit)
     }
 
     /// Whether a person keeps its bead back.
@@ -106,6 +111,7 @@ pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
     Ok(Counts {
         rig: rig.name.clone(),
         waiting: queue.requests.len(),
+        for_approval: queue.requests.iter().filter(|request| queue.unapproved(request).is_some()).count(),
         held: queue.requests.iter().filter(|request| queue.held(request)).count(),
         oldest: queue.requests.iter().map(|request| request.created.clone()).min(),
         busy: bench::is_busy(rig)?,
@@ -116,17 +122,40 @@ pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
     })
 }
 
-/// What [`super::refinery::process`] would do, read from the store alone: the batches in their order, and what waits.
+/// What [`super::refinery::process`] would do.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    /// What it would merge, in the order of its batches.
+    pub merged: Vec<Request>,
+    /// What a person keeps back.
+    pub held: Vec<Request>,
+    /// What waits for a person's consent, and why.
+    pub unapproved: Vec<(Request, String)>,
+}
+
+/// What [`super::refinery::process`] would do, read from the store alone. What a request changes is known once a run has
+/// looked at it.
 ///
 /// # Errors
 /// When the store or the configuration cannot be read.
-pub fn plan(rig: &Rig, only: Option<&str>, me: &Address) -> Result<(Vec<Request>, Vec<Request>)> {
+pub fn plan(town: &Town, rig: &Rig, only: Option<&str>, rules: Rules, me: &Address) -> Result<Planned> {
     let queue = look(rig.store(me)?.as_ref())?;
+    let secret = secret::read(&town.root)?;
     let asked = |request: &&Request| only.map_or(!request.is_elsewhere(), |id| request.id == id);
     let (held, free): (Vec<&Request>, Vec<&Request>) =
         queue.requests.iter().filter(asked).partition(|request| queue.held(request));
-    let (current, _) = superseded(free.into_iter().cloned().collect());
-    Ok((current, held.into_iter().cloned().collect()))
+    let held = held.into_iter().cloned().collect();
+    let mut planned = Planned { held, ..Planned::default() };
+    for request in superseded(free.into_iter().cloned().collect()).0 {
+        let bead = queue.beads.get(&request.id);
+        let approved = bead.is_some_and(|bead| approval::is_approved(secret.as_ref(), &request, bead));
+        let noted = queue.unapproved(&request).filter(|_| !approved).map(String::from);
+        match rules.needs(&[]).filter(|_| !approved).map(|needs| needs.words()).or(noted) {
+            Some(why) => planned.unapproved.push((request, why)),
+            None => planned.merged.push(request),
+        }
+    }
+    Ok(planned)
 }
 
 /// The request that a person means: its id, `polecat-BEAD`, its bead, the polecat's name or address.

@@ -13,16 +13,17 @@ use super::links::{self, Trouble};
 use super::queue::{META_FAILURE, Queue, look};
 use super::request::Request;
 use super::testing::Tested;
-use super::{aside, mail, step};
+use super::{approval, aside, mail, step};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Patch, Store, words};
 use crate::config::Sources;
 use crate::failure::{Failure, Failures, hint_of};
-use crate::plan::queue::{Ask, Halving, Verdict, superseded};
+use crate::plan::queue::{Ask, Halving, Needs, Rules, Verdict, superseded};
 use crate::programs::git::pushing::Deletion;
 use crate::programs::signals;
+use crate::proof::Secret;
 use crate::report::queue::{Processed, Waits};
-use crate::town::{Rig, Town};
+use crate::town::{Rig, Town, secret};
 
 /// How often in a row the push may lose against others before gt gives up.
 const RACES: usize = 10;
@@ -37,6 +38,8 @@ pub struct Job<'a> {
     pub sources: &'a Sources,
     /// Just this request; the whole queue when absent.
     pub only: Option<&'a str>,
+    /// A person typed the command.
+    pub by_person: bool,
     /// Told what goes on, a line at a time.
     pub say: &'a dyn Fn(&str),
 }
@@ -70,6 +73,8 @@ struct Batch {
     there: Vec<(Request, String)>,
     /// Not to land.
     aside: Vec<(Request, Reason)>,
+    /// Wait for a person's consent.
+    unapproved: Vec<(Request, Needs)>,
     /// Could not be judged: each stays in the queue.
     stuck: Vec<(Request, anyhow::Error)>,
 }
@@ -87,6 +92,9 @@ struct Run<'a> {
     report: Processed,
     races: usize,
     failures: Failures,
+    /// What decides which requests need a person's consent, and the town's secret, which proves that one was given.
+    rules: Rules,
+    secret: Option<Secret>,
     /// What this run does not try again.
     stuck: Vec<Waits>,
     /// Requests that say what none can were set aside.
@@ -99,7 +107,9 @@ impl<'a> Run<'a> {
         let store = job.rig.store(&Address::Refinery(job.rig.name.clone()))?;
         let report = Processed { rig: job.rig.name.clone(), ..Processed::default() };
         let (failures, stuck) = (Failures::default(), Vec::new());
-        Ok(Run { job, bench, store, report, races: 0, failures, stuck, swept: false })
+        let rules = approval::rules(&bench.settings, job.by_person);
+        let secret = secret::read(&job.town.root)?;
+        Ok(Run { job, bench, store, report, races: 0, failures, rules, secret, stuck, swept: false })
     }
 
     fn say(&self, text: &str) {
@@ -164,15 +174,18 @@ impl<'a> Run<'a> {
     fn round_of(&mut self, target: &str, queue: &Queue, wanted: Vec<Request>) -> Result<Next> {
         let seen = self.bench.fetch(target)?;
         step("process.1");
-        let mut batch = self.gather(&seen, wanted)?;
+        let mut batch = self.gather(&seen, queue, wanted)?;
         step("process.2");
+        for (request, needs) in std::mem::take(&mut batch.unapproved) {
+            self.wait_for_consent(queue, &request, &needs)?;
+        }
         for (request, error) in std::mem::take(&mut batch.stuck) {
             self.stay(queue, &[request], error, true);
         }
         let there = std::mem::take(&mut batch.there);
         self.close_landed(&seen, queue, there)?;
         if !batch.members.is_empty() && self.bench.merge.test_command.is_some() {
-            self.search(&seen, &mut batch)?;
+            self.search(&seen, queue, &mut batch)?;
             step("process.3");
         }
         if self.withdrawn(&batch)? {
@@ -284,7 +297,7 @@ impl<'a> Run<'a> {
 
     /// Folds as many as fit into a batch. A request is set aside for a conflict only with the target itself; one that
     /// conflicts with another member waits until it is known whether that one lands.
-    fn gather(&self, seen: &Seen, wanted: Vec<Request>) -> Result<Batch> {
+    fn gather(&self, seen: &Seen, queue: &Queue, wanted: Vec<Request>) -> Result<Batch> {
         let mut batch = Batch::default();
         let here = self.bench.has(&wanted)?;
         let target = self.bench.front(&seen.tip)?;
@@ -293,7 +306,7 @@ impl<'a> Run<'a> {
             if batch.members.len() >= self.bench.merge.batch_size.max(1) {
                 break;
             }
-            if let Err(error) = self.add(&mut batch, seen, (&target, &mut onto), &request, here) {
+            if let Err(error) = self.add(&mut batch, (seen, queue), (&target, &mut onto), &request, here) {
                 batch.stuck.push((request, error));
             }
         }
@@ -304,7 +317,7 @@ impl<'a> Run<'a> {
     fn add(
         &self,
         batch: &mut Batch,
-        seen: &Seen,
+        (seen, queue): (&Seen, &Queue),
         (target, onto): (&Front, &mut Front),
         request: &Request,
         here: bool,
@@ -318,10 +331,13 @@ impl<'a> Run<'a> {
             batch.aside.push((own, reason));
         } else {
             match self.bench.fold(onto, request)? {
-                Folded::Clean(front) => {
-                    *onto = front.clone();
-                    batch.members.push((own, front));
-                }
+                Folded::Clean(front) => match self.needs(seen, queue, request, (onto, &front))? {
+                    Some(needs) => batch.unapproved.push((own, needs)),
+                    None => {
+                        *onto = front.clone();
+                        batch.members.push((own, front));
+                    }
+                },
                 Folded::Nothing if onto == target => {
                     let commit = self.bench.present_as(seen, request)?;
                     batch.there.push((own, commit));
@@ -338,8 +354,42 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn is_approved(&self, queue: &Queue, request: &Request) -> bool {
+        let bead = queue.beads.get(&request.id);
+        bead.is_some_and(|bead| approval::is_approved(self.secret.as_ref(), request, bead))
+    }
+
+    /// Why a request that makes `front` out of `onto` waits for a person's consent; nothing when it is merged.
+    fn needs(
+        &self,
+        seen: &Seen,
+        queue: &Queue,
+        request: &Request,
+        (onto, front): (&Front, &Front),
+    ) -> Result<Option<Needs>> {
+        if self.is_approved(queue, request) {
+            return Ok(None);
+        }
+        let changed = self.bench.changed_settings(seen, &onto.commit, &front.commit)?;
+        Ok(self.rules.needs(&changed))
+    }
+
+    /// A request stays in the queue until a person consents to it; why is written on it, for all who look.
+    fn wait_for_consent(&mut self, queue: &Queue, request: &Request, needs: &Needs) -> Result<()> {
+        let why = needs.words();
+        self.stuck.push(waits(
+            request,
+            format!("{why}; look at it and consent with: gt mq approve {}", request.id),
+        ));
+        let known = queue.beads.get(&request.id).and_then(|bead| approval::noted(bead, &request.commit));
+        if known != Some(why.as_str()) {
+            self.store.write(&[], &[approval::note(request, &why)])?;
+        }
+        Ok(())
+    }
+
     /// Tests the batch, and halves it until what is left is green as a whole.
-    fn search(&self, seen: &Seen, batch: &mut Batch) -> Result<()> {
+    fn search(&self, seen: &Seen, queue: &Queue, batch: &mut Batch) -> Result<()> {
         let mut halving = Halving::new(batch.members.len());
         let mut last_red = None;
         loop {
@@ -360,7 +410,7 @@ impl<'a> Run<'a> {
                     self.say(&format!("red: {} {}", request.bead, request.title));
                     batch.aside.push((request, red(last_red.take())));
                     halving.take_out(place);
-                    self.refold(seen, batch, place, &mut halving)?;
+                    self.refold((seen, queue), batch, place, &mut halving)?;
                 }
             }
         }
@@ -410,7 +460,13 @@ impl<'a> Run<'a> {
     }
 
     /// Folds the members from `place` on again, without the one that was there.
-    fn refold(&self, seen: &Seen, batch: &mut Batch, place: usize, halving: &mut Halving) -> Result<()> {
+    fn refold(
+        &self,
+        (seen, queue): (&Seen, &Queue),
+        batch: &mut Batch,
+        place: usize,
+        halving: &mut Halving,
+    ) -> Result<()> {
         let rest = batch.members.split_off(place);
         let mut onto = match batch.members.last() {
             Some((_, front)) => front.clone(),
@@ -418,6 +474,10 @@ impl<'a> Run<'a> {
         };
         for (request, _) in rest {
             match self.bench.fold(&onto, &request)? {
+                // What it brings came with the one that was taken out: the next round asks about it.
+                Folded::Clean(front) if self.needs(seen, queue, &request, (&onto, &front))?.is_some() => {
+                    halving.take_out(batch.members.len());
+                }
                 Folded::Clean(front) => {
                     onto = front.clone();
                     batch.members.push((request, front));
@@ -513,6 +573,11 @@ impl<'a> Run<'a> {
                 }
             }
             self.races = 0;
+            if lands.iter().any(|one| self.is_approved(queue, &one.request)) {
+                // The landing stands; what is not written down here `gt rig trust` asks for.
+                let trusted = self.bench.trust_changed(seen, &front);
+                self.failures.keep(trusted);
+            }
             self.close(&lands, tested.then_some(front.as_str()))?;
         }
         self.set_aside(seen, queue, aside)?;

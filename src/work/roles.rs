@@ -7,10 +7,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::agent::{self, Agent};
+use super::trust::{self, Place};
 use super::{handoff, hooks, names, survivors};
 use crate::address::{Address, Role};
 use crate::config::schema::{Prompt, Up, Worktree};
-use crate::config::{self, ResolvedRole, Sources};
+use crate::config::{self, ResolvedRole, Settings, Sources};
 use crate::failure::Failure;
 use crate::mux::deliver::{Delivery, deliver};
 use crate::mux::{Mux, Session, Snapshot, Spec, Started};
@@ -50,6 +51,8 @@ pub struct Prepared {
     pub spec: Spec,
     /// What its role came to.
     pub role: ResolvedRole,
+    /// Why it may not be started.
+    pub refused: Option<Failure>,
 }
 
 /// What starting a role came to.
@@ -125,6 +128,8 @@ pub struct Resolved {
     pub sources: Sources,
     /// What it comes to.
     pub role: ResolvedRole,
+    /// The settings of its rig.
+    pub settings: Option<Settings>,
 }
 
 /// What a role comes to in a rig. `sources` are the town's.
@@ -138,7 +143,8 @@ pub fn resolve(sources: &Sources, rig: Option<&Rig>, role: Role, how: How<'_>) -
         sources.flags.push((format!("{role}.agent"), toml::Value::from(agent).to_string()));
     }
     let role = config::role(&sources, role, how.presets, None)?;
-    Ok(Resolved { sources, role })
+    let settings = rig.map(|_| config::settings(&sources)).transpose()?;
+    Ok(Resolved { sources, role, settings })
 }
 
 /// Works out the session of an agent whose role is known.
@@ -193,7 +199,21 @@ pub fn prepare_as(
         agent.cwd = &start;
     }
     let spec = agent::spec(&agent)?;
-    Ok(Prepared { address: address.clone(), spec, role })
+    let refused = match (rig, &resolved.settings) {
+        (Some(rig), Some(settings)) => untrusted(rig, settings, &spec, &role),
+        _ => None,
+    };
+    Ok(Prepared { address: address.clone(), spec, role, refused })
+}
+
+/// Why an agent may not be started: its program would read settings of the repository that no person trusts.
+fn untrusted(rig: &Rig, settings: &Settings, spec: &Spec, role: &ResolvedRole) -> Option<Failure> {
+    let place = match spec.away {
+        Some(_) => Place::Target(config::target(settings)),
+        None => Place::of(rig, &spec.cwd)?,
+    };
+    let error = trust::check(rig, &place, settings, role).err()?;
+    Some(error.downcast().unwrap_or_else(|error| Failure::new(format!("{error:#}"))))
 }
 
 /// Starts what was prepared, unless it runs: a session whose agent has ended gives way.
@@ -286,6 +306,9 @@ fn way<'s>(snapshot: &'s Snapshot, prepared: &Prepared) -> Result<Way<'s>> {
     match own().find(|session| session.alive()) {
         Some(running) => Ok(Way::Runs(running.name.clone())),
         None => {
+            if let Some(refused) = &prepared.refused {
+                return Err(refused.clone().into());
+            }
             if let Some(occupied) = snapshot.occupied.get(&marks.address) {
                 occupied.refuse(&format!("cannot start {}", prepared.address))?;
             }

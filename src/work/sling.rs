@@ -205,7 +205,9 @@ fn make_places(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> 
     }
     let mut made = Vec::new();
     for mut hand in hands {
-        match hand.make_place(site) {
+        // What the fetch brought may have other agent settings than those that were looked at before.
+        let trusted = if hand.work.is_away() { Ok(()) } else { begin::check_trust(site, &hand.work.role) };
+        match trusted.and_then(|()| hand.make_place(site)) {
             Ok(()) => made.push(hand),
             Err(error) => {
                 hand.undo(site);

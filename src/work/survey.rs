@@ -11,12 +11,12 @@ use crate::mux::{Looking, Session, Snapshot};
 use crate::plan::place::{Facts, Place, Seen, place, seen};
 use crate::report::agent::Status;
 use crate::report::away;
-use crate::report::rig::{Polecat, Queue, RigReport};
+use crate::report::rig::{Polecat, Queue, RigReport, Unapproved};
 use crate::report::sessions::state;
 use crate::report::town::{Store, TownReport};
 use crate::town::{Rig, RigConfig, Town};
 use crate::work::request::Request;
-use crate::work::{mail, roles};
+use crate::work::{approval, mail, roles};
 
 /// What was read of one rig, before its sessions are known.
 struct Read {
@@ -178,6 +178,7 @@ fn report(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
         free_slots: read.max_workers.saturating_sub(polecats.len()),
         agents: agents.iter().map(|address| Status::of(mark, snapshot, address)).collect(),
         polecats,
+        unapproved: view.unapproved(),
         name,
     }
 }
@@ -289,6 +290,18 @@ impl View<'_> {
         };
         let slung = |place| matches!(place, Place::Ready | Place::SetAside);
         self.beads.iter().filter(work).filter(|bead| slung(self.place(bead, None))).count()
+    }
+
+    fn unapproved(&self) -> Vec<Unapproved> {
+        let why = |request: &Request| {
+            let own = self.beads.iter().find(|bead| bead.id == request.id)?;
+            approval::noted(own, &request.commit).map(String::from)
+        };
+        let one = |request: &Request| {
+            let (id, bead) = (request.id.clone(), request.bead.clone());
+            why(request).map(|why| Unapproved { request: id, bead, why })
+        };
+        self.requests.iter().filter_map(one).collect()
     }
 
     fn queue(&self) -> Queue {

@@ -122,7 +122,7 @@ impl Bench<'_> {
             branch: "",
             base: "",
             sandbox: Sandbox::Worktree,
-            rules: &self.worktrees,
+            rules: &self.settings.worktree,
             hooks: None,
             only_env: Some(&self.test_env),
         };

@@ -76,6 +76,11 @@ pub fn wishes(
             }
             prepared
         });
+        // What may not be started is no reason to end what runs.
+        let prepared = prepared.and_then(|mut prepared| match prepared.refused.take() {
+            Some(refused) => Err(refused.into()),
+            None => Ok(prepared),
+        });
         Wish { address: address.clone(), prepared, running: None }
     };
     Ok(Wishes { wanted: addresses.iter().map(wish).collect(), some: !named.is_empty() })

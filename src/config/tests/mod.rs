@@ -1,6 +1,6 @@
 //! Layers on real files, and what is said when one is wrong.
 
-use super::schema::{Multiplexer, Prompt, Restart, Strategy, Where};
+use super::schema::{Merge, Multiplexer, Prompt, Restart, Strategy, Where};
 use super::*;
 use crate::failure::Failure;
 
@@ -82,7 +82,10 @@ fn user_polecat(toml: &str) -> Files {
 fn the_built_in_settings_are_what_the_types_say_without_any_file() {
     let settings = settings(&Sources::default()).unwrap();
     let plain = Settings::default();
-    assert_eq!(settings.merge, plain.merge);
+    // The list of variables stands in the file alone.
+    let test_env = settings.merge.test_env.clone();
+    assert!(["PATH", "HOME", "CARGO_HOME"].iter().all(|name| test_env.iter().any(|own| own == name)));
+    assert_eq!(settings.merge, Merge { test_env, ..plain.merge });
     assert_eq!(settings.worktree, plain.worktree);
     assert_eq!(settings.beads, plain.beads);
     assert_eq!(settings.tmux.socket, None);

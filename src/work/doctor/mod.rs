@@ -5,7 +5,7 @@ mod look;
 mod orphans;
 mod store;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -14,7 +14,9 @@ use crate::beads;
 use crate::config::Sources;
 use crate::mux::{Mux, Snapshot};
 use crate::plan::doctor::{Finding, Found, Status, Thing, judge, of_rig, of_town};
+use crate::plan::trust::shown;
 use crate::town::discover::read_rig_config;
+use crate::town::trust::{self, Setting};
 use crate::town::{Layout, Rig, RigConfig, Town, files};
 
 /// What doctor works with.
@@ -58,6 +60,8 @@ pub struct Report {
     pub found: usize,
     /// How many of those were repaired.
     pub fixed: usize,
+    /// What is no fault, and a person should know.
+    pub notes: Vec<String>,
 }
 
 /// What doctor found in one rig.
@@ -90,15 +94,40 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
     }
     // A polecat's end takes its own locks and may take a while: others need not wait for it.
     drop(_turn);
-    let mut rigs = Vec::new();
+    let (mut rigs, mut notes) = (Vec::new(), Vec::new());
     for name in names.into_iter().filter(|name| only.is_none_or(|only| only == name)) {
+        notes.extend(trust_note(&town.root.join(&name), &name, visit.fix));
         rigs.push(visit.examine_rig(name)?);
     }
     let all = || checks.iter().chain(rigs.iter().flat_map(|rig| &rig.checks));
     let found = all().filter(|finding| finding.status != Status::Pass).count();
     let fixed = all().filter(|finding| finding.status == Status::Fixed).count();
     let layout = if town.layout == Layout::Present { "present" } else { "workspace" };
-    Ok(Report { path: town.root.clone(), layout, checks, rigs, found, fixed })
+    Ok(Report { path: town.root.clone(), layout, checks, rigs, found, fixed, notes })
+}
+
+/// What is to be said of the agent settings of a rig. With `--fix`, what was trusted at first sight is said for the last time.
+fn trust_note(root: &Path, name: &str, fix: bool) -> Option<String> {
+    let trust = match trust::read(root) {
+        Ok(trust) => trust?,
+        Err(error) => return Some(format!("warning: {error:#}")),
+    };
+    let paths =
+        |settings: Vec<&Setting>| shown(&settings.iter().map(|one| one.path.clone()).collect::<Vec<_>>());
+    let open = trust.open();
+    if !open.is_empty() {
+        return Some(format!(
+            "{name}: agent settings are not trusted, and no agent that reads them starts: {}; look at them and trust them with: gt rig trust {name}",
+            paths(open)
+        ));
+    }
+    let said = trust.assumed && (!fix || trust::change(root, |trust, _| trust.assumed = false).is_ok());
+    said.then(|| {
+        format!(
+            "{name}: agent settings that were there before gt asked about them count as trusted: {}; gt rig trust {name} confirms them",
+            paths(trust.seen.settings.iter().collect())
+        )
+    })
 }
 
 impl Visit<'_> {

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::json;
 
-use super::{install, pieces};
+use super::{install, pieces, trust as agent_settings};
 use crate::beads::{self, embedded};
 use crate::failure::Failure;
+use crate::plan::proposal;
 use crate::programs::git::Git;
 use crate::town::discover::{change_rigs, kind, read_rig_config};
+use crate::town::trust::{self, Seen, Setting};
 use crate::town::{RigBeads, RigConfig, RigEntry, Town, files, rules};
 
 /// A rig that is to be added.
@@ -29,6 +31,10 @@ pub struct Wanted {
     pub store: beads::Choice,
     /// Prefix of the town's own ids.
     pub town_prefix: String,
+    /// Its test command.
+    pub test: Option<String>,
+    /// Names of the agent settings to look for.
+    pub names: Vec<String>,
 }
 
 /// A rig that was added.
@@ -42,6 +48,13 @@ pub struct Added {
     pub prefix: String,
     /// The branch that work lands on.
     pub target: String,
+    /// Its test command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_command: Option<String>,
+    /// The agent settings that the repository tracks.
+    pub agent_settings: Vec<Setting>,
+    /// Whether a person trusts them.
+    pub trusted: bool,
 }
 
 /// Where code comes from: what was typed, as git is to take it, and what to know about it.
@@ -174,6 +187,11 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     let draft = aside.path("rig");
     let clone = draft.join("mayor/rig");
     let target = make_clone(wanted, &clone)?;
+    let git = Git::at(&clone);
+    let commit = git.stands_at("HEAD")?.unwrap_or_default();
+    let settings = agent_settings::settings_at(&git, &commit, &wanted.names)?;
+    // Before the rig is there: what a kill leaves is not trusted.
+    trust::create(&draft, Seen { commit, names: wanted.names.clone(), settings })?;
     super::step("rig-add.1");
     clone_near(&clone, &draft.join("refinery/rig"), &wanted.url, &target)?;
     let now = crate::time::now();
@@ -186,7 +204,11 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     let taken = prefixes(town, &wanted.town_prefix, wanted.prefix.is_some())?;
     let prefix = wanted.prefix.clone().unwrap_or_else(|| rules::prefix_for(&wanted.name, &taken));
     make_rig_store(&draft, &prefix, wanted.store)?;
-    files::write_json(&draft.join("config.json"), &config_of(&wanted.name, &wanted.url, &prefix, &target))?;
+    let mut config = config_of(&wanted.name, &wanted.url, &prefix, &target);
+    if let (Some(test), Some(merge)) = (&wanted.test, &mut config.merge) {
+        merge["test_command"] = test.as_str().into();
+    }
+    files::write_json(&draft.join("config.json"), &config)?;
     super::step("rig-add.3");
     std::fs::rename(&draft, &root)
         .map_err(|error| files::error_of(error, format!("cannot make {}", root.display())))?;
@@ -208,13 +230,42 @@ fn enter(town: &Town, wanted: &Wanted) -> Result<Added> {
     let config = read_rig_config(&town.rig_config_path(&wanted.name))?;
     list(town, &wanted.name, &config.git_url)?;
     super::step("rig-add.5");
-    let target =
-        config.merge.as_ref().and_then(|merge| merge.get("target")).and_then(|target| target.as_str());
+    let of_merge = |key: &str| config.merge.as_ref()?.get(key)?.as_str().map(String::from);
+    let trust = trust::read(&town.root.join(&wanted.name))?.unwrap_or_default();
     Ok(Added {
         name: wanted.name.clone(),
-        target: target.unwrap_or("main").into(),
+        target: of_merge("target").unwrap_or_else(|| "main".into()),
+        test_command: of_merge("test_command"),
+        trusted: trust.open().is_empty(),
+        agent_settings: trust.seen.settings,
         git_url: config.git_url,
         prefix: config.beads.prefix,
+    })
+}
+
+/// A test command for a rig, from the files at the top of its canonical clone.
+pub fn proposed_test(rig: &Path) -> Option<&'static str> {
+    let clone = rig.join("mayor/rig");
+    let text = |name: &String| -> String {
+        let path = clone.join(name);
+        // A link could lead anywhere.
+        let plain = path.symlink_metadata().is_ok_and(|data| data.is_file());
+        let wanted = plain && proposal::READ.contains(&name.as_str());
+        wanted.then(|| files::text(&path).ok().flatten()).flatten().unwrap_or_default()
+    };
+    let names = files::names_in(&clone).unwrap_or_default();
+    proposal::test_command(&names.into_iter().map(|name| (name.clone(), text(&name))).collect())
+}
+
+/// Writes the test command of a rig into its `config.json`.
+///
+/// # Errors
+/// When the file is broken or cannot be written.
+pub fn set_test(rig: &Path, command: &str) -> Result<()> {
+    files::change_json(&rig.join("config.json"), |config| {
+        let merge = config.entry("merge").or_insert_with(|| json!({}));
+        merge["test_command"] = command.into();
+        Ok(())
     })
 }
 

@@ -124,7 +124,7 @@ pub fn of_place(rig: &Rig, place: &Path, stays: &Stays) -> Vec<Line> {
 /// What gt makes in a rig's folder, by folder; see [`is_own`].
 const OWN: [(&str, &[&str]); 12] = [
     ("", &[".beads", "config.json", "crew", "mayor", "refinery", "witness", "polecats", "plugins", "logs"]),
-    ("mayor", &["rig", "state.json"]),
+    ("mayor", &["rig", "state.json", "trust.json"]),
     ("refinery", &["README.md", "rig", "state.json", "bench", "bench.lock"]),
     ("witness", &["state.json", "patrol.lock", "home.lock"]),
     ("polecats", &[".names", ".state", FOLDER]),

@@ -30,7 +30,7 @@ use crate::work::patrol;
 use crate::work::remote::choose::{Given, choose};
 use crate::work::request::Request;
 use crate::work::scene::Scene;
-use crate::work::worktree;
+use crate::work::{trust, worktree};
 
 /// One bead that can be slung.
 pub struct Work {
@@ -157,6 +157,9 @@ fn decide_one(
             .hint(format!("give it back first: gt doctor --fix {}", site.rig.name))));
     }
     let role = role(site, order, Some(bead))?;
+    if let Err(error) = check_trust(site, &role) {
+        return error.downcast::<Failure>().map(Err);
+    }
     let choice = match &holder {
         Some(holder) => where_it_is(site, order, bead, holder, &role),
         None => choose(site.town, &site.sources, &role, &order.wish, sessions, given),
@@ -188,6 +191,14 @@ fn decide_one(
     }
 }
 
+/// Refuses a polecat whose program would read agent settings of the target that no person trusts.
+///
+/// # Errors
+/// As [`trust::check`].
+pub(super) fn check_trust(site: &Site<'_>, role: &ResolvedRole) -> Result<()> {
+    trust::check(site.rig, &trust::Place::Target(site.target()), site.settings, role)
+}
+
 /// The polecat's role: what its presets, the placement of the bead and the flags come to.
 pub(super) fn role(site: &Site<'_>, order: &Order, bead: Option<&Bead>) -> Result<ResolvedRole> {
     let mut sources = site.sources.clone();
@@ -205,6 +216,7 @@ pub(super) fn role(site: &Site<'_>, order: &Order, bead: Option<&Bead>) -> Resul
 /// As [`decide`] and [`reserve`].
 pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
     let role = role(site, order, None)?;
+    check_trust(site, &role)?;
     let away = check_new_away(site, order, &role, title)?;
     // `{{name}}`s are filled in later; without tmux a person runs the program, perhaps elsewhere.
     let program = role.runtime.command.first().filter(|word| !word.contains("{{"));

@@ -1,0 +1,219 @@
+//! Which agent settings of a rig's repository a person trusts: an agent whose program would read another one is not
+//! started there.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::config::{ResolvedRole, Settings};
+use crate::failure::Failure;
+use crate::plan::trust::{self as plan, Entry, Kind};
+use crate::programs::git::Git;
+use crate::town::trust::{self, Seen, Setting, Trust};
+use crate::town::{Rig, files};
+
+/// What an agent would find.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// What this branch of origin has, as far as the canonical clone knows.
+    Target(String),
+    /// What is checked out in this clone of the rig.
+    Clone(PathBuf),
+}
+
+impl Place {
+    /// The clone of the rig that a folder is in; `None` outside of them.
+    pub fn of(rig: &Rig, dir: &Path) -> Option<Place> {
+        let inside = dir.strip_prefix(&rig.root).ok()?;
+        let mut parts = inside.components().map(|part| part.as_os_str().to_str().unwrap_or_default());
+        let clone = match (parts.next()?, parts.next()?) {
+            ("mayor", "rig") => rig.clone_dir(),
+            ("refinery", "rig") => rig.refinery_dir(),
+            ("crew", name) => rig.crew_dir(name),
+            ("polecats", name) => rig.polecat_dir(name),
+            _ => return None,
+        };
+        Some(Place::Clone(clone))
+    }
+
+    fn commit(&self, rig: &Rig) -> Result<Option<(Git, String)>> {
+        let (git, name) = match self {
+            Place::Target(branch) => (Git::at(rig.clone_dir()), format!("refs/remotes/origin/{branch}")),
+            Place::Clone(dir) => (Git::at(dir), "HEAD".into()),
+        };
+        // Where no clone is, nothing of a repository is read.
+        if git.dir().join(".git").symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        Ok(git.stands_at(&name)?.map(|commit| (git, commit)))
+    }
+}
+
+/// The agent settings of a commit. One process, and one more where links are among them.
+///
+/// # Errors
+/// When git cannot read the commit.
+pub fn settings_at(git: &Git, commit: &str, names: &[String]) -> Result<Vec<Setting>> {
+    let tree = git.tree(commit)?;
+    let kind = |mode: &str| match mode {
+        "120000" => Kind::Link,
+        "040000" => Kind::Tree,
+        _ => Kind::File,
+    };
+    let entries: Vec<Entry<'_>> =
+        tree.iter().map(|one| Entry { path: &one.path, id: &one.id, kind: kind(&one.mode) }).collect();
+    let links = || entries.iter().filter(|entry| entry.kind == Kind::Link);
+    let followed = links().any(|entry| plan::is_setting(entry.path, names));
+    let ids: Vec<&str> = links().filter(|_| followed).map(|entry| entry.id).collect();
+    Ok(plan::settings(&entries, names, &git.texts(&ids)?))
+}
+
+/// The agent settings of a commit, and what is trusted. The commit of the target that was looked at last costs no process.
+///
+/// # Errors
+/// When git cannot read the commit, or the file is broken.
+fn look(rig: &Rig, place: &Place, names: &[String]) -> Result<Option<Look>> {
+    let Some((git, commit)) = place.commit(rig)? else { return Ok(None) };
+    let clone = git.dir().to_path_buf();
+    let trust = trust::read(&rig.root)?.unwrap_or_default();
+    if trust.seen.commit == commit && trust.seen.names == names {
+        return Ok(Some(Look { clone, commit, settings: trust.seen.settings.clone(), trust }));
+    }
+    let settings = settings_at(&git, &commit, names)?;
+    let trust = match place {
+        Place::Target(_) => note_seen(rig, &commit, names, &settings)?,
+        Place::Clone(_) => trust,
+    };
+    Ok(Some(Look { clone, commit, settings, trust }))
+}
+
+/// What a look at a commit found.
+struct Look {
+    clone: PathBuf,
+    commit: String,
+    settings: Vec<Setting>,
+    trust: Trust,
+}
+
+fn note_seen(rig: &Rig, commit: &str, names: &[String], settings: &[Setting]) -> Result<Trust> {
+    let seen = Seen { commit: commit.into(), names: names.to_vec(), settings: settings.to_vec() };
+    trust::change(&rig.root, |trust, _| trust.seen = seen)
+}
+
+/// The agent settings of the target's commit `tip`, which the refinery's clone has, and what is trusted.
+///
+/// # Errors
+/// As [`check`].
+pub fn of_target(rig: &Rig, git: &Git, tip: &str, settings: &Settings) -> Result<(Vec<Setting>, Trust)> {
+    let names = plan::listed(&settings.agents);
+    first_sight(rig, settings, &names)?;
+    let trust = trust::read(&rig.root)?.unwrap_or_default();
+    if trust.seen.commit == tip && trust.seen.names == names {
+        return Ok((trust.seen.settings.clone(), trust));
+    }
+    let found = settings_at(git, tip, &names)?;
+    Ok((found.clone(), note_seen(rig, tip, &names, &found)?))
+}
+
+/// Where agents of a rig find settings: what members of the crew have checked out, and the target.
+fn places(rig: &Rig, target: String) -> Result<Vec<Place>> {
+    let crew = files::names_in(&rig.root.join("crew"))?;
+    let clones =
+        crew.iter().filter(|name| crate::address::is_member_name(name)).map(|name| rig.crew_dir(name));
+    let clones = clones.filter(|dir| dir.join(".git").exists()).map(Place::Clone);
+    Ok(clones.chain([Place::Target(target)]).collect())
+}
+
+/// In a rig that is older than `mayor/trust.json`, what is there now counts as trusted: a town at work goes on. Doctor says
+/// so.
+fn first_sight(rig: &Rig, settings: &Settings, names: &[String]) -> Result<()> {
+    if trust::read(&rig.root)?.is_some() {
+        return Ok(());
+    }
+    let mut all = Vec::new();
+    for place in places(rig, crate::config::target(settings))? {
+        if let Some((git, commit)) = place.commit(rig)? {
+            all.extend(settings_at(&git, &commit, names)?);
+        }
+    }
+    trust::change(&rig.root, |trust, first| {
+        if first {
+            trust.add(&all);
+            trust.assumed = !all.is_empty();
+        }
+    })
+    .map(drop)
+}
+
+/// What agents look for: the list, and what this role's runtime says of itself.
+fn names_for(settings: &Settings, role: &ResolvedRole) -> Vec<String> {
+    plan::joined(plan::listed(&settings.agents).into_iter().chain(plan::reads(&role.runtime)))
+}
+
+/// Refuses an agent whose program would read settings that no person trusts. No process where origin stands as it was
+/// looked at last.
+///
+/// # Errors
+/// As said; and when it cannot be told.
+pub fn check(rig: &Rig, place: &Place, settings: &Settings, role: &ResolvedRole) -> Result<()> {
+    let reads = plan::reads(&role.runtime);
+    if reads.is_empty() {
+        return Ok(());
+    }
+    let names = names_for(settings, role);
+    first_sight(rig, settings, &names)?;
+    let Some(Look { clone, settings: found, trust, .. }) = look(rig, place, &names)? else { return Ok(()) };
+    let open = plan::untrusted(&found, &trust, &reads);
+    if open.is_empty() {
+        return Ok(());
+    }
+    let (name, agent) = (&rig.name, &role.agent);
+    Err(Failure::new(format!(
+        "{agent} would read agent settings of {name} that are not trusted: {}",
+        plan::shown(&open)
+    ))
+    .hint(format!("look at them in {}, then trust them with: gt rig trust {name}", clone.display()))
+    .into())
+}
+
+/// A clone of a rig with agent settings that are not trusted.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Open {
+    /// The clone.
+    pub clone: PathBuf,
+    /// The commit that has them.
+    pub commit: String,
+    /// The settings.
+    pub settings: Vec<Setting>,
+}
+
+/// All agent settings of a rig that are not trusted: those of the target, and those that members of the crew have checked
+/// out. And what is trusted.
+///
+/// # Errors
+/// When git cannot read one of the clones.
+pub fn open(rig: &Rig, settings: &Settings) -> Result<(Vec<Open>, Trust)> {
+    let names = plan::listed(&settings.agents);
+    first_sight(rig, settings, &names)?;
+    let (mut found, mut last) = (Vec::new(), Trust::default());
+    for place in places(rig, crate::config::target(settings))? {
+        let Some(Look { clone, commit, settings, trust }) = look(rig, &place, &names)? else { continue };
+        let settings: Vec<Setting> = settings.into_iter().filter(|one| !trust.holds(one)).collect();
+        last = trust;
+        if !settings.is_empty() {
+            found.push(Open { clone, commit, settings });
+        }
+    }
+    Ok((found, last))
+}
+
+/// Trusts settings: a person said so. `rig` is the rig's folder.
+///
+/// # Errors
+/// When it cannot be written down.
+pub fn accept(rig: &Path, settings: &[Setting]) -> Result<Trust> {
+    trust::change(rig, |trust, _| {
+        trust.add(settings);
+        trust.assumed = false;
+    })
+}

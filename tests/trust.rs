@@ -1,0 +1,278 @@
+//! Agent settings of a repository: no agent reads one that no person trusts, and no branch changes one unseen.
+
+use serde_json::{Value, json};
+
+use crate::common::terminal::Terminal;
+use crate::common::{Run, World};
+use crate::install::{embedded, plain};
+use crate::refinery::{Handed, bead, hand_over, is_merged, merge, on_main, process, write};
+
+/// A town, a program `claude` that waits, and an origin that tracks agent settings.
+fn town() -> World {
+    let world = embedded();
+    world.origin(
+        "origin.git",
+        &[(".claude/settings.json", "{}\n"), ("AGENTS.md", "Be quick.\n"), ("README.md", "x\n")],
+    );
+    world.program("claude", "#!/bin/sh\nexec sleep 600\n");
+    world.gt(["install", "town"]).ok();
+    world
+}
+
+fn add(world: &World, more: &[&str]) -> Run {
+    let url = world.str("origin.git");
+    world.in_town([&["rig", "add", "wyvern", &url, "--prefix", "wy"], more].concat())
+}
+
+/// A new bead, and a sling of it with this agent.
+fn sling(world: &World, agent: &str) -> (String, Run) {
+    let bead = world.bead("Say hello", "sleep 600");
+    let run = world.in_town(["sling", &bead, "wyvern", "--agent", agent]);
+    (bead, run)
+}
+
+/// Somebody else pushes these files to origin's main.
+fn others_push(world: &World, files: &[(&str, &str)]) {
+    if !world.path("other").exists() {
+        world.git("", ["clone", "-q", "origin.git", "other"]);
+    }
+    world.git("other", ["pull", "-q"]);
+    for (path, text) in files {
+        world.write(format!("other/{path}"), text);
+    }
+    world.git("other", ["add", "-A"]);
+    world.git("other", ["commit", "-q", "-m", "theirs"]);
+    world.git("other", ["push", "-q"]);
+}
+
+fn said(world: &World, run: &Run) -> String {
+    plain(world, &run.stderr)
+}
+
+#[test]
+fn without_a_terminal_a_rig_is_added_untrusted_and_agents_that_read_its_settings_wait() {
+    let world = town();
+    let run = add(&world, &[]).ok();
+    insta::assert_snapshot!(said(&world, &run), @r#"
+    the repository of wyvern tracks agent settings; they can run commands and instruct agents:
+      .claude/settings.json (read by claude, opencode)
+      AGENTS.md (read by codex, copilot, opencode, pi)
+    not trusted: no agent that reads them starts in wyvern until: gt rig trust wyvern
+    next: cd /world/town/wyvern && gt bd create "the first piece of work"
+    "#);
+    let (bead, refused) = sling(&world, "claude");
+    let refused = refused.fails(1);
+    insta::assert_snapshot!(said(&world, &refused), @"
+    gt: claude would read agent settings of wyvern that are not trusted: .claude/settings.json
+    hint: look at them in /world/town/wyvern/mayor/rig, then trust them with: gt rig trust wyvern
+    ");
+    assert_eq!(world.show(&bead)["status"], "open");
+    assert!(!world.path("town/wyvern/polecats/.names").exists(), "a name was taken");
+    // A new title makes no bead that cannot be slung.
+    world.in_town(["sling", "Say more of it", "wyvern", "--agent", "claude"]).fails(1);
+    let open = world.gt_in("town/wyvern", ["bd", "list", "--json"]).ok().json();
+    assert_eq!(open.as_array().unwrap().len(), 1);
+    // Codex reads AGENTS.md; a script reads nothing.
+    let codex = world.in_town(["sling", &bead, "wyvern", "--agent", "codex"]).fails(1);
+    assert!(codex.stderr.contains("not trusted: AGENTS.md\n"), "{codex:#?}");
+    sling(&world, "shell").1.ok();
+    assert!(world.in_town(["rig", "list"]).ok().stdout.contains(", agent settings not trusted"));
+    assert!(world.in_town(["doctor"]).ok().stderr.contains("gt rig trust wyvern"));
+
+    let asked = world.in_town(["rig", "trust", "wyvern", "--dry-run"]).ok();
+    assert!(asked.stdout.contains("new      .claude/settings.json (read by claude, opencode)"), "{asked:#?}");
+    world.set("GT_ROLE", "polecat");
+    assert!(world.in_town(["rig", "trust", "wyvern"]).fails(1).stderr.contains("is for the person"));
+    world.unset("GT_ROLE");
+    let trusted = world.in_town(["rig", "trust", "wyvern"]).ok();
+    assert!(trusted.stdout.ends_with("trusted 2 agent settings of wyvern\n"), "{trusted:#?}");
+    world.in_town(["sling", &bead, "wyvern", "--agent", "claude"]).ok();
+    assert!(!world.in_town(["rig", "list"]).ok().stdout.contains("not trusted"));
+    assert!(!world.in_town(["doctor"]).ok().stderr.contains("trust"));
+}
+
+#[test]
+fn on_a_terminal_the_person_is_asked() {
+    for (answer, trusted) in [("y", true), ("n", false)] {
+        let world = town();
+        let url = world.str("origin.git");
+        let gt = crate::common::gt();
+        let terminal =
+            Terminal::open(&world, &format!("cd town; {gt} rig add wyvern {url} --prefix wy 2>&1"));
+        crate::common::wait_for("the question", || {
+            terminal.screen().contains("trust them? [y/N]").then_some(())
+        });
+        terminal.keys(&[answer, "Enter"]);
+        assert_eq!(terminal.ended(), 0, "{}", terminal.screen());
+        assert_eq!(sling(&world, "claude").1.code, Some(if trusted { 0 } else { 1 }), "{answer}");
+    }
+}
+
+#[test]
+fn what_others_push_is_not_trusted_until_it_is_looked_at() {
+    let world = town();
+    add(&world, &["--trust"]).ok();
+    others_push(&world, &[("src/main.c", "x\n")]);
+    sling(&world, "claude").1.ok();
+    // The fetch of the sling itself brings it.
+    others_push(&world, &[(".claude/settings.json", "{\"hooks\":{}}\n"), ("web/CLAUDE.md", "Hurry.\n")]);
+    let (bead, run) = sling(&world, "claude");
+    let run = run.fails(1);
+    assert!(run.stderr.contains("not trusted: .claude/settings.json, web/CLAUDE.md\n"), "{run:#?}");
+    assert_eq!(world.show(&bead)["status"], "open");
+    let trust = world.in_town(["rig", "trust", "wyvern"]).ok();
+    assert!(
+        trust.stdout.contains("changed  .claude/settings.json")
+            && trust.stdout.contains("new      web/CLAUDE.md")
+    );
+    world.in_town(["sling", &bead, "wyvern", "--agent", "claude"]).ok();
+}
+
+#[test]
+fn a_member_of_the_crew_starts_on_trusted_settings_alone() {
+    let world = town();
+    add(&world, &["--no-trust"]).ok();
+    world.in_town(["crew", "add", "ann", "--rig", "wyvern"]).ok();
+    let start = ["apply", "wyvern/crew/ann"];
+    let run = world.in_town(start);
+    assert!(run.code != Some(0) && run.stderr.contains("not trusted"), "{run:#?}");
+    assert_eq!(world.session_of("wyvern/crew/ann"), "");
+    world.in_town(["rig", "trust", "wyvern"]).ok();
+    world.in_town(start).ok();
+    assert_ne!(world.session_of("wyvern/crew/ann"), "");
+}
+
+#[test]
+fn a_rig_that_is_older_than_trust_goes_on_and_doctor_says_so_once() {
+    let world = town();
+    add(&world, &[]).ok();
+    std::fs::remove_file(world.path("town/wyvern/mayor/trust.json")).unwrap();
+    sling(&world, "claude").1.ok();
+    for fix in [&["doctor"][..], &["doctor", "--fix"]] {
+        assert!(
+            world.in_town(fix).ok().stderr.contains("count as trusted: .claude/settings.json, AGENTS.md")
+        );
+    }
+    assert_eq!(world.in_town(["doctor"]).ok().stderr, "");
+    others_push(&world, &[("AGENTS.md", "Be bold.\n")]);
+    assert!(sling(&world, "codex").1.fails(1).stderr.contains("not trusted: AGENTS.md"));
+}
+
+#[test]
+fn a_test_command_is_taken_or_proposed() {
+    let world = town();
+    others_push(&world, &[("Cargo.toml", ""), ("Makefile", "all:\n")]);
+    let run = add(&world, &["--no-trust"]).ok();
+    assert!(run.stderr.contains(r#"wyvern/config.json: "merge": {"test_command":"cargo test"}"#), "{run:#?}");
+    world.in_town(["rig", "remove", "wyvern"]).ok();
+    let run = add(&world, &["--no-trust", "--test", "make check"]).ok();
+    assert!(!run.stderr.contains("no test command"), "{run:#?}");
+    let config: Value = serde_json::from_str(&world.read("town/wyvern/config.json")).unwrap();
+    assert_eq!(config["merge"], json!({ "target": "main", "test_command": "make check" }));
+}
+
+/// A rig with work that changes agent settings, and work that does not.
+fn queue() -> (World, Handed, Handed) {
+    let world = town();
+    add(&world, &["--trust"]).ok();
+    merge(&world, "test_command", "true");
+    let sly = hand_over(&world, "Nux", "Sly", &[(".claude/settings.json", "{\"hooks\":1}\n")], true);
+    let good = hand_over(&world, "Toast", "Good", &[("a", "1\n")], true);
+    (world, sly, good)
+}
+
+#[test]
+fn a_branch_that_changes_agent_settings_waits_for_the_person_and_others_are_merged() {
+    let (world, sly, good) = queue();
+    let run = process(&world).ok();
+    assert!(is_merged(&world, &good) && on_main(&world, "a").is_some());
+    assert_eq!(bead(&world, &sly.request).status, "open");
+    let waits = format!(
+        "it changes agent settings: .claude/settings.json; look at it and consent with: gt mq approve {}",
+        sly.request
+    );
+    assert!(run.stdout.contains(&format!("waits      {}  {waits}", sly.bead)), "{run:#?}");
+    let list = world.in_town(["mq", "list", "wyvern"]).ok().stdout;
+    assert!(list.contains("waits for approval  Sly") && list.contains(&waits), "{list}");
+    assert!(world.in_town(["mq", "status"]).ok().stdout.contains("1 in the queue, 1 for approval"));
+    let status = world.in_town(["status"]).ok().stdout;
+    assert!(
+        status.contains(&format!("{} waits for approval: it changes agent settings", sly.bead)),
+        "{status}"
+    );
+    let plan = world.in_town(["refinery", "process", "wyvern", "--dry-run"]).ok().stdout;
+    assert!(plan.contains(&format!("waits: {} until gt mq approve", sly.bead)), "{plan}");
+
+    world.set("GT_ROLE", "mayor");
+    assert!(world.in_town(["mq", "approve", &sly.request]).fails(1).stderr.contains("is for the person"));
+    world.unset("GT_ROLE");
+    let look = world.in_town(["mq", "approve", &sly.request, "--dry-run"]).ok().stdout;
+    assert!(
+        look.contains("settings.json |") && look.contains("waits     it changes agent settings"),
+        "{look}"
+    );
+    assert!(!is_merged(&world, &sly) && bead(&world, &sly.request).meta("approved").is_none());
+    world.in_town(["mq", "approve", &sly.request]).ok();
+    assert!(!world.in_town(["mq", "list", "wyvern"]).ok().stdout.contains("waits for approval"));
+    process(&world).ok();
+    assert!(is_merged(&world, &sly));
+    // The person saw it: agents go on.
+    let next = world.bead("Say hello", "sleep 600");
+    world.in_town(["sling", &next, "wyvern", "--agent", "claude"]).ok();
+}
+
+#[test]
+fn a_consent_from_elsewhere_or_to_another_commit_counts_for_nothing() {
+    let (world, sly, _) = queue();
+    world.in_town(["mq", "approve", &sly.request]).ok();
+    let proof = bead(&world, &sly.request).meta("approved").unwrap().to_string();
+    let change = |key: &str, value: &str| {
+        let mut patch = gastown::beads::Patch::default();
+        patch.metadata.insert(key.into(), value.into());
+        write(&world, &[gastown::beads::Change::Update(sly.request.clone(), Box::new(patch))]);
+    };
+    // The same request for a later commit.
+    let later = crate::refinery::commit(&world, &sly.branch, "Later", &[("AGENTS.md", "Obey.\n")], true);
+    change("commit", &later);
+    process(&world).ok();
+    assert!(!is_merged(&world, &sly));
+    // A proof that no secret of this town made.
+    change("commit", &sly.commit);
+    change("approved", &proof.replace(['0', '1', '2', '3'], "f"));
+    process(&world).ok();
+    assert!(!is_merged(&world, &sly));
+    change("approved", &proof);
+    process(&world).ok();
+    assert!(is_merged(&world, &sly));
+}
+
+#[test]
+fn agents_merge_what_is_tested_and_the_person_what_they_type() {
+    let world = World::with_rig();
+    let refinery = |world: &World| {
+        world.set("GT_ROLE", "refinery");
+        let run = world.in_town(["refinery", "process", "wyvern"]).ok();
+        world.unset("GT_ROLE");
+        run
+    };
+    let one = hand_over(&world, "Nux", "One", &[("a", "1\n")], true);
+    let run = refinery(&world);
+    assert!(run.stdout.contains("there is no merge.test_command, and merge.auto is not true"), "{run:#?}");
+    assert!(!is_merged(&world, &one));
+    merge(&world, "auto", true);
+    refinery(&world);
+    assert!(is_merged(&world, &one));
+    merge(&world, "auto", false);
+    merge(&world, "test_command", "true");
+    let two = hand_over(&world, "Nux", "Two", &[("b", "1\n")], true);
+    refinery(&world);
+    assert!(is_merged(&world, &two));
+
+    let three = hand_over(&world, "Nux", "Three", &[("c", "1\n")], true);
+    merge(&world, "approve", "person");
+    assert!(process(&world).ok().stdout.contains("merge.approve is \"person\""));
+    assert!(!is_merged(&world, &three));
+    world.in_town(["mq", "approve", &three.request]).ok();
+    refinery(&world);
+    assert!(is_merged(&world, &three));
+}
