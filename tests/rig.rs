@@ -35,6 +35,7 @@ fn the_tree_of_a_rig_and_its_files_to_the_letter() {
     mayor/
       rig/ (clone)
       state.json
+      trust.json
     plugins/
     polecats/
     refinery/

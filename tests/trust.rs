@@ -67,7 +67,7 @@ fn without_a_terminal_a_rig_is_added_untrusted_and_agents_that_read_its_settings
     hint: look at them in /world/town/wyvern/mayor/rig, then trust them with: gt rig trust wyvern
     ");
     assert_eq!(world.show(&bead)["status"], "open");
-    assert!(!world.path("town/wyvern/polecats/.names").exists(), "a name was taken");
+    assert_eq!(world.in_town(["polecats", "wyvern", "--json"]).ok().json()["polecats"], json!([]));
     // A new title makes no bead that cannot be slung.
     world.in_town(["sling", "Say more of it", "wyvern", "--agent", "claude"]).fails(1);
     let open = world.gt_in("town/wyvern", ["bd", "list", "--json"]).ok().json();
