@@ -83,6 +83,7 @@ fn everything_is_kept_and_found_again() {
         inbox.jsonl
       rigs/
       rigs.json
+      secret
       state.json
       town.json
     ");

@@ -88,6 +88,7 @@ fn the_tree_of_a_rig_and_its_files_to_the_letter() {
     /.beads/
     /mayor/.lock
     /mayor/state.json
+    /mayor/secret
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/
