@@ -5,7 +5,7 @@
 gt_patience=600
 
 gt_git() {
-  GIT_TERMINAL_PROMPT=0 git -c maintenance.auto=false -c gc.auto=0 "$@"
+  GIT_TERMINAL_PROMPT=0 git -c maintenance.auto=false -c gc.auto=0 -c clone.defaultRemoteName=origin "$@"
 }
 
 # Takes away what this start made, leaves the reason in a file and on the screen, between two lines that whoever started this

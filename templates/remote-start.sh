@@ -12,6 +12,7 @@ gt_begin={{begin}}
 gt_start={{start}}
 gt_start_branch={{start_branch}}
 gt_url={{git_url}}
+gt_subject={{subject}}
 gt_notes=$gt_town/.gt-start
 gt_making=$gt_notes/$gt_rig-$gt_name.making
 gt_made=
@@ -28,7 +29,7 @@ gt_rig_clone() {
   gt_lock "$gt_rig_dir/mayor/.gt-start.lock"
   if [ ! -e "$gt_clone/.git" ]; then
     rm -rf "$gt_clone".gt-new-*
-    gt_try "cannot clone $gt_url (can git read it from here? git ls-remote $gt_url)" gt_git clone -q --no-recurse-submodules -- "$gt_url" "$gt_clone.gt-new-$gt_instance"
+    gt_check_out "$gt_clone.gt-new-$gt_instance" "cannot clone $gt_url (can git read it from here? git ls-remote $gt_url)" gt_git clone -q --no-recurse-submodules -- "$gt_url" "$gt_clone.gt-new-$gt_instance"
     [ ! -e "$gt_clone" ] || rmdir "$gt_clone" || gt_fail "$gt_clone is there, and is no clone"
     mv "$gt_clone.gt-new-$gt_instance" "$gt_clone" || gt_fail "cannot make $gt_clone"
     [ -n "$(git -C "$gt_clone" ls-files .beads)" ] || printf '/.beads\n' >>"$gt_clone/.git/info/exclude"
@@ -95,12 +96,12 @@ gt_place() {
     gt_try "cannot clone $gt_clone" gt_git clone -q --no-checkout -- "$gt_clone" "$gt_home"
     gt_try "cannot fetch into $gt_home" gt_git -C "$gt_home" fetch -q --no-tags --prune "$gt_clone" "+refs/remotes/origin/*:refs/remotes/origin/*" "+refs/gt/*:refs/gt/*"
     gt_try "cannot set the origin of $gt_home" git -C "$gt_home" remote set-url origin -- "$(git -C "$gt_clone" remote get-url origin)"
-    gt_try "cannot make the branch $gt_branch" gt_git -C "$gt_home" checkout -q --no-track -B "$gt_branch" "$gt_base"
+    gt_check_out "$gt_home" "cannot make the branch $gt_branch" gt_git -C "$gt_home" checkout -q --no-track -B "$gt_branch" "$gt_base"
   elif [ -n "$gt_own" ]; then
-    gt_try "cannot make the worktree $gt_home" gt_git -C "$gt_clone" worktree add -q "$gt_home" "$gt_branch"
+    gt_check_out "$gt_home" "cannot make the worktree $gt_home" gt_git -C "$gt_clone" worktree add -q "$gt_home" "$gt_branch"
   else
     gt_tip=$(git -C "$gt_clone" rev-parse -q --verify "refs/heads/$gt_branch") && gt_try "cannot keep $gt_tip" git -C "$gt_clone" update-ref "refs/gt/recovery/$gt_name/$gt_tip" "$gt_tip"
-    gt_try "cannot make the worktree $gt_home" gt_git -C "$gt_clone" worktree add -q --no-track -B "$gt_branch" "$gt_home" "$gt_base"
+    gt_check_out "$gt_home" "cannot make the worktree $gt_home" gt_git -C "$gt_clone" worktree add -q --no-track -B "$gt_branch" "$gt_home" "$gt_base"
   fi
   if [ -n "$gt_earlier" ]; then
     # A conflict is the agent's first task; its prompt says so.
@@ -136,27 +137,106 @@ gt_prepare() {
 {{prepare}}
 }
 
-# PATH: copies or links what the clone here has, unless it is there already.
+# FOLDER PATH: whether no link above PATH leads out of FOLDER.
+gt_inside() {
+  gt_dir=$(dirname "$1/$2")
+  until [ -e "$gt_dir" ] || [ -L "$gt_dir" ]; do gt_dir=$(dirname "$gt_dir"); done
+  gt_dir=$(cd "$gt_dir" 2>/dev/null && pwd -P) || return 1
+  case $gt_dir/ in
+  "$(cd "$1" && pwd -P)"/*) return 0 ;;
+  esac
+  return 1
+}
+
+# FOLDER PATH: fails when a link above PATH leads out of FOLDER.
+gt_within() {
+  gt_inside "$1" "$2" || gt_fail "$2 in $1 is behind a link that leads out of that folder: nothing is read or written through it"
+}
+
+# PATTERN BEFORE: the paths here that a pattern stands for, each after BEFORE.
+gt_match() {
+  (
+    IFS=
+    case $1 in
+    *'**/'*)
+      # shellcheck disable=SC2086 # the pattern is one
+      for gt_top in ${1%%'**/'*}.; do
+        find "$gt_top" -name .git -prune -o -type d -print
+      done | while read -r gt_at; do
+        (cd "$gt_at" && gt_match "${1#*'**/'}" "$2$gt_at/")
+      done
+      ;;
+    *)
+      # shellcheck disable=SC2086 # the pattern is one
+      for gt_at in $1; do
+        [ ! -e "$gt_at" ] || printf '%s\n' "$2$gt_at" | sed -e 's|/\(\./\)*|/|g' -e 's|^\./||'
+      done
+      ;;
+    esac
+  )
+}
+
+# HOW PATH: copies or links what the clone here has at a path or pattern, unless it is there already.
 gt_bring() {
-  if [ ! -e "$gt_clone/$2" ]; then
-    echo "gt: $gt_clone/$2 is not there: not brought along"
-  elif [ ! -e "$gt_home/$2" ] && [ ! -L "$gt_home/$2" ]; then
+  case $2 in
+  *[*?[]*) ;;
+  *)
+    if [ -e "$gt_clone/$2" ]; then
+      gt_bring_one "$1" "$2"
+    else
+      echo "gt: $gt_clone/$2 is not there: not brought along"
+    fi
+    return
+    ;;
+  esac
+  gt_found=$(cd "$gt_clone" && gt_match "$2" '')
+  gt_any=
+  while IFS= read -r gt_one; do
+    # A pattern stands for no tracked file, and leads through no link.
+    if [ -z "$gt_one" ] || ! gt_inside "$gt_clone" "$gt_one"; then continue; fi
+    if [ -f "$gt_clone/$gt_one" ] && [ -n "$(git -C "$gt_clone" ls-files -- ":(literal)$gt_one")" ]; then continue; fi
+    gt_any=yes
+    gt_bring_one "$1" "$gt_one"
+  done <<gt_end_of_found
+$gt_found
+gt_end_of_found
+  [ -n "$gt_any" ] || echo "gt: nothing in $gt_clone fits $2: not brought along"
+}
+
+gt_bring_one() {
+  gt_within "$gt_clone" "$2"
+  gt_within "$gt_home" "$2"
+  if [ ! -e "$gt_home/$2" ] && [ ! -L "$gt_home/$2" ]; then
     mkdir -p "$(dirname "$gt_home/$2")"
     if [ "$1" = link ]; then
       gt_try "cannot link $2" ln -s "$gt_clone/$2" "$gt_home/$2"
     else
       gt_try "cannot copy $2" cp -RPp "$gt_clone/$2" "$gt_home/$2"
     fi
-    gt_exclude "$3"
+    gt_exclude "/$(printf '%s\n' "$2" | sed 's/[*?[\\ ]/\\&/g')"
   fi
 }
 
 # PATH TEXT: a settings file of the agent, unless the project or a person has one.
 gt_settings() {
   if [ ! -e "$gt_home/$1" ] && [ ! -L "$gt_home/$1" ]; then
+    gt_within "$gt_home" "$1"
     mkdir -p "$(dirname "$gt_home/$1")"
     printf '%s\n' "$2" >"$gt_home/$1" || gt_fail "cannot write $gt_home/$1"
     [ ! -e "$gt_home/.git" ] || gt_exclude "/$1"
+  fi
+}
+
+# FOLDER WHAT COMMAND…: a checkout into FOLDER. A hook of git's that fails after a whole checkout is named, and no reason to stop.
+gt_check_out() {
+  gt_in=$1
+  gt_what=$2
+  shift 2
+  gt_said=$("$@" 2>&1 </dev/null 9>&-) && return
+  if [ -e "$gt_in/.git" ] && [ -n "$(git -C "$gt_in" ls-files)" ] && [ -z "$(git -C "$gt_in" ls-files --deleted)" ]; then
+    echo "gt: a hook failed after the checkout: $(printf '%s\n' "$gt_said" | tail -n 5)"
+  else
+    gt_fail "$gt_what: $(printf '%s\n' "$gt_said" | tail -n 5)"
   fi
 }
 
@@ -170,7 +250,7 @@ gt_crew() {
   gt_lock "$gt_rig_dir/crew/.gt-start.lock"
   if [ ! -e "$gt_home/.git" ]; then
     rm -rf "$gt_home".gt-new-*
-    gt_try "cannot clone $gt_url (can git read it from here? git ls-remote $gt_url)" gt_git clone -q --no-recurse-submodules --reference-if-able "$gt_clone" --dissociate --branch "$gt_target" -- "$gt_url" "$gt_home.gt-new-$gt_instance"
+    gt_check_out "$gt_home.gt-new-$gt_instance" "cannot clone $gt_url (can git read it from here? git ls-remote $gt_url)" gt_git clone -q --no-recurse-submodules --reference-if-able "$gt_clone" --dissociate --branch "$gt_target" -- "$gt_url" "$gt_home.gt-new-$gt_instance"
     [ ! -e "$gt_home" ] || rmdir "$gt_home" || gt_fail "$gt_home is there, and is no clone"
     mv "$gt_home.gt-new-$gt_instance" "$gt_home" || gt_fail "cannot make $gt_home"
   fi
@@ -182,15 +262,17 @@ gt_script() {
   if [ -d "$gt_files/rebase-merge" ] || [ -d "$gt_files/rebase-apply" ]; then
     git rebase --abort
   fi
+  gt_tip=$(git rev-parse HEAD)
   if [ -n "$(git status --porcelain)" ]; then
-    git -c user.name=gt -c user.email=gastown@localhost stash push -q --include-untracked -m "$GT_BEAD: left by an earlier run" || return 1
-    echo "gt: changes of an earlier run are in git stash"
+    # Not git stash: all worktrees of a clone share one.
+    git add -A || return 1
+    gt_tree=$(git write-tree) || return 1
+    gt_tip=$(git -c user.name=gt -c user.email=gastown@localhost commit-tree --no-gpg-sign "$gt_tree" -p HEAD -m "$GT_BEAD: left by an earlier run") || return 1
   fi
-  if [ "$(git rev-list --count "refs/remotes/origin/$gt_target..HEAD")" != 0 ]; then
-    gt_tip=$(git rev-parse HEAD)
+  if [ "$gt_tip" != "$(git rev-parse HEAD)" ] || [ "$(git rev-list --count "refs/remotes/origin/$gt_target..HEAD")" != 0 ]; then
     git update-ref "refs/gt/recovery/$gt_name/$gt_tip" "$gt_tip" || return 1
     git reset -q --hard "refs/remotes/origin/$gt_target" || return 1
-    echo "gt: commits of an earlier run are kept under refs/gt/recovery/$gt_name/$gt_tip"
+    echo "gt: what an earlier run left is kept under refs/gt/recovery/$gt_name/$gt_tip"
   fi
   gt_return=$(printf '\r')
   sed -n "$1,$2{s/$gt_return\$//;s/^ \\{0,$3\\}//;p;}" "$GT_BEAD_FILE" >"$gt_files/gt-script"
@@ -204,7 +286,7 @@ gt_script() {
   fi
   git add -A || return 1
   if ! git diff --cached --quiet; then
-    printf '%s\n' "$GT_BEAD_TITLE" | git commit -q --cleanup=verbatim -F - || return 1
+    printf '%s\n' "$gt_subject" | git commit -q --cleanup=verbatim -F - || return 1
   fi
   if [ "$(git rev-list --count "refs/remotes/origin/$gt_target..HEAD")" = 0 ]; then
     sh "$GT_DONE" --no-changes "the script changed nothing"

@@ -62,7 +62,7 @@ fn what_is_not_done_is_refused_and_nothing_changes() {
         &at.place,
         &["done"],
         "the worktree has changes that are not committed:\n   M README.md\n  ?? new file.txt",
-        "commit them: git add -A && git commit; or drop them: git stash",
+        "commit them: git add -A && git commit; or take one back: git checkout HEAD -- FILE (a new file: rm FILE)",
     );
     at.commit("work");
     at.refuses(

@@ -40,6 +40,7 @@ mod merge;
 mod migrate;
 mod moved;
 mod occupancy;
+mod odd;
 mod outside;
 mod patrol;
 mod prefixes;

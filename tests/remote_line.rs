@@ -285,10 +285,21 @@ fn a_place_is_prepared_as_the_rig_says() {
         there.start(&how).ok();
         let clone = there.town.join("wyvern/mayor/rig");
         std::fs::write(clone.join(".env"), "secret\n").unwrap();
+        for path in ["apps/a [1]/.env", "apps/b/.env", "apps/b/c/d.key", "top.key", "../outside/.env"] {
+            std::fs::create_dir_all(clone.join(path).parent().unwrap()).unwrap();
+            std::fs::write(clone.join(path), "of the person").unwrap();
+        }
+        std::os::unix::fs::symlink("../../outside", clone.join("apps/link")).unwrap();
         std::fs::create_dir_all(clone.join("node modules/deep")).unwrap();
         std::fs::write(clone.join("node modules/deep/x"), "x").unwrap();
         how.rules = Worktree {
-            copy: vec![".env".into(), "missing".into()],
+            copy: vec![
+                ".env".into(),
+                "missing".into(),
+                "apps/*/.env".into(),
+                "**/*.key".into(),
+                "*.none".into(),
+            ],
             link: vec!["node modules".into()],
             setup: Some(Command::Text("echo done >set-up.log; echo \"$PWD\" >where.log".into())),
             submodules: true,
@@ -297,7 +308,12 @@ fn a_place_is_prepared_as_the_rig_says() {
         (how.name, how.instance, how.bead.id) = ("Toast", "two", "wy-2".into());
         let run = there.start(&how).ok();
         assert!(run.stdout.contains("missing is not there: not brought along"), "{run:#?}");
+        assert!(run.stdout.contains("fits *.none: not brought along"), "{run:#?}");
         let home = there.home(&how);
+        for brought in ["apps/a [1]/.env", "apps/b/.env", "apps/b/c/d.key", "top.key"] {
+            assert_eq!(std::fs::read_to_string(home.join(brought)).unwrap(), "of the person", "{brought}");
+        }
+        assert!(!home.join("apps/link/.env").exists(), "a pattern leads through no link");
         assert_eq!(std::fs::read_to_string(home.join(".env")).unwrap(), "secret\n");
         assert!(home.join("node modules").is_symlink() && home.join("node modules/deep/x").exists());
         assert_eq!(std::fs::read_to_string(home.join("where.log")).unwrap().trim(), home.to_str().unwrap());
@@ -317,6 +333,59 @@ fn a_place_is_prepared_as_the_rig_says() {
         there.start(&how).ok();
         assert!(there.home(&how).join("good.log").exists());
         assert!(!there.town.join(".gt-start/three.failed").exists());
+    }
+}
+
+#[test]
+fn nothing_is_written_through_a_link_that_leads_out_of_the_worktree() {
+    for shell in shells() {
+        let there = There::new(&shell);
+        let victim = there.world.path("victim");
+        std::fs::create_dir(&victim).unwrap();
+        there.world.git("", ["clone", "-q", "origin.git", "person"]);
+        for name in ["cfg", ".claude"] {
+            std::os::unix::fs::symlink(&victim, there.world.path("person").join(name)).unwrap();
+        }
+        there.world.git("person", ["add", "-A"]);
+        there.world.git("person", ["commit", "-q", "-m", "links"]);
+        there.world.git("person", ["push", "-q", "origin", "HEAD:links"]);
+        there.start(&there.how("Nux", "one")).ok();
+        let clone = there.town.join("wyvern/mayor/rig");
+        std::fs::create_dir(clone.join("cfg")).unwrap();
+        std::fs::write(clone.join("cfg/secret.env"), "secret\n").unwrap();
+        there.world.git("person", ["push", "-q", "origin", "HEAD:main"]);
+        let mut how = there.how("Toast", "two");
+        let rules = |copy: &[&str], link: &[&str]| {
+            let own = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+            Worktree { copy: own(copy), link: own(link), ..Worktree::default() }
+        };
+        for rules in
+            [rules(&["cfg/secret.env"], &[]), rules(&["**/secret.env"], &[]), rules(&[], &["cfg/secret.env"])]
+        {
+            how.rules = rules;
+            failed(&there.start(&how).fails(1), "is behind a link that leads out of that folder");
+            assert!(!there.home(&how).exists(), "what it made is gone");
+        }
+        how.rules = Worktree::default();
+        there.world.program("gt", "#!/bin/sh\n");
+        failed(&there.start(&how).fails(1), ".claude/settings.local.json in ");
+        assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_hook_that_fails_after_a_whole_checkout_is_named_and_stops_nothing() {
+    for shell in shells() {
+        let there = There::new(&shell);
+        there.world.program("hooks/post-checkout", "#!/bin/sh\necho bundle: not found >&2\nexit 1\n");
+        there.world.git("", ["config", "--global", "core.hooksPath", &there.world.str("bin/hooks")]);
+        for (kind, name, instance) in
+            [(Kind::Worktree, "Nux", "one"), (Kind::Clone, "Slit", "two"), (Kind::Crew, "dave", "three")]
+        {
+            let how = How { kind, ..there.how(name, instance) };
+            let run = there.start(&how).ok();
+            assert!(run.stdout.contains("a hook failed after the checkout: bundle: not found"), "{run:#?}");
+        }
     }
 }
 

@@ -79,6 +79,9 @@ fn add(ctx: &Ctx, name: String, url: &str, new: New, dry_run: bool) -> Result<Ex
     if let Some(note) = source.note {
         ctx.note(&note);
     }
+    for want in &added.wants {
+        ctx.note(&format!("warning: {}\nhint: {}", want.message, want.hint));
+    }
     ctx.note(&format!(
         "next: cd {}/{} && gt bd create \"the first piece of work\"",
         town.root.display(),

@@ -1,7 +1,7 @@
 //! `gt run-script`: the program of the `shell` runtime. It does the bead's own script, with no model at all.
 //!
 //! The script is run by `sh -eu` (or `bash -eu` for a `bash` block) in the worktree, always from the target: what an
-//! earlier run left is put aside first, commits under a recovery ref and changes in `git stash`. So a bead that comes
+//! earlier run left is put aside first, commits and changes under a recovery ref. So a bead that comes
 //! back from the queue with a conflict is done again on the new target.
 
 use std::fs::File;
@@ -13,6 +13,7 @@ use super::{Ctx, print};
 use crate::beads::{Bead, Change, Guard, Patch, words};
 use crate::config;
 use crate::failure::{Exit, Failure};
+use crate::plan::message::harmless;
 use crate::programs::Process;
 use crate::programs::git::Git;
 use crate::town::Town;
@@ -82,7 +83,7 @@ fn work(ctx: &Ctx, town: &Town, home: &Home, bead: &Bead) -> Result<Option<i32>>
     if let Some(failure) = links::nested_failure(&links::nested(&home.dir, &git.status()?.dirty)) {
         return Err(failure.into());
     }
-    let changed = git.commit_all(&format!("{}\n", bead.title))? || git.ahead(&target, "HEAD")? > 0;
+    let changed = git.commit_all(&format!("{}\n", harmless(&bead.title)))? || git.ahead(&target, "HEAD")? > 0;
     let no_changes = (!changed).then_some("the script changed nothing");
     let answer = super::done::hand_over(ctx, no_changes, true, false)?;
     print(&format!("{}: {}\n", bead.id, answer.state))?;
@@ -96,20 +97,21 @@ fn put_aside(home: &Home, bead: &Bead, git: &Git, target: &str) -> Result<()> {
         git.run("stop the replay", ["rebase", "--abort"])?;
         status = git.status()?;
     }
+    let mut tip = status.commit.clone();
     if !status.dirty.is_empty() {
-        let message = format!("{}: left by an earlier run", bead.id);
-        git.run("put changes aside", ["stash", "push", "-q", "--include-untracked", "-m", &message])?;
-        super::tell("gt: changes of an earlier run are in git stash");
+        // Not `git stash`: all worktrees of a clone share one.
+        git.run("gather changes", ["add", "-A"])?;
+        let tree = git.run("write the changes", ["write-tree"])?;
+        tip = git.commit_kept(&tree, &[&tip], &format!("{}: left by an earlier run", bead.id))?;
     }
-    if git.ahead(target, &status.commit)? > 0 {
+    if tip != status.commit || git.ahead(target, &tip)? > 0 {
         // A full clone has refs of its own.
         let own = home.dir.join(".git").is_dir();
         let clone = if own { home.dir.clone() } else { home.rig.clone_dir() };
-        let shelf = Shelf::new(&clone, &home.name, &status.commit, &home.dir);
-        shelf.put(&[(String::new(), status.commit.clone())])?;
-        let name = shelf.main_ref();
+        let shelf = Shelf::new(&clone, &home.name, &tip, &home.dir);
+        shelf.put(&[(String::new(), tip)])?;
         git.run("begin at the target", ["reset", "-q", "--hard", target])?;
-        super::tell(&format!("gt: commits of an earlier run are kept under {name}"));
+        super::tell(&format!("gt: what an earlier run left is kept under {}", shelf.main_ref()));
     }
     Ok(())
 }

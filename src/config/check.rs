@@ -108,6 +108,7 @@ impl Faults {
 
     fn settings(&mut self, settings: &Settings) {
         self.merge(&settings.merge);
+        self.worktree(&settings.worktree);
         let limits = &settings.limits;
         for (key, text) in [
             ("network", &limits.network),
@@ -156,8 +157,20 @@ impl Faults {
         }
     }
 
+    fn worktree(&mut self, worktree: &super::schema::Worktree) {
+        for (key, paths) in [("copy", &worktree.copy), ("link", &worktree.link)] {
+            for (number, path) in paths.iter().enumerate() {
+                if let Err(why) = super::brought::inside(path) {
+                    let hint = "name files of the rig's clone mayor/rig, like .env or apps/*/.env";
+                    self.add(&["worktree", key, &number.to_string()], why, hint);
+                }
+            }
+        }
+    }
+
     fn rig(&mut self, rig: &RigSections) {
         self.merge(&rig.merge);
+        self.worktree(&rig.worktree);
         if rig.max_workers == Some(0) {
             self.add(&["max_workers"], "must be at least 1", "");
         }

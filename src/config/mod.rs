@@ -4,6 +4,7 @@
 //! is ([`role()`]). [`settings_stack`] and [`role_stack`] are the whole story of precedence.
 
 mod arrays;
+pub mod brought;
 mod check;
 pub mod env;
 pub(crate) mod errors;

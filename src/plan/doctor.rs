@@ -58,6 +58,8 @@ pub enum Thing {
     CloneSetting(String, String, String),
     /// A clone's settings that git cannot read: the file, inside the rig, and why.
     CloneSettings(String, String),
+    /// Something that work in a rig needs and that a person has to bring: what, and what helps.
+    Want(String, String),
     /// A folder in which gt makes things that cannot be listed, and why.
     Unlistable(String, String),
     /// The lines of a rig in `.gitignore`.
@@ -270,6 +272,7 @@ fn words(thing: &Thing) -> Words {
         | Thing::SecondClaim(..)
         | Thing::CloneSetting(..)
         | Thing::CloneSettings(..)
+        | Thing::Want(..)
         | Thing::Unlistable(..)
         | Thing::RigFolder
         | Thing::Polecat(..)
@@ -293,6 +296,10 @@ fn orphan(finding: &mut Finding, rig: &str) {
             finding.fixable = false;
             let hint = "correct the line in that file; nothing of the clone works until then".to_string();
             (format!("git cannot read {file}: {why}"), Some(hint))
+        }
+        Thing::Want(what, help) => {
+            finding.fixable = false;
+            (what.clone(), Some(help.clone()))
         }
         Thing::Unlistable(path, why) => {
             finding.fixable = false;

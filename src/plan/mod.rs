@@ -7,6 +7,7 @@ pub mod freeze;
 pub mod homecoming;
 pub mod layout;
 pub mod live;
+pub mod message;
 pub mod patrol;
 pub mod place;
 pub mod proposal;

@@ -5,9 +5,11 @@
 
 pub mod answers;
 mod hooks;
+pub mod identity;
 pub mod keeping;
 pub mod leftovers;
 pub mod letters;
+pub mod lfs;
 pub mod links;
 pub mod merging;
 mod network;
@@ -148,8 +150,12 @@ impl Git {
         if let Some(too_old) = super::versions::git_too_old() {
             return too_old;
         }
+        let said = output.error_text();
         // git does not always say that it could not write.
-        self.failure(format!("cannot {what} in {}: {}", self.dir.display(), last_words(output)))
+        let failure =
+            self.failure(format!("cannot {what} in {}: {}", self.dir.display(), last_words(output)));
+        let lfs = ["git-lfs", "filter lfs", "filter 'lfs'"].iter().any(|words| said.contains(words));
+        if lfs && which::which("git-lfs").is_err() { failure.hint(lfs::INSTALL) } else { failure }
     }
 
     /// A failure of git's, with what helps when the disk is full.

@@ -10,6 +10,7 @@ pub mod rules;
 pub mod secret;
 pub mod trust;
 pub mod wish;
+pub mod within;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

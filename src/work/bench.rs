@@ -8,13 +8,13 @@ use anyhow::{Context, Result};
 
 use super::request::Request;
 use super::{links, trust};
-use crate::address::Address;
-use crate::config::schema::{Merge, Strategy};
+use crate::config::schema::Merge;
 use crate::config::{self, Settings, Sources};
 use crate::failure::Failure;
 use crate::plan::trust as agent_settings;
 use crate::programs::git::Git;
-use crate::programs::git::merging::{Fold, MIRRORED};
+use crate::programs::git::identity::Signer;
+use crate::programs::git::merging::MIRRORED;
 use crate::programs::git::pushing::{Deletion, Landing};
 use crate::town::{Rig, files};
 
@@ -40,11 +40,13 @@ pub struct Bench<'a> {
     /// Where work lands that names no target of its own.
     pub target: String,
     pub(super) clone: Git,
-    canonical: Git,
-    signer: String,
+    pub(super) canonical: Git,
+    pub(super) signer: OnceCell<Signer>,
+    pub(super) unsigned: Cell<bool>,
+    pub(super) empty: OnceCell<tempfile::TempDir>,
     records: &'static str,
-    folds: Cell<Option<PathBuf>>,
-    old_git: OnceCell<bool>,
+    pub(super) folds: Cell<Option<PathBuf>>,
+    pub(super) old_git: Cell<bool>,
     pub(super) runs: Cell<usize>,
     _lock: files::Lock,
 }
@@ -116,10 +118,12 @@ impl<'a> Bench<'a> {
             settings,
             clone: Git::at(rig.refinery_dir()),
             canonical: Git::at(rig.clone_dir()),
-            signer: Address::Refinery(rig.name.clone()).to_string(),
+            signer: OnceCell::new(),
+            unsigned: Cell::new(false),
+            empty: OnceCell::new(),
             records: if kind == Kind::Queue { LANDING } else { DIRECT },
             folds: Cell::new(None),
-            old_git: OnceCell::new(),
+            old_git: Cell::new(false),
             runs: Cell::new(0),
             _lock: lock,
         };
@@ -133,7 +137,7 @@ impl<'a> Bench<'a> {
         self.runs.get()
     }
 
-    fn folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> PathBuf {
         self.rig.root.join("refinery/bench")
     }
 
@@ -146,10 +150,7 @@ impl<'a> Bench<'a> {
     }
 
     pub(super) fn worktree(&self, commit: &str) -> Result<PathBuf> {
-        let dir = self.folder();
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let made = tempfile::Builder::new().prefix("work-").tempdir_in(&dir);
-        let path = made.with_context(|| format!("cannot make a folder in {}", dir.display()))?.keep();
+        let path = self.temporary("work-")?.keep();
         self.clone.worktree_detached(&path, commit)?;
         Ok(path)
     }
@@ -267,39 +268,6 @@ impl<'a> Bench<'a> {
         Ok(Front { commit: commit.into(), tree: self.clone.tree_of(commit)? })
     }
 
-    /// Puts one request on top of `onto`, by the rig's strategy.
-    ///
-    /// # Errors
-    /// When git fails for a reason that does not lie in the request.
-    pub fn fold(&self, onto: &Front, request: &Request) -> Result<Folded> {
-        if self.merge.strategy == Strategy::Rebase {
-            return self.fold_by_rebase(onto, request);
-        }
-        let fold = if self.has_old_git()? {
-            self.in_folds(&onto.commit, |git| git.merge_here(&onto.commit, &request.commit, &self.signer))?
-        } else {
-            self.clone.merge_trees(&onto.commit, &request.commit)?
-        };
-        let tree = match fold {
-            Fold::Clean(tree) if tree == onto.tree => return Ok(Folded::Nothing),
-            Fold::Clean(tree) => tree,
-            Fold::Conflict(files) => return Ok(Folded::Conflict(files)),
-            Fold::Impossible(why) => return Ok(Folded::Impossible(why)),
-        };
-        let message = message(request);
-        let commit = match self.merge.strategy {
-            Strategy::Squash => {
-                let author = self.clone.author_of(&request.commit)?;
-                self.clone.commit_tree(&tree, &[&onto.commit], &message, &self.signer, Some(&author))?
-            }
-            _ => {
-                let parents = [onto.commit.as_str(), &request.commit];
-                self.clone.commit_tree(&tree, &parents, &message, &self.signer, None)?
-            }
-        };
-        Ok(Folded::Clean(Front { commit, tree }))
-    }
-
     /// The agent settings that `front` changes on top of `onto`.
     ///
     /// # Errors
@@ -331,37 +299,11 @@ impl<'a> Bench<'a> {
         trust::accept(&self.rig.root, &now).map(drop)
     }
 
-    fn fold_by_rebase(&self, onto: &Front, request: &Request) -> Result<Folded> {
-        let rebase = |git: &Git| git.rebase_here(&onto.commit, &request.commit, &self.signer);
-        match self.in_folds(&onto.commit, rebase)? {
-            Fold::Clean(commit) if commit == onto.commit => Ok(Folded::Nothing),
-            Fold::Clean(commit) => Ok(Folded::Clean(self.front(&commit)?)),
-            Fold::Conflict(files) => Ok(Folded::Conflict(files)),
-            Fold::Impossible(why) => Ok(Folded::Impossible(why)),
-        }
-    }
-
-    fn has_old_git(&self) -> Result<bool> {
-        if let Some(old) = self.old_git.get() {
-            return Ok(*old);
-        }
-        let old = self.clone.version()? < (2, 38);
-        Ok(*self.old_git.get_or_init(|| old))
-    }
-
-    /// Folds in a worktree that is made once, and again after a git that failed for another reason than a conflict: what
-    /// it left half done would fail the next.
-    fn in_folds(&self, commit: &str, fold: impl FnOnce(&Git) -> Result<Fold>) -> Result<Fold> {
-        let path = match self.folds.take() {
-            Some(path) => path,
-            None => self.worktree(commit)?,
-        };
-        let folded = fold(&Git::at(&path));
-        match folded {
-            Ok(_) => self.folds.set(Some(path)),
-            Err(_) => self.remove(&path),
-        }
-        folded
+    pub(super) fn temporary(&self, prefix: &str) -> Result<tempfile::TempDir> {
+        let dir = self.folder();
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let made = tempfile::Builder::new().prefix(prefix).tempdir_in(&dir);
+        made.with_context(|| format!("cannot make a folder in {}", dir.display()))
     }
 
     /// Writes down as which commits requests are about to land: (handed over, landing).
@@ -445,44 +387,4 @@ pub(super) fn lock_path(rig: &Rig) -> PathBuf {
 pub fn is_busy(rig: &Rig) -> Result<bool> {
     let path = lock_path(rig);
     Ok(path.exists() && files::try_lock(&path)?.is_none())
-}
-
-/// The message of a merge or squash: the bead's title on one line, then who did what.
-fn message(request: &Request) -> String {
-    let title = request.title.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut text = if title.is_empty() {
-        format!("{}\n", request.bead)
-    } else {
-        format!("{title} ({})\n", request.bead)
-    };
-    text.push('\n');
-    for (key, value) in [("Bead", &request.bead), ("Branch", &request.branch), ("Worker", &request.worker)] {
-        if !value.is_empty() {
-            text.push_str(&format!("{key}: {value}\n"));
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_titles_make_one_line_and_stay_data() {
-        let request = Request {
-            bead: "wy-1".into(),
-            title: "# $(rm -rf /); \"x\"\n\nfoo: bar".into(),
-            branch: "polecat/Nux-wy-1".into(),
-            worker: "wyvern/Nux".into(),
-            ..Request::default()
-        };
-        insta::assert_snapshot!(message(&request), @r##"
-        # $(rm -rf /); "x" foo: bar (wy-1)
-
-        Bead: wy-1
-        Branch: polecat/Nux-wy-1
-        Worker: wyvern/Nux
-        "##);
-    }
 }

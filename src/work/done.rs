@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::beads::{Bead, Store, words};
 use crate::failure::Failure;
 use crate::mux::Mux;
-use crate::programs::git::{Git, Push, Status};
+use crate::programs::git::{Git, Push, Status, lfs};
 use crate::time;
 use crate::town::Town;
 use crate::work::own::Home;
@@ -210,7 +210,23 @@ fn bead_of(home: &Home, status: &Status) -> Result<String, Failure> {
 /// Submodules' commits that the branch names can be fetched, or are pushed now.
 fn links(work: &Work<'_>, look: &Look) -> Result<()> {
     let base = format!("refs/remotes/origin/{}", work.target);
+    pointers(&work.home.dir, &base, &look.status.commit)?;
     links::hand_over(&work.home.dir, &base, &look.status.commit, &look.branch, work.push_submodules)
+}
+
+/// Without git-lfs git commits the content of a large file in place of a pointer, for ever.
+fn pointers(dir: &Path, base: &str, tip: &str) -> Result<()> {
+    if !lfs::is_missing(dir) {
+        return Ok(());
+    }
+    let found = Git::at(dir).without_pointers(base, tip)?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    crate::fail!(
+        "files of git-lfs, which is not installed, are in the commits with all of their content: {}", found.join(", ");
+        "{}; then bring them in again: git rm --cached FILE && git add FILE && git commit --amend", lfs::INSTALL
+    )
 }
 
 /// Why a worktree that is not clean is not handed over.
@@ -223,7 +239,7 @@ pub(super) fn dirty(dir: &Path, status: &Status) -> Failure {
         list.push(format!("\n  and {} more", status.dirty.len() - 20));
     }
     Failure::new(format!("the worktree has changes that are not committed:{}", list.concat()))
-        .hint("commit them: git add -A && git commit; or drop them: git stash")
+        .hint("commit them: git add -A && git commit; or take one back: git checkout HEAD -- FILE (a new file: rm FILE)")
 }
 
 /// Step 3. Gives why the branch is kept here only, where this user may not push.

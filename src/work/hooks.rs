@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::bringing;
 use crate::programs::git::Git;
+use crate::town::within::Within;
 
 /// The settings file of Claude Code that belongs to one person's checkout and to no repository.
 const CLAUDE_SETTINGS: &str = ".claude/settings.local.json";
@@ -20,18 +22,15 @@ pub fn file(kind: Option<&str>) -> Option<(&'static str, String)> {
 /// line that keeps it out of git, once it is written.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// When the file cannot be written, or a link leads out of the folder on the way there.
 pub fn write(kind: Option<&str>, dir: &Path) -> Result<Option<String>> {
     let file = dir.join(CLAUDE_SETTINGS);
     if kind != Some("claude") || file.symlink_metadata().is_ok() {
         return Ok(None);
     }
-    let failed = || format!("cannot write {}", file.display());
-    if let Some(dir) = file.parent() {
-        std::fs::create_dir_all(dir).with_context(failed)?;
-    }
-    std::fs::write(&file, format!("{:#}\n", claude_settings())).with_context(failed)?;
-    Ok(Some(format!("/{CLAUDE_SETTINGS}")))
+    let written = Within::new(dir)?
+        .write(Path::new(CLAUDE_SETTINGS), format!("{:#}\n", claude_settings()).as_bytes())?;
+    Ok(Some(bringing::line(&written)))
 }
 
 /// The same for a folder that is a whole clone, or none: git does not see the file there either.

@@ -153,7 +153,7 @@ fn look(job: &Job<'_>) -> Result<Work> {
             let files = status.dirty.iter().take(20).map(|line| format!("\n  {line}")).collect::<String>();
             in_the_way = Some(
                 Failure::new(format!("{address} has changes that are in no commit:{files}"))
-                    .hint("commit or stash them there; with --force they stay behind and only commits land"),
+                    .hint("commit them there, or take them back: git checkout HEAD -- FILE; with --force they stay behind and only commits land"),
             );
         }
         (status.commit, status.branch.unwrap_or_default())

@@ -6,6 +6,7 @@ pub mod around;
 pub mod aside;
 pub mod awake;
 pub mod bench;
+pub mod bringing;
 pub mod crew;
 pub mod demo;
 pub mod doctor;
@@ -14,6 +15,7 @@ pub mod ending;
 pub mod exports;
 #[cfg(test)]
 mod fixture;
+mod fold;
 pub mod handoff;
 pub mod hook;
 pub mod hooks;

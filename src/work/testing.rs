@@ -126,7 +126,7 @@ impl Bench<'_> {
             hooks: None,
             only_env: Some(&self.test_env),
         };
-        worktree::prepare(&wanted, path)
+        worktree::prepare(&wanted, path).map(drop)
     }
 }
 

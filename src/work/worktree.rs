@@ -1,15 +1,17 @@
 //! A polecat's place: its worktree (or clone), prepared as the rig says.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::config::schema::{Command, Sandbox, Worktree};
 use crate::failure::Failure;
 use crate::programs::Process;
-use crate::programs::git::Git;
+use crate::programs::git::{Git, lfs};
 use crate::programs::process::Limit;
+use crate::town::within::Within;
 use crate::town::{Rig, files};
+use crate::work::bringing::{self, Bringing};
 use crate::work::hooks;
 use crate::work::loss::keep::Shelf;
 use crate::work::sandbox::Sandbox as Place;
@@ -169,6 +171,7 @@ fn add_clone(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
     let tracked = "+refs/remotes/origin/*:refs/remotes/origin/*";
     git.run("take over what is known of origin", ["fetch", "-q", "--no-tags", "--prune", &from, tracked])?;
     git.run("set the origin", ["remote", "set-url", "origin", "--", &wanted.rig.config.git_url])?;
+    git.take_identity(&wanted.rig.clone_dir())?;
     git.run("make the branch", ["checkout", "-q", "--no-track", "-b", wanted.branch, &base])?;
     mark_unbegun(&draft)?;
     std::fs::rename(&draft, path)
@@ -176,103 +179,39 @@ fn add_clone(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
 }
 
 /// Puts into a fresh place what the rig wants in it: submodules, copies, links, settings of the agent, the setup
-/// command. No file that the project tracks is written: what is there already stays.
+/// command. No file that the project tracks is written: what is there already stays. Gives what is missing in it, each in a
+/// sentence.
 ///
 /// # Errors
 /// A path that leads outside, a disk that cannot take it, or the setup command's end and last lines.
-pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
+pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<Vec<String>> {
     let rules = wanted.rules;
     let source = wanted.rig.clone_dir();
-    let mut untracked: Vec<String> = Vec::new();
     if rules.submodules {
         submodules::check_out(&source, path)?;
     }
-    let mut brought = Vec::new();
-    for (list, link) in [(&rules.copy, false), (&rules.link, true)] {
-        for name in list {
-            let inside = inside(name)?;
-            let (from, to) = (source.join(&inside), path.join(&inside));
-            if from.exists() && to.symlink_metadata().is_err() {
-                untracked.push(pattern(&inside));
-                brought.push((from, to, link));
-            }
-        }
+    let bringing = Bringing::look(rules, &source, path)?;
+    let mut untracked = bringing.lines();
+    let settings = hooks::file(wanted.hooks).map(|(name, _)| Path::new(name));
+    if let Some(name) = settings.filter(|name| path.join(name).symlink_metadata().is_err()) {
+        untracked.push(bringing::line(&Within::new(path)?.resolve(name)?));
     }
-    let settings = hooks::file(wanted.hooks).map(|(name, _)| name);
-    let settings = settings.filter(|name| path.join(name).symlink_metadata().is_err());
-    untracked.extend(settings.map(|name| pattern(Path::new(name))));
     // `info/exclude` is the clone's, for all of its worktrees. It comes first: after a kill nothing looks like work.
     let excluded = if wanted.sandbox == Sandbox::Clone { path } else { &source };
     Git::at(excluded).exclude(&untracked)?;
-    brought.iter().try_for_each(|(from, to, link)| bring(from, to, *link))?;
+    bringing.bring(path)?;
     hooks::write(wanted.hooks, path)?;
-    match &rules.setup {
-        Some(command) => set_up(wanted, command, path),
-        None => Ok(()),
+    if let Some(command) = &rules.setup {
+        set_up(wanted, command, path)?;
     }
-}
-
-/// A path of the settings, which must stay inside.
-pub(super) fn inside(name: &str) -> Result<PathBuf> {
-    let path = Path::new(name);
-    let plain = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if name.is_empty() || !plain {
-        return Err(Failure::new(format!("worktree.copy and worktree.link: '{name}' is not a path inside"))
-            .hint("name files of the clone mayor/rig, as in copy = [\".env\"]")
-            .into());
+    let mut missing = bringing.missing;
+    if lfs::is_missing(path) {
+        missing.push(format!(
+            "files of the project are with git-lfs, and only pointers are here: {}",
+            lfs::INSTALL
+        ));
     }
-    Ok(path.components().filter(|part| matches!(part, Component::Normal(_))).collect())
-}
-
-/// The line of `info/exclude` for exactly this path.
-pub(super) fn pattern(path: &Path) -> String {
-    let mut line = String::from("/");
-    for c in path.to_string_lossy().chars() {
-        if matches!(c, '*' | '?' | '[' | '\\' | ' ') {
-            line.push('\\');
-        }
-        line.push(c);
-    }
-    line
-}
-
-/// Copies or links one path, unless something is there by now.
-fn bring(from: &Path, to: &Path, link: bool) -> Result<()> {
-    if to.symlink_metadata().is_ok() {
-        return Ok(());
-    }
-    let failed = || format!("cannot bring {} to {}", from.display(), to.display());
-    if let Some(dir) = to.parent() {
-        std::fs::create_dir_all(dir).with_context(failed)?;
-    }
-    if link {
-        std::os::unix::fs::symlink(from, to).with_context(failed)?;
-    } else {
-        copy(from, to).with_context(failed)?;
-    }
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    let kind = from.symlink_metadata()?.file_type();
-    if kind.is_symlink() {
-        return std::os::unix::fs::symlink(std::fs::read_link(from)?, to);
-    }
-    if !kind.is_dir() {
-        // A FIFO would be waited on.
-        files::open(from)?;
-        return std::fs::copy(from, to).map(drop);
-    }
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        // git leaves sockets and FIFOs out too.
-        if kind.is_file() || kind.is_dir() || kind.is_symlink() {
-            copy(&entry.path(), &to.join(entry.file_name()))?;
-        }
-    }
-    Ok(())
+    Ok(missing)
 }
 
 fn set_up(wanted: &Wanted<'_>, command: &Command, path: &Path) -> Result<()> {
@@ -336,15 +275,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_the_settings_stay_inside() {
-        assert_eq!(inside("./a/b").unwrap(), Path::new("a/b"));
-        for bad in ["", "..", "/etc/passwd", "a/../../b"] {
-            assert!(inside(bad).is_err(), "{bad}");
-        }
-        assert_eq!(pattern(Path::new("a b/[x]*")), "/a\\ b/\\[x]\\*");
-    }
-
-    #[test]
     fn ids_that_git_takes_for_a_branch() {
         for id in ["wy-1", "wy-a.2", "wy-", "wy-ü", "wy-1.locked"] {
             assert!(can_be_a_branch(id), "{id}");
@@ -361,21 +291,5 @@ mod tests {
         assert_eq!(bead_of_branch("Nux", &branch("Nux", "wy-a.2")), Some("wy-a.2"));
         assert_eq!(bead_of_branch("Nux", "polecat/Nuxx-wy-1"), None);
         assert_eq!(bead_of_branch("Nux", "main"), None);
-    }
-
-    #[test]
-    fn copies_keep_folders_links_and_what_is_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
-        std::fs::create_dir_all(from.join("sub")).unwrap();
-        std::fs::create_dir_all(&to).unwrap();
-        std::fs::write(from.join("sub/a"), "one").unwrap();
-        std::os::unix::fs::symlink("a", from.join("sub/b")).unwrap();
-        bring(&from.join("sub"), &to.join("sub"), false).unwrap();
-        assert_eq!(std::fs::read_to_string(to.join("sub/b")).unwrap(), "one");
-        std::fs::write(to.join("kept"), "mine").unwrap();
-        std::fs::write(from.join("kept"), "theirs").unwrap();
-        bring(&from.join("kept"), &to.join("kept"), false).unwrap();
-        assert_eq!(std::fs::read_to_string(to.join("kept")).unwrap(), "mine");
     }
 }

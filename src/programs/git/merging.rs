@@ -1,11 +1,15 @@
 //! Merging without a person: branches folded onto a target, and worktrees for the tests.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::identity::Signer;
 use super::worktree::fetch_words;
 use super::{Git, last_words};
+use crate::plan::message::{Author, Squashed};
 use crate::programs::{Output, Process};
 
 /// Namespace of the branches that polecats push.
@@ -23,12 +27,6 @@ pub enum Fold {
     Conflict(Vec<String>),
     /// The two cannot be merged at all, for instance because they share no history; git's words.
     Impossible(String),
-}
-
-/// Who signs the commits that gt makes: name for author and committer, and a mail address for those who have none.
-pub fn signed(process: Process, name: &str) -> Process {
-    // EMAIL counts only where git knows no `user.email`.
-    process.env("GIT_AUTHOR_NAME", name).env("GIT_COMMITTER_NAME", name).env("EMAIL", "gastown@localhost")
 }
 
 impl Git {
@@ -116,18 +114,57 @@ impl Git {
         self.run("read a commit", ["rev-parse", "--verify", "-q", &format!("{commit}^{{tree}}")])
     }
 
-    /// Merges two commits without a work tree (git 2.38 or later): the tree, or the files in conflict.
+    /// Merges two commits without a work tree (git 2.38 or later; `None`: this git is older). Attributes are read from the
+    /// folder `attributes`. Gives what came of it, and the files that both changed.
     ///
     /// # Errors
-    /// When git fails for a reason that lies in neither commit. A work tree may be left half merged then.
-    pub fn merge_trees(&self, onto: &str, commit: &str) -> Result<Fold> {
-        let words = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", onto, commit];
-        let output = self.try_run(words)?;
+    /// When git fails for a reason that lies in neither commit.
+    pub fn merge_trees(
+        &self,
+        onto: &str,
+        commit: &str,
+        attributes: &Path,
+    ) -> Result<Option<(Fold, BTreeSet<String>)>> {
+        let words = ["merge-tree", "--write-tree", "-z", "--name-only", "--messages", onto, commit];
+        // git looks for attributes in the folder that it works in.
+        let process = Git::at(attributes).process(words);
+        let process = process.env("GIT_DIR", self.git_dir()?).env("GIT_WORK_TREE", attributes);
+        let output = process.run()?;
         match read_merge(&output) {
-            Some(fold) => Ok(fold),
-            None if self.are_unrelated(onto, commit)? => Ok(Fold::Impossible(last_words(&output))),
+            Some((fold, both)) => Ok(Some((fold, both))),
+            None if output.code == Some(129) => Ok(None),
+            None if self.are_unrelated(onto, commit)? => {
+                Ok(Some((Fold::Impossible(last_words(&output)), BTreeSet::new())))
+            }
             None => Err(self.failed(&format!("merge {commit} onto {onto}"), &output).into()),
         }
+    }
+
+    /// The `.gitattributes` files of a commit that count for these files, by path. One process, two when there are any.
+    ///
+    /// # Errors
+    /// When git cannot read the commit.
+    pub fn attributes_of(&self, commit: &str, paths: &BTreeSet<String>) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+        const NAME: &str = ".gitattributes";
+        let above = paths.iter().flat_map(|path| Path::new(path).ancestors().skip(1));
+        let wanted: BTreeSet<PathBuf> = above.map(|folder| folder.join(NAME)).collect();
+        let mut words: Vec<OsString> = ["ls-tree", "-r", "-z", commit].iter().map(Into::into).collect();
+        // Named one by one where that is no line too long.
+        if wanted.len() <= 500 {
+            words.push("--".into());
+            words.extend(wanted.iter().map(Into::into));
+        }
+        let listed = self.run("list attributes", words)?;
+        let entry = |line: &str| {
+            let (what, path) = line.split_once('\t')?;
+            // git reads no attributes through a link.
+            let id = what.strip_prefix("100644 blob ").or_else(|| what.strip_prefix("100755 blob "))?;
+            wanted.contains(Path::new(path)).then(|| (PathBuf::from(path), id.to_string()))
+        };
+        let found: Vec<(PathBuf, String)> = listed.split('\0').filter_map(entry).collect();
+        let ids: Vec<&str> = found.iter().map(|(_, id)| id.as_str()).collect();
+        let texts = self.blobs(&ids)?;
+        Ok(found.iter().map(|(path, _)| path.clone()).zip(texts).collect())
     }
 
     /// Whether two commits, which are here, share no history.
@@ -136,15 +173,16 @@ impl Git {
         Ok(!here.contains(&false) && self.try_run(["merge-base", one, other])?.code == Some(1))
     }
 
-    /// The same in this work tree, for older git; the work tree is left at `onto` with nothing half done.
-    /// Three processes, four after a conflict.
+    /// Merges two commits in this work tree, as `git merge` does by hand: with an older git, and for merge drivers of the
+    /// person's, which may want files beside those they merge. The work tree is left at `onto` with nothing half done. Three
+    /// processes, four after a conflict.
     ///
     /// # Errors
-    /// As [`Git::merge_trees`].
-    pub fn merge_here(&self, onto: &str, commit: &str, signer: &str) -> Result<Fold> {
+    /// As [`Git::merge_trees`]. The work tree may be left half merged then.
+    pub fn merge_here(&self, onto: &str, commit: &str, signer: &Signer) -> Result<Fold> {
         self.run("check out the target", ["checkout", "-q", "--detach", "--force", onto])?;
         let words = ["merge", "-q", "--no-ff", "--no-commit", "--no-verify", commit];
-        let merged = self.run_unlocked(&signed(self.process(words), signer))?;
+        let merged = self.run_unlocked(&signer.of(self.process(words)))?;
         let fold = if merged.ok() {
             Fold::Clean(self.run("write the merged tree", ["write-tree"])?)
         } else {
@@ -165,18 +203,26 @@ impl Git {
     /// when all of them are in it already), or the files in conflict.
     ///
     /// # Errors
-    /// As [`Git::merge_trees`].
-    pub fn rebase_here(&self, onto: &str, commit: &str, signer: &str) -> Result<Fold> {
-        let words = ["-c", "rebase.updateRefs=false", "rebase", "-q", "--no-autostash", onto, commit];
+    /// As [`Git::merge_here`], and when the new commits cannot be signed.
+    pub fn rebase_here(&self, onto: &str, commit: &str, signer: &Signer) -> Result<Fold> {
+        let mut words = signer.settings();
+        words.extend(
+            ["-c", "rebase.updateRefs=false", "rebase", "-q", "--no-autostash", onto, commit]
+                .map(String::from),
+        );
         // The commits keep their authors; only who put them here is new.
-        let process = signed(self.process(words), signer).env_remove("GIT_AUTHOR_NAME");
-        let process = Process { env: without(process.env, "GIT_AUTHOR_NAME"), ..process };
+        let process = signer.of(self.process(words));
+        let process = Process { env: without(process.env, "GIT_AUTHOR_"), ..process };
+        let process = process.env_remove("GIT_AUTHOR_NAME").env_remove("GIT_AUTHOR_EMAIL");
         let output = self.run_unlocked(&process)?;
         if output.ok() {
             return Ok(Fold::Clean(self.run("read the new commit", ["rev-parse", "HEAD"])?));
         }
         let files = self.conflicts()?;
         if files.is_empty() {
+            if let Some(failure) = self.cannot_sign(&output, signer) {
+                return Err(failure.into());
+            }
             let message = format!("cannot rebase {commit} onto {onto}: {}", all_words(&output));
             return Err(self.failure(message).into());
         }
@@ -187,20 +233,20 @@ impl Git {
     /// Makes a commit from a tree. The message is taken as it is. `author`: name, address and date of somebody else.
     ///
     /// # Errors
-    /// When git fails (no space on the disk, say).
+    /// When it cannot be signed; when git fails (no space on the disk, say).
     pub fn commit_tree(
         &self,
         tree: &str,
         parents: &[&str],
         message: &str,
-        signer: &str,
+        signer: &Signer,
         author: Option<&Author>,
     ) -> Result<String> {
-        let mut words = vec!["commit-tree", tree, "-F", "-"];
-        for parent in parents {
-            words.extend(["-p", parent]);
-        }
-        let mut process = signed(self.process(words), signer);
+        let mut words = signer.settings();
+        words.extend(["commit-tree", tree, "-F", "-"].map(String::from));
+        words.extend(signer.signs.then(|| "-S".to_string()));
+        words.extend(parents.iter().flat_map(|parent| ["-p".to_string(), parent.to_string()]));
+        let mut process = signer.of(self.process(words));
         if let Some(author) = author {
             process = process
                 .env("GIT_AUTHOR_NAME", &author.name)
@@ -211,7 +257,10 @@ impl Git {
         if output.ok() {
             return Ok(output.text());
         }
-        Err(self.failed("make the commit", &output).into())
+        match self.cannot_sign(&output, signer) {
+            Some(failure) => Err(failure.into()),
+            None => Err(self.without_identity(self.failed("make the commit", &output)).into()),
+        }
     }
 
     /// The files that `tip` changes since it left `base`; `None` when one of them is not here.
@@ -226,16 +275,17 @@ impl Git {
         Ok(output.ok().then(|| names(output.text())))
     }
 
-    /// Who wrote a commit, and when.
+    /// The commits of `tip` that `base` lacks, oldest first: who wrote each, and its trailers.
     ///
     /// # Errors
-    /// When there is no such commit.
-    pub fn author_of(&self, commit: &str) -> Result<Author> {
-        let words = ["show", "-s", "--no-show-signature", "--format=%an%n%ae%n%ad", "--date=raw", commit];
-        let text = self.run("read the author of a commit", words)?;
-        let mut lines = text.lines().map(str::to_string);
-        let mut next = || lines.next().unwrap_or_default();
-        Ok(Author { name: next(), email: next(), date: next() })
+    /// When one of the two is no commit.
+    pub fn squashed(&self, base: &str, tip: &str) -> Result<Vec<Squashed>> {
+        let format = "--format=%an%n%ae%n%ad%n%P%n%(trailers:only,unfold)";
+        let range = format!("{base}..{tip}");
+        let words = ["log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--encoding=UTF-8"];
+        let words = words.into_iter().chain(["--date=raw", format, &range, "--"]);
+        let text = self.run("read the commits of a branch", words)?;
+        Ok(text.split('\0').filter(|entry| !entry.trim().is_empty()).map(read_squashed).collect())
     }
 
     /// A worktree without a branch.
@@ -267,37 +317,44 @@ impl Git {
     }
 }
 
-/// Who wrote a commit, and when.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Author {
-    /// Name.
-    pub name: String,
-    /// Mail address.
-    pub email: String,
-    /// In git's raw form: seconds and time zone.
-    pub date: String,
+fn read_squashed(entry: &str) -> Squashed {
+    let mut lines = entry.trim_start_matches('\n').lines().map(str::to_string);
+    let mut next = || lines.next().unwrap_or_default();
+    let author = Author { name: next(), email: next(), date: next() };
+    let merge = next().contains(' ');
+    Squashed { author, merge, trailers: lines.filter(|line| !line.is_empty()).collect() }
 }
 
+/// The variables whose names do not begin so.
 fn without(
     env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     key: &str,
 ) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
-    env.into_iter().filter(|(own, _)| own != key).collect()
+    env.into_iter().filter(|(own, _)| !own.to_string_lossy().starts_with(key)).collect()
 }
 
-/// Reads `merge-tree --write-tree -z`: an object id, then the files in conflict. `None`: git itself failed.
-fn read_merge(output: &Output) -> Option<Fold> {
+/// Reads `merge-tree --write-tree -z --name-only --messages`: an object id, the files in conflict, an empty field, then for
+/// each message the number of its files, the files, its kind and its text. Gives the files that any message is about too.
+/// `None`: git itself failed.
+fn read_merge(output: &Output) -> Option<(Fold, BTreeSet<String>)> {
     let text = String::from_utf8_lossy(&output.stdout);
-    let mut fields = text.split('\0').map(|field| field.trim_end_matches('\n'));
-    let id = fields.next().unwrap_or_default();
-    let is_id = id.len() >= 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut fields = text.split('\0').map(|field| field.trim_start_matches('\n'));
+    let id = fields.next().unwrap_or_default().trim_end_matches('\n');
+    if !(id.len() >= 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        return None;
+    }
+    let mut files: Vec<String> =
+        fields.by_ref().take_while(|name| !name.is_empty()).map(String::from).collect();
+    files.dedup();
+    let mut both: BTreeSet<String> = files.iter().cloned().collect();
+    while let Some(count) = fields.next().and_then(|count| count.parse().ok()) {
+        both.extend(fields.by_ref().take(count).map(String::from));
+        // Kind and text.
+        fields.nth(1);
+    }
     match output.code {
-        Some(0) if is_id => Some(Fold::Clean(id.into())),
-        Some(1) if is_id => {
-            let mut files: Vec<String> = fields.filter(|name| !name.is_empty()).map(String::from).collect();
-            files.dedup();
-            Some(Fold::Conflict(files))
-        }
+        Some(0) => Some((Fold::Clean(id.into()), both)),
+        Some(1) => Some((Fold::Conflict(files), both)),
         _ => None,
     }
 }
@@ -335,11 +392,24 @@ mod tests {
     #[test]
     fn a_merge_a_conflict_and_a_failure_are_told_apart() {
         let id = "0123456789abcdef0123456789abcdef01234567";
-        assert_eq!(read_merge(&output(0, &format!("{id}\0"), "")), Some(Fold::Clean(id.into())));
+        let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let clean = Fold::Clean(id.into());
+        assert_eq!(read_merge(&output(0, &format!("{id}\0"), "")), Some((clean.clone(), set(&[]))));
+        let auto = format!("{id}\0\x001\0a/b\0Auto-merging\0Auto-merging a/b\n\0\n2\0x\0y\0kind\0text\n\0");
+        assert_eq!(read_merge(&output(0, &auto, "")), Some((clean, set(&["a/b", "x", "y"]))));
         let files = Fold::Conflict(vec!["a b".into(), "line\nbreak".into()]);
-        assert_eq!(read_merge(&output(1, &format!("{id}\0a b\0line\nbreak\0"), "")), Some(files));
+        let text = format!("{id}\0a b\0line\nbreak\0\x001\0c\0CONFLICT (contents)\0text\n\0");
+        assert_eq!(read_merge(&output(1, &text, "")), Some((files, set(&["a b", "c", "line\nbreak"]))));
         assert_eq!(read_merge(&output(1, "", "merge-tree: nope - not something we can merge")), None);
         assert_eq!(read_merge(&output(128, "", "fatal: refusing to merge unrelated histories")), None);
+    }
+
+    #[test]
+    fn squashed_commits_are_read_with_their_trailers() {
+        let read = read_squashed("Ann\na@x\n1 +0000\nabc def\nFixes: #1\n\nSigned-off-by: Ann <a@x>\n");
+        assert_eq!((read.author.email.as_str(), read.merge), ("a@x", true));
+        assert_eq!(read.trailers, ["Fixes: #1", "Signed-off-by: Ann <a@x>"]);
+        assert!(!read_squashed("A\na\n1\nabc\n\n").merge);
     }
 
     #[test]

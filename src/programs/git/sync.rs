@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 
-use super::merging::signed;
 use super::pushing::{Landing, read_landing};
 use super::worktree::fetch_words;
 use super::{Git, last_words};
@@ -110,7 +109,7 @@ impl Git {
     }
 
     /// Makes a commit on top of `tip` (a first one when that is empty) that differs from it in the file alone, keeps it
-    /// under the private ref, and gives its id. Two processes.
+    /// under the private ref, and gives its id. Two processes; four for a signed commit.
     ///
     /// # Errors
     /// When git cannot write it.
@@ -122,14 +121,11 @@ impl Git {
         message: &str,
         signer: &str,
     ) -> Result<String> {
-        let who = signed(self.process(["var", "GIT_COMMITTER_IDENT"]), signer).run()?;
-        if !who.ok() {
-            return Err(self.failed("tell who commits", &who).into());
-        }
+        let signer = self.signer(signer, None)?;
         let mut stream = format!(
             "commit {}\nmark :1\ncommitter {}\ndata {}\n{message}\n",
             lane.seen(),
-            who.text(),
+            signer.ident,
             message.len()
         );
         if tip.is_empty() {
@@ -144,7 +140,15 @@ impl Git {
         if !output.ok() {
             return Err(self.failed("commit the beads", &output).into());
         }
-        Ok(output.text())
+        let unsigned = output.text();
+        if !signer.signs {
+            return Ok(unsigned);
+        }
+        let parents: Vec<&str> = Some(tip).filter(|tip| !tip.is_empty()).into_iter().collect();
+        let tree = format!("{unsigned}^{{tree}}");
+        let commit = self.commit_tree(&tree, &parents, message, &signer, None)?;
+        self.update_ref(&lane.seen(), &commit, Some(&unsigned))?;
+        Ok(commit)
     }
 
     /// Moves the branch to the commit, never by force. One process.

@@ -193,7 +193,7 @@ impl Git {
             return status;
         }
         // git's own header has the size before the filters, which tells no end.
-        let header = format!("gt-{:016x}", RandomState::new().hash_one(nanos()));
+        let header = header();
         let lines: String = asked.iter().map(|(path, blob)| format!("{blob} {path}\n")).collect();
         let batch = format!("--batch={header} %(objectname)");
         let process = self.process(["cat-file", &batch, "--filters"]).stdin(lines);
@@ -210,6 +210,23 @@ impl Git {
         let clean: BTreeSet<String> = paths.zip(contents).filter_map(same).collect();
         status.dirty.retain(|line| !clean.contains(line));
         status
+    }
+
+    /// The content of each of these blobs, unfiltered. No process for none.
+    ///
+    /// # Errors
+    /// When one of them is not here.
+    pub fn blobs(&self, ids: &[&str]) -> Result<Vec<Vec<u8>>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let header = header();
+        let process = self.process(["cat-file", &format!("--batch={header} %(objectname)")]);
+        let output = process.stdin(ids.join("\n") + "\n").run()?;
+        match read_blobs(&output.stdout, &header, ids).filter(|_| output.ok()) {
+            Some(blobs) => Ok(blobs.into_iter().map(<[u8]>::to_vec).collect()),
+            None => Err(self.failed("read files of a commit", &output).into()),
+        }
     }
 
     /// How many commits `tip` has that `base` lacks.
@@ -415,6 +432,11 @@ fn words<const N: usize>(before: [&str; N], path: &Path, after: &[&str]) -> Vec<
     words.push(path.into());
     words.extend(after.iter().map(Into::into));
     words
+}
+
+/// A line that is in no file: it tells the end of each blob.
+fn header() -> String {
+    format!("gt-{:016x}", RandomState::new().hash_one(nanos()))
 }
 
 fn nanos() -> u128 {

@@ -15,10 +15,12 @@ use crate::plan::patrol::Move;
 use crate::plan::place::Seen;
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
+use crate::programs::process::quote;
 use crate::town::discover::kind;
 use crate::town::ids::{Owner, Prefixes};
 use crate::town::{Layout, Rig, away, files};
 use crate::work::ending::{self, End};
+use crate::work::rig::wants;
 use crate::work::sandbox::Sandbox;
 use crate::work::scene::Scene;
 use crate::work::{strays, survivors};
@@ -195,8 +197,15 @@ pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
             );
         }
     }
+    let settings = config::settings(&sources);
+    // What cannot be read is a finding of its own.
+    for want in
+        settings.as_ref().ok().and_then(|settings| wants::of_rig(rig, settings).ok()).unwrap_or_default()
+    {
+        findings.push(judge(Thing::Want(want.message, want.hint), Found::Missing, String::new(), &rig.name));
+    }
     // Without a target every commit counts.
-    let target = config::settings(&sources).map(|settings| config::target(&settings)).unwrap_or_default();
+    let target = settings.map(|settings| config::target(&settings)).unwrap_or_default();
     // After the polecats: ending one takes its worktree along.
     for thing in stale_worktrees(rig) {
         let finding = judge(thing, Found::Missing, String::new(), &rig.name);
@@ -247,18 +256,30 @@ fn clone_settings(rig: &Rig) -> Vec<Thing> {
             if !path.is_file() {
                 continue;
             }
-            match Git::at(&rig.root).settings_in(&path, r"^core\.(bare|worktree)$") {
-                Ok(found) => things.extend(
-                    found
-                        .into_iter()
-                        .filter(|(key, value)| key == "core.worktree" || is_true(value))
-                        .map(|(key, value)| Thing::CloneSetting(file.clone(), key, value)),
-                ),
+            match Git::at(&rig.root).settings_in(&path, r"^(core\.(bare|worktree)|remote\..*\.url)$") {
+                Ok(found) => {
+                    things.extend(other_remote(rig, &clone, &found));
+                    let (_, found): (Vec<_>, Vec<_>) =
+                        found.into_iter().partition(|(key, _)| key.starts_with("remote."));
+                    let wrong =
+                        found.into_iter().filter(|(key, value)| key == "core.worktree" || is_true(value));
+                    things.extend(wrong.map(|(key, value)| Thing::CloneSetting(file.clone(), key, value)));
+                }
                 Err(why) => things.push(Thing::CloneSettings(file, why)),
             }
         }
     }
     things
+}
+
+/// A clone that a person made, under a `clone.defaultRemoteName` of their own.
+fn other_remote(rig: &Rig, clone: &str, settings: &[(String, String)]) -> Option<Thing> {
+    let name = |key: &str| Some(key.strip_prefix("remote.")?.strip_suffix(".url")?.to_string());
+    let names: Vec<String> = settings.iter().filter_map(|(key, _)| name(key)).collect();
+    let other = names.first().filter(|_| !names.iter().any(|name| name == "origin"))?;
+    let dir = quote(&rig.root.join(clone).to_string_lossy());
+    let help = format!("give it that name: git -C {dir} remote rename {} origin", quote(other));
+    Some(Thing::Want(format!("{clone} has no remote origin, only {other}"), help))
 }
 
 /// As git reads a boolean; a key without a value is one.

@@ -6,14 +6,15 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::beads::Bead;
+use crate::config::brought::inside;
 use crate::config::schema::{self, Prompt, Worktree};
 use crate::config::template;
 use crate::failure::Failure;
 pub use crate::mux::fugue::{FAILED, REASON_ENDS, STARTED};
+use crate::plan::message::harmless;
 use crate::plan::ready::Begin;
 use crate::programs::process::quote;
-use crate::work::script;
-use crate::work::{hooks, worktree};
+use crate::work::{hooks, script};
 
 const START: &str = include_str!("../../../templates/remote-start.sh");
 const END: &str = include_str!("../../../templates/remote-end.sh");
@@ -135,6 +136,7 @@ pub fn start(start: &Start<'_>) -> Result<String> {
             "start" => quote(&start_ref(place.rig, place.name, place.instance)),
             "start_branch" => quote(&start_branch(place.rig, place.name, place.instance)),
             "git_url" => quote(start.git_url),
+            "subject" => quote(&harmless(start.bead.map_or("", |bead| &bead.title))),
             "directory" => quote(&start.directory.to_string_lossy()),
             "beads_dir" => quote(&start.beads_dir.to_string_lossy()),
             "prompt" => quote(start.prompt),
@@ -276,9 +278,8 @@ fn prepare(start: &Start<'_>) -> Result<String> {
     }
     for (list, how) in [(&start.rules.copy, "copy"), (&start.rules.link, "link")] {
         for name in list.iter().filter(|_| polecat) {
-            let inside = worktree::inside(name)?;
-            let pattern = quote(&worktree::pattern(&inside));
-            lines.push(format!("gt_bring {how} {} {pattern}", quote(&inside.to_string_lossy())));
+            let inside = inside(name).map_err(|why| Failure::new(format!("worktree.{how}: {why}")))?;
+            lines.push(format!("gt_bring {how} {}", quote(&inside.to_string_lossy())));
         }
     }
     if let Some((path, text)) = hooks::file(start.hooks) {

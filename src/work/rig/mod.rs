@@ -1,6 +1,7 @@
 //! `gt rig add` and `gt rig remove`: a rig, all of it or nothing.
 
 pub mod remove;
+pub mod wants;
 
 use std::path::{Path, PathBuf};
 
@@ -55,6 +56,9 @@ pub struct Added {
     pub agent_settings: Vec<Setting>,
     /// Whether a person trusts them.
     pub trusted: bool,
+    /// What is missing for work to begin there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wants: Vec<wants::Want>,
 }
 
 /// Where code comes from: what was typed, as git is to take it, and what to know about it.
@@ -240,6 +244,8 @@ fn enter(town: &Town, wanted: &Wanted) -> Result<Added> {
         agent_settings: trust.seen.settings,
         git_url: config.git_url,
         prefix: config.beads.prefix,
+        // The rig is there; whether something is missing is said, as far as it can be told.
+        wants: wants::of_clone(&town.root.join(&wanted.name).join("mayor/rig")).unwrap_or_default(),
     })
 }
 
@@ -378,7 +384,7 @@ pub fn store_place(root: &Path) -> Result<PathBuf> {
     let clone = root.join("mayor/rig");
     let inside = clone.join(".beads");
     let tracked = || Git::at(&clone).run("list files", ["ls-files", "--", ".beads"]);
-    Ok(if inside.exists() && !tracked()?.is_empty() { root.join(".beads") } else { inside })
+    Ok(if inside.symlink_metadata().is_ok() && !tracked()?.is_empty() { root.join(".beads") } else { inside })
 }
 
 /// Takes a store in the clone out of git's sight, and links to it.

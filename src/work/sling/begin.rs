@@ -86,7 +86,18 @@ pub fn decide(site: &Site<'_>, order: &Order, outcome: &mut Outcome) -> Result<V
             Err(error) => outcome.failed.push((id.clone(), error)),
         }
     }
+    let commits_here = |work: &&Work| !work.is_away() && !has_address(&work.role);
+    if works.iter().any(|work| commits_here(&work))
+        && let Some(failure) = Git::at(site.rig.clone_dir()).identity_missing()?
+    {
+        return Err(failure.into());
+    }
     Ok(works)
+}
+
+/// Whether the role's environment says as whom its agents commit.
+fn has_address(role: &ResolvedRole) -> bool {
+    ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].iter().all(|name| role.settings.env.contains_key(*name))
 }
 
 /// A polecat's name taken in hand, or that another command has it.
@@ -223,6 +234,12 @@ pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
     let runs = !away && site.mux.kind() == "tmux" && role.settings.multiplexer != Multiplexer::None;
     if let Some(program) = program.filter(|_| runs) {
         installed(program, site.env.get("PATH").map(OsStr::new), &site.town.root)?;
+    }
+    if !away
+        && !has_address(&role)
+        && let Some(failure) = Git::at(site.rig.clone_dir()).identity_missing()?
+    {
+        return Err(failure.into());
     }
     if let Some(name) = order.name.as_deref().filter(|name| names::holder(site.rig, name).is_some()) {
         return Err(names::is_taken(site.rig, name).into());

@@ -1,5 +1,7 @@
 //! Steps 3 to 6 of sling for one bead, and their undoing.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use super::begin::Work;
@@ -188,8 +190,7 @@ impl Hand {
                     );
                 }
                 // A kill may have come while it was prepared.
-                let half = worktree::is_unbegun(&path);
-                return if half { worktree::prepare(&self.wanted(site, base), &path) } else { Ok(()) };
+                return if worktree::is_unbegun(&path) { self.prepare(site, base, &path) } else { Ok(()) };
             }
         }
         worktree::check_free(&path)?;
@@ -207,11 +208,17 @@ impl Hand {
                 self.slung.conflicts = git.conflicts()?;
             }
         }
-        worktree::prepare(&self.wanted(site, base), &path)?;
+        self.prepare(site, base, &path)?;
         match Repo::open(&path)? {
             Some(repo) => repo.note_prepared(),
             None => crate::fail!("{} is no work tree", path.display()),
         }
+    }
+
+    fn prepare(&mut self, site: &Site<'_>, base: &str, path: &Path) -> Result<()> {
+        let missing = worktree::prepare(&self.wanted(site, base), path)?;
+        self.slung.notes.extend(missing.into_iter().map(|missing| format!("warning: {missing}")));
+        Ok(())
     }
 
     /// Pushes the commits of an earlier attempt, which are here, for the start to fetch.
