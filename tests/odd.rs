@@ -30,6 +30,12 @@ fn on_origin(world: &World, make: impl FnOnce(&std::path::Path)) {
     world.git("dev", ["push", "-q", "origin", "HEAD:main"]);
 }
 
+/// The person trusts what the rig's repository says to agents.
+fn trust(world: &World) {
+    world.git("town/wyvern/mayor/rig", ["fetch", "-q", "origin"]);
+    world.in_town(["rig", "trust", "wyvern"]).ok();
+}
+
 fn task(world: &World) -> String {
     world.bead("Fix it", "true")
 }
@@ -63,6 +69,7 @@ fn nothing_is_written_through_a_link_of_the_repository() {
     worktree(&world, json!({}));
     on_origin(&world, |dev| std::os::unix::fs::symlink(&victim, dev.join(".claude")).unwrap());
     world.settings(&format!("{WAITS}hooks = \"claude\"\n"));
+    trust(&world);
     let run = refused(&world, &task, ".claude in ");
     assert!(
         run.stderr.contains("is a link to ") && run.stderr.contains("hint: take the link out"),
@@ -80,6 +87,7 @@ fn settings_that_a_linked_folder_takes_are_kept_out_of_git() {
         std::os::unix::fs::symlink("agents", dev.join(".claude")).unwrap();
     });
     world.settings(&format!("{WAITS}hooks = \"claude\"\n"));
+    trust(&world);
     let task = task(&world);
     world.in_town(["sling", &task, "wyvern"]).ok();
     let place = format!("town/wyvern/polecats/{}", world.polecat_of(&task));
