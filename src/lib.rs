@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The rooms:
-//! - [`cli`]: argument types; [`command`]: one file per verb; [`report`]: what a person sees, and `--json`
+//! - [`cli`]: argument types; [`command`]: one file per verb; [`report`]: what a person sees, and `--json`;
+//!   [`terminal`]: the two exits
 //! - [`config`]: layers, presets; [`town`]: folders and files; [`address`]: who is meant
 //! - [`plan`]: decisions, pure; [`work`]: workflows, step by step
 //! - [`beads`]: the store of work; [`mux`]: where sessions live; [`programs`]: the only room that starts processes
@@ -30,6 +31,7 @@ pub mod proof;
 #[cfg(test)]
 mod recorder;
 pub mod report;
+pub mod terminal;
 pub mod time;
 pub mod town;
 pub mod work;

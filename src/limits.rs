@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::terminal;
+
 /// After this long gt says what it waits for.
 pub const WORD: Duration = Duration::from_secs(1);
 
@@ -48,17 +50,15 @@ pub fn get() -> Limits {
 
 /// Says on standard error what is waited for, unless gt was asked to be quiet.
 pub fn say(text: &str) {
-    use std::io::Write;
     if !QUIET.load(Ordering::Relaxed) {
-        let _ = writeln!(std::io::stderr().lock(), "gt: {text}");
+        terminal::tell(format!("gt: {text}"));
     }
 }
 
 /// Warns on standard error, unless gt was asked to be quiet.
 pub fn warn(text: &str) {
-    use std::io::Write;
     if !QUIET.load(Ordering::Relaxed) {
-        let _ = writeln!(std::io::stderr().lock(), "warning: {text}");
+        terminal::tell(format!("warning: {text}"));
     }
 }
 

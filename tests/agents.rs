@@ -46,11 +46,14 @@ fn the_environment_of_a_polecat_is_as_the_document_says() {
     GT_ADDRESS=wyvern/Nux
     GT_AGENT=Nux
     GT_BEAD=BEAD
+    GT_BEAD_TITLE=Look around
+    GT_BRANCH=polecat/Nux-BEAD
     GT_INSTANCE=INSTANCE
     GT_RIG=wyvern
     GT_ROLE=polecat
     GT_SESSION=gt-wyvern-Nux
     GT_TOWN_ROOT=TOWN
+    GT_WORKTREE=TOWN/wyvern/polecats/Nux
     ");
 }
 

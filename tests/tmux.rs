@@ -86,11 +86,11 @@ fn odd_texts_survive_in_environment_arguments_and_marks() {
 fn a_folder_and_a_window_with_formats_in_their_names_stay_names() {
     let world = World::new();
     let tmux = server(&world);
-    let folder = world.real().join("a #(touch owned) #S;");
+    let folder = world.real().join("a #(touch owned) #[x] ##[y] #S;");
     std::fs::create_dir(&folder).unwrap();
     let spec = Spec {
         cwd: folder.clone(),
-        window: "#S;".into(),
+        window: "#S #[fg=red]##[x] #(touch owned);".into(),
         ..spec(&world, "formats", &["sh", "-c", "pwd > here; exec sleep 1000"])
     };
     tmux.start(&spec, &Snapshot::default()).unwrap();
@@ -98,7 +98,11 @@ fn a_folder_and_a_window_with_formats_in_their_names_stay_names() {
         std::fs::read_to_string(folder.join("here")).ok().filter(|text| text.ends_with('\n'))
     });
     assert_eq!(seen.trim_end(), folder.to_str().unwrap());
-    assert_eq!(world.tmux(["list-windows", "-t", "=formats", "-F", "#{window_name}"]).ok().stdout, "#S;\n");
+    // As a status line is to show it: no style, and nothing that runs.
+    let stored = world.tmux(["list-windows", "-t", "=formats", "-F", "#{window_name}"]).ok().stdout;
+    assert_eq!(stored, "##S ##[fg=red]####[x] ##(touch owned);\n");
+    let seen = tmux.begin_close_look().unwrap().wait().unwrap();
+    assert_eq!(seen.sessions[0].windows[0].name, "#S #[fg=red]##[x] #(touch owned);");
     assert!(!folder.join("owned").exists());
 }
 

@@ -256,34 +256,6 @@ fn one_process_makes_a_session_and_without_windows_it_is_the_same_as_ever() {
     assert_eq!(windows(&world, "hq-mayor"), ["a|3|0", "b|1|1", "c|1|0"]);
 }
 
-/// Whatever a value is, it is one word in a command, in every shell and in quotes too.
-#[test]
-fn a_value_is_one_word_in_every_shell() {
-    use gastown::config::template::fill_command;
-    let world = World::new();
-    let values = [
-        "'; touch owned #",
-        "$(touch owned) `touch owned`",
-        "\"; touch owned; \"",
-        "a\ntouch owned\n",
-        "\\'; touch owned; '\\",
-        "' \" $ ` \\ ! * ? ~ {a,b} # & | ; < > ( )",
-        "",
-        "-n",
-    ];
-    let text = "printf '%s|' {{title}} '{{title}}' \"{{title}}\" \"$(printf '%s.' {{title}} \"{{title}}\")\" a{{title}}b # end";
-    for (number, value) in values.into_iter().enumerate() {
-        let filled = fill_command(text, &|_| Ok(value.to_string())).unwrap();
-        let expected = format!("{value}|{value}|{value}|{value}.{value}.|a{value}b|");
-        for shell in [&["dash"][..], &["bash"], &["bash", "--posix"], &["busybox", "sh"], &["sh"]] {
-            let words = [&shell[1..], &["-c", filled.as_str()]].concat();
-            let run = world.run(shell[0], "", words).ok();
-            assert_eq!(run.stdout, expected, "{shell:?} {number}: {filled}");
-        }
-    }
-    assert!(!world.path("owned").exists());
-}
-
 /// A polecat's work goes its way whatever else its session shows.
 #[test]
 fn a_polecat_with_windows_hands_its_work_in_and_ends() {

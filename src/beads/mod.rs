@@ -168,6 +168,9 @@ pub enum Choice {
     Embedded,
 }
 
+/// The longest title of a bead, in characters: bd's own limit.
+pub const TITLE_MAX: usize = 500;
+
 /// File name of the embedded store inside `.beads`.
 pub const EMBEDDED_FILE: &str = "gastown.db";
 

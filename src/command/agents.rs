@@ -1,6 +1,6 @@
 //! `gt agents`: who runs; on a terminal, choose one and go there.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::BufRead;
 
 use anyhow::Result;
 
@@ -8,6 +8,7 @@ use super::{Ctx, roles};
 use crate::address::Address;
 use crate::failure::{Exit, Failure};
 use crate::report::sessions::{self, Line};
+use crate::terminal;
 
 /// Runs it.
 ///
@@ -20,12 +21,12 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
         super::print_json("agents", &lines)?;
         return roles::say_unseen(ctx, &sight.snapshot, lines.is_empty());
     }
-    let asks = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !lines.is_empty();
+    let asks = terminal::can_ask() && !lines.is_empty();
     if !asks {
-        super::print(&sessions::table(&lines, &ctx.screen()))?;
+        super::print(sessions::table(&lines, &ctx.screen()))?;
         return roles::say_unseen(ctx, &sight.snapshot, lines.is_empty());
     }
-    super::print(&sessions::choice(&lines, &ctx.screen()))?;
+    super::print(sessions::choice(&lines, &ctx.screen()))?;
     match choose(&lines)? {
         Some(line) => roles::attach(ctx, &sight, &Address::parse(&line.address)?),
         None => Ok(Exit::Done),

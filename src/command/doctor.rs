@@ -62,7 +62,7 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
         let screen = Screen::of(ctx.fancy(), |name| ctx.var(name));
         let detail =
             Detail { quiet: ctx.global.quiet, verbose: args.verbose, dry_run: args.fix && args.dry.dry_run };
-        print(&report.text(&at_home(ctx, &visit.town.root), &screen, detail))?;
+        print(report.text(&at_home(ctx, &visit.town.root), &screen, detail))?;
     }
     if !ctx.global.json {
         report.notes.iter().for_each(|note| ctx.note(note));

@@ -10,6 +10,9 @@ use crate::cli::queue::Look;
 use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::programs::git::Git;
+use crate::programs::pager::Pager;
+use crate::report;
+use crate::terminal::{self, Text};
 use crate::town::Rig;
 use crate::work::remote::pushed;
 use crate::work::{queue, roles};
@@ -82,21 +85,50 @@ pub fn log(ctx: &Ctx, args: Look) -> Result<Exit> {
 }
 
 fn show(ctx: &Ctx, work: &Work, git: &Git, name: &str, words: &[&str]) -> Result<Exit> {
+    let words: Vec<&str> = ["-c", "color.ui=never"].into_iter().chain(words.iter().copied()).collect();
     if ctx.global.json {
-        let mut plain = vec!["-c", "color.ui=never"];
-        plain.extend(words);
-        let text = git.run(&format!("show the {name} of {}", work.address), plain)?;
+        let text = git.run(&format!("show the {name} of {}", work.address), words)?;
         print_json(name, &serde_json::json!({ "address": work.address, "text": text }))?;
         return Ok(Exit::Done);
     }
-    let color = if ctx.fancy() { "color.ui=always" } else { "color.ui=never" };
-    let words: Vec<&str> = ["-c", color].into_iter().chain(words.iter().copied()).collect();
-    let status = git.process(words).run_on_terminal()?;
-    // A pager that was left early ends git by a signal: no failure.
-    match status.code() {
-        Some(0) | None => Ok(Exit::Done),
-        Some(_) => crate::fail!("git could not show the {name} of {}", work.address),
+    let is_patch = name == "diff";
+    let code = if is_patch && !ctx.fancy() && !terminal::is_shown() {
+        // A patch that another program reads has to stay what git made, byte for byte.
+        git.process(words).run_on_terminal()?.code().unwrap_or(0)
+    } else {
+        let screen = ctx.screen();
+        let line = if is_patch { report::diff::patch } else { report::diff::commit };
+        page(git, &words, |text| line(text, &screen))?
+    };
+    match code {
+        0 => Ok(Exit::Done),
+        _ => crate::fail!("git could not show the {name} of {}", work.address),
     }
+}
+
+/// Shows what git prints, line by line, in the person's pager where there is a terminal; gives git's exit code.
+fn page(git: &Git, words: &[&str], shown: impl Fn(&str) -> Text) -> Result<i32> {
+    let mut pager = if terminal::is_shown() { Pager::open(git)? } else { None };
+    let mut show = |line: &str| {
+        let text = shown(line);
+        match &mut pager {
+            Some(pager) => {
+                pager.show(&text);
+                Ok(())
+            }
+            None => terminal::print(text),
+        }
+    };
+    let mut failed = Ok(());
+    let code = git.process(words).run_lines(|line| {
+        if failed.is_ok() {
+            failed = show(line);
+        }
+    })?;
+    if let Some(pager) = pager {
+        pager.close();
+    }
+    failed.map(|()| code)
 }
 
 fn find(ctx: &Ctx, text: &str) -> Result<Work> {

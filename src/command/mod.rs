@@ -63,8 +63,11 @@ use clap::Parser;
 use crate::address::{Address, Role};
 use crate::cli::{Cli, Color, Command, Global};
 use crate::failure::{Exit, Failure, Failures};
+use crate::terminal::{self, Text};
 use crate::town::{Rig, Town};
 use crate::work::own::Me;
+
+pub(crate) use crate::terminal::{print, tell};
 
 /// What a command knows of its surroundings: the one place that reads the environment.
 pub struct Ctx {
@@ -257,12 +260,11 @@ impl Ctx {
 
     /// Whether standard output takes colour and symbols.
     pub fn fancy(&self) -> bool {
-        use std::io::IsTerminal;
         match self.global.color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
-                std::io::stdout().is_terminal()
+                terminal::is_shown()
                     && self.var("NO_COLOR").is_none()
                     && self.var("TERM") != Some("dumb")
             }
@@ -292,7 +294,7 @@ pub fn print_json(name: &str, value: &impl serde::Serialize) -> Result<()> {
     let mut object = serde_json::Map::new();
     object.insert("schema_version".into(), 1.into());
     object.insert(name.into(), serde_json::to_value(value)?);
-    print(&format!("{}\n", serde_json::to_string_pretty(&object)?))
+    print(Text::json(&serde_json::to_string_pretty(&object)?).then("\n"))
 }
 
 /// The answer to `--dry-run`: the plan as JSON, or a line for people.
@@ -306,28 +308,6 @@ pub(crate) fn would(ctx: &Ctx, plan: &serde_json::Value, line: &str) -> Result<E
         print(&format!("would {line}\n"))?;
     }
     Ok(Exit::Done)
-}
-
-/// Prints a result. A reader that went away (`| head`) is no error.
-///
-/// # Errors
-/// When standard output cannot take it (a full disk).
-pub fn print(text: &str) -> Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(anyhow::Error::new(error).context("cannot write to standard output"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Prints a line to standard error. One that cannot take it (a full disk, a reader that went away) changes nothing
-/// about what was done: the exit code still tells.
-pub fn tell(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// The program: its arguments, its command, its exit code.
@@ -383,9 +363,18 @@ fn misused(error: &clap::Error) -> ExitCode {
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
         complain(&Failure::usage(words).hint("see how it is used with: gt --help").into(), true);
     } else {
-        let _ = error.print();
+        usage(error);
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Prints the help that was asked for, in clap's style, or what is wrong with words that anyone may have chosen.
+fn usage(error: &clap::Error) {
+    if error.use_stderr() {
+        tell(error.render().to_string().trim_end());
+    } else {
+        let _ = error.print();
+    }
 }
 
 /// bd's words, when the program was started under the name `bd` (`<town>/bin/bd` links to gt).
@@ -404,11 +393,11 @@ fn complain(error: &anyhow::Error, json: bool) -> Exit {
         if let Some(hint) = hint {
             object["hint"] = hint.into();
         }
-        tell(&object.to_string());
+        tell(Text::json(&object.to_string()));
     } else {
-        tell(&format!("gt: {message}"));
+        tell(format!("gt: {message}"));
         if let Some(hint) = hint {
-            tell(&format!("hint: {hint}"));
+            tell(format!("hint: {hint}"));
         }
     }
     failure.map_or(Exit::Failed, |failure| failure.exit)

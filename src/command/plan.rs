@@ -11,6 +11,7 @@ use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Mux, Snapshot};
 use crate::plan::diff::Plan;
 use crate::report;
+use crate::terminal::Text;
 use crate::town::Town;
 use crate::town::wish::{self, Down};
 use crate::work::up::{self, Wishes};
@@ -115,7 +116,7 @@ pub fn show(ctx: &Ctx, view: &View, down: &Down, plan: &Plan) -> Result<Exit> {
     if ctx.global.json {
         print_json("plan", plan)?;
     } else {
-        print(&report::plan::plan(plan, &ctx.screen()))?;
+        print(report::plan::plan(plan, &ctx.screen()))?;
     }
     around(ctx, view, down, plan, failed);
     Ok(if failed { Exit::Failed } else { Exit::Done })
@@ -165,7 +166,8 @@ pub fn complain(ctx: &Ctx, address: &str, error: &anyhow::Error) {
     let message = format!("{address}: {error:#}");
     let hint = hint_of(error).map(|hint| hint.to_string());
     if ctx.global.json {
-        super::tell(&serde_json::json!({ "schema_version": 1, "error": message, "hint": hint }).to_string());
+        let object = serde_json::json!({ "schema_version": 1, "error": message, "hint": hint });
+        super::tell(Text::json(&object.to_string()));
         return;
     }
     let failure = Failure::new(message);

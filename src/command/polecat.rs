@@ -10,6 +10,7 @@ use crate::cli::work::{PolecatArgs, PolecatCommand};
 use crate::config;
 use crate::failure::{Exit, Failure, Failures};
 use crate::programs::process::quote;
+use crate::terminal::one_line;
 use crate::town::{Rig, Town};
 use crate::work::around;
 use crate::work::ending::{self, Released};
@@ -48,11 +49,13 @@ fn list(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_string();
     for one in &polecats {
         let words = [&one["address"], &one["bead"], &one["move"], &one["title"]].map(text);
-        super::print(&format!("{:<20}  {:<12}  {:<10}  {}\n", words[0], words[1], words[2], words[3]))?;
+        let line = format!("{:<20}  {:<12}  {:<10}  {}", words[0], words[1], words[2], words[3]);
+        super::print(one_line(&line) + "\n")?;
     }
     for one in &kept {
         let commit: String = text(&one["commit"]).chars().take(10).collect();
-        super::print(&format!("kept  {}  {commit}  {}\n", text(&one["name"]), text(&one["subject"])))?;
+        let line = format!("kept  {}  {commit}  {}", text(&one["name"]), text(&one["subject"]));
+        super::print(one_line(&line) + "\n")?;
     }
     if polecats.is_empty() && kept.is_empty() && failures.is_empty() {
         ctx.note("no polecats, and nothing kept of earlier ones");

@@ -64,7 +64,7 @@ fn list(ctx: &Ctx, sources: &Sources) -> Result<()> {
     };
     let rows: Vec<Vec<Cell>> = listed.iter().map(row).collect();
     let screen = report::Screen { width: usize::MAX, ..ctx.screen() };
-    print(&screen.table(&["NAME", "WHAT", "FROM"], &rows, 1))
+    print(screen.table(&["NAME", "WHAT", "FROM"], &rows, 1))
 }
 
 fn show(ctx: &Ctx, sources: &Sources, name: &str) -> Result<()> {

@@ -48,7 +48,7 @@ fn list(ctx: &Ctx) -> Result<Exit> {
     if lines.is_empty() {
         ctx.note(NONE);
     }
-    super::print(&remote::table(&lines, &ctx.screen()))?;
+    super::print(remote::table(&lines, &ctx.screen()))?;
     Ok(Exit::Done)
 }
 
@@ -79,6 +79,6 @@ fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
     if asked.is_empty() {
         ctx.note(NONE);
     }
-    super::print(&remote::status(&asked, &ctx.screen()))?;
+    super::print(remote::status(&asked, &ctx.screen()))?;
     Ok(Exit::Done)
 }

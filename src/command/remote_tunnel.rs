@@ -116,7 +116,7 @@ fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
     if lines.is_empty() {
         ctx.note(super::remote::NONE);
     }
-    super::print(&tunnel::table(&lines, &ctx.screen()))?;
+    super::print(tunnel::table(&lines, &ctx.screen()))?;
     Ok(Exit::Done)
 }
 

@@ -16,6 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::plan::message::harmless;
 use crate::programs::Process;
 use crate::programs::git::Git;
+use crate::terminal;
 use crate::town::Town;
 use crate::work::loss::keep::Shelf;
 use crate::work::own::{self, Home};
@@ -129,9 +130,8 @@ fn run_it(home: &Home, script: &script::Script) -> Result<(i32, Vec<u8>)> {
     let process = Process::new(script.shell).arg("-eu").arg(file.path()).cwd(&home.dir).own_locale();
     let mut lost = None;
     let code = process.run_streaming(|bytes| {
-        let mut out = std::io::stdout().lock();
-        // A pane that is gone is no reason to stop the work.
-        let _ = out.write_all(bytes).and_then(|()| out.flush());
+        // The pane is the script's own terminal. One that is gone is no reason to stop the work.
+        let _ = terminal::pass(bytes);
         lost = log.write_all(bytes).err().or(lost.take());
         output.extend_from_slice(bytes);
     })?;

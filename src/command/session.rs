@@ -41,7 +41,7 @@ fn list(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
     if ctx.global.json {
         super::print_json("sessions", &lines)?;
     } else {
-        super::print(&sessions::table(&lines, &ctx.screen()))?;
+        super::print(sessions::table(&lines, &ctx.screen()))?;
     }
     roles::say_unseen(ctx, &sight.snapshot, lines.is_empty())
 }

@@ -1,6 +1,5 @@
 //! `gt status`: the whole town on one screen.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,6 +11,7 @@ use crate::failure::Exit;
 use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Looking, Mux};
 use crate::report::town::TownReport;
+use crate::terminal;
 use crate::time;
 use crate::town::Town;
 use crate::work;
@@ -33,7 +33,7 @@ pub fn run(ctx: &Ctx, args: Status) -> Result<Exit> {
     if ctx.global.json {
         super::print_json("town", &report)?;
     } else {
-        super::print(&report.text(&ctx.screen(), &time::now()))?;
+        super::print(report.text(&ctx.screen(), &time::now()))?;
     }
     Ok(Exit::Done)
 }
@@ -59,7 +59,7 @@ pub fn begin_look(ctx: &Ctx, town: &Town) -> Result<(Sources, &'static str, Look
 
 /// Shows it again whenever it changes, until Ctrl-C or `q`.
 fn watch(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
-    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !ctx.global.json;
+    let terminal = terminal::can_ask() && !ctx.global.json;
     let screen = if terminal { Some(crate::report::live::Live::open()?) } else { None };
     let mut shown = None;
     loop {
@@ -68,7 +68,7 @@ fn watch(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
             Some(live) => live.show(&report.text(&ctx.screen(), &time::now()))?,
             None if shown.as_ref() == Some(&report) => {}
             None if ctx.global.json => super::print_json("town", &report)?,
-            None => super::print(&(report.text(&ctx.screen(), &time::now()) + "\n"))?,
+            None => super::print(report.text(&ctx.screen(), &time::now()).then("\n"))?,
         }
         shown = Some(report);
         match &screen {

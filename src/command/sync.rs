@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Ctx, print, print_json};
 use crate::cli::town::Sync;
 use crate::failure::Exit;
+use crate::terminal::one_line;
 use crate::town::Town;
 use crate::work::sync::{self, Place, Synced, beads};
 
@@ -71,14 +72,14 @@ fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
                 "{name}: {} is {} now: another town made a bead of that id first ({})",
                 one.old,
                 one.new,
-                ctx.screen().fit(&one.title, 60)
+                one_line(&one.title)
             ));
         }
         for one in &synced.taken {
             ctx.note(&format!(
                 "{name}: {} is {}'s now, who took it later than {}, who may still work on it here",
                 one.id,
-                ctx.screen().fit(&one.by, 60),
+                one_line(&one.by),
                 one.from
             ));
         }

@@ -283,6 +283,20 @@ impl Faults {
         }
     }
 
+    /// The title is anyone's text: it is no part of a command or a path.
+    fn typed(&mut self, path: &[String], text: &str) {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        match path.as_slice() {
+            [.., "command"] => self.add(&path, template::misplaced("title"), template::right_form("title")),
+            [.., "start_directory"] => self.add(&path, "a title names no folder", ""),
+            ["agents", _, "command" | "unattended" | "resume", _] if !template::is_typed(text) => {
+                let message = "{{title}} is a word of its own in a command: in a longer one it might be run";
+                self.add(&path, message, "write \"{{title}}\" as one of the words, or use $GT_BEAD_TITLE");
+            }
+            _ => {}
+        }
+    }
+
     fn names_in(&mut self, value: &Value, path: &mut Vec<String>) {
         match value {
             Value::String(_, text) => {
@@ -290,6 +304,8 @@ impl Faults {
                     let path: Vec<&str> = path.iter().map(String::as_str).collect();
                     let hint = errors::choices(name, template::NAMES.into_iter());
                     self.add(&path, format!("unknown name '{{{{{name}}}}}'"), hint);
+                } else if template::has_typed(text) {
+                    self.typed(path, text);
                 }
             }
             Value::Dict(_, dict) => {

@@ -16,8 +16,7 @@ pub mod placement;
 pub mod presets;
 pub mod remotes;
 pub mod schema;
-pub mod shell;
-mod sources;
+pub mod sources;
 pub mod template;
 
 use std::collections::BTreeMap;

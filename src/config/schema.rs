@@ -416,7 +416,7 @@ pub struct Window {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pane {
-    /// `{{agent}}`, or a command for `sh -c`, each `{{name}}` one quoted word; the person's own shell when empty.
+    /// `{{agent}}`, or a command for `sh -c`, where the bead's title is `$GT_BEAD_TITLE`; the person's own shell when empty.
     pub command: String,
     /// Whether it has the focus of its window; the agent's pane when none says so, else the first.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -5,13 +5,14 @@ use std::fmt;
 
 use anyhow::Result;
 
-use super::shell::{self, Around};
 use crate::failure::Failure;
-use crate::programs::process::quote;
 
 /// Names that `{{name}}` can have: `gt` is the path of this program.
 pub const NAMES: [&str; 11] =
     ["town", "rig", "agent", "role", "bead", "title", "branch", "worktree", "address", "session_id", "gt"];
+
+/// The one of [`NAMES`] whose value is free text that anyone may have typed.
+const TYPED: &str = "title";
 
 /// Why a `${…}` has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,29 +136,63 @@ pub fn fill<E>(text: &str, value: &dyn Fn(&str) -> Result<String, E>) -> Result<
     Ok(out)
 }
 
-/// The same for a text that a shell will read: each value is put in as one quoted word, also where the text has quotes
-/// around it.
+/// Whether a text has the title in it: no place in a text for a shell is safe for that, because what the shell runs may be
+/// another shell (`ssh HOST echo …`, `eval`, `watch`).
+pub fn has_typed(text: &str) -> bool {
+    names(text).any(|name| name == TYPED)
+}
+
+/// Whether a word is the title and no more.
+pub fn is_typed(word: &str) -> bool {
+    word.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).is_some_and(|name| name.trim() == TYPED)
+}
+
+/// The variable that a session has a name's value in.
+fn variable_of(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "town" => "GT_TOWN_ROOT",
+        "rig" => "GT_RIG",
+        "agent" => "GT_AGENT",
+        "role" => "GT_ROLE",
+        "bead" => "GT_BEAD",
+        "title" => "GT_BEAD_TITLE",
+        "branch" => "GT_BRANCH",
+        "worktree" => "GT_WORKTREE",
+        "address" => "GT_ADDRESS",
+        "session_id" => "GT_INSTANCE",
+        _ => return None,
+    })
+}
+
+/// Why a name cannot stand in a text for a shell.
+pub fn misplaced(name: &str) -> String {
+    format!("{{{{{name}}}}} cannot stand in a text for a shell, which might run it")
+}
+
+/// What to write in its place.
+pub fn right_form(name: &str) -> String {
+    match variable_of(name) {
+        Some(variable) => format!("write \"${variable}\": it is in the environment of the session"),
+        None => "put it in a variable: env = { NAME = \"{{".to_string() + name + "}}\" }, then write \"$NAME\"",
+    }
+}
+
+/// The same for a text that a shell will read. Only values that are the same in every quoting of every shell are put in.
 ///
 /// # Errors
-/// As [`fill`]; also a name where its value might run.
+/// As [`fill`]; also a value with another character than letters, digits and `._/@:+-`, and the title.
 pub fn fill_command(text: &str, value: &dyn Fn(&str) -> Result<String>) -> Result<String> {
-    let places =
-        shell::places(text).map_err(|fault| Failure::new(fault.message()).hint(shell::Fault::HINT))?;
-    let mut out = String::with_capacity(text.len());
-    let mut from = 0;
-    for place in places {
-        out.push_str(&text[from..place.range.start]);
-        // The quotes around it end, and begin again behind it.
-        let mark = match place.around {
-            Around::Plain => "",
-            Around::Single => "'",
-            Around::Double => "\"",
-        };
-        out.push_str(&format!("{mark}{}{mark}", quote(&value(place.name)?)));
-        from = place.range.end;
-    }
-    out.push_str(&text[from..]);
-    Ok(out)
+    fill(text, &|name| {
+        let filled = value(name)?;
+        if name == TYPED || !is_harmless(&filled) {
+            return Err(Failure::new(misplaced(name)).hint(right_form(name)).into());
+        }
+        Ok(filled)
+    })
+}
+
+fn is_harmless(value: &str) -> bool {
+    !value.starts_with('-') && value.chars().all(|c| c.is_alphanumeric() || "._/@:+-".contains(c))
 }
 
 #[cfg(test)]
@@ -220,11 +255,36 @@ mod tests {
         }
 
         #[test]
-        fn in_a_command_a_value_is_one_word(value in "[^\0]{0,30}") {
-            let text = "echo {{title}} end '<{{ title }}>' \"<{{title}}>\"";
-            let filled = fill_command(text, &|_| Ok(value.clone())).unwrap();
-            let quoted = format!("<{value}>");
-            prop_assert_eq!(shlex::split(&filled).unwrap(), ["echo", &value, "end", &quoted, &quoted]);
+        fn in_a_command_a_value_is_the_same_in_every_quoting(value in "[^\0]{0,30}|[a-z./@:+-]{0,10}") {
+            let text = "echo <{{bead}}> '<{{ bead }}>' \"<{{bead}}>\"";
+            let Ok(filled) = fill_command(text, &|_| Ok(value.clone())) else {
+                prop_assert!(!value.is_empty());
+                return Ok(());
+            };
+            let word = format!("<{value}>");
+            prop_assert_eq!(shlex::split(&filled).unwrap(), ["echo", &word, &word, &word]);
+            let acts = |c: char| c.is_whitespace() || "$`\\\"';&|<>()[]{}*?~#!=%,".contains(c);
+            prop_assert!(!value.contains(acts), "{}", value);
         }
+    }
+
+    #[test]
+    fn a_title_is_never_in_a_command() {
+        let filled = |text: &str, value: &str| fill_command(text, &|_| Ok(value.to_string()));
+        assert_eq!(filled("cat {{worktree}}/x", "/t/wyvern").unwrap(), "cat /t/wyvern/x");
+        let said = |text: &str, value: &str| {
+            let error = filled(text, value).unwrap_err();
+            (error.to_string(), crate::failure::hint_of(&error).unwrap())
+        };
+        let (error, hint) = said("echo {{title}}", "plain");
+        assert_eq!(error, "{{title}} cannot stand in a text for a shell, which might run it");
+        assert_eq!(hint, "write \"$GT_BEAD_TITLE\": it is in the environment of the session");
+        assert_eq!(said("echo {{bead}}", "wy-$(x)").1, "write \"$GT_BEAD\": it is in the environment of the session");
+        assert_eq!(
+            said("{{gt}} hook", "/a b/gt").1,
+            "put it in a variable: env = { NAME = \"{{gt}}\" }, then write \"$NAME\""
+        );
+        assert!(has_typed("x {{ title }}") && !has_typed("{{bead}} {title}"));
+        assert!(is_typed("{{ title }}") && !is_typed("x{{title}}"));
     }
 }

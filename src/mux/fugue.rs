@@ -16,6 +16,7 @@ use super::{Daemon, Looking, Mux, Session, Snapshot, Spec, Started};
 use crate::config::remotes::Known;
 use crate::failure::{Failure, Failures};
 use crate::programs::fugue::{Answer, LIMIT, Listing, Row, Server, Silence, Wanted};
+use crate::terminal;
 use crate::town::away::Records;
 
 pub use self::sight::unreachable;
@@ -334,16 +335,15 @@ impl Mux for Fugue {
     }
 
     fn attach(&self, session: &str) -> Result<()> {
-        use std::io::{IsTerminal, Write};
         let show = self.server.show_call()?;
-        if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        if !terminal::can_ask() {
             crate::fail!("attaching needs a terminal"; "in one, run: {}", show.shown());
         }
         let Some(row) = self.row(session)? else {
             crate::fail!("the session is gone from {}", self.remote.name);
         };
         // fugue's interactive program cannot be told which one.
-        let _ = writeln!(std::io::stderr(), "choose {} in the list", row.name);
+        terminal::tell(format!("choose {} in the list", row.name));
         Err(show.exec())
     }
 

@@ -13,6 +13,7 @@ use super::{
 use crate::failure::Failure;
 use crate::plan::windows::{CELLS, Size, resizes};
 use crate::programs::tmux::{self, Answer, Made, Row, Wanted};
+use crate::terminal;
 use crate::town::occupancy::{self, Occupied};
 
 /// How many sessions one process makes at most: what a time limit and a kill are about.
@@ -250,8 +251,7 @@ impl Mux for Tmux {
     }
 
     fn attach(&self, session: &str) -> Result<()> {
-        use std::io::IsTerminal;
-        if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        if !terminal::can_ask() {
             crate::fail!("attaching needs a terminal"; "in one, run: {}", self.server.show(session, false).shown());
         }
         let around = std::env::var("TMUX").unwrap_or_default();

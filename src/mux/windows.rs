@@ -66,7 +66,7 @@ fn short(value: &impl Serialize) -> String {
 pub enum Runs {
     /// The agent: [`super::Spec::argv`], without a shell.
     Agent,
-    /// A text for `sh -c`, its `{{name}}`s filled in as quoted words.
+    /// A text for `sh -c`, its `{{name}}`s filled in.
     Shell(String),
     /// The person's own shell.
     #[default]

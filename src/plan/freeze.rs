@@ -8,6 +8,7 @@ use super::layout::Asked;
 use crate::config::schema::{AGENT, Pane, RoleSettings, Runtime, Window};
 use crate::config::{ResolvedRole, template};
 use crate::mux::{Lock, Runs, SeenPane, SeenWindow, Session, Spec};
+use crate::terminal::one_line;
 
 /// A role's part of a preset.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -153,7 +154,7 @@ fn window_of(seen: &SeenWindow, role: Option<&RoleSettings>, spec: &Spec) -> Win
     });
     let panes: Vec<Pane> = panes.collect();
     Window {
-        name: seen.name.replace(char::is_control, " "),
+        name: one_line(&seen.name),
         layout: several.then(|| seen.layout.clone()),
         panes,
         ..Window::default()

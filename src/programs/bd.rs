@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::process::{Output, Process};
 use crate::failure::{Exit, Failure};
+use crate::terminal::{self, Text};
 
 /// One process at a time may have a store of bd 1.0 open, so a call can wait for many others.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -41,14 +42,25 @@ fn is_gt(path: &Path, own: Option<&Path>) -> bool {
     in_a_town || path.canonicalize().is_ok_and(|real| Some(real.as_path()) == own)
 }
 
-/// Becomes bd with these words, on this terminal, for the store in `dir`. Who acts is what the environment says, as
-/// for a bd that was called directly.
+/// Runs bd with these words for the store in `dir`, and ends as it does. Who acts is what the environment says, as for a
+/// bd that was called directly. What it prints is for programs, byte for byte, but on a terminal, which gets no raw text of
+/// beads; `edit` has the terminal for an editor.
 ///
 /// # Errors
 /// When bd is not there or cannot be started; else it does not return.
 pub fn pass_through(words: &[OsString], dir: &Path) -> Result<Exit> {
     let path = find().ok_or_else(|| missing(dir))?;
-    Err(Process::new(path).args(words).env("BEADS_DIR", dir).env("BEADS_NO_DAEMON", "1").exec())
+    let bd = Process::new(path).args(words).env("BEADS_DIR", dir).env("BEADS_NO_DAEMON", "1");
+    if !terminal::is_shown() || words.first().is_some_and(|word| word == "edit") {
+        return Err(bd.exec());
+    }
+    let json = words.iter().any(|word| word == "--json");
+    let code = bd.run_lines(|line| {
+        let text = if json { Text::json(line) } else { line.into() };
+        // A reader that went away is no reason to stop bd.
+        let _ = terminal::print(text.then("\n"));
+    })?;
+    std::process::exit(code)
 }
 
 /// What to say when a store of bd's is met and bd is not there.

@@ -5,6 +5,7 @@ pub mod bd;
 pub mod fugue;
 pub mod git;
 pub mod lasting;
+pub mod pager;
 pub mod process;
 mod running;
 pub mod signals;

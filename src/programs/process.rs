@@ -6,6 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::PipeReader;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -274,13 +275,18 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn run_on_terminal(&self) -> Result<ExitStatus> {
-        let mut command = self.command(true);
-        let (mut child, charge) =
-            signals::spawn(&mut command, Reach::Terminal).map_err(|error| self.cannot_start(&error))?;
+        let (mut child, charge) = self.start_on_terminal(Stdio::inherit())?;
         let status = child.wait();
         drop(charge);
         signals::hold();
         Ok(status?)
+    }
+
+    /// Starts it with this program's own terminal but for its standard input.
+    pub(super) fn start_on_terminal(&self, stdin: Stdio) -> Result<(Child, Charge)> {
+        let mut command = self.command(true);
+        command.stdin(stdin);
+        signals::spawn(&mut command, Reach::Terminal).map_err(|error| self.cannot_start(&error))
     }
 
     /// Runs it with its output and errors, in the order they come, given to `sink`; its exit code, or 128 and the
@@ -288,10 +294,36 @@ impl Process {
     ///
     /// # Errors
     /// When it cannot be started or waited for.
-    pub fn run_streaming(&self, mut sink: impl FnMut(&[u8])) -> Result<i32> {
+    pub fn run_streaming(&self, sink: impl FnMut(&[u8])) -> Result<i32> {
         let (reader, writer) = std::io::pipe()?;
         let mut command = self.command(self.own_locale);
         command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+        self.stream(command, reader, sink)
+    }
+
+    /// Runs it with this program's own standard input and errors, and each line of its output given to `sink` as text; its
+    /// exit code as of [`Process::run_streaming`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn run_lines(&self, mut sink: impl FnMut(&str)) -> Result<i32> {
+        let (reader, writer) = std::io::pipe()?;
+        let mut command = self.command(true);
+        command.stdout(writer);
+        let mut rest = Vec::new();
+        let code = self.stream(command, reader, |piece| {
+            rest.extend_from_slice(piece);
+            let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let lines: Vec<u8> = rest.drain(..whole).collect();
+            String::from_utf8_lossy(&lines).split_terminator('\n').for_each(&mut sink);
+        })?;
+        if !rest.is_empty() {
+            sink(&String::from_utf8_lossy(&rest));
+        }
+        Ok(code)
+    }
+
+    fn stream(&self, mut command: Command, reader: PipeReader, mut sink: impl FnMut(&[u8])) -> Result<i32> {
         let (child, charge) =
             signals::spawn(&mut command, Reach::Alone).map_err(|error| self.cannot_start(&error))?;
         // The command holds the writing end: without this the pipe would never end.

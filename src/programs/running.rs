@@ -285,7 +285,7 @@ impl Watch {
         let used = usage::of_group(pid);
         match &self.used {
             None => match limit {
-                Limit::Network(what) if std::io::IsTerminal::is_terminal(&std::io::stderr()) => {
+                Limit::Network(what) if crate::terminal::is_heard() => {
                     limits::say(&format!("waiting for {what}"));
                 }
                 Limit::Tmux(what) => limits::say(&format!("waiting for {what}")),

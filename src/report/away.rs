@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::text::{Cell, Color, Screen};
 use crate::mux::Daemon;
+use crate::terminal::Text;
 
 /// What is wrong with the daemons that were asked, one line each: whole, however long. `unreachable`: agents and their
 /// remotes; `unknown`: why the town's record of sessions elsewhere cannot be read.
@@ -45,8 +46,8 @@ pub fn rows(daemons: &[Daemon]) -> Vec<Vec<Cell>> {
 }
 
 /// Those that did not, as lines of a screen.
-pub fn warnings(lines: &[String], screen: &Screen) -> String {
-    lines.iter().map(|line| screen.paint(Color::Bad, line) + "\n").collect()
+pub fn warnings(lines: &[String], screen: &Screen) -> Text {
+    lines.iter().map(|line| screen.paint(Color::Bad, line).then("\n")).collect()
 }
 
 fn or_default(name: &str) -> &str {

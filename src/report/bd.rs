@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use crate::beads::Bead;
+use crate::terminal::one_line;
 
 /// How many beads wait for one: by `blocks`, and by any kind of dependency.
 pub type Dependents = HashMap<String, (usize, usize)>;
@@ -84,13 +85,12 @@ pub fn lines(beads: &[Bead]) -> String {
             "{:ids$}  P{}  {:statuses$}  {:types$}  {}",
             bead.id, bead.priority, bead.status, bead.issue_type, bead.title
         );
-        text += &clean(&line);
-        if let Some(assignee) = &bead.assignee {
-            let _ = write!(text, "  ({})", clean(assignee));
-        }
-        if !bead.labels.is_empty() {
-            let _ = write!(text, "  [{}]", clean(&bead.labels.join(", ")));
-        }
+        let assignee = bead.assignee.as_ref().map(|name| format!("  ({name})")).unwrap_or_default();
+        let labels = match bead.labels.is_empty() {
+            true => String::new(),
+            false => format!("  [{}]", bead.labels.join(", ")),
+        };
+        text += &one_line(&(line + &assignee + &labels));
         text.push('\n');
     }
     text
@@ -139,8 +139,7 @@ pub fn page(bead: &Bead, others: &[Bead]) -> String {
     if !bead.metadata.is_empty() {
         let _ = write!(text, "\nMetadata:\n{}\n", Value::Object(bead.metadata.clone()));
     }
-    text += &comments(bead);
-    clean(&text)
+    text + &comments(bead)
 }
 
 /// A bead's comments; nothing when there are none.
@@ -149,12 +148,7 @@ pub fn comments(bead: &Bead) -> String {
     for comment in &bead.comments {
         let _ = write!(text, "\n{} {}:\n{}\n", comment.created_at, comment.author, comment.text.trim_end());
     }
-    clean(&text)
-}
-
-/// Text without what would move a terminal's cursor or change its colours.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{FFFD}' } else { c }).collect()
+    text
 }
 
 /// `bd prime`: how to work with beads, for an agent.

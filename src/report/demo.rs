@@ -1,8 +1,7 @@
 //! What a person sees of the demo: chapters, commands, and a bar that moves while polecats work.
 
-use std::io::Write;
-
 use crate::report::text::{Color, Screen};
+use crate::terminal::{self, Step, Text};
 
 /// Cells of the bar.
 const BAR: usize = 24;
@@ -37,12 +36,12 @@ impl Stage {
     /// A heading.
     pub fn chapter(&mut self, text: &str) {
         self.line("");
-        self.line(&self.screen.paint(Color::Bold, &format!("== {text}")));
+        self.line(self.screen.paint(Color::Bold, &format!("== {text}")));
     }
 
     /// A command, as a person would type it.
     pub fn command(&mut self, words: &str) {
-        self.line(&format!("$ {words}"));
+        self.line(format!("$ {words}"));
     }
 
     /// What a program said, each line set in.
@@ -53,10 +52,10 @@ impl Stage {
     }
 
     /// One line. What was drawn before stays above it.
-    pub fn line(&mut self, text: &str) {
+    pub fn line(&mut self, text: impl Into<Text>) {
         self.drawn = 0;
         // A closed pipe is no reason to leave half a town behind.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        let _ = terminal::print(text.into().then("\n"));
     }
 
     /// The beads as they are now: drawn over the last time on a terminal, elsewhere a line for each that moved.
@@ -65,21 +64,17 @@ impl Stage {
             return;
         }
         if self.screen.fancy {
-            let mut text = match self.drawn {
-                0 => String::new(),
-                lines => format!("\x1b[{lines}A"),
-            };
+            let mut text = Text::step(Step::Up(self.drawn));
             let width = self.screen.width.saturating_sub(1);
             for line in std::iter::once(bar(rows)).chain(rows.iter().map(line)) {
-                text.push_str(&format!("\x1b[2K{}\n", self.screen.fit(&line, width)));
+                text.push(Text::step(Step::ClearLine).then(self.screen.fit(&line, width)).then("\n"));
             }
-            let mut out = std::io::stdout();
-            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            let _ = terminal::print(text);
             self.drawn = rows.len() + 1;
         } else {
             let moved: Vec<String> = rows.iter().filter(|row| !self.shown.contains(row)).map(line).collect();
             for text in moved {
-                self.line(&text);
+                self.line(text);
             }
         }
         self.shown = rows.to_vec();

@@ -3,6 +3,7 @@
 use super::text::{Color, Screen};
 use crate::plan::doctor::{Finding, Status};
 use crate::work::doctor::Report;
+use crate::terminal::Text;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,26 +18,30 @@ pub struct Detail {
 
 impl Report {
     /// As a person reads it. `path` is the town's root as the person writes it.
-    pub fn text(&self, path: &str, screen: &Screen, detail: Detail) -> String {
-        let shown = |checks: &[Finding]| -> String {
+    pub fn text(&self, path: &str, screen: &Screen, detail: Detail) -> Text {
+        let shown = |checks: &[Finding]| -> Text {
             let wanted = |finding: &&Finding| !detail.quiet || finding.status == Status::Fail;
             checks.iter().filter(wanted).map(|finding| line(finding, screen, detail)).collect()
         };
         let mut sections = Vec::new();
         let town = shown(&self.checks);
         if !detail.quiet || !town.is_empty() {
-            sections.push(format!("Workspace: {path}\n\n{town}"));
+            sections.push(Text::from(format!("Workspace: {path}\n\n")).then(town));
         }
         for rig in &self.rigs {
             let checks = shown(&rig.checks);
             if !detail.quiet || !checks.is_empty() {
-                sections.push(format!("Rig: {}\n{checks}", rig.name));
+                sections.push(Text::from(format!("Rig: {}\n", rig.name)).then(checks));
             }
         }
         if !detail.quiet || self.found > self.fixed {
-            sections.push(self.summary());
+            sections.push(self.summary().into());
         }
-        sections.join("\n")
+        let parted = |(number, section): (usize, Text)| match number {
+            0 => section,
+            _ => Text::from("\n").then(section),
+        };
+        sections.into_iter().enumerate().map(parted).collect()
     }
 
     fn summary(&self) -> String {
@@ -49,7 +54,7 @@ impl Report {
     }
 }
 
-fn line(finding: &Finding, screen: &Screen, detail: Detail) -> String {
+fn line(finding: &Finding, screen: &Screen, detail: Detail) -> Text {
     let good = finding.status != Status::Fail;
     let symbol = match (good, screen.unicode) {
         (true, true) => "✓",
@@ -63,12 +68,12 @@ fn line(finding: &Finding, screen: &Screen, detail: Detail) -> String {
         Status::Fail if finding.fixable && detail.dry_run => " (would be fixed)",
         _ => "",
     };
-    let mut text = format!("{symbol} {}{after}\n", finding.message);
+    let mut text = symbol.then(format!(" {}{after}\n", finding.message));
     if let Some(hint) = finding.hint.as_ref().filter(|_| finding.status == Status::Fail) {
-        text.push_str(&format!("    {hint}\n"));
+        text.push(format!("    {hint}\n"));
     }
     if detail.verbose && !finding.looked_at.is_empty() {
-        text.push_str(&format!("    looked at {}\n", finding.looked_at));
+        text.push(format!("    looked at {}\n", finding.looked_at));
     }
     text
 }

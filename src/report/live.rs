@@ -1,6 +1,5 @@
 //! A screen that is drawn again and again, and leaves the terminal as it was.
 
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,16 +10,15 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 
 use crate::failure::Failure;
 use crate::programs::signals::{self, Charge};
+use crate::terminal::{self, Step, Text};
 
 /// The terminal's alternate screen, with keys read one by one. Dropping it gives the terminal back.
 pub struct Live {
     before: Termios,
     _put_back: Charge,
-    shown: Mutex<String>,
+    shown: Mutex<Text>,
 }
 
-const OPEN: &str = "\x1b[?1049h\x1b[?25l";
-const CLOSE: &str = "\x1b[?25h\x1b[?1049l";
 /// Keys that end it: q, Ctrl-C, Ctrl-D, Escape.
 const END: [u8; 4] = [b'q', 3, 4, 27];
 
@@ -38,7 +36,7 @@ impl Live {
         let given_back = before.clone();
         let _put_back = signals::at_end(move || give_back(&given_back));
         let live = Live { before, _put_back, shown: Mutex::default() };
-        write(OPEN)?;
+        terminal::print(Text::step(Step::Open))?;
         Ok(live)
     }
 
@@ -46,16 +44,23 @@ impl Live {
     ///
     /// # Errors
     /// When the terminal is gone.
-    pub fn show(&self, text: &str) -> Result<()> {
-        let height = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(24, |size| size.ws_row.max(2));
-        let lines: Vec<&str> = text.lines().take(usize::from(height) - 1).collect();
-        let drawn = lines.join("\x1b[K\r\n");
-        let Ok(mut shown) = self.shown.lock() else { return Ok(()) };
-        if *shown == drawn {
-            return Ok(());
+    pub fn show(&self, text: &Text) -> Result<()> {
+        let height = terminal::size().map_or(24, |(_, rows)| rows.max(2));
+        let end = || Text::step(Step::ClearRest);
+        let mut drawn = Text::step(Step::Home);
+        for (number, line) in text.lines().take(height - 1).enumerate() {
+            if number > 0 {
+                // The terminal is raw: a newline alone would stay in its column.
+                drawn.push(end().then(Text::step(Step::Return)).then("\n"));
+            }
+            drawn.push(line);
         }
-        write(&format!("\x1b[H{drawn}\x1b[K\x1b[J"))?;
-        *shown = drawn;
+        drawn.push(end().then(Text::step(Step::ClearBelow)));
+        let Ok(mut shown) = self.shown.lock() else { return Ok(()) };
+        if *shown != drawn {
+            terminal::print(drawn.clone())?;
+            *shown = drawn;
+        }
         Ok(())
     }
 
@@ -86,12 +91,6 @@ impl Drop for Live {
 }
 
 fn give_back(before: &Termios) {
-    let _ = write(CLOSE);
+    let _ = terminal::print(Text::step(Step::Close));
     let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
-}
-
-fn write(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::beads::Bead;
+use crate::terminal;
 use crate::time;
 use crate::work::mail;
 
@@ -50,7 +51,8 @@ pub fn list(messages: &[Message], now: &str) -> String {
         .map(|one| {
             let age = time::seconds_between(&one.sent_at, now).map(time::short_age).unwrap_or_default();
             let mark = if one.read { ' ' } else { '*' };
-            format!("{mark} {:<ids$}  {:>4}  {:<froms$}  {}\n", one.id, age, one.from, one.subject)
+            let line = format!("{mark} {:<ids$}  {:>4}  {:<froms$}  {}", one.id, age, one.from, one.subject);
+            terminal::one_line(&line) + "\n"
         })
         .collect()
 }

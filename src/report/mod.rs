@@ -5,6 +5,7 @@ pub mod away;
 pub mod bd;
 pub mod config;
 pub mod demo;
+pub mod diff;
 pub mod doctor;
 pub mod home;
 pub mod hook;

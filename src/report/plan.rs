@@ -5,13 +5,14 @@ use unicode_width::UnicodeWidthStr;
 use super::text::{Color, Screen};
 use crate::mux::Live;
 use crate::plan::diff::{Line, Part, Plan, Sign};
+use crate::terminal::Text;
 
 /// As people read it: one line each, then what it adds up to.
-pub fn plan(plan: &Plan, screen: &Screen) -> String {
+pub fn plan(plan: &Plan, screen: &Screen) -> Text {
     let wide = plan.lines.iter().map(|line| who(line).width()).max().unwrap_or_default();
-    let mut text: String = plan.lines.iter().map(|line| shown(line, wide, screen)).collect();
+    let mut text: Text = plan.lines.iter().map(|line| shown(line, wide, screen)).collect();
     if !plan.lines.is_empty() {
-        text.push_str(&sum(plan));
+        text.push(sum(plan));
     }
     text
 }
@@ -33,7 +34,7 @@ fn sum(plan: &Plan) -> String {
     if said.is_empty() { String::new() } else { format!("{}\n", said.join(", ")) }
 }
 
-fn shown(line: &Line, wide: usize, screen: &Screen) -> String {
+fn shown(line: &Line, wide: usize, screen: &Screen) -> Text {
     let color = match line.sign {
         Sign::Start => Color::Good,
         Sign::Change => Color::Waiting,
@@ -42,7 +43,7 @@ fn shown(line: &Line, wide: usize, screen: &Screen) -> String {
     };
     let who = who(line);
     let blanks = " ".repeat(wide - who.width());
-    format!("{} {who}{blanks}  {}\n", screen.paint(color, line.sign.as_str()), what(line))
+    screen.paint(color, line.sign.as_str()).then(format!(" {who}{blanks}  {}\n", what(line)))
 }
 
 /// Whose line it is: a session that is nobody's goes by its name.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::beads::Bead;
+use crate::terminal::one_line;
 use crate::time;
 use crate::work::approval::Shown;
 use crate::work::aside::SetAside;
@@ -92,8 +93,7 @@ pub fn list(rows: &[Row], now: &str) -> String {
             Row { needs_approval: Some(_), .. } => "waits for approval  ",
             _ => "",
         };
-        let _ = writeln!(
-            text,
+        let line = format!(
             "{:ids$}  P{}  {:>4}  {:beads$}  {:workers$}  {held}{}",
             row.id,
             row.priority,
@@ -102,6 +102,7 @@ pub fn list(rows: &[Row], now: &str) -> String {
             row.worker,
             row.title
         );
+        text += &(one_line(&line) + "\n");
         if let Some(why) = &row.needs_approval {
             let _ = writeln!(text, "  {why}; look at it and consent with: gt mq approve {}", row.id);
         }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::text::{Cell, Color, Screen};
 use crate::config::schema::Remote;
+use crate::terminal::Text;
 
 /// One remote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -51,7 +52,7 @@ impl Line {
 }
 
 /// As a table.
-pub fn table(lines: &[Line], screen: &Screen) -> String {
+pub fn table(lines: &[Line], screen: &Screen) -> Text {
     let dash = || "-".to_string();
     let rows: Vec<Vec<Cell>> = lines
         .iter()
@@ -94,7 +95,7 @@ pub struct Asked {
 }
 
 /// As a table, with what is wrong under it.
-pub fn status(asked: &[Asked], screen: &Screen) -> String {
+pub fn status(asked: &[Asked], screen: &Screen) -> Text {
     let dash = || "-".to_string();
     let rows: Vec<Vec<Cell>> = asked
         .iter()
@@ -121,7 +122,7 @@ pub fn status(asked: &[Asked], screen: &Screen) -> String {
     let mut text =
         screen.table(&["NAME", "ANSWERS", "OURS", "OTHERS", "LATENCY", "TUNNEL", "TAGS"], &rows, 6);
     for one in asked {
-        text.push_str(&wrong(one));
+        text.push(wrong(one));
     }
     text
 }

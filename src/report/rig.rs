@@ -7,6 +7,7 @@ use super::text::{Cell, Color, Screen};
 use super::town::Store;
 use crate::plan::place::Place;
 use crate::time;
+use crate::terminal::Text;
 
 /// A rig, as `gt status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -142,14 +143,13 @@ impl Polecat {
 
 impl RigReport {
     /// As a person reads it; `now` is RFC 3339.
-    pub fn text(&self, screen: &Screen, now: &str) -> String {
+    pub fn text(&self, screen: &Screen, now: &str) -> Text {
         let mut text = screen.paint(Color::Bold, &self.name);
         let rest = format!("  {}", self.summary());
-        text.push_str(&screen.fit(&rest, screen.width.saturating_sub(self.name.len())));
-        text.push('\n');
+        text.push(screen.fit(&rest, screen.width.saturating_sub(self.name.len())) + "\n");
         if let Some(why) = &self.store.unreadable {
             // Whole, however long: it names the path and what to do.
-            text.push_str(&(screen.paint(Color::Bad, &format!("  unreadable: {why}")) + "\n"));
+            text.push(screen.paint(Color::Bad, &format!("  unreadable: {why}")).then("\n"));
         }
         let agents: Vec<Vec<Cell>> = self
             .agents
@@ -158,13 +158,13 @@ impl RigReport {
                 vec![format!("  {}", agent.address.name()).into(), Cell::new(agent.color(), agent.words(now))]
             })
             .collect();
-        text.push_str(&screen.table(&[], &agents, 1));
-        text.push_str(&polecats(&self.polecats, screen, now));
+        text.push(screen.table(&[], &agents, 1));
+        text.push(polecats(&self.polecats, screen, now));
         for Unapproved { request, bead, why } in &self.unapproved {
             let line = format!(
                 "  {bead} waits for approval: {why}; look at it and consent with: gt mq approve {request}"
             );
-            text.push_str(&(screen.paint(Color::Waiting, &line) + "\n"));
+            text.push(screen.paint(Color::Waiting, &line).then("\n"));
         }
         text
     }
@@ -186,7 +186,7 @@ impl RigReport {
 }
 
 /// Polecats as a table without a head.
-pub fn polecats(polecats: &[Polecat], screen: &Screen, now: &str) -> String {
+pub fn polecats(polecats: &[Polecat], screen: &Screen, now: &str) -> Text {
     let rows: Vec<Vec<Cell>> = polecats.iter().map(|polecat| polecat.cells(screen, now)).collect();
     screen.table(&[], &rows, 3)
 }

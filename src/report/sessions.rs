@@ -6,6 +6,7 @@ use super::text::{Cell, Color, Screen};
 use crate::address::Address;
 use crate::mux::{Session, Snapshot};
 use crate::time;
+use crate::terminal::Text;
 
 /// One session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -81,7 +82,7 @@ fn order(line: &Line) -> bool {
 }
 
 /// As a table.
-pub fn table(lines: &[Line], screen: &Screen) -> String {
+pub fn table(lines: &[Line], screen: &Screen) -> Text {
     let now = time::now();
     let rows: Vec<Vec<Cell>> = lines.iter().map(|line| cells(line, &now)).collect();
     screen.table(&["ADDRESS", "STATE", "BEAD", "AGE", "SESSION"], &rows, 4)
@@ -106,7 +107,7 @@ fn cells(line: &Line, now: &str) -> Vec<Cell> {
 }
 
 /// As a numbered choice.
-pub fn choice(lines: &[Line], screen: &Screen) -> String {
+pub fn choice(lines: &[Line], screen: &Screen) -> Text {
     let now = time::now();
     let numbered = |(index, line): (usize, &Line)| {
         let mut row = cells(line, &now);

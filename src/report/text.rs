@@ -2,10 +2,14 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::terminal::{self, Text};
+
+pub use crate::terminal::Color;
+
 /// What a screen can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Screen {
-    /// Cells in a line.
+    /// Cells in a line; no limit where nothing is shown on a terminal.
     pub width: usize,
     /// Colours and symbols.
     pub fancy: bool,
@@ -14,26 +18,24 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// The screen of standard output; `var` reads the environment. 80 cells where nothing says how many there are.
+    /// The screen of standard output; `var` reads the environment. 80 cells on a terminal that does not say how many it has;
+    /// what goes elsewhere is not cut.
     pub fn of<'a>(fancy: bool, var: impl Fn(&str) -> Option<&'a str>) -> Screen {
         let locale = var("LC_ALL").or_else(|| var("LC_CTYPE")).or_else(|| var("LANG")).unwrap_or_default();
         let locale = locale.to_ascii_lowercase();
-        let window = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col.into());
-        let named = var("COLUMNS").and_then(|columns| columns.parse().ok());
-        let width = window.filter(|width| *width > 0).or(named).unwrap_or(80);
+        let named = || var("COLUMNS").and_then(|columns| columns.parse().ok()).unwrap_or(80);
+        let width = match terminal::size() {
+            _ if !terminal::is_shown() => usize::MAX,
+            Some((columns, _)) if columns > 0 => columns,
+            _ => named(),
+        };
         Screen { width, fancy, unicode: locale.contains("utf-8") || locale.contains("utf8") }
     }
 
-    /// Shortens text to so many cells. What a screen of ASCII cannot show becomes `?`, control characters blanks.
+    /// Shortens text to so many cells of one line. What a screen of ASCII cannot show becomes `?`.
     pub fn fit(&self, text: &str, cells: usize) -> String {
-        let clean: String = text
-            .chars()
-            .map(|c| match c {
-                c if c.is_control() => ' ',
-                c if !self.unicode && !c.is_ascii() => '?',
-                c => c,
-            })
-            .collect();
+        let known = |c: char| if !self.unicode && !c.is_ascii() { '?' } else { c };
+        let clean: String = terminal::one_line(text).chars().map(known).collect();
         if clean.width() <= cells {
             return clean;
         }
@@ -54,17 +56,14 @@ impl Screen {
     }
 
     /// Puts text in a colour, where there are colours.
-    pub fn paint(&self, color: Color, text: &str) -> String {
-        if !self.fancy || color == Color::Plain {
-            return text.into();
-        }
-        format!("\x1b[{}m{text}\x1b[0m", color.code())
+    pub fn paint(&self, color: Color, text: &str) -> Text {
+        Text::styled(if self.fancy { color } else { Color::Plain }, text)
     }
 
     /// Lines of columns, two blanks between them; the column `flexible` gives way when a line is too long. The last
     /// column is not filled up. No rows, no text.
-    pub fn table(&self, head: &[&str], rows: &[Vec<Cell>], flexible: usize) -> String {
-        let Some(columns) = rows.first().map(Vec::len) else { return String::new() };
+    pub fn table(&self, head: &[&str], rows: &[Vec<Cell>], flexible: usize) -> Text {
+        let Some(columns) = rows.first().map(Vec::len) else { return Text::default() };
         let head: Vec<Cell> = head.iter().map(|text| Cell::new(Color::Dim, *text)).collect();
         let lines = || std::iter::once(&head).filter(|head| !head.is_empty()).chain(rows);
         let widest = |column: usize| lines().map(|line| line[column].text.width()).max().unwrap_or_default();
@@ -75,16 +74,16 @@ impl Screen {
         lines().map(|line| self.row(line, &widths)).collect()
     }
 
-    fn row(&self, cells: &[Cell], widths: &[usize]) -> String {
+    fn row(&self, cells: &[Cell], widths: &[usize]) -> Text {
         let last = cells.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or_default();
-        let mut line = String::new();
+        let mut line = Text::default();
         for (index, (cell, width)) in cells.iter().zip(widths).enumerate().take(last + 1) {
             let text = self.fit(&cell.text, *width);
             let blanks = if index == last { 0 } else { width - text.width() + 2 };
-            line.push_str(&self.paint(cell.color, &text));
-            line.extend(std::iter::repeat_n(' ', blanks));
+            line.push(self.paint(cell.color, &text));
+            line.push(" ".repeat(blanks));
         }
-        line + "\n"
+        line.then("\n")
     }
 }
 
@@ -98,43 +97,13 @@ pub struct Cell {
 impl Cell {
     /// Text in a colour.
     pub fn new(color: Color, text: impl Into<String>) -> Cell {
-        Cell { color, text: text.into() }
+        Cell { color, text: terminal::one_line(&text.into()) }
     }
 }
 
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Cell {
         Cell::new(Color::Plain, text)
-    }
-}
-
-/// Colours, by what they mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Color {
-    /// None.
-    Plain,
-    /// A heading.
-    Bold,
-    /// Less important.
-    Dim,
-    /// It goes well.
-    Good,
-    /// It waits for something.
-    Waiting,
-    /// It needs somebody.
-    Bad,
-}
-
-impl Color {
-    fn code(self) -> &'static str {
-        match self {
-            Color::Plain => "0",
-            Color::Bold => "1",
-            Color::Dim => "2",
-            Color::Good => "32",
-            Color::Waiting => "33",
-            Color::Bad => "31",
-        }
     }
 }
 
@@ -159,7 +128,7 @@ mod tests {
         let screen = Screen { width: 20, ..WIDE };
         let rows = vec![vec!["Nux".into(), "a title that is long".into(), "5m".into()]];
         assert_eq!(
-            screen.table(&["NAME", "TITLE", "AGE"], &rows, 1),
+            screen.table(&["NAME", "TITLE", "AGE"], &rows, 1).to_string(),
             "NAME  TITLE      AGE\nNux   a title …  5m\n"
         );
     }

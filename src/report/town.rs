@@ -9,6 +9,7 @@ use super::away;
 use super::rig::RigReport;
 use super::text::{Cell, Color, Screen};
 use crate::mux::Daemon;
+use crate::terminal::Text;
 
 /// What `gt status` tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,23 +52,23 @@ pub struct Store {
 
 impl TownReport {
     /// As a person reads it; `now` is RFC 3339.
-    pub fn text(&self, screen: &Screen, now: &str) -> String {
+    pub fn text(&self, screen: &Screen, now: &str) -> Text {
         let mut text =
             screen.paint(Color::Bold, &screen.fit(&format!("{}  {}", self.name, self.path), screen.width));
-        text.push('\n');
+        text.push("\n");
         if let Some(why) = &self.sessions_unseen {
             let what = if self.multiplexer == "none" { "minimal mode" } else { "sessions unknown" };
             let line = screen.fit(&format!("{what}: {why}"), screen.width);
-            text.push_str(&(screen.paint(Color::Bad, &line) + "\n"));
+            text.push(screen.paint(Color::Bad, &line).then("\n"));
         }
-        text.push_str(&away::warnings(&self.silent(), screen));
-        text.push_str(&screen.table(&[], &self.head(now), 1));
+        text.push(away::warnings(&self.silent(), screen));
+        text.push(screen.table(&[], &self.head(now), 1));
         for rig in &self.rigs {
-            text.push('\n');
-            text.push_str(&rig.text(screen, now));
+            text.push("\n");
+            text.push(rig.text(screen, now));
         }
         if self.rigs.is_empty() {
-            text.push_str("\nno rigs yet; add one with: gt rig add NAME URL\n");
+            text.push("\nno rigs yet; add one with: gt rig add NAME URL\n");
         }
         text
     }
@@ -175,11 +176,12 @@ mod tests {
         let lines = sessions::lines("/t", &snapshot, None);
         assert_eq!(lines.iter().map(|line| line.alive).collect::<Vec<_>>(), [Some(true), Some(true), None]);
         let toast = Status::of("/t", &snapshot, &Address::Polecat("wyvern".into(), "Toast".into()));
-        let shown = report.text(&screen, "2026-01-01T00:00:00Z")
-            + "\n"
-            + &sessions::table(&lines, &screen)
-            + "\n"
-            + &toast.line();
+        let shown = report
+            .text(&screen, "2026-01-01T00:00:00Z")
+            .then("\n")
+            .then(sessions::table(&lines, &screen))
+            .then("\n")
+            .then(toast.line());
         insta::assert_snapshot!(shown, @r"
         town  /t
         box does not answer: connection refused; unreachable: wyvern/Toast

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::plan::tunnel::{Tunnel, by_hand};
 use crate::time;
 use crate::work::tunnel::{Kept, Opened, Phase};
+use crate::terminal::Text;
 
 /// The tunnel of one remote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -76,7 +77,7 @@ impl Line {
 }
 
 /// As a table, with the errors under it.
-pub fn table(lines: &[Line], screen: &Screen) -> String {
+pub fn table(lines: &[Line], screen: &Screen) -> Text {
     let now = time::now();
     let rows: Vec<Vec<Cell>> = lines
         .iter()
@@ -101,11 +102,11 @@ pub fn table(lines: &[Line], screen: &Screen) -> String {
     for line in lines {
         // Whole, however long: they say what to do.
         if let Some(error) = &line.error {
-            text.push_str(&format!("{}: {error}\n", line.name));
+            text.push(format!("{}: {error}\n", line.name));
         }
         if let Some(hint) = &line.hint {
             let what = if line.state == "own" { "your own: " } else { "hint: " };
-            text.push_str(&format!("{}: {what}{hint}\n", line.name));
+            text.push(format!("{}: {what}{hint}\n", line.name));
         }
     }
     text

@@ -223,8 +223,14 @@ pub fn environment(agent: &Agent<'_>, session: &str) -> Result<Vec<(String, Stri
     set("GT_ADDRESS", address.clone());
     set("GT_SESSION", session.into());
     set("GT_INSTANCE", agent.instance.into());
+    set("GT_WORKTREE", agent.cwd.to_string_lossy().into_owned());
+    if !agent.branch.is_empty() {
+        set("GT_BRANCH", agent.branch.into());
+    }
     if let Some(bead) = agent.bead {
         set("GT_BEAD", bead.id.clone());
+        // No variable can hold a NUL.
+        set("GT_BEAD_TITLE", bead.title.replace('\0', ""));
     }
     set("BD_ACTOR", address.clone());
     set("BEADS_ACTOR", address.clone());

@@ -4,19 +4,33 @@
 use anyhow::Result;
 
 use crate::address::Address;
-use crate::beads::{Bead, Filter, NewBead, Store, words};
+use crate::beads::{Bead, Filter, NewBead, Store, TITLE_MAX, words};
 use crate::failure::Failure;
 use crate::town::Town;
 
 /// Label that says who sent a mail: `from:ADDRESS`.
 pub const FROM: &str = "from:";
 
-/// The bead of a new mail. A subject of several lines becomes one line.
+/// Subject and text of a mail as a bead holds them: the subject on one line. One that is longer than a title can be ends in
+/// `…`, and stands whole above the text.
+pub fn headed(subject: &str, body: &str) -> (String, String) {
+    let line = subject.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(TITLE_MAX) {
+        None if line.is_empty() => ("(no subject)".into(), body.into()),
+        None => (line, body.into()),
+        Some(_) => {
+            let short: String = line.chars().take(TITLE_MAX - 1).collect();
+            (short + "…", format!("{line}\n\n{body}").trim_end().to_string() + "\n")
+        }
+    }
+}
+
+/// The bead of a new mail.
 pub fn message(from: &Address, to: &Address, subject: &str, body: &str) -> NewBead {
-    let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (title, description) = headed(subject, body);
     NewBead {
-        title: if subject.is_empty() { "(no subject)".into() } else { subject.chars().take(200).collect() },
-        description: body.into(),
+        title,
+        description,
         issue_type: words::MESSAGE.into(),
         assignee: Some(to.to_string()),
         labels: vec![words::LABEL_MESSAGE.into(), format!("{FROM}{from}")],
@@ -85,4 +99,21 @@ pub fn check(town: &Town, to: &Address) -> Result<()> {
         return Err(Failure::new(format!("nobody has the address {to}")).hint(hint).into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_of_a_subject_is_lost() {
+        assert_eq!(headed("", "x"), ("(no subject)".into(), "x".into()));
+        assert_eq!(headed(" two\n lines ", "x"), ("two lines".into(), "x".into()));
+        let whole = "word ".repeat(100).trim().to_string();
+        assert_eq!(headed(&whole, ""), (whole.clone(), String::new()));
+        let long = "w\u{f6}rter ".repeat(100);
+        let (title, text) = headed(&long, "the rest");
+        assert_eq!((title.chars().count(), title.chars().last()), (TITLE_MAX, Some('…')));
+        assert_eq!(text, format!("{}\n\nthe rest\n", long.trim()));
+    }
 }

@@ -172,10 +172,9 @@ fn letter(fields: Map<String, Value>, owner: &Address, number: usize) -> Bead {
     let sent = text(&["timestamp", "created_at", "date", "sent_at"]);
     let sent = if crate::time::seconds_since_epoch(&sent).is_some() { sent } else { crate::time::now() };
     let body = text(&["body", "message", "content", "text"]);
-    let subject = text(&["subject", "title"]).split_whitespace().collect::<Vec<_>>().join(" ");
-    let first = body.lines().next().unwrap_or_default().trim().to_string();
-    let title =
-        [subject, first, "(no subject)".into()].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let first = body.lines().next().unwrap_or_default().to_string();
+    let subject = [text(&["subject", "title"]), first].into_iter().find(|text| !text.trim().is_empty());
+    let (title, description) = super::mail::headed(&subject.unwrap_or_default(), &body);
     let read = fields.get("read").and_then(Value::as_bool).unwrap_or(false);
     let mut labels = vec![words::LABEL_MESSAGE.to_string()];
     labels.extend((!from.is_empty()).then(|| format!("{}{from}", super::mail::FROM)));
@@ -183,8 +182,8 @@ fn letter(fields: Map<String, Value>, owner: &Address, number: usize) -> Bead {
     labels.sort();
     Bead {
         id: format!("{}-in{number}", rules::TOWN_PREFIX),
-        title: title.chars().take(200).collect(),
-        description: body,
+        title,
+        description,
         status: words::OPEN.into(),
         priority: 2,
         issue_type: words::MESSAGE.into(),

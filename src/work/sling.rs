@@ -13,7 +13,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words as bead_words};
+use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, TITLE_MAX, Written, words as bead_words};
 use crate::config::schema::Multiplexer;
 use crate::config::{Settings, Sources};
 use crate::mux::{ByHand, Mux};
@@ -290,13 +290,10 @@ impl Site<'_> {
     }
 }
 
-/// The longest title a store of bd's takes, in characters.
-const TITLE: usize = 500;
-
 /// A bead from a title as typed: one line of at most 500 characters; what is beyond goes into the description too.
 pub fn new_bead(title: &str) -> NewBead {
     let line = title.split_whitespace().collect::<Vec<_>>().join(" ");
-    let short: String = line.chars().take(TITLE).collect();
+    let short: String = line.chars().take(TITLE_MAX).collect();
     let whole = short == title.trim();
     NewBead {
         title: short,
@@ -345,7 +342,7 @@ mod tests {
         let two = new_bead("Fix it\nby noon");
         assert_eq!((two.title.as_str(), two.description.as_str()), ("Fix it by noon", "Fix it\nby noon"));
         let long = "x".repeat(600);
-        assert_eq!(new_bead(&long).title.len(), TITLE);
+        assert_eq!(new_bead(&long).title.len(), TITLE_MAX);
         assert_eq!(new_bead(&long).description, long);
     }
 }

@@ -9,6 +9,7 @@ use super::agent::{Agent, fill, value};
 use crate::config::schema::{self, AGENT};
 use crate::config::template;
 use crate::mux::{Runs, WantedPane, Window};
+use crate::terminal;
 
 /// The windows of an agent's session; none when the preset says nothing of them, which is one with the agent. An
 /// agent that its preset's windows do not show has the first window to itself, named after it; the runtime `none` has
@@ -35,8 +36,8 @@ fn window(agent: &Agent<'_>, asked: &schema::Window) -> Result<Window> {
     let panes = if asked.panes.is_empty() { &only } else { asked.panes.as_slice() };
     let panes = panes.iter().map(|asked| pane(agent, asked, (&cwd, &env)));
     Ok(Window {
-        // A title may have lines; a name is one.
-        name: fill(agent, &asked.name)?.replace(char::is_control, " "),
+        // A title may have anything in it; a name is one line.
+        name: terminal::one_line(&fill(agent, &asked.name)?),
         layout: asked.layout.clone(),
         focus: asked.focus,
         panes: panes.collect::<Result<_>>()?,

@@ -5,12 +5,9 @@ use std::hash::{BuildHasher, Hasher};
 use anyhow::Result;
 use rusqlite::Connection;
 
-use super::super::{Bead, Change, Comment, Dependency, NewBead, Patch, words};
+use super::super::{Bead, Change, Comment, Dependency, NewBead, Patch, TITLE_MAX, words};
 use super::schema;
 use crate::failure::Failure;
-
-/// Longest title, in characters; bd's own limit.
-const TITLE_MAX: usize = 500;
 
 /// Types every store accepts; more come from its `types.custom`.
 const TYPES: [&str; 20] = [

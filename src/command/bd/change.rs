@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::{Run, print};
+use super::{Run, print, print_value};
 use crate::beads::embedded::Embedded;
 use crate::beads::{self, Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words};
 use crate::cli::bd::{Close, CommentAdd, Create, Dep, Label, LabelWords, Texts, Update};
@@ -38,7 +38,7 @@ impl Run<'_> {
         let Written::Done(ids) = made else { crate::fail!("the bead was not made") };
         let bead = self.one(&store, ids.first().map_or("", String::as_str))?;
         if self.global.json {
-            print(&format!("{:#}\n", report::record(report::plain(&bead))))
+            print_value(&report::record(report::plain(&bead)))
         } else if args.silent || self.global.quiet {
             print(&format!("{}\n", bead.id))
         } else {
@@ -139,7 +139,7 @@ impl Run<'_> {
             Dep::List { id } => {
                 let bead = self.one(&store, &id)?;
                 if self.global.json {
-                    return print(&format!("{:#}\n", json!(bead.dependencies)));
+                    return print_value(&json!(bead.dependencies));
                 }
                 let line = |edge: &beads::Dependency| format!("{}  {}\n", edge.depends_on_id, edge.kind);
                 print(&bead.dependencies.iter().map(line).collect::<String>())
@@ -155,7 +155,7 @@ impl Run<'_> {
             Label::List { id } => {
                 let labels = self.one(&store, &id)?.labels;
                 if self.global.json {
-                    return print(&format!("{:#}\n", json!(labels)));
+                    return print_value(&json!(labels));
                 }
                 return print(&labels.iter().map(|label| format!("{label}\n")).collect::<String>());
             }
@@ -167,7 +167,7 @@ impl Run<'_> {
         let status = if adds { "added" } else { "removed" };
         if self.global.json {
             let one = |id: &String| json!({ "issue_id": id, "label": label, "status": status });
-            return print(&format!("{:#}\n", Value::from_iter(ids.iter().map(one))));
+            return print_value(&Value::from_iter(ids.iter().map(one)));
         }
         self.changed(&store, &ids, &format!("{status} {label}:"))
     }
@@ -190,7 +190,7 @@ impl Run<'_> {
         let found: Vec<&Bead> =
             ids.iter().filter_map(|id| found.iter().find(|bead| bead.id == *id)).collect();
         if self.global.json {
-            return print(&format!("{:#}\n", Value::from_iter(found.into_iter().map(report::plain))));
+            return print_value(&Value::from_iter(found.into_iter().map(report::plain)));
         }
         if self.global.quiet {
             return Ok(());

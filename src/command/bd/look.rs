@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{Run, print};
+use super::{Run, print, print_value};
 use crate::beads::embedded::Embedded;
 use crate::beads::{Bead, Filter, Store, words};
 use crate::cli::bd::{List, Ready};
@@ -67,7 +67,7 @@ impl Run<'_> {
         if self.global.json {
             let dependents = store.dependents(found.iter().map(|bead| bead.id.as_str()))?;
             let values = found.iter().map(|bead| report::listed(bead, &dependents));
-            return print(&format!("{:#}\n", Value::from_iter(values)));
+            return print_value(&Value::from_iter(values));
         }
         if found.is_empty() && !self.global.quiet {
             crate::command::tell(none);
@@ -93,7 +93,7 @@ impl Run<'_> {
         if found.is_empty() {
             if self.global.json {
                 let error = json!({ "error": "no issues found matching the provided IDs" });
-                print(&format!("{:#}\n", report::record(error)))?;
+                print_value(&report::record(error))?;
             }
             return Ok(Exit::Failed);
         }
@@ -107,7 +107,7 @@ impl Run<'_> {
         if self.global.json {
             let dependents = store.dependents(ids.iter().map(String::as_str))?;
             let values = asked.map(|bead| report::shown(bead, &others, &dependents));
-            print(&format!("{:#}\n", Value::from_iter(values)))?;
+            print_value(&Value::from_iter(values))?;
         } else {
             print(&asked.map(|bead| report::page(bead, &others)).collect::<Vec<_>>().join("\n"))?;
         }
@@ -117,7 +117,7 @@ impl Run<'_> {
     pub(super) fn comments(&self, id: &str) -> Result<()> {
         let bead = self.one(&self.store()?, id)?;
         if self.global.json {
-            return print(&format!("{:#}\n", json!(bead.comments)));
+            return print_value(&json!(bead.comments));
         }
         print(report::comments(&bead).trim_start_matches('\n'))
     }

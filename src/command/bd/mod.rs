@@ -19,6 +19,7 @@ use crate::beads::{self, Kind, Store};
 use crate::cli::bd::{Bd, BdCommand, BdGlobal, CommentsCommand, Config, Import, Init, Raw};
 use crate::failure::{Exit, Failure};
 use crate::report::bd as report;
+use crate::terminal::Text;
 use crate::town::discover::read_rig_config;
 
 /// Runs it. Errors are said in bd's way, and always end with 1, as bd's do.
@@ -45,7 +46,7 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
     let bd = match parsed {
         Ok(bd) => bd,
         Err(error) => {
-            let _ = error.print();
+            super::usage(&error);
             return Ok(if error.use_stderr() { Exit::Failed } else { Exit::Done });
         }
     };
@@ -65,6 +66,11 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
             Ok(Exit::Failed)
         }
     }
+}
+
+/// Prints JSON in bd's form.
+fn print_value(value: &Value) -> Result<()> {
+    print(Text::json(&format!("{value:#}\n")))
 }
 
 /// The `.beads` folder meant: BEADS_DIR, else the nearest one upwards. In a rig it is the rig's, whatever a worktree
@@ -150,7 +156,7 @@ impl Run<'_> {
             if let Some(hint) = hint {
                 object["hint"] = hint.into();
             }
-            super::tell(&format!("{object:#}"));
+            super::tell(Text::json(&format!("{object:#}")));
         } else {
             super::tell(&format!("Error: {error:#}"));
             if let Some(hint) = hint {
@@ -195,7 +201,7 @@ impl Run<'_> {
     /// Prints the text, or with `--json` the record.
     fn say(&self, text: &str, record: Value) -> Result<()> {
         if self.global.json {
-            print(&format!("{:#}\n", report::record(record)))
+            print_value(&report::record(record))
         } else if self.global.quiet {
             Ok(())
         } else {
@@ -237,7 +243,7 @@ impl Run<'_> {
 
     fn export(&self, output: Option<PathBuf>) -> Result<()> {
         let text = self.any_store()?.export()?;
-        let Some(output) = output else { return print(&text) };
+        let Some(output) = output else { return print(Text::json(&text)) };
         let path = self.ctx.dir.join(output);
         let folder = path.parent().unwrap_or(Path::new("."));
         let write = || -> std::io::Result<()> {

@@ -2,7 +2,6 @@
 
 use super::super::errors;
 use super::super::schema::{AGENT, Pane, Window};
-use super::super::shell::{self, Fault};
 use super::Faults;
 use crate::plan::windows::{self, Broken, LAYOUTS, Size};
 
@@ -71,9 +70,6 @@ impl Faults {
                     "words of its own are the runtime's: [agents.NAME] command",
                 );
             }
-        }
-        if let Err(fault) = shell::places(&pane.command) {
-            self.add(&at("command"), fault.message(), Fault::HINT);
         }
         let Some(size) = &pane.size else { return };
         if Size::parse(size).is_none() {

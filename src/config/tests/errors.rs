@@ -130,7 +130,7 @@ fn errors_in_windows_name_the_place_and_what_was_meant() {
         "panes = [{ focus = true }, { focus = true }]".into(),
         "panes = [{ command = '{{agent}}' }, { command = ' {{agent}} ' }]".into(),
         "panes = [{ command = '{{agent}} --continue' }]".into(),
-        "panes = [{ command = 'cat <<E\\n{{title}}' }]".into(),
+        "panes = [{ command = 'echo {{ title }}', start_directory = '{{title}}' }]".into(),
         "name = \"two\\nlines\"".into(),
         "env = { 'A=B' = 'x' }".into(),
         "panes = [{ env = { '' = 'x' } }]".into(),
@@ -175,8 +175,8 @@ fn errors_in_windows_name_the_place_and_what_was_meant() {
     user/presets/polecat.toml:2:22: polecat.windows.0.panes.0.command: {{agent}} stands alone: the agent is the pane's program, without a shell
     hint: words of its own are the runtime's: [agents.NAME] command
 
-    user/presets/polecat.toml:2:22: polecat.windows.0.panes.0.command: {{title}} cannot stand after a here-document (<<): its value might run there
-    hint: write it as a word of its own, before that: it is put in as one quoted word
+    user/presets/polecat.toml:2:22: polecat.windows.0.panes.0.command: {{title}} cannot stand in a text for a shell, which might run it
+    hint: write "$GT_BEAD_TITLE": it is in the environment of the session
 
     user/presets/polecat.toml:2:8: polecat.windows.0.name: a window's name is one line of plain text
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use tmux_interface::{TmuxCommand, TmuxCommands};
 
 use super::make::{fits, push_program};
-use super::text::{unformatted, word};
+use super::text::{self, unformatted, word};
 use super::windows::{self, WantedPane, WantedWindow, command, joined};
 use super::{Answer, GONE, Tmux, answer, batch_text, set_mark, told_gone, when};
 use crate::plan::windows::Resize;
@@ -100,7 +100,7 @@ impl<'a> Changes<'a> {
     /// Sets a window's name, when it has one.
     pub fn rename(&mut self, id: &str, name: &str) {
         if !name.is_empty() {
-            self.push("rename-window", &["-t", id, "--", &word(&unformatted(name))]);
+            self.push("rename-window", &["-t", id, "--", &text::name(name)]);
         }
     }
 

@@ -8,7 +8,7 @@ use tmux_interface::{NewSession, TmuxCommand, TmuxCommands};
 
 use super::super::agent_lock;
 use super::super::process::{Process, quote};
-use super::text::{as_text, unformatted, word};
+use super::text::{as_text, name, unformatted, word};
 use super::windows::{self, WantedWindow};
 use super::{Agent, Answer, Own, Tmux, answer, set_mark, words_text};
 use crate::failure::Failure;
@@ -322,7 +322,7 @@ fn new_session<'a>(
         .format("#{session_id}\t#{pane_id}\t#{pane_pid}")
         .session_name(word(&unformatted(wanted.name)));
     if !window.is_empty() {
-        new = new.window_name(word(&unformatted(window)));
+        new = new.window_name(name(window));
     }
     let mut new = new.start_directory(word(&unformatted(cwd))).width(200).height(50);
     for (key, value) in wanted.env.iter().chain(more) {

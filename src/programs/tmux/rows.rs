@@ -1,6 +1,6 @@
 //! What a look prints, and how it is read.
 
-use super::text::{from_one_line, spaceless, unformatted};
+use super::text::{from_name, from_one_line, spaceless, unformatted};
 
 /// One pane, as `list-panes` told it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -237,7 +237,7 @@ fn read_row(line: &str) -> Option<Row> {
     }
     row.name = next()?.into();
     if let Some(close) = &mut row.close {
-        close.window_name = next()?.into();
+        close.window_name = from_name(next()?);
         close.start_command = next()?.into();
         close.path = next()?.into();
     }

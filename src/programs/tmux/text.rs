@@ -8,9 +8,33 @@ pub fn word(value: &str) -> String {
     }
 }
 
-/// tmux expands formats in names and directories, and `#(…)` in one runs.
+/// tmux expands formats in names and directories, and `#(…)` in one runs. It leaves `#`s before a `[` as they are.
 pub fn unformatted(value: &str) -> String {
-    value.replace('#', "##")
+    repeated(value, 1, 2)
+}
+
+/// A window's name. Where tmux shows one it reads styles in it (`#[…]`), so every `#` is stored twice.
+pub fn name(value: &str) -> String {
+    word(&repeated(value, 2, 4))
+}
+
+/// The reverse, of a name as it is stored.
+pub fn from_name(stored: &str) -> String {
+    stored.replace("##", "#")
+}
+
+/// Each `#` so many times: in a run before a `[`, and elsewhere.
+fn repeated(value: &str, before_style: usize, elsewhere: usize) -> String {
+    let mut out = String::with_capacity(value.len());
+    for (at, c) in value.char_indices() {
+        let times = match c {
+            '#' if value[at..].trim_start_matches('#').starts_with('[') => before_style,
+            '#' => elsewhere,
+            _ => 1,
+        };
+        out.extend(std::iter::repeat_n(c, times));
+    }
+    out
 }
 
 /// A word of a batch as text for tmux's own parser: a lone `;` stays what separates commands. The text is one line, because
@@ -29,12 +53,14 @@ pub fn plain(text: &str) -> String {
     text.replace("\r\n", "\n").chars().filter(|c| matches!(c, '\t' | '\n') || !c.is_control()).collect()
 }
 
-/// A mark's value in one line: control characters and backslashes as `\xNN`.
+/// A mark's value in one line: control characters and backslashes as `\xNN`, and every `#` twice, because people show marks
+/// in status lines and menus.
 pub fn one_line(value: &str) -> String {
     let mut line = String::with_capacity(value.len());
     for c in value.chars() {
         match c {
             c if c.is_control() || c == '\\' => line.push_str(&format!("\\x{:02x}", u32::from(c))),
+            '#' => line.push_str("##"),
             c => line.push(c),
         }
     }
@@ -48,7 +74,8 @@ pub fn spaceless(value: &str) -> String {
 
 /// The reverse of [`one_line`] and [`spaceless`].
 pub fn from_one_line(line: &str) -> String {
-    let mut parts = line.split("\\x");
+    let single = line.replace("##", "#");
+    let mut parts = single.split("\\x");
     let mut value = parts.next().unwrap_or_default().to_string();
     for part in parts {
         let code =
@@ -74,9 +101,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn marks_survive(text in ".{0,60}|[\\\\x0-9a-f\n\t;]{0,20}") {
+        fn marks_survive(text in ".{0,60}|[\\\\x0-9a-f\n\t;#]{0,20}") {
             let line = one_line(&text);
-            prop_assert!(!line.contains(['\n', '\t']));
+            prop_assert!(!line.contains(['\n', '\t']) && !line.replace("##", "").contains('#'));
             prop_assert_eq!(from_one_line(&line), text);
         }
     }

@@ -8,7 +8,7 @@
 use tmux_interface::{TmuxCommand, TmuxCommands};
 
 use super::make::{Wanted, end_hook, push_program};
-use super::text::{unformatted, word};
+use super::text::{self, unformatted, word};
 use crate::plan::windows::{Axis, DEFAULT, Resize};
 
 /// A window to make.
@@ -138,7 +138,7 @@ pub fn new_window(
 ) -> TmuxCommand<'static> {
     let mut new = command("new-window", at);
     if !window.name.is_empty() {
-        new.push_param("-n").push_param(word(&unformatted(&window.name)));
+        new.push_param("-n").push_param(text::name(&window.name));
     }
     push_pane(&mut new, env, pane);
     new

@@ -157,7 +157,6 @@ fn environment(agent: &Agent<'_>, session: &str, remote: &Known) -> Result<Vec<(
     let mut env = agent::environment(agent, session)?;
     env.retain(|(key, _)| !WITH_GT.contains(&key.as_str()) || own.contains_key(key));
     env.push(("GT_REMOTE".into(), remote.name.clone()));
-    env.extend(agent.bead.map(|bead| ("GT_BEAD_TITLE".into(), bead.title.clone())));
     Ok(env)
 }
 
