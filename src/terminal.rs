@@ -299,9 +299,15 @@ mod tests {
             ("gr\u{fc}\u{df}e \u{6f22} \u{e000}", "gr\u{fc}\u{df}e \u{6f22} \u{e000}"),
             // Emoji and scripts that need joiners are text.
             ("\u{26a0}\u{fe0f} 1\u{fe0f}\u{20e3}", "\u{26a0}\u{fe0f} 1\u{fe0f}\u{20e3}"),
-            ("\u{1f469}\u{200d}\u{1f4bb} \u{2764}\u{fe0f}\u{200d}\u{1f525}", "\u{1f469}\u{200d}\u{1f4bb} \u{2764}\u{fe0f}\u{200d}\u{1f525}"),
+            (
+                "\u{1f469}\u{200d}\u{1f4bb} \u{2764}\u{fe0f}\u{200d}\u{1f525}",
+                "\u{1f469}\u{200d}\u{1f4bb} \u{2764}\u{fe0f}\u{200d}\u{1f525}",
+            ),
             ("\u{645}\u{6cc}\u{200c}\u{62e}", "\u{645}\u{6cc}\u{200c}\u{62e}"),
-            ("a\u{200d}b \u{e9}\u{200d} \u{e9}\u{200d}\u{200d}\u{e9}", "a\\u{200d}b \u{e9}\\u{200d} \u{e9}\\u{200d}\\u{200d}\u{e9}"),
+            (
+                "a\u{200d}b \u{e9}\u{200d} \u{e9}\u{200d}\u{200d}\u{e9}",
+                "a\\u{200d}b \u{e9}\\u{200d} \u{e9}\\u{200d}\\u{200d}\u{e9}",
+            ),
             ("x\u{fe0f}\u{2764}\u{fe0f}\u{fe0f}", "x\\u{fe0f}\u{2764}\u{fe0f}\\u{fe0f}"),
         ] {
             assert_eq!(visible(text), shown, "{text:?}");

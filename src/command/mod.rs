@@ -264,9 +264,7 @@ impl Ctx {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
-                terminal::is_shown()
-                    && self.var("NO_COLOR").is_none()
-                    && self.var("TERM") != Some("dumb")
+                terminal::is_shown() && self.var("NO_COLOR").is_none() && self.var("TERM") != Some("dumb")
             }
         }
     }

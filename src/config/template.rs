@@ -173,7 +173,9 @@ pub fn misplaced(name: &str) -> String {
 pub fn right_form(name: &str) -> String {
     match variable_of(name) {
         Some(variable) => format!("write \"${variable}\": it is in the environment of the session"),
-        None => "put it in a variable: env = { NAME = \"{{".to_string() + name + "}}\" }, then write \"$NAME\"",
+        None => {
+            "put it in a variable: env = { NAME = \"{{".to_string() + name + "}}\" }, then write \"$NAME\""
+        }
     }
 }
 
@@ -279,7 +281,10 @@ mod tests {
         let (error, hint) = said("echo {{title}}", "plain");
         assert_eq!(error, "{{title}} cannot stand in a text for a shell, which might run it");
         assert_eq!(hint, "write \"$GT_BEAD_TITLE\": it is in the environment of the session");
-        assert_eq!(said("echo {{bead}}", "wy-$(x)").1, "write \"$GT_BEAD\": it is in the environment of the session");
+        assert_eq!(
+            said("echo {{bead}}", "wy-$(x)").1,
+            "write \"$GT_BEAD\": it is in the environment of the session"
+        );
         assert_eq!(
             said("{{gt}} hook", "/a b/gt").1,
             "put it in a variable: env = { NAME = \"{{gt}}\" }, then write \"$NAME\""

@@ -2,8 +2,8 @@
 
 use super::text::{Color, Screen};
 use crate::plan::doctor::{Finding, Status};
-use crate::work::doctor::Report;
 use crate::terminal::Text;
+use crate::work::doctor::Report;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,8 +6,8 @@ use super::agent::Status;
 use super::text::{Cell, Color, Screen};
 use super::town::Store;
 use crate::plan::place::Place;
-use crate::time;
 use crate::terminal::Text;
+use crate::time;
 
 /// A rig, as `gt status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

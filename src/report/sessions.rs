@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::text::{Cell, Color, Screen};
 use crate::address::Address;
 use crate::mux::{Session, Snapshot};
-use crate::time;
 use crate::terminal::Text;
+use crate::time;
 
 /// One session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -7,9 +7,9 @@ use crate::config::fugue::{self, FugueAddr};
 use crate::config::schema::Remote;
 use crate::failure::Failure;
 use crate::plan::tunnel::{Tunnel, by_hand};
+use crate::terminal::Text;
 use crate::time;
 use crate::work::tunnel::{Kept, Opened, Phase};
-use crate::terminal::Text;
 
 /// The tunnel of one remote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -13,7 +13,9 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, TITLE_MAX, Written, words as bead_words};
+use crate::beads::{
+    Bead, Change, Filter, Guard, NewBead, Patch, Store, TITLE_MAX, Written, words as bead_words,
+};
 use crate::config::schema::Multiplexer;
 use crate::config::{Settings, Sources};
 use crate::mux::{ByHand, Mux};
