@@ -23,10 +23,10 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
     }
     let asks = terminal::can_ask() && !lines.is_empty();
     if !asks {
-        super::print(sessions::table(&lines, &ctx.screen()))?;
+        terminal::print(sessions::table(&lines, &ctx.screen()))?;
         return roles::say_unseen(ctx, &sight.snapshot, lines.is_empty());
     }
-    super::print(sessions::choice(&lines, &ctx.screen()))?;
+    terminal::print(sessions::choice(&lines, &ctx.screen()))?;
     match choose(&lines)? {
         Some(line) => roles::attach(ctx, &sight, &Address::parse(&line.address)?),
         None => Ok(Exit::Done),

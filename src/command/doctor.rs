@@ -4,12 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Ctx, print, print_json};
+use super::{Ctx, print_json};
 use crate::cli::town::Doctor;
 use crate::config::{self, Settings};
 use crate::failure::{Exit, Failures};
 use crate::report::Screen;
 use crate::report::doctor::Detail;
+use crate::terminal;
 use crate::town::{Town, discover};
 use crate::work::doctor::{self, Visit};
 
@@ -62,7 +63,7 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
         let screen = Screen::of(ctx.fancy(), |name| ctx.var(name));
         let detail =
             Detail { quiet: ctx.global.quiet, verbose: args.verbose, dry_run: args.fix && args.dry.dry_run };
-        print(report.text(&at_home(ctx, &visit.town.root), &screen, detail))?;
+        terminal::print(report.text(&at_home(ctx, &visit.town.root), &screen, detail))?;
     }
     if !ctx.global.json {
         report.notes.iter().for_each(|note| ctx.note(note));

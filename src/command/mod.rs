@@ -67,8 +67,6 @@ use crate::terminal::{self, Text};
 use crate::town::{Rig, Town};
 use crate::work::own::Me;
 
-pub(crate) use crate::terminal::{print, tell};
-
 /// What a command knows of its surroundings: the one place that reads the environment.
 pub struct Ctx {
     /// The flags every command takes.
@@ -292,7 +290,20 @@ pub fn print_json(name: &str, value: &impl serde::Serialize) -> Result<()> {
     let mut object = serde_json::Map::new();
     object.insert("schema_version".into(), 1.into());
     object.insert(name.into(), serde_json::to_value(value)?);
-    print(Text::json(&serde_json::to_string_pretty(&object)?).then("\n"))
+    terminal::print(Text::json(&serde_json::to_string_pretty(&object)?).then("\n"))
+}
+
+/// Prints a result.
+///
+/// # Errors
+/// When standard output cannot take it.
+pub fn print(text: &str) -> Result<()> {
+    terminal::print(text)
+}
+
+/// Prints a line to standard error.
+pub fn tell(text: &str) {
+    terminal::tell(text);
 }
 
 /// The answer to `--dry-run`: the plan as JSON, or a line for people.
@@ -391,11 +402,11 @@ fn complain(error: &anyhow::Error, json: bool) -> Exit {
         if let Some(hint) = hint {
             object["hint"] = hint.into();
         }
-        tell(Text::json(&object.to_string()));
+        terminal::tell(Text::json(&object.to_string()));
     } else {
-        tell(format!("gt: {message}"));
+        tell(&format!("gt: {message}"));
         if let Some(hint) = hint {
-            tell(format!("hint: {hint}"));
+            tell(&format!("hint: {hint}"));
         }
     }
     failure.map_or(Exit::Failed, |failure| failure.exit)

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Ctx, print, print_json, roles};
+use super::{Ctx, print_json, roles};
 use crate::address::Address;
 use crate::cli::roles::Plan as Words;
 use crate::config::{self, schema::Multiplexer};
@@ -11,7 +11,7 @@ use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Mux, Snapshot};
 use crate::plan::diff::Plan;
 use crate::report;
-use crate::terminal::Text;
+use crate::terminal::{self, Text};
 use crate::town::Town;
 use crate::town::wish::{self, Down};
 use crate::work::up::{self, Wishes};
@@ -116,7 +116,7 @@ pub fn show(ctx: &Ctx, view: &View, down: &Down, plan: &Plan) -> Result<Exit> {
     if ctx.global.json {
         print_json("plan", plan)?;
     } else {
-        print(report::plan::plan(plan, &ctx.screen()))?;
+        terminal::print(report::plan::plan(plan, &ctx.screen()))?;
     }
     around(ctx, view, down, plan, failed);
     Ok(if failed { Exit::Failed } else { Exit::Done })
@@ -167,7 +167,7 @@ pub fn complain(ctx: &Ctx, address: &str, error: &anyhow::Error) {
     let hint = hint_of(error).map(|hint| hint.to_string());
     if ctx.global.json {
         let object = serde_json::json!({ "schema_version": 1, "error": message, "hint": hint });
-        super::tell(Text::json(&object.to_string()));
+        terminal::tell(Text::json(&object.to_string()));
         return;
     }
     let failure = Failure::new(message);

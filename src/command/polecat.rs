@@ -50,12 +50,12 @@ fn list(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
     for one in &polecats {
         let words = [&one["address"], &one["bead"], &one["move"], &one["title"]].map(text);
         let line = format!("{:<20}  {:<12}  {:<10}  {}", words[0], words[1], words[2], words[3]);
-        super::print(one_line(&line) + "\n")?;
+        super::print(&(one_line(&line) + "\n"))?;
     }
     for one in &kept {
         let commit: String = text(&one["commit"]).chars().take(10).collect();
         let line = format!("kept  {}  {commit}  {}", text(&one["name"]), text(&one["subject"]));
-        super::print(one_line(&line) + "\n")?;
+        super::print(&(one_line(&line) + "\n"))?;
     }
     if polecats.is_empty() && kept.is_empty() && failures.is_empty() {
         ctx.note("no polecats, and nothing kept of earlier ones");

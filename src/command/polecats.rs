@@ -7,7 +7,7 @@ use super::{Ctx, status};
 use crate::cli::town::Polecats;
 use crate::failure::Exit;
 use crate::report::rig::{RigReport, polecats};
-use crate::terminal::Text;
+use crate::terminal::{self, Text};
 use crate::work::survey::Unseen;
 use crate::{time, work};
 
@@ -20,7 +20,7 @@ pub fn run(ctx: &Ctx, args: Polecats) -> Result<Exit> {
     if ctx.global.json {
         super::print_json("polecats", &rig.polecats)?;
     } else {
-        super::print(polecats(&rig.polecats, &ctx.screen(), &time::now()))?;
+        terminal::print(polecats(&rig.polecats, &ctx.screen(), &time::now()))?;
     }
     say(ctx, &rig, unseen)
 }
@@ -36,7 +36,7 @@ pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
         super::print_json("witness", &json!({ "agent": witness, "polecats": rig.polecats }))?;
     } else {
         let line = witness.map(crate::report::agent::Status::line).unwrap_or_default();
-        super::print(Text::from(line).then(polecats(&rig.polecats, &ctx.screen(), &time::now())))?;
+        terminal::print(Text::from(line).then(polecats(&rig.polecats, &ctx.screen(), &time::now())))?;
     }
     say(ctx, &rig, unseen)
 }

@@ -14,6 +14,7 @@ use crate::config::{self, ResolvedRole, Sources, Stack, presets};
 use crate::failure::{Exit, Failure, Failures};
 use crate::report;
 use crate::report::text::Cell;
+use crate::terminal;
 use crate::town::Rig;
 
 /// Runs it.
@@ -64,7 +65,7 @@ fn list(ctx: &Ctx, sources: &Sources) -> Result<()> {
     };
     let rows: Vec<Vec<Cell>> = listed.iter().map(row).collect();
     let screen = report::Screen { width: usize::MAX, ..ctx.screen() };
-    print(screen.table(&["NAME", "WHAT", "FROM"], &rows, 1))
+    terminal::print(screen.table(&["NAME", "WHAT", "FROM"], &rows, 1))
 }
 
 fn show(ctx: &Ctx, sources: &Sources, name: &str) -> Result<()> {

@@ -10,6 +10,7 @@ use crate::config;
 use crate::config::schema::Remote;
 use crate::failure::{Exit, Failure};
 use crate::report::remote;
+use crate::terminal;
 use crate::work::remote::known;
 
 /// Runs it.
@@ -48,7 +49,7 @@ fn list(ctx: &Ctx) -> Result<Exit> {
     if lines.is_empty() {
         ctx.note(NONE);
     }
-    super::print(remote::table(&lines, &ctx.screen()))?;
+    terminal::print(remote::table(&lines, &ctx.screen()))?;
     Ok(Exit::Done)
 }
 
@@ -79,6 +80,6 @@ fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
     if asked.is_empty() {
         ctx.note(NONE);
     }
-    super::print(remote::status(&asked, &ctx.screen()))?;
+    terminal::print(remote::status(&asked, &ctx.screen()))?;
     Ok(Exit::Done)
 }

@@ -12,6 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::plan::tunnel::Tunnel;
 use crate::programs::ssh;
 use crate::report::tunnel::{self, Line};
+use crate::terminal;
 use crate::work::tunnel::{Home, Opened, Phase, down, keep, look, up_all};
 
 /// Runs it.
@@ -116,7 +117,7 @@ fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
     if lines.is_empty() {
         ctx.note(super::remote::NONE);
     }
-    super::print(tunnel::table(&lines, &ctx.screen()))?;
+    terminal::print(tunnel::table(&lines, &ctx.screen()))?;
     Ok(Exit::Done)
 }
 

@@ -11,6 +11,7 @@ use crate::cli::sessions::{SessionArgs, SessionCommand};
 use crate::cli::work::{Sling, SlingHow};
 use crate::failure::{Exit, Failure};
 use crate::report::sessions;
+use crate::terminal;
 use crate::work::scene::Scene;
 use crate::work::step;
 
@@ -41,7 +42,7 @@ fn list(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
     if ctx.global.json {
         super::print_json("sessions", &lines)?;
     } else {
-        super::print(sessions::table(&lines, &ctx.screen()))?;
+        terminal::print(sessions::table(&lines, &ctx.screen()))?;
     }
     roles::say_unseen(ctx, &sight.snapshot, lines.is_empty())
 }

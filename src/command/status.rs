@@ -33,7 +33,7 @@ pub fn run(ctx: &Ctx, args: Status) -> Result<Exit> {
     if ctx.global.json {
         super::print_json("town", &report)?;
     } else {
-        super::print(report.text(&ctx.screen(), &time::now()))?;
+        terminal::print(report.text(&ctx.screen(), &time::now()))?;
     }
     Ok(Exit::Done)
 }
@@ -68,7 +68,7 @@ fn watch(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
             Some(live) => live.show(&report.text(&ctx.screen(), &time::now()))?,
             None if shown.as_ref() == Some(&report) => {}
             None if ctx.global.json => super::print_json("town", &report)?,
-            None => super::print(report.text(&ctx.screen(), &time::now()).then("\n"))?,
+            None => terminal::print(report.text(&ctx.screen(), &time::now()).then("\n"))?,
         }
         shown = Some(report);
         match &screen {

@@ -36,12 +36,12 @@ impl Stage {
     /// A heading.
     pub fn chapter(&mut self, text: &str) {
         self.line("");
-        self.line(self.screen.paint(Color::Bold, &format!("== {text}")));
+        self.show(self.screen.paint(Color::Bold, &format!("== {text}")));
     }
 
     /// A command, as a person would type it.
     pub fn command(&mut self, words: &str) {
-        self.line(format!("$ {words}"));
+        self.line(&format!("$ {words}"));
     }
 
     /// What a program said, each line set in.
@@ -52,10 +52,14 @@ impl Stage {
     }
 
     /// One line. What was drawn before stays above it.
-    pub fn line(&mut self, text: impl Into<Text>) {
+    pub fn line(&mut self, text: &str) {
+        self.show(text.into());
+    }
+
+    fn show(&mut self, text: Text) {
         self.drawn = 0;
         // A closed pipe is no reason to leave half a town behind.
-        let _ = terminal::print(text.into().then("\n"));
+        let _ = terminal::print(text.then("\n"));
     }
 
     /// The beads as they are now: drawn over the last time on a terminal, elsewhere a line for each that moved.
@@ -74,7 +78,7 @@ impl Stage {
         } else {
             let moved: Vec<String> = rows.iter().filter(|row| !self.shown.contains(row)).map(line).collect();
             for text in moved {
-                self.line(text);
+                self.line(&text);
             }
         }
         self.shown = rows.to_vec();

@@ -19,7 +19,7 @@ use crate::beads::{self, Kind, Store};
 use crate::cli::bd::{Bd, BdCommand, BdGlobal, CommentsCommand, Config, Import, Init, Raw};
 use crate::failure::{Exit, Failure};
 use crate::report::bd as report;
-use crate::terminal::Text;
+use crate::terminal::{self, Text};
 use crate::town::discover::read_rig_config;
 
 /// Runs it. Errors are said in bd's way, and always end with 1, as bd's do.
@@ -70,7 +70,7 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
 
 /// Prints JSON in bd's form.
 fn print_value(value: &Value) -> Result<()> {
-    print(Text::json(&format!("{value:#}\n")))
+    terminal::print(Text::json(&format!("{value:#}\n")))
 }
 
 /// The `.beads` folder meant: BEADS_DIR, else the nearest one upwards. In a rig it is the rig's, whatever a worktree
@@ -156,7 +156,7 @@ impl Run<'_> {
             if let Some(hint) = hint {
                 object["hint"] = hint.into();
             }
-            super::tell(Text::json(&format!("{object:#}")));
+            terminal::tell(Text::json(&format!("{object:#}")));
         } else {
             super::tell(&format!("Error: {error:#}"));
             if let Some(hint) = hint {
@@ -243,7 +243,7 @@ impl Run<'_> {
 
     fn export(&self, output: Option<PathBuf>) -> Result<()> {
         let text = self.any_store()?.export()?;
-        let Some(output) = output else { return print(Text::json(&text)) };
+        let Some(output) = output else { return terminal::print(Text::json(&text)) };
         let path = self.ctx.dir.join(output);
         let folder = path.parent().unwrap_or(Path::new("."));
         let write = || -> std::io::Result<()> {
