@@ -214,7 +214,7 @@ impl Ctx {
     /// When the terminal cannot be read.
     pub fn ask(&self, question: &str) -> Result<Option<bool>> {
         use std::io::{BufRead, IsTerminal};
-        let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let terminal = std::io::stdin().is_terminal() && terminal::is_heard();
         if !terminal || self.global.json || !self.is_person() {
             return Ok(None);
         }
