@@ -9,7 +9,7 @@
 //! The rooms:
 //! - [`cli`]: argument types; [`command`]: one file per verb; [`report`]: what a person sees, and `--json`;
 //!   [`terminal`]: the two exits
-//! - [`config`]: layers, presets; [`town`]: folders and files; [`address`]: who is meant
+//! - [`config`]: layers, presets; [`town`]: folders and files; [`address`]: who is meant; [`refs`]: names at origin
 //! - [`plan`]: decisions, pure; [`work`]: workflows, step by step
 //! - [`beads`]: the store of work; [`mux`]: where sessions live; [`programs`]: the only room that starts processes
 
@@ -30,6 +30,7 @@ pub mod programs;
 pub mod proof;
 #[cfg(test)]
 mod recorder;
+pub mod refs;
 pub mod report;
 pub mod terminal;
 pub mod time;

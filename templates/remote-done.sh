@@ -1,6 +1,6 @@
 #!/bin/sh
-# Hands the work of {{worker}} in by git alone: its branch, then a commit with an empty tree whose message is JSON, under a ref
-# of its own on origin. gt collects it from there. Can be run again.
+# Hands the work of {{worker}} in by git alone: its branch, then a commit with an empty tree whose message is JSON and a proof of
+# it, under a ref of its own on origin. gt collects it from there. Can be run again.
 set -u
 gt_worker={{worker}}
 gt_rig={{rig}}
@@ -10,6 +10,9 @@ gt_bead={{bead}}
 gt_branch={{branch}}
 gt_target={{target}}
 gt_home={{home}}
+gt_proof={{town}}/.gt-start/$gt_instance.proof
+gt_record={{record}}
+gt_record_branch={{record_branch}}
 # Not empty: commits of submodules are pushed to their origins first.
 gt_push={{push}}
 
@@ -149,10 +152,21 @@ message=$(
   printf '"branch":%s,"commit":%s,' "$(json "$gt_branch")" "$(json "$commit")"
   printf '"outcome":%s,"notes":%s,"beads":[%s]}' "$(json "$outcome")" "$(json "$notes")" "$beads"
 )
-letter=$(printf '%s\n' "$message" | git -c user.name="$gt_worker" -c user.email=gastown@localhost -c i18n.commitEncoding=UTF-8 commit-tree "$tree") || refuse "cannot write into the repository"
+# Reads a message; writes its commit.
+record() {
+  git -c user.name="$gt_worker" -c user.email=gastown@localhost -c i18n.commitEncoding=UTF-8 commit-tree "$tree"
+}
+letter=$(printf '%s\n' "$message" | record) || refuse "cannot write into the repository"
+# Only this session and its town know the secret in the file, and it stands on no command line. Without it a person has to adopt
+# the work. What is hashed is what git wrote: it makes UTF-8 of anything else.
+if [ -s "$gt_proof" ]; then
+  message=$(git cat-file commit "$letter" | sed '1,/^$/d')
+  proof=$({ cat "$gt_proof" && printf '%s\n' "$message"; } | git hash-object --stdin) || refuse "cannot read $gt_proof"
+  letter=$(printf '%s\n\ngt-proof: %s\n' "$message" "$proof" | record) || refuse "cannot write into the repository"
+fi
 # Some servers take branches only.
-if ! said=$(git push -q --no-recurse-submodules origin "+$letter:refs/gt/done/$gt_rig/$gt_name/$gt_instance" 2>&1); then
-  again=$(git push -q --no-recurse-submodules origin "+$letter:refs/heads/gt-done/$gt_rig/$gt_name-$gt_instance" 2>&1) || {
+if ! said=$(git push -q --no-recurse-submodules origin "+$letter:$gt_record" 2>&1); then
+  again=$(git push -q --no-recurse-submodules origin "+$letter:$gt_record_branch" 2>&1) || {
     printf '%s\n' "$said" "$again" >&2
     refuse "cannot hand in: nothing is lost, the commits are in $gt_home; mend it, then run this again"
   }

@@ -6,6 +6,7 @@ gt_rig={{rig}}
 gt_name={{name}}
 gt_home={{home}}
 gt_branch={{branch}}
+gt_at_origin={{recovery_at_origin}}
 gt_notes=$gt_town/.gt-start
 gt_making=$gt_notes/$gt_rig-$gt_name.making
 gt_made=
@@ -25,6 +26,8 @@ if [ -e "$gt_home/.git" ]; then
   fi
   gt_unlock
 fi
+# The town takes from origin what this names and nothing else: others can push to origin too.
+[ ! -e "$gt_clone/.git" ] || git -C "$gt_clone" for-each-ref --format='gt: commit %(objectname)' "refs/gt/recovery/$gt_name/$gt_instance*" "refs/gt/recovery/$gt_name/$gt_instance*/**"
 rm -f "$gt_notes/$gt_instance".* "$gt_making"
 rmdir "$gt_notes" 2>/dev/null
 echo "gt: ended $gt_instance"

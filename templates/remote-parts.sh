@@ -68,6 +68,19 @@ gt_lock_owner() {
   printf '%s' "${gt_line##* -> }"
 }
 
+# Shows the town the secret by which completion records of this session prove themselves: made here, kept where only this user
+# reads it, and known there by the screen alone. A record that has none waits until a person adopts it.
+gt_show_proof() {
+  gt_proof=$gt_notes/$gt_instance.proof
+  if [ ! -s "$gt_proof" ] && [ -c /dev/urandom ] && command -v git >/dev/null 2>&1; then
+    gt_mask=$(umask)
+    umask 077
+    head -c 32 /dev/urandom | git hash-object --stdin >"$gt_proof"
+    umask "$gt_mask"
+  fi
+  [ ! -s "$gt_proof" ] || { printf '%s' "gt: proof $gt_instance " && cat "$gt_proof"; }
+}
+
 gt_unlock() {
   exec 9>&-
   [ -z "${gt_held-}" ] || rm -f "$gt_held"
@@ -151,7 +164,7 @@ gt_take_away() {
   gt_old=$(git -C "$gt_home" rev-parse -q --verify "refs/heads/$gt_branch") && gt_keep "$1-branch" "$gt_old"
   for gt_ref in $gt_refs; do
     [ ! -d "$gt_home/.git" ] || gt_try "cannot keep $gt_ref" gt_git -C "$gt_clone" fetch -q --no-tags "$gt_home" "+$gt_ref:$gt_ref"
-    if gt_git -C "$gt_clone" push -q origin "+$gt_ref:$gt_ref" >/dev/null 2>&1 9>&-; then
+    if gt_git -C "$gt_clone" push -q origin "+$gt_ref:$gt_at_origin${gt_ref#refs/gt/recovery/}" >/dev/null 2>&1 9>&-; then
       echo "gt: kept $gt_ref on origin"
     else
       echo "gt: kept $gt_ref in $gt_clone"

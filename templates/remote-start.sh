@@ -7,10 +7,12 @@ gt_rig={{rig}}
 gt_name={{name}}
 gt_home={{home}}
 gt_branch={{branch}}
+gt_at_origin={{recovery_at_origin}}
 gt_target={{target}}
 gt_begin={{begin}}
 gt_start={{start}}
 gt_start_branch={{start_branch}}
+gt_kept={{kept}}
 gt_url={{git_url}}
 gt_subject={{subject}}
 gt_notes=$gt_town/.gt-start
@@ -124,6 +126,8 @@ gt_fetch_start() {
   [ -n "$gt_start" ] || return 1
   for gt_from in "$gt_start" "$gt_start_branch"; do
     if gt_git -C "$gt_clone" fetch -q --no-tags origin "+$gt_from:$gt_start" 2>/dev/null 9>&-; then
+      # Others can push to origin too.
+      [ "$(git -C "$gt_clone" rev-parse "$gt_start")" = "${gt_kept:-none}" ] || continue
       gt_base=$gt_start
       gt_earlier=$gt_from
       return 0
@@ -299,6 +303,7 @@ echo "gt: preparing $gt_instance"
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE BEADS_DIR
 { mkdir -p "$gt_notes" && cd "$gt_town"; } || gt_fail "cannot make the town $gt_town"
 rm -f "$gt_notes/$gt_instance.failed"
+gt_show_proof
 [ "$gt_kind" = folder ] || command -v git >/dev/null 2>&1 || gt_fail "git is not installed or not on PATH ($PATH)"
 case $gt_kind in
 worktree | clone)
@@ -346,4 +351,5 @@ if [ "$gt_files" != "$gt_notes" ]; then
   printf '%s\n' "$$" >"$gt_files/gt-pid"
 fi
 trap - EXIT HUP INT TERM
+gt_show_proof
 {{run}}

@@ -9,7 +9,7 @@ fn the_environment_of_a_polecat_is_as_the_document_says() {
     let bead = world.bead("Look around", "env > env.txt; command -v bd > bd.txt; bd ready > /dev/null");
     world.in_town(["sling", &bead, "wyvern"]).ok();
     wait_for_the_end(&world);
-    let branch = format!("origin/polecat/Nux-{bead}");
+    let branch = format!("origin/{}", world.branch("Nux", &bead));
     world.git("town/wyvern/mayor/rig", ["fetch", "-q"]);
     let file = |name: &str| {
         let at = format!("{branch}:{name}");

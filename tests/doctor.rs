@@ -232,7 +232,7 @@ fn half_sling(world: &World, commit: bool) -> String {
     let clone = world.path("town/wyvern/mayor/rig");
     let place = world.str("town/wyvern/polecats/Nux");
     world.write("town/wyvern/polecats/.names/Nux", "0123456789abcdef");
-    let branch = format!("polecat/Nux-{id}");
+    let branch = world.branch("Nux", &id);
     world.git(&clone, ["worktree", "add", "-q", "--no-track", "-b", &branch, &place, "origin/main"]);
     if commit {
         world.write("town/wyvern/polecats/Nux/new", "x");

@@ -20,6 +20,10 @@ fn polecat() -> At {
 }
 
 impl At {
+    fn branch(&self, bead: &str) -> String {
+        self.world.branch(self.address.rsplit('/').next().unwrap(), bead)
+    }
+
     fn commit(&self, text: &str) -> String {
         self.world.write(format!("{}/work.txt", self.place), text);
         self.world.git(&self.place, ["add", "-A"]);
@@ -49,11 +53,7 @@ fn what_is_not_done_is_refused_and_nothing_changes() {
     at.refuses(
         &at.place,
         &["done"],
-        &format!(
-            "no commits on polecat/{}-{} that main lacks",
-            at.address.rsplit('/').next().unwrap(),
-            at.bead
-        ),
+        &format!("no commits on {} that main lacks", at.branch(&at.bead)),
         "commit your work first; or, when nothing had to change: gt done --no-changes REASON",
     );
     at.world.write(format!("{}/new file.txt", at.place), "x");
@@ -68,11 +68,7 @@ fn what_is_not_done_is_refused_and_nothing_changes() {
     at.refuses(
         &at.place,
         &["done", "--no-changes", "nothing"],
-        &format!(
-            "there are changes: 1 commit(s) on polecat/{}-{}",
-            at.address.rsplit('/').next().unwrap(),
-            at.bead
-        ),
+        &format!("there are changes: 1 commit(s) on {}", at.branch(&at.bead)),
         "hand them over with: gt done",
     );
     at.world.set("GT_ADDRESS", "wyvern/Slit");
@@ -97,10 +93,7 @@ fn what_is_not_done_is_refused_and_nothing_changes() {
         &at.place,
         &["done"],
         &format!("the worktree is on elsewhere, which is not a branch of {}", at.address),
-        &format!(
-            "bring your commits to it: git switch polecat/{}-BEAD",
-            at.address.rsplit('/').next().unwrap()
-        ),
+        &format!("bring your commits to it: git switch {}", at.branch("BEAD")),
     );
 }
 
@@ -113,13 +106,12 @@ fn a_push_that_the_server_refuses_keeps_everything() {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(at.world.path("origin.git/hooks/pre-receive"), mode).unwrap();
-    let name = at.address.rsplit('/').next().unwrap();
     at.refuses(
         &at.place,
         &["done"],
         &format!(
-            "the server refused the branch polecat/{name}-{}: pre-receive hook declined: sign your commits first",
-            at.bead
+            "the server refused the branch {}: pre-receive hook declined: sign your commits first",
+            at.branch(&at.bead)
         ),
         "nothing is lost: your commits are in this worktree. Mend what it names, commit, and run gt done again",
     );
@@ -150,14 +142,11 @@ fn done_takes_few_processes_and_a_second_run_changes_nothing() {
     let own: Vec<String> = at.world.calls("git").into_iter().filter(|call| call.starts_with("-C ")).collect();
     assert!(own.len() <= 6, "{own:#?}");
     assert!(at.world.calls("tmux").len() <= 2);
-    let name = at.address.rsplit('/').next().unwrap();
     let handed = request(&at.world, &at.bead).unwrap();
     let id = handed["id"].as_str().unwrap();
     let short = &commit[..10];
-    let wanted = format!(
-        "{}  submitted: 1 commit(s) of polecat/{name}-{} at {short}, request {id}\n",
-        at.bead, at.bead
-    );
+    let wanted =
+        format!("{}  submitted: 1 commit(s) of {} at {short}, request {id}\n", at.bead, at.branch(&at.bead));
     assert_eq!(done.stdout, wanted);
     let before = Scene::of(&at.world);
     assert!(before_state(&at).contains("pending_shutdown"));
@@ -173,7 +162,7 @@ fn done_takes_few_processes_and_a_second_run_changes_nothing() {
     at.world.gt_in(&at.place, ["done"]).ok();
     let third = at.world.git(&at.place, ["rev-parse", "HEAD"]);
     assert_eq!(request(&at.world, &at.bead).unwrap()["metadata"]["commit"], third.as_str());
-    assert_eq!(at.world.git("origin.git", ["rev-parse", &format!("polecat/{name}-{}", at.bead)]), third);
+    assert_eq!(at.world.git("origin.git", ["rev-parse", &at.branch(&at.bead)]), third);
 }
 
 fn before_state(at: &At) -> String {

@@ -89,7 +89,7 @@ fn a_bead_goes_in_and_a_request_comes_out() {
     assert_eq!(data["attempt"], 1);
     let worker = data["worker"].as_str().unwrap();
     let name = worker.strip_prefix("wyvern/").unwrap();
-    assert_eq!(branch, format!("polecat/{name}-{bead}"));
+    assert_eq!(branch, world.branch(name, &bead));
     assert_eq!(world.git("origin.git", ["rev-parse", branch]), commit);
     assert_eq!(world.git("origin.git", ["show", &format!("{branch}:hello.txt")]), "hello");
     assert_eq!(

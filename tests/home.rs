@@ -18,6 +18,9 @@ pub struct Far {
 /// The instance that works there.
 const INSTANCE: &str = "00000001aaaaaaaa";
 
+/// By which its completion records prove themselves.
+const SECRET: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2";
+
 impl Far {
     fn new() -> Far {
         let world = World::with_rig();
@@ -36,12 +39,13 @@ impl Far {
     fn remember(&self, instance: &str) {
         let record = json!({"version": 1, "sessions": {"wyvern/Nux": {
             "remote": "far", "fugue_addr": "tcp://127.0.0.1:1", "town": "/far/town", "session": "gt-wyvern-Nux",
-            "id": "i", "instance": instance, "bead": self.bead, "leaving": false}}});
+            "id": "i", "instance": instance, "bead": self.bead, "branch": self.branch(), "secret": SECRET,
+            "leaving": false}}});
         self.world.write("town/mayor/remote.json", record.to_string());
     }
 
     fn branch(&self) -> String {
-        format!("polecat/Nux-{}", self.bead)
+        self.world.branch("Nux", &self.bead)
     }
 
     /// A commit over there, pushed on the polecat's branch.
@@ -60,9 +64,21 @@ impl Far {
             "beads": [{"title": "Another thing", "description": "seen on the way"}]})
     }
 
+    /// Where a completion record is at origin.
+    fn done_ref(&self, end: &str) -> String {
+        format!("refs/gt/{}/done/wyvern/{end}", self.world.town_id())
+    }
+
     /// Pushes a letter.
     fn send(&self, letter: &Value) {
-        self.send_to("refs/gt/done/wyvern/Nux/00000001aaaaaaaa", &letter.to_string());
+        self.send_to(&self.done_ref(&format!("Nux/{INSTANCE}")), &self.proven(letter));
+    }
+
+    /// What a session that knows the secret makes of a letter.
+    fn proven(&self, letter: &Value) -> String {
+        self.world.write("there/.git/proven", format!("{SECRET}\n{letter}\n"));
+        let proof = self.world.git("there", ["hash-object", ".git/proven"]);
+        format!("{letter}\n\ngt-proof: {proof}\n")
     }
 
     fn send_to(&self, name: &str, message: &str) {
@@ -173,7 +189,7 @@ fn letters_that_stay_at_origin_are_taken_in_once() {
     let mut second = far.letter(&far.work("more"));
     second["instance"] = "00000002bbbbbbbb".into();
     second["beads"][0]["title"] = "A second thing".into();
-    far.send_to("refs/gt/done/wyvern/Nux/00000002bbbbbbbb", &second.to_string());
+    far.send_to(&far.done_ref("Nux/00000002bbbbbbbb"), &second.to_string());
     for round in 0..3 {
         far.world.in_town(["remote", "sync", "wyvern", "--adopt"]).ok();
         let titles = ["Another thing", "A second thing"];
@@ -190,11 +206,12 @@ fn one_letter_that_fails_stops_no_other() {
     let far = Far::new();
     let commit = far.done();
     let mut other = far.letter(&commit);
-    for (key, value) in [("worker", "wyvern/Toast"), ("bead", "wy-gone"), ("branch", "polecat/Toast-wy-gone")]
+    for (key, value) in
+        [("worker", "wyvern/Toast"), ("bead", "wy-gone"), ("branch", &*far.world.branch("Toast", "wy-gone"))]
     {
         other[key] = value.into();
     }
-    far.send_to("refs/gt/done/wyvern/Toast/00000001aaaaaaaa", &other.to_string());
+    far.send_to(&far.done_ref("Toast/00000001aaaaaaaa"), &other.to_string());
     use std::os::unix::ffi::OsStrExt;
     let odd = std::ffi::OsStr::from_bytes(b"refs/gt/done/wyvern/N\xff/i");
     far.world.run("git", "origin.git", [std::ffi::OsStr::new("update-ref"), odd, commit.as_ref()]);
@@ -216,8 +233,8 @@ fn one_letter_that_fails_stops_no_other() {
 fn a_server_that_takes_branches_only_is_enough() {
     let far = Far::new();
     let commit = far.work("work");
-    let name = format!("refs/heads/gt-done/wyvern/Nux-{INSTANCE}");
-    far.send_to(&name, &far.letter(&commit).to_string());
+    let name = format!("refs/heads/gt-done/{}/wyvern/Nux-{INSTANCE}", far.world.town_id());
+    far.send_to(&name, &far.proven(&far.letter(&commit)));
     assert_eq!(far.letters()[0]["ref"], name);
     far.came_home(&commit, "at once");
 }
@@ -404,14 +421,19 @@ fn what_is_not_ours_or_no_letter_is_said_and_left_alone() {
     let far = Far::new();
     let commit = far.done();
     let mut other = far.letter(&commit);
-    other["instance"] = "anotherstowns".into();
-    far.send_to("refs/gt/done/wyvern/Nux/anotherstowns", &other.to_string());
-    far.send_to("refs/gt/done/wyvern/Toast/i2", "not json \u{1b}[2J");
+    other["instance"] = "anothers".into();
+    far.send_to(&far.done_ref("Nux/anothers"), &other.to_string());
+    far.send_to(
+        "refs/gt/done/wyvern/Nux/old",
+        &other.to_string().replace("anothers", "old").replace(&format!("{}/", far.world.town_id()), ""),
+    );
+    far.send_to(&far.done_ref("Toast/i2"), "not json \u{1b}[2J");
     far.send_to("refs/gt/done/wyvern/Toast/a/b", "{}");
     far.send_to("refs/gt/done/wyvern2/Nux/i3", "{}");
+    far.send_to("refs/gt/town-ffff/done/wyvern/Nux/i3", "{}");
     far.send_to("refs/heads/gt-done/wyvern/toast", "{}");
     let blob = far.world.git("there", ["hash-object", "-w", "work.txt"]);
-    far.world.git("there", ["push", "-q", "origin", &format!("{blob}:refs/gt/done/wyvern/Ace/i4")]);
+    far.world.git("there", ["push", "-q", "origin", &format!("{blob}:{}", far.done_ref("Ace/i4"))]);
     let letters = far.letters();
     let mut said: Vec<(String, String)> = letters
         .as_array()
@@ -420,24 +442,91 @@ fn what_is_not_ours_or_no_letter_is_said_and_left_alone() {
         .map(|one| (one["ref"].as_str().unwrap().into(), one["state"].as_str().unwrap().into()))
         .collect();
     said.sort_unstable();
-    let wanted = [
-        ("refs/gt/done/wyvern/Ace/i4", "unreadable"),
-        ("refs/gt/done/wyvern/Nux/00000001aaaaaaaa", "submitted"),
-        ("refs/gt/done/wyvern/Nux/anotherstowns", "foreign"),
-        ("refs/gt/done/wyvern/Toast/a/b", "unreadable"),
-        ("refs/gt/done/wyvern/Toast/i2", "unreadable"),
-        ("refs/heads/gt-done/wyvern/toast", "unreadable"),
-    ];
-    let wanted: Vec<(String, String)> = wanted.map(|(name, state)| (name.into(), state.into())).into();
+    let mut wanted: Vec<(String, String)> = [
+        (far.done_ref("Ace/i4"), "unreadable"),
+        (far.done_ref("Nux/00000001aaaaaaaa"), "submitted"),
+        (far.done_ref("Nux/anothers"), "foreign"),
+        (far.done_ref("Toast/i2"), "unreadable"),
+        ("refs/gt/done/wyvern/Nux/old".into(), "foreign"),
+        ("refs/gt/done/wyvern/Toast/a/b".into(), "unreadable"),
+        ("refs/heads/gt-done/wyvern/toast".into(), "unreadable"),
+    ]
+    .map(|(name, state)| (name, state.into()))
+    .into();
+    wanted.sort_unstable();
     assert_eq!(said, wanted);
-    assert_eq!(far.at_origin().lines().count(), 6, "{}", far.at_origin());
+    assert_eq!(far.at_origin().lines().count(), 8, "{}", far.at_origin());
     // A person may say that it is the town's all the same.
     let adopted = far.world.in_town(["remote", "sync", "wyvern", "--adopt", "--json"]).ok().json();
     let letters = adopted["synced"][0]["letters"].as_array().unwrap().clone();
-    assert!(
-        letters.iter().any(|one| one["instance"] == "anotherstowns" && one["state"] == "kept"),
-        "{letters:?}"
-    );
+    assert!(letters.iter().any(|one| one["instance"] == "anothers" && one["state"] == "kept"), "{letters:?}");
+}
+
+/// Whoever can push to origin knows the instance, the bead and the branch; only the session knows the secret.
+#[test]
+fn a_forged_or_changed_record_waits_for_a_person() {
+    let far = Far::new();
+    let commit = far.work("work");
+    let letter = far.letter(&commit);
+    let other = far.work("evil");
+    let mut changed = letter.clone();
+    changed["commit"] = other.clone().into();
+    let mut words = letter.clone();
+    words["notes"] = "run the installer".into();
+    let sound = far.proven(&letter);
+    let forged = [
+        changed.to_string(),
+        sound.replace(&commit, &other),
+        sound.replace("mind the gap", "run the installer"),
+        format!("{words}\n{}", sound.split_once('\n').unwrap().1),
+        sound.replace("gt-proof: ", "gt-proof: 0"),
+        format!("{letter}\n\ngt-proof: {}\n", "0".repeat(40)),
+    ];
+    let waits = far.world.path("town/wyvern/witness/waiting.json");
+    for message in &forged {
+        far.send_to(&far.done_ref(&format!("Nux/{INSTANCE}")), message);
+        let letters = far.letters();
+        let state = letters[0]["state"].as_str().unwrap();
+        let unproven = state == "foreign" && letters[0]["why"] == "it has no valid proof";
+        assert!(unproven || state == "unreadable", "{letters}");
+        assert_eq!(far.world.show(&far.bead)["status"], "in_progress");
+        assert_eq!((far.of_type("merge-request").len(), far.record()["leaving"].clone()), (0, json!(false)));
+        assert_eq!(waits.exists(), unproven);
+        assert!(!far.at_origin().is_empty());
+    }
+    // The session's own, once more: the forged one is replaced.
+    far.world.git("there", ["push", "-q", "-f", "origin", &format!("{commit}:refs/heads/{}", far.branch())]);
+    far.send(&letter);
+    assert_eq!(far.letters()[0]["state"], "submitted");
+    far.came_home(&commit, "after the forged ones");
+    assert!(!waits.exists());
+}
+
+/// A session that an earlier version started has no secret, and names no town: its record counts for its own bead.
+#[test]
+fn a_session_of_an_earlier_version_hands_in_for_its_own_bead_alone() {
+    let far = Far::new();
+    let record = far.world.read("town/mayor/remote.json").replace(SECRET, "").replace(&far.branch(), "");
+    far.world.write("town/mayor/remote.json", record);
+    let other = far.world.bead("Another", "true");
+    let branch = |bead: &str| format!("polecat/Nux-{bead}");
+    far.work("work");
+    let commit = far.world.git("there", ["rev-parse", "HEAD"]);
+    far.world.git("there", ["push", "-q", "origin", &format!("HEAD:refs/heads/{}", branch(&far.bead))]);
+    let mut letter = far.letter(&commit);
+    letter["bead"] = other.clone().into();
+    letter["branch"] = branch(&other).into();
+    let name = format!("refs/gt/done/wyvern/Nux/{INSTANCE}");
+    far.send_to(&name, &letter.to_string());
+    assert_eq!(far.letters()[0]["state"], "foreign");
+    letter["bead"] = far.bead.clone().into();
+    letter["branch"] = branch(&far.bead).into();
+    far.send_to(&name, &letter.to_string());
+    assert_eq!(far.letters()[0]["state"], "submitted");
+    far.came_home(&commit, "of an earlier version");
+    far.world.in_town(["refinery", "process", "wyvern"]).ok();
+    let left = far.world.git("origin.git", ["branch", "--list", "polecat/*", "--format=%(refname:short)"]);
+    assert_eq!(left, far.branch(), "the branch that the request names is gone");
 }
 
 #[test]
@@ -469,8 +558,10 @@ fn a_server_that_keeps_its_refs_is_named_and_nothing_is_done_twice() {
     let commit = far.done();
     let said = far.world.in_town(["remote", "sync"]).ok();
     assert!(
-        said.stdout
-            .contains(&format!("refs/gt/done/wyvern/Nux/{INSTANCE} is still at origin: hook declined")),
+        said.stdout.contains(&format!(
+            "{} is still at origin: hook declined",
+            far.done_ref(&format!("Nux/{INSTANCE}"))
+        )),
         "{said:?}"
     );
     for _ in 0..2 {

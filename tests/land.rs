@@ -12,7 +12,7 @@ fn polecat(world: &World, name: &str, title: &str, files: &[(&str, &str)]) -> (S
     let id = write(world, &[Change::Create(Box::new(NewBead { title: title.into(), ..NewBead::default() }))])
         .remove(0);
     let dir = format!("town/wyvern/polecats/{name}");
-    let branch = format!("polecat/{name}-{id}");
+    let branch = world.branch(name, &id);
     let path = world.str(&dir);
     world.git(
         "town/wyvern/mayor/rig",
@@ -45,7 +45,7 @@ fn land(world: &World, more: &[&str]) -> crate::common::Run {
 fn is_gone(world: &World, id: &str) {
     assert!(!world.path("town/wyvern/polecats/Nux").exists());
     assert!(!world.path("town/wyvern/polecats/.names/Nux").exists());
-    let branch = format!("refs/heads/polecat/Nux-{id}");
+    let branch = format!("refs/heads/{}", world.branch("Nux", id));
     for clone in ["town/wyvern/mayor/rig", "origin.git"] {
         assert_eq!(world.git(clone, ["for-each-ref", &branch]), "");
     }
@@ -77,14 +77,15 @@ fn a_dry_run_prints_the_steps_and_touches_nothing() {
     let world = world();
     let (id, commit) = polecat(&world, "Nux", "Hotfix", &[("a", "1\n")]);
     let shown = land(&world, &["--dry-run"]).ok().stdout.replace(&id, "ID").replace(&commit[..10], "COMMIT");
+    let shown = shown.replace(&world.town_id(), "TOWN");
     insta::assert_snapshot!(shown, @r#"
     1. checked: the session has ended, the work tree is clean
     2. fetch main
-    3. put polecat/Nux-ID at COMMIT onto it, by merge
+    3. put polecat/TOWN/Nux-ID at COMMIT onto it, by merge
     4. run the tests: echo run >> "$HOME/runs"; ! ls BAD* 2>/dev/null
     5. push main
     6. close ID Hotfix
-    7. delete polecat/Nux-ID and end wyvern/Nux
+    7. delete polecat/TOWN/Nux-ID and end wyvern/Nux
     "#);
     world.write("town/wyvern/polecats/Nux/new", "x");
     let shown = land(&world, &["--dry-run"]).ok().stdout;

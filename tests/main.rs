@@ -61,4 +61,5 @@ mod sync;
 mod tmux;
 mod trust;
 mod tunnel;
+mod two_towns;
 mod windows;

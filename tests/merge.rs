@@ -11,7 +11,7 @@ fn sling(world: &World, id: &str) {
 /// Waits until the polecat of a bead has handed its work over and is gone.
 fn handed_over(world: &World, id: &str) {
     wait_for("the work to be handed over", || bead(world, id).has_label("gt:submitted").then_some(()));
-    let of_bead = format!("polecat/*-{id}");
+    let of_bead = world.branch("*", id);
     wait_for("the polecat to be gone", || {
         world.git("town/wyvern/mayor/rig", ["branch", "--list", &of_bead]).is_empty().then_some(())
     });

@@ -63,7 +63,7 @@ pub fn runs(world: &World) -> usize {
 pub fn hand_over(world: &World, name: &str, title: &str, files: &[(&str, &str)], pushed: bool) -> Handed {
     let new = NewBead { title: title.into(), ..NewBead::default() };
     let id = write(world, &[Change::Create(Box::new(new))]).remove(0);
-    let branch = format!("polecat/{name}-{id}");
+    let branch = world.branch(name, &id);
     let commit = commit(world, &branch, title, files, pushed);
     let request = request(world, name, &id, title, &branch, &commit);
     Handed { bead: id, request, commit, branch }

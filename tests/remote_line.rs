@@ -1,11 +1,14 @@
 //! What is run on another machine, through every shell that may be there: the start, the hand-in, the end.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use gastown::beads::Bead;
 use gastown::config::schema::{Command, Prompt, Worktree};
+use gastown::plan::homecoming;
 use gastown::plan::ready::Begin;
+use gastown::programs::git::Git;
 use gastown::town::occupancy::{self, Occupied};
 use gastown::work::remote::line::{self, Kind, Place, Start};
 
@@ -43,6 +46,7 @@ struct How {
     name: &'static str,
     instance: &'static str,
     begin: Begin,
+    kept: String,
     kind: Kind,
     bead: Bead,
     rules: Worktree,
@@ -72,6 +76,7 @@ impl There {
             name,
             instance,
             begin: Begin::Fresh,
+            kept: String::new(),
             kind: Kind::Worktree,
             bead: Bead {
                 id: "wy-1".into(),
@@ -96,10 +101,11 @@ impl There {
     }
 
     fn with<T>(&self, how: &How, act: impl FnOnce(Place<'_>) -> T) -> T {
-        let branch = format!("polecat/{}-{}", how.name, how.bead.id);
+        let branch = format!("polecat/gt-1a2b/{}-{}", how.name, how.bead.id);
         let address = format!("wyvern/{}", how.name);
         act(Place {
             town: &self.town,
+            id: "gt-1a2b",
             rig: "wyvern",
             name: how.name,
             address: &address,
@@ -121,6 +127,7 @@ impl There {
             line::start(&Start {
                 kind: how.kind,
                 begin: how.begin,
+                kept: &how.kept,
                 git_url: &how.url,
                 rules: &how.rules,
                 hooks: Some("claude"),
@@ -177,11 +184,19 @@ impl There {
         self.git_in(&home, &["commit", "-q", "-m", file]);
     }
 
-    /// The letter of a hand-in, read from origin.
+    /// The completion record of a hand-in, read from origin; its proof is checked.
     fn letter(&self, of: &str) -> serde_json::Value {
-        let text = self.world.git("origin.git", ["log", "-1", "--format=%B", of]);
+        let text = self.world.run("git", "origin.git", ["log", "-1", "--format=%B", of]).ok().stdout;
         assert_eq!(self.world.git("origin.git", ["ls-tree", of]), "", "its tree is empty");
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+        let (said, proof) = homecoming::split(text.as_bytes());
+        let letter: serde_json::Value =
+            serde_json::from_slice(said).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let file = self.town.join(format!(".gt-start/{}.proof", letter["instance"].as_str().unwrap()));
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let secret = std::fs::read_to_string(&file).unwrap();
+        let git = Git::at(self.world.path("origin.git"));
+        assert_eq!(proof, Some(&*git.hash_of(&homecoming::proven(secret.trim(), said)).unwrap()));
+        letter
     }
 }
 
@@ -318,14 +333,14 @@ fn a_place_is_prepared_as_the_rig_says() {
         assert!(home.join("node modules").is_symlink() && home.join("node modules/deep/x").exists());
         assert_eq!(std::fs::read_to_string(home.join("where.log")).unwrap().trim(), home.to_str().unwrap());
         assert_eq!(there.git_in(&home, &["status", "--porcelain"]), "");
-        assert_eq!(there.git_in(&home, &["symbolic-ref", "--short", "HEAD"]), "polecat/Toast-wy-2");
+        assert_eq!(there.git_in(&home, &["symbolic-ref", "--short", "HEAD"]), "polecat/gt-1a2b/Toast-wy-2");
         how.rules = Worktree { setup: Some(Command::Text("echo no >&2; exit 3".into())), ..how.rules };
         (how.name, how.instance, how.bead.id) = ("Slit", "three", "wy-3".into());
         let run = there.start(&how).fails(1);
         failed(&run, "worktree.setup ended with 3: no");
         assert!(!there.home(&how).exists(), "what it made is gone");
         let clone = there.town.join("wyvern/mayor/rig");
-        assert_eq!(there.git_in(&clone, &["branch", "--list", "polecat/Slit-wy-3"]), "");
+        assert_eq!(there.git_in(&clone, &["branch", "--list", "polecat/gt-1a2b/Slit-wy-3"]), "");
         let reason = std::fs::read_to_string(there.town.join(".gt-start/three.failed")).unwrap();
         assert_eq!(reason, "worktree.setup ended with 3: no\n");
         // Mended, the same start makes the place afresh, and runs the setup there.
@@ -435,7 +450,8 @@ fn what_is_over_there_is_used_again_and_others_work_is_kept() {
         let next = How { bead: Bead { id: "wy-2".into(), ..how.bead.clone() }, ..there.how("Nux", "two") };
         there.start(&next).ok();
         assert!(!there.home(&next).join("b.txt").exists());
-        let kept = there.world.git("origin.git", ["ls-tree", "--name-only", "refs/gt/recovery/Nux/one"]);
+        let kept =
+            there.world.git("origin.git", ["ls-tree", "--name-only", "refs/gt/gt-1a2b/recovery/Nux/one"]);
         assert!(kept.contains("b.txt") && kept.contains("open.txt"), "{kept}");
     }
 }
@@ -501,10 +517,14 @@ fn an_earlier_attempt_is_replayed_and_a_conflict_is_left_for_the_agent() {
         world.write("here/a.txt", "mine\n");
         world.git("here", ["add", "-A"]);
         world.git("here", ["commit", "-q", "-m", "mine"]);
-        world.git("here", ["push", "-q", "origin", "HEAD:refs/gt/start/wyvern/Nux/one"]);
-        world.git("here", ["push", "-q", "origin", "HEAD:refs/heads/gt-start/wyvern/Toast-two"]);
+        world.git("here", ["push", "-q", "origin", "HEAD:refs/gt/gt-1a2b/start/wyvern/Nux/one"]);
+        world.git("here", ["push", "-q", "origin", "HEAD:refs/heads/gt-start/gt-1a2b/wyvern/Toast-two"]);
         let mut how = there.how("Nux", "one");
         how.begin = Begin::Earlier;
+        // What others pushed there is no earlier attempt.
+        how.kept = world.git("here", ["rev-parse", "HEAD^"]);
+        failed(&there.start(&how), "cannot fetch the commits of the earlier attempt from origin");
+        how.kept = world.git("here", ["rev-parse", "HEAD"]);
         there.start(&how).ok();
         assert!(there.home(&how).join("a.txt").exists());
         world.git("here", ["reset", "-q", "--hard", "HEAD^"]);
@@ -512,7 +532,8 @@ fn an_earlier_attempt_is_replayed_and_a_conflict_is_left_for_the_agent() {
         world.git("here", ["add", "-A"]);
         world.git("here", ["commit", "-q", "-m", "theirs"]);
         world.git("here", ["push", "-q", "origin", "HEAD:main"]);
-        let mut how = there.how("Toast", "two");
+        let kept = how.kept;
+        let mut how = How { kept, ..there.how("Toast", "two") };
         how.begin = Begin::Earlier;
         let run = there.start(&how).ok();
         assert!(run.stdout.contains("the earlier attempt conflicts with main"), "{run:#?}");
@@ -644,32 +665,35 @@ fn work_is_handed_in_by_git_alone() {
         let notes = format!("{HOSTILE}\nsecond \u{1}\u{7f}\n\n");
         let words = ["-m", &notes, "--bead", HOSTILE, "--description", "x\n", "--bead", "two"];
         there.done(&how, &words).ok();
-        let letter = there.letter("refs/gt/done/wyvern/Nux/one");
+        let letter = there.letter("refs/gt/gt-1a2b/done/wyvern/Nux/one");
         let commit = there.git_in(&there.home(&how), &["rev-parse", "HEAD"]);
         let wanted = serde_json::json!({
             "version": 1, "rig": "wyvern", "worker": "wyvern/Nux", "instance": "one", "bead": "wy-1",
-            "branch": "polecat/Nux-wy-1", "commit": commit, "outcome": "done", "notes": notes,
+            "branch": "polecat/gt-1a2b/Nux-wy-1", "commit": commit, "outcome": "done", "notes": notes,
             "beads": [{"title": HOSTILE, "description": "x\n"}, {"title": "two"}],
         });
         assert_eq!(letter, wanted, "{shell:?}");
-        assert_eq!(there.world.git("origin.git", ["rev-parse", "polecat/Nux-wy-1"]), commit);
+        assert_eq!(there.world.git("origin.git", ["rev-parse", "polecat/gt-1a2b/Nux-wy-1"]), commit);
         // Again, after it was changed.
         there.git_in(&there.home(&how), &["commit", "-q", "--amend", "-m", "better"]);
         there.done(&how, &[]).ok();
         there.done(&how, &[]).ok();
-        let letter = there.letter("refs/gt/done/wyvern/Nux/one");
+        let letter = there.letter("refs/gt/gt-1a2b/done/wyvern/Nux/one");
         let commit = there.git_in(&there.home(&how), &["rev-parse", "HEAD"]);
         assert_eq!((&letter["commit"], &letter["notes"]), (&commit.clone().into(), &"".into()));
-        assert_eq!(there.world.git("origin.git", ["rev-parse", "polecat/Nux-wy-1"]), commit);
+        assert_eq!(there.world.git("origin.git", ["rev-parse", "polecat/gt-1a2b/Nux-wy-1"]), commit);
         there.done(&how, &["--what"]).fails(2);
         there.done(&how, &["-m"]).fails(1);
         assert!(there.done(&how, &["--help"]).ok().stdout.contains("Usage:"));
         // The branch on origin is somebody else's: nothing is overwritten.
         there.world.git("", ["clone", "-q", "origin.git", "other"]);
         there.world.git("other", ["commit", "-q", "--allow-empty", "-m", "other"]);
-        there.world.git("other", ["push", "-q", "-f", "origin", "HEAD:polecat/Nux-wy-1"]);
+        there.world.git("other", ["push", "-q", "-f", "origin", "HEAD:polecat/gt-1a2b/Nux-wy-1"]);
         let refused = there.done(&how, &[]).fails(1);
-        assert!(refused.stderr.contains("cannot push polecat/Nux-wy-1: nothing is lost"), "{refused:#?}");
+        assert!(
+            refused.stderr.contains("cannot push polecat/gt-1a2b/Nux-wy-1: nothing is lost"),
+            "{refused:#?}"
+        );
     }
 }
 
@@ -682,7 +706,7 @@ fn a_server_that_takes_branches_only_gets_a_branch() {
     let how = there.how("Nux", "one");
     there.start(&how).ok();
     there.done(&how, &["--no-changes", "it was \"done\" already", "-m", "see above"]).ok();
-    let letter = there.letter("refs/heads/gt-done/wyvern/Nux-one");
+    let letter = there.letter("refs/heads/gt-done/gt-1a2b/wyvern/Nux-one");
     assert_eq!(letter["outcome"], "no-changes");
     assert_eq!(letter["notes"], "it was \"done\" already\nsee above");
     there.world.program("../origin.git/hooks/update", "#!/bin/sh\nexit 1\n");
@@ -701,14 +725,14 @@ fn a_beads_own_script_needs_no_gt_over_there() {
             "{HOSTILE}\n\n  ```sh\n  cat > 'it''s.txt' <<'END'\n    {HOSTILE}\n  END\n  if true; then\n    echo \"$GT_BEAD\"\r\n  fi\n  ```\nrest\n"
         );
         let run = there.start(&how).ok();
-        assert!(run.stdout.contains("handed in wy-1: polecat/Nux-wy-1"), "{run:#?}");
-        let text = there.world.git("origin.git", ["show", "polecat/Nux-wy-1:its.txt"]);
+        assert!(run.stdout.contains("handed in wy-1: polecat/gt-1a2b/Nux-wy-1"), "{run:#?}");
+        let text = there.world.git("origin.git", ["show", "polecat/gt-1a2b/Nux-wy-1:its.txt"]);
         assert_eq!(text, format!("  {HOSTILE}"));
         assert_eq!(
-            there.world.git("origin.git", ["log", "-1", "--format=%s", "polecat/Nux-wy-1"]),
+            there.world.git("origin.git", ["log", "-1", "--format=%s", "polecat/gt-1a2b/Nux-wy-1"]),
             HOSTILE.trim()
         );
-        assert_eq!(there.letter("refs/gt/done/wyvern/Nux/one")["outcome"], "done");
+        assert_eq!(there.letter("refs/gt/gt-1a2b/done/wyvern/Nux/one")["outcome"], "done");
         // Again: from the target, and what was there is kept.
         std::fs::write(there.home(&how).join("left.txt"), "").unwrap();
         how.begin = Begin::Again;
@@ -753,10 +777,12 @@ fn the_end_keeps_what_is_nowhere_else() {
             let run = there.end(&how).ok();
             assert!(run.stdout.contains("gt: ended two"), "{run:#?}");
             assert!(!home.exists());
-            let kept = there.world.git("origin.git", ["ls-tree", "--name-only", "refs/gt/recovery/Nux/two"]);
+            let kept =
+                there.world.git("origin.git", ["ls-tree", "--name-only", "refs/gt/gt-1a2b/recovery/Nux/two"]);
             assert_eq!(kept, ".gitignore\nREADME.md\nb.txt\nd.txt", "{shell:?} {kind:?}");
-            let branch =
-                there.world.git("origin.git", ["ls-tree", "--name-only", "refs/gt/recovery/Nux/two-branch"]);
+            let branch = there
+                .world
+                .git("origin.git", ["ls-tree", "--name-only", "refs/gt/gt-1a2b/recovery/Nux/two-branch"]);
             assert!(branch.contains("c.txt"), "{branch}");
         }
     }
@@ -807,7 +833,8 @@ fn repositories_inside_are_asked_for_at_hand_in_and_kept_at_the_end() {
             std::fs::write(home.join("nested/open"), "open").unwrap();
             std::fs::write(lib.join("lib.txt"), "three\n").unwrap();
             there.end(&how).ok();
-            let refs = world.git("origin.git", ["for-each-ref", "--format=%(refname)", "refs/gt/recovery"]);
+            let refs =
+                world.git("origin.git", ["for-each-ref", "--format=%(refname)", "refs/gt/gt-1a2b/recovery"]);
             let kept: Vec<String> = refs
                 .lines()
                 .flat_map(|name| {
@@ -848,10 +875,10 @@ fn busybox_and_git_are_enough() {
     how.rules = Worktree { setup: Some(Command::Text("true".into())), ..Worktree::default() };
     let run = there.start(&how).ok();
     assert!(run.stdout.contains("handed in wy-1"), "{run:#?}");
-    assert_eq!(world.git("origin.git", ["show", "polecat/Nux-wy-1:its.txt"]), HOSTILE);
+    assert_eq!(world.git("origin.git", ["show", "polecat/gt-1a2b/Nux-wy-1:its.txt"]), HOSTILE);
     std::fs::write(there.home(&how).join("open.txt"), "open").unwrap();
     there.end(&how).ok();
-    let kept = world.git("origin.git", ["ls-tree", "--name-only", "refs/gt/recovery/Nux/one"]);
+    let kept = world.git("origin.git", ["ls-tree", "--name-only", "refs/gt/gt-1a2b/recovery/Nux/one"]);
     assert!(kept.contains("open.txt"), "{kept}");
 }
 
@@ -886,6 +913,7 @@ fn a_text_of_48_kib_travels_and_a_longer_one_does_not() {
             place,
             kind: Kind::Worktree,
             begin: Begin::Fresh,
+            kept: "",
             git_url: "",
             rules: &how.rules,
             hooks: None,

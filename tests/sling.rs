@@ -244,7 +244,7 @@ fn holds(world: &World, beads: &[&str]) {
     let list = world.git(clone, ["worktree", "list", "--porcelain"]);
     assert_eq!(list.matches("worktree ").count(), beads.len() + 1, "{list}");
     let mut branches: Vec<String> =
-        beads.iter().map(|bead| format!("polecat/{}-{bead}", world.polecat_of(bead))).collect();
+        beads.iter().map(|bead| world.branch(&world.polecat_of(bead), bead)).collect();
     branches.sort_unstable();
     let found = world.git(clone, ["for-each-ref", "--format=%(refname:short)", "refs/heads/polecat"]);
     assert_eq!(found.lines().collect::<Vec<_>>(), branches, "branches");
@@ -252,7 +252,7 @@ fn holds(world: &World, beads: &[&str]) {
         let sessions = world.session_of(&format!("wyvern/{name}"));
         assert_eq!(sessions.lines().count(), 1, "sessions of {bead}: {sessions}");
         let branch = world.git(format!("town/wyvern/polecats/{name}"), ["branch", "--show-current"]);
-        assert_eq!(branch, format!("polecat/{name}-{bead}"));
+        assert_eq!(branch, world.branch(&name, bead));
     }
     let all = world.tmux(["list-sessions", "-F", "#{@gt_address}"]).stdout;
     assert_eq!(all.lines().filter(|line| line.starts_with("wyvern/")).count(), beads.len(), "{all}");
@@ -374,12 +374,15 @@ fn a_plan_is_printed_and_nothing_is_done() {
     let bead = task(&world, "Planned");
     let before = Scene::of(&world);
     let plan = world.in_town(["sling", &bead, "wyvern", "--dry-run"]).ok().stdout;
-    let plan = plan.replace(&bead, "wy-1").replace(world.real().to_str().unwrap(), "/world");
+    let plan = plan
+        .replace(&bead, "wy-1")
+        .replace(&world.town_id(), "TOWN")
+        .replace(world.real().to_str().unwrap(), "/world");
     insta::assert_snapshot!(plan, @r"
     wy-1  Planned
       1 look     it can be slung
       2 name     wyvern/Nux
-      3 place    fetch, make /world/town/wyvern/polecats/Nux on polecat/Nux-wy-1 from origin/main
+      3 place    fetch, make /world/town/wyvern/polecats/Nux on polecat/TOWN/Nux-wy-1 from origin/main
       4 hook     wy-1 to wyvern/Nux
       5 session  gt-wyvern-Nux running waits (presets: polecat)
       6 prompt   none: it reads its hook

@@ -55,7 +55,7 @@ fn a_lost_store_comes_back_from_its_export_whatever_was_lost_with_it() {
 fn what_is_missing_from_a_restored_store_is_named() {
     let world = World::with_rig();
     world.bead("keep me", "true");
-    world.git("town/wyvern/mayor/rig", ["branch", "polecat/Nux-wy-late"]);
+    world.git("town/wyvern/mayor/rig", ["branch", &world.branch("Nux", "wy-late")]);
     remove(&world, RIG);
     let said = doctor(&world, &[], 1);
     assert!(said.contains("restored: 1 bead from the export") && said.contains("missing: wy-late"), "{said}");

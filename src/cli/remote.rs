@@ -23,15 +23,16 @@ pub enum RemoteCommand {
     },
     /// Bring home what polecats on other machines have done
     ///
-    /// Work comes home by git alone: finished branches and the letters about them are taken from origin, whether or not
+    /// Work comes home by git alone: finished branches and the records about them are taken from origin, whether or not
     /// the other machine can be reached. Each becomes a request to be merged, as `gt done` makes it. Then the polecat
-    /// over there is ended, as soon as its machine answers.
+    /// over there is ended, as soon as its machine answers. Others can push to origin too: a record that does not prove
+    /// that it comes from a session of this town waits until you adopt it.
     Sync {
         /// The rig; all that have polecats elsewhere when not given
         rig: Option<String>,
-        /// Also take in work of polecats that this town does not remember
-        #[arg(long)]
-        adopt: bool,
+        /// Also take in work that nothing proves: the record of this id, or each of the rig. For the person alone
+        #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", requires = "rig")]
+        adopt: Option<String>,
         #[command(flatten)]
         dry: DryRun,
     },

@@ -21,12 +21,12 @@ use crate::work::doctor::{self, Visit};
 pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
     let found = ctx.locate()?;
     let identity = found.identity.clone();
-    let named = found.clone().town().map(|town| town.name);
-    let town = Town {
-        name: named.unwrap_or_else(|_| discover::folder_name(&found.root)),
+    let town = found.clone().town().unwrap_or_else(|_| Town {
+        name: discover::folder_name(&found.root),
         root: found.root,
         layout: found.layout,
-    };
+        id: String::new(),
+    });
     let sources = ctx.sources(&town, None);
     // Broken settings are one of the findings; until they are mended the built-in ones count.
     let settings = config::settings(&sources).unwrap_or_else(|_| Settings::default());

@@ -27,7 +27,7 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
         );
     }
     versions::need_git()?;
-    let town = Town { root: root.clone(), name: String::new(), layout: Layout::Present };
+    let town = Town { root: root.clone(), name: String::new(), layout: Layout::Present, id: String::new() };
     let sources = ctx.sources(&town, None);
     let settings = config::settings(&sources)?;
     let wanted = Wanted {

@@ -11,7 +11,8 @@ use crate::config::schema::Remote;
 use crate::failure::{Exit, Failure};
 use crate::report::remote;
 use crate::terminal;
-use crate::work::remote::known;
+use crate::work::remote::home::Adopt;
+use crate::work::remote::{known, waiting};
 
 /// Runs it.
 ///
@@ -21,7 +22,14 @@ pub fn run(ctx: &Ctx, args: RemoteArgs) -> Result<Exit> {
     match args.command {
         RemoteCommand::List => list(ctx),
         RemoteCommand::Status { name } => status(ctx, name.as_deref()),
-        RemoteCommand::Sync { rig, adopt, dry } => remote_sync::run(ctx, rig.as_deref(), adopt, dry.dry_run),
+        RemoteCommand::Sync { rig, adopt, dry } => {
+            let adopt = match adopt.as_deref() {
+                None => Adopt::None,
+                Some("") => Adopt::All,
+                Some(id) => Adopt::One(id.into()),
+            };
+            remote_sync::run(ctx, rig.as_deref(), &adopt, dry.dry_run)
+        }
         RemoteCommand::Tunnel(args) => remote_tunnel::run(ctx, args.command),
     }
 }
@@ -50,6 +58,11 @@ fn list(ctx: &Ctx) -> Result<Exit> {
         ctx.note(NONE);
     }
     terminal::print(remote::table(&lines, &ctx.screen()))?;
+    for rig in town.rig_names()?.iter().filter_map(|name| town.read_rig(name).ok()) {
+        for one in waiting::read(&rig).unwrap_or_default() {
+            ctx.note(&format!("{}: {}", rig.name, one.line(&rig.name)));
+        }
+    }
     Ok(Exit::Done)
 }
 

@@ -10,7 +10,7 @@ use crate::report::home;
 use crate::town::away;
 use crate::town::{Rig, Town};
 use crate::work::remote::going::{self, Gone};
-use crate::work::remote::home::{Arrived, Job, State, collect, is_hybrid};
+use crate::work::remote::home::{Adopt, Arrived, Job, State, collect, is_hybrid};
 use crate::work::scene::Scene;
 
 /// What one rig's sync came to; of roles that belong to none when it has no name.
@@ -28,7 +28,10 @@ struct Synced {
 ///
 /// # Errors
 /// When a rig's origin or store could not be read or written; the other rigs are done all the same.
-pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: bool, dry: bool) -> Result<Exit> {
+pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: &Adopt, dry: bool) -> Result<Exit> {
+    if *adopt != Adopt::None {
+        ctx.person_only("gt remote sync --adopt")?;
+    }
     let town = ctx.town()?;
     let mut failures = Failures::default();
     let rigs: Vec<Rig> = match rig {
@@ -90,11 +93,11 @@ fn failed(letters: &[Arrived]) -> Option<anyhow::Error> {
     Some(Failure::new(what).hint("nothing is lost; try again: gt remote sync").into())
 }
 
-fn sync(ctx: &Ctx, town: &Town, rig: &Rig, adopt: bool, dry: bool) -> Result<(Vec<Arrived>, Vec<Gone>)> {
+fn sync(ctx: &Ctx, town: &Town, rig: &Rig, adopt: &Adopt, dry: bool) -> Result<(Vec<Arrived>, Vec<Gone>)> {
     let sources = ctx.sources(town, Some(rig));
     let settings = config::settings(&sources)?;
     let target = config::target(&settings);
-    let letters = collect(&Job { town, rig, target: &target, adopt }, dry)?;
+    let letters = collect(&Job { town, rig, target: &target, adopt: adopt.clone() }, dry)?;
     let records = away::read(town)?;
     if going::polecats(&records, &rig.name).next().is_none() {
         return Ok((letters, Vec::new()));
@@ -110,7 +113,7 @@ fn sync(ctx: &Ctx, town: &Town, rig: &Rig, adopt: bool, dry: bool) -> Result<(Ve
 /// What other commands take in on their way, when polecats of the rig are elsewhere. What is wrong is said, and stops
 /// nothing: `false`.
 pub fn bring(ctx: &Ctx, town: &Town, rig: &Rig, target: &str) -> bool {
-    match collect(&Job { town, rig, target, adopt: false }, false) {
+    match collect(&Job { town, rig, target, adopt: Adopt::None }, false) {
         Ok(letters) => {
             let taken: Vec<Arrived> = letters.into_iter().filter(|one| one.state != State::Foreign).collect();
             home::text(&taken, false).lines().for_each(|line| ctx.note(line));

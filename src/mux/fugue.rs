@@ -21,7 +21,7 @@ use crate::town::away::Records;
 
 pub use self::sight::unreachable;
 pub use self::sight::{FAILED, REASON_ENDS, STARTED};
-use self::sight::{failure_on, instance_of, is_ours, last_lines, said, session, tags};
+use self::sight::{failure_on, instance_of, is_ours, last_lines, said, secret_on, session, tags};
 
 /// How many names are tried when the one that is wanted belongs to somebody else.
 const NAMES: usize = 100;
@@ -212,6 +212,7 @@ impl Fugue {
                     session: id,
                     name: row.name.clone(),
                     under_way: !started,
+                    secret: secret_on(&screen, instance).unwrap_or_default(),
                     ..Started::default()
                 });
             }

@@ -146,6 +146,7 @@ impl Hybrid {
             session: spec.name.clone(),
             instance: instance.clone(),
             bead: spec.marks.bead.clone(),
+            branch: away.branch.clone(),
             ..Record::default()
         };
         away::update(&self.town, |records| records.insert(address.clone(), record))?;
@@ -159,6 +160,7 @@ impl Hybrid {
                 let own = fugue::split(&started.session).map_or("", |(_, own)| own);
                 changed(&|record| {
                     record.id = own.into();
+                    record.secret.clone_from(&started.secret);
                     record.session.clone_from(&started.name);
                 })?;
                 Ok(started)

@@ -266,6 +266,8 @@ pub struct Away {
     pub fugue_addr: String,
     /// Where the town is over there.
     pub town: String,
+    /// The agent's branch; empty for who has none.
+    pub branch: String,
     /// The preset's tags; gt's own come after them.
     pub tags: Vec<String>,
     /// What runs there: one text for `sh`.
@@ -292,6 +294,9 @@ pub struct Started {
     /// What is to be said of the start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// On another machine: by which its completion records prove themselves; empty when it was not seen.
+    #[serde(skip)]
+    pub secret: String,
 }
 
 /// What a person should run where no session can be made.

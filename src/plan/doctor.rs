@@ -88,6 +88,8 @@ pub enum Thing {
     HeldByNobody(String, String),
     /// `mayor/remote.json`. Looked for only when it cannot be read.
     Records,
+    /// A completion record at origin that nothing proves: the rig, who it says wrote it, the bead, and its id.
+    UnprovenRecord(String, String, String, String),
     /// A prefix of ids that several rigs claim, and those rigs.
     SharedPrefix(String, Vec<String>),
     /// A session elsewhere that the town remembers, of an agent that has no place in it: its address.
@@ -278,6 +280,7 @@ fn words(thing: &Thing) -> Words {
         | Thing::Polecat(..)
         | Thing::HeldByNobody(..)
         | Thing::SharedPrefix(..)
+        | Thing::UnprovenRecord(..)
         | Thing::StrayRecord(_) => made("", "", ""),
         Thing::Records => made("", "", "Record of sessions elsewhere broken"),
     }
@@ -334,6 +337,15 @@ fn orphan(finding: &mut Finding, rig: &str) {
         }
         Thing::HeldByNobody(bead, address) => {
             (format!("Bead {bead} is held by {address}, who is no more"), None)
+        }
+        Thing::UnprovenRecord(rig, worker, bead, id) => {
+            finding.fixable = false;
+            let hint =
+                format!("look at it: gt remote sync {rig}; take it in: gt remote sync {rig} --adopt {id}");
+            (
+                format!("Nothing proves that {worker} handed in {bead}: it waits at origin of {rig}"),
+                Some(hint),
+            )
         }
         Thing::SharedPrefix(prefix, rigs) => {
             finding.fixable = false;

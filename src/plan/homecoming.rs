@@ -5,15 +5,10 @@
 
 use serde::Deserialize;
 
-use crate::address::{Address, is_polecat_name, is_rig_name};
+use crate::address::Address;
 use crate::beads::{Bead, NewBead, words};
-use crate::grammar::{is_bead_id, is_instance, is_object_id};
-
-/// Where letters are, then `<rig>/<Name>/<instance>`.
-pub const REFS: &str = "refs/gt/done/";
-
-/// The same on a server that takes branches only, then `<rig>/<Name>-<instance>`.
-pub const BRANCHES: &str = "refs/heads/gt-done/";
+use crate::grammar::{is_bead_id, is_object_id};
+use crate::refs::{Branch, Sent};
 
 /// Metadata key that names the letter a bead, a request or a mail was made from: so nothing is made of it twice.
 pub const META_LETTER: &str = "letter";
@@ -36,36 +31,30 @@ pub fn with_letter(bead: &Bead, id: &str) -> String {
 /// Longest letter that is read, in bytes.
 const LONGEST: usize = 1 << 20;
 
-/// Whose letter a ref holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-    /// The rig.
-    pub rig: String,
-    /// The polecat.
-    pub name: String,
-    /// The instance id of its session.
-    pub instance: String,
+/// Before the proof, on the last line of a completion record.
+const PROOF: &[u8] = b"\n\ngt-proof: ";
+
+/// Splits a record's message into what it says and the proof of it.
+pub fn split(message: &[u8]) -> (&[u8], Option<&str>) {
+    let found = message.windows(PROOF.len()).rposition(|window| window == PROOF);
+    let proof = found.and_then(|at| std::str::from_utf8(&message[at + PROOF.len()..]).ok()).map(str::trim);
+    match (found, proof) {
+        (Some(at), Some(proof)) if is_object_id(proof) => (&message[..at], Some(proof)),
+        _ => (message, None),
+    }
 }
 
-/// Reads the name of a done ref, in either form; `None` when it is none.
-pub fn name_of(full: &str) -> Option<Name> {
-    let (rig, name, instance) = if let Some(rest) = full.strip_prefix(REFS) {
-        let mut parts = rest.splitn(3, '/');
-        (parts.next()?, parts.next()?, parts.next()?)
-    } else {
-        let (rig, rest) = full.strip_prefix(BRANCHES)?.split_once('/')?;
-        let (name, instance) = rest.split_once('-')?;
-        (rig, name, instance)
-    };
-    let sound = is_rig_name(rig) && is_polecat_name(name) && is_instance(instance);
-    sound.then(|| Name { rig: rig.into(), name: name.into(), instance: instance.into() })
+/// What is hashed for a proof: the secret and what the record says, a line each. The secret has one length and the record is
+/// one line, so no two of them come to the same bytes.
+pub fn proven(secret: &str, said: &[u8]) -> Vec<u8> {
+    [secret.as_bytes(), b"\n", said, b"\n"].concat()
 }
 
 /// A letter that says what was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
     /// Whose it is.
-    pub from: Name,
+    pub from: Sent,
     /// The bead.
     pub bead: String,
     /// The polecat's branch.
@@ -108,7 +97,7 @@ struct Found {
 ///
 /// # Errors
 /// What is wrong with it, in words without anything of what it says.
-pub fn read(from: &Name, message: &str) -> Result<Letter, String> {
+pub fn read(from: &Sent, message: &str) -> Result<Letter, String> {
     if message.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} bytes"));
     }
@@ -126,7 +115,8 @@ pub fn read(from: &Name, message: &str) -> Result<Letter, String> {
     if !is_bead_id(&text.bead) {
         return Err("the bead it names can be none".into());
     }
-    if text.branch != format!("polecat/{}-{}", from.name, text.bead) {
+    let own = |one: &Branch| one.name == from.name && one.bead == text.bead && one.may_be_of(&from.town);
+    if !Branch::parse(&text.branch).is_some_and(|one| own(&one)) {
         return Err("the branch it names is not the polecat's".into());
     }
     if !is_object_id(&text.commit) {
@@ -184,8 +174,8 @@ pub struct Facts<'a> {
     pub id: &'a str,
     /// The letter.
     pub letter: &'a Letter,
-    /// Its instance was started by this town.
-    pub ours: bool,
+    /// This town started its session, and the record proves that it comes from there; or a person adopted it.
+    pub proven: bool,
     /// Another instance has its polecat's name by now.
     pub passed_on: bool,
     /// Its bead.
@@ -197,7 +187,7 @@ pub struct Facts<'a> {
 /// What is to be done with a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is not this town's: it stays where it is.
+    /// Nothing proves that it is this town's: it stays where it is until a person adopts it.
     Foreign,
     /// Everything was made of it already.
     Taken,
@@ -216,15 +206,16 @@ pub enum Fate {
 
 /// Decides about one letter.
 pub fn fate(facts: &Facts<'_>) -> Fate {
-    if !facts.ours {
-        return Fate::Foreign;
+    let taken = facts.requested || facts.bead.is_some_and(|bead| is_taken(bead, facts.id));
+    if !facts.proven {
+        // Its ref may stay at origin after its polecat is forgotten here.
+        return if taken { Fate::Taken } else { Fate::Foreign };
     }
     let keep = |why: String, named| Fate::Keep { why, named };
     let id = &facts.letter.bead;
     let Some(bead) = facts.bead else {
         return keep(format!("there is no bead {id} here"), false);
     };
-    let taken = facts.requested || is_taken(bead, facts.id);
     if taken || (bead.is_closed() && facts.letter.no_changes) {
         return Fate::Taken;
     }
@@ -252,39 +243,41 @@ pub fn fate(facts: &Facts<'_>) -> Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refs::Kind;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     const COMMIT: &str = "0123456789012345678901234567890123456789";
 
-    fn nux() -> Name {
-        Name { rig: "wyvern".into(), name: "Nux".into(), instance: "i1".into() }
+    fn nux() -> Sent {
+        Sent {
+            kind: Kind::Done,
+            town: "gt-1a2b".into(),
+            rig: "wyvern".into(),
+            name: "Nux".into(),
+            instance: "i1".into(),
+        }
     }
 
     fn text() -> Value {
         json!({
             "version": 1, "rig": "wyvern", "worker": "wyvern/Nux", "instance": "i1", "bead": "wy-1",
-            "branch": "polecat/Nux-wy-1", "commit": COMMIT, "outcome": "done", "notes": "see\r\nbelow\u{1b}[2J ",
+            "branch": "polecat/gt-1a2b/Nux-wy-1", "commit": COMMIT, "outcome": "done", "notes": "see\r\nbelow\u{1b}[2J ",
             "beads": [{"title": "Fix the docs", "description": "all of them"}, {"title": " "}],
         })
     }
 
     #[test]
-    fn both_forms_of_a_ref_name_the_same_polecat() {
-        assert_eq!(name_of("refs/gt/done/wyvern/Nux/i1"), Some(nux()));
-        assert_eq!(name_of("refs/heads/gt-done/wyvern/Nux-i1"), Some(nux()));
-        for other in [
-            "refs/gt/done/wyvern/Nux",
-            "refs/gt/done/wyvern/Nux/",
-            "refs/gt/done/wyvern/Nux/a/b",
-            "refs/gt/done/wyvern/nux/i1",
-            "refs/gt/done/../Nux/i1",
-            "refs/heads/gt-done/wyvern/Nux",
-            "refs/heads/polecat/Nux-wy-1",
-            "refs/x/refs/gt/done/wyvern/Nux/i1",
-        ] {
-            assert_eq!(name_of(other), None, "{other}");
+    fn a_record_is_what_stands_before_its_proof() {
+        let id = b"0123456789012345678901234567890123456789";
+        let message = |end: &[u8]| [b"{\"a\":1}\n\ngt-proof: ", end].concat();
+        let whole = message(&[&id[..], b"\n"].concat());
+        assert_eq!(split(&whole), (&b"{\"a\":1}"[..], std::str::from_utf8(id).ok()));
+        for other in [message(b"none"), message(b"\xff"), message(b""), b"{}\n".to_vec(), Vec::new()] {
+            assert_eq!(split(&other), (other.as_slice(), None));
         }
+        assert_eq!(proven("s", b"{}"), b"s\n{}\n");
+        assert_ne!(proven("s", b"{}"), proven("s\n{}", b""));
     }
 
     #[test]
@@ -313,6 +306,7 @@ mod tests {
             ("bead", json!("--help"), "the bead it names can be none"),
             ("bead", json!("wy-2"), "the branch it names is not the polecat's"),
             ("branch", json!("main"), "the branch it names is not the polecat's"),
+            ("branch", json!("polecat/gt-3c4d/Nux-wy-1"), "the branch it names is not the polecat's"),
             ("commit", json!("HEAD"), "the commit it names can be none"),
             ("outcome", json!("\u{1b}[2J"), "its outcome is neither done nor no-changes"),
             ("beads", json!("\u{1b}[2J"), "its message is no letter of gt's (line 1, column "),
@@ -345,7 +339,7 @@ mod tests {
         let base = Facts {
             id: "c1",
             letter: &done,
-            ours: true,
+            proven: true,
             passed_on: false,
             bead: Some(&works),
             requested: false,
@@ -353,7 +347,7 @@ mod tests {
         let keep = |why: &str, named| Fate::Keep { why: why.into(), named };
         assert_eq!(fate(&base), Fate::Submit);
         assert_eq!(fate(&Facts { letter: &none, ..base }), Fate::Close);
-        assert_eq!(fate(&Facts { ours: false, ..base }), Fate::Foreign);
+        assert_eq!(fate(&Facts { proven: false, ..base }), Fate::Foreign);
         assert_eq!(fate(&Facts { requested: true, ..base }), Fate::Taken);
         assert_eq!(fate(&Facts { bead: None, ..base }), keep("there is no bead wy-1 here", false));
         assert_eq!(
@@ -367,6 +361,7 @@ mod tests {
         taken.metadata.insert("letter".into(), with_letter(&taken, "c2").into());
         for id in ["c1", "c2"] {
             assert_eq!(fate(&Facts { bead: Some(&taken), id, ..base }), Fate::Taken);
+            assert_eq!(fate(&Facts { bead: Some(&taken), id, proven: false, ..base }), Fate::Taken);
         }
         for (found, wanted) in [
             (bead("hooked", own, &[]), Fate::Submit),
@@ -391,11 +386,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic_or_gives_a_letter_of_another(message in "\\PC{0,200}", name in "\\PC{0,60}") {
+        fn no_text_makes_it_panic_or_gives_a_letter(message in "\\PC{0,200}") {
             prop_assert!(read(&nux(), &message).is_err());
-            if let Some(found) = name_of(&format!("{REFS}{name}")) {
-                prop_assert_eq!(format!("{}/{}/{}", found.rig, found.name, found.instance), name);
-            }
         }
 
         #[test]
@@ -407,7 +399,7 @@ mod tests {
             changed[&key] = value;
             if let Ok(letter) = read(&nux(), &changed.to_string()) {
                 prop_assert_eq!(&letter.from, &nux());
-                prop_assert_eq!(&letter.branch, "polecat/Nux-wy-1");
+                prop_assert_eq!(&letter.branch, "polecat/gt-1a2b/Nux-wy-1");
                 prop_assert!(is_object_id(&letter.commit));
                 prop_assert!(!letter.notes.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
             }

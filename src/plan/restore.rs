@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::beads::{Bead, jsonl, words};
+use crate::refs::Branch;
 
 /// Beads that were found somewhere else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,10 +116,9 @@ pub fn missing(prefix: &str, known: impl IntoIterator<Item = String>, beads: &[B
     all.into_iter().filter(|id| own(id) && !here.contains(id.as_str())).collect()
 }
 
-/// The bead that a ref of a polecat's branch names, wherever the branch was seen.
-pub fn bead_of_ref(name: &str) -> Option<&str> {
-    let (_, branch) = name.split_once("/polecat/")?;
-    Some(branch.split_once('-')?.1).filter(|bead| !bead.is_empty())
+/// The bead that a branch of a polecat of this town names; a full ref, of a clone or of what it knows of origin.
+pub fn bead_of_ref(town: &str, full: &str) -> Option<String> {
+    Branch::of_ref(full).filter(|branch| branch.may_be_of(town)).map(|branch| branch.bead)
 }
 
 /// Whether a new export may take the place of the one before the last: everything in that one is in the last one too.
@@ -190,9 +190,12 @@ mod tests {
 
     #[test]
     fn refs_of_polecats_name_their_beads() {
-        assert_eq!(bead_of_ref("refs/remotes/origin/polecat/Nux-wy-a1"), Some("wy-a1"));
-        assert_eq!(bead_of_ref("refs/heads/polecat/Nux"), None);
-        assert_eq!(bead_of_ref("refs/heads/main"), None);
+        let bead = |full| bead_of_ref("gt-1a2b", full);
+        assert_eq!(bead("refs/remotes/origin/polecat/Nux-wy-a1").as_deref(), Some("wy-a1"));
+        assert_eq!(bead("refs/remotes/origin/polecat/gt-1a2b/Nux-wy-a1").as_deref(), Some("wy-a1"));
+        assert_eq!(bead("refs/remotes/origin/polecat/gt-3c4d/Nux-wy-a1"), None, "another town's");
+        assert_eq!(bead("refs/heads/polecat/Nux"), None);
+        assert_eq!(bead("refs/heads/main"), None);
     }
 
     #[test]

@@ -33,7 +33,14 @@ fn line(one: &Arrived, dry: bool) -> String {
         State::Closed => format!("{}  closed without changes: {}", one.bead, one.worker),
         State::Kept => format!("{}  not submitted: {}{kept}", one.bead, one.why),
         State::Taken => format!("{}  was taken in before: {}", one.bead, one.worker),
-        State::Foreign => format!("left alone: {}: {}", one.name, one.why),
+        State::Foreign => {
+            let rig = one.worker.split('/').next().unwrap_or_default();
+            let id = one.id.get(..10).unwrap_or(&one.id);
+            format!(
+                "{}  waits: {} by {commit}: {}; if it is yours: gt remote sync {rig} --adopt {id}",
+                one.bead, one.worker, one.why
+            )
+        }
         State::Missing => format!("{}  waits: {}: {}", one.bead, one.worker, one.why),
         State::Failed => format!("{}  could not be taken in: {}: {}", one.bead, one.worker, one.why),
         State::Unreadable => format!("left alone: {}: {}", one.name, one.why),

@@ -5,12 +5,15 @@
 //! and goes when the agent's end is complete.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Town, TownFile, files};
+use crate::refs::Branch;
 
 /// The file, and the lock that its writers take.
 const FILE: &str = "mayor/remote.json";
@@ -34,11 +37,22 @@ pub struct Record {
     pub instance: String,
     /// Its bead; empty for a role that has none.
     pub bead: String,
+    /// Its branch; empty for a role that has none, and for what an earlier version started.
+    pub branch: String,
+    /// By which its completion records prove themselves; empty when it was not seen, or an earlier version started it.
+    pub secret: String,
     /// Its session is to be ended, and its worktree over there to be taken away: what is left of an end.
     pub leaving: bool,
     /// Everything else.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Record {
+    /// The branch of a polecat of this name.
+    pub fn branch_of(&self, name: &str) -> Branch {
+        Branch::parse(&self.branch).unwrap_or_else(|| Branch::new("", name, &self.bead))
+    }
 }
 
 /// All records, by address.
@@ -81,7 +95,14 @@ pub fn update<T>(town: &Town, change: impl FnOnce(&mut Records) -> T) -> Result<
             _ => {}
         }
     } else if records != before {
-        files::write_json(&path(town), &File { version: 1, sessions: records })?;
+        let (path, file) = (path(town), File { version: 1, sessions: records });
+        let failed = || format!("cannot write {}", path.display());
+        let text = serde_json::to_string_pretty(&file).with_context(failed)? + "\n";
+        if path.exists() {
+            // An earlier version let all users of the machine read it, and it holds secrets now.
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).with_context(failed)?;
+        }
+        files::write_private(&path, text)?;
     }
     Ok(answer)
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::files::{read, read_json};
-use super::{Layout, Rig, RigConfig, RigsFile, Town, TownFile};
+use super::{Layout, Rig, RigConfig, RigsFile, Town, TownFile, rules};
 use crate::config::schema::{Merge, Worktree};
 use crate::failure::Failure;
 
@@ -101,15 +101,16 @@ impl Found {
     /// # Errors
     /// When it is broken, foreign, or of a newer version.
     pub fn town(self) -> Result<Town> {
-        let name = match self.layout {
+        let (name, id) = match self.layout {
             Layout::Present => {
                 let file: TownFile = read_json(&self.identity)?;
                 check_kind(&self.identity, "town", &file.kind, file.version)?;
-                file.name
+                let id = rules::town_id(&file.name, &file.created_at);
+                (file.name, id)
             }
-            Layout::Workspace => folder_name(&self.root),
+            Layout::Workspace => (folder_name(&self.root), String::new()),
         };
-        Ok(Town { root: self.root, name, layout: self.layout })
+        Ok(Town { root: self.root, name, layout: self.layout, id })
     }
 }
 
@@ -185,7 +186,7 @@ impl Town {
     pub fn read_rig(&self, name: &str) -> Result<Rig> {
         let path = self.rig_config_path(name);
         let config = read_rig_config(&path)?;
-        Ok(Rig { name: name.into(), root: self.root.join(name), config })
+        Ok(Rig { name: name.into(), root: self.root.join(name), config, town: self.id.clone() })
     }
 }
 

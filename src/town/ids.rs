@@ -100,7 +100,12 @@ mod tests {
     fn rig(name: &str, prefix: &str, prefixes: &[&str]) -> Rig {
         let prefixes = prefixes.iter().map(|one| (*one).to_string()).collect();
         let beads = RigBeads { prefix: prefix.into(), prefixes, ..RigBeads::default() };
-        Rig { name: name.into(), root: "/t".into(), config: RigConfig { beads, ..RigConfig::default() } }
+        Rig {
+            name: name.into(),
+            root: "/t".into(),
+            config: RigConfig { beads, ..RigConfig::default() },
+            town: String::new(),
+        }
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub struct Town {
     pub name: String,
     /// Which of the two layouts.
     pub layout: Layout,
+    /// What it is called where several towns meet, on a branch of `gt sync` and in names at origin: its name and what tells it
+    /// from others of that name ([`rules::town_id`]). Empty where it has no identity file.
+    pub id: String,
 }
 
 /// How a town's folders are laid out.
@@ -55,6 +58,8 @@ pub struct Rig {
     pub root: PathBuf,
     /// Its `config.json`.
     pub config: RigConfig,
+    /// The id of its town.
+    pub town: String,
 }
 
 /// `mayor/town.json`
@@ -233,16 +238,6 @@ impl Town {
     /// As [`secret::of`].
     pub fn secret(&self) -> Result<crate::proof::Secret> {
         secret::of(&self.root)
-    }
-
-    /// What it is called on a branch that it shares with other towns: its name, and what tells it from others of that
-    /// name.
-    ///
-    /// # Errors
-    /// When its identity file cannot be read.
-    pub fn name_abroad(&self) -> Result<String> {
-        let file: TownFile = files::read_json(&self.root.join(discover::IDENTITY))?;
-        Ok(rules::name_abroad(&file.name, &file.created_at))
     }
 
     /// Where `gt` itself stands under the name `bd`, for agents, when stores are embedded.

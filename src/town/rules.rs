@@ -80,7 +80,7 @@ pub fn prefix_for(name: &str, taken: &[String]) -> String {
 
 /// A town's name where several towns meet: letters, digits, `-` and `_` of its name, and four digits made from when it
 /// was made. It stays when the town is moved.
-pub fn name_abroad(name: &str, created_at: &str) -> String {
+pub fn town_id(name: &str, created_at: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     let name: String = name.chars().take(24).map(plain).collect();
     let hash = format!("{name}\n{created_at}").bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
@@ -133,10 +133,10 @@ mod tests {
     }
 
     #[test]
-    fn a_town_has_one_name_abroad() {
-        let name = name_abroad("my town", "2026-01-01T00:00:00.5Z");
+    fn a_town_has_one_town_id() {
+        let name = town_id("my town", "2026-01-01T00:00:00.5Z");
         assert!(name.starts_with("my-town-") && name.len() == 12, "{name}");
-        assert_ne!(name, name_abroad("my town", "2026-01-01T00:00:00.6Z"));
+        assert_ne!(name, town_id("my town", "2026-01-01T00:00:00.6Z"));
         assert!(is_branch_name("beads-sync") && is_branch_name("team/beads"));
         for bad in ["", "-x", "a..b", "a b", "a:b", "a/", "/a", "x.lock", "a/.b", "@{1}", "a*", "a\nb"] {
             assert!(!is_branch_name(bad), "{bad:?}");

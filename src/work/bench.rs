@@ -14,8 +14,8 @@ use crate::failure::Failure;
 use crate::plan::trust as agent_settings;
 use crate::programs::git::Git;
 use crate::programs::git::identity::Signer;
-use crate::programs::git::merging::MIRRORED;
 use crate::programs::git::pushing::{Deletion, Landing};
+use crate::refs::{Branch, MIRRORED, POLECAT};
 use crate::town::{Rig, files};
 
 /// Refs of the refinery's clone that say as which commit a handed-over commit goes onto the target: what a killed
@@ -190,7 +190,7 @@ impl<'a> Bench<'a> {
         };
         let mut landings = under(DIRECT, "");
         landings.extend(under(LANDING, ""));
-        Ok(Seen { target: target.into(), tip, branches: under(MIRRORED, "polecat/"), landings })
+        Ok(Seen { target: target.into(), tip, branches: under(MIRRORED, POLECAT), landings })
     }
 
     /// Which commits of requests are here.
@@ -255,7 +255,8 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// As [`Bench::landed`].
     pub fn deletion(&self, seen: &Seen, request: &Request) -> Result<Option<Deletion>> {
-        let Some(commit) = seen.branches.get(&request.branch) else { return Ok(None) };
+        let own = Branch::parse(&request.branch).is_some_and(|own| own.may_be_of(&self.rig.town));
+        let Some(commit) = seen.branches.get(&request.branch).filter(|_| own) else { return Ok(None) };
         let whole = *commit == request.commit || self.clone.is_ancestor(commit, &request.commit)?;
         Ok(whole.then(|| Deletion { branch: request.branch.clone(), commit: commit.clone() }))
     }
@@ -362,7 +363,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When git cannot write refs.
     pub fn branches_are_gone<'b>(&self, branches: impl Iterator<Item = &'b str>) -> Result<()> {
-        let polecats = branches.filter(|branch| branch.starts_with("polecat/"));
+        let polecats = branches.filter(|branch| Branch::parse(branch).is_some());
         let lines: Vec<String> =
             polecats.map(|branch| format!("delete refs/remotes/origin/{branch}")).collect();
         self.canonical.change_refs("forget merged branches", &lines)

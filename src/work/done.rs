@@ -10,12 +10,13 @@ use crate::beads::{Bead, Store, words};
 use crate::failure::Failure;
 use crate::mux::Mux;
 use crate::programs::git::{Git, Push, Status, lfs};
+use crate::refs::{Branch, RECOVERY};
 use crate::time;
 use crate::town::Town;
 use crate::work::own::Home;
 use crate::work::request::Request;
 use crate::work::submit::{Brought, NO_CHANGES, Requests, Submission, bead_and_requests, requests};
-use crate::work::{links, step, worktree};
+use crate::work::{links, step};
 
 /// Whose work is done, and how it is handed over.
 pub struct Work<'a> {
@@ -197,13 +198,17 @@ fn bead_of(home: &Home, status: &Status) -> Result<String, Failure> {
         let text = "the worktree is on no branch: a rebase or a checkout goes on";
         return Err(Failure::new(text).hint("finish it: git rebase --continue; or go back: git switch -"));
     };
-    match worktree::bead_of_branch(&home.name, branch) {
-        Some(bead) => Ok(bead.to_string()),
+    let own = |one: &Branch| one.name == home.name && one.may_be_of(&home.rig.town);
+    match Branch::parse(branch).filter(own) {
+        Some(own) => Ok(own.bead),
         None => Err(Failure::new(format!(
             "the worktree is on {branch}, which is not a branch of {}",
             home.address
         ))
-        .hint(format!("bring your commits to it: git switch polecat/{}-BEAD", home.name))),
+        .hint(format!(
+            "bring your commits to it: git switch {}",
+            Branch::new(&home.rig.town, &home.name, "BEAD")
+        ))),
     }
 }
 
@@ -293,7 +298,7 @@ fn own_earlier(work: &Work<'_>, branch: &str) -> Result<Option<String>> {
     let canonical = Git::at(work.home.rig.clone_dir());
     let there = canonical.refs_at_origin(&[&format!("refs/heads/{branch}")])?;
     let Some((_, commit)) = there.into_iter().next() else { return Ok(None) };
-    let kept = canonical.keeps(&format!("refs/gt/recovery/{}/", work.home.name), &commit)?;
+    let kept = canonical.keeps(&format!("{RECOVERY}{}/", work.home.name), &commit)?;
     Ok(kept.then_some(commit))
 }
 

@@ -9,6 +9,8 @@ use crate::config::Sources;
 use crate::mux::Marks;
 use crate::mux::fake::Fake;
 use crate::recorder::Recorder;
+use crate::refs::Branch;
+use crate::town::rules::town_id;
 use crate::town::{Layout, Rig, RigBeads, RigConfig, Town, TownFile, files};
 
 use super::request::Request;
@@ -30,7 +32,9 @@ impl Fixture {
     pub fn new() -> Fixture {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
-        let town = Town { root: root.clone(), name: "town".into(), layout: Layout::Present };
+        let made = "2026-01-01T00:00:00Z";
+        let id = town_id("town", made);
+        let town = Town { root: root.clone(), name: "town".into(), layout: Layout::Present, id };
         let config = RigConfig {
             kind: "rig".into(),
             version: 1,
@@ -38,16 +42,12 @@ impl Fixture {
             beads: RigBeads { prefix: "wy".into(), ..RigBeads::default() },
             ..RigConfig::default()
         };
-        let rig = Rig { name: "wyvern".into(), root: root.join("wyvern"), config };
+        let rig = Rig { name: "wyvern".into(), root: root.join("wyvern"), config, town: town.id.clone() };
         for folder in ["mayor", "wyvern/witness", "wyvern/polecats/.names", "wyvern/crew"] {
             std::fs::create_dir_all(root.join(folder)).unwrap();
         }
-        let identity = TownFile {
-            kind: "town".into(),
-            version: 1,
-            name: "town".into(),
-            created_at: "2026-01-01T00:00:00Z".into(),
-        };
+        let identity =
+            TownFile { kind: "town".into(), version: 1, name: "town".into(), created_at: made.into() };
         files::write_json(&root.join("mayor/town.json"), &identity).unwrap();
         let entry = serde_json::json!({ "git_url": "", "added_at": "" });
         let rigs = serde_json::json!({ "version": 1, "rigs": { "wyvern": entry } });
@@ -121,7 +121,7 @@ impl Fixture {
     pub fn request(&self, bead: &str, worker: &str, change: impl FnOnce(&mut Request)) -> Request {
         let mut request = Request {
             rig: "wyvern".into(),
-            branch: format!("polecat/{worker}-{bead}"),
+            branch: Branch::new(&self.rig.town, worker, bead).to_string(),
             commit: "c0ffee00".repeat(5),
             target: "main".into(),
             bead: bead.into(),

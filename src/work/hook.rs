@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use crate::address::{Address, Role};
 use crate::beads::{Bead, Filter, words};
+use crate::refs::Branch;
 use crate::town::Town;
-use crate::work::mail;
+use crate::work::{mail, worktree};
 
 /// An agent's hook.
 #[derive(Clone, Debug, Serialize)]
@@ -154,16 +155,20 @@ fn role_text(town: &Town, of: &Address, bead: Option<&Bead>) -> String {
         return format!("You are the Overseer of the town {}.\n", town.name);
     };
     let rig = of.rig().and_then(|name| town.rig(name).ok());
-    let worktree = crate::work::roles::home(town, rig.as_ref(), of);
-    let branch = bead.map(|bead| crate::work::worktree::branch(of.name(), &bead.id)).unwrap_or_default();
+    let place = crate::work::roles::home(town, rig.as_ref(), of);
+    let branch = bead.zip(rig.as_ref()).map(|(bead, rig)| {
+        // Without a process: of one without its worktree the new name is told.
+        let own = worktree::branch_at(rig, of.name()).filter(|own| own.bead == bead.id);
+        own.unwrap_or_else(|| Branch::new(&rig.town, of.name(), &bead.id)).to_string()
+    });
     let values = [
         ("town", town.name.clone()),
         ("rig", of.rig().unwrap_or_default().to_string()),
         ("agent", of.name().to_string()),
         ("address", of.to_string()),
         ("bead", bead.map_or_else(|| "BEAD".into(), |bead| bead.id.clone())),
-        ("branch", branch),
-        ("worktree", worktree.to_string_lossy().into_owned()),
+        ("branch", branch.unwrap_or_default()),
+        ("worktree", place.to_string_lossy().into_owned()),
     ];
     values
         .iter()

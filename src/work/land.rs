@@ -10,7 +10,7 @@ use super::landing::{self, Lands, Pushed};
 use super::remote::pushed;
 use super::request::Request;
 use super::scene::Scene;
-use super::{approval, links, names, step, worktree};
+use super::{approval, links, names, step};
 use crate::address::Address;
 use crate::beads::{Bead, Filter};
 use crate::config::Sources;
@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::plan::place::Seen;
 use crate::plan::queue::Verdict;
 use crate::programs::git::Git;
+use crate::refs::Branch;
 
 /// How often in a row the push may lose against others.
 const RACES: usize = 10;
@@ -167,17 +168,18 @@ fn look(job: &Job<'_>) -> Result<Work> {
             .hint(format!("see who is there with: gt polecats {}", scene.rig.name))
             .into());
     };
-    let Some(id) = worktree::bead_of_branch(name, &branch) else {
+    let own = |one: &Branch| one.name == name && one.may_be_of(&scene.rig.town);
+    let Some(Branch { bead: id, .. }) = Branch::parse(&branch).filter(own) else {
         crate::fail!(
             "{address} is on '{branch}', which is not a branch of its own";
-            "bring its commits there: git switch polecat/{name}-BEAD"
+            "bring its commits there: git switch {}", Branch::new(&scene.rig.town, name, "BEAD")
         );
     };
     let bead = match scene.held().iter().find(|bead| bead.id == id) {
         Some(held) => Some(held.clone()),
         None => {
             let store = scene.rig.store(&Address::Refinery(scene.rig.name.clone()))?;
-            store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop()
+            store.list(&Filter { ids: vec![id.clone()], ..Filter::default() })?.pop()
         }
     };
     let own = |request: &&Request| request.worker == address.to_string() && request.bead == id;
@@ -185,7 +187,7 @@ fn look(job: &Job<'_>) -> Result<Work> {
     let request = Request {
         rig: scene.rig.name.clone(),
         target: scene.target.clone(),
-        bead: id.into(),
+        bead: id,
         worker: address.to_string(),
         instance: names::holder(scene.rig, name).unwrap_or_else(|| known.instance.clone()),
         title: bead.as_ref().map_or_else(|| known.title.clone(), |bead| bead.title.clone()),

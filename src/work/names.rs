@@ -173,7 +173,12 @@ mod tests {
     use super::*;
 
     fn rig(dir: &std::path::Path) -> Rig {
-        Rig { name: "wyvern".into(), root: dir.to_path_buf(), config: Default::default() }
+        Rig {
+            name: "wyvern".into(),
+            root: dir.to_path_buf(),
+            config: Default::default(),
+            town: String::new(),
+        }
     }
 
     #[test]

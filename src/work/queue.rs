@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::plan::queue::{Rules, order, superseded};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
+use crate::refs::Branch;
 use crate::report::queue::{Counts, Row};
 use crate::town::{Rig, Town, secret};
 
@@ -303,8 +304,9 @@ pub fn reject(
     let reason = Reason::Rejected { by: me.to_string(), said: reason.unwrap_or_default().into() };
     let recovery = aside::keep(&found.rig, &found.request)?;
     step("reject.8");
-    // A branch that no polecat made is its owner's.
-    if recovery.is_some() && found.request.branch.starts_with("polecat/") {
+    // A branch that no polecat of this town made is its owner's.
+    let own = Branch::parse(&found.request.branch).is_some_and(|own| own.may_be_of(&found.rig.town));
+    if recovery.is_some() && own {
         let branch = Deletion { branch: found.request.branch.clone(), commit: found.request.commit.clone() };
         // One that has moved on, or was never pushed, stays as it is.
         Git::at(found.rig.clone_dir()).delete_branches(&[branch])?;

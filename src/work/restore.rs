@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::plan::restore::{Settled, Source, bead_of_ref, choose, merges, missing, settle};
 use crate::plan::sync as plan;
 use crate::programs::git::Git;
+use crate::refs::Branch;
 use crate::town::{Rig, Town, away, files};
 
 /// A store that is not there.
@@ -240,7 +241,7 @@ fn known(lost: &Lost<'_>, unread: &mut Vec<String>) -> Vec<String> {
             || git.run("read the log", ["log", "--all", "--format=%(trailers:key=Bead,valueonly)"]);
         match git.refs_under(&["refs"]).and_then(|refs| Ok((refs, trailers()?))) {
             Ok((refs, merged)) => {
-                known.extend(refs.keys().filter_map(|name| bead_of_ref(name)).map(String::from));
+                known.extend(refs.keys().filter_map(|name| bead_of_ref(&rig.town, name)));
                 known.extend(merged.lines().map(|line| line.trim().to_string()));
             }
             Err(error) => unread.push(format!("{error:#}")),
@@ -251,8 +252,7 @@ fn known(lost: &Lost<'_>, unread: &mut Vec<String>) -> Vec<String> {
         if dir.join(".git").exists()
             && let Ok(status) = Git::at(dir).status()
         {
-            let branch = status.branch.map(|branch| format!("/{branch}"));
-            known.extend(branch.as_deref().and_then(bead_of_ref).map(String::from));
+            known.extend(status.branch.and_then(|branch| Some(Branch::parse(&branch)?.bead)));
         }
     }
     known

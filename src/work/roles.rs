@@ -176,6 +176,7 @@ pub fn prepare_as(
     let away = choice.remote.as_ref().map(|remote| There {
         remote,
         begin: Begin::Fresh,
+        kept: "",
         target: &target,
         rules: &rules,
         prompt: PROMPT_WITHOUT_GT,
@@ -357,7 +358,12 @@ pub fn wanted(town: &Town, up: &Up) -> Result<Vec<Address>> {
     // Who is in a rig is told by its folders; one that cannot be read is its own agents' matter.
     let of_list = listed.iter().filter(|name| names.contains(name));
     let rigs: Vec<Rig> = of_list
-        .map(|name| Rig { name: name.clone(), root: town.root.join(name), config: RigConfig::default() })
+        .map(|name| Rig {
+            name: name.clone(),
+            root: town.root.join(name),
+            config: RigConfig::default(),
+            town: town.id.clone(),
+        })
         .collect();
     let mut addresses = Vec::new();
     for name in &up.roles {

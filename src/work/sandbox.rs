@@ -11,6 +11,7 @@ use super::loss::repo::Repo;
 use super::loss::{Losses, Stays, cut, look, look_at_branches};
 use crate::programs::git::Git;
 use crate::programs::git::keeping::Ref;
+use crate::refs::{Branch, HEADS, TRACKED};
 use crate::town::{Rig, occupancy};
 
 /// A polecat's place to work, and what git keeps for it in the canonical clone.
@@ -80,9 +81,7 @@ impl Sandbox {
 
     /// Whether a ref is a branch of this polecat.
     fn is_own(&self, one: &Ref) -> bool {
-        let name =
-            one.name.strip_prefix("refs/heads/polecat/").and_then(|rest| rest.strip_prefix(&self.name));
-        name.is_some_and(|rest| rest.starts_with('-'))
+        one.name.starts_with(HEADS) && Branch::of_ref(&one.name).is_some_and(|own| own.name == self.name)
     }
 
     fn shelf(&self) -> Shelf {
@@ -112,7 +111,7 @@ impl Sandbox {
             repo = Repo::worktree_of(&self.clone, &self.dir);
             unknown.extend(self.stray_files()?.filter(|_| unknown.is_empty()));
         }
-        let tracking = format!("refs/remotes/origin/{}", self.target);
+        let tracking = format!("{TRACKED}{}", self.target);
         let target = refs.iter().find(|one| one.name == tracking).map(|one| one.id.clone());
         let mut losses = self.look_from(repo.as_ref(), &refs, &going, target.as_deref());
         // Commits of its own that only the clone's memory of origin has: origin is asked.

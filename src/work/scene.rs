@@ -16,6 +16,7 @@ use crate::config::{self, Sources};
 use crate::mux::{Mux, Session, Snapshot};
 use crate::plan::patrol::{Move, Polecat, decide};
 use crate::plan::place::{Seen, seen};
+use crate::refs::{Branch, POLECATS};
 use crate::time;
 use crate::town::away::{self, Record, Records};
 use crate::town::{Rig, Town};
@@ -367,7 +368,6 @@ fn folders(rig: &Rig) -> Result<BTreeSet<String>> {
 /// The polecats that branches of the canonical clone are named after.
 fn branch_names(rig: &Rig) -> Result<BTreeSet<String>> {
     let git = crate::programs::git::Git::at(rig.clone_dir());
-    let refs = git.refs("refs/heads/polecat/")?;
-    let name = |full: &str| Some(full.strip_prefix("refs/heads/polecat/")?.split_once('-')?.0.to_string());
-    Ok(refs.iter().filter_map(|(full, _)| name(full)).collect())
+    let refs = git.refs(POLECATS)?;
+    Ok(refs.iter().filter_map(|(full, _)| Some(Branch::of_ref(full)?.name)).collect())
 }

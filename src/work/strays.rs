@@ -6,14 +6,10 @@ use anyhow::Result;
 use super::bench::{self, DIRECT, LANDING};
 use super::names;
 use super::request::Request;
-use crate::address::is_polecat_name;
 use crate::programs::git::Git;
-use crate::programs::git::merging::POLECATS;
 use crate::programs::git::pushing::Deletion;
+use crate::refs::{Branch, HEADS, MIRRORED, POLECATS, RECOVERY, TRACKED};
 use crate::town::{Rig, files};
-
-/// Where the canonical clone remembers the branches of origin.
-const TRACKED: &str = "refs/remotes/origin/";
 
 /// Branches of origin that polecats of this rig pushed and that nothing waits for. Origin is asked only when the canonical
 /// clone knows of one: one process, else one more for each that may be one.
@@ -22,7 +18,7 @@ const TRACKED: &str = "refs/remotes/origin/";
 /// When git or the names cannot be read, or origin cannot be reached.
 pub fn branches(rig: &Rig, open: &[Request]) -> Result<Vec<Deletion>> {
     let git = Git::at(rig.clone_dir());
-    let tracked = git.refs(&format!("{TRACKED}polecat/"))?;
+    let tracked = git.refs(MIRRORED)?;
     let known =
         among(rig, open, tracked.into_iter().filter_map(|(name, commit)| found(&name, TRACKED, commit)))?;
     at_origin(&git, known)
@@ -33,10 +29,9 @@ fn at_origin(git: &Git, branches: Vec<Deletion>) -> Result<Vec<Deletion>> {
     if branches.is_empty() {
         return Ok(branches);
     }
-    let names: Vec<String> = branches.iter().map(|one| format!("refs/heads/{}", one.branch)).collect();
+    let names: Vec<String> = branches.iter().map(|one| format!("{HEADS}{}", one.branch)).collect();
     let there = git.refs_at_origin(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-    let there: Vec<_> =
-        there.into_iter().filter_map(|(name, commit)| found(&name, "refs/heads/", commit)).collect();
+    let there: Vec<_> = there.into_iter().filter_map(|(name, commit)| found(&name, HEADS, commit)).collect();
     Ok(branches.into_iter().filter(|one| there.contains(one)).collect())
 }
 
@@ -46,24 +41,25 @@ fn at_origin(git: &Git, branches: Vec<Deletion>) -> Result<Vec<Deletion>> {
 /// When origin cannot be read, and as [`branches`].
 pub fn branches_at_origin(rig: &Rig, open: &[Request]) -> Result<Vec<Deletion>> {
     let listed = Git::at(rig.clone_dir()).refs_at_origin(&[&format!("{POLECATS}*")])?;
-    among(rig, open, listed.into_iter().filter_map(|(name, commit)| found(&name, "refs/heads/", commit)))
+    among(rig, open, listed.into_iter().filter_map(|(name, commit)| found(&name, HEADS, commit)))
 }
 
 fn found(name: &str, under: &str, commit: String) -> Option<Deletion> {
     Some(Deletion { branch: name.strip_prefix(under)?.into(), commit })
 }
 
-/// Only what a recovery ref of that polecat holds was pushed by this rig; others may share its origin.
+/// Only what a recovery ref of that polecat holds goes. Other towns share the origin: a branch that names another town is that
+/// town's, and one that names none is this town's only when a recovery ref of it stands at that very commit.
 fn among(rig: &Rig, open: &[Request], all: impl Iterator<Item = Deletion>) -> Result<Vec<Deletion>> {
     let (git, taken) = (Git::at(rig.clone_dir()), names::taken(rig)?);
     let mut strays = Vec::new();
     for one in all {
-        let name =
-            one.branch.strip_prefix("polecat/").and_then(|rest| rest.split_once('-')).map(|(name, _)| name);
-        let Some(name) = name.filter(|name| is_polecat_name(name) && !taken.contains_key(*name)) else {
+        let Some(branch) = Branch::parse(&one.branch) else { continue };
+        if !branch.may_be_of(&rig.town) || taken.contains_key(&branch.name) || is_wanted(&one, open) {
             continue;
-        };
-        if !is_wanted(&one, open) && git.keeps(&format!("refs/gt/recovery/{name}/"), &one.commit)? {
+        }
+        let kept = format!("{RECOVERY}{}/", branch.name);
+        if if branch.is_old() { git.has_tip(&kept, &one.commit)? } else { git.keeps(&kept, &one.commit)? } {
             strays.push(one);
         }
     }
@@ -101,7 +97,7 @@ pub fn withdraw(rig: &Rig, branches: &[(String, String)], open: &[Request]) {
     let git = Git::at(rig.clone_dir());
     let mut pushed = Vec::new();
     for (name, tip) in branches {
-        let Some(branch) = name.strip_prefix("refs/heads/") else { continue };
+        let Some(branch) = name.strip_prefix(HEADS) else { continue };
         let Ok(Some(commit)) = git.commit_of(&format!("{TRACKED}{branch}")) else { continue };
         let one = Deletion { branch: branch.into(), commit };
         if !is_wanted(&one, open) && git.is_ancestor(&one.commit, tip).unwrap_or(false) {

@@ -131,7 +131,7 @@ fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
 
 /// A rig of which only its name and its folders are known.
 fn unreadable(town: &Town, name: String, why: String) -> Read {
-    let rig = Rig { root: town.root.join(&name), name, config: RigConfig::default() };
+    let rig = Rig { root: town.root.join(&name), name, config: RigConfig::default(), town: town.id.clone() };
     let store = Store { kind: None, unreadable: Some(why.clone()) };
     Read { beads: Err(why), store, max_workers: 0, names: names(&rig), rig }
 }

@@ -110,7 +110,7 @@ pub fn of_rig(town: &Town, rig: &Rig) -> Result<Place> {
         prefix: rig.config.beads.prefix.clone(),
         prefixes: rig.config.beads.prefixes.clone(),
         lane,
-        town: town.name_abroad()?,
+        town: town.id.clone(),
     })
 }
 
@@ -155,7 +155,7 @@ pub fn of_town(town: &Town) -> Result<Option<Place>> {
         prefix: String::new(),
         prefixes: Vec::new(),
         lane: Lane { remote: "origin".into(), branch: BRANCH.into() },
-        town: town.name_abroad()?,
+        town: town.id.clone(),
     }))
 }
 

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::programs::Process;
 use crate::programs::git::{Git, lfs};
 use crate::programs::process::Limit;
+use crate::refs::{Branch, HEADS, POLECAT};
 use crate::town::within::Within;
 use crate::town::{Rig, files};
 use crate::work::bringing::{self, Bringing};
@@ -38,26 +39,36 @@ pub struct Wanted<'a> {
     pub only_env: Option<&'a [(String, String)]>,
 }
 
-/// The branch of a polecat (`work.md`).
-pub fn branch(name: &str, bead: &str) -> String {
-    format!("polecat/{name}-{bead}")
-}
-
 /// Whether git takes a branch that ends with this id (`git check-ref-format`).
 pub fn can_be_a_branch(id: &str) -> bool {
-    !id.is_empty() && !id.contains('/') && crate::grammar::is_branch_name(&branch("Nux", id))
+    !id.is_empty() && !id.contains('/') && crate::grammar::is_branch_name(&format!("{POLECAT}Nux-{id}"))
 }
 
-/// The bead that a polecat's branch is about.
-pub fn bead_of_branch<'a>(name: &str, branch: &'a str) -> Option<&'a str> {
-    branch.strip_prefix("polecat/")?.strip_prefix(name)?.strip_prefix('-')
-}
-
-/// The bead that a polecat's worktree is about, by its branch. No process; nothing while it is detached.
-pub fn bead_at(rig: &Rig, name: &str) -> Option<String> {
+/// The branch of this polecat that its worktree is on. No process; nothing while it is on another one, or detached.
+pub fn branch_at(rig: &Rig, name: &str) -> Option<Branch> {
     let head = Git::at(rig.polecat_dir(name)).git_dir().ok()?.join("HEAD");
-    let branch = files::text(&head).ok()??;
-    bead_of_branch(name, branch.trim().strip_prefix("ref: refs/heads/")?).map(str::to_string)
+    let head = files::text(&head).ok()??;
+    Branch::of_ref(head.trim().strip_prefix("ref: ")?)
+        .filter(|own| own.name == name && own.may_be_of(&rig.town))
+}
+
+/// The bead that a polecat's worktree is about, by its branch.
+pub fn bead_at(rig: &Rig, name: &str) -> Option<String> {
+    branch_at(rig, name).map(|own| own.bead)
+}
+
+/// The branch that a polecat was begun on: an earlier version made it with no town in its name. At most one process.
+///
+/// # Errors
+/// When git cannot be started.
+pub fn branch_of(rig: &Rig, name: &str, bead: &str) -> Result<Branch> {
+    if let Some(own) = branch_at(rig, name).filter(|own| own.bead == bead) {
+        return Ok(own);
+    }
+    let [new, old] = [&rig.town, ""].map(|town| Branch::new(town, name, bead));
+    let refs = Git::at(rig.clone_dir()).refs(&format!("{HEADS}{old}"))?;
+    let begun = refs.iter().any(|(full, _)| Branch::of_ref(full).as_ref() == Some(&old));
+    Ok(if begun { old } else { new })
 }
 
 /// Checks that nothing stands where a place is to be made: a folder that gt did not make stays as it is.
@@ -284,12 +295,5 @@ mod tests {
         {
             assert!(!can_be_a_branch(id), "{id:?}");
         }
-    }
-
-    #[test]
-    fn a_branch_tells_its_bead() {
-        assert_eq!(bead_of_branch("Nux", &branch("Nux", "wy-a.2")), Some("wy-a.2"));
-        assert_eq!(bead_of_branch("Nux", "polecat/Nuxx-wy-1"), None);
-        assert_eq!(bead_of_branch("Nux", "main"), None);
     }
 }

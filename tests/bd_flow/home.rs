@@ -56,10 +56,10 @@ fn at_each_call(how: Fails, outcome: &str, check: impl Fn(&Town, &str, &str)) {
     let town = Town::new();
     for nth in 1.. {
         let (bead, _) = handed_in(&town, nth, outcome);
-        let (run, reached) = town.failing("town", &["remote", "sync", "wyvern"], nth, how);
+        let (run, reached) = town.failing("town", &["remote", "sync", "wyvern", "--adopt"], nth, how);
         if reached {
             assert_eq!(run.code, Some(1), "{nth}: {run:?}");
-            town.world.in_town(["remote", "sync", "wyvern"]).ok();
+            town.world.in_town(["remote", "sync", "wyvern", "--adopt"]).ok();
         } else {
             run.ok();
             assert!(nth > 2, "no call failed");

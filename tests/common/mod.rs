@@ -239,10 +239,22 @@ impl World {
         assignee.rsplit('/').next().unwrap_or_default().to_string()
     }
 
+    /// The id of the town `town/`, which names at origin hold.
+    pub fn town_id(&self) -> String {
+        let file: serde_json::Value = serde_json::from_str(&self.read("town/mayor/town.json")).unwrap();
+        let part = |key: &str| file[key].as_str().unwrap();
+        gastown::town::rules::town_id(part("name"), part("created_at"))
+    }
+
+    /// The branch of a polecat of that town.
+    pub fn branch(&self, name: &str, bead: &str) -> String {
+        format!("polecat/{}/{name}-{bead}", self.town_id())
+    }
+
     /// The completion records of polecats elsewhere at origin, once there is one.
     pub fn letters(&self) -> String {
         wait_for("the hand-in", || {
-            let refs = self.git("origin.git", ["for-each-ref", "--format=%(refname)", "refs/gt/done"]);
+            let refs = self.git("origin.git", ["for-each-ref", "--format=%(refname)", "refs/gt/*/done/**"]);
             (!refs.is_empty()).then_some(refs)
         })
     }

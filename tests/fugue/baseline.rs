@@ -15,6 +15,7 @@ fn settled(world: &World, text: &str) -> String {
     text = text
         .replace(&gt, "GT")
         .replace(&world.socket, "SOCKET")
+        .replace(&world.town_id(), "TOWN")
         .replace(&std::env::var("PATH").unwrap(), "PATH");
     let patterns = [
         (r"\b[0-9a-f]{40}\b", "COMMIT"),

@@ -61,6 +61,7 @@ pub fn spec(place: &Place, addr: &str, line: &str) -> Spec {
             remote: addr.into(),
             fugue_addr: addr.into(),
             town: "/far/town".into(),
+            branch: String::new(),
             tags: vec!["remote".into()],
             line: line.into(),
         }),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CLONE, Far, INSTANCE};
+use super::{CLONE, Far, INSTANCE, SECRET};
 use crate::common::fugue::Daemon;
 
 /// The polecat's place and session on a daemon's machine, as a start leaves them.
@@ -25,7 +25,8 @@ fn settle(far: &Far, daemon: &Daemon<'_>) {
     let id = daemon.session("gt-wyvern-Nux").unwrap().id;
     let record = json!({"version": 1, "sessions": {"wyvern/Nux": {
         "remote": daemon.addr, "fugue_addr": daemon.addr, "town": there.to_str().unwrap(),
-        "session": "gt-wyvern-Nux", "id": id, "instance": INSTANCE, "bead": far.bead, "leaving": false}}});
+        "session": "gt-wyvern-Nux", "id": id, "instance": INSTANCE, "bead": far.bead, "branch": far.branch(),
+        "secret": SECRET, "leaving": false}}});
     far.world.write("town/mayor/remote.json", record.to_string());
     let label = format!("gt:remote:{}", daemon.addr);
     far.world.gt_in("town/wyvern", ["bd", "update", &far.bead, "--remove-label", "gt:remote:far"]).ok();
@@ -298,7 +299,7 @@ fn what_was_pushed_elsewhere_can_be_looked_at_and_landed() {
 }
 
 #[test]
-fn a_town_that_forgot_still_takes_in_what_its_labels_promise() {
+fn what_comes_to_a_town_that_forgot_waits_for_a_person() {
     let far = Far::new();
     let daemon = far.world.daemon("far");
     settle(&far, &daemon);
@@ -308,8 +309,11 @@ fn a_town_that_forgot_still_takes_in_what_its_labels_promise() {
     let commit = far.done();
     daemon.ask(["kill-session", "-t", "gt-wyvern-Nux"]).ok();
     far.world.in_town(["witness", "patrol", "wyvern"]).ok();
-    assert_eq!(far.mail("mayor/"), Vec::<Value>::new());
+    assert_eq!(far.letters()[0]["why"], "this town remembers no such session");
+    assert!(!far.at_origin().is_empty());
+    far.world.in_town(["remote", "sync", "wyvern", "--adopt"]).ok();
     far.came_home(&commit, "without a record");
+    far.world.in_town(["witness", "patrol", "wyvern"]).ok();
     // Its bead says no more where it was: its place over there is what the next start of the name takes over.
     assert!(!far.world.path("town/wyvern/polecats/.names/Nux").exists());
 }

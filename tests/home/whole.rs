@@ -157,7 +157,10 @@ fn gt_over_there_needs_no_town_and_does_what_the_script_does() {
     assert_eq!(over_there(&["done", "--dry-run", "--json"]).ok().json()["done"]["state"], "submitted");
     assert_eq!(world.git("origin.git", ["for-each-ref", "refs/gt"]), "");
     let done = over_there(&["done", "--exit"]).ok();
-    assert!(done.stdout.starts_with(&format!("{bead}  handed in: polecat/Nux-{bead} at ")), "{done:?}");
+    assert!(
+        done.stdout.starts_with(&format!("{bead}  handed in: {} at ", world.branch("Nux", &bead))),
+        "{done:?}"
+    );
     assert!(!world.path("far/town/mayor/town.json").exists());
     world.in_town(["refinery", "process", "wyvern"]).ok();
     assert_eq!(world.git("origin.git", ["show", "main:own.txt"]), "own");

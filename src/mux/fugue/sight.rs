@@ -3,6 +3,7 @@
 use super::{Ours, id};
 use crate::address::Address;
 use crate::config::remotes::Known;
+use crate::grammar::is_object_id;
 use crate::mux::{Marks, Pane, Session};
 use crate::programs::fugue::Row;
 use crate::town::away::Record;
@@ -20,6 +21,8 @@ const OWN: &str = "gt-";
 
 /// The line that a start prints, with the instance after it, when everything is ready and the agent follows.
 pub const STARTED: &str = "gt: started ";
+/// The line that it prints with the instance and a secret after it ([`secret_on`]).
+const PROOF: &str = "gt: proof ";
 /// The line that it prints, with the instance after it, before the reason why it failed. It waits then, to be read.
 pub const FAILED: &str = "gt: start failed ";
 /// The line after the reason.
@@ -126,6 +129,13 @@ pub fn failure_on(screen: &str, instance: &str) -> Option<String> {
     Some(reason.trim().to_string())
 }
 
+/// The secret that a start shows on its screen: completion records of that session prove themselves by it.
+pub fn secret_on(screen: &str, instance: &str) -> Option<String> {
+    let shown = format!("{PROOF}{instance} ");
+    let found = |line: &str| Some(line.strip_prefix(&shown)?.trim().to_string());
+    screen.lines().rev().filter_map(found).find(|secret| is_object_id(secret))
+}
+
 /// What a screen ended with.
 pub fn last_lines(screen: &str) -> String {
     let lines: Vec<&str> = screen.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -203,5 +213,14 @@ mod tests {
         assert!(said("x\ngt: started i1\nagent", STARTED, "i1").is_some());
         assert!(said("gt: started i12", STARTED, "i1").is_none());
         assert!(said("echo gt: started i1", STARTED, "i1").is_none());
+    }
+
+    #[test]
+    fn a_start_shows_its_secret() {
+        let secret = "0123456789abcdef0123456789abcdef01234567";
+        let screen = format!("gt: preparing i1\ngt: proof i1 {secret}\ngt: proof i1 none\nagent");
+        assert_eq!(secret_on(&screen, "i1").as_deref(), Some(secret));
+        assert_eq!(secret_on(&screen, "i"), None);
+        assert_eq!(secret_on(&format!("> gt: proof i1 {secret}"), "i1"), None);
     }
 }

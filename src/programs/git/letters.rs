@@ -14,8 +14,8 @@ pub struct Held {
     pub id: String,
     /// `commit`, `tag`, `blob` or `tree`.
     pub kind: String,
-    /// A commit's message.
-    pub message: String,
+    /// A commit's message, as it was written.
+    pub message: Vec<u8>,
 }
 
 impl Git {
@@ -97,7 +97,23 @@ impl Git {
         let format = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(contents)%00%00";
         let mut words = vec!["for-each-ref", "--sort=refname", "--sort=committerdate", format];
         words.extend(prefixes);
-        Ok(parse_held(&self.run("read letters", words)?))
+        let output = self.try_run(words)?;
+        if !output.ok() {
+            return Err(self.failed("read completion records", &output).into());
+        }
+        Ok(parse_held(&output.stdout))
+    }
+
+    /// The id that git gives to these bytes as a blob, which is not written.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn hash_of(&self, bytes: &[u8]) -> Result<String> {
+        let output = self.process(["hash-object", "--stdin"]).stdin(bytes).run()?;
+        if !output.ok() {
+            return Err(self.failed("hash a completion record", &output).into());
+        }
+        Ok(output.text().trim().into())
     }
 
     /// Deletes refs of origin that still stand where they were seen. Gives those that are still there: another letter
@@ -128,12 +144,17 @@ impl Git {
     }
 }
 
-fn parse_held(text: &str) -> Vec<Held> {
-    let held = |record: &str| {
-        let mut fields = record.trim_start_matches('\n').splitn(4, '\0').map(str::to_string);
-        Some(Held { name: fields.next()?, id: fields.next()?, kind: fields.next()?, message: fields.next()? })
-    };
-    text.split("\0\0\n").filter_map(|record| held(record.trim_end_matches("\0\0"))).collect()
+/// Each record ends with two NULs and a line break; no field holds a NUL.
+fn parse_held(bytes: &[u8]) -> Vec<Held> {
+    let mut rest = bytes.split(|byte| *byte == 0);
+    let mut all = Vec::new();
+    while let (Some(name), Some(id), Some(kind), Some(message), Some(_)) =
+        (rest.next(), rest.next(), rest.next(), rest.next(), rest.next())
+    {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_start_matches('\n').to_string();
+        all.push(Held { name: text(name), id: text(id), kind: text(kind), message: message.into() });
+    }
+    all
 }
 
 /// The refs that `git push --porcelain` refused, with why.
@@ -157,13 +178,16 @@ mod tests {
     #[test]
     fn letters_of_any_shape_read_apart() {
         let text =
-            "refs/a\0c1\0commit\0{\"a\":1}\n\nmore\n\0\0\nrefs/b\0b1\0blob\0\0\0\nrefs/c\0c3\0commit\0\0\0";
+            b"refs/a\0c1\0commit\0{\"a\":1}\n\nmore\n\0\0\nrefs/b\0b1\0blob\0\0\0\nrefs/c\0c3\0commit\0\xff\0\0\n";
         let held = parse_held(text);
         assert_eq!(held.len(), 3);
-        assert_eq!((held[0].name.as_str(), held[0].message.as_str()), ("refs/a", "{\"a\":1}\n\nmore\n"));
-        assert_eq!((held[1].kind.as_str(), held[1].message.as_str()), ("blob", ""));
-        assert_eq!((held[2].id.as_str(), held[2].message.as_str()), ("c3", ""));
-        assert!(parse_held("").is_empty());
+        assert_eq!(
+            (held[0].name.as_str(), held[0].message.as_slice()),
+            ("refs/a", &b"{\"a\":1}\n\nmore\n"[..])
+        );
+        assert_eq!((held[1].kind.as_str(), held[1].message.as_slice()), ("blob", &b""[..]));
+        assert_eq!((held[2].id.as_str(), held[2].message.as_slice()), ("c3", &b"\xff"[..]));
+        assert!(parse_held(b"").is_empty());
     }
 
     #[test]

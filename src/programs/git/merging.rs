@@ -11,12 +11,7 @@ use super::worktree::fetch_words;
 use super::{Git, last_words};
 use crate::plan::message::{Author, Squashed};
 use crate::programs::{Output, Process};
-
-/// Namespace of the branches that polecats push.
-pub const POLECATS: &str = "refs/heads/polecat/";
-
-/// Where those of origin are mirrored in the clone.
-pub const MIRRORED: &str = "refs/remotes/origin/polecat/";
+use crate::refs::{MIRRORED, POLECATS};
 
 /// What came of putting one commit on top of another.
 #[derive(Clone, Debug, PartialEq, Eq)]

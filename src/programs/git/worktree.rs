@@ -326,8 +326,19 @@ impl Git {
     /// # Errors
     /// When git cannot be started.
     pub fn keeps(&self, prefix: &str, commit: &str) -> Result<bool> {
-        let contains = format!("--contains={commit}");
-        let output = self.try_run(["for-each-ref", "--count=1", "--format=%(refname)", &contains, prefix])?;
+        self.has_ref(prefix, &format!("--contains={commit}"))
+    }
+
+    /// Whether a ref under `prefix` stands at a commit.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn has_tip(&self, prefix: &str, commit: &str) -> Result<bool> {
+        self.has_ref(prefix, &format!("--points-at={commit}"))
+    }
+
+    fn has_ref(&self, prefix: &str, condition: &str) -> Result<bool> {
+        let output = self.try_run(["for-each-ref", "--count=1", "--format=%(refname)", condition, prefix])?;
         Ok(output.ok() && !output.text().is_empty())
     }
 

@@ -160,7 +160,7 @@ impl Visit<'_> {
                 ..RigConfig::default()
             }
         });
-        Rig { name: name.into(), root: self.town.root.join(name), config }
+        Rig { name: name.into(), root: self.town.root.join(name), config, town: self.town.id.clone() }
     }
 
     /// Looks at one thing, judges it, and repairs it when that is asked for and possible.

@@ -20,6 +20,7 @@ use crate::town::discover::kind;
 use crate::town::ids::{Owner, Prefixes};
 use crate::town::{Layout, Rig, away, files};
 use crate::work::ending::{self, End};
+use crate::work::remote::waiting;
 use crate::work::rig::wants;
 use crate::work::sandbox::Sandbox;
 use crate::work::scene::Scene;
@@ -61,6 +62,14 @@ pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
         Err(_) => things.push(Thing::Records),
     }
     things.extend(shared_prefixes(visit));
+    for name in visit.town.rig_names().unwrap_or_default() {
+        // A note that cannot be read is written again by the next look at origin.
+        let waiting = waiting::read(&visit.rig(&name)).unwrap_or_default().into_iter();
+        things.extend(waiting.map(|one| {
+            let id = one.id.get(..10).unwrap_or(&one.id).into();
+            Thing::UnprovenRecord(name.clone(), one.worker, one.bead, id)
+        }));
+    }
     Ok(things)
 }
 

@@ -13,7 +13,7 @@ use crate::programs::git::keeping::Ref;
 use crate::town::files;
 
 /// Where the recovery refs are.
-pub const RECOVERY: &str = "refs/gt/recovery/";
+pub use crate::refs::RECOVERY;
 
 /// The folder beside places in which files are kept: one for each end, `<Name>-<instance>`.
 pub const FOLDER: &str = ".kept";

@@ -9,11 +9,13 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::letter::{self, Desk};
+use super::waiting;
 use crate::beads::{Filter, words};
-use crate::plan::homecoming::{self, BRANCHES, Letter, Name, REFS};
+use crate::plan::homecoming::{self, Letter};
 use crate::programs::git::Git;
 use crate::programs::git::letters::Held;
-use crate::town::away::{self, Records};
+use crate::refs::{Kind, POLECATS, Sent};
+use crate::town::away::{self, Record, Records};
 use crate::town::{Rig, Town, files};
 use crate::work::step;
 
@@ -28,8 +30,31 @@ pub struct Job<'a> {
     pub rig: &'a Rig,
     /// Where its work lands.
     pub target: &'a str,
-    /// Also letters of polecats that this town does not remember.
-    pub adopt: bool,
+    /// Which of the records without a proof are taken in all the same, because a person says so.
+    pub adopt: Adopt,
+}
+
+/// What a person adopts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Adopt {
+    /// Nothing.
+    #[default]
+    None,
+    /// The record whose id begins so.
+    One(String),
+    /// Each of the rig.
+    All,
+}
+
+impl Adopt {
+    /// Whether it holds for the record of this id.
+    pub fn takes(&self, id: &str) -> bool {
+        match self {
+            Adopt::None => false,
+            Adopt::One(wanted) => id.starts_with(wanted.as_str()),
+            Adopt::All => true,
+        }
+    }
 }
 
 /// What became of one letter, or would.
@@ -38,6 +63,9 @@ pub struct Arrived {
     /// The ref at origin.
     #[serde(rename = "ref")]
     pub name: String,
+    /// The record's own id, by which a person adopts it; empty when it was not fetched.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
     /// Who wrote it; empty when that cannot be told.
     pub worker: String,
     /// Its instance.
@@ -84,7 +112,7 @@ pub enum State {
     Kept,
     /// All was made before.
     Taken,
-    /// It is no polecat's of this town: left alone.
+    /// Nothing proves that it comes from a polecat of this town: it waits for a person.
     Foreign,
     /// It cannot be read: left alone.
     Unreadable,
@@ -127,28 +155,30 @@ pub fn has_records(records: &Records, rig: &Rig) -> bool {
 /// When origin, the clone or a store cannot be read or written; what was done stays done, and the same command goes on.
 pub fn collect(job: &Job<'_>, dry: bool) -> Result<Vec<Arrived>> {
     if dry {
-        return waiting(job);
+        return dry_run(job);
     }
     let _lock = files::lock(&job.rig.root.join("witness/home.lock"))?;
     let git = Git::at(job.rig.clone_dir());
-    let mut names: Vec<Name> = Vec::new();
+    let mut names: Vec<Sent> = Vec::new();
     let mut arrived = Vec::new();
     for (full, _) in listed(job, &git)? {
-        match homecoming::name_of(&full) {
+        match sent(job, &full) {
             Some(name) => names.push(name),
             None => arrived.push(unreadable(&full, "its name is none of a polecat's")),
         }
     }
     if names.is_empty() {
+        waiting::note(job.rig, &arrived)?;
         return Ok(arrived);
     }
     let held = fetch(job, &git, &names)?;
     step("home.1");
     let mut letters: Vec<(Held, Letter)> = Vec::new();
     for held in held {
-        let Some(name) = homecoming::name_of(&held.name) else { continue };
+        let Some(name) = sent(job, &held.name) else { continue };
+        let (said, _) = homecoming::split(&held.message);
         let read = if held.kind == "commit" {
-            homecoming::read(&name, &held.message)
+            homecoming::read(&name, &String::from_utf8_lossy(said))
         } else {
             Err(format!("it is a {}, not a commit", held.kind))
         };
@@ -158,22 +188,34 @@ pub fn collect(job: &Job<'_>, dry: bool) -> Result<Vec<Arrived>> {
         }
     }
     arrived.extend(take_in(job, &git, &letters)?);
+    waiting::note(job.rig, &arrived)?;
     Ok(arrived)
 }
 
-/// The letters' refs at origin.
+/// Where the rig's records are at origin: those of this town, and those of earlier versions, which any town may have written.
+fn places(job: &Job<'_>) -> Vec<String> {
+    [&*job.rig.town, ""].iter().flat_map(|town| Sent::places(Kind::Done, town, &job.rig.name)).collect()
+}
+
+fn sent(job: &Job<'_>, full: &str) -> Option<Sent> {
+    let own = |sent: &Sent| sent.rig == job.rig.name && (sent.town.is_empty() || sent.town == job.rig.town);
+    Sent::parse(Kind::Done, full).filter(own)
+}
+
+/// The records' refs at origin.
 fn listed(job: &Job<'_>, git: &Git) -> Result<Vec<(String, String)>> {
-    let patterns = [REFS, BRANCHES].map(|prefix| format!("{prefix}{}/*", job.rig.name));
-    let found = git.origin_refs(&[&patterns[0], &patterns[1]])?;
+    let places = places(job);
+    let patterns: Vec<String> = places.iter().map(|place| format!("{place}*")).collect();
+    let found = git.origin_refs(&patterns.iter().map(String::as_str).collect::<Vec<_>>())?;
     // The pattern also matches at the end of longer names.
-    let own = |name: &str| patterns.iter().any(|one| name.starts_with(one.trim_end_matches('*')));
+    let own = |name: &str| places.iter().any(|place| name.starts_with(place));
     Ok(found.into_iter().filter(|(name, _)| own(name)).collect())
 }
 
 /// What a dry run can tell without writing anything: whose letters wait.
-fn waiting(job: &Job<'_>) -> Result<Vec<Arrived>> {
+fn dry_run(job: &Job<'_>) -> Result<Vec<Arrived>> {
     let records = away::read(job.town)?;
-    let one = |(full, _): (String, String)| match homecoming::name_of(&full) {
+    let one = |(full, _): (String, String)| match sent(job, &full) {
         None => unreadable(&full, "its name is none of a polecat's"),
         Some(name) => {
             let worker = format!("{}/{}", name.rig, name.name);
@@ -194,29 +236,55 @@ fn unreadable(full: &str, why: &str) -> Arrived {
     }
 }
 
-/// Step 1: letters and the branches of those who wrote them, in one fetch. Gives the letters by their names at origin,
+/// Step 1: records and the branches of those who wrote them, in one fetch. Gives the records by their names at origin,
 /// oldest first.
-fn fetch(job: &Job<'_>, git: &Git, names: &[Name]) -> Result<Vec<Held>> {
-    let rig = &job.rig.name;
-    let (refs, branches) = (format!("{MIRROR}done/{rig}/"), format!("{MIRROR}heads/{rig}/"));
-    let mut specs = vec![format!("+{REFS}{rig}/*:{refs}*"), format!("+{BRANCHES}{rig}/*:{branches}*")];
+fn fetch(job: &Job<'_>, git: &Git, names: &[Sent]) -> Result<Vec<Held>> {
+    let (rig, places) = (&job.rig.name, places(job));
+    let mirrors: Vec<String> = (0..places.len()).map(|n| format!("{MIRROR}{rig}/done/{n}/")).collect();
+    let mut specs: Vec<String> =
+        places.iter().zip(&mirrors).map(|(place, mirror)| format!("+{place}*:{mirror}*")).collect();
     let mut polecats: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
     polecats.sort_unstable();
     polecats.dedup();
-    specs.extend(
-        polecats.iter().map(|name| format!("+refs/heads/polecat/{name}-*:{MIRROR}polecat/{rig}/{name}-*")),
-    );
+    let heads = [format!("{POLECATS}{}/", job.rig.town), POLECATS.to_string()];
+    for (number, heads) in heads.iter().enumerate() {
+        let mirror = format!("{MIRROR}{rig}/polecat/{number}/");
+        specs.extend(polecats.iter().map(|name| format!("+{heads}{name}-*:{mirror}{name}-*")));
+    }
     let specs: Vec<&str> = specs.iter().map(String::as_str).collect();
     git.mirror(&format!("what was handed in for {rig}"), &specs)?;
-    let mut held = git.held(&[&refs, &branches])?;
+    let mut held = git.held(&mirrors.iter().map(String::as_str).collect::<Vec<_>>())?;
     for one in &mut held {
-        one.name = match (one.name.strip_prefix(&refs), one.name.strip_prefix(&branches)) {
-            (Some(rest), _) => format!("{REFS}{rig}/{rest}"),
-            (None, Some(rest)) => format!("{BRANCHES}{rig}/{rest}"),
-            (None, None) => continue,
-        };
+        let there =
+            |(place, mirror): (&String, &String)| Some(place.clone() + one.name.strip_prefix(mirror)?);
+        if let Some(there) = places.iter().zip(&mirrors).find_map(there) {
+            one.name = there;
+        }
     }
     Ok(held)
+}
+
+/// Whether a record proves that it comes from the session that this town started, as the town remembers that session. What an
+/// earlier version started has no secret: its record counts when it is about the bead that it was started for. `None`: proven.
+fn unproven(
+    git: &Git,
+    record: Option<&Record>,
+    letter: &Letter,
+    message: &[u8],
+) -> Result<Option<&'static str>> {
+    let Some(record) = record.filter(|record| record.instance == letter.from.instance) else {
+        return Ok(Some("this town remembers no such session"));
+    };
+    if record.secret.is_empty() && record.branch.is_empty() {
+        let own = letter.from.town.is_empty() && record.bead == letter.bead;
+        return Ok((!own).then_some("it is not about the bead that its session was started for"));
+    }
+    if record.secret.is_empty() {
+        return Ok(Some("its session was never seen to start, so its proof cannot be checked"));
+    }
+    let (said, proof) = homecoming::split(message);
+    let proven = proof.is_some() && proof == Some(&git.hash_of(&homecoming::proven(&record.secret, said))?);
+    Ok((!proven).then_some("it has no valid proof"))
 }
 
 /// Steps 2 to 5, letter by letter, then together what concerns them all.
@@ -227,7 +295,12 @@ fn take_in(job: &Job<'_>, git: &Git, letters: &[(Held, Letter)]) -> Result<Vec<A
     let mut over: Vec<(String, String)> = Vec::new();
     let mut leaving: BTreeMap<String, String> = BTreeMap::new();
     for ((held, letter), here) in letters.iter().zip(here) {
-        let desk = Desk { job, id: &held.id, letter, records: &records };
+        let record = records.get(&letter.worker().to_string());
+        let unproven = match job.adopt.takes(&held.id) {
+            true => None,
+            false => unproven(git, record, letter, &held.message)?,
+        };
+        let desk = Desk { job, id: &held.id, letter, records: &records, unproven };
         let mut one = match here {
             true => letter::take_in(&desk)
                 .unwrap_or_else(|error| Arrived { why: format!("{error:#}"), ..desk.arrived(State::Failed) }),
@@ -289,6 +362,5 @@ fn leave(job: &Job<'_>, records: &Records, leaving: &BTreeMap<String, String>) -
 
 /// Everything that matters of the mirror is under other refs by now.
 fn forget_mirror(git: &Git, rig: &str) -> Result<()> {
-    let prefixes = ["done", "heads", "polecat"].map(|part| format!("{MIRROR}{part}/{rig}/"));
-    git.forget_refs("forget letters", &[&prefixes[0], &prefixes[1], &prefixes[2]])
+    git.forget_refs("forget completion records", &[&format!("{MIRROR}{rig}/")])
 }

@@ -11,13 +11,17 @@ use crate::beads::{Change, Guard, Patch, words};
 use crate::mux::Session;
 use crate::mux::fugue::errand::{Errand, Ran};
 use crate::programs::git::Git;
+use crate::refs::{self, RECOVERY};
 use crate::town::away::{self, Record};
 use crate::work::loss::keep::Shelf;
 use crate::work::scene::Scene;
-use crate::work::{ending, step, worktree};
+use crate::work::{ending, step};
 
 /// The line of the screen, with the instance after it, that says the place over there is gone.
 const ENDED: &str = "gt: ended ";
+
+/// Before each commit that the end kept over there, on its screen.
+const COMMIT: &str = "gt: commit ";
 
 /// Key of a record for the session that takes the worktree away: the daemon's own id.
 const ERRAND: &str = "ending";
@@ -67,16 +71,16 @@ pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Se
         line: end_line(scene, name, &address, record)?,
         done: ENDED,
     })?;
-    match ran {
-        Ran::Done(_) => {}
+    let screen = match ran {
+        Ran::Done(screen) => screen,
         Ran::Failed(why) => return Ok(Left::Waits(why)),
         Ran::Running(id) => {
             begun(scene, &address, &record.instance, &id)?;
             return Ok(Left::Waits(format!("its worktree on {} is being removed", record.remote)));
         }
-    }
+    };
     step("leave.3");
-    let recovery = bring_kept(scene, name, &record.instance)?;
+    let recovery = bring_kept(scene, name, &record.instance, &screen)?;
     // A start whose daemon fell silent, or an end by hand that was cut short, leaves it its bead.
     if scene.record(name).is_some_and(|own| own.instance == record.instance) {
         ending::give_back(scene, name, recovery.as_deref())?;
@@ -95,12 +99,13 @@ fn end_line(scene: &Scene<'_>, name: &str, address: &str, record: &Record) -> Re
         Path::new(if record.town.is_empty() { scene.town.root.as_os_str() } else { record.town.as_ref() });
     line::end(&Place {
         town,
+        id: &scene.town.id,
         rig: &scene.rig.name,
         name,
         address,
         instance: &record.instance,
         home: &town.join(&scene.rig.name).join("polecats").join(name),
-        branch: &worktree::branch(name, &record.bead),
+        branch: &record.branch_of(name).to_string(),
         target: &scene.target,
     })
 }
@@ -114,14 +119,17 @@ fn begun(scene: &Scene<'_>, address: &str, instance: &str, id: &str) -> Result<(
 }
 
 /// What was kept over there and pushed to origin comes under the same refs here, and goes from origin. Gives the ref of
-/// the last state; `None`: nothing was kept, or not pushed.
-fn bring_kept(scene: &Scene<'_>, name: &str, instance: &str) -> Result<Option<String>> {
+/// the last state; `None`: nothing was kept, or not pushed. Others can push to origin too: only commits that the end named on
+/// its screen are taken.
+fn bring_kept(scene: &Scene<'_>, name: &str, instance: &str, screen: &str) -> Result<Option<String>> {
+    let named: Vec<&str> = screen.lines().filter_map(|line| line.trim_end().strip_prefix(COMMIT)).collect();
     let git = Git::at(scene.rig.clone_dir());
     let shelf = Shelf::new(&scene.rig.clone_dir(), name, instance, &scene.rig.polecat_dir(name));
-    let kept = shelf.main_ref();
+    let main = shelf.main_ref();
+    let kept = main.replacen(RECOVERY, &refs::recovery_at_origin(&scene.town.id), 1);
     let found = git.origin_refs(&[&format!("{kept}*")])?;
     let found: Vec<(String, String)> =
-        found.into_iter().filter(|(full, _)| full.starts_with(&kept)).collect();
+        found.into_iter().filter(|(full, id)| full.starts_with(&kept) && named.contains(&&**id)).collect();
     if found.is_empty() {
         return Ok(None);
     }

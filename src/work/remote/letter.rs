@@ -7,9 +7,10 @@ use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words};
 use crate::failure::Failure;
 use crate::plan::homecoming::{Facts, Fate, Letter, META_LETTER, fate, with_letter};
+use crate::refs::RECOVERY;
 use crate::town::away::Records;
 use crate::work::request::Request;
-use crate::work::submit::{Brought, Handed, Requests, Submission, bead_and_requests};
+use crate::work::submit::{Brought, Handed, Submission, bead_and_requests};
 use crate::work::{aside, mail, names, step};
 
 /// How often a letter is judged again because its bead changed meanwhile.
@@ -25,6 +26,8 @@ pub struct Desk<'a> {
     pub letter: &'a Letter,
     /// Who is elsewhere.
     pub records: &'a Records,
+    /// Why nothing proves where it comes from; `None` when it is proven, or adopted.
+    pub unproven: Option<&'static str>,
 }
 
 impl Desk<'_> {
@@ -35,23 +38,19 @@ impl Desk<'_> {
             worker: letter.worker().to_string(),
             instance: letter.from.instance.clone(),
             bead: letter.bead.clone(),
+            id: self.id.into(),
             commit: if letter.no_changes { String::new() } else { letter.commit.clone() },
             state,
             ..Arrived::default()
         }
     }
 
-    /// Whether this town started the instance that wrote it, and whether another has its name by now.
-    fn ours(&self, requests: &Requests) -> (bool, bool) {
+    /// Whether another instance has its polecat's name by now.
+    fn passed_on(&self) -> bool {
         let from = &self.letter.from;
-        let record =
-            self.records.get(&self.letter.worker().to_string()).map(|record| record.instance.clone());
+        let record = self.records.get(&self.letter.worker().to_string()).map(|record| &*record.instance);
         let holder = names::holder(self.job.rig, &from.name);
-        let known = |instance: &Option<String>| instance.as_ref() == Some(&from.instance);
-        let before = || requests.iter().any(|(request, _)| request.instance == from.instance);
-        let other = |instance: &Option<String>| instance.as_ref().is_some_and(|own| *own != from.instance);
-        let ours = self.job.adopt || known(&record) || known(&holder) || before();
-        (ours, other(&record) || other(&holder))
+        [record, holder.as_deref()].into_iter().flatten().any(|own| own != from.instance)
     }
 
     /// What commits are kept as, and what the request is.
@@ -75,15 +74,15 @@ pub fn take_in(desk: &Desk<'_>) -> Result<Arrived> {
     let store = desk.job.rig.store(&worker)?;
     for _ in 0..RACES {
         let (bead, requests) = bead_and_requests(store.as_ref(), &letter.bead)?;
-        let (ours, passed_on) = desk.ours(&requests);
+        let (proven, passed_on) = (desk.unproven.is_none(), desk.passed_on());
         // Where a store cannot write all at once, the bead is written last and says it.
         let requested = !store.is_dear() && requests.iter().any(|(request, _)| request.letter == desk.id);
-        let facts = Facts { id: desk.id, letter, ours, passed_on, bead: bead.as_ref(), requested };
+        let facts = Facts { id: desk.id, letter, proven, passed_on, bead: bead.as_ref(), requested };
         let fate = fate(&facts);
         let mut arrived = desk.arrived(State::Foreign);
         arrived.title = bead.as_ref().map(|bead| bead.title.clone()).unwrap_or_default();
         if fate == Fate::Foreign {
-            arrived.why = format!("no polecat of this town was {}", letter.from.instance);
+            arrived.why = desk.unproven.unwrap_or_default().into();
             return Ok(arrived);
         }
         if fate == Fate::Taken {
@@ -215,7 +214,7 @@ fn not_made(store: &dyn Store, changes: Vec<Change>) -> Result<Vec<Change>> {
 
 /// Whether a bead names no other's commits as what was kept of it.
 fn is_free(bead: &Bead, letter: &Letter) -> bool {
-    let own = format!("refs/gt/recovery/{}/{}", letter.from.name, letter.from.instance);
+    let own = format!("{RECOVERY}{}/{}", letter.from.name, letter.from.instance);
     bead.meta(words::META_RECOVERY).is_none_or(|kept| kept.starts_with(&own))
 }
 

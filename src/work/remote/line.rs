@@ -14,6 +14,7 @@ pub use crate::mux::fugue::{FAILED, REASON_ENDS, STARTED};
 use crate::plan::message::harmless;
 use crate::plan::ready::Begin;
 use crate::programs::process::quote;
+use crate::refs::{self, Sent};
 use crate::work::{hooks, script};
 
 const START: &str = include_str!("../../../templates/remote-start.sh");
@@ -32,6 +33,8 @@ pub const LINE: usize = 130_000;
 pub struct Place<'a> {
     /// Where the town is over there: absolute.
     pub town: &'a Path,
+    /// The town's id, which names at origin hold.
+    pub id: &'a str,
     /// The rig; empty for the town's own roles.
     pub rig: &'a str,
     /// The agent's name.
@@ -68,8 +71,10 @@ pub struct Start<'a> {
     pub place: Place<'a>,
     /// What is made there.
     pub kind: Kind,
-    /// How work begins. `Earlier` takes the commits of [`start_ref`].
+    /// How work begins. `Earlier` takes the commits that were sent by way of origin ([`refs::Kind::Start`]).
     pub begin: Begin,
+    /// The commit of an earlier attempt; empty when there is none.
+    pub kept: &'a str,
     /// Where the rig's code comes from.
     pub git_url: &'a str,
     /// How a worktree is prepared.
@@ -94,14 +99,12 @@ pub struct Start<'a> {
     pub takes: Prompt,
 }
 
-/// The ref of origin by which commits of an earlier attempt travel to another machine.
-pub fn start_ref(rig: &str, name: &str, instance: &str) -> String {
-    format!("refs/gt/start/{rig}/{name}/{instance}")
-}
-
-/// The same for a server that takes branches only.
-pub fn start_branch(rig: &str, name: &str, instance: &str) -> String {
-    format!("refs/heads/gt-start/{rig}/{name}-{instance}")
+impl Place<'_> {
+    /// What is sent about it by way of origin.
+    pub fn sent(&self, kind: refs::Kind) -> Sent {
+        let [town, rig, name, instance] = [self.id, self.rig, self.name, self.instance].map(String::from);
+        Sent { kind, town, rig, name, instance }
+    }
 }
 
 /// The text that starts an agent. It ends by becoming the agent; when it fails it says why between [`FAILED`] and
@@ -133,8 +136,9 @@ pub fn start(start: &Start<'_>) -> Result<String> {
                 Begin::Earlier => "earlier".into(),
                 Begin::Again => "again".into(),
             },
-            "start" => quote(&start_ref(place.rig, place.name, place.instance)),
-            "start_branch" => quote(&start_branch(place.rig, place.name, place.instance)),
+            "start" => quote(&place.sent(refs::Kind::Start).full()),
+            "start_branch" => quote(&place.sent(refs::Kind::Start).branch()),
+            "kept" => quote(start.kept),
             "git_url" => quote(start.git_url),
             "subject" => quote(&harmless(start.bead.map_or("", |bead| &bead.title))),
             "directory" => quote(&start.directory.to_string_lossy()),
@@ -173,6 +177,8 @@ pub fn end(place: &Place<'_>) -> Result<String> {
 pub fn done_script(place: &Place<'_>, bead: &str, push_submodules: bool) -> Result<String> {
     fill(DONE, &|name| match name {
         "bead" => Some(quote(bead)),
+        "record" => Some(quote(&place.sent(refs::Kind::Done).full())),
+        "record_branch" => Some(quote(&place.sent(refs::Kind::Done).branch())),
         "push" => Some(if push_submodules { "1".into() } else { String::new() }),
         other => of_place(place, other),
     })
@@ -232,6 +238,7 @@ fn of_place(place: &Place<'_>, name: &str) -> Option<String> {
         "home" => quote(&place.home.to_string_lossy()),
         "branch" => quote(place.branch),
         "target" => quote(place.target),
+        "recovery_at_origin" => quote(&refs::recovery_at_origin(place.id)),
         _ => return None,
     })
 }

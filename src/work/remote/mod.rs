@@ -10,3 +10,4 @@ pub mod line;
 pub mod over_there;
 pub mod pushed;
 pub mod session;
+pub mod waiting;

@@ -15,7 +15,6 @@ use crate::programs::process::Limit;
 use crate::town::files;
 use crate::work::done::Done;
 use crate::work::hook::{Hook, Note, Prime};
-use crate::work::worktree;
 
 /// What such a polecat is told of its role.
 const ROLE: &str = include_str!("../../../templates/polecat-elsewhere.md");
@@ -33,6 +32,7 @@ pub struct Away {
     /// Its instance.
     pub instance: String,
     bead: String,
+    branch: String,
     title: String,
     file: PathBuf,
     script: PathBuf,
@@ -52,6 +52,7 @@ impl Away {
             remote: remote.into(),
             instance: text("GT_INSTANCE"),
             bead: text("GT_BEAD"),
+            branch: text("GT_BRANCH"),
             title: text("GT_BEAD_TITLE"),
             file: text("GT_BEAD_FILE").into(),
             script: text("GT_DONE").into(),
@@ -102,7 +103,7 @@ impl Away {
             ("rig", self.address.rig().unwrap_or_default().to_string()),
             ("remote", self.remote.clone()),
             ("bead", self.bead.clone()),
-            ("branch", worktree::branch(self.address.name(), &self.bead)),
+            ("branch", self.branch.clone()),
         ];
         let values: Vec<(&str, &str)> = values.iter().map(|(key, value)| (*key, value.as_str())).collect();
         let note = self.note().filter(|path| path.exists()).map(|path| files::read(&path)).transpose()?;
@@ -213,6 +214,7 @@ mod tests {
             ("GT_REMOTE", "gaming-pc"),
             ("GT_ADDRESS", "wyvern/Nux"),
             ("GT_BEAD", "wy-1"),
+            ("GT_BRANCH", "polecat/gt-1a2b/Nux-wy-1"),
             ("GT_BEAD_TITLE", "Fix it"),
             ("GT_BEAD_FILE", file.to_str().unwrap()),
         ];
@@ -224,6 +226,7 @@ mod tests {
         away.leave_note("handoff: go on", "the parser").unwrap();
         let prime = away.prime().unwrap();
         assert!(!prime.role.contains("{{"), "{}", prime.role);
+        assert!(prime.role.contains("`polecat/gt-1a2b/Nux-wy-1`"), "{}", prime.role);
         assert_eq!(prime.handoff.unwrap().text, "the parser");
         assert!(Away::of(|name| (name != "GT_REMOTE").then(|| var(name))?).is_none());
     }

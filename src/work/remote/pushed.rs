@@ -6,7 +6,6 @@ use crate::failure::Failure;
 use crate::programs::git::Git;
 use crate::town::away::Record;
 use crate::town::{Rig, Town, away};
-use crate::work::worktree;
 
 /// What the town remembers of a polecat that is elsewhere, and where it works there.
 ///
@@ -29,7 +28,7 @@ pub fn place(town: &Town, address: &str) -> Result<Option<(Record, String)>> {
 /// When it was not pushed yet, or origin cannot be read.
 pub fn commit(rig: &Rig, name: &str, record: &Record) -> Result<(String, String)> {
     let git = Git::at(rig.clone_dir());
-    let branch = worktree::branch(name, &record.bead);
+    let branch = record.branch_of(name).to_string();
     let full = format!("refs/heads/{branch}");
     let found = git.origin_refs(&[&full])?.into_iter().find(|(own, _)| *own == full);
     let Some((_, commit)) = found else {

@@ -29,6 +29,8 @@ pub struct There<'a> {
     pub remote: &'a Known,
     /// How its work begins.
     pub begin: Begin,
+    /// The commit of an earlier attempt that its work begins with; empty when there is none.
+    pub kept: &'a str,
     /// The branch that work lands on.
     pub target: &'a str,
     /// How a worktree is prepared.
@@ -75,6 +77,7 @@ pub fn spec(agent: &Agent<'_>, there: &There<'_>) -> Result<Spec> {
             _ => Kind::Folder,
         },
         begin: there.begin,
+        kept: there.kept,
         git_url: agent.rig.map_or("", |rig| &rig.config.git_url),
         rules: there.rules,
         hooks: agent.role.runtime.hooks.as_deref(),
@@ -97,6 +100,7 @@ pub fn spec(agent: &Agent<'_>, there: &There<'_>) -> Result<Spec> {
             remote: there.remote.name.clone(),
             fugue_addr: there.remote.fugue_addr.clone(),
             town: far.town.mark(),
+            branch: agent.branch.into(),
             tags: settings.tags.clone(),
             line,
         }),
@@ -136,6 +140,7 @@ impl Far {
     fn place<'a>(&'a self, agent: &'a Agent<'_>, address: &'a str, target: &'a str) -> Place<'a> {
         Place {
             town: Path::new(&self.town.root),
+            id: &self.town.id,
             rig: self.rig.as_ref().map_or("", |rig| &rig.name),
             name: agent.address.name(),
             address,

@@ -179,6 +179,8 @@ fn decide_one(
         Ok(choice) => choice,
         Err(error) => return error.downcast::<Failure>().map(Err),
     };
+    // Its first start over there may have ended before the commits were fetched.
+    let kept = if begin == Begin::Again && choice.remote.is_some() { self::kept(site, bead)? } else { kept };
     let of = holder.as_ref().and_then(|holder| sessions.of(&site.town.mark(), &holder.to_string()));
     let claim = match claim {
         Some(Claim::Ours(reservation)) if begin == Begin::Again => Some(reservation),

@@ -15,11 +15,11 @@ use crate::mux::none::None as Minimal;
 use crate::mux::{Mux, Spec, Started};
 use crate::plan::ready::Begin;
 use crate::programs::git::Git;
+use crate::refs::{Branch, Kind, Sent};
 use crate::town::away;
 use crate::work::agent::{self, Agent};
 use crate::work::loss::repo::Repo;
 use crate::work::names::{self, Reservation};
-use crate::work::remote::line;
 use crate::work::remote::session::{PASTED, There};
 use crate::work::{handoff, prompt, step, survivors, worktree};
 
@@ -41,7 +41,7 @@ pub struct Hand {
 /// What would be told of a bead that gets this name.
 pub fn planned(site: &Site<'_>, work: &Work, name: &str) -> Result<Slung> {
     let address = Address::Polecat(site.rig.name.clone(), name.into());
-    let branch = worktree::branch(name, &work.bead.id);
+    let branch = branch(site, work, &address)?.to_string();
     let worktree = site.rig.polecat_dir(name);
     let worktree = match (&work.choice.remote, worktree.strip_prefix(&site.town.root)) {
         (Some(remote), Ok(inside)) => remote.town_or(&site.town.root).join(inside),
@@ -73,6 +73,18 @@ pub fn planned(site: &Site<'_>, work: &Work, name: &str) -> Result<Slung> {
         address: address.to_string(),
         ..Slung::default()
     })
+}
+
+/// The branch of a polecat. What was begun goes on where it was begun.
+fn branch(site: &Site<'_>, work: &Work, address: &Address) -> Result<Branch> {
+    let (name, bead) = (address.name(), &work.bead.id);
+    if work.begin != Begin::Again {
+        return Ok(Branch::new(&site.rig.town, name, bead));
+    }
+    match away::read(site.town)?.get(&address.to_string()).filter(|_| work.is_away()) {
+        Some(record) => Ok(record.branch_of(name)),
+        None => worktree::branch_of(site.rig, name, bead),
+    }
 }
 
 /// What a polecat is told first: with gt where it runs, and without, which is known only over there.
@@ -115,6 +127,7 @@ fn session(
     let away = work.choice.remote.as_ref().map(|remote| There {
         remote,
         begin: work.begin,
+        kept: work.kept.as_deref().unwrap_or_default(),
         target: &target,
         rules: &site.settings.worktree,
         prompt: &prompts.without,
@@ -142,7 +155,7 @@ pub fn check_away(site: &Site<'_>, work: &Work) -> Result<()> {
     // As long as any name and instance.
     let address = Address::Polecat(site.rig.name.clone(), "N".repeat(32));
     let prompts = Prompts::of(work, &address, &site.target(), &[]);
-    let branch = worktree::branch(address.name(), &work.bead.id);
+    let branch = Branch::new(&site.rig.town, address.name(), &work.bead.id).to_string();
     session(site, work, (&address, "0123456789abcdef"), &branch, &prompts).map(drop)
 }
 
@@ -227,18 +240,23 @@ impl Hand {
             return Ok(());
         };
         let git = Git::at(site.rig.clone_dir());
-        let (rig, Reservation { name, instance, .. }) = (&site.rig.name, &self.reservation);
-        let sent = git.push_aside(
-            commit,
-            &line::start_ref(rig, name, instance),
-            &line::start_branch(rig, name, instance),
-        )?;
-        self.sent = Some(sent);
-        // What killed slings left there: refs of instances that nobody has.
+        let (town, rig) = (&site.rig.town, &site.rig.name);
+        let sent = Sent {
+            kind: Kind::Start,
+            town: town.clone(),
+            rig: rig.clone(),
+            name: self.reservation.name.clone(),
+            instance: self.reservation.instance.clone(),
+        };
+        self.sent = Some(git.push_aside(commit, &sent.full(), &sent.branch())?);
+        // What killed slings of this town left there: refs of instances that no polecat has.
         let held = names::taken(site.rig)?;
-        let mut left =
-            git.refs_of_origin(&[&line::start_ref(rig, "*", "*"), &format!("refs/heads/gt-start/{rig}/*")])?;
-        left.retain(|own| !held.values().any(|instance| own.ends_with(instance.as_str())));
+        let places = Sent::places(Kind::Start, town, rig).map(|place| place + "*");
+        let mut left = git.refs_of_origin(&[&places[0], &places[1]])?;
+        left.retain(|full| {
+            let sent = Sent::parse(Kind::Start, full).filter(|sent| sent.town == *town && sent.rig == *rig);
+            sent.is_some_and(|sent| !held.values().any(|instance| *instance == sent.instance))
+        });
         git.delete_of_origin(&left).map(drop)
     }
 

@@ -199,7 +199,12 @@ mod tests {
         let rig = |name: &str, prefix: &str, prefixes: &[&str]| {
             let prefixes = prefixes.iter().map(|one| (*one).to_string()).collect();
             let beads = RigBeads { prefix: prefix.into(), prefixes, ..RigBeads::default() };
-            Rig { name: name.into(), root: "/t".into(), config: RigConfig { beads, ..RigConfig::default() } }
+            Rig {
+                name: name.into(),
+                root: "/t".into(),
+                config: RigConfig { beads, ..RigConfig::default() },
+                town: String::new(),
+            }
         };
         let rigs = [rig("wyvern", "wy", &["cd", "hq"]), rig("xrig", "wy-x", &["cd", "gt"])];
         Known {
