@@ -36,19 +36,28 @@ pub struct Failure {
 impl Failure {
     /// A failure that ends with exit code 1.
     pub fn new(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), hint: None, exit: Exit::Failed }
+        Failure { message: shown(message), hint: None, exit: Exit::Failed }
     }
 
     /// A failure of the words that were typed: exit code 2.
     pub fn usage(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), hint: None, exit: Exit::Usage }
+        Failure { message: shown(message), hint: None, exit: Exit::Usage }
     }
 
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(shown(hint));
         self
+    }
+}
+
+/// A text as it may be shown, and written into beads and mail: without the secrets of URLs in it.
+fn shown(text: impl Into<String>) -> String {
+    let text = text.into();
+    match crate::repo_url::redacted(&text) {
+        std::borrow::Cow::Owned(clean) => clean,
+        std::borrow::Cow::Borrowed(_) => text,
     }
 }
 

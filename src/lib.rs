@@ -31,6 +31,7 @@ pub mod proof;
 #[cfg(test)]
 mod recorder;
 pub mod refs;
+pub mod repo_url;
 pub mod report;
 pub mod terminal;
 pub mod time;

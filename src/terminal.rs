@@ -11,6 +11,8 @@ use std::io::{self, IsTerminal, Write};
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::repo_url;
+
 /// Text that any terminal can be given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text(String);
@@ -240,9 +242,9 @@ pub fn print(text: impl Into<Text>) -> anyhow::Result<()> {
 }
 
 /// Prints a line to standard error. One that cannot take it (a full disk, a reader that went away) changes nothing
-/// about what was done: the exit code still tells.
+/// about what was done: the exit code still tells. The secrets of URLs in it are left out.
 pub fn tell(text: impl Into<Text>) {
-    let _ = writeln!(io::stderr().lock(), "{}", text.into().0);
+    let _ = writeln!(io::stderr().lock(), "{}", repo_url::redacted(&text.into().0));
 }
 
 /// Prints bytes as they are: only what is no text for a person (a patch in a pipe), or the output of a program in its own

@@ -320,7 +320,7 @@ fn windows_and_later_environment_change_in_place() {
     preset("env = { A = \"1\", B = \"2\" }\n");
     world.in_town(["apply"]).ok();
     let agents = |world: &World| -> Vec<String> {
-        let filter = "#{==:#{@gt_agent},1}";
+        let filter = "#{@gt_agent}";
         let run = world.tmux(["list-panes", "-a", "-f", filter, "-F", "#{session_name} #{pane_pid}"]);
         run.stdout.lines().map(str::to_string).collect()
     };

@@ -159,14 +159,13 @@ fn panes(world: &World) -> BTreeSet<String> {
 
 /// The agents' processes, by address.
 fn agents(world: &World) -> BTreeMap<String, String> {
-    let run =
-        world.tmux(["list-panes", "-a", "-f", "#{==:#{@gt_agent},1}", "-F", "#{@gt_address} #{pane_pid}"]);
+    let run = world.tmux(["list-panes", "-a", "-f", "#{@gt_agent}", "-F", "#{@gt_address} #{pane_pid}"]);
     run.stdout.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.into(), b.into())).collect()
 }
 
 /// What a person opened in sessions of ours.
 fn persons(world: &World) -> BTreeSet<String> {
-    let mark = "#{&&:#{==:#{@gt_pane},},#{!=:#{@gt_agent},1}}";
+    let mark = "#{&&:#{==:#{@gt_pane},},#{==:#{@gt_agent},}}";
     let run = world.tmux(["list-panes", "-a", "-f", mark, "-F", "#{pane_id} #{pane_pid}"]);
     run.stdout.lines().map(str::to_string).collect()
 }

@@ -562,7 +562,7 @@ fn the_agents_end_is_looked_after_and_a_helpers_is_nobodys_business() {
         ],
     );
     wanted.argv = ["sh", "-c", &waits].map(String::from).into();
-    wanted.on_end = ["sh", "-c", "echo end >> \"$1\"", "sh", &world.str("ends")].map(String::from).into();
+    wanted.on_end = format!("echo end >> {}", world.str("ends"));
     tmux.start(&wanted, &Snapshot::default()).unwrap();
     wait_for("the helpers' ends", || {
         let dead = look(&tmux, "ends").panes.iter().filter(|pane| pane.dead).count();

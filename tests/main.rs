@@ -51,6 +51,7 @@ mod remote;
 mod remote_line;
 mod remote_sling;
 mod rig;
+mod secrets;
 mod sessions;
 mod sling;
 mod soak;

@@ -75,6 +75,51 @@ fn a_mark_that_is_not_the_panes_own_is_no_mark() {
 }
 
 #[test]
+fn an_option_of_all_panes_marks_none_of_them() {
+    let world = World::with_rig();
+    world.settings("[agents.waits]\ncommand = [\"sleep\", \"600\"]\n[up]\nroles = [\"mayor\"]\n");
+    let preset = |windows: &str| {
+        let text = format!("[mayor]\nagent = \"waits\"\n{windows}");
+        world.write("home/.config/gastown/presets/mayor.toml", &text);
+    };
+    preset(
+        "[[mayor.windows]]\nname = \"a\"\npanes = [{ command = \"{{agent}}\" }, { command = \"sleep 601\" }]\n\
+         [[mayor.windows]]\nname = \"b\"\npanes = [{ command = \"sleep 602\" }]\n",
+    );
+    world.in_town(["apply"]).ok();
+    let pane = world.tmux(["display-message", "-p", "-t", "=hq-mayor:a.0", "#{pane_id}"]).ok().stdout;
+    world.tmux(["split-window", "-d", "-t", "=hq-mayor:a.0", "sleep 700"]).ok();
+    world.tmux(["new-window", "-d", "-n", "mine", "-t", "=hq-mayor:", "sleep 701"]).ok();
+    world.tmux(["new-session", "-d", "-s", "person", "sleep 702"]).ok();
+    let of = |name: &str| world.tmux(["show-options", "-pqv", "-t", "=hq-mayor:a.0", name]).ok().stdout;
+    for name in ["gt", "gt_own", "gt_pane", "gt_window", "gt_agent", "gt_state", "gt_town", "gt_address"] {
+        let (name, own) = (format!("@{name}"), of(&format!("@{name}")));
+        world.tmux(["set-option", "-g", &name, own.trim()]).ok();
+        // What comes before the marks of sessions makes them unreadable, not ended.
+        for scope in ["-gw", "-s"] {
+            world.tmux(["set-option", scope, &name, "0.1 ab12"]).ok();
+            let run = world.in_town(["apply"]).fails(1);
+            assert!(run.stderr.contains(&format!("tmux set-option -su {name} ; ")), "{run:#?}");
+            world.tmux(["set-option", &format!("{scope}u"), &name]).ok();
+        }
+    }
+    preset("");
+    world.in_town(["apply"]).ok();
+    let left = world.tmux(["list-panes", "-a", "-F", "#{pane_start_command}"]).ok().stdout;
+    let left = |word: &str| left.contains(word);
+    assert_eq!(["600", "601", "602", "700", "701", "702"].map(left), [true, false, false, true, true, true]);
+    let agents = world.in_town(["agents", "--json"]).ok().json();
+    assert_eq!(agents["agents"].as_array().unwrap().len(), 1, "{agents:#}");
+    // The state of an agent whose session is gone is what its pane says, not what all sessions say.
+    world.tmux(["set-option", "-g", "@gt_state", "pending_shutdown"]).ok();
+    world.tmux(["join-pane", "-d", "-s", pane.trim(), "-t", "person:"]).ok();
+    world.tmux(["kill-session", "-t", "=hq-mayor"]).ok();
+    let agents = world.in_town(["agents", "--json"]).ok().json();
+    assert_eq!(agents["agents"].as_array().unwrap().len(), 1, "{agents:#}");
+    assert!(!agents.to_string().contains("shut"), "{agents:#}");
+}
+
+#[test]
 fn a_hook_that_splits_every_new_session_takes_no_mark_away() {
     let world = World::with_rig();
     for (name, hook) in [("Ace", "split-window -h"), ("Bolt", "split-window -hb"), ("Cog", "new-window")] {

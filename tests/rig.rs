@@ -135,7 +135,8 @@ fn the_tree_of_a_rig_and_its_files_to_the_letter() {
           "target": "main",
           "path": "/world/town/wyvern",
           "polecats": 0,
-          "crew": 0
+          "crew": 0,
+          "untrusted": []
         }
       ]
     }

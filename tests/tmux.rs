@@ -1,6 +1,7 @@
 //! The adapter against a real tmux: what a person types, what tmux misses, what a person has set.
 
 use gastown::mux::{self, Marks, Mux, Session, Snapshot, Spec};
+use gastown::programs::process::quote;
 
 use crate::common::{World, wait_for};
 
@@ -202,7 +203,7 @@ fn a_persons_options_disturb_nothing() {
     let mut wanted = spec(&world, "quiet", &["sh", "-c", "exit 7"]);
     wanted.env.push(("GT_ADDRESS".into(), "rig/quiet".into()));
     let out = world.str("ended");
-    wanted.on_end = vec!["touch".into(), out.clone()];
+    wanted.on_end = format!("touch {out}");
     tmux.start(&wanted, &Snapshot::default()).unwrap();
     let exit = wait_for("its end", || {
         find(&look(&tmux), "quiet").panes.first().filter(|pane| pane.dead).map(|pane| pane.exit)
@@ -218,7 +219,7 @@ fn the_end_hook_runs_its_words_and_shows_nothing_in_anybodys_pane() {
     let out = world.str("ended; it's #{pid} $(x)");
     let mut wanted = spec(&world, "short", &["true"]);
     let script = "echo noise; echo more >&2; printf %s \"$2\" > \"$1.new\"; mv \"$1.new\" \"$1\"; exit 9";
-    wanted.on_end = ["sh", "-c", script, "sh", &out, "a b;"].map(String::from).into();
+    wanted.on_end = ["sh", "-c", script, "sh", &out, "a b;"].map(quote).join(" ");
     tmux.start(&wanted, &Snapshot::default()).unwrap();
     // tmux loses some deaths, and their hooks with them, until a look reminds it.
     let ended = || {

@@ -62,7 +62,7 @@ fn the_guides_example_is_what_a_polecat_shows() {
     world.in_town(["sling", &bead, "wyvern/Nux"]).ok();
 
     assert_eq!(windows(&world, "gt-wyvern-Nux"), ["Nux|3|1", "tests|1|0"]);
-    let at = "#{@gt_agent}|#{pane_active}|#{pane_width}x#{pane_height}";
+    let at = "#{?@gt_agent,1,}|#{pane_active}|#{pane_width}x#{pane_height}";
     assert_eq!(panes(&world, "gt-wyvern-Nux", at), ["1|1|130x50", "|0|69x15", "|0|69x34", "|1|200x50"]);
     let folder = world.real().join("town/wyvern/polecats/Nux");
     let paths = wait_for("every program in its folder", || {
@@ -120,11 +120,11 @@ fn the_mayor_crew_and_a_role_of_windows_alone_show_theirs() {
     world.in_town(["mayor", "start"]).ok();
     // The agent that no pane shows has the first window, and is what is shown.
     assert_eq!(windows(&world, "hq-mayor"), ["mayor|1|1", "board|1|0"]);
-    assert_eq!(panes(&world, "hq-mayor", "#{@gt_agent}"), ["1", ""]);
+    assert_eq!(panes(&world, "hq-mayor", "#{?@gt_agent,1,}"), ["1", ""]);
     world.in_town(["crew", "add", "max", "--rig", "wyvern"]).ok();
     world.in_town(["session", "restart", "wyvern/crew/max"]).ok();
     assert_eq!(windows(&world, "gt-wyvern-crew-max"), ["wyvern|2|1"]);
-    let seen = panes(&world, "gt-wyvern-crew-max", "#{@gt_agent}#{pane_active} #{pane_width}");
+    let seen = panes(&world, "gt-wyvern-crew-max", "#{?@gt_agent,1,}#{pane_active} #{pane_width}");
     assert_eq!(seen, ["0 50", "11 149"]);
     world.in_town(["session", "restart", "deacon/"]).ok();
     assert_eq!(windows(&world, "hq-deacon"), ["watch|2|1"]);
@@ -193,7 +193,7 @@ fn from_inside_a_pane_of_the_server_the_right_panes_are_arranged() {
     world.set("TMUX", &format!("{},1,0", socket.trim()));
     world.set("TMUX_PANE", &panes(&world, "person", "#{pane_id}")[0]);
     world.in_town(["mayor", "start"]).ok();
-    let seen = panes(&world, "hq-mayor", "#{@gt_agent}#{pane_active} #{pane_width}x#{pane_height}");
+    let seen = panes(&world, "hq-mayor", "#{?@gt_agent,1,}#{pane_active} #{pane_width}x#{pane_height}");
     assert_eq!(seen, ["0 40x50", "11 128x50", "0 30x50", "1 200x24", "0 200x25"]);
     assert_eq!(windows(&world, "hq-mayor"), ["a|3|1", "b|2|0"]);
     assert_eq!(panes(&world, "person", "#{pane_id} #{pane_width}x#{pane_height} #{pane_active}"), before);
@@ -207,15 +207,21 @@ fn one_process_makes_a_session_and_without_windows_it_is_the_same_as_ever() {
     world.in_town(["mayor", "start"]).ok();
     let calls = world.calls("tmux");
     assert_eq!(calls.len(), 2, "{calls:#?}");
-    let (values, rest) = calls[1].split_once(" -- ").unwrap();
+    assert_eq!(calls[1], format!("-u -L {} start-server ; source-file -", world.socket));
+    let told = world.read("tmux-told");
     let root = world.real().join("town").display().to_string();
+    let words: Vec<String> = shlex::Shlex::new(&told).collect();
+    let told = words.join(" ");
+    let told = told.strip_prefix("display-message -p gt-begun-0 ; ").unwrap();
+    let told = told.strip_suffix(" ; display-message -p gt-ended-0").unwrap();
+    let (values, rest) = told.split_once(" -- env ").unwrap();
     let (start, after) =
         (values.split_once(" -e ").unwrap().0, values.rsplit_once("session-ended mayor/ ").unwrap().1);
-    assert_eq!(start, format!("-u -L {} new-session -d -P -c {root}", world.socket));
+    assert_eq!(start, format!("new-session -d -P -c {root}"));
     let (_, last) = after.split_once(" -F ").unwrap();
     assert_eq!(last, "#{session_id}\t#{pane_id}\t#{pane_pid} -n mayor -s hq-mayor -x 200 -y 50");
     let (program, options) = rest.split_once(" ; ").unwrap();
-    assert!(program.starts_with("env PATH=") && program.ends_with(" sleep 1000"), "{program}");
+    assert!(program.starts_with("PATH=") && program.ends_with(" sleep 1000"), "{program}");
     let names: Vec<String> = options
         .split(" ; ")
         .map(|option| option.replace("-t =hq-mayor:^.{top-left}", "").replace("-t =hq-mayor: ", ""))
@@ -233,9 +239,9 @@ fn one_process_makes_a_session_and_without_windows_it_is_the_same_as_ever() {
         "set-option @gt_preset mayor",
         "set-option @gt_hash ",
         "set-option -p  remain-on-exit on",
-        "set-option -p  @gt_agent 1",
+        "set-option -p  -F @gt_agent #{pane_id}",
         "set-option -p  -F @gt #{pane_id} #{pane_pid} ",
-        "set-option -p  @gt_on_end env ",
+        "set-option -p  @gt_on_end GASTOWN_",
         "set-hook -p  pane-died run-shell -b 'exec env -u GT_TOWN_ROOT /bin/sh -c ",
         "list-panes -s -f ",
     ];
@@ -254,6 +260,28 @@ fn one_process_makes_a_session_and_without_windows_it_is_the_same_as_ever() {
     world.in_town(["mayor", "start"]).ok();
     assert_eq!(world.calls("tmux").len(), 2, "a look and a start");
     assert_eq!(windows(&world, "hq-mayor"), ["a|3|0", "b|1|1", "c|1|0"]);
+}
+
+#[test]
+fn no_value_of_an_environment_stands_on_a_command_line() {
+    let world = town();
+    world.set("GASTOWN_MAYOR__ENV__OTHER", "s3cr3t-other");
+    let mayor = "[mayor]\nenv = { API_TOKEN = 's3cr3t-value' }\n";
+    preset(&world, "mayor", mayor);
+    world.count_calls(&["tmux"]);
+    world.in_town(["apply"]).ok();
+    let window = "[[mayor.windows]]\nname = 'a'\npanes = [{ command = '{{agent}}' }, { command = 'sleep 900', env = { MORE = 's3cr3t-more' } }]\n";
+    preset(&world, "mayor", &format!("{mayor}{window}"));
+    world.in_town(["apply"]).ok();
+    assert_eq!(windows(&world, "hq-mayor"), ["a|2|1"]);
+    let calls = world.calls("tmux");
+    assert!(calls.len() > 3 && !calls.concat().contains("s3cr3t"), "{calls:#?}");
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&words).contains("s3cr3t"), "{:?}", entry.path());
+    }
+    let env = world.tmux(["show-environment", "-t", "=hq-mayor", "API_TOKEN"]).ok().stdout;
+    assert_eq!(env, "API_TOKEN=s3cr3t-value\n");
 }
 
 /// A polecat's work goes its way whatever else its session shows.

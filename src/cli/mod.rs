@@ -169,6 +169,9 @@ pub enum Command {
     /// Takes an agent's lock, then becomes its program: what the pane of an agent runs
     #[command(hide = true)]
     RunAgent(sessions::RunAgent),
+    /// Becomes a program with the environment that its session was given: what other panes and hooks run
+    #[command(hide = true)]
+    RunClean(sessions::RunClean),
     /// A session's end: run by the hook of the session
     #[command(hide = true)]
     SessionEnded(sessions::SessionEnded),

@@ -79,6 +79,13 @@ pub struct RunAgent {
 }
 
 #[derive(Debug, Args)]
+pub struct RunClean {
+    /// The program and its words
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub program: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
 pub struct SessionEnded {
     /// The agent's address
     pub address: String,

@@ -333,8 +333,10 @@ pub fn main() -> ExitCode {
     };
     let json = cli.global.json;
     // What it becomes has nothing to do with gt's settings and signals.
-    if let Command::RunAgent(args) = &cli.command {
-        return ended(run_agent::run(args), json);
+    match &cli.command {
+        Command::RunAgent(args) => return ended(run_agent::run(args), json),
+        Command::RunClean(args) => return ended(run_agent::clean(args), json),
+        _ => {}
     }
     crate::programs::signals::watch();
     let ended = ended(Ctx::new(cli.global).and_then(|ctx| run(&ctx, cli.command)), json);
@@ -464,6 +466,7 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Bd(args) => bd::run(ctx, args),
         Command::Demo(args) => demo::run(ctx, args),
         Command::RunAgent(args) => run_agent::run(&args),
+        Command::RunClean(args) => run_agent::clean(&args),
         Command::RunScript => run_script::run(ctx),
         Command::SessionEnded(args) => session_ended::run(ctx, args),
         Command::SessionState(args) => session_state::run(ctx, args),

@@ -58,8 +58,7 @@ pub fn new(ctx: &Ctx, args: &NewPreset) -> Result<Exit> {
         let plan = json!({ "path": path, "text": text });
         return would(ctx, &plan, &format!("write {}", path.display()));
     }
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| files::error_of(error, format!("cannot make {}", folder.display())))?;
+    files::make_dir(&folder)?;
     write_new(&path, &text, &args.name)?;
     let schema = folder.join(SCHEMA_FILE);
     if files::text(&schema)?.as_deref() != Some(SCHEMA) {
@@ -134,7 +133,7 @@ fn write_new(path: &Path, text: &str, name: &str) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let mut draft = tempfile::Builder::new()
         .prefix(files::ASIDE)
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
         .tempfile_in(dir)
         .map_err(|error| files::error_of(error, failed()))?;
     draft.write_all(text.as_bytes()).map_err(|error| files::error_of(error, failed()))?;

@@ -52,7 +52,7 @@ fn add(ctx: &Ctx, name: String, url: &str, new: New, dry_run: bool) -> Result<Ex
     let settings = config::settings(&ctx.sources(&town, None))?;
     let wanted = Wanted {
         name,
-        url: source.url,
+        source,
         prefix: new.prefix,
         branch: new.branch,
         store: settings.beads.store,
@@ -76,9 +76,7 @@ fn add(ctx: &Ctx, name: String, url: &str, new: New, dry_run: bool) -> Result<Ex
     if ctx.global.json {
         print_json("rig", &added)?;
     }
-    if let Some(note) = source.note {
-        ctx.note(&note);
-    }
+    wanted.source.notes.iter().for_each(|note| ctx.note(note));
     for want in &added.wants {
         ctx.note(&format!("warning: {}\nhint: {}", want.message, want.hint));
     }
@@ -111,12 +109,12 @@ fn show_plan(ctx: &Ctx, town: &Town, wanted: &Wanted) -> Result<Exit> {
     let made = crate::town::rules::prefix_for(&wanted.name, &taken);
     let prefix = wanted.prefix.as_ref().unwrap_or(&made);
     if ctx.global.json {
-        let plan = serde_json::json!({ "name": wanted.name, "git_url": wanted.url, "prefix": prefix });
+        let plan = serde_json::json!({ "name": wanted.name, "git_url": wanted.source.url, "prefix": prefix });
         print_json("plan", &plan)?;
         return Ok(Exit::Done);
     }
     let root = town.root.join(&wanted.name);
-    print(&format!("would clone {} into {}, with beads {prefix}-…\n", wanted.url, root.display()))?;
+    print(&format!("would clone {} into {}, with beads {prefix}-…\n", wanted.source.url, root.display()))?;
     Ok(Exit::Done)
 }
 

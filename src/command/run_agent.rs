@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use crate::cli::sessions::RunAgent;
+use crate::cli::sessions::{RunAgent, RunClean};
 use crate::failure::Exit;
 use crate::programs::agent_lock;
 use crate::town::occupancy;
@@ -17,7 +17,19 @@ pub fn run(args: &RunAgent) -> Result<Exit> {
     let server = std::env::var("TMUX").ok().and_then(|tmux| occupancy::Server::of_pane(&tmux));
     let lock = occupancy::take(&args.lock, (&args.address, &args.instance), server)?;
     let _kept = occupancy::hand_on(&lock)?;
-    let failed = agent_lock::become_program(&args.program);
+    become_program(&args.program)
+}
+
+/// Becomes the program of a pane that is not the agent's, or of a hook, with the environment that its session was given.
+///
+/// # Errors
+/// None: it ends with the exit code that shells have for a program that cannot be started.
+pub fn clean(args: &RunClean) -> Result<Exit> {
+    become_program(&args.program)
+}
+
+fn become_program(program: &[std::ffi::OsString]) -> ! {
+    let failed = agent_lock::become_program(program);
     super::tell(&format!("gt: {}", failed.why));
     std::process::exit(failed.code.into())
 }

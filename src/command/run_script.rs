@@ -4,7 +4,6 @@
 //! earlier run left is put aside first, commits and changes under a recovery ref. So a bead that comes
 //! back from the queue with a conflict is done again on the new target.
 
-use std::fs::File;
 use std::io::Write;
 
 use anyhow::{Context, Result};
@@ -17,7 +16,7 @@ use crate::plan::message::harmless;
 use crate::programs::Process;
 use crate::programs::git::Git;
 use crate::terminal;
-use crate::town::Town;
+use crate::town::{Town, files};
 use crate::work::loss::keep::Shelf;
 use crate::work::own::{self, Home};
 use crate::work::{hook, links, script};
@@ -122,10 +121,10 @@ fn run_it(home: &Home, script: &script::Script) -> Result<(i32, Vec<u8>)> {
     let mut file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
     file.write_all(script.text.as_bytes()).context("cannot write a temporary file")?;
     let logs = home.rig.logs_dir();
-    std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    files::make_dir(&logs)?;
     let path = logs.join(format!("{}-{}.log", home.name, home.instance));
     let failed = || format!("cannot write {}", path.display());
-    let mut log = File::options().create(true).append(true).open(&path).with_context(failed)?;
+    let mut log = files::open_private().append(true).open(&path).with_context(failed)?;
     let mut output = Vec::new();
     let process = Process::new(script.shell).arg("-eu").arg(file.path()).cwd(&home.dir).own_locale();
     let mut lost = None;

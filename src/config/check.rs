@@ -13,6 +13,7 @@ use super::schema::{Preset, RigSections, Runtime, Screen, Settings};
 use super::{RoleSettings, arrays, errors, fugue, template};
 use crate::address::{Role, is_polecat_name};
 use crate::failure::Failure;
+use crate::plan::environment;
 use crate::time::parse_duration;
 
 /// What a layer is to be read as.
@@ -120,6 +121,15 @@ impl Faults {
             if parse_duration(text).is_some_and(|time| time.is_zero()) {
                 self.add(&["limits", key], "a limit is at least 1s", "");
             }
+        }
+        for pattern in settings.session.environment.iter().filter(|pattern| !environment::is_pattern(pattern))
+        {
+            let message = format!("'{pattern}' is no pattern for names of variables");
+            self.add(
+                &["session", "environment"],
+                message,
+                "write NAME, PREFIX_*, or !NAME for one that does not pass",
+            );
         }
         for role in &settings.up.roles {
             if role == "polecat" {

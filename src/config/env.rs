@@ -28,11 +28,12 @@ pub const NAMED: [(&str, &str); 6] = [
 const FOREIGN: [&str; 1] = ["GASTOWN_ENABLED"];
 
 /// Top tables of settings.
-pub(super) const SECTIONS: [&str; 11] = [
+pub(super) const SECTIONS: [&str; 12] = [
     "defaults",
     "up",
     "beads",
     "tmux",
+    "session",
     "fugue",
     "merge",
     "worktree",

@@ -50,6 +50,8 @@ pub struct ResolvedRole {
     pub address_from: Option<String>,
     /// The remotes that these layers know.
     pub remotes: BTreeMap<String, schema::Remote>,
+    /// `session.environment`.
+    pub environment: Vec<String>,
 }
 
 impl ResolvedRole {
@@ -179,7 +181,18 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
     }
     let address_from = address(stack, role, &mut settings)?;
     let remotes = stack.get("remotes")?.unwrap_or_default();
-    Ok(ResolvedRole { role, settings, agent, runtime, presets, asked_by: None, address_from, remotes })
+    let environment = stack.get::<schema::Session>("session")?.unwrap_or_default().environment;
+    Ok(ResolvedRole {
+        role,
+        settings,
+        agent,
+        runtime,
+        presets,
+        asked_by: None,
+        address_from,
+        remotes,
+        environment,
+    })
 }
 
 /// Why windows cannot be shown with a runtime that runs nothing: key, message and hint.

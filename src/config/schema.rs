@@ -19,6 +19,8 @@ pub struct Settings {
     pub beads: Beads,
     /// tmux.
     pub tmux: Tmux,
+    /// What the programs of sessions get.
+    pub session: Session,
     /// fugue's programs.
     pub fugue: Fugue,
     /// How the refinery merges.
@@ -75,6 +77,20 @@ impl Default for Beads {
 pub struct Tmux {
     /// The server's socket: a name (`tmux -L`) or an absolute path (`tmux -S`); tmux's own default when absent.
     pub socket: Option<String>,
+}
+
+/// `[session]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Session {
+    /// Which variables pass from the command that starts a session, as patterns: the last that fits decides.
+    pub environment: Vec<String>,
+}
+
+impl Default for Session {
+    fn default() -> Session {
+        Session { environment: crate::plan::environment::BUILT_IN.map(String::from).into() }
+    }
 }
 
 /// `[fugue]`

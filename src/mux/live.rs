@@ -71,7 +71,7 @@ pub(super) fn changes<'a>(session: &'a Session, spec: &'a Spec, changes: &[Live]
         rooms: session.windows.iter().map(|seen| Room::new(seen, number(seen))).collect(),
         shown,
         opened: None,
-        out: Changes::new(&session.id, &spec.env),
+        out: Changes::new(&session.id, spec.environment()),
     };
     // Where panes will be counts from the start: what is opened goes beside them.
     for change in changes {

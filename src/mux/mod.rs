@@ -192,6 +192,12 @@ pub struct Spec {
     pub cwd: PathBuf,
     /// Its environment.
     pub env: Vec<(String, String)>,
+    /// What it gets besides of the environment of the command that starts it.
+    #[serde(skip)]
+    pub passed: Vec<(String, String)>,
+    /// The program that keeps what an older server remembers from its programs: gt.
+    #[serde(skip)]
+    pub gt: String,
     /// The program and its words, run without a shell.
     pub argv: Vec<String>,
     /// The lock that its agent takes; none for a session that has no agent.
@@ -199,8 +205,8 @@ pub struct Spec {
     pub lock: Option<Lock>,
     /// Its marks.
     pub marks: Marks,
-    /// Words run (without a terminal) when the program ends.
-    pub on_end: Vec<String>,
+    /// A text for `sh` that is run (without a terminal) when the program ends.
+    pub on_end: String,
     /// What it shows; one window with the agent when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
@@ -223,6 +229,7 @@ impl Lock {
     pub fn program(words: &[String]) -> &[String] {
         match words {
             [_, run, _, _, _, dashes, program @ ..] if run == "run-agent" && dashes == "--" => program,
+            [_, run, dashes, program @ ..] if run == "run-clean" && dashes == "--" => program,
             _ => words,
         }
     }
@@ -239,6 +246,18 @@ impl Spec {
         }
         line.extend(self.argv.iter().cloned());
         line
+    }
+
+    /// What a pane runs that is not the agent's.
+    pub fn clean_line(&self, words: &[&str]) -> Vec<String> {
+        let gt = [self.gt.as_str(), "run-clean", "--"];
+        gt.iter().take_while(|_| !self.gt.is_empty()).chain(words).map(|word| (*word).to_string()).collect()
+    }
+
+    /// All that its programs get.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let own = |key: &str| self.env.iter().any(|(own, _)| own == key);
+        self.passed.iter().filter(|(key, _)| !own(key)).chain(&self.env).cloned().collect()
     }
 
     /// What it shows: its windows, or the one with the agent when it says nothing of them.

@@ -55,7 +55,7 @@ impl Tmux {
             let wanted: Vec<Wanted<'_>> = some.iter().map(|(_, sheet)| sheet.wanted()).collect();
             let made = self.server.new_sessions(&wanted).unwrap_or_default();
             for ((number, sheet), made) in some.iter().zip(made) {
-                if let Some(Made::Session(session, pane, pid)) = made {
+                if let Made::Session(session, pane, pid) = made {
                     let name = sheet.name.clone();
                     begun.insert(*number, Started { session, pane, pid, name, ..Started::default() });
                 }
@@ -118,7 +118,7 @@ impl<'a> Sheet<'a> {
     fn of(spec: &'a Spec, name: String) -> Result<Sheet<'a>> {
         check(spec)?;
         let cwd = spec.cwd.to_str().ok_or_else(|| not_text(&spec.cwd))?;
-        let env = named(&spec.env, &name);
+        let env = named(&spec.environment(), &name);
         let argv = spec.start_line();
         let Marks { town, address, role, bead, instance, .. } = spec.marks.clone();
         let agent = tmux::Agent { instance, address, role, bead, town };
@@ -167,8 +167,8 @@ impl Mux for Tmux {
             if taken.sessions.iter().any(|session| session.remote.is_none() && session.name == name) {
                 continue;
             }
-            let made = self.server.new_session(&Sheet::of(spec, name.clone())?.wanted())?;
-            match made {
+            let mut made = self.server.new_sessions(&[Sheet::of(spec, name.clone())?.wanted()])?;
+            match made.pop().unwrap_or(Made::Duplicate) {
                 Made::Session(session, pane, pid) => {
                     return Ok(Started { session, pane, pid, name, ..Started::default() });
                 }
@@ -337,7 +337,7 @@ pub(super) fn wanted_pane(
         mark: format!("{window}.{place} {}", pane.asked()),
         argv: match &pane.runs {
             Runs::Agent => spec.start_line(),
-            Runs::Shell(text) => vec!["sh".into(), "-c".into(), text.clone()],
+            Runs::Shell(text) => spec.clean_line(&["sh", "-c", text]),
             Runs::Person => Vec::new(),
         },
         cwd: cwd.to_str().ok_or_else(|| not_text(cwd))?.into(),
@@ -491,10 +491,10 @@ fn add_stray(snapshot: &mut Snapshot, row: Row) {
     }
     // What changes is on the pane since it is alone; nothing before gt marks it again.
     let [_, _, _, state, _, since, _, preset, hash] = row.marks.clone();
-    let mut marks = Marks { state, since, preset, hash, ..Marks::default() };
-    if row.own.is_some() {
-        marks = Marks::default();
-    }
+    let marks = match row.alone {
+        true => Marks { state, since, preset, hash, ..Marks::default() },
+        false => Marks::default(),
+    };
     let tmux::Agent { instance, address, role, bead, town } = agent;
     snapshot.sessions.push(Session {
         id: row.pane.clone(),

@@ -36,6 +36,10 @@ pub enum Thing {
     Unlisted(String),
     /// A half-made file or folder, by its path inside the town.
     HalfMade(String),
+    /// The town's folder, when other users of the machine can look into it.
+    Shared,
+    /// A file of the town with a name or a token in a URL: its path inside the town.
+    Secret(String),
     /// A session of this town whose agent has no place in it: tmux's id, name and address.
     StraySession(String, String, String),
     /// A rig's folder as a whole. Looked for only when it is gone.
@@ -265,6 +269,8 @@ fn words(thing: &Thing) -> Words {
         ),
         Thing::Unlisted(_)
         | Thing::HalfMade(_)
+        | Thing::Secret(_)
+        | Thing::Shared
         | Thing::StraySession(..)
         | Thing::StaleWorktree(..)
         | Thing::LostWorktree(..)
@@ -291,6 +297,8 @@ fn orphan(finding: &mut Finding, rig: &str) {
     let (message, hint) = match &finding.thing {
         Thing::Unlisted(name) => (format!("Rig {name} is not in mayor/rigs.json"), None),
         Thing::HalfMade(path) => (format!("Left half-made: {path}"), None),
+        Thing::Shared => ("The town's folder is open to other users".into(), None),
+        Thing::Secret(path) => (format!("{path} has a name or a token in a URL"), None),
         Thing::StraySession(_, name, address) => (format!("Session {name} has no place: {address}"), None),
         Thing::CloneSetting(file, key, value) => {
             (format!("{file} says {key} = {value}, and git does not work on the clone's own folder"), None)

@@ -195,7 +195,7 @@ pub fn runs(seen: &SeenPane) -> Runs {
 fn pane_of(seen: &SeenPane) -> Pane {
     let words = shlex::split(&seen.start_command).unwrap_or_default();
     let skipped = words.iter().take_while(|word| *word == "env" || word.starts_with("PATH=")).count();
-    let command = match &words[skipped.min(words.len())..] {
+    let command = match Lock::program(&words[skipped.min(words.len())..]) {
         // A shell that is about to be: tmux's own name stands there until then.
         [] if seen.dead || is_shell(&seen.command) || seen.command.starts_with("tmux") => String::new(),
         [] => format!("{}; exec $SHELL", seen.command),

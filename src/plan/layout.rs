@@ -127,6 +127,7 @@ mod tests {
             asked_by: None,
             address_from: None,
             remotes: Default::default(),
+            environment: Vec::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::process::Process;
+use crate::plan::environment::{PASSED, keeps};
 
 /// The lowest descriptor that holds it. One digit: no other number can be closed in every shell.
 pub const DESCRIPTOR: i32 = 9;
@@ -22,12 +23,17 @@ pub struct NotStarted {
     pub why: String,
 }
 
-/// Becomes a program: same process, streams, environment and inherited descriptors. Returns only when that failed.
+/// Becomes a program: same process, streams and inherited descriptors, of the environment what its session was given.
+/// Returns only when that failed.
 pub fn become_program(argv: &[OsString]) -> NotStarted {
     let Some((program, words)) = argv.split_first() else {
         return NotStarted { code: 126, why: "no program to run".into() };
     };
-    let error = Command::new(program).args(words).exec();
+    let passed = std::env::var(PASSED).ok();
+    let kept =
+        |key: &OsString| key.to_str().is_some_and(|key| keeps(passed.as_deref(), key) && key != PASSED);
+    let env = std::env::vars_os().filter(|(key, _)| kept(key));
+    let error = Command::new(program).args(words).env_clear().envs(env).exec();
     let shown = program.to_string_lossy();
     match error.kind() {
         ErrorKind::NotFound => {

@@ -4,6 +4,7 @@
 //! Functions here are one git process each unless their docs say otherwise.
 
 pub mod answers;
+pub mod credentials;
 mod hooks;
 pub mod identity;
 pub mod keeping;
@@ -35,12 +36,14 @@ pub struct Git {
     dir: PathBuf,
     /// Whether only a repository in `dir` itself counts.
     alone: bool,
+    /// The file of a rig's credential, for what is not run in one of its clones.
+    credential: Option<PathBuf>,
 }
 
 impl Git {
     /// git, run in `dir`.
     pub fn at(dir: impl AsRef<Path>) -> Git {
-        Git { dir: dir.as_ref().to_path_buf(), alone: false }
+        Git { dir: dir.as_ref().to_path_buf(), alone: false, credential: None }
     }
 
     /// git, run in the repository at `dir` itself. Where that is broken, git does not take one further up for it.
@@ -63,6 +66,7 @@ impl Git {
             .args(["-c", "maintenance.auto=false", "-c", "gc.auto=0"])
             // Everything here calls it `origin`, whatever the user's own configuration makes of it.
             .args(["-c", "clone.defaultRemoteName=origin"])
+            .args(self.credential.iter().flat_map(|file| ["-c".into(), credentials::setting(file)]))
             .args(args)
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_EDITOR", "true")

@@ -20,6 +20,8 @@ pub use super::running::Running;
 use super::signals::{self, Charge, Reach};
 use crate::failure::Failure;
 use crate::limits;
+use crate::repo_url;
+use crate::town::files;
 
 /// For a program that answers at once, if it answers.
 pub const MOMENT: Duration = Duration::from_secs(10);
@@ -116,9 +118,9 @@ impl Output {
         String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_string()
     }
 
-    /// Standard error as text, trimmed.
+    /// Standard error as text, trimmed, without the secrets of URLs in it.
     pub fn error_text(&self) -> String {
-        String::from_utf8_lossy(&self.stderr).trim().to_string()
+        repo_url::plain(String::from_utf8_lossy(&self.stderr).trim())
     }
 }
 
@@ -253,7 +255,7 @@ impl Process {
         });
         if let Some(path) = &self.log {
             let failed = |error| Failure::new(format!("cannot write {}: {error}", path.display()));
-            let file = std::fs::File::create(path).map_err(failed)?;
+            let file = files::open_private().truncate(true).open(path).map_err(failed)?;
             command.stderr(file.try_clone().map_err(failed)?).stdout(file);
         }
         let (mut child, charge) =
@@ -423,8 +425,8 @@ const OF_A_COMMIT: [&str; 8] = [
     "GIT_SEQUENCE_EDITOR",
 ];
 
-/// The variables that no program of ours may see.
-fn foreign_to_us() -> impl Iterator<Item = &'static str> {
+/// The variables that no program of ours may see: those of the git that called gt, when a git did.
+pub fn foreign_to_us() -> impl Iterator<Item = &'static str> {
     let by_git = OF_A_REPOSITORY.iter().any(|key| std::env::var_os(key).is_some());
     OF_A_REPOSITORY.into_iter().chain(OF_A_COMMIT.into_iter().filter(move |_| by_git))
 }

@@ -166,11 +166,11 @@ impl Tmux {
         let mut batch = TmuxCommands::new();
         for mark in marks {
             let flag = if is_pane { "-p" } else { "-q" };
-            let value = word(&one_line(mark.1));
-            batch.push(windows::command(
-                "set-option",
-                &[flag, "-t", &target, &format!("@gt_{}", mark.0), &value],
-            ));
+            let value = one_line(mark.1);
+            // A pane's own names it, as its session's cannot.
+            let value = word(&if is_pane { format!("{session} {value}") } else { value });
+            let words = [flag, "-t", &target, &format!("@gt_{}", mark.0), &value];
+            batch.push(windows::command("set-option", &words));
         }
         let ours = self.here(&ours(session));
         let mut set = when(&target, ours, batch_text(&batch));
@@ -354,11 +354,7 @@ fn told_gone(answer: Answer, what: &str) -> Answer {
 
 /// Commands as text for tmux's own parser.
 fn batch_text(batch: &TmuxCommands) -> String {
-    words_text(&batch.to_vec())
-}
-
-fn words_text(words: &[Cow<'_, str>]) -> String {
-    words.iter().map(|word| as_text(word)).collect::<Vec<_>>().join(" ")
+    batch.to_vec().iter().map(|word| as_text(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Runs a tmux command when a format is true for the target, which may be gone.

@@ -9,6 +9,7 @@ use super::files::{read, read_json};
 use super::{Layout, Rig, RigConfig, RigsFile, Town, TownFile, rules};
 use crate::config::schema::{Merge, Worktree};
 use crate::failure::Failure;
+use crate::repo_url;
 
 /// The present layout's identity file.
 pub const IDENTITY: &str = "mayor/town.json";
@@ -148,8 +149,9 @@ impl Town {
     /// When it is missing, broken or of a newer version.
     pub fn rigs_file(&self) -> Result<RigsFile> {
         let path = self.rigs_path();
-        let file: RigsFile = read_json(&path)?;
+        let mut file: RigsFile = read_json(&path)?;
         check_kind(&path, "rigs", "rigs", file.version)?;
+        file.rigs.values_mut().for_each(|entry| entry.git_url = repo_url::plain(&entry.git_url));
         if let Some(name) = file.rigs.keys().find(|name| !crate::address::is_rig_name(name)) {
             crate::fail!("{}: '{name}' is no name of a rig", path.display(); "take the line out by hand");
         }
@@ -204,7 +206,8 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
         _worktree: Option<Worktree>,
     }
     let text = read(path)?;
-    let config: RigConfig = super::files::parse_json(path, &text)?;
+    let mut config: RigConfig = super::files::parse_json(path, &text)?;
+    config.git_url = repo_url::plain(&config.git_url);
     super::files::parse_json::<Sections>(path, &text)?;
     check_kind(path, "rig", &config.kind, config.version)?;
     if let Some(odd) = config.beads.prefixes.iter().find(|prefix| !super::rules::is_prefix(prefix)) {

@@ -1,8 +1,8 @@
 //! Files written whole or not at all, read strictly, and locked while they change.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -23,12 +23,12 @@ pub const LEAVING: &str = ".gt-old-";
 pub const ASIDE_LOCK: &str = ".gt-making";
 
 /// Writes a file whole or not at all: a temporary neighbour, synced and renamed, and the folder synced. A file that
-/// is replaced keeps its permissions.
+/// is replaced keeps its permissions, a new one can be read by its owner alone.
 ///
 /// # Errors
 /// When the disk does not take it; what stood there still stands then, and nothing is left beside it.
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
-    write_new_as(path, bytes.as_ref(), 0o666)
+    write_new_as(path, bytes.as_ref(), 0o600)
 }
 
 /// The same; a new file can be read by its owner alone.
@@ -60,7 +60,7 @@ fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let mode = match std::fs::metadata(path) {
         Ok(found) => found.permissions(),
-        Err(_) => std::os::unix::fs::PermissionsExt::from_mode(mode),
+        Err(_) => Permissions::from_mode(mode),
     };
     let draft = draft(dir, bytes, mode, &failed)?;
     draft.persist(path).map_err(|error| error_of(error.error, failed()))?;
@@ -119,6 +119,37 @@ pub fn lock_of(path: &Path) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_os_string();
     name.push(".lock");
     name.into()
+}
+
+/// Makes a folder, and those above it, that only its owner can look into; one that is there stays as it is.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn make_dir(dir: &Path) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| error_of(error, format!("cannot make {}", dir.display())))
+}
+
+/// Whether other users of the machine have any right on what stands there.
+pub fn is_shared(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+}
+
+/// Takes the rights of other users on a folder away.
+///
+/// # Errors
+/// When it is not the caller's, or gone.
+pub fn make_private(dir: &Path) -> Result<()> {
+    let failed = |error| error_of(error, format!("cannot change the rights on {}", dir.display()));
+    let mode = std::fs::metadata(dir).map_err(failed)?.permissions().mode();
+    std::fs::set_permissions(dir, Permissions::from_mode(mode & 0o700)).map_err(failed)
+}
+
+/// How a file is opened for writing that is made, for its owner alone, when it is not there. What is in it stays.
+pub fn open_private() -> std::fs::OpenOptions {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options
 }
 
 /// Makes what was renamed into or out of a folder last through a power cut.
@@ -299,7 +330,7 @@ impl Aside {
         let failed = || format!("cannot make a folder in {}", parent.display());
         let dir = tempfile::Builder::new()
             .prefix(ASIDE)
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
+            .permissions(Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(|error| error_of(error, failed()))?;
         // Locked before it has its name: whoever finds it unlocked knows that its maker is gone.
@@ -434,14 +465,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_can_be_read_by_all_and_an_old_one_keeps_its_rights() {
-        use std::os::unix::fs::PermissionsExt;
+    fn a_new_file_can_be_read_by_its_owner_alone_and_an_old_one_keeps_its_rights() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         write(&path, "x").unwrap();
-        std::fs::write(dir.path().join("plain"), "x").unwrap();
-        assert_eq!(mode(&path), mode(&dir.path().join("plain")));
+        assert_eq!(mode(&path), 0o600);
+        make_dir(&dir.path().join("b/c")).unwrap();
+        assert_eq!((mode(&dir.path().join("b")), mode(&dir.path().join("b/c"))), (0o700, 0o700));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
         write(&path, "y").unwrap();
         assert_eq!(mode(&path), 0o640);

@@ -129,11 +129,8 @@ fn holder(path: &Path) -> String {
 }
 
 fn open(path: &Path) -> Result<File> {
-    File::options()
+    super::files::open_private()
         .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
         .open(path)
         .map_err(|error| error_of(error, format!("cannot open {}", path.display())))
 }

@@ -207,15 +207,9 @@ pub fn check_removable(dir: &Path) -> Result<()> {
 pub fn take(lock: &Path, (address, instance): (&str, &str), server: Option<Server>) -> Result<File> {
     let failed = || format!("cannot take the lock {}", lock.display());
     if let Some(dir) = lock.parent() {
-        std::fs::create_dir_all(dir).with_context(failed)?;
+        files::make_dir(dir)?;
     }
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(lock)
-        .with_context(failed)?;
+    let mut file = files::open_private().read(true).open(lock).with_context(failed)?;
     let limit = Instant::now() + LOOKS;
     loop {
         match file.try_lock() {

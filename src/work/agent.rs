@@ -12,7 +12,9 @@ use crate::config::schema::Prompt;
 use crate::config::template;
 use crate::failure::Failure;
 use crate::mux::{Lock, Marks, Spec};
+use crate::plan::environment as list;
 use crate::plan::layout::Asked;
+use crate::programs::process::{foreign_to_us, quote};
 use crate::programs::{Process, agent_lock};
 use crate::town::{Rig, Town, occupancy};
 use crate::work::remote::session::{self, There};
@@ -57,13 +59,7 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
     let windows = windows::of(agent)?;
     let alone = agent.role.runtime.command.is_empty() && !windows.is_empty();
     let argv = if alone { Vec::new() } else { program(agent)? };
-    let mut on_end: Vec<String> = vec!["env".into()];
-    on_end.extend(passed_on(agent.env).map(|(key, value)| format!("{key}={value}")));
-    on_end.extend([own_path()?, "-C".into(), agent.town.mark(), "session-ended".into()]);
-    on_end.extend([agent.address.to_string(), agent.instance.into()]);
-    if alone {
-        on_end.clear();
-    }
+    let on_end = if alone { String::new() } else { on_end(agent)? };
     let lock = (!alone)
         .then(|| own_path().map(|gt| Lock { gt, file: occupancy::lock_of(agent.town, agent.address) }));
     Ok(Spec {
@@ -71,6 +67,8 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
         window: agent.address.name().into(),
         cwd: agent.cwd.to_path_buf(),
         env: environment(agent, &name)?,
+        passed: passed(agent),
+        gt: own_path()?,
         argv,
         marks: marks(agent),
         on_end,
@@ -78,6 +76,14 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
         away: None,
         name,
     })
+}
+
+/// What the end of its session runs. Values are assigned by the shell: a command line can be read by every user.
+fn on_end(agent: &Agent<'_>) -> Result<String> {
+    let (gt, town, address) = (own_path()?, agent.town.mark(), agent.address.to_string());
+    let words = [&gt, "run-clean", "--", &gt, "-C", &town, "session-ended", &address, agent.instance];
+    let set = passed_on(agent.env).map(|(key, value)| format!("{key}={}", quote(value)));
+    Ok(set.chain(words.map(quote)).collect::<Vec<_>>().join(" "))
 }
 
 /// What the agent's pane runs: its command line, and the prompt where that is a part of it.
@@ -160,6 +166,20 @@ pub(super) fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
             "names are {}", template::NAMES.join(", ")
         ),
     })
+}
+
+/// What a session gets of the environment of the command that starts it, by `session.environment`.
+fn passed(agent: &Agent<'_>) -> Vec<(String, String)> {
+    let hook: Vec<&str> = foreign_to_us().collect();
+    let passes = |key: &String| list::passes(&agent.role.environment, key) && !hook.contains(&key.as_str());
+    let mut passed: Vec<(String, String)> = agent
+        .env
+        .iter()
+        .filter(|(key, _)| passes(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    passed.sort_unstable();
+    passed
 }
 
 /// What a session takes over from the command that starts it: where programs and configuration are.

@@ -302,7 +302,7 @@ impl<'a> Bench<'a> {
 
     pub(super) fn temporary(&self, prefix: &str) -> Result<tempfile::TempDir> {
         let dir = self.folder();
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        files::make_dir(&dir)?;
         let made = tempfile::Builder::new().prefix(prefix).tempdir_in(&dir);
         made.with_context(|| format!("cannot make a folder in {}", dir.display()))
     }

@@ -9,7 +9,7 @@ use super::loss::keep::Shelf;
 use super::rig::remove::{all_beads, of_place, what_stays};
 use crate::address::is_member_name;
 use crate::failure::Failure;
-use crate::programs::git::Git;
+use crate::programs::git::{Git, credentials};
 use crate::town::{Rig, files, rules};
 
 /// One crew member.
@@ -65,8 +65,7 @@ pub fn check(rig: &Rig, name: &str) -> Result<()> {
 pub fn add(rig: &Rig, name: &str, target: &str) -> Result<Member> {
     check(rig, name)?;
     let crew = rig.root.join("crew");
-    std::fs::create_dir_all(&crew)
-        .map_err(|error| files::error_of(error, format!("cannot make {}", crew.display())))?;
+    files::make_dir(&crew)?;
     files::sweep(&crew)?;
     let aside = files::Aside::new(&crew)?;
     let draft = aside.path("clone");
@@ -76,10 +75,11 @@ pub fn add(rig: &Rig, name: &str, target: &str) -> Result<Member> {
     let mut words =
         vec!["clone", "-q", "--no-recurse-submodules", "--reference-if-able", &near, "--dissociate"];
     words.extend(["--branch", target, "--", url, &to]);
-    let output = Git::at(&crew).try_run(words)?;
+    let output = Git::at(&crew).with_credential(credentials::of_rig(&rig.root)).try_run(words)?;
     if !output.ok() {
         return Err(super::rig::no_clone(&crew, url, &output).into());
     }
+    Git::at(&draft).use_credential(&rig.root, url)?;
     super::step("crew-add.1");
     let path = rig.crew_dir(name);
     std::fs::rename(&draft, &path)

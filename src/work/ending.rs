@@ -1,6 +1,6 @@
 //! The end of a polecat (`work.md`): nothing goes before it is kept.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::loss::keep::Kept;
@@ -16,7 +16,7 @@ use crate::plan::place::Seen;
 use crate::programs::git::Git;
 use crate::programs::survivors::Trace;
 use crate::town::away::{self, Record};
-use crate::town::occupancy;
+use crate::town::{files, occupancy};
 
 /// How many lines of an ended session are kept (`work.md`).
 const TRANSCRIPT_LINES: usize = 5000;
@@ -154,8 +154,8 @@ pub(super) fn keep_transcript(
     // A pane that is gone between the look and now has nothing left to keep.
     let Ok(text) = scene.mux.capture(&pane.id, TRANSCRIPT_LINES) else { return Ok(()) };
     let dir = scene.rig.logs_dir();
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    crate::town::files::write(&dir.join(format!("{name}-{instance}.screen.txt")), text.as_bytes())
+    files::make_dir(&dir)?;
+    files::write(&dir.join(format!("{name}-{instance}.screen.txt")), text.as_bytes())
 }
 
 /// Gives a polecat's bead back and ends it (place "released"). Its commits, and with `force` its uncommitted changes,

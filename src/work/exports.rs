@@ -1,7 +1,6 @@
 //! A daily export of each embedded store, outside the clone that the store stands in: what is left of the beads when that
 //! clone is removed or the file is damaged.
 
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -44,7 +43,7 @@ pub fn keep(place: &Path) -> Result<()> {
     }
     let all = Embedded::open(&dir, "", "overseer")?.all()?;
     let Some(folder) = last.parent().filter(|_| !all.is_empty()) else { return Ok(()) };
-    make_folder(folder)?;
+    files::make_dir(folder)?;
     // Whoever exports at this moment exports the same.
     let Some(_turn) = files::try_lock(&folder.join(".lock"))? else { return Ok(()) };
     if covers(&read(&last), &read(&before)) {
@@ -52,14 +51,6 @@ pub fn keep(place: &Path) -> Result<()> {
             .map_err(|error| files::error_of(error, format!("cannot rename {}", last.display())))?;
     }
     files::write_private(&last, jsonl::render(&all))
-}
-
-fn make_folder(folder: &Path) -> Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|error| files::error_of(error, format!("cannot create {}", folder.display())))
 }
 
 /// The copy of a rig's `config.json`.
@@ -78,7 +69,7 @@ pub fn keep_config(place: &Path) -> Result<()> {
     if files::text(&copy).ok().flatten().as_ref() == Some(&text) {
         return Ok(());
     }
-    copy.parent().map_or(Ok(()), make_folder)?;
+    copy.parent().map_or(Ok(()), files::make_dir)?;
     files::write_private(&copy, text)
 }
 

@@ -106,7 +106,7 @@ pub fn leave_note(town: &Town, of: &Address, note: &Note) -> Result<()> {
     step("handoff.1");
     let path = state_file(town, of);
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
+        files::make_dir(dir)?;
     }
     // The Mayor's file also holds what is down, the witness's whom it told of what.
     files::change_json(&path, |state| {

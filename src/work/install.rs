@@ -154,6 +154,7 @@ pub fn install(wanted: &Wanted) -> Result<Installed> {
         place_new(&draft, &aside.path("above"), &missing)?;
     } else {
         place_into(&draft, &wanted.root, &mut done)?;
+        files::make_private(&wanted.root)?;
     }
     files::sync_dir(&parent)?;
     drop(aside);
@@ -164,8 +165,7 @@ pub fn install(wanted: &Wanted) -> Result<Installed> {
 
 /// Builds the whole town in `draft`; gives the name its first commit was made under when that was gt's choice.
 fn build(wanted: &Wanted, draft: &Path) -> Result<Option<String>> {
-    std::fs::create_dir(draft)
-        .map_err(|error| files::error_of(error, format!("cannot make {}", draft.display())))?;
+    files::make_dir(draft)?;
     for piece in wanted.pieces()? {
         piece.make(draft)?;
     }

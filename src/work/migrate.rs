@@ -12,6 +12,7 @@ use crate::address::{Address, is_member_name, is_rig_name};
 use crate::beads::{self, Bead, words};
 use crate::failure::Failure;
 use crate::programs::git::Git;
+use crate::repo_url;
 use crate::town::discover::Found;
 use crate::town::{RigConfig, RigEntry, RigsFile, TownFile, discover, files, rules};
 
@@ -88,7 +89,8 @@ fn plan_rig(found: &Found, name: String, taken: &[String]) -> Result<RigPlan> {
     let root = found.root.join(&name);
     let path = root.join(".gastown/config.json");
     let mut other: Map<String, Value> = files::read_json(&path)?;
-    let git_url = other.get("git_url").and_then(Value::as_str).unwrap_or_default().to_string();
+    // Its clones keep the user part that stands in their own configuration.
+    let git_url = repo_url::plain(other.get("git_url").and_then(Value::as_str).unwrap_or_default());
     if git_url.is_empty() {
         crate::fail!("{} does not say where the rig comes from (git_url)", path.display(); "mend it by hand");
     }
@@ -227,8 +229,7 @@ impl Done {
     fn folder(&mut self, dir: &Path) -> Result<()> {
         let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
         for dir in missing.into_iter().rev() {
-            std::fs::create_dir(dir)
-                .map_err(|error| files::error_of(error, format!("cannot make {}", dir.display())))?;
+            files::make_dir(dir)?;
             self.0.push(Back::Folder(dir.into()));
         }
         Ok(())

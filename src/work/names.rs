@@ -50,7 +50,7 @@ pub fn reserve(
     instance: &str,
 ) -> Result<Reservation> {
     let dir = rig.names_dir();
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    files::make_dir(&dir)?;
     if let Some(name) = wanted {
         if let Some(claim) = take(rig, name, instance)? {
             return Ok(Reservation { name: name.into(), instance: instance.into(), claim: Some(claim) });

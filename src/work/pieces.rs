@@ -208,12 +208,10 @@ impl Piece {
         let failed = || format!("cannot make {}", path.display());
         match self {
             Piece::Secret => secret::of(root).map(drop),
-            Piece::Folder(_) => {
-                std::fs::create_dir_all(&path).map_err(|error| files::error_of(error, failed()))
-            }
+            Piece::Folder(_) => files::make_dir(&path),
             Piece::File(_, text) => {
                 if let Some(dir) = path.parent() {
-                    std::fs::create_dir_all(dir).map_err(|error| files::error_of(error, failed()))?;
+                    files::make_dir(dir)?;
                 }
                 files::write(&path, text)
             }

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::bench::{Bench, GREEN};
 use super::{survivors, worktree};
 use crate::config::schema::{Command, Sandbox};
 use crate::plan::queue::{Ended, Verdict, verdict};
 use crate::programs::Process;
+use crate::town::files;
 
 /// How much of the end of a test run's output is shown.
 const TAIL_LINES: usize = 40;
@@ -59,7 +60,7 @@ impl Bench<'_> {
             return Ok(Tested { verdict: Verdict::Green, how, tail: String::new(), log: PathBuf::new() });
         };
         let logs = self.rig.logs_dir();
-        std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+        files::make_dir(&logs)?;
         let short = commit.get(..12).unwrap_or(commit);
         let log = logs.join(format!("tests-{short}-{}.txt", self.runs.get() + 1));
         let could_not_run = |error: &anyhow::Error| {

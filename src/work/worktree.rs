@@ -171,7 +171,7 @@ fn add_clone(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
         crate::fail!("cannot make the clone {}: it is there already", path.display(); "look at it: ls -la {}", path.display());
     }
     let parent = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    files::make_dir(parent)?;
     let aside = files::Aside::new(parent)?;
     let draft = aside.path("clone");
     let words =
@@ -181,7 +181,9 @@ fn add_clone(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
     // A clone takes the branches of its source for those of origin: what the source knows of origin counts.
     let tracked = "+refs/remotes/origin/*:refs/remotes/origin/*";
     git.run("take over what is known of origin", ["fetch", "-q", "--no-tags", "--prune", &from, tracked])?;
-    git.run("set the origin", ["remote", "set-url", "origin", "--", &wanted.rig.config.git_url])?;
+    let url = &wanted.rig.config.git_url;
+    git.run("set the origin", ["remote", "set-url", "origin", "--", url])?;
+    git.use_credential(&wanted.rig.root, url)?;
     git.take_identity(&wanted.rig.clone_dir())?;
     git.run("make the branch", ["checkout", "-q", "--no-track", "-b", wanted.branch, &base])?;
     mark_unbegun(&draft)?;

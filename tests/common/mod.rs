@@ -277,8 +277,11 @@ impl World {
     pub fn count_calls(&self, programs: &[&str]) {
         for program in programs {
             let real = self.run("sh", "", ["-c", &format!("command -v {program}")]).ok().stdout;
-            let log = self.str(format!("calls-{program}"));
-            let script = format!("#!/bin/sh\necho \"$*\" >> '{log}'\nexec {} \"$@\"\n", real.trim());
+            let (log, told) = (self.str(format!("calls-{program}")), self.str(format!("{program}-told")));
+            let (real, read) = (real.trim(), "*' source-file -'");
+            let script = format!(
+                "#!/bin/sh\necho \"$*\" >> '{log}'\ncase $* in {read}) tee '{told}' | {real} \"$@\"; exit;; esac\nexec {real} \"$@\"\n"
+            );
             self.program(program, &script);
         }
     }

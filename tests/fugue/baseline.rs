@@ -25,7 +25,8 @@ fn settled(world: &World, text: &str) -> String {
             r"(GT_INSTANCE=|@gt_own #\{session_id\} |pane_pid\} |gt-agent.lock [A-Za-z/]+ |@gt_instance |session-ended [A-Za-z/]+ |instance[ =])[0-9a-z-]+",
             "${1}INSTANCE",
         ),
-        (r"@gt_hash [^;]*;", "@gt_hash HASH ;"),
+        (r"\b[0-9a-f]{16}\b", "INSTANCE"),
+        (r"'@gt_hash' '[^']*'", "'@gt_hash' 'HASH'"),
     ];
     for (pattern, with) in patterns {
         text = Regex::new(pattern).unwrap().replace_all(&text, with).into_owned();
@@ -45,7 +46,12 @@ fn record(world: &World) {
         // One write each: two programs may run at the same time.
         let words = format!("words=$(printf '{program}'; printf ' %s' \"$@\")");
         let write = format!("{{ {words}; printf '%s\\n' \"$words\" >> '{log}'; }}");
-        world.program(program, &format!("#!/bin/sh\n[ -n \"$GT_INSTANCE\" ] || {write}\n{run}\n"));
+        // What tmux reads from standard input is what it is told.
+        let told = format!("case $* in *' source-file -') tee -a '{log}' | {};; *) {run};; esac", &run[5..]);
+        world.program(
+            program,
+            &format!("#!/bin/sh\n[ -n \"$GT_INSTANCE\" ] || {{ {write}; {told}; exit; }}\n{run}\n"),
+        );
     }
 }
 

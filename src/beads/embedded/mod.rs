@@ -90,8 +90,7 @@ impl Embedded {
                 .into());
         }
         let path = dir.join(EMBEDDED_FILE);
-        std::fs::create_dir_all(dir)
-            .map_err(|error| Failure::new(format!("cannot make {}: {error}", dir.display())))?;
+        files::make_dir(dir)?;
         let _lock = lock(dir)?;
         if path.symlink_metadata().is_ok() {
             crate::fail!("{} exists already", path.display(); "look into it with: gt bd list");
@@ -108,6 +107,10 @@ impl Embedded {
         for rest in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(dir.join(format!("{EMBEDDED_FILE}.new{rest}")));
         }
+        // SQLite gives its log the rights of the store.
+        files::open_private()
+            .open(&draft)
+            .map_err(|error| Failure::new(format!("cannot make {}: {error}", draft.display())))?;
         let made = Connection::open(&draft).and_then(|db| {
             schema::create(&db, prefix)?;
             db.close().map_err(|(_, error)| error)
@@ -307,15 +310,14 @@ pub fn set_aside(dir: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// As [`Embedded::create`]; when a store has appeared there meanwhile.
 pub fn create_with(dir: &Path, near: &Path, prefix: &str, beads: &[Bead]) -> Result<()> {
-    let aside = crate::town::files::Aside::new(near)?;
+    let aside = files::Aside::new(near)?;
     let draft = aside.path("beads");
     Embedded::create(&draft, prefix)?;
     Embedded::open(&draft, "", "overseer")?.import(&jsonl::render(beads))?;
     if let Some(rest) = rest_of(&draft).first() {
         crate::fail!("{} was not taken into the store: is the disk full?", rest.display());
     }
-    std::fs::create_dir_all(dir)
-        .map_err(|error| Failure::new(format!("cannot make {}: {error}", dir.display())))?;
+    files::make_dir(dir)?;
     let path = dir.join(EMBEDDED_FILE);
     if path.symlink_metadata().is_ok() {
         crate::fail!("{} exists already", path.display(); "look into it with: gt bd list");
@@ -323,7 +325,7 @@ pub fn create_with(dir: &Path, near: &Path, prefix: &str, beads: &[Bead]) -> Res
     set_aside(dir)?;
     std::fs::hard_link(draft.join(EMBEDDED_FILE), &path)
         .map_err(|error| Failure::new(format!("cannot make {}: {error}", path.display())))?;
-    crate::town::files::sync_dir(dir)
+    files::sync_dir(dir)
 }
 
 /// Whether SQLite tries again, for the time after `tried` times, to get a store that another process has locked: until

@@ -16,6 +16,7 @@ fn role(change: impl FnOnce(&mut RoleSettings)) -> ResolvedRole {
         presets: vec!["polecat".into()],
         asked_by: None,
         remotes: std::collections::BTreeMap::new(),
+        environment: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::programs::process::Limit;
+use crate::repo_url;
 
 /// Where a call of git goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +38,7 @@ pub(super) fn reach(dir: &Path, args: &[OsString]) -> Reach {
         "clone" => words.iter().rev().nth(1).map(ToString::to_string),
         _ => Some(words.first().map_or("origin".into(), ToString::to_string)),
     };
-    let url = remote
-        .as_deref()
-        .map(|remote| url_of(dir, remote).unwrap_or_else(|| without_password(remote.into())));
+    let url = remote.as_deref().map(|remote| url_of(dir, remote).unwrap_or_else(|| repo_url::plain(remote)));
     let from = url.as_ref().map(|url| format!(" with {url}")).unwrap_or_default();
     let here = url.as_ref().is_some_and(|url| url.starts_with('/') || url.starts_with("file://"));
     Reach { limit: Limit::Network(format!("git {command}{from} in {place}")), by_ssh: !here }
@@ -60,21 +59,7 @@ fn url_in(config: &str, remote: &str) -> Option<String> {
         let (key, value) = line.split_once('=')?;
         (key.trim() == "url").then(|| value.trim().trim_matches('"').to_string())
     });
-    url.map(without_password)
-}
-
-/// A URL as it may be shown.
-fn without_password(url: String) -> String {
-    match url::Url::parse(&url) {
-        Ok(mut parsed) if parsed.password().is_some() || parsed.scheme().starts_with("http") => {
-            let _ = parsed.set_password(None);
-            if parsed.scheme().starts_with("http") {
-                let _ = parsed.set_username("");
-            }
-            parsed.into()
-        }
-        _ => url,
-    }
+    url.map(|url| repo_url::plain(&url))
 }
 
 #[cfg(test)]

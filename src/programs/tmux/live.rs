@@ -3,9 +3,9 @@
 use anyhow::Result;
 use tmux_interface::{TmuxCommand, TmuxCommands};
 
-use super::make::{fits, push_program};
+use super::make::fits;
 use super::text::{self, unformatted, word};
-use super::windows::{self, WantedPane, WantedWindow, command, joined};
+use super::windows::{self, WantedPane, WantedWindow, command};
 use super::{Answer, GONE, Tmux, answer, batch_text, set_mark, told_gone, when};
 use crate::plan::windows::Resize;
 
@@ -13,23 +13,23 @@ use crate::plan::windows::Resize;
 #[derive(Debug)]
 pub struct Changes<'a> {
     session: &'a str,
-    env: &'a [(String, String)],
+    env: Vec<(String, String)>,
     batch: TmuxCommands<'static>,
     wrong: Option<anyhow::Error>,
 }
 
 /// A pane that gt made and that is not the agent's.
-const OURS: &str = "#{&&:#{@gt_pane},#{!=:#{@gt_agent},1}}";
+const OURS: &str = "#{&&:#{m:#{pane_id} *,#{@gt_pane}},#{!=:#{@gt_agent},#{pane_id}}}";
 
-/// A window that gt made; `if-shell` takes every text that begins with a 0 for false.
-const OUR_WINDOW: &str = "#{!=:#{@gt_window},}";
+/// A window that gt made.
+const OUR_WINDOW: &str = "#{m:#{window_id} *,#{@gt_window}}";
 
 /// What a change that is done prints.
 const DONE: &str = "done";
 
 impl<'a> Changes<'a> {
     /// None yet; `env` is the environment that the session has.
-    pub fn new(session: &'a str, env: &'a [(String, String)]) -> Changes<'a> {
+    pub fn new(session: &'a str, env: Vec<(String, String)>) -> Changes<'a> {
         let mut batch = TmuxCommands::new();
         for name in windows::HOOKS {
             batch.push(command("set-hook", &["-t", &format!("{session}:"), name, ""]));
@@ -63,10 +63,10 @@ impl<'a> Changes<'a> {
     pub fn new_window(&mut self, side: &str, beside: &str, window: &WantedWindow) {
         let Some(first) = window.panes.first() else { return };
         self.check(window.panes.iter());
-        self.batch.push(windows::new_window(&[side, "-t", beside], self.env, window, first));
+        self.batch.push(windows::new_window(&[side, "-t", beside], &self.env, window, first));
         // It is the current one now.
         let target = format!("{}:", self.session);
-        self.batch.push_cmds(windows::fill(&target, self.env, window, None));
+        self.batch.push_cmds(windows::fill(&target, &self.env, window, None));
     }
 
     /// Opens a pane behind another, or with `-b` before it; it is its window's active one then. The window's layout
@@ -76,7 +76,7 @@ impl<'a> Changes<'a> {
         // Halves of halves are soon too small to be split.
         self.push("select-layout", &["-t", window, "tiled"]);
         let at: &[&str] = if before { &["-b", "-t", beside] } else { &["-t", beside] };
-        self.batch.push(windows::split(at, self.env, pane));
+        self.batch.push(windows::split(at, &self.env, pane));
         self.batch.push_cmds(windows::settle(window, pane, None));
         if pane.argv.is_empty() {
             // Where the session began with the agent alone, its whole window keeps what has ended.
@@ -88,10 +88,7 @@ impl<'a> Changes<'a> {
     pub fn run_again(&mut self, id: &str, pane: &WantedPane) {
         self.check([pane].into_iter());
         let mut again = command("respawn-pane", &["-k", "-t", id, "-c", &word(&unformatted(&pane.cwd))]);
-        for (key, value) in &pane.env {
-            again.push_param("-e").push_param(word(&format!("{key}={value}")));
-        }
-        push_program(&mut again, &joined(self.env, &pane.env), &pane.argv);
+        windows::push_start(&mut again, &self.env, pane);
         let mut batch = TmuxCommands::new().add_command(again);
         batch.push_cmds(windows::settle(id, pane, None));
         self.guarded(id, OURS, batch);
@@ -106,12 +103,12 @@ impl<'a> Changes<'a> {
 
     /// Sets a window's mark.
     pub fn mark_window(&mut self, id: &str, mark: &str) {
-        self.push("set-option", &["-w", "-t", id, "@gt_window", mark]);
+        self.batch.push(windows::mark_window(id, mark));
     }
 
     /// Sets a pane's mark.
     pub fn mark_pane(&mut self, id: &str, mark: &str) {
-        self.push("set-option", &["-p", "-t", id, "@gt_pane", mark]);
+        self.batch.push(windows::mark_pane(id, mark));
     }
 
     /// Sets a window's layout and the sizes of its panes.
@@ -183,7 +180,8 @@ impl Tmux {
         }
         let mut all = when(&target, self.here(&super::ours(session)), batch_text(&batch));
         all.push_param(GONE);
-        let output = self.in_any_size(TmuxCommands::new().add_command(all)).run()?;
+        let text = batch_text(&TmuxCommands::new().add_command(all)) + "\n";
+        let output = self.sourced(TmuxCommands::new(), text).run()?;
         let said = output.text();
         let made = said.lines().filter(|line| *line == DONE).count();
         if !output.ok() {

@@ -6,8 +6,8 @@ use tmux_interface::{ListPanes, TmuxCommands};
 use super::super::process::Running;
 use super::super::stamp::Stamp;
 use super::make::{LEAVING, PAUSE, is_leaving};
-use super::rows::{Agent, Row, look_format, read_rows};
-use super::{Answer, Tmux, answer};
+use super::rows::{Agent, LINE, Row, look_format, read_rows};
+use super::{Answer, Tmux, answer, windows};
 
 /// A look that is under way.
 pub struct Looking {
@@ -24,7 +24,10 @@ impl Tmux {
     /// When tmux cannot be started.
     pub fn begin_look(&self, close: bool) -> Result<Looking> {
         let list = ListPanes::new().all().format(look_format(close)).build();
-        let running = self.process(TmuxCommands::new().add_command(list)).start()?;
+        let batch = TmuxCommands::new()
+            .add_command(windows::command("show-options", &["-s"]))
+            .add_command(windows::command("show-options", &["-gw"]));
+        let running = self.process(batch.add_command(list)).start()?;
         Ok(Looking { tmux: self.clone(), running, close })
     }
 }
@@ -83,7 +86,10 @@ impl Looking {
             seen = answer(&tmux.begin_look(close)?.running.wait()?);
         }
         let rows = match seen {
-            Answer::Said(text) => read_rows(&text),
+            Answer::Said(text) => match hidden(&text) {
+                Some(why) => return Ok(Err(why)),
+                None => read_rows(&text),
+            },
             Answer::Nothing => Vec::new(),
             Answer::Failed(why) => return Ok(Err(why)),
         };
@@ -101,5 +107,29 @@ impl Looking {
             Answer::Nothing => Ok(Vec::new()),
             Answer::Failed(why) => Err(why),
         })
+    }
+}
+
+/// Why the marks cannot be read: an option of the same name of the server or of all windows comes before those of
+/// sessions in a format. Options are told before the first pane, whose text may be anything.
+fn hidden(text: &str) -> Option<String> {
+    let options = text.lines().take_while(|line| !line.starts_with(LINE));
+    let name = options.filter_map(|line| line.split(' ').next()).find(|name| name.starts_with("@gt"))?;
+    Some(format!(
+        "the tmux option {name} is set for all sessions and hides the marks of gt's own; unset it with: \
+         tmux set-option -su {name} ; tmux set-option -gwu {name}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_that_hides_marks_is_named_and_a_screen_hides_nothing() {
+        let said = "message-limit 1000\n@gt_state ended\nmode-keys vi\ngt-pane\t1";
+        assert!(hidden(said).unwrap().starts_with("the tmux option @gt_state is set for all sessions"));
+        assert_eq!(hidden("@theme dark\ngt-pane\t1\t3.3a\tx\n@gt_state ended\ngt-pane\t1"), None);
+        assert_eq!(hidden(""), None);
     }
 }

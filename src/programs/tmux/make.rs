@@ -7,14 +7,11 @@ use anyhow::Result;
 use tmux_interface::{NewSession, TmuxCommand, TmuxCommands};
 
 use super::super::agent_lock;
-use super::super::process::{Process, quote};
+use super::super::process::Process;
 use super::text::{as_text, name, unformatted, word};
 use super::windows::{self, WantedWindow};
-use super::{Agent, Answer, Own, Tmux, answer, set_mark, words_text};
+use super::{Agent, Answer, Own, Tmux, answer, batch_text, set_mark};
 use crate::failure::Failure;
-
-/// What one message to a tmux server can hold, its own header taken off.
-const MESSAGE: usize = 16_300;
 
 /// The longest single word the kernel hands to a program (128 KiB with its final NUL).
 const WORD: usize = 128 * 1024 - 1;
@@ -46,8 +43,8 @@ pub struct Wanted<'a> {
     pub marks: &'a [(&'a str, &'a str)],
     /// What its agent's pane is marked with.
     pub agent: Agent,
-    /// Words run when the agent's program ends; none when empty.
-    pub on_end: &'a [String],
+    /// A text for `sh` that is run when the agent's program ends; none when empty.
+    pub on_end: &'a str,
     /// Its windows; one with the agent when empty.
     pub windows: &'a [WantedWindow],
 }
@@ -70,70 +67,48 @@ const ON_END: &str = "GT_ON_END";
 const ON_END_HOOK: &str = r##"exec env -u GT_TOWN_ROOT /bin/sh -c 'cd /; eval "${GT_ON_END-$(tmux show-options -pqv -t "#{hook_pane}" @gt_on_end)}" </dev/null >/dev/null 2>&1; :'"##;
 
 impl Tmux {
-    /// Makes a session in one process: environment, marks and hook stand before the program runs.
+    /// Makes sessions in one process: environment, marks and hooks stand before the programs run. A session is one line of
+    /// the text that tmux reads, and a line that fails does not keep the next ones from being run. Of one that was not made
+    /// nothing is left; why not is exact for a session that is made alone, of several it is all that tmux said.
     ///
     /// # Errors
     /// When tmux cannot be started, or a value is one that it cannot take.
-    pub fn new_session(&self, wanted: &Wanted) -> Result<Made> {
-        check_words(wanted)?;
+    pub fn new_sessions(&self, wanted: &[Wanted]) -> Result<Vec<Made>> {
+        wanted.iter().try_for_each(check_words)?;
+        let line = |(number, wanted): (usize, &Wanted)| {
+            let words = batch_text(&session_batch(wanted));
+            format!("display-message -p '{BEGUN}{number}' ; {words} ; display-message -p '{ENDED}{number}'\n")
+        };
+        let text: String = wanted.iter().enumerate().map(line).collect();
         // It may start the server.
-        let process = agent_lock::without(self.in_any_size(session_batch(wanted)));
+        let start = TmuxCommands::new().add_command(TmuxCommand::with_name("start-server"));
+        let process = agent_lock::without(self.sourced(start, text));
         let mut output = process.run()?;
         // Its last session may have ended this moment: a server on its way out takes nobody in, and a new one comes up.
         for _ in 0..LEAVING {
-            let said = output.error_text();
-            if output.ok() || !output.text().is_empty() || !is_leaving(&said) {
+            if output.ok() || !output.text().is_empty() || !is_leaving(&output.error_text()) {
                 break;
             }
             std::thread::sleep(PAUSE);
             output = process.run()?;
         }
-        let said = output.text();
-        Ok(match (answer(&output), said.lines().next().and_then(|line| line.split_once('\t'))) {
-            (Answer::Said(_), _) => match session_of(wanted, &said) {
-                Some(made) => self.marked(wanted, &said, made)?,
-                None => Made::Refused(format!("unexpected answer '{said}'")),
-            },
-            (Answer::Failed(why), _) if why.starts_with("duplicate session") => Made::Duplicate,
-            (Answer::Failed(why), Some((session, _))) if session.starts_with('$') => {
-                // Half made: a later command of the batch failed. Nothing is left.
-                self.kill(&[session])?;
-                Made::Refused(windows::place(wanted.windows, said.lines().count(), &why))
-            }
-            (Answer::Failed(why), _) => Made::Refused(why),
-            (Answer::Nothing, _) => Made::Refused(output.error_text()),
-        })
-    }
-
-    /// Makes several sessions in one process, each as [`Tmux::new_session`] does: a session is one line of the text
-    /// that tmux reads, and a line that fails does not keep the next ones from being run. Nothing for each that was not
-    /// made, of which nothing is left: [`Tmux::new_session`] tells why.
-    ///
-    /// # Errors
-    /// When tmux cannot be started, or a value is one that it cannot take.
-    pub fn new_sessions(&self, wanted: &[Wanted]) -> Result<Vec<Option<Made>>> {
-        wanted.iter().try_for_each(check_words)?;
-        let line = |(number, wanted): (usize, &Wanted)| {
-            let words = words_text(&session_batch(wanted).to_vec());
-            format!("display-message -p '{BEGUN}{number}' ; {words} ; display-message -p '{ENDED}{number}'\n")
+        let why = match answer(&output) {
+            Answer::Failed(why) => why,
+            _ => output.error_text(),
         };
-        let text: String = wanted.iter().enumerate().map(line).collect();
-        let mut source = TmuxCommand::with_name("source-file");
-        source.push_param("-");
-        let start = TmuxCommand::with_name("start-server");
-        let commands = TmuxCommands::new().add_command(start).add_command(source);
-        let said = agent_lock::without(self.process(commands).stdin(text)).run()?.text();
-        let mut made: Vec<Option<Made>> = Vec::new();
+        let said = output.text();
+        let mut made = Vec::new();
         let mut half = Vec::new();
         for (number, wanted) in wanted.iter().enumerate() {
             let own = said.split_once(&format!("{BEGUN}{number}\n")).map_or("", |(_, rest)| rest);
             let own = own.split(BEGUN).next().unwrap_or_default();
             let whole = own.split_once(&format!("{ENDED}{number}")).map(|(whole, _)| whole);
             made.push(match whole.and_then(|whole| Some((whole, session_of(wanted, whole)?))) {
-                Some((whole, made)) => Some(self.marked(wanted, whole, made)?),
-                None => None,
+                Some((whole, made)) => self.marked(wanted, whole, made)?,
+                None if why.starts_with("duplicate session") => Made::Duplicate,
+                None => Made::Refused(windows::place(wanted.windows, own.lines().count(), &why)),
             });
-            if let (None, Some((session, _))) = (made.last().and_then(Option::as_ref), own.split_once('\t')) {
+            if let (None, Some((session, _))) = (whole, own.split_once('\t')) {
                 half.push(session);
             }
         }
@@ -163,7 +138,7 @@ impl Tmux {
             batch.push(windows::command("set-hook", &["-p", "-u", "-t", at, "pane-died"]));
         }
         batch.push_cmds(windows::settle_agent(pane, wanted));
-        match self.ask(batch)? {
+        match answer(&self.sourced(TmuxCommands::new(), batch_text(&batch) + "\n").run()?) {
             Answer::Said(_) => Ok(made),
             Answer::Failed(why) => {
                 self.kill(&[session])?;
@@ -173,18 +148,12 @@ impl Tmux {
         }
     }
 
-    /// The call for a batch; where that is more than one message holds, the same commands as text on standard input.
-    pub(super) fn in_any_size(&self, batch: TmuxCommands) -> Process {
-        let words = batch.to_vec();
-        let size: usize = words.iter().map(|word| word.len() + 1).sum();
-        if size < MESSAGE {
-            return self.process(batch);
-        }
+    /// Commands that begin with these words, and go on with lines on standard input: what stands there is on no command line,
+    /// which every user of the machine can read, the server's for as long as it runs.
+    pub(super) fn sourced(&self, begin: TmuxCommands<'static>, lines: String) -> Process {
         let mut source = TmuxCommand::with_name("source-file");
         source.push_param("-");
-        let start = TmuxCommand::with_name("start-server");
-        let text = words_text(&words) + "\n";
-        self.process(TmuxCommands::new().add_command(start).add_command(source)).stdin(text)
+        self.process(begin.add_command(source)).stdin(lines)
     }
 }
 
@@ -271,11 +240,6 @@ impl Wanted<'_> {
     fn has_agent(&self) -> bool {
         self.windows.is_empty() || windows::agents_place(self.windows).is_some()
     }
-
-    /// What the hook of its end runs, as one text for a shell.
-    pub(super) fn end_words(&self) -> String {
-        self.on_end.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
-    }
 }
 
 /// The same for windows and panes as a preset wants them. Every pane is made by a command of its own that prints it,
@@ -325,11 +289,12 @@ fn new_session<'a>(
         new = new.window_name(name(window));
     }
     let mut new = new.start_directory(word(&unformatted(cwd))).width(200).height(50);
-    for (key, value) in wanted.env.iter().chain(more) {
+    let env = windows::joined(wanted.env, more);
+    for (key, value) in env.iter().chain([&windows::passed(&env)]) {
         new = new.environment(key.clone(), word(value));
     }
     if !wanted.on_end.is_empty() {
-        new = new.environment(ON_END.to_string(), word(&wanted.end_words()));
+        new = new.environment(ON_END.to_string(), word(wanted.on_end));
     }
     new.build()
 }

@@ -37,6 +37,8 @@ pub struct Row {
     pub mark: String,
     /// The marks, in the order of [`MARKS`].
     pub marks: [String; MARKS.len()],
+    /// Whether they are the pane's own, and not its session's or everybody's.
+    pub alone: bool,
     /// The program in front.
     pub command: String,
     /// What a close look tells besides.
@@ -138,7 +140,7 @@ pub const MARKS: [&str; 9] =
     ["town", "address", "role", "state", "bead", "since", "instance", "preset", "hash"];
 
 /// What every line of a look begins with: the rest of a line torn by somebody's text does not.
-const LINE: &str = "gt-pane";
+pub(super) const LINE: &str = "gt-pane";
 
 /// What a line of a close look begins with.
 const LINE_CLOSE: &str = "gt-pane-close";
@@ -228,12 +230,17 @@ fn read_row(line: &str) -> Option<Row> {
     };
     row.agent = Agent::parse(next()?, &row.pane, row.pid);
     row.own = Own::parse(next()?, &row.session);
-    row.mark = next()?.into();
+    row.mark = own_mark(next()?, &row.pane).unwrap_or_default().into();
     if close {
-        row.close = Some(read_close(&mut next)?);
+        let mut close = read_close(&mut next)?;
+        close.window_mark = own_mark(next()?, &close.window).unwrap_or_default().into();
+        row.close = Some(close);
     }
     for mark in &mut row.marks {
-        *mark = from_one_line(next()?);
+        let text = next()?;
+        let own = own_mark(text, &row.pane);
+        row.alone |= own.is_some();
+        *mark = from_one_line(own.unwrap_or(text));
     }
     row.name = next()?.into();
     if let Some(close) = &mut row.close {
@@ -256,9 +263,13 @@ fn read_close<'t>(next: &mut dyn FnMut() -> Option<&'t str>) -> Option<Close> {
         active: next()? == "1",
         size: (number(next())?, number(next())?),
         layout: next()?.into(),
-        window_mark: next()?.into(),
         ..Close::default()
     })
+}
+
+/// What stands in a mark after the id of what it marks; nothing in one that another pane or window has, or all of them.
+fn own_mark<'t>(mark: &'t str, id: &str) -> Option<&'t str> {
+    mark.strip_prefix(id)?.strip_prefix(' ')
 }
 
 #[cfg(test)]
@@ -282,7 +293,7 @@ mod tests {
         );
         assert_eq!(rows[0].own, Some(Own { instance: "ab".into(), alone: false }));
         let close = format!(
-            "gt-pane-close\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t%9 7 ab a b c d\t$1 ab alone\t0.1 ab\t@4\t1\t1\t200\t50\t1\t0\t99\t25\tl\t0 cd{marks}\t\
+            "gt-pane-close\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t%9 7 ab a b c d\t$1 ab alone\t%1 0.1 ab\t@4\t1\t1\t200\t50\t1\t0\t99\t25\tl\t@4 0 cd{marks}\t\
              name\twindow\tsleep\t/\tsh"
         );
         let row = read_rows(&close).remove(0);

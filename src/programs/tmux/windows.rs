@@ -9,6 +9,7 @@ use tmux_interface::{TmuxCommand, TmuxCommands};
 
 use super::make::{Wanted, end_hook, push_program};
 use super::text::{self, unformatted, word};
+use crate::plan::environment::PASSED;
 use crate::plan::windows::{Axis, DEFAULT, Resize};
 
 /// A window to make.
@@ -154,10 +155,22 @@ pub fn split(at: &[&str], env: &[(String, String)], pane: &WantedPane) -> TmuxCo
 fn push_pane(command: &mut TmuxCommand<'static>, env: &[(String, String)], pane: &WantedPane) {
     command.push_param("-P").push_param("-F").push_param("#{pane_id}\t#{pane_pid}");
     command.push_param("-c").push_param(word(&unformatted(&pane.cwd)));
-    for (key, value) in &pane.env {
+    push_start(command, env, pane);
+}
+
+/// The environment of a pane, all of it: what its session has may be from another command. Then its program.
+pub fn push_start(command: &mut TmuxCommand<'static>, env: &[(String, String)], pane: &WantedPane) {
+    let env = joined(env, &pane.env);
+    for (key, value) in env.iter().chain([&passed(&env)]) {
         command.push_param("-e").push_param(word(&format!("{key}={value}")));
     }
-    push_program(command, &joined(env, &pane.env), &pane.argv);
+    push_program(command, &env, &pane.argv);
+}
+
+/// What tells the programs of a pane which variables they were given.
+pub fn passed(env: &[(String, String)]) -> (String, String) {
+    let names: Vec<&str> = env.iter().map(|(key, _)| key.as_str()).collect();
+    (PASSED.into(), names.join(" "))
 }
 
 /// A window whose first pane was just made: marks, the other panes, layout, sizes, focus.
@@ -168,7 +181,7 @@ pub fn fill(
     wanted: Option<&Wanted>,
 ) -> TmuxCommands<'static> {
     let mut batch = TmuxCommands::new();
-    batch.push(command("set-option", &["-w", "-t", target, "@gt_window", &window.mark]));
+    batch.push(mark_window(target, &window.mark));
     let last = window.panes.len().saturating_sub(1);
     for (number, pane) in window.panes.iter().enumerate() {
         if number > 0 {
@@ -195,14 +208,24 @@ pub fn fill(
 /// The marks of a pane that was just made. The last screen of a program stays to be read, and the pane in its place;
 /// a person's own shell that they leave is gone.
 pub fn settle(target: &str, pane: &WantedPane, wanted: Option<&Wanted>) -> TmuxCommands<'static> {
-    let option = |name: &str, value: &str| command("set-option", &["-p", "-t", target, name, value]);
-    let mut batch = TmuxCommands::new().add_command(option("@gt_pane", &pane.mark));
+    let mut batch = TmuxCommands::new().add_command(mark_pane(target, &pane.mark));
     if let Some(wanted) = wanted.filter(|_| pane.agent) {
         batch.push_cmds(settle_agent(target, wanted));
     } else if !pane.argv.is_empty() {
-        batch.push(option("remain-on-exit", "on"));
+        batch.push(command("set-option", &["-p", "-t", target, "remain-on-exit", "on"]));
     }
     batch
+}
+
+/// Marks a window of ours. The mark names the window itself: an inherited or a global option of that name is none.
+pub fn mark_window(target: &str, mark: &str) -> TmuxCommand<'static> {
+    let mark = format!("#{{window_id}} {mark}");
+    command("set-option", &["-w", "-F", "-t", target, "@gt_window", &mark])
+}
+
+/// The same for a pane.
+pub fn mark_pane(target: &str, mark: &str) -> TmuxCommand<'static> {
+    command("set-option", &["-p", "-F", "-t", target, "@gt_pane", &format!("#{{pane_id}} {mark}")])
 }
 
 /// The pane that a session begins with, where a person's hook opened more. `session` is `=NAME:`.
@@ -215,10 +238,10 @@ pub fn settle_agent(target: &str, wanted: &Wanted) -> TmuxCommands<'static> {
     let option = |words: &[&str]| command("set-option", &[&["-p", "-t", target], words].concat());
     let mut batch = TmuxCommands::new()
         .add_command(option(&["remain-on-exit", "on"]))
-        .add_command(option(&["@gt_agent", "1"]))
+        .add_command(option(&["-F", "@gt_agent", "#{pane_id}"]))
         .add_command(option(&["-F", "@gt", &word(&wanted.agent.format())]));
     if !wanted.on_end.is_empty() {
-        batch.push(option(&["@gt_on_end", &word(&wanted.end_words())]));
+        batch.push(option(&["@gt_on_end", &word(wanted.on_end)]));
         batch.push(command("set-hook", &["-p", "-t", target, "pane-died", &end_hook()]));
     }
     batch

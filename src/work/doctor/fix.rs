@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::look::{lines_of, mayor_clone};
-use super::{Visit, orphans};
+use super::{Visit, orphans, secrets};
 use crate::beads;
 use crate::plan::doctor::{Finding, Status, Thing};
-use crate::programs::git::Git;
+use crate::programs::git::{Git, credentials};
 use crate::town::{Layout, Rig, TownFile, files};
 use crate::work::{exports, pieces, rig};
 
@@ -31,8 +31,8 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
             write(&visit.older().join("state.json"), "{\n  \"version\": 1,\n  \"projects\": {}\n}\n")
         }
         Thing::Boss => write(&visit.older().join("boss/state.json"), "{\n  \"version\": 1\n}\n"),
-        Thing::Mail => folder(&visit.older().join("mail")),
-        Thing::RigsFolder => folder(&visit.older().join("rigs")),
+        Thing::Mail => files::make_dir(&visit.older().join("mail")),
+        Thing::RigsFolder => files::make_dir(&visit.older().join("rigs")),
         Thing::RigList => {
             town_piece(visit, "mayor/rigs.json")?;
             // The folders know what the list has forgotten.
@@ -44,13 +44,15 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
         Thing::TownState => town_piece(visit, "mayor/state.json"),
         Thing::Settings => town_piece(visit, "config/town.toml"),
         Thing::Program => {
-            folder(&visit.town.bin_dir())?;
+            files::make_dir(&visit.town.bin_dir())?;
             town_piece(visit, "bin/bd")
         }
         Thing::Prompt => town_piece(visit, "CLAUDE.md"),
         Thing::Presets => town_piece(visit, "config/presets"),
         Thing::Unlisted(name) => rig::list(&visit.town, name, &visit.rig(name).config.git_url),
         Thing::HalfMade(path) => orphans::fix_half_made(&root.join(path)),
+        Thing::Shared => files::make_private(root),
+        Thing::Secret(path) => secrets::fix(root, &root.join(path)),
         Thing::StrayRecord(address) => orphans::fix_stray_record(visit, address),
         other => crate::fail!("doctor cannot repair {other:?}"),
     }
@@ -58,7 +60,7 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
 
 fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> Result<()> {
     match thing {
-        Thing::RefineryFolder => folder(&rig.root.join("refinery")),
+        Thing::RefineryFolder => files::make_dir(&rig.root.join("refinery")),
         Thing::RefineryReadme => rig_pieces(rig, &["refinery/README.md"]),
         Thing::RefineryState => rig_pieces(rig, &["refinery/state.json"]),
         Thing::RefineryLock => rig_pieces(rig, &["refinery/state.json.lock"]),
@@ -75,13 +77,8 @@ fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> Result<()> {
     }
 }
 
-fn folder(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path)
-        .map_err(|error| files::error_of(error, format!("cannot make {}", path.display())))
-}
-
 fn write(path: &Path, text: &str) -> Result<()> {
-    folder(path.parent().unwrap_or(path))?;
+    files::make_dir(path.parent().unwrap_or(path))?;
     files::write(path, text)
 }
 
@@ -156,7 +153,7 @@ fn clone(of: &Rig, target: &Path) -> Result<()> {
         crate::fail!("where rig {} comes from is not known", of.name; "mend its config.json");
     }
     let parent = target.parent().unwrap_or(target);
-    folder(parent)?;
+    files::make_dir(parent)?;
     let aside = files::Aside::new(parent)?;
     let draft = aside.path("clone");
     let to = draft.to_string_lossy().into_owned();
@@ -172,10 +169,11 @@ fn clone(of: &Rig, target: &Path) -> Result<()> {
         words.extend(["--branch", branch]);
     }
     words.extend(["--", url, &to]);
-    let output = Git::at(parent).try_run(words)?;
+    let output = Git::at(parent).with_credential(credentials::of_rig(&of.root)).try_run(words)?;
     if !output.ok() {
         return Err(rig::no_clone(parent, url, &output).into());
     }
+    Git::at(&draft).use_credential(&of.root, url)?;
     let failed = || format!("cannot make {}", target.display());
     let moved =
         |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|error| files::error_of(error, failed()));

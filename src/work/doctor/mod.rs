@@ -3,6 +3,7 @@
 mod fix;
 mod look;
 mod orphans;
+mod secrets;
 mod store;
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::Visit;
+use super::{Visit, secrets};
 use crate::address::{Address, is_rig_name};
 use crate::beads::{Bead, Change, Guard, Patch, Written, words};
 use crate::config::{self, Sources};
@@ -35,6 +35,8 @@ pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
     let mut things = Vec::new();
     if visit.town.layout == Layout::Present {
         things.extend(unlisted(visit)?.into_iter().map(Thing::Unlisted));
+        things.extend(files::is_shared(root).then_some(Thing::Shared));
+        things.extend(secrets::find(root)?.into_iter().map(Thing::Secret));
     }
     let inside = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
     for dir in folders_of_gt(visit) {

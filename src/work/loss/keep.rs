@@ -2,6 +2,7 @@
 //! place. A ref is only ever created; one that is there is never written over.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -241,12 +242,12 @@ impl Shelf {
 
     fn new_folder(&self) -> Result<PathBuf> {
         let failed = |path: &Path, error| files::error_of(error, format!("cannot make {}", path.display()));
-        std::fs::create_dir_all(&self.folder).map_err(|error| failed(&self.folder, error))?;
+        files::make_dir(&self.folder)?;
         let mut number = 1;
         loop {
             let end = if number == 1 { String::new() } else { format!(".{number}") };
             let path = self.folder.join(format!("{}-{}{end}", self.name, self.instance));
-            match std::fs::create_dir(&path) {
+            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(path),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(failed(&path, error)),
@@ -274,7 +275,7 @@ fn move_to(from: &Path, to: &Path) -> Result<()> {
     let failed =
         |error| files::error_of(error, format!("cannot move {} to {}", from.display(), to.display()));
     if let Some(dir) = to.parent() {
-        std::fs::create_dir_all(dir).map_err(failed)?;
+        files::make_dir(dir)?;
     }
     match std::fs::rename(from, to) {
         // A program still at work may have taken it away.

@@ -12,7 +12,8 @@ use super::{install, pieces, trust as agent_settings};
 use crate::beads::{self, embedded};
 use crate::failure::Failure;
 use crate::plan::proposal;
-use crate::programs::git::Git;
+use crate::programs::git::{Git, credentials};
+use crate::repo_url;
 use crate::town::discover::{change_rigs, kind, read_rig_config};
 use crate::town::trust::{self, Seen, Setting};
 use crate::town::{RigBeads, RigConfig, RigEntry, Town, files, rules};
@@ -22,8 +23,8 @@ use crate::town::{RigBeads, RigConfig, RigEntry, Town, files, rules};
 pub struct Wanted {
     /// Its name.
     pub name: String,
-    /// Where its code comes from, as git takes it.
-    pub url: String,
+    /// Where its code comes from.
+    pub source: Source,
     /// Prefix of its ids; made from the name when absent.
     pub prefix: Option<String>,
     /// The branch that work lands on; the remote's default when absent.
@@ -62,12 +63,14 @@ pub struct Added {
 }
 
 /// Where code comes from: what was typed, as git is to take it, and what to know about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
-    /// For git.
+    /// For git, without what is secret.
     pub url: String,
+    /// What was secret in it, as git keeps it.
+    pub credential: Option<String>,
     /// What the person should know.
-    pub note: Option<String>,
+    pub notes: Vec<String>,
 }
 
 /// Reads what was typed as a URL. A local path is made absolute; of a work tree its `origin` counts.
@@ -81,7 +84,7 @@ pub fn source(dir: &Path, typed: &str) -> Result<Source> {
             .into());
     }
     if is_remote(dir, typed) {
-        return Ok(Source { url: typed.into(), note: None });
+        return remote(dir, typed, Vec::new());
     }
     let path = dir.join(typed).canonicalize().map_err(|error| {
         Failure::new(format!("cannot add {typed}: {}", plain_error(&error)))
@@ -90,7 +93,7 @@ pub fn source(dir: &Path, typed: &str) -> Result<Source> {
     let git = Git::at(&path);
     let top = git.try_run(["rev-parse", "--show-toplevel"])?;
     if !top.ok() {
-        return Ok(Source { url: path.to_string_lossy().into_owned(), note: None });
+        return Ok(Source::of(&path.to_string_lossy(), Vec::new()));
     }
     let top = top.text();
     let origin = git.try_run(["config", "remote.origin.url"])?;
@@ -101,13 +104,35 @@ pub fn source(dir: &Path, typed: &str) -> Result<Source> {
         } else {
             Path::new(&top).join(origin).to_string_lossy().into_owned()
         };
-        return Ok(Source { note: Some(format!("{typed} is a work tree: its origin is taken: {url}")), url });
+        let note = format!("{typed} is a work tree: its origin is taken: {}", repo_url::plain(&url));
+        return remote(&path, &url, vec![note]);
     }
     let note = format!(
         "{top} has its branch checked out: for work to land there, run: git -C {} config receive.denyCurrentBranch updateInstead",
         crate::programs::process::quote(&top)
     );
-    Ok(Source { url: top, note: Some(note) })
+    Ok(Source::of(&top, vec![note]))
+}
+
+impl Source {
+    fn of(url: &str, mut notes: Vec<String>) -> Source {
+        let credential = repo_url::credential(url);
+        if credential.is_some() {
+            notes.push(
+                "the user part of the URL is kept for git alone, in .git/gt-credential of the rig's clone"
+                    .into(),
+            );
+        }
+        Source { url: repo_url::plain(url), credential, notes }
+    }
+}
+
+/// A URL as the person's git takes it: `insteadOf` may be said of one with a name and a password, and leave neither.
+fn remote(dir: &Path, url: &str, notes: Vec<String>) -> Result<Source> {
+    match repo_url::credential(url) {
+        Some(_) => Ok(Source::of(&Git::at(dir).in_place_of(url)?, notes)),
+        None => Ok(Source::of(url, notes)),
+    }
 }
 
 /// `https://…`, `ssh://…`, `host:path`; a path that exists is a path whatever it looks like.
@@ -172,7 +197,7 @@ fn is_unfinished(root: &Path, wanted: &Wanted) -> bool {
     let path = root.join("config.json");
     kind(&path) == "rig"
         && read_rig_config(&path)
-            .is_ok_and(|config| config.name == wanted.name && config.git_url == wanted.url)
+            .is_ok_and(|config| config.name == wanted.name && config.git_url == wanted.source.url)
 }
 
 /// Adds a rig: clones aside, then under the town's lock renames and lists it.
@@ -190,14 +215,17 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     let aside = files::Aside::new(&town.root)?;
     let draft = aside.path("rig");
     let clone = draft.join("mayor/rig");
-    let target = make_clone(wanted, &clone)?;
+    let target = make_clone(wanted, &clone, aside.path("credential"))?;
     let git = Git::at(&clone);
     let commit = git.stands_at("HEAD")?.unwrap_or_default();
     let settings = agent_settings::settings_at(&git, &commit, &wanted.names)?;
     // Before the rig is there: what a kill leaves is not trusted.
     trust::create(&draft, Seen { commit, names: wanted.names.clone(), settings })?;
     super::step("rig-add.1");
-    clone_near(&clone, &draft.join("refinery/rig"), &wanted.url, &target)?;
+    clone_near(&clone, &draft.join("refinery/rig"), &wanted.source.url, &target)?;
+    if let Some(credential) = &wanted.source.credential {
+        credentials::keep(&draft, credential)?;
+    }
     let now = crate::time::now();
     for piece in pieces::of_rig(&wanted.name, &now)? {
         piece.make(&draft)?;
@@ -208,7 +236,7 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     let taken = prefixes(town, &wanted.town_prefix, wanted.prefix.is_some())?;
     let prefix = wanted.prefix.clone().unwrap_or_else(|| rules::prefix_for(&wanted.name, &taken));
     make_rig_store(&draft, &prefix, wanted.store)?;
-    let mut config = config_of(&wanted.name, &wanted.url, &prefix, &target);
+    let mut config = config_of(&wanted.name, &wanted.source.url, &prefix, &target);
     if let (Some(test), Some(merge)) = (&wanted.test, &mut config.merge) {
         merge["test_command"] = test.as_str().into();
     }
@@ -294,35 +322,37 @@ fn ignore_lines(town: &Town, change: impl FnOnce(&str) -> String) -> Result<()> 
     if changed == text { Ok(()) } else { files::write(&path, changed) }
 }
 
-/// Clones the canonical clone; gives the branch that work lands on.
-fn make_clone(wanted: &Wanted, clone: &Path) -> Result<String> {
+/// Clones the canonical clone; gives the branch that work lands on. `file` is where a credential stands meanwhile.
+fn make_clone(wanted: &Wanted, clone: &Path, file: PathBuf) -> Result<String> {
+    let url = wanted.source.url.as_str();
+    let credential = wanted.source.credential.as_ref();
+    let file = credential.map(|line| files::write_private(&file, line).map(|()| file)).transpose()?;
     let parent = clone.parent().unwrap_or(clone);
-    std::fs::create_dir_all(parent)
-        .map_err(|error| files::error_of(error, format!("cannot make {}", parent.display())))?;
+    files::make_dir(parent)?;
     let mut words = vec!["clone", "-q", "--no-recurse-submodules"];
     if let Some(branch) = &wanted.branch {
         words.extend(["--branch", branch]);
     }
     let target = clone.to_string_lossy();
-    words.extend(["--", &wanted.url, &target]);
-    let output = Git::at(parent).try_run(words)?;
+    words.extend(["--", url, &target]);
+    let output = Git::at(parent).with_credential(file).try_run(words)?;
     if !output.ok() {
-        return Err(no_clone(parent, &wanted.url, &output).into());
+        return Err(no_clone(parent, url, &output).into());
     }
     let status = Git::at(clone).status()?;
     if status.commit.is_empty() {
         crate::fail!(
-            "{} is empty: there is no branch to work from", wanted.url;
+            "{url} is empty: there is no branch to work from";
             "commit and push something there first"
         );
     }
     if Git::at(clone).commit_of("refs/remotes/origin/polecat")?.is_some() {
-        return Err(blocked_by_polecat(&wanted.url).into());
+        return Err(blocked_by_polecat(url).into());
     }
     status.branch.map_or_else(
         || {
             crate::fail!(
-                "{} does not say which branch is its default", wanted.url;
+                "{url} does not say which branch is its default";
                 "name the branch that work lands on: gt rig add {} URL --branch BRANCH", wanted.name
             )
         },
@@ -358,6 +388,7 @@ fn why_no_clone(output: &crate::programs::Output) -> String {
 /// A second clone, made from the one that is here, that fetches from and pushes to the same place as the first.
 fn clone_near(clone: &Path, target: &Path, url: &str, branch: &str) -> Result<()> {
     let git = Git::at(clone);
+    files::make_dir(target.parent().unwrap_or(target))?;
     let (from, to) = (clone.to_string_lossy(), target.to_string_lossy());
     let words = ["clone", "-q", "--local", "--no-recurse-submodules", "--branch", branch, "--", &from, &to];
     git.run("clone for the refinery", words)?;

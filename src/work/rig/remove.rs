@@ -8,7 +8,7 @@ use super::ignore_lines;
 use crate::address::Address;
 use crate::beads::{Bead, Filter, words};
 use crate::mux::Snapshot;
-use crate::programs::git::Git;
+use crate::programs::git::{Git, credentials};
 use crate::town::discover::change_rigs;
 use crate::town::{Rig, Town, files, occupancy};
 use crate::work::loss::keep::FOLDER;
@@ -97,7 +97,7 @@ fn in_work(bead: &Bead) -> Option<String> {
 /// When origin cannot be asked.
 pub fn what_stays(rig: &Rig, beads: &[Bead]) -> Result<Stays> {
     let url = rig.config.git_url.clone();
-    let at_origin = Git::alone(&rig.root).objects_at(&url)?;
+    let at_origin = Git::alone(&rig.root).with_credential(credentials::of_rig(&rig.root)).objects_at(&url)?;
     let mut objects = at_origin.clone();
     objects.extend(recovery::merged(beads));
     Ok(Stays { objects, origin: Some((url, at_origin)), ..Stays::default() })
@@ -243,8 +243,7 @@ pub fn remove(town: &Town, rig: &Rig, force: bool, keep: bool) -> Result<Left> {
 
 fn removed_dir(town: &Town) -> Result<PathBuf> {
     let dir = town.root.join("mayor/removed");
-    std::fs::create_dir_all(&dir)
-        .map_err(|error| files::error_of(error, format!("cannot make {}", dir.display())))?;
+    files::make_dir(&dir)?;
     Ok(dir)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::elsewhere::{check_new_away, where_it_is};
 use super::hand::{self, Hand};
@@ -279,7 +279,7 @@ fn kept(site: &Site<'_>, bead: &Bead) -> Result<Option<String>> {
 pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>, outcome: &mut Outcome) -> Result<Vec<Hand>> {
     let idle = works.first().map_or(0, |work| free_leftovers(site, &work.sessions));
     let dir = site.rig.names_dir();
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    files::make_dir(&dir)?;
     let _lock = files::lock(&dir.join(".lock"))?;
     sweep_turns(&dir);
     let mut mine = Vec::new();

@@ -25,8 +25,7 @@ impl Turn {
     pub fn take(site: &Site<'_>, id: &str) -> Result<Turn> {
         let path = site.rig.names_dir().join(format!(".bead-{id}"));
         let failed = || format!("cannot open {}", path.display());
-        let file =
-            File::options().write(true).create(true).truncate(false).open(&path).with_context(failed)?;
+        let file = files::open_private().open(&path).with_context(failed)?;
         if file.try_lock().is_ok() {
             return Ok(Turn { path, file });
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -172,12 +172,6 @@ impl Place {
 
 /// A folder for this person alone: who can reach a control socket can use the connection.
 fn make_private(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    let failed = || format!("cannot make {}", dir.display());
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|error| files::error_of(error, failed()))?;
-    std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)).with_context(failed)
+    files::make_dir(dir)?;
+    files::make_private(dir)
 }
