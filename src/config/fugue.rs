@@ -178,7 +178,7 @@ mod tests {
             tcp://[::1]:9999
         'tcp://me@localhost:9999' | it names a user
             tcp://localhost:9999
-        'tcp://me:secret@localhost:9999' | it names a user
+        'tcp://me@localhost:9999' | it names a user
             tcp://localhost:9999
         'tcp://localhost:9999/x' | it has a path ('/x')
             tcp://localhost:9999
