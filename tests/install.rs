@@ -103,6 +103,7 @@ fn the_tree_of_a_town_and_its_files_to_the_letter() {
     /mayor/.lock
     /mayor/state.json
     /mayor/secret
+    /mayor/proofs.json
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/
@@ -137,6 +138,7 @@ fn a_folder_with_other_things_in_it_becomes_a_town_and_keeps_them() {
     /mayor/.lock
     /mayor/state.json
     /mayor/secret
+    /mayor/proofs.json
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use gastown::beads::{self, Bead, Change, Filter, NewBead, Patch, Store, Written};
+use gastown::beads::{self, Bead, Change, Filter, NewBead, Patch, Store, Written, proven};
+use gastown::proof::Secret;
 use gastown::work::request::Request;
 
 use crate::common::{Run, World, steps};
@@ -23,8 +24,23 @@ pub fn store(world: &World) -> Box<dyn Store> {
         prefixes: Vec::new(),
         choice: beads::Choice::Embedded,
         actor: "overseer".into(),
+        secret: Some(secret(world)),
     };
     beads::open(&place).unwrap()
+}
+
+fn secret(world: &World) -> Secret {
+    gastown::town::secret::of(&world.path("town")).unwrap()
+}
+
+/// Changes what a request says, as the town itself would.
+fn say(world: &World, request: &str, key: &str, value: &str) {
+    let mut patch = Patch::default();
+    let mut metadata = bead(world, request).metadata;
+    metadata.insert(key.into(), value.into());
+    patch.metadata.insert(key.into(), value.into());
+    patch.metadata.insert("proof".into(), proven::of(&secret(world), request, &metadata).into());
+    write(world, &[Change::Update(request.into(), Box::new(patch))]);
 }
 
 pub fn write(world: &World, changes: &[Change]) -> Vec<String> {
@@ -72,6 +88,7 @@ pub fn hand_over(world: &World, name: &str, title: &str, files: &[(&str, &str)],
 /// A request for a commit, and the bead "submitted".
 pub fn request(world: &World, name: &str, bead: &str, title: &str, branch: &str, commit: &str) -> String {
     let request = Request {
+        id: beads::random_id("wy"),
         rig: "wyvern".into(),
         branch: branch.into(),
         commit: commit.into(),
@@ -83,7 +100,7 @@ pub fn request(world: &World, name: &str, bead: &str, title: &str, branch: &str,
         attempt: 1,
         priority: 2,
         title: title.into(),
-        ..Request::default()
+        letter: String::new(),
     };
     let submitted = Patch {
         status: Some("in_progress".into()),
@@ -91,8 +108,10 @@ pub fn request(world: &World, name: &str, bead: &str, title: &str, branch: &str,
         add_labels: vec!["gt:submitted".into()],
         ..Patch::default()
     };
-    let changes =
-        [Change::Create(Box::new(request.to_bead())), Change::Update(bead.into(), Box::new(submitted))];
+    let changes = [
+        Change::Create(Box::new(request.to_bead(&secret(world)))),
+        Change::Update(bead.into(), Box::new(submitted)),
+    ];
     write(world, &changes).remove(0)
 }
 
@@ -521,9 +540,7 @@ fn told(world: &World) -> usize {
 fn a_target_that_is_gone_stops_only_what_is_for_it_and_is_said_once() {
     let world = world();
     let lost = hand_over(&world, "Nux", "For a release", &[("a", "1\n")], true);
-    let mut patch = Patch::default();
-    patch.metadata.insert("target".into(), "release".into());
-    write(&world, &[Change::Update(lost.request.clone(), Box::new(patch))]);
+    say(&world, &lost.request, "target", "release");
     let good = hand_over(&world, "Toast", "For main", &[("b", "1\n")], true);
     for _ in 0..2 {
         let run = process(&world);
@@ -564,28 +581,64 @@ fn a_rebase_that_cannot_run_says_why_and_keeps_the_request() {
     assert!(is_merged(&world, &handed));
 }
 
+/// What others can do to a store: make a request, change one, copy one under another id or a newer time.
 #[test]
-fn requests_that_say_what_none_can_are_set_aside_and_stop_nothing() {
+fn a_request_without_a_proof_is_shown_and_nothing_that_it_names_is_touched() {
     let world = world();
-    let odd = hand_over(&world, "Nux", "Odd", &[("a", "1\n")], true);
-    let named = hand_over(&world, "Slit", "Named by both", &[("b", "1\n")], true);
-    let twin = request(&world, "Slit", &named.bead, "Twin", "polecat/Slit-x", &named.commit);
-    let values = [(&odd.request, "instance", "../../heads/main"), (&twin, "commit", "HEAD")];
-    for (request, key, value) in values {
+    let good = hand_over(&world, "Nux", "Good", &[("a", "1\n")], true);
+    let changed = hand_over(&world, "Slit", "Changed", &[("b", "1\n")], true);
+    let evil = commit(&world, "evil", "Evil", &[("evil", "1\n")], true);
+    let update = |id: &str, key: &str, value: &str| {
         let mut patch = Patch::default();
         patch.metadata.insert(key.into(), value.into());
-        write(&world, &[Change::Update(request.clone(), Box::new(patch))]);
-    }
-    let main = world.git("town/wyvern/mayor/rig", ["rev-parse", "HEAD"]);
+        write(&world, &[Change::Update(id.into(), Box::new(patch))]);
+    };
+    update(&changed.request, "commit", &evil);
+    let copy = |title: &str, change: &[(&str, &str)]| {
+        let mut metadata = bead(&world, &good.request).metadata;
+        metadata.extend(change.iter().map(|(key, value)| (key.to_string(), (*value).into())));
+        let new = NewBead {
+            title: title.into(),
+            issue_type: "merge-request".into(),
+            metadata,
+            ..NewBead::default()
+        };
+        write(&world, &[Change::Create(Box::new(new))]).remove(0)
+    };
+    let ids = [
+        changed.request.clone(),
+        copy("Copied", &[]),
+        copy("Newer", &[("created", "2036-01-01T00:00:00Z"), ("commit", &evil)]),
+        copy("Odd", &[("instance", "../../heads/main"), ("proof", "x")]),
+    ];
+    let list = world.in_town(["mq", "list", "wyvern"]).ok().stdout;
+    assert_eq!(list.matches("foreign  ").count(), 4, "{list}");
+    assert!(world.in_town(["mq", "status", "wyvern"]).ok().stdout.contains("1 in the queue"), "{list}");
+    assert!(world.in_town(["status"]).ok().stdout.contains("1 waiting, 4 foreign"));
     let run = process(&world).ok();
-    assert!(run.stdout.contains("cannot be merged: the instance it names can be none"), "{run:?}");
-    assert!(bead(&world, &twin).close_reason.contains("the commit it names can be none"));
-    assert!(is_merged(&world, &named));
-    assert_eq!(bead(&world, &odd.bead).status, "open");
-    assert_eq!(world.git("town/wyvern/mayor/rig", ["rev-parse", "HEAD"]), main);
-    assert_eq!(told(&world), 2);
-    process(&world).ok();
-    assert_eq!(told(&world), 2);
+    assert!(is_merged(&world, &good) && !run.stdout.contains("set aside"), "{run:?}");
+    for id in &ids {
+        assert!(!bead(&world, id).is_closed(), "{id}");
+        let said = world.in_town(["refinery", "merge", id, "--rig", "wyvern"]).fails(1).stderr;
+        assert!(
+            said.contains(&format!("{id} is foreign")) && said.contains(&format!("gt adopt {id}")),
+            "{said}"
+        );
+        assert!(world.in_town(["mq", "show", id]).ok().stdout.contains("foreign: this town did not make it"));
+    }
+    // The bead that a foreign request names stays submitted, and its branch at origin stays.
+    assert!(bead(&world, &changed.bead).has_label("gt:submitted"));
+    for id in &ids {
+        let said = world.in_town(["mq", "reject", id, "-r", "no"]).ok().stdout;
+        assert!(said.contains("closed; the bead and the branch that it names stay"), "{said}");
+        assert!(world.in_town(["mq", "retry", id]).fails(1).stderr.contains("is foreign"));
+    }
+    assert!(bead(&world, &changed.bead).has_label("gt:submitted"));
+    for branch in [&changed.branch, "evil"] {
+        world.git("origin.git", ["rev-parse", "--verify", branch]);
+    }
+    assert_eq!(world.git("origin.git", ["log", "--format=%s", "main", "--", "evil"]), "");
+    assert_eq!(told(&world), 0);
 }
 
 #[test]
@@ -674,7 +727,7 @@ fn the_queue_by_hand() {
     let shown = world.in_town(["mq", "show", &one.request, "--json"]).ok().json();
     assert_eq!(shown["request"]["branch"], one.branch);
     world.in_town(["mq", "show", "wy-none"]).fails(1);
-    world.in_town(["mq", "show", &one.bead]).fails(2);
+    world.in_town(["mq", "show", &one.bead]).ok();
 
     world.in_town(["refinery", "merge", &format!("polecat-{}", two.bead)]).ok();
     assert!(is_merged(&world, &two) && !is_merged(&world, &one));

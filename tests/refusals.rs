@@ -268,11 +268,11 @@ fn a_store_of_bd_without_bd() {
     assert_snapshot!(scene.refused(&["rig", "crew", "mayor start", "gc", "mail send"]), @r"
     sling FREE wyvern, sling TAKEN wyvern --resume, unsling --force TAKEN, hold FREE, done, merge-queue reject FREE --reason no, refinery process wyvern, witness patrol wyvern, land --direct wyvern/Nux, polecat nuke wyvern/Nux:
     gt: the store in /world/town/wyvern/mayor/rig/.beads was made by bd, and bd is not on PATH
-    hint: install bd; or move to the embedded store: where bd is, bd export > beads.jsonl (1.0: bd export --all); here move that .beads aside, then: gt bd init && gt bd import beads.jsonl
+    hint: install bd; or move to the embedded store: where bd is, bd export > beads.jsonl (1.0: bd export --all); here move that .beads aside, then: gt bd init && gt bd import --trust beads.jsonl
 
     bd create New:
     gt: the store in /world/town/wyvern/.beads was made by bd, and bd is not on PATH
-    hint: install bd; or move to the embedded store: where bd is, bd export > beads.jsonl (1.0: bd export --all); here move that .beads aside, then: gt bd init && gt bd import beads.jsonl
+    hint: install bd; or move to the embedded store: where bd is, bd export > beads.jsonl (1.0: bd export --all); here move that .beads aside, then: gt bd init && gt bd import --trust beads.jsonl
     ");
 }
 

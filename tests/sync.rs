@@ -1,6 +1,7 @@
 //! `gt sync`: two towns on one origin that both write, and meet without loss.
 
 mod agents;
+mod hostile;
 mod trouble;
 
 use std::collections::BTreeMap;

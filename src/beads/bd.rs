@@ -28,9 +28,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Bead, Change, Filter, Guard, Store, Written, jsonl};
+use super::{Bead, Change, Filter, Guard, Imported, Origin, Store, Written, jsonl, proven};
 use crate::failure::Failure;
 use crate::programs::bd::{Program, complaint, find, missing};
+use crate::proof::Secret;
 use crate::town::{files, rules};
 use write::Call;
 
@@ -56,6 +57,7 @@ pub struct Bd {
     /// Prefixes beside its own that ids in it may have.
     prefixes: Vec<String>,
     actor: String,
+    secret: Option<Secret>,
 }
 
 impl Bd {
@@ -65,7 +67,8 @@ impl Bd {
     /// When bd is not there, too old, or does not answer.
     pub fn open(dir: &Path, prefixes: &[String], actor: &str) -> Result<Bd> {
         let dir = real(dir)?;
-        Ok(Bd { program: Program::for_store(&dir)?, dir, prefixes: prefixes.to_vec(), actor: actor.into() })
+        let (program, prefixes) = (Program::for_store(&dir)?, prefixes.to_vec());
+        Ok(Bd { program, dir, prefixes, actor: actor.into(), secret: None })
     }
 
     /// Opens the store in `dir` with this bd.
@@ -73,7 +76,13 @@ impl Bd {
     /// # Errors
     /// When `dir` does not exist.
     pub fn with(program: Program, dir: &Path, actor: &str) -> Result<Bd> {
-        Ok(Bd { program, dir: real(dir)?, prefixes: Vec::new(), actor: actor.into() })
+        Ok(Bd { program, dir: real(dir)?, prefixes: Vec::new(), actor: actor.into(), secret: None })
+    }
+
+    /// The same, telling requests of the town with this secret from foreign ones.
+    #[must_use]
+    pub fn knowing(self, secret: Option<Secret>) -> Bd {
+        Bd { secret, ..self }
     }
 
     /// Makes a store in `dir` with the bd on PATH.
@@ -145,7 +154,9 @@ impl Bd {
     }
 
     fn read(&self, words: &[String]) -> Result<Vec<Bead>> {
-        shape::beads(&self.run("read the beads", words, None)?)
+        let mut beads = shape::beads(&self.run("read the beads", words, None)?)?;
+        proven::mark(self.secret.as_ref(), &mut beads);
+        Ok(beads)
     }
 
     fn look(&self, ids: &[String]) -> Result<BTreeMap<String, Bead>> {
@@ -233,14 +244,26 @@ impl Store for Bd {
         Ok(jsonl::render(&beads))
     }
 
-    fn import(&self, text: &str) -> Result<(usize, usize)> {
+    fn import(&self, text: &str, origin: Origin) -> Result<Imported> {
         let lines = jsonl::parse(text)?;
         let _lock = self.lock()?;
         let own = self.list(&Filter { all: true, ..Filter::default() })?;
         let own: BTreeMap<String, Bead> = own.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
-        let taken = take::take_in(self.program.version, &own, lines)?;
-        self.perform(&taken.calls)?;
-        Ok((taken.added, taken.changed))
+        let mut imported = Imported::default();
+        let wanted = lines.into_iter().filter_map(|line| {
+            let known = own.get(&line.id);
+            imported.take(line, known, origin)
+        });
+        let calls = take::put(self.program.version, &own, wanted.collect())?;
+        self.perform(&calls)?;
+        // There, beads are the person's.
+        imported.foreign.clear();
+        Ok(imported)
+    }
+
+    fn trust(&self, _beads: &[Bead]) -> Result<()> {
+        // People make beads with bd itself: all of its beads are theirs.
+        Ok(())
     }
 
     fn kind(&self) -> String {

@@ -68,6 +68,9 @@ pub struct Bead {
     #[serde(skip_serializing_if = "Map::is_empty")]
     /// Values for programs; gt's requests keep theirs here.
     pub metadata: Map<String, Value>,
+    /// Others made it, or changed what counts: nothing acts on it (see [`super::proven`]). Set by a store as it reads.
+    #[serde(skip)]
+    pub foreign: bool,
     #[serde(flatten)]
     /// Fields gt gives no meaning to.
     pub extra: Map<String, Value>,

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
-use super::{Bead, Change, Filter, Guard, Store, Written};
+use super::{Bead, Change, Filter, Guard, Imported, Origin, Store, Written};
 use crate::recorder::Recorder;
 
 thread_local! {
@@ -63,9 +63,13 @@ impl Store for Fake {
         self.store.export()
     }
 
-    fn import(&self, jsonl: &str) -> Result<(usize, usize)> {
+    fn import(&self, jsonl: &str, origin: Origin) -> Result<Imported> {
         self.recorder.call("import")?;
-        self.store.import(jsonl)
+        self.store.import(jsonl, origin)
+    }
+
+    fn trust(&self, beads: &[Bead]) -> Result<()> {
+        self.store.trust(beads)
     }
 
     fn kind(&self) -> String {

@@ -8,14 +8,18 @@ pub mod bead;
 pub mod embedded;
 #[cfg(test)]
 pub(crate) mod fake;
+pub mod foreign;
 pub mod in_step;
 pub mod jsonl;
+pub mod proven;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 pub use bead::{Bead, Comment, Dependency, NewBead, Patch};
+pub use embedded::write::random_id;
+pub use foreign::{Imported, Origin};
 
 /// Which beads to read. Empty means all that are not closed, messages and requests left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,12 +128,18 @@ pub trait Store {
     /// As [`Store::list`].
     fn export(&self) -> Result<String>;
 
-    /// Takes bd's JSONL in: new ids are added, known ones are replaced when the line is newer. Returns how many
-    /// were added and how many were changed.
+    /// Takes bd's JSONL in: new ids are added, known ones are replaced when the line is newer. What is not this town's is
+    /// marked as foreign by stores that can.
     ///
     /// # Errors
     /// A line that is no bead is named by number, and nothing is taken in.
-    fn import(&self, jsonl: &str) -> Result<(usize, usize)>;
+    fn import(&self, jsonl: &str, origin: Origin) -> Result<Imported>;
+
+    /// Beads that others made or changed are the town's own from now on, as they were read.
+    ///
+    /// # Errors
+    /// When one has changed since, or the store cannot be written.
+    fn trust(&self, beads: &[Bead]) -> Result<()>;
 
     /// `embedded` or `bd`, with the version where there is one.
     fn kind(&self) -> String;
@@ -153,6 +163,8 @@ pub struct Place {
     pub choice: Choice,
     /// Who writes: an address.
     pub actor: String,
+    /// The town's secret: requests that are proven with it are the town's own. Without it every request is foreign.
+    pub secret: Option<crate::proof::Secret>,
 }
 
 /// `[beads] store`.
@@ -181,9 +193,13 @@ pub const EMBEDDED_FILE: &str = "gastown.db";
 pub fn open(place: &Place) -> Result<Box<dyn Store>> {
     let store: Box<dyn Store> = match kind_of(&place.dir)? {
         Kind::Embedded => Box::new(
-            embedded::Embedded::open(&place.dir, &place.prefix, &place.actor)?.accepting(&place.prefixes),
+            embedded::Embedded::open(&place.dir, &place.prefix, &place.actor)?
+                .accepting(&place.prefixes)
+                .knowing(place.secret.clone()),
         ),
-        Kind::Bd => Box::new(bd::Bd::open(&place.dir, &place.prefixes, &place.actor)?),
+        Kind::Bd => {
+            Box::new(bd::Bd::open(&place.dir, &place.prefixes, &place.actor)?.knowing(place.secret.clone()))
+        }
     };
     #[cfg(test)]
     let store = fake::watched(&place.dir, store)?;
@@ -276,6 +292,8 @@ pub mod words {
     pub const META_RECOVERY: &str = "recovery";
     /// Metadata: names of recovery refs of attempts before that one, separated by spaces.
     pub const META_EARLIER: &str = "recovery_earlier";
+    /// Metadata key that names the letter a bead, a request or a mail was made from: so nothing is made of it twice.
+    pub const META_LETTER: &str = "letter";
     /// Label of a mail that has been read.
     pub const LABEL_READ: &str = "gt:read";
 }

@@ -393,6 +393,9 @@ pub struct Import {
     /// The same as a flag
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     pub input: Option<PathBuf>,
+    /// The beads are the town's own: they can be slung without `gt adopt`
+    #[arg(long)]
+    pub trust: bool,
 }
 
 #[derive(Debug, Subcommand)]

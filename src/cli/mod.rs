@@ -134,6 +134,8 @@ pub enum Command {
     /// The merge queue
     #[command(alias = "mq")]
     MergeQueue(queue::MergeQueue),
+    /// Make beads and requests that others made, or changed, this town's own
+    Adopt(queue::Adopt),
     /// Land a polecat's work without the queue
     Land(queue::Land),
     /// Show what a polecat changed

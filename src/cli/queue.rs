@@ -69,6 +69,24 @@ pub enum QueueCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gt adopt\n  gt adopt wy-a1b --yes\n  gt adopt --all --rig wyvern")]
+pub struct Adopt {
+    /// Ids of beads and requests; what is foreign is listed when none is given
+    pub ids: Vec<String>,
+    /// All foreign beads; requests are adopted by their ids
+    #[arg(long, conflicts_with = "ids")]
+    pub all: bool,
+    /// Only of this rig
+    #[arg(long)]
+    pub rig: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
 pub struct Land {
     /// RIG/NAME
     pub address: String,

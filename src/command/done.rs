@@ -59,6 +59,7 @@ pub fn hand_over(ctx: &Ctx, no_changes: Option<&str>, exit: bool, dry: bool) -> 
     let home = own::home(&town, &ctx.dir, &me)?;
     let settings = config::settings(&ctx.sources(&town, Some(&home.rig)))?;
     let mux = ctx.mux(&settings)?;
+    let secret = town.secret()?;
     let work = Work {
         town: &town,
         home: &home,
@@ -66,6 +67,7 @@ pub fn hand_over(ctx: &Ctx, no_changes: Option<&str>, exit: bool, dry: bool) -> 
         push_submodules: settings.worktree.push_submodules,
         mux: mux.as_ref(),
         store: home.rig.store(&home.address)?,
+        secret,
     };
     if dry {
         return plan(&work, no_changes);

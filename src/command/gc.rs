@@ -9,9 +9,8 @@ use crate::config;
 use crate::failure::{Exit, Failures};
 use crate::town::{Rig, Town};
 use crate::work::recovery::{self, Fate, Gone};
-use crate::work::request::Request;
+use crate::work::request::{Request, open_requests};
 use crate::work::strays;
-use crate::work::submit::requests;
 
 /// Drops recovery refs that are merged or 30 days old, and old logs.
 ///
@@ -70,11 +69,9 @@ fn strays(rig: &Rig, target: &str, dry: bool, notes: &mut Vec<String>) -> Result
     if branches.is_empty() && strays::landings(rig, target, &[], true)?.is_empty() {
         return Ok(Vec::new());
     }
-    let open: Vec<Request> = requests(rig.store(&Address::Overseer)?.as_ref())?
-        .into_iter()
-        .filter(|(_, open)| *open)
-        .map(|(one, _)| one)
-        .collect();
+    // Foreign ones too: what they name stays.
+    let open = rig.store(&Address::Overseer)?.list(&open_requests())?;
+    let open: Vec<Request> = open.iter().filter_map(|bead| Request::read(bead)?.ok()).collect();
     let branches: Vec<_> = branches.into_iter().filter(|one| !strays::is_wanted(one, &open)).collect();
     if !dry && let Err(error) = strays::delete(rig, &branches) {
         notes.push(format!("{error:#}"));

@@ -56,9 +56,11 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry: bool) -> Result<Exit>
         address: address.clone(),
     };
     let target = config::target(&settings);
+    let secret = town.secret()?;
     let store = rig.store(&address)?;
     let push_submodules = settings.worktree.push_submodules;
-    let work = done::Work { town, home: &home, target: &target, push_submodules, mux: mux.as_ref(), store };
+    let mux = mux.as_ref();
+    let work = done::Work { town, home: &home, target: &target, push_submodules, mux, store, secret };
     let answer = if dry { done::plan(&work, None)? } else { done::done(&work, None)? };
     if ctx.global.json {
         print_json("request", &answer)?;
@@ -89,6 +91,9 @@ fn list(ctx: &Ctx, me: &Me, rig: &Rig) -> Result<Exit> {
         ctx.note(&format!("{}: nothing waits to be merged", rig.name));
     }
     print(&report::list(&rows, &crate::time::now()))?;
+    if rows.iter().any(|row| row.foreign) {
+        ctx.note("foreign requests are not merged: this town did not make them, or others changed them");
+    }
     Ok(Exit::Done)
 }
 
@@ -96,7 +101,10 @@ fn show(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<Exit> {
     let found = find(ctx, town, me, id)?;
     let state =
         if found.bead.is_closed() { found.bead.close_reason.as_str() } else { found.bead.status.as_str() };
-    let row = report::Row::new(&found.request, None, state).of(Some(&found.bead));
+    let row = match found.bead.foreign {
+        true => report::Row::foreign(&found.bead),
+        false => report::Row::new(&found.request, None, state).of(Some(&found.bead)),
+    };
     if ctx.global.json {
         print_json("request", &row)?;
     } else {
@@ -190,6 +198,10 @@ fn reject(ctx: &Ctx, town: &Town, me: &Me, id: &str, reason: Option<&str>, dry: 
         return Ok(Exit::Done);
     }
     let would = if dry { "would be " } else { "" };
+    if found.bead.foreign {
+        print(&format!("{id}  {would}closed; the bead and the branch that it names stay as they are\n"))?;
+        return Ok(Exit::Done);
+    }
     print(&format!("{}  {would}set aside  {}\n", found.request.bead, found.request.title))?;
     if let Some(name) = aside.and_then(|aside| aside.recovery) {
         ctx.note(&format!("its commits are kept under {name}"));

@@ -1,5 +1,6 @@
 //! One file per verb: look, decide, do, report; no logic of its own.
 
+pub mod adopt;
 pub mod agents;
 pub mod apply;
 pub mod attach;
@@ -454,6 +455,7 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Done(args) => done::run(ctx, args),
         Command::Handoff(args) => handoff::run(ctx, args),
         Command::MergeQueue(args) => merge_queue::run(ctx, args),
+        Command::Adopt(args) => adopt::run(ctx, &args),
         Command::Land(args) => land::run(ctx, args),
         Command::Diff(args) => look::diff(ctx, args),
         Command::Path(args) => look::path(ctx, args),

@@ -32,6 +32,12 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
     let Some(bead) = hook::hook(&town, &home.address)?.beads.into_iter().next() else {
         crate::fail!("nothing is on the hook of {}", home.address; "give it work: gt sling BEAD {}", home.address);
     };
+    if bead.foreign {
+        crate::fail!(
+            "{} is foreign: others changed what it says, so its script is not run", bead.id;
+            "the person reads it and makes it the town's again with: gt adopt {}", bead.id
+        );
+    }
     begin(&home, &bead)?;
     let failure = match work(ctx, &town, &home, &bead) {
         Ok(None) => return Ok(Exit::Done),

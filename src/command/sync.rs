@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 
 use super::{Ctx, print, print_json};
 use crate::cli::town::Sync;
+use crate::config;
 use crate::failure::Exit;
 use crate::terminal::one_line;
-use crate::town::Town;
-use crate::work::sync::{self, Place, Synced, beads};
+use crate::town::{Rig, Town};
+use crate::work::adopt;
+use crate::work::sync::{self, Place, Synced, are, beads};
 
 /// What the town's own store is called where rigs are named.
 const TOWN: &str = "town";
@@ -48,18 +50,26 @@ pub fn run(ctx: &Ctx, args: Sync) -> Result<Exit> {
 fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<(String, Result<Place>)>> {
     if rig.is_some() {
         let rig = ctx.rig(town, rig)?;
-        return Ok(vec![(rig.name.clone(), sync::of_rig(town, &rig))]);
+        return Ok(vec![(rig.name.clone(), of_rig(ctx, town, &rig))]);
     }
     let rig = |name: String| {
-        let place = town.read_rig(&name).and_then(|rig| sync::of_rig(town, &rig));
+        let place = town.read_rig(&name).and_then(|rig| of_rig(ctx, town, &rig));
         (name, place)
     };
     let mut places: Vec<(String, Result<Place>)> = town.rig_names()?.into_iter().map(rig).collect();
-    places.extend(sync::of_town(town).transpose().map(|place| (TOWN.to_string(), place)));
+    let trust = config::settings(&ctx.sources(town, None))?.sync.trust;
+    places.extend(sync::of_town(town, trust).transpose().map(|place| (TOWN.to_string(), place)));
     if places.is_empty() && !ctx.global.json {
         ctx.note("nothing to keep in step: no rigs yet, and the town has no remote");
     }
     Ok(places)
+}
+
+fn of_rig(ctx: &Ctx, town: &Town, rig: &Rig) -> Result<Place> {
+    let trust = config::settings(&ctx.sources(town, Some(rig)))?.sync.trust;
+    // What comes in from now on is never signed as this town's.
+    adopt::note_old(town, rig)?;
+    sync::of_rig(town, rig, trust)
 }
 
 fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
@@ -81,6 +91,18 @@ fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
                 one.id,
                 one_line(&one.by),
                 one.from
+            ));
+        }
+        for id in &synced.kept {
+            ctx.note(&format!(
+                "{name}: {id} is this town's request, and was changed elsewhere: it stays as it is here"
+            ));
+        }
+        if !synced.foreign.is_empty() {
+            let rig = synced.rig.as_ref().map(|rig| format!(" --rig {rig}")).unwrap_or_default();
+            ctx.note(&format!(
+                "{name}: {} foreign, nothing starts or merges them until you say so: gt adopt{rig}",
+                are(synced.foreign.len())
             ));
         }
         for id in &synced.waiting {

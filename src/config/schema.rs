@@ -27,6 +27,8 @@ pub struct Settings {
     pub merge: Merge,
     /// How a worktree is prepared.
     pub worktree: Worktree,
+    /// How beads of other towns are taken.
+    pub sync: Sync,
     /// How long gt waits for what makes no progress.
     pub limits: Limits,
     /// How to run one kind of agent, by name.
@@ -114,6 +116,14 @@ pub enum Dialect {
     Client,
     /// `new-session` and its like.
     Compat,
+}
+
+/// `[sync]`, also a section of a rig's `config.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sync {
+    /// Beads that `gt sync` brings count as this town's own. Requests to be merged never do.
+    pub trust: bool,
 }
 
 /// `[merge]`, also a section of a rig's `config.json`.
@@ -286,6 +296,8 @@ pub struct RigSections {
     pub merge: Merge,
     /// As in [`Settings`].
     pub worktree: Worktree,
+    /// As in [`Settings`].
+    pub sync: Sync,
     /// For the role polecat.
     pub max_workers: Option<usize>,
     /// For the role polecat.

@@ -103,7 +103,7 @@ pub(super) fn tmux_socket_file(sources: &Sources) -> Result<Option<Layer>> {
 /// The sections of `<rig>/config.json` that are settings.
 pub(super) fn rig(sources: &Sources) -> Result<Option<Layer>> {
     let Some(mut layer) = rig_file(sources)? else { return Ok(None) };
-    layer.values.retain(|key, _| key == "merge" || key == "worktree");
+    layer.values.retain(|key, _| ["merge", "worktree", "sync"].contains(&key.as_str()));
     Ok(Some(layer))
 }
 
@@ -135,7 +135,7 @@ fn rig_file(sources: &Sources) -> Result<Option<Layer>> {
     Ok(Some(layer))
 }
 
-const RIG_KEYS: [&str; 4] = ["merge", "worktree", "max_workers", "worker_spawn_delay"];
+const RIG_KEYS: [&str; 5] = ["merge", "worktree", "sync", "max_workers", "worker_spawn_delay"];
 
 /// The flags that are about the settings and, with a role, about that role.
 pub(super) fn flags(sources: &Sources, role: Option<Role>) -> Result<Vec<Layer>> {

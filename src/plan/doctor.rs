@@ -90,6 +90,8 @@ pub enum Thing {
     Polecat(String, Move, Option<String>, bool),
     /// A bead whose holder is no more: id and address.
     HeldByNobody(String, String),
+    /// Requests from before there were proofs, by id, which wait to be signed.
+    Unproven(Vec<String>),
     /// `mayor/remote.json`. Looked for only when it cannot be read.
     Records,
     /// A completion record at origin that nothing proves: the rig, who it says wrote it, the bead, and its id.
@@ -287,6 +289,7 @@ fn words(thing: &Thing) -> Words {
         | Thing::HeldByNobody(..)
         | Thing::SharedPrefix(..)
         | Thing::UnprovenRecord(..)
+        | Thing::Unproven(_)
         | Thing::StrayRecord(_) => made("", "", ""),
         Thing::Records => made("", "", "Record of sessions elsewhere broken"),
     }
@@ -362,6 +365,10 @@ fn orphan(finding: &mut Finding, rig: &str) {
             );
             (format!("The rigs {} share the prefix {prefix} of ids", rigs.join(" and ")), Some(hint))
         }
+        Thing::Unproven(ids) => (
+            format!("Requests of an earlier version have no proof, and are not merged: {}", ids.join(", ")),
+            None,
+        ),
         Thing::StrayRecord(address) => (format!("Session elsewhere of {address}, who has no place"), None),
         Thing::Polecat(name, decision, bead, session) => {
             let (message, hint) = polecat(rig, name, *decision, bead.as_deref());

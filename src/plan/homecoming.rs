@@ -10,8 +10,7 @@ use crate::beads::{Bead, NewBead, words};
 use crate::grammar::{is_bead_id, is_object_id};
 use crate::refs::{Branch, Sent};
 
-/// Metadata key that names the letter a bead, a request or a mail was made from: so nothing is made of it twice.
-pub const META_LETTER: &str = "letter";
+pub use crate::beads::words::META_LETTER;
 
 /// Whether a bead says that a letter was taken in. It names all of them: origin may keep them, and two may be about one
 /// bead.

@@ -27,6 +27,8 @@ pub enum Place {
     Closed,
     /// Came back from the queue: sling it again.
     SetAside,
+    /// Others made it, or changed what it says: nothing starts it until it is adopted.
+    Foreign,
     /// Kept back by a person.
     Held,
     /// A person has it, or an agent gt does not run.
@@ -51,6 +53,7 @@ impl Place {
             Place::Merged => "merged",
             Place::Closed => "closed",
             Place::SetAside => "set aside",
+            Place::Foreign => "foreign",
             Place::Held => "held",
             Place::Taken => "taken",
             Place::Unknown => "unknown",
@@ -123,6 +126,7 @@ pub fn place(facts: &Facts<'_>) -> Place {
     match bead.status.as_str() {
         words::HOOKED | words::IN_PROGRESS if facts.polecat => held_by_polecat(bead, facts.session),
         words::HOOKED | words::IN_PROGRESS => Place::Taken,
+        _ if bead.foreign => Place::Foreign,
         _ if bead.has_label(words::LABEL_HOLD) => Place::Held,
         words::OPEN if bead.assignee.is_some() => Place::Taken,
         words::OPEN if facts.blocked => Place::Blocked,

@@ -64,6 +64,10 @@ pub fn begin(facts: &Facts<'_>, allowed: Allowed) -> Result<Begin, Failure> {
         ),
         Place::Working => taken(id, holder),
         Place::Hooked | Place::Crashed if facts.in_hand => taken(id, holder),
+        _ if facts.bead.foreign && (facts.place != Place::Taken || allowed.force) => no(
+            format!("{id} is foreign: others made it, or changed what it says"),
+            format!("read it with: gt bd show {id}; make it this town's with: gt adopt {id}"),
+        ),
         Place::Hooked => Ok(Begin::Again),
         Place::Crashed if allowed.resume => Ok(Begin::Again),
         Place::Crashed => no(
@@ -179,6 +183,20 @@ mod tests {
         ] {
             let wanted = wanted.map_err(str::to_string);
             assert_eq!(ask(place, kept, in_hand, allowed), wanted, "{place:?} {kept} {in_hand} {allowed:?}");
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_is_started_by_no_flag() {
+        let bead = Bead { id: "wy-1".into(), foreign: true, ..Bead::default() };
+        for place in [Place::Foreign, Place::Hooked, Place::Crashed, Place::Taken] {
+            let allowed = Allowed { force: true, resume: true };
+            let facts = Facts { bead: &bead, place, blockers: &[], kept: true, in_hand: false };
+            let failure = begin(&facts, allowed).unwrap_err();
+            assert_eq!(
+                failure.message, "wy-1 is foreign: others made it, or changed what it says",
+                "{place:?}"
+            );
         }
     }
 

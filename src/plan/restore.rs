@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::beads::{Bead, jsonl, words};
+use crate::beads::foreign::same_words;
+use crate::beads::{Bead, jsonl, proven, words};
 use crate::refs::Branch;
 
 /// Beads that were found somewhere else.
@@ -12,6 +13,9 @@ pub struct Source {
     pub from: String,
     /// Of when, where that is known: RFC 3339.
     pub time: Option<String>,
+    /// This town's own export: its beads are the town's, but for those that are marked as foreign. What anyone can write,
+    /// the branch of `gt sync`, is foreign where it says something else.
+    pub own: bool,
     /// The beads.
     pub beads: Vec<Bead>,
 }
@@ -86,11 +90,19 @@ pub fn choose(mut sources: Vec<Source>) -> Option<Restored> {
     sources.sort_by_key(|source| std::cmp::Reverse(source.beads.len()));
     let mut all: BTreeMap<String, Bead> = BTreeMap::new();
     let mut from = Vec::new();
+    let mut trusted: BTreeMap<String, Vec<Bead>> = BTreeMap::new();
+    for bead in sources.iter().filter(|one| one.own).flat_map(|one| &one.beads).filter(|bead| !bead.foreign) {
+        trusted.entry(bead.id.clone()).or_default().push(bead.clone());
+    }
+    let said =
+        |bead: &Bead| trusted.get(&bead.id).is_some_and(|own| own.iter().any(|own| same_words(own, bead)));
     for source in sources {
         let mut taken = false;
         for bead in source.beads {
             if all.get(&bead.id).is_none_or(|known| jsonl::is_newer(&bead, known)) {
-                all.insert(bead.id.clone(), bead);
+                // A request has its proof.
+                let foreign = !proven::needs_proof(&bead.issue_type) && !said(&bead);
+                all.insert(bead.id.clone(), Bead { foreign, ..bead });
                 taken = true;
             }
         }
@@ -142,7 +154,31 @@ mod tests {
     }
 
     fn source(from: &str, beads: &[Bead]) -> Source {
-        Source { from: from.into(), beads: beads.to_vec(), ..Source::default() }
+        Source {
+            from: from.into(),
+            own: from.starts_with("export"),
+            beads: beads.to_vec(),
+            ..Source::default()
+        }
+    }
+
+    #[test]
+    fn what_only_the_branch_says_is_foreign() {
+        let mut others = bead("wy-3", "others'", 1);
+        others.foreign = true;
+        let mut request = bead("wy-r", "request", 9);
+        request.issue_type = words::MERGE_REQUEST.into();
+        let export = source("export", &[bead("wy-1", "same", 1), bead("wy-2", "changed", 1), others.clone()]);
+        let branch = source(
+            "branch",
+            &[bead("wy-1", "same", 2), bead("wy-2", "by whom?", 2), others, bead("wy-4", "new", 1), request],
+        );
+        for trusted in [vec![export.clone(), branch.clone()], vec![branch, export]] {
+            let restored = choose(trusted).unwrap();
+            let foreign: Vec<&str> =
+                restored.beads.iter().filter(|bead| bead.foreign).map(|bead| bead.id.as_str()).collect();
+            assert_eq!(foreign, ["wy-2", "wy-3", "wy-4"]);
+        }
     }
 
     #[test]

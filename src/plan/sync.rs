@@ -9,6 +9,7 @@ mod address;
 mod bead;
 mod ids;
 mod known;
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use serde::Serialize;
 pub use address::{abroad, at_home, home};
 pub use bead::canonical;
 pub use known::as_known;
+pub use terms::Terms;
 
 use crate::beads::{Bead, words};
 
@@ -37,6 +39,8 @@ pub struct Merged {
     pub taken: Vec<(String, String, String)>,
     /// Beads of this town that gave their ids up.
     pub renamed: Vec<Renamed>,
+    /// Requests of this town that others had changed: they stay as this town has them.
+    pub kept: Vec<String>,
     /// Ids that two towns gave to different beads, and that cannot be given up here yet: somebody works on them, or
     /// they are on their way to be merged. They stay out of it until then.
     pub waiting: Vec<String>,
@@ -56,22 +60,39 @@ pub struct Renamed {
 type Beads = BTreeMap<String, Bead>;
 
 /// Merges what is here with what is on the branch. `prefix` is that of new ids here. All beads are in the form of the
-/// branch ([`abroad`]).
+/// branch ([`abroad`]). `terms` say what of others counts here.
 ///
 /// No bead is taken away: one that only one side has is new there, or was lost on the other.
-pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> Merged {
+pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead], terms: &Terms<'_>) -> Merged {
     let index = |beads: &[Bead]| ids::index(prefix, beads);
-    let (base, before, theirs) = (index(base), index(own), index(theirs));
+    let (base, before, there) = (index(base), index(own), index(theirs));
+    let proven: BTreeSet<&String> =
+        before.iter().filter(|(_, bead)| terms.proves(bead)).map(|(id, _)| id).collect();
+    let base = terms.taken(base, &before);
+    let mut theirs = terms.taken(there.clone(), &before);
+    // An id of a proven request is this town's, whoever else has it.
+    theirs.retain(|id, bead| {
+        !proven.contains(id) || before.get(id).is_some_and(|own| ids::same_birth(own, bead))
+    });
     let mut own = before.clone();
     let waiting = ids::waiting(&base, &own, &theirs);
     own.retain(|id, _| !waiting.contains(id));
     let held_back = hold_back(&mut own, &base, &waiting);
     let renamed = ids::give_way(prefix, &base, &mut own, &theirs);
+    // The bead of a request may have a new id: the request follows, and is this town's still.
+    own.values_mut().filter(|bead| proven.contains(&bead.id)).for_each(|bead| terms.prove(bead));
     let mut merged = Merged { renamed, ..Merged::default() };
     let mut branch = Beads::new();
     let all: BTreeSet<&String> = own.keys().chain(theirs.keys()).collect();
     for id in all {
         let bead = match (own.get(id), theirs.get(id)) {
+            (Some(own), Some(theirs)) if proven.contains(id) => {
+                let own = terms::as_own(own, bead::merge(base.get(id), own, theirs));
+                if base.get(id) != Some(theirs) && own != *theirs {
+                    merged.kept.push(id.clone());
+                }
+                own
+            }
             (Some(own), Some(theirs)) => {
                 let base = base.get(id).filter(|base| ids::same_birth(base, own));
                 bead::merge(base, own, theirs)
@@ -81,8 +102,9 @@ pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> Merg
         };
         let mut here = bead.clone();
         here.dependencies.extend(held_back.get(id).into_iter().flatten().cloned());
-        let here = canonical(here);
-        if theirs.get(id) != Some(&bead) {
+        let mut here = canonical(here);
+        let bead = canonical(terms.given(bead, there.get(id)));
+        if there.get(id) != Some(&bead) {
             merged.went.insert(id.clone());
         }
         if before.get(id) != Some(&here) && !waiting.contains(id) {
@@ -91,11 +113,12 @@ pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> Merg
                 merged.came.insert(id.clone());
             }
             merged.taken.extend(before.get(id).and_then(|before| taken(before, &here)));
+            here.foreign = theirs.contains_key(id) && terms.is_foreign(&here, before.get(id));
             merged.incoming.push(here);
         }
         branch.insert(id.clone(), bead);
     }
-    merged.branch_has_it = branch == theirs;
+    merged.branch_has_it = branch == there;
     merged.branch = branch.into_values().collect();
     merged.waiting = waiting.into_iter().collect();
     merged

@@ -68,7 +68,7 @@ pub fn missing(dir: &Path) -> anyhow::Error {
     Failure::new(format!("the store in {} was made by bd, and bd is not on PATH", dir.display()))
         .hint(
             "install bd; or move to the embedded store: where bd is, bd export > beads.jsonl (1.0: bd export --all); \
-             here move that .beads aside, then: gt bd init && gt bd import beads.jsonl",
+             here move that .beads aside, then: gt bd init && gt bd import --trust beads.jsonl",
         )
         .into()
 }

@@ -23,13 +23,22 @@ pub fn plain(bead: &Bead) -> Value {
     let mut fields = object(serde_json::to_value(bead).unwrap_or_default());
     fields.shift_remove("dependencies");
     fields.shift_remove("comments");
+    mark(bead, &mut fields);
     Value::Object(fields)
+}
+
+/// Says of a bead that nothing acts on that it is so.
+fn mark(bead: &Bead, fields: &mut Map<String, Value>) {
+    if bead.foreign {
+        fields.insert("foreign".into(), true.into());
+    }
 }
 
 /// A bead in a list: its own edges, counts, its parent.
 pub fn listed(bead: &Bead, dependents: &Dependents) -> Value {
     let mut fields = object(serde_json::to_value(bead).unwrap_or_default());
     fields.shift_remove("comments");
+    mark(bead, &mut fields);
     fields.insert("dependency_count".into(), bead.blockers().count().into());
     fields.insert("dependent_count".into(), dependents.get(&bead.id).map_or(0, |count| count.0).into());
     fields.insert("comment_count".into(), bead.comments.len().into());
@@ -85,12 +94,13 @@ pub fn lines(beads: &[Bead]) -> String {
             "{:ids$}  P{}  {:statuses$}  {:types$}  {}",
             bead.id, bead.priority, bead.status, bead.issue_type, bead.title
         );
+        let foreign = if bead.foreign { "  (foreign)" } else { "" };
         let assignee = bead.assignee.as_ref().map(|name| format!("  ({name})")).unwrap_or_default();
         let labels = match bead.labels.is_empty() {
             true => String::new(),
             false => format!("  [{}]", bead.labels.join(", ")),
         };
-        text += &one_line(&(line + &assignee + &labels));
+        text += &one_line(&(line + foreign + &assignee + &labels));
         text.push('\n');
     }
     text
@@ -101,6 +111,13 @@ pub fn page(bead: &Bead, others: &[Bead]) -> String {
     let mut text = format!("{}  {}\n", bead.id, bead.title);
     let holder = bead.assignee.as_deref().unwrap_or("nobody's");
     let _ = writeln!(text, "P{} {}, {}, {holder}", bead.priority, bead.issue_type, bead.status);
+    if bead.foreign {
+        let _ = writeln!(
+            text,
+            "foreign: others made it, or changed it; nothing acts on it until: gt adopt {}",
+            bead.id
+        );
+    }
     if !bead.close_reason.is_empty() {
         let _ = writeln!(text, "closed: {}", bead.close_reason);
     }

@@ -1,5 +1,6 @@
 //! What a person sees and what `--json` gives, from the same values.
 
+pub mod adopt;
 pub mod agent;
 pub mod away;
 pub mod bd;

@@ -44,6 +44,9 @@ pub struct Row {
     /// Why it waits for a person's consent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs_approval: Option<String>,
+    /// This town did not make it, or others changed it: it is not merged.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
 }
 
 impl Row {
@@ -64,6 +67,19 @@ impl Row {
             state: state.into(),
             failure: None,
             needs_approval: None,
+            foreign: false,
+        }
+    }
+
+    /// The row of a foreign request, with as much of what it says as can be read.
+    pub fn foreign(own: &Bead) -> Row {
+        let state = if own.is_closed() { own.close_reason.as_str() } else { own.status.as_str() };
+        let known = |request: &Request| Row::new(request, None, state);
+        let none = Request { id: own.id.clone(), title: own.title.clone(), ..Request::default() };
+        match Request::read(own) {
+            Some(Err(why)) => Row { foreign: true, failure: Some(why), ..known(&none) },
+            Some(Ok(request)) => Row { foreign: true, ..known(&request) },
+            None => Row { foreign: true, ..known(&none) },
         }
     }
 
@@ -88,6 +104,7 @@ pub fn list(rows: &[Row], now: &str) -> String {
     let mut text = String::new();
     for row in rows {
         let held = match row {
+            Row { foreign: true, .. } => "foreign  ",
             Row { held: true, .. } => "held  ",
             Row { failure: Some(_), .. } => "stuck  ",
             Row { needs_approval: Some(_), .. } => "waits for approval  ",
@@ -113,7 +130,11 @@ pub fn list(rows: &[Row], now: &str) -> String {
 /// One request with all that is known of it.
 pub fn show(row: &Row, now: &str) -> String {
     let mut text = format!("{}  {}\n", row.id, row.title);
-    let state = if row.held { format!("{}, held by a person", row.state) } else { row.state.clone() };
+    let state = match (row.foreign, row.held) {
+        (true, _) => format!("{}, foreign: this town did not make it, or others changed it", row.state),
+        (_, true) => format!("{}, held by a person", row.state),
+        _ => row.state.clone(),
+    };
     for (key, value) in [
         ("state", state.as_str()),
         ("bead", &row.bead),
@@ -167,6 +188,8 @@ pub struct Counts {
     pub held: usize,
     /// Of these, waiting for a person's consent.
     pub for_approval: usize,
+    /// Open requests that this town did not make, or that others changed.
+    pub foreign: usize,
     /// Since when the oldest waits.
     pub oldest: Option<String>,
     /// A command merges at this moment.
@@ -187,6 +210,9 @@ impl Counts {
         }
         if let Some(age) = self.oldest.as_deref().and_then(|oldest| time::seconds_between(oldest, now)) {
             let _ = write!(text, ", the oldest for {}", time::short_age(age));
+        }
+        if self.foreign > 0 {
+            let _ = write!(text, "; {} foreign", self.foreign);
         }
         if self.set_aside > 0 {
             let _ = write!(text, "; {} set aside", self.set_aside);

@@ -20,6 +20,9 @@ pub struct RigReport {
     pub ready: Option<usize>,
     /// What waits to be merged; nothing when the store could not be read.
     pub queue: Option<Queue>,
+    /// Beads that others made or changed: nothing starts them until they are adopted.
+    #[serde(skip_serializing_if = "is_none")]
+    pub foreign: usize,
     /// Most polecats at once.
     pub max_workers: usize,
     /// How many more can be slung.
@@ -53,12 +56,25 @@ pub struct Queue {
     pub merging: usize,
     /// Beads that came back: conflict or red.
     pub set_aside: usize,
+    /// Requests that this town did not make, or that others changed: they are not merged.
+    #[serde(skip_serializing_if = "is_none")]
+    pub foreign: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Queue {
     /// In a few words.
     pub fn words(&self) -> String {
-        let counts = [(self.waiting, "waiting"), (self.merging, "merging"), (self.set_aside, "set aside")];
+        let counts = [
+            (self.waiting, "waiting"),
+            (self.merging, "merging"),
+            (self.set_aside, "set aside"),
+            (self.foreign, "foreign"),
+        ];
         let some = counts.iter().filter(|(number, _)| *number > 0);
         let words: Vec<String> = some.map(|(number, word)| format!("{number} {word}")).collect();
         if words.is_empty() { "queue empty".into() } else { format!("queue: {}", words.join(", ")) }
@@ -176,6 +192,9 @@ impl RigReport {
         }];
         if let Some(ready) = self.ready {
             parts.push(format!("{ready} ready"));
+        }
+        if self.foreign > 0 {
+            parts.push(format!("{} foreign", crate::work::sync::beads(self.foreign)));
         }
         if let Some(queue) = &self.queue {
             parts.push(queue.words());

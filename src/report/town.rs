@@ -163,6 +163,7 @@ mod tests {
                 name: "wyvern".into(),
                 store: Store::default(),
                 ready: None,
+                foreign: 0,
                 queue: None,
                 max_workers: 4,
                 free_slots: 2,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::files::{read, read_json};
 use super::{Layout, Rig, RigConfig, RigsFile, Town, TownFile, rules};
-use crate::config::schema::{Merge, Worktree};
+use crate::config::schema::{Merge, Sync, Worktree};
 use crate::failure::Failure;
 use crate::repo_url;
 
@@ -204,6 +204,8 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
         _merge: Option<Merge>,
         #[serde(rename = "worktree")]
         _worktree: Option<Worktree>,
+        #[serde(rename = "sync")]
+        _sync: Option<Sync>,
     }
     let text = read(path)?;
     let mut config: RigConfig = super::files::parse_json(path, &text)?;

@@ -267,6 +267,7 @@ impl Town {
             prefixes: Vec::new(),
             choice: beads::Choice::Auto,
             actor: actor.to_string(),
+            secret: secret::read(&self.root)?,
         })
     }
 }
@@ -318,17 +319,21 @@ impl Rig {
     /// # Errors
     /// As [`beads::open`].
     pub fn store(&self, actor: &Address) -> Result<Box<dyn beads::Store>> {
-        beads::open(&self.store_place(actor))
+        beads::open(&self.store_place(actor)?)
     }
 
     /// Where its store is, for `actor` to open.
-    pub fn store_place(&self, actor: &Address) -> beads::Place {
-        beads::Place {
+    ///
+    /// # Errors
+    /// When the town's secret cannot be read.
+    pub fn store_place(&self, actor: &Address) -> Result<beads::Place> {
+        Ok(beads::Place {
             dir: self.beads_dir(),
             prefix: self.config.beads.prefix.clone(),
             prefixes: self.config.beads.prefixes.clone(),
             choice: beads::Choice::Auto,
             actor: actor.to_string(),
-        }
+            secret: self.root.parent().map(secret::read).transpose()?.flatten(),
+        })
     }
 }

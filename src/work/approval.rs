@@ -89,6 +89,9 @@ pub struct Shown {
 /// When it is not in the queue, or its commit is nowhere to be found.
 pub fn show(found: &Found, settings: &Settings) -> Result<Shown> {
     let (request, rig) = (&found.request, &found.rig);
+    if found.bead.foreign {
+        return Err(super::queue::foreign(&request.id).into());
+    }
     if found.bead.is_closed() {
         crate::fail!("{} is not in the queue: {}", request.id, found.bead.close_reason; "see what is: gt mq list {}", rig.name);
     }
@@ -122,7 +125,7 @@ pub fn show(found: &Found, settings: &Settings) -> Result<Shown> {
 }
 
 /// The canonical clone, with the commit of a request in it.
-fn clone_with(rig: &Rig, request: &Request) -> Result<Git> {
+pub(super) fn clone_with(rig: &Rig, request: &Request) -> Result<Git> {
     let git = Git::at(rig.clone_dir());
     let commit = request.commit.as_str();
     if git.has_commits(&[commit])? == [true] {

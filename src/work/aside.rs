@@ -38,11 +38,6 @@ pub enum Reason {
     },
     /// Its commit is nowhere to be found.
     Missing,
-    /// It says what no request can.
-    Unsound {
-        /// What that is.
-        said: String,
-    },
     /// Somebody took it out.
     Rejected {
         /// Who.
@@ -58,7 +53,7 @@ impl Reason {
         match self {
             Reason::Conflict { files } => format!("conflict: {}", files.join(", ")),
             Reason::Red { how, .. } => format!("red: {how}"),
-            Reason::Impossible { said } | Reason::Unsound { said } => format!("cannot be merged: {said}"),
+            Reason::Impossible { said } => format!("cannot be merged: {said}"),
             Reason::Missing => "missing: its commit is neither at origin nor here".into(),
             Reason::Rejected { by, said } if said.is_empty() => format!("rejected by {by}"),
             Reason::Rejected { by, said } => format!("rejected by {by}: {said}"),

@@ -255,7 +255,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// As [`Bench::landed`].
     pub fn deletion(&self, seen: &Seen, request: &Request) -> Result<Option<Deletion>> {
-        let own = Branch::parse(&request.branch).is_some_and(|own| own.may_be_of(&self.rig.town));
+        let own = request.made_its_branch(&self.rig.town);
         let Some(commit) = seen.branches.get(&request.branch).filter(|_| own) else { return Ok(None) };
         let whole = *commit == request.commit || self.clone.is_ancestor(commit, &request.commit)?;
         Ok(whole.then(|| Deletion { branch: request.branch.clone(), commit: commit.clone() }))

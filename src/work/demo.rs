@@ -414,6 +414,7 @@ impl Demo {
             prefixes: Vec::new(),
             choice: store::Choice::Embedded,
             actor: "overseer".into(),
+            secret: crate::town::secret::read(&self.town)?,
         };
         let opened: Box<dyn Store> = store::open(&place)?;
         opened.list(&Filter { ids: ids.to_vec(), ..Filter::default() })

@@ -10,6 +10,7 @@ use crate::beads::{Bead, Store, words};
 use crate::failure::Failure;
 use crate::mux::Mux;
 use crate::programs::git::{Git, Push, Status, lfs};
+use crate::proof::Secret;
 use crate::refs::{Branch, RECOVERY};
 use crate::time;
 use crate::town::Town;
@@ -32,6 +33,8 @@ pub struct Work<'a> {
     pub mux: &'a dyn Mux,
     /// The rig's store, as the polecat.
     pub store: Box<dyn Store>,
+    /// The town's secret.
+    pub secret: Secret,
 }
 
 /// What came of it, or what would.
@@ -305,7 +308,8 @@ fn own_earlier(work: &Work<'_>, branch: &str) -> Result<Option<String>> {
 fn submission<'a>(work: &'a Work<'_>, look: &'a Look) -> Submission<'a> {
     Submission {
         store: work.store.as_ref(),
-        rig: &work.home.rig.name,
+        rig: &work.home.rig,
+        secret: &work.secret,
         worker: &work.home.address,
         instance: &work.home.instance,
         bead: &look.bead,

@@ -1,10 +1,12 @@
 //! A daily export of each embedded store, outside the clone that the store stands in: what is left of the beads when that
 //! clone is removed or the file is damaged.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use serde_json::json;
 
 use crate::beads::embedded::Embedded;
 use crate::beads::{self, jsonl};
@@ -13,6 +15,9 @@ use crate::town::{discover, files};
 
 /// How old an export is when the next one is due.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// `_type` of a line that names a foreign bead.
+const FOREIGN: &str = "gt:foreign";
 
 /// The name of the town's own export. No rig can have it.
 const TOWN: &str = "_town";
@@ -41,7 +46,8 @@ pub fn keep(place: &Path) -> Result<()> {
     if !is_due(&last) || !beads::kind_of(&dir).is_ok_and(|kind| kind == beads::Kind::Embedded) {
         return Ok(());
     }
-    let all = Embedded::open(&dir, "", "overseer")?.all()?;
+    let store = Embedded::open(&dir, "", "overseer")?;
+    let all = store.all()?;
     let Some(folder) = last.parent().filter(|_| !all.is_empty()) else { return Ok(()) };
     files::make_dir(folder)?;
     // Whoever exports at this moment exports the same.
@@ -50,7 +56,10 @@ pub fn keep(place: &Path) -> Result<()> {
         std::fs::rename(&last, &before)
             .map_err(|error| files::error_of(error, format!("cannot rename {}", last.display())))?;
     }
-    files::write_private(&last, jsonl::render(&all))
+    // Which beads are others' goes along: a store that is restored from here trusts no more than this one.
+    let marks: String =
+        store.foreign()?.iter().map(|id| format!("{}\n", json!({ "_type": FOREIGN, "id": id }))).collect();
+    files::write_private(&last, jsonl::render(&all) + &marks)
 }
 
 /// The copy of a rig's `config.json`.
@@ -113,10 +122,19 @@ pub fn sources(place: &Path) -> Result<Vec<Source>> {
         let time = time.and_then(|time| jiff::Timestamp::try_from(time).ok());
         let time = time.map(|time| format!("{time:.0}"));
         let of = time.as_ref().map_or(String::new(), |time| format!(" of {time}"));
-        let beads = jsonl::parse(&text).map_err(|error| error.context(path.display().to_string()))?;
-        sources.push(Source { from: format!("the export {}{of}", path.display()), time, beads });
+        let mut beads = jsonl::parse(&text).map_err(|error| error.context(path.display().to_string()))?;
+        let marks: BTreeSet<String> = jsonl::foreign(&text).filter_map(marked).collect();
+        beads.iter_mut().for_each(|bead| bead.foreign = marks.contains(&bead.id));
+        let from = format!("the export {}{of}", path.display());
+        sources.push(Source { from, time, own: true, beads });
     }
     Ok(sources)
+}
+
+/// The bead that a line marks as foreign.
+fn marked(line: &str) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    Some(line["id"].as_str().filter(|_| line["_type"] == FOREIGN)?.to_string())
 }
 
 /// Takes the exports of a rig that is no more out of the way of a new one of its name.

@@ -134,7 +134,8 @@ impl Fixture {
             ..Request::default()
         };
         change(&mut request);
-        request.id = self.create(request.to_bead());
+        request.id = beads::random_id("wy");
+        self.create(request.to_bead(&self.town.secret().unwrap()));
         request
     }
 

@@ -30,7 +30,25 @@ pub fn hook(town: &Town, of: &Address) -> Result<Hook> {
     let filter = Filter { statuses: held(), assignee: Some(of.to_string()), ..Filter::default() };
     let mut beads = store.list(&filter)?;
     beads.retain(is_hooked);
-    Ok(Hook { address: of.to_string(), beads })
+    Ok(Hook { address: of.to_string(), beads: beads.into_iter().map(withheld).collect() })
+}
+
+/// A bead whose words others changed says nothing to an agent until the person has read it.
+fn withheld(bead: Bead) -> Bead {
+    if !bead.foreign {
+        return bead;
+    }
+    let said = "Others changed what this bead says, and it is not shown here. Go on with what you know of it, or stop \
+                and ask the person to read it: ";
+    Bead {
+        title: "(changed by others)".into(),
+        description: format!("{said}gt mail send overseer -s 'please adopt {0}' -m 'gt adopt {0}'", bead.id),
+        design: String::new(),
+        acceptance_criteria: String::new(),
+        notes: String::new(),
+        comments: Vec::new(),
+        ..bead
+    }
 }
 
 fn held() -> Vec<String> {
@@ -58,7 +76,7 @@ fn hook_and_mail(town: &Town, of: &Address) -> Result<(Option<Bead>, Vec<Bead>)>
             let (letters, work): (Vec<Bead>, Vec<Bead>) =
                 store.list(&own)?.into_iter().partition(|bead| bead.issue_type == words::MESSAGE);
             mails.extend(letters.into_iter().filter(|bead| inbox.statuses.contains(&bead.status)));
-            hooked = work.into_iter().find(is_hooked);
+            hooked = work.into_iter().find(is_hooked).map(withheld);
         } else {
             hooked = hook(town, of)?.beads.into_iter().next();
             mails.extend(store.list(&inbox)?);

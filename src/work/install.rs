@@ -189,7 +189,7 @@ fn build(wanted: &Wanted, draft: &Path) -> Result<Option<String>> {
 pub fn make_store(dir: &Path, prefix: &str, choice: beads::Choice) -> Result<beads::Kind> {
     let actor = crate::address::Address::Overseer.to_string();
     let (dir, prefix, prefixes) = (dir.to_path_buf(), prefix.into(), Vec::new());
-    beads::create(&beads::Place { dir, prefix, prefixes, choice, actor })
+    beads::create(&beads::Place { dir, prefix, prefixes, choice, actor, secret: None })
 }
 
 /// Makes the town a repository with one commit. Without a name of their own the person gets one for this commit.

@@ -332,15 +332,18 @@ fn town_store(plan: &Plan, choice: beads::Choice, done: &mut Done) -> Result<()>
         prefixes: Vec::new(),
         choice,
         actor: "overseer".into(),
+        secret: None,
     };
     if beads::kind_of(&dir).is_ok() {
-        beads::open(&place(dir))?.import(&jsonl).context("cannot take the mail over")?;
+        beads::open(&place(dir))?.import(&jsonl, beads::Origin::Own).context("cannot take the mail over")?;
         return Ok(());
     }
     let aside = files::Aside::new(&plan.root)?;
     let draft = aside.path("beads");
     install::make_store(&draft, rules::TOWN_PREFIX, choice)?;
-    beads::open(&place(draft.clone()))?.import(&jsonl).context("cannot take the mail over")?;
+    beads::open(&place(draft.clone()))?
+        .import(&jsonl, beads::Origin::Own)
+        .context("cannot take the mail over")?;
     std::fs::rename(&draft, &dir)
         .map_err(|error| files::error_of(error, format!("cannot make {}", dir.display())))?;
     done.0.push(Back::Store(dir));

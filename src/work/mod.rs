@@ -1,5 +1,6 @@
 //! Workflows: each reads top to bottom in one file, one step a line (`work.md`).
 
+pub mod adopt;
 pub mod agent;
 pub mod approval;
 pub mod around;

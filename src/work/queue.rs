@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::around::unknown;
 use super::aside::{Reason, SetAside, Setting};
-use super::request::{Request, is_elsewhere, open_requests};
+use super::request::{Request, open_requests};
 use super::{approval, aside, bench, step};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
@@ -15,7 +15,6 @@ use crate::failure::Failure;
 use crate::plan::queue::{Rules, order, superseded};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
-use crate::refs::Branch;
 use crate::report::queue::{Counts, Row};
 use crate::town::{Rig, Town, secret};
 
@@ -29,8 +28,8 @@ pub struct Queue {
     pub requests: Vec<Request>,
     /// Beads by id: theirs, and whatever was read with them.
     pub beads: BTreeMap<String, Bead>,
-    /// Open requests that say what none can, each with what that is. No other town's.
-    pub unsound: Vec<(Bead, String)>,
+    /// Open requests without a proof of this town, by id: others made them, or changed them.
+    pub foreign: Vec<Bead>,
 }
 
 impl Queue {
@@ -62,18 +61,13 @@ impl Queue {
 /// When the store cannot be read.
 pub fn look(store: &dyn Store) -> Result<Queue> {
     let found = store.list(&if store.is_dear() { Filter::alive() } else { open_requests() })?;
-    let mut requests = Vec::new();
-    let mut unsound = Vec::new();
-    for bead in &found {
-        match Request::read(bead) {
-            Some(Ok(request)) => requests.push(request),
-            Some(Err(why)) if !is_elsewhere(bead.meta("worker").unwrap_or_default()) => {
-                unsound.push((bead.clone(), why));
-            }
-            _ => {}
-        }
-    }
+    let mut requests: Vec<Request> = found.iter().filter_map(Request::from_bead).collect();
     order(&mut requests);
+    let foreign = found
+        .iter()
+        .filter(|bead| bead.issue_type == words::MERGE_REQUEST && bead.foreign)
+        .cloned()
+        .collect();
     let mut beads: BTreeMap<String, Bead> = found.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
     let ids: Vec<String> =
         requests.iter().map(|request| &request.bead).filter(|id| !beads.contains_key(*id)).cloned().collect();
@@ -81,7 +75,7 @@ pub fn look(store: &dyn Store) -> Result<Queue> {
         let others = store.list(&Filter { ids, ..Filter::default() })?;
         beads.extend(others.into_iter().map(|bead| (bead.id.clone(), bead)));
     }
-    Ok(Queue { requests, beads, unsound })
+    Ok(Queue { requests, beads, foreign })
 }
 
 /// The queue of a rig, in its order. No process with the embedded store.
@@ -93,7 +87,7 @@ pub fn list(rig: &Rig, me: &Address) -> Result<Vec<Row>> {
     let row = |request: &Request| {
         Row::new(request, queue.bead(request), words::OPEN).of(queue.beads.get(&request.id))
     };
-    Ok(queue.requests.iter().map(row).collect())
+    Ok(queue.requests.iter().map(row).chain(queue.foreign.iter().map(Row::foreign)).collect())
 }
 
 /// How much waits in a rig, and what came back.
@@ -114,6 +108,7 @@ pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
         waiting: queue.requests.len(),
         for_approval: queue.requests.iter().filter(|request| queue.unapproved(request).is_some()).count(),
         held: queue.requests.iter().filter(|request| queue.held(request)).count(),
+        foreign: queue.foreign.len(),
         oldest: queue.requests.iter().map(|request| request.created.clone()).min(),
         busy: bench::is_busy(rig)?,
         set_aside: match store.is_dear() {
@@ -142,7 +137,7 @@ pub struct Planned {
 pub fn plan(town: &Town, rig: &Rig, only: Option<&str>, rules: Rules, me: &Address) -> Result<Planned> {
     let queue = look(rig.store(me)?.as_ref())?;
     let secret = secret::read(&town.root)?;
-    let asked = |request: &&Request| only.map_or(!request.is_elsewhere(), |id| request.id == id);
+    let asked = |request: &&Request| only.is_none_or(|id| request.id == id);
     let (held, free): (Vec<&Request>, Vec<&Request>) =
         queue.requests.iter().filter(asked).partition(|request| queue.held(request));
     let held = held.into_iter().cloned().collect();
@@ -174,6 +169,7 @@ pub fn waiting(rig: &Rig, what: &str, me: &Address) -> Result<Request> {
     let found: Vec<&Request> = current.iter().filter(meant).collect();
     match found.as_slice() {
         [one] => Ok((*one).clone()),
+        [] if queue.foreign.iter().any(|bead| bead.id == what) => Err(foreign(what).into()),
         [] => Err(Failure::new(format!("nothing in the queue of {} goes by {what}", rig.name))
             .hint(format!("see it with: gt mq list {}", rig.name))
             .into()),
@@ -207,10 +203,10 @@ pub fn find(rig: Rig, id: &str, me: &Address) -> Result<Found> {
     };
     match Request::read(&bead) {
         Some(Ok(request)) => return Ok(Found { rig, bead, request }),
-        Some(Err(why)) => crate::fail!(
-            "{id} cannot be merged: {why}";
-            "set it aside with: gt refinery process {}", rig.name
-        ),
+        // Nothing of what it says is believed, so it is only looked at, or closed.
+        Some(Err(_)) => {
+            return Ok(Found { rig, request: Request { id: id.into(), ..Request::default() }, bead });
+        }
         None => {}
     }
     let statuses = [words::OPEN, words::IN_PROGRESS, words::HOOKED, words::CLOSED].map(Into::into).to_vec();
@@ -236,6 +232,9 @@ pub fn find(rig: Rig, id: &str, me: &Address) -> Result<Found> {
 /// When it is open, merged or replaced, or somebody has its bead meanwhile; nothing is changed then.
 pub fn retry(found: &Found, me: &Address, dry: bool) -> Result<()> {
     let (request, id) = (&found.request, &found.bead.id);
+    if found.bead.foreign {
+        return Err(foreign(id).into());
+    }
     if !found.bead.is_closed() {
         crate::fail!("{id} is in the queue already"; "merge it now with: gt refinery merge {id}");
     }
@@ -281,7 +280,13 @@ pub fn retry(found: &Found, me: &Address, dry: bool) -> Result<()> {
     }
 }
 
-/// Takes a request out of the queue: its bead is set aside.
+/// A request that this town did not make is not acted on.
+pub fn foreign(id: &str) -> Failure {
+    Failure::new(format!("{id} is foreign: this town did not make it, or others changed it"))
+        .hint(format!("look at it with: gt mq show {id}; make it this town's with: gt adopt {id}"))
+}
+
+/// Takes a request out of the queue: its bead is set aside. A foreign one is closed, and nothing that it names is touched.
 ///
 /// # Errors
 /// When it is not in the queue, or a store or ref cannot be written.
@@ -299,14 +304,19 @@ pub fn reject(
         return Ok(None);
     }
     let store = found.rig.store(&Address::Refinery(found.rig.name.clone()))?;
+    if found.bead.foreign {
+        let said = reason.map(|said| format!(": {said}")).unwrap_or_default();
+        let close = Change::Close(found.bead.id.clone(), format!("foreign, rejected by {me}{said}"));
+        store.write(&[], &[close])?;
+        return Ok(None);
+    }
     let bead = store.list(&Filter { ids: vec![found.request.bead.clone()], ..Filter::default() })?.pop();
     let setting = Setting { town, rig: &found.rig, store: store.as_ref(), steps: "reject" };
     let reason = Reason::Rejected { by: me.to_string(), said: reason.unwrap_or_default().into() };
     let recovery = aside::keep(&found.rig, &found.request)?;
     step("reject.8");
     // A branch that no polecat of this town made is its owner's.
-    let own = Branch::parse(&found.request.branch).is_some_and(|own| own.may_be_of(&found.rig.town));
-    if recovery.is_some() && own {
+    if recovery.is_some() && found.request.made_its_branch(&found.rig.town) {
         let branch = Deletion { branch: found.request.branch.clone(), commit: found.request.commit.clone() };
         // One that has moved on, or was never pushed, stays as it is.
         Git::at(found.rig.clone_dir()).delete_branches(&[branch])?;

@@ -130,7 +130,7 @@ pub fn fate(kept: &Kept, on_target: bool, beads: &[Bead], now: i64) -> Fate {
     let asked_for = beads.iter().any(|bead| {
         !bead.is_closed()
             && (bead.recoveries().any(|name| kept.belongs_to(name))
-                || Request::from_bead(bead).is_some_and(|request| request.commit == kept.commit))
+                || matches!(Request::read(bead), Some(Ok(request)) if request.commit == kept.commit))
     });
     // One whose making was not noted is as old as its instance at most: an old commit says nothing of that.
     let since = kept.kept.unwrap_or_else(|| kept.committed.max(started(&kept.instance).unwrap_or(0)));
@@ -418,7 +418,7 @@ mod tests {
             attempt: 1,
             ..Request::default()
         };
-        let new = request.to_bead();
+        let new = request.to_bead(&crate::proof::Secret::new([1; 32]));
         let request = |status: &str, reason: &str| Bead {
             issue_type: words::MERGE_REQUEST.into(),
             status: status.into(),

@@ -15,7 +15,7 @@ use super::request::Request;
 use super::testing::Tested;
 use super::{approval, aside, mail, step};
 use crate::address::Address;
-use crate::beads::{Bead, Change, Filter, Patch, Store, words};
+use crate::beads::{Change, Patch, Store};
 use crate::config::Sources;
 use crate::failure::{Failure, Failures, hint_of};
 use crate::plan::queue::{Ask, Halving, Needs, Rules, Verdict, superseded};
@@ -97,8 +97,6 @@ struct Run<'a> {
     secret: Option<Secret>,
     /// What this run does not try again.
     stuck: Vec<Waits>,
-    /// Requests that say what none can were set aside.
-    swept: bool,
 }
 
 impl<'a> Run<'a> {
@@ -109,7 +107,7 @@ impl<'a> Run<'a> {
         let (failures, stuck) = (Failures::default(), Vec::new());
         let rules = approval::rules(&bench.settings, job.by_person);
         let secret = secret::read(&job.town.root)?;
-        Ok(Run { job, bench, store, report, races: 0, failures, rules, secret, stuck, swept: false })
+        Ok(Run { job, bench, store, report, races: 0, failures, rules, secret, stuck })
     }
 
     fn say(&self, text: &str) {
@@ -146,12 +144,6 @@ impl<'a> Run<'a> {
     fn round(&mut self) -> Result<Next> {
         let mut queue = look(self.store.as_ref())?;
         self.drop_superseded(&mut queue)?;
-        if !std::mem::replace(&mut self.swept, true) {
-            for (request, said) in std::mem::take(&mut queue.unsound) {
-                let dropped = self.drop_unsound(&queue, &request, said);
-                self.failures.keep(dropped);
-            }
-        }
         let wanted = self.wanted(&queue);
         let Some(first) = wanted.first() else { return Ok(Next::Nothing) };
         let target = self.target_of(first);
@@ -244,28 +236,6 @@ impl<'a> Run<'a> {
         self.store.write(&[], &requests.iter().map(note).collect::<Vec<_>>()).map(drop)
     }
 
-    /// Sets aside a request that says what none can. What it names is not believed: only a bead that waits for no other
-    /// request is opened again.
-    fn drop_unsound(&mut self, queue: &Queue, request: &Bead, said: String) -> Result<()> {
-        if self.job.only.is_some_and(|only| only != request.id) {
-            return Ok(());
-        }
-        let named = request.meta("bead").unwrap_or_default();
-        let waits = queue.requests.iter().any(|other| other.bead == named);
-        let bead = self.store.list(&Filter { ids: vec![named.into()], ..Filter::default() })?.pop();
-        let bead = bead.filter(|bead| bead.has_label(words::LABEL_SUBMITTED) && !waits);
-        let known = Request {
-            id: request.id.clone(),
-            bead: named.into(),
-            title: request.title.clone(),
-            worker: bead.as_ref().and_then(|bead| bead.assignee.clone()).unwrap_or_default(),
-            ..Request::default()
-        };
-        let done = self.setting().set_aside(&known, bead.as_ref(), Reason::Unsound { said }, None)?;
-        self.aside(done);
-        Ok(())
-    }
-
     fn target_of(&self, request: &Request) -> String {
         if request.target.is_empty() { self.bench.target.clone() } else { request.target.clone() }
     }
@@ -286,7 +256,7 @@ impl<'a> Run<'a> {
 
     /// Those that can be decided now, all for the target of the first.
     fn wanted(&mut self, queue: &Queue) -> Vec<Request> {
-        let asked = |request: &&Request| self.job.only.map_or(!request.is_elsewhere(), |id| request.id == id);
+        let asked = |request: &&Request| self.job.only.is_none_or(|id| request.id == id);
         let tried = |request: &&Request| !self.stuck.iter().any(|waits| waits.request == request.id);
         let (held, free): (Vec<&Request>, Vec<&Request>) =
             queue.requests.iter().filter(asked).filter(tried).partition(|request| queue.held(request));

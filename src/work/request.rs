@@ -1,16 +1,21 @@
 //! Merge requests: beads of type `merge-request` (`work.md`). One per (branch, commit).
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::{Address, is_rig_name};
-use crate::beads::{Bead, Filter, NewBead, words};
+use crate::beads::{Bead, Filter, NewBead, proven, words};
 use crate::grammar::{is_bead_id, is_branch_name, is_instance, is_object_id};
+use crate::programs::git::Git;
+use crate::proof::Secret;
+use crate::refs::{Branch, RECOVERY};
+use crate::town::Rig;
 
 /// What is to be merged, by whom and why: the metadata of a request's bead.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// The request's own id; empty until the store gave one.
+    /// The request's own id, chosen before it is written: its proof covers it. Empty for what never is in the queue.
     #[serde(skip)]
     pub id: String,
     /// The rig.
@@ -43,13 +48,14 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads a request from its bead; `None` when it is none or cannot be merged by what it says.
+    /// Reads a request of this town from its bead; `None` when it is none, is foreign, or cannot be merged by what it
+    /// says.
     pub fn from_bead(bead: &Bead) -> Option<Request> {
-        Request::read(bead)?.ok()
+        Request::read(bead).filter(|_| !bead.foreign)?.ok()
     }
 
-    /// Reads a request from its bead; `None` when the bead is none. A store is written by others too (`gt sync`, an
-    /// import, a person): each value is checked here, and is data for git and for file names from then on.
+    /// Reads a request from its bead, foreign or not; `None` when the bead is none. A store is written by others too
+    /// (`gt sync`, an import, a person): each value is checked here, and is data for git and for file names from then on.
     ///
     /// # Errors
     /// What is wrong with it, in words without anything of what it says.
@@ -88,26 +94,30 @@ impl Request {
         }
     }
 
-    /// The bead that says so.
-    pub fn to_bead(&self) -> NewBead {
+    /// The bead that says so, with the proof that this town does.
+    pub fn to_bead(&self, secret: &Secret) -> NewBead {
         let metadata = match serde_json::to_value(self) {
             Ok(Value::Object(values)) => values,
             _ => serde_json::Map::new(),
         };
-        NewBead {
+        let mut new = NewBead {
+            id: Some(self.id.clone()),
             title: self.title.clone(),
             issue_type: words::MERGE_REQUEST.into(),
             priority: Some(self.priority),
             labels: vec![words::LABEL_REQUEST.into()],
             metadata,
             ..NewBead::default()
-        }
+        };
+        proven::sign(secret, &mut new);
+        new
     }
 
-    /// Whether a polecat of another town handed it over, which came here by `gt sync`. That town merges it: its branch
-    /// and its polecat are that town's to clear away.
-    pub fn is_elsewhere(&self) -> bool {
-        is_elsewhere(&self.worker)
+    /// Whether its branch is one that a polecat of this town made: any other is its owner's, and is never deleted.
+    /// `town` is the town's id.
+    pub fn made_its_branch(&self, town: &str) -> bool {
+        let polecat = matches!(Address::parse(&self.worker), Ok(Address::Polecat(..)));
+        polecat && Branch::parse(&self.branch).is_some_and(|branch| branch.may_be_of(town))
     }
 
     /// The polecat's name, from the worker's address.
@@ -116,9 +126,22 @@ impl Request {
     }
 }
 
-/// Whether a worker's address is of another town.
-pub fn is_elsewhere(worker: &str) -> bool {
-    crate::address::split_machine(worker).0 != "local"
+/// Whether a polecat of the rig handed the request over: the polecat has the instance that it names, or a recovery ref of
+/// that instance keeps its commit. One git process at most.
+///
+/// # Errors
+/// When git cannot be started.
+pub fn is_own_work(rig: &Rig, request: &Request) -> Result<bool> {
+    let Ok(Address::Polecat(of, name)) = Address::parse(&request.worker) else { return Ok(false) };
+    let branch = Branch::parse(&request.branch)
+        .is_some_and(|own| own.may_be_of(&rig.town) && own.name == name && own.bead == request.bead);
+    if of != rig.name || !branch || request.instance.is_empty() {
+        return Ok(false);
+    }
+    if super::names::holder(rig, &name).as_ref() == Some(&request.instance) {
+        return Ok(true);
+    }
+    Git::at(rig.clone_dir()).keeps(&format!("{RECOVERY}{name}/{}", request.instance), &request.commit)
 }
 
 /// The open requests of a store, as a filter for [`crate::beads::Store::list`].
@@ -151,8 +174,10 @@ mod tests {
             priority: 1,
             title: "Fix it".into(),
         };
-        let new = request.to_bead();
-        let bead = Bead {
+        let secret = Secret::new([1; 32]);
+        let new = request.to_bead(&secret);
+        assert_eq!(new.id.as_deref(), Some("wy-1"));
+        let mut bead = Bead {
             id: "wy-1".into(),
             title: new.title,
             issue_type: new.issue_type,
@@ -160,10 +185,12 @@ mod tests {
             metadata: new.metadata,
             ..Bead::default()
         };
+        assert!(proven::holds(&secret, &bead));
         assert_eq!(Request::from_bead(&bead).unwrap(), request);
+        bead.foreign = true;
+        assert_eq!(Request::from_bead(&bead), None);
+        assert_eq!(Request::read(&bead), Some(Ok(request.clone())));
         assert_eq!(request.polecat(), "Nux");
-        assert!(!request.is_elsewhere());
-        assert!(Request { worker: "pc-1a2b:wyvern/Nux".into(), ..request }.is_elsewhere());
         assert_eq!(Request::from_bead(&Bead::default()), None);
     }
 

@@ -44,6 +44,8 @@ pub struct Restored {
     pub settled: Settled,
     /// Ids that are known from elsewhere and that it does not hold.
     pub missing: Vec<String>,
+    /// How many of the beads are foreign: only the branch says what they say.
+    pub foreign: usize,
     /// Sources that could not be read: what only they hold is not in it.
     pub unread: Vec<String>,
 }
@@ -63,6 +65,10 @@ impl Restored {
             Some(time) => format!("; what was created or updated after {time} may not be in it"),
             None => String::new(),
         };
+        if self.foreign > 0 {
+            let are = sync::are(self.foreign);
+            text.push_str(&format!("; {are} foreign, since anyone could write them: gt adopt"));
+        }
         if !self.settled.closed.is_empty() {
             text.push_str(&format!("; closed again, as merged: {}", self.settled.closed.join(", ")));
         }
@@ -139,6 +145,9 @@ pub fn restore(lost: &Lost<'_>) -> Result<Restored> {
             }
             restored.missing = missing(lost.prefix, known(lost, &mut restored.unread), &all.beads);
             (restored.beads, restored.from) = (all.beads.len(), all.from);
+            if kind == Kind::Embedded {
+                restored.foreign = all.beads.iter().filter(|bead| bead.foreign).count();
+            }
             make(lost, kind, &place, &all.beads)?;
         }
     }
@@ -174,15 +183,16 @@ fn make(lost: &Lost<'_>, kind: Kind, place: &Path, all: &[beads::Bead]) -> Resul
         prefixes: lost.rig.map(|rig| rig.config.beads.prefixes.clone()).unwrap_or_default(),
         choice: lost.choice,
         actor: Address::Overseer.to_string(),
+        secret: None,
     })?;
-    store.import(&jsonl::render(all)).map(drop)
+    store.import(&jsonl::render(all), beads::Origin::Own).map(drop)
 }
 
 /// The beads on the branch that the store was kept in step over. `None`: there is no such branch.
 fn of_branch(lost: &Lost<'_>) -> Result<Option<Source>> {
     let place = match lost.rig {
-        Some(rig) => sync::of_rig(lost.town, rig)?,
-        None => match sync::of_town(lost.town)? {
+        Some(rig) => sync::of_rig(lost.town, rig, false)?,
+        None => match sync::of_town(lost.town, false)? {
             Some(place) => place,
             None => return Ok(None),
         },
@@ -195,6 +205,7 @@ fn of_branch(lost: &Lost<'_>) -> Result<Option<Source>> {
     let time = git.run("read a commit", ["show", "-s", "--format=%cI", &found.tip])?;
     let read = jsonl::parse(&found.theirs)?;
     Ok(Some(Source {
+        own: false,
         time: Some(time.trim().into()),
         from: format!(
             "the branch {} of {} at {} of {time}",

@@ -31,6 +31,8 @@ pub struct Scene<'a> {
     pub(super) snapshot: Snapshot,
     held: Vec<Bead>,
     pub(super) requests: Vec<Request>,
+    /// Those, and foreign ones: what they name is not cleared away.
+    pub(super) named: Vec<Request>,
     pub(super) taken: BTreeMap<String, String>,
     in_hand: BTreeSet<String>,
     sandboxes: BTreeSet<String>,
@@ -75,11 +77,11 @@ impl<'a> Scene<'a> {
         let mut letters_unknown = unknown || (elsewhere && !bring(&target));
         let records = if elsewhere { remembered() } else { Records::new() };
         let store = rig.store(&Address::Witness(rig.name.clone()))?;
-        let (mut held, mut requests) = held_and_requested(store.as_ref())?;
+        let (mut held, mut requests, mut named) = held_and_requested(store.as_ref())?;
         // The town forgot them, and their beads' labels say where they are.
         if !elsewhere && !unknown && held.iter().any(|bead| bead.remote().is_some()) {
             letters_unknown = !bring(&target);
-            (held, requests) = held_and_requested(store.as_ref())?;
+            (held, requests, named) = held_and_requested(store.as_ref())?;
         }
         let mut sandboxes = folders(rig)?;
         sandboxes.extend(branch_names(rig)?);
@@ -92,6 +94,7 @@ impl<'a> Scene<'a> {
             snapshot,
             held,
             requests,
+            named,
             taken,
             in_hand,
             sandboxes,
@@ -332,23 +335,25 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The beads that somebody holds, and the open requests: one call of the real bd, two short queries of the embedded
-/// store.
-fn held_and_requested(store: &dyn Store) -> Result<(Vec<Bead>, Vec<Request>)> {
+/// The beads that somebody holds, and the open requests, without foreign ones and with them: one call of the real bd, two
+/// short queries of the embedded store.
+fn held_and_requested(store: &dyn Store) -> Result<(Vec<Bead>, Vec<Request>, Vec<Request>)> {
+    let own = |beads: &[Bead]| beads.iter().filter_map(Request::from_bead).collect();
+    let named = |beads: &[Bead]| beads.iter().filter_map(|bead| Request::read(bead)?.ok()).collect();
     let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
     let held = Filter { statuses, ..Filter::default() };
     if !store.is_dear() {
         let requests = store.list(&open_requests())?;
-        return Ok((store.list(&held)?, requests.iter().filter_map(Request::from_bead).collect()));
+        return Ok((store.list(&held)?, own(&requests), named(&requests)));
     }
     let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS].map(String::from).into();
     let beads = store.list(&Filter { all: true, statuses, ..Filter::default() })?;
-    let requests = beads.iter().filter_map(Request::from_bead).collect();
+    let (requests, named) = (own(&beads), named(&beads));
     let works = |bead: &Bead| {
         bead.status != words::OPEN
             && ![words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str())
     };
-    Ok((beads.into_iter().filter(works).collect(), requests))
+    Ok((beads.into_iter().filter(works).collect(), requests, named))
 }
 
 /// The folders under `polecats/`.

@@ -6,9 +6,11 @@ use anyhow::Result;
 use super::mail;
 use super::request::Request;
 use crate::address::Address;
-use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words};
+use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, random_id, words};
 use crate::plan::homecoming::{META_LETTER, with_letter};
+use crate::proof::Secret;
 use crate::time;
+use crate::town::Rig;
 
 /// How the reason of a bead begins that was closed without changes.
 pub const NO_CHANGES: &str = "no changes: ";
@@ -50,7 +52,9 @@ pub struct Submission<'a> {
     /// The rig's store.
     pub store: &'a dyn Store,
     /// The rig.
-    pub rig: &'a str,
+    pub rig: &'a Rig,
+    /// The town's secret, which the request is proven with.
+    pub secret: &'a Secret,
     /// Who did it.
     pub worker: &'a Address,
     /// The instance id of the worker's session.
@@ -102,9 +106,14 @@ impl Submission<'_> {
 
     /// The request that this work makes.
     pub fn new_request(&self) -> Request {
+        let prefix = match self.rig.config.beads.prefix.as_str() {
+            "" => self.bead.id.rsplit_once('-').map_or(self.bead.id.as_str(), |(prefix, _)| prefix),
+            own => own,
+        };
         let earlier = self.requests.iter().filter(|(request, open)| !open && request.bead == self.bead.id);
         Request {
-            rig: self.rig.into(),
+            id: random_id(prefix),
+            rig: self.rig.name.clone(),
             branch: self.branch.into(),
             commit: self.commit.into(),
             target: self.target.into(),
@@ -116,7 +125,6 @@ impl Submission<'_> {
             letter: self.brought.letter.into(),
             priority: self.bead.priority,
             title: self.bead.title.clone(),
-            ..Request::default()
         }
     }
 
@@ -141,7 +149,7 @@ impl Submission<'_> {
             guards.push(Guard { id: old.id.clone(), statuses: vec![words::OPEN.into()], ..Guard::default() });
         }
         if let Some(new) = new {
-            let mut bead = new.to_bead();
+            let mut bead = new.to_bead(self.secret);
             bead.notes = self.brought.notes.into();
             changes.push(Change::Create(Box::new(bead)));
         }
@@ -225,7 +233,7 @@ impl Submission<'_> {
         if self.brought.told {
             return None;
         }
-        let witness = Address::Witness(self.rig.into());
+        let witness = Address::Witness(self.rig.name.clone());
         let notes = self.brought.notes;
         let body = if notes.is_empty() { body.to_string() } else { format!("{body}\n{notes}\n") };
         let mut mail = mail::message(self.worker, &witness, subject, &body);

@@ -174,6 +174,7 @@ fn report(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
         store: read.store,
         ready: view.known.then(|| view.ready()),
         queue: view.known.then(|| view.queue()),
+        foreign: view.foreign(),
         max_workers: read.max_workers,
         free_slots: read.max_workers.saturating_sub(polecats.len()),
         agents: agents.iter().map(|address| Status::of(mark, snapshot, address)).collect(),
@@ -292,6 +293,11 @@ impl View<'_> {
         self.beads.iter().filter(work).filter(|bead| slung(self.place(bead, None))).count()
     }
 
+    fn foreign(&self) -> usize {
+        let kinds = [words::MESSAGE, words::MERGE_REQUEST];
+        self.beads.iter().filter(|bead| bead.foreign && !kinds.contains(&bead.issue_type.as_str())).count()
+    }
+
     fn unapproved(&self) -> Vec<Unapproved> {
         let why = |request: &Request| {
             let own = self.beads.iter().find(|bead| bead.id == request.id)?;
@@ -305,10 +311,12 @@ impl View<'_> {
     }
 
     fn queue(&self) -> Queue {
-        let requests = || self.beads.iter().filter(|bead| bead.issue_type == words::MERGE_REQUEST);
+        let all = || self.beads.iter().filter(|bead| bead.issue_type == words::MERGE_REQUEST);
+        let requests = || all().filter(|bead| !bead.foreign);
         Queue {
             waiting: requests().filter(|bead| bead.status == words::OPEN).count(),
             merging: requests().filter(|bead| bead.status == words::IN_PROGRESS).count(),
+            foreign: all().filter(|bead| bead.foreign).count(),
             set_aside: self.beads.iter().filter(|bead| bead.has_label(words::LABEL_REWORK)).count(),
         }
     }

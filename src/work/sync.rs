@@ -13,14 +13,15 @@ use serde::Serialize;
 use super::step;
 use crate::address::Address;
 use crate::beads::in_step::{self, InStep};
-use crate::beads::{self, Bead, jsonl};
+use crate::beads::{self, Bead, jsonl, proven};
 use crate::failure::Failure;
 use crate::plan::sync::{self as plan, Merged, Renamed};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Landing;
 use crate::programs::git::sync::{FILE, Found, Lane};
+use crate::proof::Secret;
 use crate::town::rules::is_branch_name;
-use crate::town::{Rig, Town};
+use crate::town::{Rig, Town, secret};
 
 /// The branch where nobody names another.
 pub const BRANCH: &str = "beads-sync";
@@ -48,6 +49,10 @@ pub struct Place {
     pub lane: Lane,
     /// The town's name on the branch.
     pub town: String,
+    /// The town's secret; none before anything was proven.
+    pub secret: Option<Secret>,
+    /// What others put there counts as this town's (`sync.trust`).
+    pub trust: bool,
 }
 
 /// What came of it, or what would.
@@ -74,6 +79,10 @@ pub struct Synced {
     pub waiting: Vec<String>,
     /// Beads that an agent here works on, and that are another town's agent's now, who took them later.
     pub taken: Vec<Taken>,
+    /// Requests of this town that others had changed on the branch: they stay as they are here.
+    pub kept: Vec<String>,
+    /// Beads and requests that came in and wait to be adopted.
+    pub foreign: Vec<String>,
     /// The commit that store and branch agree on; `None` when there is none.
     pub commit: Option<String>,
 }
@@ -93,7 +102,7 @@ pub struct Taken {
 ///
 /// # Errors
 /// When the names in there cannot be those of a remote and a branch.
-pub fn of_rig(town: &Town, rig: &Rig) -> Result<Place> {
+pub fn of_rig(town: &Town, rig: &Rig, trust: bool) -> Result<Place> {
     let lane = lane_of(rig);
     let file = rig.root.join("config.json");
     if !is_branch_name(&lane.branch) {
@@ -111,6 +120,8 @@ pub fn of_rig(town: &Town, rig: &Rig) -> Result<Place> {
         prefixes: rig.config.beads.prefixes.clone(),
         lane,
         town: town.id.clone(),
+        secret: secret::read(&town.root)?,
+        trust,
     })
 }
 
@@ -143,7 +154,7 @@ fn lane_of(rig: &Rig) -> Lane {
 ///
 /// # Errors
 /// When git cannot be started.
-pub fn of_town(town: &Town) -> Result<Option<Place>> {
+pub fn of_town(town: &Town, trust: bool) -> Result<Option<Place>> {
     let git = Git::at(&town.root);
     if !town.root.join(".git").exists() || !git.try_run(["remote", "get-url", "origin"])?.ok() {
         return Ok(None);
@@ -156,6 +167,8 @@ pub fn of_town(town: &Town) -> Result<Option<Place>> {
         prefixes: Vec::new(),
         lane: Lane { remote: "origin".into(), branch: BRANCH.into() },
         town: town.id.clone(),
+        secret: secret::read(&town.root)?,
+        trust,
     }))
 }
 
@@ -171,6 +184,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
         prefixes: place.prefixes.clone(),
         choice: beads::Choice::Auto,
         actor: actor.to_string(),
+        secret: place.secret.clone(),
     })?;
     if let [remote, ..] = store.own_remotes()?.as_slice() {
         if !dry {
@@ -183,12 +197,16 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
     let _turn = git.sync_lock()?;
     let one = One { place, store, git };
     let (mut came, mut renamed, mut taken) = (BTreeSet::new(), Vec::new(), Vec::new());
+    let (mut kept, mut foreign) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..TRIES {
         let look = one.fetch(dry)?;
         step("sync.1");
         let merged = if dry { one.merge(&look, &one.store.all()?) } else { one.take_in(&look)? };
         step("sync.2");
         came.extend(merged.came.iter().cloned());
+        kept.extend(merged.kept.iter().cloned());
+        foreign
+            .extend(merged.incoming.iter().filter(|bead| one.is_foreign(bead)).map(|bead| bead.id.clone()));
         renamed.extend(merged.renamed.iter().cloned());
         taken.extend(merged.taken.iter().map(|(id, from, by)| Taken {
             id: id.clone(),
@@ -220,6 +238,8 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
             renamed,
             waiting: merged.waiting,
             taken,
+            kept: kept.into_iter().collect(),
+            foreign: foreign.into_iter().collect(),
             commit: Some(commit).filter(|commit| !commit.is_empty()),
         });
     }
@@ -273,12 +293,23 @@ impl One<'_> {
         })
     }
 
+    /// Whether a bead that comes in waits to be adopted. Beads of the real bd are the person's.
+    fn is_foreign(&self, bead: &Bead) -> bool {
+        let here = plan::home(bead, &self.place.town);
+        match proven::needs_proof(&bead.issue_type) {
+            true => !self.place.secret.as_ref().is_some_and(|secret| proven::holds(secret, &here)),
+            false => bead.foreign && self.store.is_exact(),
+        }
+    }
+
     fn merge(&self, look: &Look, own: &[Bead]) -> Merged {
         let mut own: Vec<Bead> = own.iter().map(|bead| plan::abroad(bead, &self.place.town)).collect();
         if !self.store.is_exact() {
             plan::as_known(&mut own, &look.base);
         }
-        plan::merge(self.store.prefix(), &look.base, &own, &look.theirs)
+        let Place { town, secret, trust, .. } = self.place;
+        let terms = plan::Terms { town, secret: secret.as_ref(), trust: *trust };
+        plan::merge(self.store.prefix(), &look.base, &own, &look.theirs, &terms)
     }
 
     /// Writes what came into the store, and with it which commit the store now holds all of.
@@ -313,6 +344,11 @@ impl Place {
     fn key(&self) -> String {
         format!("sync.base {} {}", self.lane.remote, self.lane.branch)
     }
+}
+
+/// `1 bead is`, `2 beads are`.
+pub fn are(count: usize) -> String {
+    format!("{} {}", beads(count), if count == 1 { "is" } else { "are" })
 }
 
 /// `1 bead`, `2 beads`.

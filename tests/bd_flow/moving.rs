@@ -41,7 +41,7 @@ fn a_store_that_worked_moves_and_loses_nothing() {
             .any(|bead| bead["issue_type"] == "merge-request" && bead["metadata"]["bead"] == merged.as_str())
     );
     assert!(first[&aside]["comments"][0]["text"].as_str().unwrap().contains("was not merged"));
-    let again = world.gt_in("town/wyvern", ["bd", "import", "../../2.jsonl"]).ok();
+    let again = world.gt_in("town/wyvern", ["bd", "import", "--trust", "../../2.jsonl"]).ok();
     assert!(again.stdout.contains("0 beads added"), "{again:?}");
 
     // The work goes on where it was.
@@ -61,7 +61,7 @@ fn move_to(town: &Town, kind: &str, jsonl: &str) {
     let status = world.in_town(["status"]).ok().stdout;
     // What gt exported of an earlier store of its own is there again already.
     assert!(status.contains(&format!(", store {kind}")), "{status}");
-    world.gt_in("town/wyvern", ["bd", "import", &format!("../../{jsonl}")]).ok();
+    world.gt_in("town/wyvern", ["bd", "import", "--trust", &format!("../../{jsonl}")]).ok();
     let doctor = world.in_town(["doctor"]).ok();
     assert!(doctor.stdout.contains("Issues: 0 found"), "{doctor:?}");
 }

@@ -4,7 +4,7 @@ mod contract;
 mod many;
 mod model;
 mod people;
-mod trip;
+pub mod trip;
 
 use crate::common::{Run, World};
 

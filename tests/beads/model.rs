@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gastown::beads::embedded::Embedded;
-use gastown::beads::{Change, Filter, Guard, NewBead, Patch, Store, Written, words};
+use gastown::beads::{Change, Filter, Guard, NewBead, Patch, Store, Written, proven, random_id, words};
+use gastown::proof::Secret;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -97,6 +98,10 @@ fn update(id: &str, patch: Patch) -> Change {
     Change::Update(id.into(), Box::new(patch))
 }
 
+fn secret() -> Secret {
+    Secret::new([7; 32])
+}
+
 /// Does it to both; what the store says must be what the model says.
 fn apply(store: &Embedded, model: &mut Model, op: &Op) -> Result<(), TestCaseError> {
     let count = model.0.len();
@@ -114,7 +119,9 @@ fn apply(store: &Embedded, model: &mut Model, op: &Op) -> Result<(), TestCaseErr
         Op::Request { of } if of < count => {
             let mut new =
                 NewBead { title: "r".into(), issue_type: words::MERGE_REQUEST.into(), ..NewBead::default() };
+            new.id = Some(random_id("gm"));
             new.metadata.insert("bead".into(), json!(bead(of)));
+            proven::sign(&secret(), &mut new);
             return create(store, model, new, None, Some(of));
         }
         Op::Request { .. } => {}
@@ -241,7 +248,7 @@ proptest! {
     fn the_store_does_what_the_model_does(ops in prop::collection::vec(any_op(), 1..60)) {
         let dir = tempfile::tempdir().unwrap();
         Embedded::create(dir.path(), "gm").unwrap();
-        let store = Embedded::open(dir.path(), "", "me").unwrap();
+        let store = Embedded::open(dir.path(), "", "me").unwrap().knowing(Some(secret()));
         let mut model = Model::default();
         let one = Op::Create { priority: 2, parent: None };
         let start = [one.clone(), one.clone(), one, Op::Depend(1, 0, "blocks")];

@@ -46,6 +46,11 @@ fn a_person_may_merge_what_another_town_made() {
     sync(&world, "other");
     let queue = world.gt_in("other", ["mq", "list", "wyvern", "--json"]).ok().json();
     let request = queue["requests"][0]["id"].as_str().unwrap().to_string();
+    assert_eq!(queue["requests"][0]["foreign"], true);
+    let said = world.gt_in("other", ["refinery", "merge", &request]).fails(1).stderr;
+    assert!(said.contains(&format!("gt adopt {request}")), "{said}");
+    let shown = world.gt_in("other", ["adopt", &request, "--yes"]).ok().stdout;
+    assert!(shown.contains(":wyvern/Nux") && shown.contains("1 commit that main lacks"), "{shown}");
     world.gt_in("other", ["refinery", "merge", &request]).ok();
     sync(&world, "other");
     sync(&world, "town");

@@ -190,7 +190,7 @@ fn a_bead_that_is_worked_on_keeps_its_id_until_it_is_done() {
 }
 
 /// Commits a file to the branch as another program would, with a work tree of its own.
-fn commit(world: &World, files: &[(&str, &str)]) {
+pub fn commit(world: &World, files: &[(&str, &str)]) {
     let _ = std::fs::remove_dir_all(world.path("person"));
     world.git("", ["clone", "-q", "origin.git", "person"]);
     let there = world.run("git", "person", ["switch", "-q", "beads-sync"]);

@@ -111,7 +111,7 @@ pub fn ready(beads: Vec<Bead>, parent: Option<&str>, limit: Option<usize>) -> Ve
         beads.iter().filter(|bead| !bead.is_closed()).map(|bead| bead.id.as_str()).collect();
     let submitted: HashSet<&str> = beads
         .iter()
-        .filter(|bead| bead.issue_type == words::MERGE_REQUEST && !bead.is_closed())
+        .filter(|bead| bead.issue_type == words::MERGE_REQUEST && !bead.is_closed() && !bead.foreign)
         .filter_map(|bead| bead.meta("bead"))
         .collect();
     let under = parent.map(|parent| descendants(&beads, parent));

@@ -9,40 +9,10 @@ use super::write::{Call, Found};
 use crate::programs::bd::Version;
 use crate::time::same_moment;
 
-/// What an import does.
-#[derive(Debug, Default)]
-pub struct Taken {
-    /// The calls.
-    pub calls: Vec<Call>,
-    /// How many beads are new.
-    pub added: usize,
-    /// How many are changed.
-    pub changed: usize,
-}
-
-/// The calls that take in `lines` where they are new, or newer than what is there.
-///
-/// # Errors
-/// When this version cannot take them all: before 1.0 bd takes two beads that say the same for one.
-pub fn take_in(version: Version, own: &Found, lines: Vec<Bead>) -> Result<Taken> {
-    let mut taken = Taken::default();
-    let mut wanted = Vec::new();
-    for bead in lines {
-        match own.get(&bead.id) {
-            None => taken.added += 1,
-            Some(known) if jsonl::is_newer(&bead, known) => taken.changed += 1,
-            Some(_) => continue,
-        }
-        wanted.push(bead);
-    }
-    taken.calls = put(version, own, wanted)?;
-    Ok(taken)
-}
-
 /// The calls that write these beads over what is there.
 ///
 /// # Errors
-/// As [`take_in`].
+/// When this version cannot take them all: before 1.0 bd takes two beads that say the same for one.
 pub fn put(version: Version, own: &Found, beads: Vec<Bead>) -> Result<Vec<Call>> {
     if beads.is_empty() {
         return Ok(Vec::new());

@@ -15,9 +15,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{Bead, Change, EMBEDDED_FILE, Filter, Guard, Store, Written, jsonl};
+use super::{Bead, Change, EMBEDDED_FILE, Filter, Guard, Imported, Origin, Store, Written, foreign, jsonl};
 use crate::failure::Failure;
 use crate::limits;
+use crate::proof::Secret;
 use crate::town::files;
 
 /// Name of the lock file inside `.beads`. It stays; only the lock on it comes and goes.
@@ -38,6 +39,7 @@ pub struct Embedded {
     prefix: String,
     prefixes: Vec<String>,
     actor: String,
+    secret: Option<Secret>,
 }
 
 impl Embedded {
@@ -69,7 +71,7 @@ impl Embedded {
                 "keep it aside and restore its beads: gt doctor --fix --set-aside-stores"
             );
         }
-        Ok(Embedded { db, path, prefix, prefixes: Vec::new(), actor: actor.to_string() })
+        Ok(Embedded { db, path, prefix, prefixes: Vec::new(), actor: actor.to_string(), secret: None })
     }
 
     /// The same store, in which a new bead may be given an id with one of these prefixes too.
@@ -77,6 +79,12 @@ impl Embedded {
     pub fn accepting(mut self, prefixes: &[String]) -> Embedded {
         self.prefixes = prefixes.to_vec();
         self
+    }
+
+    /// The same, telling requests of the town with this secret from foreign ones.
+    #[must_use]
+    pub fn knowing(self, secret: Option<Secret>) -> Embedded {
+        Embedded { secret, ..self }
     }
 
     /// Makes it, in a folder that is made too when needed.
@@ -185,7 +193,16 @@ impl Embedded {
         self.all().map(drop)
     }
 
-    /// Shows everything to `merge` and writes the beads that it gives in place of those of the same id, with a value of
+    /// Ids of beads that others made or changed.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn foreign(&self) -> Result<Vec<String>> {
+        self.explained(read::foreign(&self.db))
+    }
+
+    /// Shows everything to `merge` and writes the beads that it gives in place of those of the same id, foreign ones
+    /// marked so, with a value of
     /// the store's own configuration, in one transaction: what others write meanwhile comes before it or after it.
     ///
     /// # Errors
@@ -198,6 +215,9 @@ impl Embedded {
         self.transaction(|writer| {
             for bead in merge(&read::all(writer.db)?) {
                 schema::save(writer.db, &bead)?;
+                if bead.foreign {
+                    schema::mark_foreign(writer.db, &bead.id, true)?;
+                }
             }
             Ok((schema::set_config(writer.db, key, value)?, true))
         })
@@ -231,11 +251,11 @@ impl Embedded {
 
 impl Store for Embedded {
     fn list(&self, filter: &Filter) -> Result<Vec<Bead>> {
-        self.explained(read::list(&self.db, filter))
+        self.explained(read::list(&self.db, filter, self.secret.as_ref()))
     }
 
     fn ready(&self, parent: Option<&str>, limit: Option<usize>) -> Result<Vec<Bead>> {
-        self.explained(read::ready(&self.db, parent, limit))
+        self.explained(read::ready(&self.db, parent, limit, self.secret.as_ref()))
     }
 
     fn write(&self, guards: &[Guard], changes: &[Change]) -> Result<Written> {
@@ -258,19 +278,32 @@ impl Store for Embedded {
         Ok(jsonl::render(&self.explained(read::all(&self.db))?))
     }
 
-    fn import(&self, text: &str) -> Result<(usize, usize)> {
+    fn import(&self, text: &str, origin: Origin) -> Result<Imported> {
         let lines = jsonl::parse(text)?;
         self.transaction(|writer| {
-            let (mut added, mut changed) = (0, 0);
-            for bead in &lines {
-                match schema::load(writer.db, &bead.id)? {
-                    None => added += 1,
-                    Some(own) if jsonl::is_newer(bead, &own) => changed += 1,
-                    Some(_) => continue,
+            let mut imported = Imported::default();
+            for line in lines {
+                let own = schema::load(writer.db, &line.id)?;
+                let Some(bead) = imported.take(line, own.as_ref(), origin) else { continue };
+                schema::save(writer.db, &bead)?;
+                if bead.foreign {
+                    schema::mark_foreign(writer.db, &bead.id, true)?;
                 }
-                schema::save(writer.db, bead)?;
             }
-            Ok(((added, changed), true))
+            Ok((imported, true))
+        })
+    }
+
+    fn trust(&self, beads: &[Bead]) -> Result<()> {
+        self.transaction(|writer| {
+            for bead in beads {
+                let found = schema::load(writer.db, &bead.id)?;
+                if !found.is_some_and(|found| foreign::same_words(&found, bead)) {
+                    crate::fail!("{} changed meanwhile", bead.id; "look at it again with: gt adopt {}", bead.id);
+                }
+                schema::mark_foreign(writer.db, &bead.id, false)?;
+            }
+            Ok(((), true))
         })
     }
 
@@ -313,7 +346,9 @@ pub fn create_with(dir: &Path, near: &Path, prefix: &str, beads: &[Bead]) -> Res
     let aside = files::Aside::new(near)?;
     let draft = aside.path("beads");
     Embedded::create(&draft, prefix)?;
-    Embedded::open(&draft, "", "overseer")?.import(&jsonl::render(beads))?;
+    let made = Embedded::open(&draft, "", "overseer")?;
+    made.reconcile(("restored", "1"), &mut |_| beads.to_vec())?;
+    drop(made);
     if let Some(rest) = rest_of(&draft).first() {
         crate::fail!("{} was not taken into the store: is the disk full?", rest.display());
     }

@@ -6,8 +6,9 @@ use anyhow::Result;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::super::{Bead, Filter, words};
+use super::super::{Bead, Filter, proven, words};
 use super::schema;
+use crate::proof::Secret;
 
 /// Types that are never work to take up: letters, requests and what bd runs itself on.
 const NO_WORK: &str = "'message', 'merge-request', 'gate', 'molecule', 'event', 'agent', 'role', 'rig'";
@@ -37,8 +38,8 @@ impl Query {
         self.values.extend(values.iter().cloned().map(Value::Text));
     }
 
-    fn run(self, db: &Connection, limit: Option<usize>) -> Result<Vec<Bead>> {
-        let mut sql = String::from("SELECT bead FROM beads b");
+    fn run(self, db: &Connection, limit: Option<usize>, secret: Option<&Secret>) -> Result<Vec<Bead>> {
+        let mut sql = format!("SELECT bead, {} FROM beads b", schema::IS_FOREIGN);
         if !self.conditions.is_empty() {
             sql += " WHERE ";
             sql += &self.conditions.join(" AND ");
@@ -51,14 +52,16 @@ impl Query {
         let mut rows = query.query(params_from_iter(self.values))?;
         let mut beads = Vec::new();
         while let Some(row) = rows.next()? {
-            beads.push(schema::parse(row.get_ref(0)?.as_str()?)?);
+            let bead = schema::parse(row.get_ref(0)?.as_str()?)?;
+            beads.push(Bead { foreign: row.get(1)?, ..bead });
         }
+        proven::mark(secret, &mut beads);
         Ok(beads)
     }
 }
 
 /// Beads that match the filter.
-pub fn list(db: &Connection, filter: &Filter) -> Result<Vec<Bead>> {
+pub fn list(db: &Connection, filter: &Filter, secret: Option<&Secret>) -> Result<Vec<Bead>> {
     let mut query = Query::default();
     let everything = filter.all || !filter.ids.is_empty();
     if !filter.ids.is_empty() {
@@ -90,26 +93,35 @@ pub fn list(db: &Connection, filter: &Filter) -> Result<Vec<Bead>> {
     if let Some(parent) = &filter.parent {
         query.when_is("id IN (SELECT id FROM edges WHERE target = ? AND kind = 'parent-child')", parent);
     }
-    query.run(db, filter.limit)
+    query.run(db, filter.limit, secret)
 }
 
 /// Open work that nothing blocks. `parent` narrows it to the bead's descendants, as bd does.
-pub fn ready(db: &Connection, parent: Option<&str>, limit: Option<usize>) -> Result<Vec<Bead>> {
+pub fn ready(
+    db: &Connection,
+    parent: Option<&str>,
+    limit: Option<usize>,
+    secret: Option<&Secret>,
+) -> Result<Vec<Bead>> {
+    let in_queue = in_queue(db, secret)?;
     let mut query = Query::default();
     query.when("closed = 0 AND status = 'open'");
     query.when(&format!("issue_type NOT IN ({NO_WORK})"));
+    query.when(&format!("NOT {}", schema::IS_FOREIGN));
     query.when(&format!(
         "NOT EXISTS (SELECT 1 FROM labels l WHERE l.id = b.id AND l.label IN ('{}', '{}'))",
         words::LABEL_HOLD,
         words::LABEL_SUBMITTED
     ));
-    query.when("NOT EXISTS (SELECT 1 FROM beads r WHERE r.closed = 0 AND r.request_for = b.id)");
+    let in_queue = serde_json::to_string(&in_queue)?;
+    query.when_is("b.id NOT IN (SELECT value FROM json_each(?))", &in_queue);
     // A blocker that is not in the store is unknown, and so not known to be done.
     query.when(
         "NOT EXISTS (SELECT 1 FROM edges e LEFT JOIN beads t ON t.id = e.target
-             WHERE e.id = b.id AND e.kind = 'blocks' AND (t.id IS NULL OR t.closed = 0
-             OR EXISTS (SELECT 1 FROM beads r WHERE r.closed = 0 AND r.request_for = t.id)))",
+             WHERE e.id = b.id AND e.kind = 'blocks' AND (t.id IS NULL OR t.closed = 0))",
     );
+    let waits = "b.id NOT IN (SELECT e.id FROM edges e WHERE e.kind = 'blocks' AND e.target IN (SELECT value FROM json_each(?)))";
+    query.when_is(waits, &in_queue);
     if let Some(parent) = parent {
         query.when_is(
             "id IN (WITH RECURSIVE under (id) AS (
@@ -119,7 +131,22 @@ pub fn ready(db: &Connection, parent: Option<&str>, limit: Option<usize>) -> Res
             parent,
         );
     }
-    query.run(db, limit)
+    query.run(db, limit, secret)
+}
+
+/// The beads whose requests wait to be merged. A foreign request keeps nothing from being started.
+fn in_queue(db: &Connection, secret: Option<&Secret>) -> Result<Vec<String>> {
+    let mut query = db.prepare_cached(
+        "SELECT bead FROM beads WHERE closed = 0 AND request_for IS NOT NULL ORDER BY request_for",
+    )?;
+    let mut rows = query.query([])?;
+    let mut requests = Vec::new();
+    while let Some(row) = rows.next()? {
+        requests.push(schema::parse(row.get_ref(0)?.as_str()?)?);
+    }
+    proven::mark(secret, &mut requests);
+    let own = requests.iter().filter(|request| !request.foreign);
+    Ok(own.filter_map(|request| request.meta("bead").map(String::from)).collect())
 }
 
 /// How many beads wait for each of these: (by `blocks` edges, by any edge).
@@ -148,4 +175,12 @@ pub fn all(db: &Connection) -> Result<Vec<Bead>> {
         beads.push(schema::parse(row.get_ref(0)?.as_str()?)?);
     }
     Ok(beads)
+}
+
+/// Ids of beads that are marked as foreign.
+pub fn foreign(db: &Connection) -> Result<Vec<String>> {
+    let mut query =
+        db.prepare(&format!("SELECT id FROM beads b WHERE {} ORDER BY id", schema::IS_FOREIGN))?;
+    let ids = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(ids)
 }

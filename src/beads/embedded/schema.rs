@@ -59,6 +59,19 @@ pub fn set_config(db: &Connection, key: &str, value: &str) -> rusqlite::Result<(
     db.execute("INSERT OR REPLACE INTO config VALUES (?1, ?2)", [key, value]).map(drop)
 }
 
+/// Condition: the bead of the row `b` is marked as foreign. The mark is a key of the store's own configuration, which no
+/// export, sync or import carries.
+pub const IS_FOREIGN: &str = "EXISTS (SELECT 1 FROM config c WHERE c.key = 'foreign ' || b.id)";
+
+/// Marks a bead as foreign, or takes the mark away.
+pub fn mark_foreign(db: &Connection, id: &str, foreign: bool) -> rusqlite::Result<()> {
+    let key = format!("foreign {id}");
+    match foreign {
+        true => set_config(db, &key, "1"),
+        false => db.execute("DELETE FROM config WHERE key = ?1", [&key]).map(drop),
+    }
+}
+
 /// One bead by its exact id.
 pub fn load(db: &Connection, id: &str) -> Result<Option<Bead>> {
     let mut query = db.prepare_cached("SELECT bead FROM beads WHERE id = ?1")?;

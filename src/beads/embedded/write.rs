@@ -399,6 +399,11 @@ pub fn missing(id: &str) -> anyhow::Error {
     Failure::new(format!("no issue found matching \"{id}\"")).hint("see them all with: bd list --all").into()
 }
 
+/// An id that no other bead is likely to have: for a bead whose id has to be known before it is written.
+pub fn random_id(prefix: &str) -> String {
+    format!("{prefix}-{}", base36(random(), 7))
+}
+
 /// A random number: the standard library's own source for its hash maps.
 fn random() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Ctx, print};
 use crate::beads::embedded::Embedded;
-use crate::beads::{self, Kind, Store};
+use crate::beads::{self, Imported, Kind, Origin, Store};
 use crate::cli::bd::{Bd, BdCommand, BdGlobal, CommentsCommand, Config, Import, Init, Raw};
 use crate::failure::{Exit, Failure};
 use crate::report::bd as report;
@@ -171,11 +171,20 @@ impl Run<'_> {
         named.or_else(|| names.iter().find_map(|name| self.ctx.var(name))).unwrap_or("overseer").to_string()
     }
 
+    /// The secret of the town around; none outside of towns.
+    fn secret(&self) -> Result<Option<crate::proof::Secret>> {
+        match self.ctx.locate() {
+            Ok(found) => crate::town::secret::read(&found.root),
+            Err(_) => Ok(None),
+        }
+    }
+
     fn store(&self) -> Result<Embedded> {
         match &self.dir {
             Some(dir) => {
                 beads::kind_of(dir)?;
-                Ok(Embedded::open(dir, "", &self.actor())?.accepting(&prefixes_of(dir)?))
+                let store = Embedded::open(dir, "", &self.actor())?;
+                Ok(store.accepting(&prefixes_of(dir)?).knowing(self.secret()?))
             }
             None if self.ctx.dir.ancestors().any(|dir| is_town(dir) || is_rig(dir)) => {
                 Err(Failure::new("no beads database found")
@@ -192,7 +201,8 @@ impl Run<'_> {
     fn any_store(&self) -> Result<Box<dyn Store>> {
         match &self.dir {
             Some(dir) if beads::kind_of(dir)? == Kind::Bd => {
-                Ok(Box::new(beads::bd::Bd::open(dir, &prefixes_of(dir)?, &self.actor())?))
+                let store = beads::bd::Bd::open(dir, &prefixes_of(dir)?, &self.actor())?;
+                Ok(Box::new(store.knowing(self.secret()?)))
             }
             _ => Ok(Box::new(self.store()?)),
         }
@@ -260,9 +270,29 @@ impl Run<'_> {
     fn import(&self, args: Import) -> Result<()> {
         let store = self.any_store()?;
         let text = self.read(&args.file.or(args.input).unwrap_or_else(|| "-".into()))?;
-        let (added, changed) = store.import(&text)?;
-        let text = format!("{added} beads added, {changed} changed\n");
-        self.say(&text, json!({ "created": added, "updated": changed }))
+        if args.trust {
+            self.ctx.person_only("gt bd import --trust")?;
+        }
+        // Outside of towns nothing acts on beads.
+        let own = args.trust || self.ctx.locate().is_err();
+        let origin = if own { Origin::Own } else { Origin::Foreign };
+        let Imported { added, changed, foreign, left_out } = store.import(&text, origin)?;
+        let mut text = format!("{added} beads added, {changed} changed\n");
+        if !left_out.is_empty() {
+            text.push_str(&format!(
+                "left out, as requests to be merged: {}; a request is made with: gt done; gt mq add RIG NAME\n",
+                left_out.join(", ")
+            ));
+        }
+        if !foreign.is_empty() {
+            text.push_str(&format!(
+                "{} foreign, not started until you say so: see them with: gt adopt; trust all of a file with: gt bd import --trust\n",
+                crate::work::sync::are(foreign.len())
+            ));
+        }
+        let record =
+            json!({ "created": added, "updated": changed, "foreign": foreign, "left_out": left_out });
+        self.say(&text, record)
     }
 
     fn config(&self, args: Config) -> Result<()> {

@@ -4,6 +4,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::beads::{Comment, Dependency};
 
+/// Two towns that trust each other, but for requests.
+fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> Merged {
+    super::merge(prefix, base, own, theirs, &Terms { town: "pc-1a2b", secret: None, trust: true })
+}
+
 fn bead(id: &str, born: u32) -> Bead {
     let born = format!("2026-01-01T00:{:02}:{:02}.5Z", born / 60, born % 60);
     canonical(Bead {
@@ -373,4 +378,139 @@ fn whole_seconds_are_the_same_birth() {
     whole.title = "another".into();
     assert!(!ids::same_birth(&whole, &bead("wy-a", 0)));
     assert!(!ids::same_birth(&bead("wy-a", 1), &bead("wy-a", 0)));
+}
+
+/// A request of the town `pc-1a2b` with a proof, as the branch has it; its secret.
+fn request(id: &str) -> (Bead, crate::proof::Secret) {
+    let secret = crate::proof::Secret::new([9; 32]);
+    let mut request = Bead { issue_type: words::MERGE_REQUEST.into(), ..bead(id, 3) };
+    for (key, value) in [("worker", "wyvern/Nux"), ("commit", "c0ffee"), ("target", "main"), ("bead", "wy-a")]
+    {
+        request.metadata.insert(key.into(), value.into());
+    }
+    let proof = crate::beads::proven::of(&secret, id, &request.metadata);
+    request.metadata.insert("proof".into(), proof.into());
+    (canonical(abroad(&request, "pc-1a2b")), secret)
+}
+
+#[test]
+fn a_request_of_this_town_stays_as_it_is_whatever_others_say() {
+    let (own, secret) = request("wy-r");
+    let base = [own.clone()];
+    for trust in [false, true] {
+        let terms = Terms { town: "pc-1a2b", secret: Some(&secret), trust };
+        let changes: [&dyn Fn(&mut Bead); 7] = [
+            &|bead| drop(bead.metadata.insert("commit".into(), "evil".into())),
+            &|bead| drop(bead.metadata.insert("target".into(), "release".into())),
+            &|bead| drop(bead.metadata.remove("proof")),
+            &|bead| bead.status = words::CLOSED.into(),
+            &|bead| bead.title = "other".into(),
+            &|bead| bead.issue_type = "task".into(),
+            // The id for a bead of another birth.
+            &|bead| bead.created_at = "2020-01-01T00:00:00Z".into(),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut theirs = own.clone();
+            theirs.updated_at = "2036-01-01T00:00:00Z".into();
+            change(&mut theirs);
+            let merged = super::merge("wy", &base, &base, &[canonical(theirs)], &terms);
+            assert_eq!(
+                (merged.incoming.as_slice(), merged.branch.as_slice()),
+                (&[][..], &base[..]),
+                "{number}"
+            );
+            assert_eq!((merged.renamed.len(), merged.waiting.len()), (0, 0), "{number}");
+            // Said once: the branch has this town's form from then on.
+            let again = super::merge("wy", &merged.branch, &base, &merged.branch, &terms);
+            assert!(again.kept.is_empty() && again.branch_has_it, "{number}");
+        }
+        // Closed here, opened again there; and a remark of others, which stays.
+        let closed = Bead { status: words::CLOSED.into(), close_reason: "rejected".into(), ..own.clone() };
+        let mut theirs = own.clone();
+        theirs.updated_at = "2036-01-01T00:00:00Z".into();
+        theirs.comments.push(comment("why?"));
+        let merged = super::merge(
+            "wy",
+            std::slice::from_ref(&closed),
+            std::slice::from_ref(&closed),
+            &[theirs],
+            &terms,
+        );
+        let here = Bead { comments: vec![comment("why?")], ..closed };
+        assert_eq!((merged.incoming, merged.kept), (vec![here], vec!["wy-r".to_string()]));
+    }
+}
+
+#[test]
+fn a_request_follows_its_bead_to_a_new_id_and_is_this_town_s_still() {
+    let (own, secret) = request("wy-r");
+    let terms = Terms { town: "pc-1a2b", secret: Some(&secret), trust: false };
+    let mut closed = own.clone();
+    closed.status = words::CLOSED.into();
+    let merged = super::merge("wy", &[], &[bead("wy-a", 1), closed], &[bead("wy-a", 2)], &terms);
+    let new = &merged.renamed[0].new;
+    let request = merged.incoming.iter().find(|bead| bead.id == "wy-r").unwrap();
+    assert_eq!(request.meta("bead"), Some(new.as_str()));
+    assert!(terms.proves(request) && !request.foreign);
+}
+
+#[test]
+fn what_others_write_is_foreign_and_gives_no_orders() {
+    let terms = Terms { town: "pc-1a2b", secret: None, trust: false };
+    let own = [bead("wy-a", 1), bead("wy-b", 1)];
+    let mut changed = own[0].clone();
+    changed.updated_at = "2036-01-01T00:00:00Z".into();
+    changed.description = "```sh\nevil\n```".into();
+    let mut marked = own[1].clone();
+    marked.updated_at = "2036-01-01T00:00:00Z".into();
+    marked.priority = 0;
+    marked.labels = vec!["area".into(), "gt:hold".into(), "gt:submitted".into()];
+    (marked.assignee, marked.status) = (Some("pc-1a2b:wyvern/Nux".into()), "hooked".into());
+    marked.metadata.insert("recovery".into(), "refs/heads/evil".into());
+    let mut new = bead("wy-c", 2);
+    (new.assignee, new.status) = (Some("wyvern/Nux".into()), "hooked".into());
+    let theirs = [changed.clone(), canonical(marked), new];
+    let merged = super::merge("wy", &own, &own, &theirs, &terms);
+    let of = |id: &str| merged.incoming.iter().find(|bead| bead.id == id).unwrap();
+    assert!(of("wy-a").foreign && of("wy-a").description == changed.description);
+    let known = of("wy-b");
+    assert!(!known.foreign, "it says what it said");
+    assert_eq!((known.labels.join(","), known.priority, known.status.as_str()), ("area".into(), 0, "open"));
+    assert_eq!((&known.assignee, known.meta("recovery")), (&None, None));
+    assert!(of("wy-c").foreign && of("wy-c").assignee.is_none() && of("wy-c").status == "open");
+    // What others put on the branch stays there, and nothing is left to do.
+    let there = merged.branch.iter().find(|bead| bead.id == "wy-b").unwrap();
+    assert_eq!(there.labels, ["area", "gt:hold", "gt:submitted"]);
+    let here: Vec<Bead> =
+        merged.incoming.iter().map(|bead| Bead { foreign: false, ..bead.clone() }).collect();
+    let again = super::merge("wy", &merged.branch, &here, &merged.branch, &terms);
+    assert_eq!((again.incoming, again.branch_has_it), (Vec::new(), true));
+    // With trust it is as if this town had written it, but for an agent that no town has named.
+    let merged = super::merge("wy", &own, &own, &theirs, &Terms { trust: true, ..terms });
+    assert!(merged.incoming.iter().all(|bead| !bead.foreign));
+    let of = |id: &str| merged.incoming.iter().find(|bead| bead.id == id).unwrap();
+    assert_eq!(of("wy-b").assignee.as_deref(), Some("pc-1a2b:wyvern/Nux"));
+    assert_eq!(of("wy-c").assignee, None);
+}
+
+#[test]
+fn marks_of_this_town_stay_at_home() {
+    let terms = Terms { town: "pc-1a2b", secret: None, trust: false };
+    let plain = bead("wy-a", 1);
+    let mut own = plain.clone();
+    own.updated_at = "2026-02-01T00:00:00Z".into();
+    own.labels = vec!["area".into(), "gt:submitted".into()];
+    own.metadata.insert("recovery".into(), "refs/gt/recovery/Nux/i1".into());
+    let merged = super::merge(
+        "wy",
+        std::slice::from_ref(&plain),
+        std::slice::from_ref(&own),
+        std::slice::from_ref(&plain),
+        &terms,
+    );
+    assert!(merged.incoming.is_empty());
+    assert_eq!(merged.branch[0].labels, ["area"]);
+    assert!(merged.branch[0].metadata.is_empty());
+    let again = super::merge("wy", &merged.branch, std::slice::from_ref(&own), &merged.branch, &terms);
+    assert!(again.branch_has_it && again.incoming.is_empty());
 }

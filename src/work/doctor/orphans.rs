@@ -19,6 +19,7 @@ use crate::programs::process::quote;
 use crate::town::discover::kind;
 use crate::town::ids::{Owner, Prefixes};
 use crate::town::{Layout, Rig, away, files};
+use crate::work::adopt;
 use crate::work::ending::{self, End};
 use crate::work::remote::waiting;
 use crate::work::rig::wants;
@@ -198,6 +199,17 @@ pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
         let finding = judge(thing, Found::Missing, String::new(), &rig.name);
         findings.push(visit.treat_with(finding, |_| Git::at(&dir).mend()));
     }
+    // Before a polecat ends that made one.
+    match adopt::unproven(&visit.town, rig) {
+        Ok(old) if !old.is_empty() => {
+            let thing = Thing::Unproven(old.into_keys().collect());
+            let finding = judge(thing, Found::Missing, String::new(), &rig.name);
+            findings.push(visit.treat_with(finding, |_| adopt::sign_old(&visit.town, rig)));
+        }
+        // From now on nothing is signed afterwards.
+        Ok(_) if visit.fix => drop(adopt::note_old(&visit.town, rig)),
+        _ => {}
+    }
     // A store or a clone that cannot be read is a finding of its own: nothing is concluded from it (law 3).
     let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..visit.sources.clone() };
     if let Ok(scene) = Scene::look(&visit.town, rig, visit.mux, sources.clone()) {
@@ -323,7 +335,7 @@ fn polecats(visit: &Visit<'_>, rig: &Rig, scene: &Scene<'_>) -> Vec<Thing> {
     for bead in scene.held() {
         let Some(holder) = &bead.assignee else { continue };
         let gone = matches!(Address::parse(holder), Ok(Address::Polecat(own, name)) if own == rig.name && !names.contains(&name));
-        if gone && !scene.requests.iter().any(|request| request.bead == bead.id) {
+        if gone && !scene.named.iter().any(|request| request.bead == bead.id) {
             things.push(Thing::HeldByNobody(bead.id.clone(), holder.clone()));
         }
     }
@@ -335,7 +347,7 @@ fn polecats(visit: &Visit<'_>, rig: &Rig, scene: &Scene<'_>) -> Vec<Thing> {
             things.extend(others.iter().filter(|bead| !scene.is_submitted(bead)).map(second));
         }
     }
-    let strays = strays::branches(rig, &scene.requests).unwrap_or_default();
+    let strays = strays::branches(rig, &scene.named).unwrap_or_default();
     things.extend(strays.into_iter().map(|stray| Thing::StrayBranch(stray.branch, stray.commit)));
     things
 }

@@ -71,6 +71,7 @@ impl Desk<'_> {
 pub fn take_in(desk: &Desk<'_>) -> Result<Arrived> {
     let letter = desk.letter;
     let worker = letter.worker();
+    let secret = desk.job.town.secret()?;
     let store = desk.job.rig.store(&worker)?;
     for _ in 0..RACES {
         let (bead, requests) = bead_and_requests(store.as_ref(), &letter.bead)?;
@@ -96,7 +97,8 @@ pub fn take_in(desk: &Desk<'_>) -> Result<Arrived> {
         let (found, told) = left_to_make(desk, store.as_ref())?;
         let submission = |bead, requests, found, told| Submission {
             store: store.as_ref(),
-            rig: &desk.job.rig.name,
+            rig: desk.job.rig,
+            secret: &secret,
             worker: &worker,
             instance: &letter.from.instance,
             bead,

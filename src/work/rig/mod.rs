@@ -260,6 +260,7 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
 /// Lists a rig whose folder is complete. The town's lock is held.
 fn enter(town: &Town, wanted: &Wanted) -> Result<Added> {
     let config = read_rig_config(&town.rig_config_path(&wanted.name))?;
+    super::adopt::nothing_old(town, &wanted.name)?;
     list(town, &wanted.name, &config.git_url)?;
     super::step("rig-add.5");
     let of_merge = |key: &str| config.merge.as_ref()?.get(key)?.as_str().map(String::from);

@@ -1,0 +1,85 @@
+//! What others made or changed, for the person who decides about it.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::terminal::one_line;
+use crate::work::adopt::{Brings, Foreign};
+
+/// One foreign bead or request.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// The rig; none: the town's own store.
+    pub rig: Option<String>,
+    /// `request`, or the bead's type.
+    pub kind: String,
+    /// Its title.
+    pub title: String,
+    /// Who says so: the worker of a request, else who created the bead. Others wrote this too.
+    pub by: String,
+}
+
+impl Row {
+    /// The row of one.
+    pub fn of(one: &Foreign) -> Row {
+        let by =
+            if one.is_request() { one.bead.meta("worker").unwrap_or_default() } else { &one.bead.created_by };
+        Row {
+            id: one.bead.id.clone(),
+            rig: one.rig.as_ref().map(|rig| rig.name.clone()),
+            kind: if one.is_request() { "request".into() } else { one.bead.issue_type.clone() },
+            title: one.bead.title.clone(),
+            by: by.into(),
+        }
+    }
+}
+
+/// One line each.
+pub fn list(rows: &[Row]) -> String {
+    let width = |of: fn(&Row) -> &str| rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0);
+    let (ids, kinds, by) = (width(|row| &row.id), width(|row| &row.kind), width(|row| &row.by));
+    let line = |row: &Row| {
+        one_line(&format!("{:ids$}  {:kinds$}  {:by$}  {}", row.id, row.kind, row.by, row.title)) + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+/// One with all that is adopted.
+pub fn show(one: &Foreign, brings: Option<&Brings>) -> String {
+    let row = Row::of(one);
+    let mut text = one_line(&format!("{}  {}  {}", row.id, row.kind, row.title)) + "\n";
+    if let Some(Brings { request, bead, commits, stat }) = brings {
+        let bead = bead.as_deref().unwrap_or("not in this store");
+        let target = if request.target.is_empty() { "the target" } else { &request.target };
+        let commits = format!("{commits} commit{} that {target} lacks", if *commits == 1 { "" } else { "s" });
+        for (key, value) in [
+            ("bead", format!("{}: {bead}", request.bead)),
+            ("worker", request.worker.clone()),
+            ("branch", request.branch.clone()),
+            ("commit", format!("{}, {commits}", request.commit)),
+        ] {
+            let _ = writeln!(text, "  {key:7} {value}");
+        }
+        let _ = writeln!(text, "{}", stat.trim_end());
+        return text;
+    }
+    let _ = writeln!(text, "  {:7} {}", "by", row.by);
+    let bead = &one.bead;
+    for (title, part) in [
+        ("Description", &bead.description),
+        ("Design", &bead.design),
+        ("Done when", &bead.acceptance_criteria),
+        ("Notes", &bead.notes),
+    ] {
+        if !part.trim().is_empty() {
+            let _ = write!(text, "\n{title}:\n{}\n", part.trim());
+        }
+    }
+    for comment in &bead.comments {
+        let _ = write!(text, "\n{} {}: {}\n", comment.created_at, comment.author, comment.text.trim());
+    }
+    text
+}

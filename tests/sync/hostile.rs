@@ -1,0 +1,278 @@
+//! Others who can push to the branch, and what they cannot bring about.
+
+use serde_json::{Value, json};
+
+use super::trouble::commit;
+use super::{bd, create, file, show, sync, two_towns};
+use crate::common::{Run, World};
+use crate::refinery::{bead, hand_over, is_merged, process};
+
+/// Changes the beads on the branch as anyone can who may push it: later than all that was written.
+fn push(world: &World, change: impl Fn(&mut Value), more: &[Value]) {
+    let later = |mut bead: Value| {
+        change(&mut bead);
+        bead["updated_at"] = "2036-01-01T00:00:00Z".into();
+        bead
+    };
+    let known: Vec<Value> =
+        file(world).lines().map(|line| later(serde_json::from_str(line).unwrap())).collect();
+    let text: String = known.iter().chain(more).map(|bead| format!("{bead}\n")).collect();
+    commit(world, &[(".beads/issues.jsonl", &text)]);
+}
+
+fn said(world: &World) -> Run {
+    world.in_town(["sync", "wyvern"]).ok()
+}
+
+fn forged(id: &str, branch: &str, commit: &str) -> Value {
+    json!({
+        "_type": "issue", "id": id, "title": "Harmless", "issue_type": "merge-request", "status": "open", "priority": 0,
+        "labels": ["gt:merge-request"], "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+        "metadata": {
+            "rig": "wyvern", "branch": branch, "commit": commit, "target": "main", "bead": "wy-none",
+            "worker": "wyvern/Nux", "instance": "i1", "created": "2026-01-01T00:00:00Z", "attempt": 1,
+        },
+    })
+}
+
+/// A branch with a file `evil` at origin; its commit.
+fn evil(world: &World) -> String {
+    crate::refinery::commit(world, "feature", "Evil", &[("evil", "1\n")], true)
+}
+
+#[test]
+fn no_request_is_merged_that_was_made_changed_or_copied_on_the_branch() {
+    let world = two_towns();
+    let own = hand_over(&world, "Nux", "Own", &[("a", "1\n")], true);
+    let closed = hand_over(&world, "Toast", "Closed by others", &[("b", "1\n")], true);
+    let rejected = hand_over(&world, "Slit", "Rejected", &[("c", "1\n")], true);
+    let evil = evil(&world);
+    said(&world);
+    let before = file(&world);
+    world.in_town(["mq", "reject", &rejected.request, "-r", "no"]).ok();
+    let mut copy: Value = before
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .find(|bead| bead["id"] == own.request.as_str())
+        .unwrap();
+    copy["id"] = "wy-copied".into();
+    let change = |bead: &mut Value| {
+        if bead["id"] == own.request.as_str() {
+            bead["metadata"]["commit"] = evil.clone().into();
+        } else if bead["id"] == closed.request.as_str() {
+            bead["status"] = "closed".into();
+        } else if bead["id"] == rejected.request.as_str() {
+            bead["status"] = "open".into();
+        }
+    };
+    push(&world, change, &[forged("wy-evil", "feature", &evil), copy]);
+    let run = said(&world);
+    for request in [&own.request, &closed.request] {
+        assert!(
+            run.stderr.contains(&format!("{request} is this town's request, and was changed elsewhere")),
+            "{run:?}"
+        );
+    }
+    assert!(run.stderr.contains("2 beads are foreign, nothing starts or merges them"), "{run:?}");
+    // Said once.
+    assert_eq!(said(&world).stderr, "");
+    assert_eq!(said(&world).stdout, "wyvern: in step\n");
+    process(&world).ok();
+    assert!(is_merged(&world, &own) && is_merged(&world, &closed));
+    assert!(bead(&world, &rejected.request).close_reason.starts_with("rejected"));
+    assert_eq!(world.git("origin.git", ["log", "--format=%s", "main", "--", "evil", "c"]), "");
+    for id in ["wy-evil", "wy-copied"] {
+        assert_eq!(bead(&world, id).status, "open");
+    }
+    world.in_town(["mq", "reject", "wy-evil"]).ok();
+    world.git("origin.git", ["rev-parse", "--verify", "feature"]);
+}
+
+#[test]
+fn a_request_of_others_is_merged_once_a_person_has_seen_what_it_brings() {
+    let world = two_towns();
+    hand_over(&world, "Nux", "Own", &[("a", "1\n")], true);
+    said(&world);
+    let evil = evil(&world);
+    push(&world, |_| (), &[forged("wy-evil", "feature", &evil)]);
+    said(&world);
+    assert_eq!(world.in_town(["adopt"]).ok().stdout, "wy-evil  request  wyvern/Nux  Harmless\n");
+    let run = world.in_town(["adopt", "wy-evil"]).fails(1);
+    assert!(run.stdout.contains("1 commit that main lacks") && run.stdout.contains(" evil | 1 +"), "{run:?}");
+    assert!(run.stderr.contains("there is no terminal to ask on") && run.stderr.contains("--yes"), "{run:?}");
+    world.set("GT_ROLE", "mayor");
+    let run = world.in_town(["adopt", "wy-evil", "--yes"]).fails(1);
+    assert!(
+        run.stderr.starts_with("gt: gt adopt is for the person, and this is an agent (mayor)"),
+        "{run:?}"
+    );
+    world.unset("GT_ROLE");
+    world.in_town(["adopt", "wy-evil", "--yes"]).ok();
+    let request = bead(&world, "wy-evil");
+    assert!(!request.foreign);
+    // No polecat here made it: none is ended, and no branch deleted for it.
+    assert_eq!(request.meta("worker"), Some("overseer"));
+    process(&world).ok();
+    assert_eq!(world.git("origin.git", ["show", "main:evil"]), "1");
+    world.git("origin.git", ["rev-parse", "--verify", "feature"]);
+}
+
+#[test]
+fn a_bead_whose_words_were_changed_is_not_started_until_it_is_adopted() {
+    let world = two_towns();
+    let id = world.bead("Work", "echo 1 > one");
+    said(&world);
+    let ready = |world: &World| bd(world, "town", &["ready", "--json"]).json().as_array().unwrap().len();
+    for round in ["evil", "evil again"] {
+        push(&world, |bead| bead["description"] = format!("```sh\n{round}\n```").into(), &[]);
+        let run = said(&world);
+        assert!(run.stderr.contains("1 bead is foreign"), "{run:?}");
+        assert_eq!(ready(&world), 0);
+        assert!(world.in_town(["status"]).ok().stdout.contains("0 ready, 1 bead foreign"));
+        assert_eq!(show(&world, "town", &id)["foreign"], true);
+        for more in [&[][..], &["--force"]] {
+            let run = world.in_town([&["sling", &id, "wyvern"], more].concat()).fails(1);
+            assert!(run.stderr.contains(&format!("{id} is foreign")), "{run:?}");
+            assert!(run.stderr.contains(&format!("gt adopt {id}")), "{run:?}");
+        }
+        let run = world.in_town(["adopt", &id, "--yes"]).ok();
+        assert!(run.stdout.contains(round) && run.stdout.ends_with(&format!("{id}  adopted\n")), "{run:?}");
+        assert_eq!(ready(&world), 1);
+        world.in_town(["sling", &id, "wyvern", "--dry-run"]).ok();
+    }
+    // Other fields say nothing to an agent.
+    push(&world, |bead| bead["priority"] = 0.into(), &[]);
+    said(&world);
+    assert_eq!((ready(&world), &show(&world, "town", &id)["priority"]), (1, &0.into()));
+}
+
+#[test]
+fn a_script_that_was_changed_while_its_polecat_has_it_is_not_run() {
+    let world = two_towns();
+    let id = world.bead("Work", "touch \"$HOME/ran\"");
+    said(&world);
+    world.set("GASTOWN_POLECAT__AGENT", "waits");
+    world.settings(crate::common::WAITS);
+    world.in_town(["sling", &id, "wyvern/Nux"]).ok();
+    push(&world, |bead| bead["description"] = "```sh\ntouch \"$HOME/evil\"\n```".into(), &[]);
+    said(&world);
+    let run = world.gt_in("town/wyvern/polecats/Nux", ["run-script"]).fails(1);
+    assert!(run.stderr.contains(&format!("{id} is foreign")), "{run:?}");
+    let primed = world.gt_in("town/wyvern/polecats/Nux", ["prime"]).ok().stdout;
+    assert!(!primed.contains("evil") && primed.contains(&format!("gt adopt {id}")), "{primed}");
+    assert!(!world.path("home/evil").exists());
+}
+
+#[test]
+fn labels_and_holders_that_only_the_town_gives_do_not_come_from_others() {
+    let world = two_towns();
+    let id = create(&world, "town", &["Work", "-l", "area"]);
+    said(&world);
+    let mark = |bead: &mut Value| {
+        bead["labels"] = json!(["area", "other", "gt:hold", "gt:submitted", "gt:remote:pc"]);
+        bead["assignee"] = "wyvern/Nux".into();
+        bead["status"] = "hooked".into();
+        bead["metadata"] = json!({ "recovery": "refs/heads/evil" });
+    };
+    push(&world, mark, &[]);
+    said(&world);
+    let bead = show(&world, "town", &id);
+    assert_eq!(bead["labels"], json!(["area", "other"]));
+    assert_eq!(
+        (&bead["status"], &bead["assignee"], &bead["metadata"]),
+        (&"open".into(), &Value::Null, &Value::Null)
+    );
+    world.in_town(["sling", &id, "wyvern", "--dry-run"]).ok();
+    assert_eq!(sync(&world, "town"), "wyvern: in step");
+}
+
+#[test]
+fn work_of_another_town_is_startable_once_it_is_adopted_or_the_rig_trusts() {
+    let world = two_towns();
+    let ids = [create(&world, "town", &["First"]), create(&world, "town", &["Second"])];
+    sync(&world, "town");
+    let run = world.gt_in("other", ["sync", "wyvern"]).ok();
+    assert!(
+        run.stderr.contains("2 beads are foreign") && run.stderr.contains("gt adopt --rig wyvern"),
+        "{run:?}"
+    );
+    let listed = world.gt_in("other", ["adopt"]).ok().stdout;
+    assert!(ids.iter().all(|id| listed.contains(id.as_str())), "{listed}");
+    world.gt_in("other", ["adopt", "--all", "--yes"]).ok();
+    for id in &ids {
+        world.gt_in("other", ["sling", id, "wyvern", "--dry-run"]).ok();
+    }
+    // From a town that is trusted, work is this town's as it comes.
+    let path = "other/wyvern/config.json";
+    let mut config: Value = serde_json::from_str(&world.read(path)).unwrap();
+    config["sync"]["trust"] = true.into();
+    world.write(path, config.to_string());
+    let third = create(&world, "town", &["Third"]);
+    sync(&world, "town");
+    assert!(!world.gt_in("other", ["sync", "wyvern"]).ok().stderr.contains("foreign"));
+    world.gt_in("other", ["sling", &third, "wyvern", "--dry-run"]).ok();
+    assert_eq!(world.gt_in("other", ["adopt", "--json"]).ok().json()["foreign"], json!([]));
+}
+
+#[test]
+fn an_import_is_foreign_until_it_is_adopted_and_brings_no_request() {
+    let world = two_towns();
+    let bead = json!({
+        "id": "wy-in", "title": "Imported", "status": "open", "priority": 2, "issue_type": "task",
+        "labels": ["gt:submitted", "area"], "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+    });
+    world.write("in.jsonl", format!("{bead}\n{}\n", forged("wy-evil", "feature", &"c0ffee00".repeat(5))));
+    let said = bd(&world, "town", &["import", "../../in.jsonl"]).stdout;
+    assert!(said.starts_with("1 beads added, 0 changed\n"), "{said}");
+    assert!(said.contains("left out, as requests to be merged: wy-evil"), "{said}");
+    assert!(said.contains("1 bead is foreign") && said.contains("gt adopt"), "{said}");
+    assert_eq!(show(&world, "town", "wy-in")["labels"], json!(["area"]));
+    assert!(world.in_town(["sling", "wy-in", "wyvern"]).fails(1).stderr.contains("wy-in is foreign"));
+    world.in_town(["mq", "show", "wy-evil"]).fails(1);
+    let trusted = json!({ "updated_at": "2026-02-01T00:00:00Z", "description": "new" });
+    let mut newer = bead.clone();
+    newer["id"] = "wy-in2".into();
+    newer["updated_at"] = trusted["updated_at"].clone();
+    world.write("in.jsonl", format!("{newer}\n"));
+    world.set("GT_ROLE", "crew");
+    assert_eq!(world.gt_in("town/wyvern", ["bd", "import", "--trust", "../../in.jsonl"]).code, Some(1));
+    world.unset("GT_ROLE");
+    assert_eq!(
+        bd(&world, "town", &["import", "--trust", "../../in.jsonl"]).stdout,
+        "1 beads added, 0 changed\n"
+    );
+    assert_ne!(show(&world, "town", "wy-in2")["foreign"], true);
+}
+
+/// A store whose requests are of a version that made no proofs.
+#[test]
+fn requests_of_an_earlier_version_are_signed_once_by_doctor() {
+    use gastown::beads::{Change, Patch};
+    let world = two_towns();
+    let unsigned = |name: &str, instance: bool| {
+        let handed = hand_over(&world, name, name, &[(name, "1\n")], true);
+        let mut patch = Patch::default();
+        patch.metadata.insert("proof".into(), Value::Null);
+        crate::refinery::write(&world, &[Change::Update(handed.request.clone(), Box::new(patch))]);
+        if instance {
+            world.write(format!("town/wyvern/polecats/.names/{name}"), format!("{name:0<16}").to_lowercase());
+        }
+        handed
+    };
+    std::fs::remove_file(world.path("town/mayor/proofs.json")).unwrap();
+    let (old, others) = (unsigned("Nux", true), unsigned("Toast", false));
+    let run = world.in_town(["doctor"]);
+    let finding = "have no proof, and are not merged: ";
+    assert!(run.stdout.contains(&format!("{finding}{}\n", old.request)), "{run:?}");
+    assert!(bead(&world, &old.request).foreign);
+    // Taken down before anything of others comes in.
+    said(&world);
+    let late = unsigned("Slit", true);
+    world.in_town(["doctor", "--fix"]);
+    assert!(!bead(&world, &old.request).foreign);
+    assert!(bead(&world, &others.request).foreign && bead(&world, &late.request).foreign);
+    let again = world.in_town(["doctor", "--fix"]);
+    assert!(!again.stdout.contains(finding) && bead(&world, &late.request).foreign, "{again:?}");
+    process(&world).ok();
+    assert!(is_merged(&world, &old) && !is_merged(&world, &late));
+}
