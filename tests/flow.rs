@@ -334,6 +334,7 @@ fn the_agents_own_settings_stay_out_of_the_projects_files() {
     assert_eq!(world.git(&place, ["status", "--porcelain"]), "");
     // A project that has one of its own keeps it.
     push_to_main(&world, ".claude/settings.local.json", "{}\n");
+    world.in_town(["rig", "trust", "wyvern"]).ok();
     let second = world.bead("Second", "true");
     world.in_town(["sling", &second, "wyvern", "--agent", "waits"]).ok();
     let place = format!("town/wyvern/polecats/{}", world.polecat_of(&second));

@@ -64,10 +64,11 @@ pub(super) fn run(ctx: &Ctx, name: &str, dry: bool) -> Result<Exit> {
     if !dry && let Err(error) = Git::at(rig.clone_dir()).fetch_branch(&config::target(&settings)) {
         ctx.note(&format!("warning: what is known of origin may be old: {error:#}"));
     }
-    let (open, known) = trust::open(&rig, &settings)?;
+    let (open, before) = trust::open(&rig, &settings)?;
     let all: Vec<Setting> = open.iter().flat_map(|open| open.settings.clone()).collect();
     if !dry {
         trust::accept(&rig.root, &all)?;
+        trust::remember(&rig, &settings)?;
     }
     if ctx.global.json {
         let value = json!({ "rig": name, "clones": open });
@@ -84,12 +85,12 @@ pub(super) fn run(ctx: &Ctx, name: &str, dry: bool) -> Result<Exit> {
         text.extend(
             open.settings
                 .iter()
-                .map(|setting| format!("  {:8} {}\n", change(&known, setting), line(setting))),
+                .map(|setting| format!("  {:8} {}\n", change(&before, setting), line(setting))),
         );
     }
     print(&text)?;
     match (all.len(), dry) {
-        (0, _) if known.seen.settings.is_empty() => {
+        (0, _) if before.seen.settings.is_empty() => {
             ctx.note(&format!("the repository of {name} tracks no agent settings"))
         }
         (0, _) => ctx.note(&format!("{name}: all agent settings are trusted")),

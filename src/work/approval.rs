@@ -106,7 +106,7 @@ pub fn show(found: &Found, settings: &Settings) -> Result<Shown> {
         crate::fail!("cannot tell what {} changes on {target}", request.id; "fetch both: git -C {} fetch origin", git.dir().display());
     };
     let paths = git.changed_files(&tracking, &request.commit)?.unwrap_or_default();
-    let known = trust::of_target(rig, &git, &tip, settings)?.0;
+    let known = trust::of_target(rig, &git, &tip, settings)?;
     let changed = agent_settings::changed(&paths, &agent_settings::listed(&settings.agents), &known);
     let why = rules(settings, false).needs(&changed).map(|needs| needs.words());
     Ok(Shown {

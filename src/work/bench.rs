@@ -1,6 +1,6 @@
 //! The bench that branches are merged and tested on: the refinery's clone, for one command at a time.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use crate::programs::git::Git;
 use crate::programs::git::identity::Signer;
 use crate::programs::git::pushing::{Deletion, Landing};
 use crate::refs::{Branch, MIRRORED, POLECAT};
+use crate::town::trust::Setting;
 use crate::town::{Rig, files};
 
 /// Refs of the refinery's clone that say as which commit a handed-over commit goes onto the target: what a killed
@@ -47,6 +48,8 @@ pub struct Bench<'a> {
     records: &'static str,
     pub(super) folds: Cell<Option<PathBuf>>,
     pub(super) old_git: Cell<bool>,
+    /// The agent settings of the commit of the target that was asked about last.
+    target_settings: RefCell<Option<(String, Vec<Setting>)>>,
     pub(super) runs: Cell<usize>,
     _lock: files::Lock,
 }
@@ -124,6 +127,7 @@ impl<'a> Bench<'a> {
             records: if kind == Kind::Queue { LANDING } else { DIRECT },
             folds: Cell::new(None),
             old_git: Cell::new(false),
+            target_settings: RefCell::new(None),
             runs: Cell::new(0),
             _lock: lock,
         };
@@ -278,8 +282,19 @@ impl<'a> Bench<'a> {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
-        let (target, _) = trust::of_target(self.rig, &self.clone, &seen.tip, &self.settings)?;
+        let target = self.settings_of_target(seen)?;
         Ok(agent_settings::changed(&paths, &agent_settings::listed(&self.settings.agents), &target))
+    }
+
+    fn settings_of_target(&self, seen: &Seen) -> Result<Vec<Setting>> {
+        if let Some((tip, settings)) = &*self.target_settings.borrow()
+            && *tip == seen.tip
+        {
+            return Ok(settings.clone());
+        }
+        let settings = trust::of_target(self.rig, &self.clone, &seen.tip, &self.settings)?;
+        *self.target_settings.borrow_mut() = Some((seen.tip.clone(), settings.clone()));
+        Ok(settings)
     }
 
     /// Trusts the agent settings that a consent brought onto the target: those whose content before was trusted, or that
@@ -292,7 +307,9 @@ impl<'a> Bench<'a> {
         if changed.is_empty() {
             return Ok(());
         }
-        let (before, trust) = trust::of_target(self.rig, &self.clone, &seen.tip, &self.settings)?;
+        trust::remember(self.rig, &self.settings)?;
+        let trust = crate::town::trust::read(&self.rig.root)?.unwrap_or_default();
+        let before = self.settings_of_target(seen)?;
         let refused = |path: &str| before.iter().any(|old| old.path == path && !trust.holds(old));
         let names = agent_settings::listed(&self.settings.agents);
         let mut now = trust::settings_at(&self.clone, front, &names)?;

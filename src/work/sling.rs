@@ -21,9 +21,10 @@ use crate::config::{Settings, Sources};
 use crate::mux::{ByHand, Mux};
 use crate::plan::choose::{Choice, Wish};
 use crate::plan::ready::{Allowed, Begin};
+use crate::plan::trust::reads;
 use crate::programs::git::Git;
 use crate::town::{Rig, Town};
-use crate::work::{step, survivors};
+use crate::work::{step, survivors, trust};
 
 pub use begin::{Work, check_new};
 pub use elsewhere::open_tunnels;
@@ -201,6 +202,13 @@ fn make_places(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> 
     let target = site.target();
     if hands.iter().any(|hand| hand.work.begin != Begin::Again && !hand.work.is_away())
         && let Err(error) = Git::at(site.rig.clone_dir()).fetch_branch(&target)
+    {
+        hands.iter_mut().rev().for_each(|hand| hand.undo(site));
+        return Err(error);
+    }
+    let reads = |hand: &Hand| !reads(&hand.work.role.runtime).is_empty();
+    if hands.iter().any(reads)
+        && let Err(error) = trust::remember(site.rig, site.settings)
     {
         hands.iter_mut().rev().for_each(|hand| hand.undo(site));
         return Err(error);

@@ -68,51 +68,54 @@ pub fn settings_at(git: &Git, commit: &str, names: &[String]) -> Result<Vec<Sett
     Ok(plan::settings(&entries, names, &git.texts(&ids)?))
 }
 
-/// The agent settings of a commit, and what is trusted. The commit of the target that was looked at last costs no process.
-///
-/// # Errors
-/// When git cannot read the commit, or the file is broken.
-fn look(rig: &Rig, place: &Place, names: &[String]) -> Result<Option<Look>> {
-    let Some((git, commit)) = place.commit(rig)? else { return Ok(None) };
-    let clone = git.dir().to_path_buf();
-    let trust = trust::read(&rig.root)?.unwrap_or_default();
-    if trust.seen.commit == commit && trust.seen.names == names {
-        return Ok(Some(Look { clone, commit, settings: trust.seen.settings.clone(), trust }));
-    }
-    let settings = settings_at(&git, &commit, names)?;
-    let trust = match place {
-        Place::Target(_) => note_seen(rig, &commit, names, &settings)?,
-        Place::Clone(_) => trust,
-    };
-    Ok(Some(Look { clone, commit, settings, trust }))
-}
-
 /// What a look at a commit found.
 struct Look {
     clone: PathBuf,
     commit: String,
     settings: Vec<Setting>,
-    trust: Trust,
 }
 
-fn note_seen(rig: &Rig, commit: &str, names: &[String], settings: &[Setting]) -> Result<Trust> {
-    let seen = Seen { commit: commit.into(), names: names.to_vec(), settings: settings.to_vec() };
-    trust::change(&rig.root, |trust, _| trust.seen = seen)
+/// The agent settings of a place. The commit that was remembered costs no process. `None` where there is none.
+fn look(rig: &Rig, place: &Place, names: &[String], trust: &Trust) -> Result<Option<Look>> {
+    let Some((git, commit)) = place.commit(rig)? else { return Ok(None) };
+    let clone = git.dir().to_path_buf();
+    let settings = seen_or_read(&git, &commit, names, trust)?;
+    Ok(Some(Look { clone, commit, settings }))
 }
 
-/// The agent settings of the target's commit `tip`, which the refinery's clone has, and what is trusted.
+fn seen_or_read(git: &Git, commit: &str, names: &[String], trust: &Trust) -> Result<Vec<Setting>> {
+    if trust.seen.commit == commit && trust.seen.names == names {
+        return Ok(trust.seen.settings.clone());
+    }
+    settings_at(git, commit, names)
+}
+
+/// The agent settings of the target's commit `tip`, which that clone has.
 ///
 /// # Errors
 /// As [`check`].
-pub fn of_target(rig: &Rig, git: &Git, tip: &str, settings: &Settings) -> Result<(Vec<Setting>, Trust)> {
+pub fn of_target(rig: &Rig, git: &Git, tip: &str, settings: &Settings) -> Result<Vec<Setting>> {
+    let trust = trust::read(&rig.root)?.unwrap_or_default();
+    seen_or_read(git, tip, &plan::listed(&settings.agents), &trust)
+}
+
+/// Writes down what the target has, before agents are started: rigs are listed by it, and git is not asked again while
+/// origin stays there. In a rig that is older than `mayor/trust.json` what is there now counts as trusted, so that a town at
+/// work goes on; doctor says so.
+///
+/// # Errors
+/// As [`check`], and when it cannot be written.
+pub fn remember(rig: &Rig, settings: &Settings) -> Result<()> {
     let names = plan::listed(&settings.agents);
     first_sight(rig, settings, &names)?;
     let trust = trust::read(&rig.root)?.unwrap_or_default();
-    if trust.seen.commit == tip && trust.seen.names == names {
-        return Ok((trust.seen.settings.clone(), trust));
+    let place = Place::Target(crate::config::target(settings));
+    let Some(Look { commit, settings, .. }) = look(rig, &place, &names, &trust)? else { return Ok(()) };
+    let seen = Seen { commit, names, settings };
+    if trust.seen != seen {
+        trust::change(&rig.root, |trust, _| trust.seen = seen)?;
     }
-    let found = settings_at(git, tip, &names)?;
-    Ok((found.clone(), note_seen(rig, tip, &names, &found)?))
+    Ok(())
 }
 
 /// Where agents of a rig find settings: what members of the crew have checked out, and the target.
@@ -124,8 +127,6 @@ fn places(rig: &Rig, target: String) -> Result<Vec<Place>> {
     Ok(clones.chain([Place::Target(target)]).collect())
 }
 
-/// In a rig that is older than `mayor/trust.json`, what is there now counts as trusted: a town at work goes on. Doctor says
-/// so.
 fn first_sight(rig: &Rig, settings: &Settings, names: &[String]) -> Result<()> {
     if trust::read(&rig.root)?.is_some() {
         return Ok(());
@@ -160,9 +161,10 @@ pub fn check(rig: &Rig, place: &Place, settings: &Settings, role: &ResolvedRole)
     if reads.is_empty() {
         return Ok(());
     }
+    // See `remember`: what an older rig has counts as trusted.
+    let Some(trust) = trust::read(&rig.root)? else { return Ok(()) };
     let names = names_for(settings, role);
-    first_sight(rig, settings, &names)?;
-    let Some(Look { clone, settings: found, trust, .. }) = look(rig, place, &names)? else { return Ok(()) };
+    let Some(Look { clone, settings: found, .. }) = look(rig, place, &names, &trust)? else { return Ok(()) };
     let open = plan::untrusted(&found, &trust, &reads);
     if open.is_empty() {
         return Ok(());
@@ -194,17 +196,16 @@ pub struct Open {
 /// When git cannot read one of the clones.
 pub fn open(rig: &Rig, settings: &Settings) -> Result<(Vec<Open>, Trust)> {
     let names = plan::listed(&settings.agents);
-    first_sight(rig, settings, &names)?;
-    let (mut found, mut last) = (Vec::new(), Trust::default());
+    let trust = trust::read(&rig.root)?.unwrap_or_default();
+    let mut found = Vec::new();
     for place in places(rig, crate::config::target(settings))? {
-        let Some(Look { clone, commit, settings, trust }) = look(rig, &place, &names)? else { continue };
-        let settings: Vec<Setting> = settings.into_iter().filter(|one| !trust.holds(one)).collect();
-        last = trust;
+        let Some(Look { clone, commit, mut settings }) = look(rig, &place, &names, &trust)? else { continue };
+        settings.retain(|one| !trust.holds(one));
         if !settings.is_empty() {
             found.push(Open { clone, commit, settings });
         }
     }
-    Ok((found, last))
+    Ok((found, trust))
 }
 
 /// Trusts settings: a person said so. `rig` is the rig's folder.

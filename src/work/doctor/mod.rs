@@ -6,7 +6,7 @@ mod orphans;
 mod secrets;
 mod store;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -19,6 +19,7 @@ use crate::plan::trust::shown;
 use crate::town::discover::read_rig_config;
 use crate::town::trust::{self, Setting};
 use crate::town::{Layout, Rig, RigConfig, Town, files};
+use crate::work::trust as agent_settings;
 
 /// What doctor works with.
 pub struct Visit<'a> {
@@ -97,7 +98,7 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
     drop(_turn);
     let (mut rigs, mut notes) = (Vec::new(), Vec::new());
     for name in names.into_iter().filter(|name| only.is_none_or(|only| only == name)) {
-        notes.extend(trust_note(&town.root.join(&name), &name, visit.fix));
+        notes.extend(trust_note(visit, &name));
         rigs.push(visit.examine_rig(name)?);
     }
     let all = || checks.iter().chain(rigs.iter().flat_map(|rig| &rig.checks));
@@ -108,8 +109,17 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
 }
 
 /// What is to be said of the agent settings of a rig. With `--fix`, what was trusted at first sight is said for the last time.
-fn trust_note(root: &Path, name: &str, fix: bool) -> Option<String> {
-    let trust = match trust::read(root) {
+fn trust_note(visit: &Visit<'_>, name: &str) -> Option<String> {
+    let (rig, fix) = (visit.rig(name), visit.fix);
+    let root = &rig.root;
+    let sources = Sources { rig: Some((root.clone(), name.into())), ..visit.sources.clone() };
+    let first = || -> Result<()> {
+        if fix && rig.clone_dir().is_dir() && trust::read(root)?.is_none() {
+            agent_settings::remember(&rig, &crate::config::settings(&sources)?)?;
+        }
+        Ok(())
+    };
+    let trust = match first().and_then(|()| trust::read(root)) {
         Ok(trust) => trust?,
         Err(error) => return Some(format!("warning: {error:#}")),
     };
