@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::common::{Run, WAITS, World};
+use crate::common::{Run, WAITS, World, wait_for};
 use crate::flow::Scene;
 use crate::refinery::{Handed, bead, commit, hand_over, is_merged, merge, on_main, process, request};
 
@@ -125,13 +125,13 @@ fn who_commits_is_asked_for_before_work_begins_and_said_once_for_all() {
     let clone = world.real().join("town/wyvern/mayor/rig");
     let command = format!("git -C {} config user.email", clone.display());
     let task = task(&world);
-    assert!(refused(&world, &task, &command).stderr.contains("no email was given"));
+    assert!(refused(&world, &task, &command).stderr.contains("git knows no user.email"));
     let title = world.in_town(["sling", "A new piece of work", "wyvern"]).fails(1);
     assert!(title.stderr.contains(&command), "{title:#?}");
-    assert!(world.in_town(["doctor", "wyvern"]).stdout.contains("no email was given"));
+    assert!(world.in_town(["doctor", "wyvern"]).stdout.contains("git knows no user.email"));
     let added = world.in_town(["rig", "add", "other", &world.str("other.git"), "--prefix", "ot"]).ok();
     assert!(
-        added.stderr.contains("no email was given")
+        added.stderr.contains("git knows no user.email")
             && added.stderr.contains("/other/mayor/rig config user.email")
     );
 
@@ -221,6 +221,35 @@ fn a_key_that_cannot_sign_is_named_and_nothing_is_set_aside() {
     }
     process(&world).ok();
     assert!(is_merged(&world, &one) && is_merged(&world, &two));
+}
+
+#[test]
+fn an_agent_signs_with_the_key_of_the_person_and_not_of_its_own_name() {
+    let world = World::with_rig();
+    world.program(
+        "gpg",
+        "#!/bin/sh\ncase \"$*\" in *'-bsau <test@example.invalid>') ;; *) echo \"no secret key: $*\" >&2; exit 1;; esac\n\
+         cat >/dev/null; printf '%s\\n' '-----BEGIN PGP SIGNATURE-----' '' 'x' '-----END PGP SIGNATURE-----'\n\
+         printf '\\n[GNUPG:] SIG_CREATED ' >&2\n",
+    );
+    config(&world, "gpg.program", &world.str("bin/gpg"));
+    config(&world, "commit.gpgsign", "true");
+    let task = world.bead("Fix it", "echo x > x");
+    world.in_town(["sling", &task, "wyvern"]).ok();
+    wait_for("the work to be handed over", || bead(&world, &task).has_label("gt:submitted").then_some(()));
+    process(&world).ok();
+    for commit in ["main", "main^2"] {
+        assert!(world.git("origin.git", ["cat-file", "commit", commit]).contains("\ngpgsig "), "{commit}");
+    }
+}
+
+#[test]
+fn a_branch_that_is_in_the_way_of_those_of_polecats_is_named() {
+    let world = World::waiting();
+    let task = task(&world);
+    world.git("town/wyvern/mayor/rig", ["branch", "polecat"]);
+    let run = refused(&world, &task, "has a branch 'polecat', so there can be no branch polecat/");
+    assert!(run.stderr.contains("mayor/rig branch -m polecat NEW"), "{run:#?}");
 }
 
 fn lines(second: &str, last: &str) -> String {

@@ -200,8 +200,9 @@ fn end_earlier(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> 
 /// Step 3: one fetch for all, then a worktree each.
 fn make_places(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Result<Vec<Hand>> {
     let target = site.target();
+    let git = Git::at(site.rig.clone_dir());
     if hands.iter().any(|hand| hand.work.begin != Begin::Again && !hand.work.is_away())
-        && let Err(error) = Git::at(site.rig.clone_dir()).fetch_branch(&target)
+        && let Err(error) = git.fetch_branch(&target).and_then(|()| git.name_key())
     {
         hands.iter_mut().rev().for_each(|hand| hand.undo(site));
         return Err(error);

@@ -8,7 +8,7 @@ use crate::config::schema::{Command, Sandbox, Worktree};
 use crate::failure::Failure;
 use crate::programs::Process;
 use crate::programs::git::{Git, lfs};
-use crate::programs::process::Limit;
+use crate::programs::process::{Limit, quote};
 use crate::refs::{Branch, HEADS, POLECAT};
 use crate::town::within::Within;
 use crate::town::{Rig, files};
@@ -143,6 +143,7 @@ fn add_worktree(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
         // Known to git, and gone.
         git.worktree_remove(path)?;
     } else if path.exists() || git.commit_of(&name)?.is_none() {
+        no_branch_above(&git, &wanted.rig.clone_dir(), wanted.branch)?;
         return Err(git.failed(&format!("make the worktree {}", path.display()), &output).into());
     }
     // A killed sling left the branch. What was committed on it is kept before it is taken over.
@@ -156,6 +157,21 @@ fn add_worktree(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
         return Ok(());
     }
     Err(git.failed(&format!("make the worktree {}", path.display()), &output).into())
+}
+
+/// A branch of the name of a folder leaves no place for branches in it.
+fn no_branch_above(git: &Git, clone: &Path, branch: &str) -> Result<()> {
+    for above in
+        Path::new(branch).ancestors().skip(1).filter_map(Path::to_str).filter(|name| !name.is_empty())
+    {
+        if git.commit_of(&format!("refs/heads/{above}"))?.is_some() {
+            crate::fail!(
+                "{} has a branch '{above}', so there can be no branch {branch}", clone.display();
+                "give it another name: git -C {} branch -m {above} NEW", quote(&clone.to_string_lossy())
+            );
+        }
+    }
+    Ok(())
 }
 
 /// A full clone: objects are shared with the canonical clone by hard links, its origin is the rig's. It is made aside, so

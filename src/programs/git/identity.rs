@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{Git, last_words};
+use super::Git;
 use crate::failure::Failure;
 use crate::programs::process::quote;
 use crate::programs::{Output, Process};
@@ -18,6 +18,8 @@ pub struct Signer {
     name: String,
     /// The person's address.
     email: Option<String>,
+    /// Whether git guesses no address (`user.useConfigOnly`).
+    guesses_none: bool,
     /// Whether commits are signed (`commit.gpgsign`).
     pub signs: bool,
     /// The key, where git is told one.
@@ -73,6 +75,7 @@ fn read(name: &str, settings: &str) -> Signer {
         let some = || Some(value.to_string()).filter(|value| !value.is_empty());
         match key {
             "user.email" => signer.email = some(),
+            "user.useconfigonly" => signer.guesses_none = is_true(value),
             "user.signingkey" => signer.key = some(),
             "GIT_COMMITTER_IDENT" => signer.ident = value.into(),
             "gpg.format" => signer.format = value.to_lowercase(),
@@ -147,26 +150,41 @@ impl Git {
         )))
     }
 
-    /// Why no commit can be made here, when git is told to guess no address and knows none. No process where the person's
-    /// settings have an address for all.
+    /// Why agents cannot commit in the worktrees of this clone: git is told to guess no address, and knows none. No process
+    /// where the person's settings do not say so.
     ///
     /// # Errors
-    /// When git cannot be started.
+    /// When git cannot read its settings.
     pub fn identity_missing(&self) -> Result<Option<Failure>> {
-        if !self.guesses_may_be_off() {
-            return Ok(None);
-        }
-        let words = ["var", "GIT_COMMITTER_IDENT"];
-        // As in the session of an agent, which has a name of its own.
-        let output =
-            self.process(words).env("GIT_COMMITTER_NAME", "gt").env("EMAIL", "gastown@localhost").run()?;
-        let failure =
-            || Failure::new(format!("cannot commit in {}: {}", self.dir.display(), last_words(&output)));
-        Ok((!output.ok()).then(|| self.without_identity(failure())))
+        Ok(self.odd_signer()?.and_then(|signer| self.missing(&signer)))
     }
 
-    /// Whether git may be told to guess no address (`user.useConfigOnly`), by its files as far as they can be found here.
-    fn guesses_may_be_off(&self) -> bool {
+    /// Where git is to sign and is told no key, tells it that of the person's address: in the session of an agent it would
+    /// look for one of the agent's name. At most two processes, and mostly none.
+    ///
+    /// # Errors
+    /// When git cannot read its settings, or write the clone's.
+    pub fn name_key(&self) -> Result<()> {
+        if let Some([_, key]) = self.odd_signer()?.as_ref().map(Signer::settings).as_deref() {
+            let key = key.trim_start_matches("user.signingkey=");
+            self.run("set user.signingkey", ["config", "user.signingkey", key])?;
+        }
+        Ok(())
+    }
+
+    fn odd_signer(&self) -> Result<Option<Signer>> {
+        let odd = self.settings_mention(&["useconfigonly", "gpgsign", "[include"]);
+        odd.then(|| self.signer("gt", None)).transpose()
+    }
+
+    fn missing(&self, signer: &Signer) -> Option<Failure> {
+        let what = "git knows no user.email, and is told to guess none (user.useConfigOnly)";
+        let failure = || Failure::new(format!("cannot commit in {}: {what}", self.dir.display()));
+        (signer.email.is_none() && signer.guesses_none).then(|| self.tells_who(failure()))
+    }
+
+    /// Whether one of the files with git's settings, as far as they can be found here, has one of these words.
+    fn settings_mention(&self, words: &[&str]) -> bool {
         let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = var("HOME");
         let mut files = vec![self.common_dir().unwrap_or_default().join("config")];
@@ -181,23 +199,26 @@ impl Git {
         if var("GIT_CONFIG_NOSYSTEM").is_none() {
             files.push(var("GIT_CONFIG_SYSTEM").unwrap_or_else(|| "/etc/gitconfig".into()));
         }
-        let may = |file: &PathBuf| {
+        let has = |file: &PathBuf| {
             let text = std::fs::read_to_string(file).unwrap_or_default().to_lowercase();
-            text.contains("useconfigonly") || text.contains("[include")
+            words.iter().any(|word| text.contains(word))
         };
-        var("GIT_CONFIG_COUNT").is_some() || files.iter().any(may)
+        var("GIT_CONFIG_COUNT").is_some() || files.iter().any(has)
     }
 
     /// A failure to commit, with the command that helps when git knows no address.
-    pub(super) fn without_identity(&self, mut failure: Failure) -> Failure {
+    pub(super) fn without_identity(&self, failure: Failure) -> Failure {
         let unknown =
             ["no email was given", "auto-detect email", "Please tell me who you are", "empty ident"];
-        if unknown.iter().any(|words| failure.message.contains(words)) {
-            let dir = quote(&self.dir.to_string_lossy());
-            failure.hint =
-                Some(format!("say who commits there: git -C {dir} config user.email YOU@EXAMPLE.COM"));
+        match unknown.iter().any(|words| failure.message.contains(words)) {
+            true => self.tells_who(failure),
+            false => failure,
         }
-        failure
+    }
+
+    fn tells_who(&self, failure: Failure) -> Failure {
+        let dir = quote(&self.dir.to_string_lossy());
+        failure.hint(format!("say who commits there: git -C {dir} config user.email YOU@EXAMPLE.COM"))
     }
 }
 
