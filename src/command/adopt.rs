@@ -1,6 +1,6 @@
 //! `gt adopt`.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::BufRead;
 
 use anyhow::Result;
 
@@ -76,7 +76,7 @@ fn chosen(args: &Adopt, all: Vec<Foreign>) -> Result<Vec<Foreign>> {
 /// Asks on a terminal.
 fn ask(count: usize) -> Result<()> {
     let what = if count == 1 { "it" } else { "all of them" };
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+    if !crate::terminal::can_ask() {
         crate::fail!("not adopted: there is no terminal to ask on"; "when you have read {what}, run the same with: --yes");
     }
     print(&format!("adopt {what}? (y/N) "))?;
