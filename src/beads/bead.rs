@@ -150,6 +150,8 @@ pub struct NewBead {
     pub external_ref: Option<String>,
     /// Values for programs.
     pub metadata: Map<String, Value>,
+    /// gt itself writes it: a store puts a proof of that into mail ([`super::letters`]).
+    pub signed: bool,
 }
 
 /// Other values for some fields of a bead; what is `None` or empty stays.

@@ -12,8 +12,13 @@ use crate::work::mail;
 pub struct Message {
     /// Its id.
     pub id: String,
-    /// Who sent it.
-    pub from: String,
+    /// Who sent it; nothing when that cannot be known.
+    pub from: Option<String>,
+    /// Whom mail from outside this town names as its sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub says_from: Option<String>,
+    /// It comes from outside this town, or was changed there.
+    pub foreign: bool,
     /// For whom.
     pub to: String,
     /// Its subject.
@@ -29,15 +34,32 @@ pub struct Message {
 impl Message {
     /// The mail that a bead is.
     pub fn of(bead: &Bead) -> Message {
+        let sender = Some(mail::sender(bead).to_string());
+        let (from, says_from) = if bead.foreign { (None, sender) } else { (sender, None) };
         Message {
             id: bead.id.clone(),
-            from: mail::sender(bead).into(),
+            from,
+            says_from,
+            foreign: bead.foreign,
             to: bead.assignee.clone().unwrap_or_default(),
             subject: bead.title.clone(),
             text: bead.description.clone(),
-            sent_at: bead.created_at.clone(),
+            sent_at: mail::sent(bead).into(),
             read: mail::is_read(bead),
         }
+    }
+
+    /// Who sent it, in a word.
+    fn sender(&self) -> &str {
+        self.from.as_deref().unwrap_or("(outside)")
+    }
+}
+
+/// What is said of mail from outside this town that an agent is not shown.
+pub fn hidden(foreign: usize) -> String {
+    match foreign {
+        1 => "1 message from outside this town waits for the person".into(),
+        many => format!("{many} messages from outside this town wait for the person"),
     }
 }
 
@@ -45,13 +67,13 @@ impl Message {
 pub fn list(messages: &[Message], now: &str) -> String {
     let width =
         |of: fn(&Message) -> &str| messages.iter().map(|one| of(one).chars().count()).max().unwrap_or(0);
-    let (ids, froms) = (width(|one| &one.id), width(|one| &one.from));
+    let (ids, froms) = (width(|one| &one.id), width(Message::sender));
     messages
         .iter()
         .map(|one| {
             let age = time::seconds_between(&one.sent_at, now).map(time::short_age).unwrap_or_default();
             let mark = if one.read { ' ' } else { '*' };
-            let line = format!("{mark} {:<ids$}  {:>4}  {:<froms$}  {}", one.id, age, one.from, one.subject);
+            let line = format!("{mark} {:<ids$}  {:>4}  {:<froms$}  {}", one.id, age, one.sender(), one.subject);
             terminal::one_line(&line) + "\n"
         })
         .collect()
@@ -62,9 +84,15 @@ pub fn whole(one: &Message) -> String {
     let text = one.text.trim_end();
     let gap = if text.is_empty() { "" } else { "\n" };
     let end = if text.is_empty() { "" } else { "\n" };
+    let from = match (&one.from, &one.says_from) {
+        (Some(from), _) => from.clone(),
+        (None, says) => {
+            format!("outside this town; it says {}, and nothing proves it", says.as_deref().unwrap_or_default())
+        }
+    };
     format!(
-        "from:    {}\nto:      {}\nsent:    {}\nsubject: {}\n{gap}{text}{end}",
-        one.from, one.to, one.sent_at, one.subject
+        "from:    {from}\nto:      {}\nsent:    {}\nsubject: {}\n{gap}{text}{end}",
+        one.to, one.sent_at, one.subject
     )
 }
 
@@ -75,7 +103,9 @@ mod tests {
     fn message(id: &str, from: &str, read: bool) -> Message {
         Message {
             id: id.into(),
-            from: from.into(),
+            from: Some(from.into()),
+            says_from: None,
+            foreign: false,
             to: "mayor/".into(),
             subject: "stuck".into(),
             text: "on\nit\n".into(),
@@ -100,5 +130,24 @@ mod tests {
         on
         it
         ");
+    }
+
+    #[test]
+    fn the_sender_of_foreign_mail_is_not_believed() {
+        let mut bead = Bead { id: "hq-3".into(), title: "stuck".into(), foreign: true, ..Bead::default() };
+        bead.labels = vec!["from:mayor/".into()];
+        bead.created_at = "2026-01-01T00:00:00Z".into();
+        let message = Message::of(&bead);
+        insta::assert_snapshot!(list(std::slice::from_ref(&message), "2026-01-01T00:05:00Z"), @"* hq-3    5m  (outside)  stuck");
+        insta::assert_snapshot!(whole(&message), @r"
+        from:    outside this town; it says mayor/, and nothing proves it
+        to:      
+        sent:    2026-01-01T00:00:00Z
+        subject: stuck
+        ");
+        let json = serde_json::to_value(&message).unwrap();
+        assert_eq!((&json["from"], &json["says_from"]), (&serde_json::Value::Null, &"mayor/".into()));
+        assert_eq!(hidden(1), "1 message from outside this town waits for the person");
+        assert_eq!(hidden(2), "2 messages from outside this town wait for the person");
     }
 }

@@ -82,6 +82,8 @@ fn hook_and_mail(town: &Town, of: &Address) -> Result<(Option<Bead>, Vec<Bead>)>
             mails.extend(store.list(&inbox)?);
         }
     }
+    // What others wrote is not for a model until a person adopts it.
+    mails.retain(|mail| !mail.foreign);
     Ok((hooked, mails))
 }
 
@@ -127,7 +129,7 @@ pub fn prime(town: &Town, of: &Address) -> Result<Prime> {
     let handoff = mails
         .iter()
         .filter(|mail| mail.title.starts_with(HANDOFF) && mail::sender(mail) == own && !mail::is_read(mail))
-        .max_by(|a, b| a.created_at.cmp(&b.created_at))
+        .max_by(|a, b| mail::sent(a).cmp(mail::sent(b)))
         .map(|mail| Note {
             id: mail.id.clone(),
             subject: mail.title.clone(),

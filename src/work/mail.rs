@@ -2,14 +2,15 @@
 //! rigs; the rig's own for the rest.
 
 use anyhow::Result;
+use serde_json::Map;
 
 use crate::address::Address;
-use crate::beads::{Bead, Filter, NewBead, Store, TITLE_MAX, words};
+pub use crate::beads::letters::FROM;
+use crate::beads::letters::META_SENT;
+use crate::beads::proven::META_PROOF;
+use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, TITLE_MAX, Written, letters, words};
 use crate::failure::Failure;
 use crate::town::Town;
-
-/// Label that says who sent a mail: `from:ADDRESS`.
-pub const FROM: &str = "from:";
 
 /// Subject and text of a mail as a bead holds them: the subject on one line. One that is longer than a title can be ends in
 /// `…`, and stands whole above the text.
@@ -34,6 +35,8 @@ pub fn message(from: &Address, to: &Address, subject: &str, body: &str) -> NewBe
         issue_type: words::MESSAGE.into(),
         assignee: Some(to.to_string()),
         labels: vec![words::LABEL_MESSAGE.into(), format!("{FROM}{from}")],
+        metadata: Map::from_iter([(META_SENT.into(), crate::time::now().into())]),
+        signed: true,
         ..NewBead::default()
     }
 }
@@ -48,9 +51,35 @@ pub fn inbox(of: &Address) -> Filter {
     }
 }
 
-/// Who sent it: an address, or whoever made the bead.
+/// Who sent it: an address, or whoever made the bead. Of foreign mail that is only what it says of itself.
 pub fn sender(mail: &Bead) -> &str {
     mail.labels.iter().find_map(|label| label.strip_prefix(FROM)).unwrap_or(&mail.created_by)
+}
+
+/// When it was sent: as gt wrote it down, else the bead's own time.
+pub fn sent(mail: &Bead) -> &str {
+    mail.meta(META_SENT).unwrap_or(&mail.created_at)
+}
+
+/// Makes foreign mail this town's, as it was read: a person vouches for what it says, its sender too.
+///
+/// # Errors
+/// When it is archived by now, or the store cannot be written.
+pub fn adopt(town: &Town, store: &dyn Store, mail: &Bead) -> Result<()> {
+    let mut own = mail.clone();
+    own.metadata.insert(META_SENT.into(), sent(mail).into());
+    let id = if store.is_dear() { "" } else { mail.id.as_str() };
+    let proof = letters::proof(&town.secret()?, id, &own);
+    let mut patch = Patch::default();
+    patch.metadata.insert(META_SENT.into(), sent(mail).into());
+    patch.metadata.insert(META_PROOF.into(), proof.into());
+    let guard = Guard { id: mail.id.clone(), statuses: vec![words::OPEN.into()], ..Guard::default() };
+    match store.write(&[guard], &[Change::Update(mail.id.clone(), Box::new(patch))])? {
+        Written::Done(_) => Ok(()),
+        Written::Refused(..) => {
+            crate::fail!("{} is archived", mail.id; "look at it with: gt mail read {}", mail.id)
+        }
+    }
 }
 
 /// Whether it was read.
