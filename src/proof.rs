@@ -36,7 +36,11 @@ impl Kind {
 
 /// A key of 32 bytes: the town's, or one derived from it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret([u8; LENGTH]);
+pub struct Secret {
+    key: [u8; LENGTH],
+    /// When it was made, in seconds since 1970: nothing is proven from before. 0 when that is not known.
+    pub since: i64,
+}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -47,17 +51,17 @@ impl std::fmt::Debug for Secret {
 impl Secret {
     /// A secret of these bytes.
     pub fn new(bytes: [u8; LENGTH]) -> Secret {
-        Secret(bytes)
+        Secret { key: bytes, since: 0 }
     }
 
     /// Reads what [`Secret::hex`] gave: 64 hexadecimal digits, small letters.
     pub fn parse(text: &str) -> Option<Secret> {
-        bytes_of(text).map(Secret)
+        bytes_of(text).map(Secret::new)
     }
 
     /// The secret as 64 hexadecimal digits: for its file, and for the machine that a derived one is made for.
     pub fn hex(&self) -> String {
-        hex(&self.0)
+        hex(&self.key)
     }
 
     /// The proof of these fields: 64 hexadecimal digits.
@@ -73,11 +77,11 @@ impl Secret {
     /// A secret for one purpose, which says nothing of this one.
     #[must_use]
     pub fn derive(&self, purpose: &[&str]) -> Secret {
-        Secret(self.mac("secret", purpose).finalize().into_bytes().into())
+        Secret::new(self.mac("secret", purpose).finalize().into_bytes().into())
     }
 
     fn mac(&self, domain: &str, fields: &[&str]) -> Hmac<Sha256> {
-        let mut mac = keyed(&self.0);
+        let mut mac = keyed(&self.key);
         mac.update(&message(domain, fields));
         mac
     }

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Bead, Change, Filter, Guard, Imported, Origin, Store, Written, jsonl, proven};
+use super::{Bead, Change, Filter, Guard, Imported, Origin, Store, Written, jsonl, letters, proven};
 use crate::failure::Failure;
 use crate::programs::bd::{Program, complaint, find, missing};
 use crate::proof::Secret;
@@ -156,6 +156,7 @@ impl Bd {
     fn read(&self, words: &[String]) -> Result<Vec<Bead>> {
         let mut beads = shape::beads(&self.run("read the beads", words, None)?)?;
         proven::mark(self.secret.as_ref(), &mut beads);
+        letters::mark(self.secret.as_ref(), false, &mut beads);
         Ok(beads)
     }
 
@@ -221,7 +222,8 @@ impl Store for Bd {
                 return Ok(Written::Refused(guard.clone(), bead.cloned().map(Box::new)));
             }
         }
-        let calls = write::calls(self.program.version, &self.actor, &found, changes)?;
+        let changes = letters::signed(self.secret.as_ref(), changes);
+        let calls = write::calls(self.program.version, &self.actor, &found, &changes)?;
         Ok(Written::Done(self.perform(&calls)?))
     }
 

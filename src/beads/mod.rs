@@ -11,6 +11,7 @@ pub(crate) mod fake;
 pub mod foreign;
 pub mod in_step;
 pub mod jsonl;
+pub mod letters;
 pub mod proven;
 
 use std::path::{Path, PathBuf};

@@ -20,7 +20,9 @@ pub fn run(ctx: &Ctx, args: &Adopt) -> Result<Exit> {
     let me = ctx.me()?.address;
     let mut failures = Failures::default();
     let rigs = ctx.rigs(&town, args.rig.as_deref(), &mut failures)?;
-    let all = adopt::list(&town, rigs, &me, &mut failures);
+    let mut all = adopt::list(&town, rigs, &me, &mut failures);
+    // What others wrote as mail is not for a model.
+    all.retain(|one| !one.is_mail() || ctx.is_person());
     if args.ids.is_empty() && !args.all {
         let rows: Vec<report::Row> = all.iter().map(report::Row::of).collect();
         if ctx.global.json {
@@ -64,7 +66,7 @@ pub fn run(ctx: &Ctx, args: &Adopt) -> Result<Exit> {
 /// Those that are meant.
 fn chosen(args: &Adopt, all: Vec<Foreign>) -> Result<Vec<Foreign>> {
     if args.all {
-        return Ok(all.into_iter().filter(|one| !one.is_request()).collect());
+        return Ok(all.into_iter().filter(|one| !one.is_request() && !one.is_mail()).collect());
     }
     if let Some(id) = args.ids.iter().find(|id| !all.iter().any(|one| one.bead.id == **id)) {
         let known = Failure::new(format!("{id} is not foreign, or is not there"));

@@ -40,7 +40,8 @@ fn inbox(ctx: &Ctx, town: &Town, address: Option<&str>, unread: bool) -> Result<
     mails.retain(|one| !unread || !mail::is_read(one));
     mails.sort_by(|a, b| mail::sent(b).cmp(mail::sent(a)));
     let all = mails.len();
-    mails.retain(|one| !one.foreign || !is_agent(ctx));
+    // What an agent reads goes to a model.
+    mails.retain(|one| !one.foreign || ctx.is_person());
     if all > mails.len() {
         ctx.note(&report::mail::hidden(all - mails.len()));
     }
@@ -53,11 +54,6 @@ fn inbox(ctx: &Ctx, town: &Town, address: Option<&str>, unread: bool) -> Result<
         print(&report::mail::list(&messages, &crate::time::now()))?;
     }
     Ok(Exit::Done)
-}
-
-/// Whether an agent asks: what it reads goes to a model.
-fn is_agent(ctx: &Ctx) -> bool {
-    ctx.var("GT_ROLE").is_some()
 }
 
 fn read(ctx: &Ctx, town: &Town, id: &str) -> Result<Exit> {
@@ -76,7 +72,7 @@ fn read(ctx: &Ctx, town: &Town, id: &str) -> Result<Exit> {
     // The store whose prefix it has is asked first; then the town's.
     for rig in own.iter().map(Some).chain([None]).chain(others.iter().map(Some)) {
         let Some((store, bead)) = failures.keep(look(rig)).flatten() else { continue };
-        if bead.foreign && is_agent(ctx) {
+        if bead.foreign && !ctx.is_person() {
             return Err(Failure::new(format!("{id} is from outside this town"))
                 .hint(format!("the person reads it, and may adopt it: gt adopt {id}"))
                 .into());

@@ -73,7 +73,8 @@ pub fn list(messages: &[Message], now: &str) -> String {
         .map(|one| {
             let age = time::seconds_between(&one.sent_at, now).map(time::short_age).unwrap_or_default();
             let mark = if one.read { ' ' } else { '*' };
-            let line = format!("{mark} {:<ids$}  {:>4}  {:<froms$}  {}", one.id, age, one.sender(), one.subject);
+            let line =
+                format!("{mark} {:<ids$}  {:>4}  {:<froms$}  {}", one.id, age, one.sender(), one.subject);
             terminal::one_line(&line) + "\n"
         })
         .collect()
@@ -87,7 +88,10 @@ pub fn whole(one: &Message) -> String {
     let from = match (&one.from, &one.says_from) {
         (Some(from), _) => from.clone(),
         (None, says) => {
-            format!("outside this town; it says {}, and nothing proves it", says.as_deref().unwrap_or_default())
+            format!(
+                "outside this town; it says {}, and nothing proves it",
+                says.as_deref().unwrap_or_default()
+            )
         }
     };
     format!(

@@ -26,6 +26,8 @@ pub struct TownReport {
     pub store: Store,
     /// The person's unread mail; nothing when the store could not be read.
     pub overseer_unread: Option<usize>,
+    /// The person's unread mail from outside this town.
+    pub overseer_foreign: usize,
     /// The Mayor and the deacon.
     pub agents: Vec<Status>,
     /// Its rigs, by name.
@@ -79,7 +81,11 @@ impl TownReport {
                 let why = self.store.unreadable.as_deref().unwrap_or_default();
                 Cell::new(Color::Bad, format!("mail unknown: {why}"))
             }
-            Some(0) => Cell::new(Color::Dim, "no unread mail"),
+            Some(0) if self.overseer_foreign == 0 => Cell::new(Color::Dim, "no unread mail"),
+            Some(number) if self.overseer_foreign > 0 => Cell::new(
+                Color::Waiting,
+                format!("unread mail: {number}, and {} from outside this town", self.overseer_foreign),
+            ),
             Some(1) => Cell::new(Color::Waiting, "1 unread mail"),
             Some(number) => Cell::new(Color::Waiting, format!("{number} unread mails")),
         };
@@ -157,6 +163,7 @@ mod tests {
             sessions_unseen: None,
             store: Store::default(),
             overseer_unread: Some(0),
+            overseer_foreign: 0,
             agents: vec![Status::of("/t", &snapshot, &Address::Mayor)],
             rigs: vec![RigReport {
                 unapproved: Vec::new(),

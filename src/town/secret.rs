@@ -2,6 +2,7 @@
 //! no export, copy or commit.
 
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
 
@@ -21,8 +22,13 @@ pub const IGNORED: &str = "/mayor/secret";
 pub fn read(root: &Path) -> Result<Option<Secret>> {
     let path = root.join(FILE);
     let Some(text) = files::text(&path)? else { return Ok(None) };
+    let made = std::fs::metadata(&path).ok().and_then(|data| data.modified().ok());
+    let since = made.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |age| age.as_secs());
     match Secret::parse(text.trim_end()) {
-        Some(secret) => Ok(Some(secret)),
+        Some(mut secret) => {
+            secret.since = i64::try_from(since).unwrap_or(0);
+            Ok(Some(secret))
+        }
         None => crate::fail!(
             "{} does not hold a secret of gt", path.display();
             "restore it from a backup; or remove it, and what was proven with it is foreign: gt adopt"

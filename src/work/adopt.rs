@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::approval;
+use super::mail;
 use super::request::{Request, is_own_work};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, proven, words};
@@ -30,11 +31,11 @@ pub struct Brings {
     pub stat: String,
 }
 
-/// What is foreign in the town's store and in these rigs: one call a store. Mail is not among it.
+/// What is foreign in the town's store and in these rigs, mail too: one call a store.
 pub fn list(town: &Town, rigs: Vec<Rig>, me: &Address, failures: &mut Failures) -> Vec<Foreign> {
     let of = |rig: Option<Rig>| -> Result<Vec<Foreign>> {
         let found = open(town, rig.as_ref(), me)?.list(&Filter::alive())?;
-        let foreign = found.into_iter().filter(|bead| bead.foreign && bead.issue_type != words::MESSAGE);
+        let foreign = found.into_iter().filter(|bead| bead.foreign);
         Ok(foreign.map(|bead| Foreign { rig: rig.clone(), bead }).collect())
     };
     let places = std::iter::once(None).chain(rigs.into_iter().map(Some));
@@ -46,6 +47,11 @@ fn open(town: &Town, rig: Option<&Rig>, me: &Address) -> Result<Box<dyn Store>> 
 }
 
 impl Foreign {
+    /// Whether it is mail.
+    pub fn is_mail(&self) -> bool {
+        self.bead.issue_type == words::MESSAGE
+    }
+
     /// Whether it asks to be merged.
     pub fn is_request(&self) -> bool {
         self.bead.issue_type == words::MERGE_REQUEST
@@ -84,6 +90,9 @@ impl Foreign {
     /// When it changed meanwhile, or the store cannot be written.
     pub fn adopt(&self, town: &Town, me: &Address) -> Result<()> {
         let store = open(town, self.rig.as_ref(), me)?;
+        if self.bead.issue_type == words::MESSAGE {
+            return mail::adopt(town, store.as_ref(), &self.bead);
+        }
         let (Some(Ok(request)), Some(rig)) = (Request::read(&self.bead), &self.rig) else {
             return store.trust(std::slice::from_ref(&self.bead));
         };

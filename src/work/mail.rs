@@ -92,6 +92,8 @@ pub fn is_read(mail: &Bead) -> bool {
 /// # Errors
 /// When the rig is unknown or the store cannot be opened.
 pub fn store_for(town: &Town, from: &Address, to: &Address) -> Result<Box<dyn Store>> {
+    // A town that is older than proofs has its secret from its first mail on.
+    town.secret()?;
     match to.rig() {
         Some(rig) if from.rig() == Some(rig) => town.rig(rig)?.store(from),
         _ => town.store(from),

@@ -51,7 +51,7 @@ pub fn town(
             })
             .collect::<Result<_>>()?,
     };
-    let (store, overseer_unread) = unread(town, me);
+    let (store, overseer_unread, overseer_foreign) = unread(town, me);
     let snapshot = looking.wait()?;
     let mark = town.mark();
     Ok(TownReport {
@@ -61,6 +61,7 @@ pub fn town(
         sessions_unseen: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
         store,
         overseer_unread,
+        overseer_foreign,
         agents: [Address::Mayor, Address::Deacon]
             .iter()
             .map(|own| Status::of(&mark, &snapshot, own))
@@ -101,15 +102,17 @@ pub fn rig(
     Ok((report(&town.mark(), &snapshot, read), unseen))
 }
 
-fn unread(town: &Town, me: &Address) -> (Store, Option<usize>) {
+/// How many mails of the person are unread; those from outside the town apart.
+fn unread(town: &Town, me: &Address) -> (Store, Option<usize>, usize) {
     let listed =
         town.store(me).and_then(|store| Ok((store.kind(), store.list(&mail::inbox(&Address::Overseer))?)));
     match listed {
         Ok((kind, mails)) => {
-            let unread = mails.iter().filter(|message| !mail::is_read(message)).count();
-            (Store { kind: Some(kind), unreadable: None }, Some(unread))
+            let unread = mails.iter().filter(|message| !mail::is_read(message));
+            let (foreign, own): (Vec<&Bead>, Vec<&Bead>) = unread.partition(|message| message.foreign);
+            (Store { kind: Some(kind), unreadable: None }, Some(own.len()), foreign.len())
         }
-        Err(error) => (Store { kind: None, unreadable: Some(format!("{error:#}")) }, None),
+        Err(error) => (Store { kind: None, unreadable: Some(format!("{error:#}")) }, None, 0),
     }
 }
 

@@ -15,7 +15,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{Bead, Change, EMBEDDED_FILE, Filter, Guard, Imported, Origin, Store, Written, foreign, jsonl};
+use super::{
+    Bead, Change, EMBEDDED_FILE, Filter, Guard, Imported, Origin, Store, Written, foreign, jsonl, letters,
+};
 use crate::failure::Failure;
 use crate::limits;
 use crate::proof::Secret;
@@ -234,6 +236,7 @@ impl Embedded {
                 prefix: &self.prefix,
                 prefixes: &self.prefixes,
                 actor: &self.actor,
+                secret: self.secret.as_ref(),
             };
             let (result, keep) = work(&writer)?;
             if keep {
@@ -251,7 +254,9 @@ impl Embedded {
 
 impl Store for Embedded {
     fn list(&self, filter: &Filter) -> Result<Vec<Bead>> {
-        self.explained(read::list(&self.db, filter, self.secret.as_ref()))
+        let mut beads = self.explained(read::list(&self.db, filter, self.secret.as_ref()))?;
+        letters::mark(self.secret.as_ref(), true, &mut beads);
+        Ok(beads)
     }
 
     fn ready(&self, parent: Option<&str>, limit: Option<usize>) -> Result<Vec<Bead>> {

@@ -5,9 +5,10 @@ use std::hash::{BuildHasher, Hasher};
 use anyhow::Result;
 use rusqlite::Connection;
 
-use super::super::{Bead, Change, Comment, Dependency, NewBead, Patch, TITLE_MAX, words};
+use super::super::{Bead, Change, Comment, Dependency, NewBead, Patch, TITLE_MAX, letters, proven, words};
 use super::schema;
 use crate::failure::Failure;
+use crate::proof::Secret;
 
 /// Types every store accepts; more come from its `types.custom`.
 const TYPES: [&str; 20] = [
@@ -46,6 +47,8 @@ pub struct Writer<'a> {
     pub prefixes: &'a [String],
     /// Who writes.
     pub actor: &'a str,
+    /// The town's secret, for what gt itself writes.
+    pub secret: Option<&'a Secret>,
 }
 
 impl Writer<'_> {
@@ -121,6 +124,10 @@ impl Writer<'_> {
             ..Bead::default()
         };
         add_labels(&mut bead, &new.labels)?;
+        if let Some(secret) = self.secret.filter(|_| new.signed) {
+            let proof = letters::proof(secret, &id, &bead);
+            bead.metadata.insert(proven::META_PROOF.into(), proof.into());
+        }
         schema::save(self.db, &bead)?;
         if let Some(parent) = &new.parent {
             self.depend(&id, parent, "parent-child", now)?;

@@ -33,6 +33,7 @@ impl Run<'_> {
             estimated_minutes: texts.estimate,
             external_ref: texts.external_ref,
             metadata,
+            signed: false,
         };
         let made = store.write(&[], &[Change::Create(Box::new(new))])?;
         let Written::Done(ids) = made else { crate::fail!("the bead was not made") };

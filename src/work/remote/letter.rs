@@ -249,7 +249,7 @@ fn tell_mayor(desk: &Desk<'_>, arrived: &Arrived) -> Result<()> {
         assignee: Some(Address::Mayor.to_string()),
         ..Filter::default()
     })?;
-    if told.iter().any(|mail| mail.meta(META_LETTER) == Some(desk.id)) {
+    if told.iter().any(|mail| !mail.foreign && mail.meta(META_LETTER) == Some(desk.id)) {
         return Ok(());
     }
     let subject = format!("work on {} came home, but {}", desk.letter.bead, arrived.why);
