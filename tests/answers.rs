@@ -84,8 +84,78 @@ fn the_only_rig_of_a_town_needs_no_naming() {
 fn work_that_was_set_aside_is_retried_by_its_bead() {
     let (world, _, queued) = town();
     world.in_town(["mq", "reject", &queued, "--reason", "not yet"]).ok();
+    let line = format!("set aside  {queued}  rejected by overseer: not yet: It is done");
+    for words in [&["mq", "list"][..], &["status"], &["polecats"]] {
+        assert!(world.in_town(words).ok().stdout.contains(&line), "{words:?}");
+    }
+    let status = world.in_town(["status", "--json"]).ok().json();
+    let row = &status["town"]["rigs"][0]["set_aside"][0];
+    assert_eq!(
+        (&row["bead"], &row["failure"]),
+        (&queued.clone().into(), &"rejected by overseer: not yet".into())
+    );
+    assert_eq!(world.in_town(["mq", "list", "--json"]).ok().json()["requests"], serde_json::json!([]));
+    // Without a Mayor the person is told, and no later polecat of that name.
+    assert!(world.in_town(["mail", "inbox"]).ok().stdout.contains(&format!("set aside: {queued}")));
+    assert_eq!(world.in_town(["mail", "inbox", "wyvern/Toast"]).ok().stdout, "");
     let said = world.in_town(["mq", "reject", &queued]).fails(1).stderr;
     assert!(said.contains("is not in the queue: rejected by overseer: not yet"), "{said}");
     world.in_town(["mq", "retry", &queued]).ok();
     assert_eq!(world.show(&queued)["status"], "in_progress");
+}
+
+#[test]
+fn a_persons_own_checkout_finds_its_town_and_rig() {
+    let world = World::with_rig();
+    world.git("", ["clone", "-q", "origin.git", "dev"]);
+    let bead = world.bead("Seen from outside", "true");
+    std::fs::create_dir_all(world.path("dev/src")).unwrap();
+    for dir in ["dev", "dev/src"] {
+        assert!(world.gt_in(dir, ["status"]).ok().stdout.contains("wyvern"), "{dir}");
+        assert!(world.gt_in(dir, ["bd", "list"]).ok().stdout.contains("Seen from outside"), "{dir}");
+        assert!(world.gt_in(dir, ["bd", "show", &bead]).ok().stdout.contains("Seen from outside"), "{dir}");
+        world.gt_in(dir, ["sling", &bead, "--dry-run", "--agent", "shell"]).ok();
+        world.gt_in(dir, ["mq", "list"]).ok();
+    }
+    // Of two rigs it is the one of this repository.
+    world.origin("other.git", &[("a.txt", "a\n")]);
+    world.in_town(["rig", "add", "ant", &world.str("other.git"), "--prefix", "an"]).ok();
+    assert!(world.gt_in("dev", ["mq", "list"]).ok().stderr.contains("wyvern: nothing waits"));
+    world.git("", ["clone", "-q", "other.git", "dev2"]);
+    assert!(world.gt_in("dev2", ["mq", "list"]).ok().stderr.contains("ant: nothing waits"));
+    // Any other repository is in no town.
+    world.origin("third.git", &[("a.txt", "a\n")]);
+    world.git("", ["clone", "-q", "third.git", "dev3"]);
+    let said = world.gt_in("dev3", ["status"]).fails(1).stderr;
+    assert!(said.starts_with("gt: not in a town: "), "{said}");
+}
+
+#[test]
+fn a_command_of_another_name_is_answered_with_what_to_use() {
+    let world = World::new();
+    let said = |words: &[&str]| world.gt(words).fails(2).stderr;
+    assert_eq!(said(&["peek", "wyvern/Nux"]), "gt: there is no command 'peek'\nhint: gt capture ADDRESS\n");
+    assert!(
+        said(&["--json", "nudge"]).contains("\"hint\":\"not there yet; gt mail send"),
+        "{}",
+        said(&["--json", "nudge"])
+    );
+    assert!(said(&["mq", "merge"]).contains("unrecognized subcommand 'merge'"));
+    assert!(said(&["slingg"]).contains("a similar subcommand exists: 'sling'"));
+}
+
+#[test]
+fn config_explain_knows_the_keys_of_roles_and_the_rig_it_is_in() {
+    let world = World::with_rig();
+    let text = world.read("town/wyvern/config.json").replacen('{', "{\"max_workers\":3,", 1);
+    world.write("town/wyvern/config.json", text);
+    for key in ["max_workers", "polecat.max_workers"] {
+        let said = world.gt_in("town/wyvern", ["config", "explain", key]).ok().stdout;
+        assert!(
+            said.starts_with("polecat.max_workers = 3\n") && said.contains("wyvern/config.json"),
+            "{said}"
+        );
+    }
+    let said = world.in_town(["config", "explain", "polecat.max_worker"]).fails(2).stderr;
+    assert!(said.contains("did you mean 'polecat.max_workers'?"), "{said}");
 }

@@ -86,7 +86,7 @@ fn one_key_shows_every_layer_and_marks_the_one_that_counts() {
     ");
     insta::assert_snapshot!(shown(&["preset", "explain", "mayor.unattended"]), @r"
     mayor.unattended = false
-    * said by nobody: this counts then
+    * not set: the default
     ");
     insta::assert_snapshot!(shown(&["config", "explain", "merge.strategy"]), @r#"
     merge.strategy = "merge"

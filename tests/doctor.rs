@@ -247,7 +247,7 @@ fn a_sling_that_ended_before_its_bead_was_hooked_leaves_no_place() {
     let world = World::with_rig();
     half_sling(&world, false);
     let out = doctor(&world, &["-q"], 1);
-    assert!(out.contains("✗ Polecat Nux is done and was not ended\n"), "{out}");
+    assert!(out.contains("✗ Polecat Nux has no bead, and was not ended\n"), "{out}");
     doctor(&world, &["--fix"], 0);
     assert!(!world.path("town/wyvern/polecats/Nux").exists());
     assert!(!world.path("town/wyvern/polecats/.names/Nux").exists());
@@ -263,7 +263,7 @@ fn a_hooked_bead_that_never_began_goes_back_and_its_commits_stay() {
     let out = doctor(&world, &["-q"], 1).replace(&id, "BEAD");
     assert_snapshot!(out, @"
     Rig: wyvern
-    ✗ Polecat Nux was never started on BEAD
+    ✗ Polecat Nux has BEAD and no session
         go on with: gt sling BEAD --resume
 
     Issues: 1 found, 0 fixed
@@ -304,7 +304,7 @@ fn names_beads_and_worktrees_without_anybody() {
     assert_snapshot!(out, @"
     Rig: wyvern
     ✗ Name Ace is taken by nobody
-    ✗ Polecat Nux is done and was not ended
+    ✗ Polecat Nux has no bead, and was not ended
     ✗ Bead BEAD is held by wyvern/Slit, who is no more
     ✗ Stale worktree polecats/Nux in mayor/rig
 

@@ -68,7 +68,7 @@ fn what_is_not_done_is_refused_and_nothing_changes() {
     at.refuses(
         &at.place,
         &["done", "--no-changes", "nothing"],
-        &format!("there are changes: 1 commit(s) on {}", at.branch(&at.bead)),
+        &format!("there are changes: 1 commit on {}", at.branch(&at.bead)),
         "hand them over with: gt done",
     );
     at.world.set("GT_ADDRESS", "wyvern/Slit");
@@ -146,7 +146,7 @@ fn done_takes_few_processes_and_a_second_run_changes_nothing() {
     let id = handed["id"].as_str().unwrap();
     let short = &commit[..10];
     let wanted =
-        format!("{}  submitted: 1 commit(s) of {} at {short}, request {id}\n", at.bead, at.branch(&at.bead));
+        format!("{}  submitted: 1 commit of {} at {short}, request {id}\n", at.bead, at.branch(&at.bead));
     assert_eq!(done.stdout, wanted);
     let before = Scene::of(&at.world);
     assert!(before_state(&at).contains("pending_shutdown"));

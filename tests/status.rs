@@ -178,7 +178,7 @@ fn the_persons_mail_is_counted() {
         send(&["bd", "create", "hello", "--type", "message", "--assignee", "overseer", "--json"]).json();
     send(&["bd", "create", "again", "--type", "message", "--assignee", "overseer"]);
     send(&["bd", "create", "not yours", "--type", "message", "--assignee", "mayor/"]);
-    assert!(world.in_town(["status"]).ok().stdout.contains("overseer  2 unread mails\n"));
+    assert!(world.in_town(["status"]).ok().stdout.contains("overseer  2 unread mail\n"));
     send(&["bd", "update", mail["id"].as_str().unwrap(), "--add-label", "gt:read"]);
     assert!(world.in_town(["status"]).ok().stdout.contains("overseer  1 unread mail\n"));
 }

@@ -291,6 +291,8 @@ pub mod words {
     pub const LABEL_MESSAGE: &str = "gt:message";
     /// Metadata key of a bead whose commits are kept: the name of its recovery ref in the canonical clone.
     pub const META_RECOVERY: &str = "recovery";
+    /// Metadata key of a bead that came back from the queue: why, in one line.
+    pub const META_SET_ASIDE: &str = "set_aside";
     /// Metadata: names of recovery refs of attempts before that one, separated by spaces.
     pub const META_EARLIER: &str = "recovery_earlier";
     /// Metadata key that names the letter a bead, a request or a mail was made from: so nothing is made of it twice.

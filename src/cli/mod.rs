@@ -2,6 +2,7 @@
 
 pub mod bd;
 pub mod elsewhere;
+pub mod instead;
 pub mod queue;
 pub mod remote;
 pub mod roles;

@@ -35,7 +35,7 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
 
 /// Asks for a number; an empty line or the end of input is none.
 fn choose(lines: &[Line]) -> Result<Option<&Line>> {
-    super::print("go to (number, nothing to stay): ")?;
+    super::print("go to number (empty: to none): ")?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     let answer = answer.trim();

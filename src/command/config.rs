@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Ctx, print, print_json};
+use crate::address::Role;
 use crate::cli::town::{ConfigArgs, ConfigCommand};
 use crate::config::explain::{self, explain};
 use crate::config::{self, Origin, Settings, Sources};
@@ -39,6 +40,13 @@ fn show(ctx: &Ctx, origin: bool, rig: Option<&str>) -> Result<()> {
 }
 
 fn explain_key(ctx: &Ctx, key: &str, rig: Option<&str>) -> Result<()> {
+    // What a rig's config.json says of its polecats is a key of theirs.
+    if ["max_workers", "worker_spawn_delay"].contains(&key) {
+        return super::preset::explain_role(ctx, &format!("polecat.{key}"), rig, None, &[]);
+    }
+    if Role::parse(key.split('.').next().unwrap_or_default()).is_some() {
+        return super::preset::explain_role(ctx, key, rig, None, &[]);
+    }
     let sources = sources(ctx, rig)?;
     let stack = config::settings_stack(&sources)?;
     let settings: Settings = stack.extract()?;
@@ -80,7 +88,7 @@ pub(super) fn sources(ctx: &Ctx, rig: Option<&str>) -> Result<Sources> {
         Err(_) if rig.is_none() && nowhere(ctx) => return Ok(Sources::from_env(&ctx.env)),
         Err(error) => return Err(error),
     };
-    let here = ctx.var("GT_RIG").map(str::to_string).or_else(|| super::rig_of_path(&town, &ctx.dir));
+    let here = ctx.var("GT_RIG").map(str::to_string).or_else(|| ctx.rig_here(&town));
     let rig = match rig.or(here.as_deref()) {
         Some(name) => Some(ctx.rig(&town, Some(name))?),
         None => None,

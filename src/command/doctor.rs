@@ -52,6 +52,7 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
     };
     let report = doctor::examine(&visit, args.rig.as_deref())?;
     if visit.fix {
+        ctx.remember(&visit.town.root);
         ctx.keep_exports(&visit.town, None);
         // What cannot be read is among the findings.
         let rigs = visit.town.rigs(&mut Failures::default()).unwrap_or_default();

@@ -6,6 +6,7 @@ use super::{Ctx, print, print_json};
 use crate::cli::work::Done;
 use crate::config;
 use crate::failure::Exit;
+use crate::grammar::count;
 use crate::work::done::{Done as Answer, Work, done, plan};
 use crate::work::own;
 use crate::work::remote::over_there::Away;
@@ -34,9 +35,9 @@ pub fn run(ctx: &Ctx, args: Done) -> Result<Exit> {
     }
     match answer.state {
         "submitted" => print(&format!(
-            "{}  {would}submitted: {} commit(s) of {} at {commit}{}\n",
+            "{}  {would}submitted: {} of {} at {commit}{}\n",
             answer.bead,
-            answer.commits,
+            count(answer.commits, "commit"),
             answer.branch,
             if answer.request.is_empty() { String::new() } else { format!(", request {}", answer.request) }
         ))?,

@@ -46,6 +46,7 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
         Ground::Nothing | Ground::Folder => install::install(&wanted)?,
     };
     report(ctx, &done)?;
+    ctx.remember(&done.root);
     if let Some(why) = versions::why_no_tmux() {
         ctx.note(&format!("{why}: minimal mode: gt prints the command to run in place of a session"));
     }

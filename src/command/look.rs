@@ -155,7 +155,7 @@ fn find(ctx: &Ctx, text: &str) -> Result<Work> {
 
 /// The work of a polecat that is gone and whose request waits.
 fn waiting(ctx: &Ctx, rig: &Rig, address: Address, target: String) -> Result<Work> {
-    let rows = queue::list(rig, &ctx.me()?.address)?;
+    let (rows, _) = queue::list(rig, &ctx.me()?.address)?;
     let Some(row) = rows.into_iter().find(|row| row.worker == address.to_string()) else {
         return Err(nobody(&address, Some(rig)).into());
     };

@@ -1,11 +1,14 @@
 //! `gt refinery process` and `gt refinery merge`: the queue's engine.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
 use crate::address::Address;
 use crate::config::{self, Sources};
 use crate::failure::{Exit, Failure, Failures};
+use crate::programs::git::Git;
 use crate::report::queue::{Row, list};
 use crate::town::{Rig, Town, away};
 use crate::work::remote::home::has_records;
@@ -97,11 +100,28 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
     error.map_or(Ok(Exit::Done), Err)
 }
 
+/// Those of these branches that origin does not have. One git process, or none.
+fn missing(rig: &Rig, branches: &BTreeSet<String>) -> Result<Vec<String>> {
+    if branches.is_empty() {
+        return Ok(Vec::new());
+    }
+    let name = |branch: &String| format!("refs/heads/{branch}");
+    let names: Vec<String> = branches.iter().map(name).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let there = Git::at(rig.clone_dir()).refs_of_origin(&names)?;
+    Ok(branches.iter().filter(|branch| !there.contains(&name(branch))).cloned().collect())
+}
+
 fn show_plan(ctx: &Ctx, town: &Town, rig: &Rig, sources: &Sources, only: Option<&str>) -> Result<Exit> {
     let settings = config::settings(sources)?;
     let rules = approval::rules(&settings, ctx.is_person());
+    let target = config::target(&settings);
     let merge = settings.merge;
     let plan = queue::plan(town, rig, only, rules, &ctx.me()?.address)?;
+    let of = |request: &Request| if request.target.is_empty() { &target } else { &request.target }.clone();
+    for missing in missing(rig, &plan.merged.iter().map(of).collect())? {
+        ctx.note(&format!("origin has no branch {missing}: what is to land there waits"));
+    }
     let row = |request: &Request| Row::new(request, None, "open");
     let size = merge.batch_size.max(1);
     let batches: Vec<Vec<Row>> =

@@ -10,6 +10,7 @@ use crate::address::{Address, is_polecat_name};
 use crate::cli::queue::{MergeQueue, QueueCommand};
 use crate::config;
 use crate::failure::{Exit, Failure, Failures};
+use crate::grammar::count;
 use crate::report::queue as report;
 use crate::town::{Rig, Town};
 use crate::work::own::Home;
@@ -67,14 +68,15 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry: bool) -> Result<Exit>
         return Ok(Exit::Done);
     }
     let commit = short(&answer.commit);
+    let commits = count(answer.commits, "commit");
     match (answer.state, dry) {
         ("submitted", false) => print(&format!(
-            "{}  {}  {} at {commit}, {} commit(s)\n",
-            answer.request, answer.bead, answer.branch, answer.commits
+            "{}  {}  {} at {commit}, {commits}\n",
+            answer.request, answer.bead, answer.branch
         ))?,
         ("submitted", true) => print(&format!(
-            "{}  would be submitted: {} at {commit}, {} commit(s)\n",
-            answer.bead, answer.branch, answer.commits
+            "{}  would be submitted: {} at {commit}, {commits}\n",
+            answer.bead, answer.branch
         ))?,
         (state, _) => print(&format!("{}  is {state} already\n", answer.bead))?,
     }
@@ -82,7 +84,7 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry: bool) -> Result<Exit>
 }
 
 fn list(ctx: &Ctx, me: &Me, rig: &Rig) -> Result<Exit> {
-    let rows = queue::list(rig, &me.address)?;
+    let (rows, set_aside) = queue::list(rig, &me.address)?;
     if ctx.global.json {
         print_json("requests", &rows)?;
         return Ok(Exit::Done);
@@ -93,6 +95,13 @@ fn list(ctx: &Ctx, me: &Me, rig: &Rig) -> Result<Exit> {
     print(&report::list(&rows, &crate::time::now()))?;
     if rows.iter().any(|row| row.foreign) {
         ctx.note("foreign requests are not merged: this town did not make them, or others changed them");
+    }
+    set_aside.iter().try_for_each(|row| print(&format!("{}\n", row.came_back())))?;
+    if let Some(row) = set_aside.first() {
+        ctx.note(&format!(
+            "work on it again: gt sling {0}; or merge it as it was: gt mq retry {0}",
+            row.bead
+        ));
     }
     Ok(Exit::Done)
 }

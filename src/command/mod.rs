@@ -53,6 +53,7 @@ pub mod sync;
 pub mod unsling;
 pub mod witness;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -65,6 +66,7 @@ use crate::address::{Address, Role};
 use crate::cli::{Cli, Color, Command, Global};
 use crate::failure::{Exit, Failure, Failures};
 use crate::terminal::{self, Text};
+use crate::town::checkout::{self, Checkout};
 use crate::town::{Rig, Town};
 use crate::work::own::Me;
 
@@ -76,6 +78,8 @@ pub struct Ctx {
     pub dir: PathBuf,
     /// The environment at start.
     pub env: HashMap<String, String>,
+    /// The rig whose repository this folder is a person's checkout of; empty until it was looked for.
+    checkout: OnceCell<Option<Checkout>>,
 }
 
 impl Ctx {
@@ -90,7 +94,7 @@ impl Ctx {
         let env = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Ok(Ctx { global, dir, env })
+        Ok(Ctx { global, dir, env, checkout: OnceCell::new() })
     }
 
     /// A variable, when it is set and not empty.
@@ -106,13 +110,42 @@ impl Ctx {
         self.locate()?.town()
     }
 
-    /// Where the town is, before its files are believed.
+    /// Where the town is, before its files are believed: the one this folder is in, else the one that has a rig of the
+    /// repository that this folder is a checkout of.
     ///
     /// # Errors
     /// When there is none.
     pub fn locate(&self) -> Result<crate::town::discover::Found> {
         let root = if self.global.dir.is_some() { None } else { self.var("GT_TOWN_ROOT").map(PathBuf::from) };
-        Town::locate(&self.dir, root.as_deref())
+        match (Town::locate(&self.dir, root.as_deref()), root) {
+            (Err(error), None) => self.checkout()?.map(|own| own.found.clone()).ok_or(error),
+            (located, _) => located,
+        }
+    }
+
+    /// The rig whose repository this folder, outside every town, is a checkout of.
+    ///
+    /// # Errors
+    /// As [`checkout::find`].
+    pub fn checkout(&self) -> Result<Option<&Checkout>> {
+        if self.checkout.get().is_none() {
+            let found = checkout::find(|name| self.var(name), &self.dir)?;
+            return Ok(self.checkout.get_or_init(|| found).as_ref());
+        }
+        Ok(self.checkout.get().and_then(Option::as_ref))
+    }
+
+    /// The rig that this folder is in, or whose repository it is a checkout of.
+    fn rig_here(&self, town: &Town) -> Option<String> {
+        let outside = || self.checkout.get()?.as_ref().filter(|own| own.found.root == town.root);
+        rig_of_path(town, &self.dir).or_else(|| Some(outside()?.rig.clone()))
+    }
+
+    /// Writes down where a town is, so that it is found from checkouts of its rigs.
+    pub fn remember(&self, root: &std::path::Path) {
+        if let Err(error) = checkout::remember(|name| self.var(name), root) {
+            self.note(&format!("warning: this town is not found from your own checkouts: {error:#}"));
+        }
     }
 
     /// The rig that is named (a name, or a path inside it), else the one this directory or this agent is in, else the only
@@ -130,7 +163,7 @@ impl Ctx {
             }
             return town.rig(name);
         }
-        match self.var("GT_RIG").map(str::to_string).or_else(|| rig_of_path(town, &self.dir)) {
+        match self.var("GT_RIG").map(str::to_string).or_else(|| self.rig_here(town)) {
             Some(name) => town.rig(&name),
             // A town of one rig needs no naming.
             None => match town.rig_names()?.as_slice() {
@@ -366,9 +399,28 @@ fn set_limits(ctx: &Ctx) {
     crate::limits::read_by(read, quiet);
 }
 
+/// The command that was typed and is not there, and what to use instead, if that is known.
+fn instead(error: &clap::Error) -> Option<(&str, &'static str)> {
+    use clap::error::{ContextKind, ContextValue};
+    // Below a command the same word may mean something else.
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) if usage.contains("gt [OPTIONS] <COMMAND>") => {
+            Some((word, crate::cli::instead::instead(word)?))
+        }
+        _ => None,
+    }
+}
+
 /// Says what is wrong with the words of a command, as JSON when they ask for that; or prints the help asked for.
 fn misused(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if let Some((word, help)) = instead(error) {
+        return ExitCode::from(complain(
+            &Failure::usage(format!("there is no command '{word}'")).hint(help).into(),
+            json,
+        ) as u8);
+    }
     if json && error.use_stderr() {
         let text = error.render().to_string();
         let said = text.split("\n\n").next().unwrap_or_default().trim().trim_start_matches("error: ");

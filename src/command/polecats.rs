@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Ctx, status};
 use crate::cli::town::Polecats;
 use crate::failure::Exit;
-use crate::report::rig::{RigReport, polecats};
+use crate::report::rig::RigReport;
 use crate::terminal::{self, Text};
 use crate::work::survey::Unseen;
 use crate::{time, work};
@@ -20,7 +20,7 @@ pub fn run(ctx: &Ctx, args: Polecats) -> Result<Exit> {
     if ctx.global.json {
         super::print_json("polecats", &rig.polecats)?;
     } else {
-        terminal::print(polecats(&rig.polecats, &ctx.screen(), &time::now()))?;
+        terminal::print(rig.work(&ctx.screen(), &time::now()))?;
     }
     say(ctx, &rig, unseen)
 }
@@ -36,7 +36,7 @@ pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
         super::print_json("witness", &json!({ "agent": witness, "polecats": rig.polecats }))?;
     } else {
         let line = witness.map(crate::report::agent::Status::line).unwrap_or_default();
-        terminal::print(Text::from(line).then(polecats(&rig.polecats, &ctx.screen(), &time::now())))?;
+        terminal::print(Text::from(line).then(rig.work(&ctx.screen(), &time::now())))?;
     }
     say(ctx, &rig, unseen)
 }

@@ -116,17 +116,32 @@ fn check(ctx: &Ctx, sources: &Sources, names: &[String]) -> Result<Exit> {
     if ctx.global.json {
         print_json("checks", &checked)?;
     } else {
-        print(&checked.iter().map(line).collect::<String>())?;
+        print(&lines(&checked))?;
     }
     Ok(if checked.iter().all(|checked| checked.ok) { Exit::Done } else { Exit::Failed })
 }
 
-fn line(checked: &Checked) -> String {
-    let hint = checked.hint.as_ref().map(|hint| format!("\n        hint: {hint}")).unwrap_or_default();
-    match &checked.error {
-        None => format!("ok      {}\n", checked.preset),
-        Some(error) => format!("wrong   {}: {error}{hint}\n", checked.preset),
+/// A line for each; a mistake that several share, in the settings under them, is said once.
+fn lines(checked: &[Checked]) -> String {
+    let mut text = String::new();
+    for (place, one) in checked.iter().enumerate() {
+        let Some(error) = &one.error else {
+            text.push_str(&format!("ok      {}\n", one.preset));
+            continue;
+        };
+        let same = |other: &&Checked| other.error.as_ref() == Some(error);
+        if checked[..place].iter().any(|other| same(&other)) {
+            continue;
+        }
+        text.push_str(&format!("wrong   {}: {error}\n", one.preset));
+        let others: Vec<&str> =
+            checked[place + 1..].iter().filter(same).map(|one| one.preset.as_str()).collect();
+        if !others.is_empty() {
+            text.push_str(&format!("        so are: {}\n", others.join(", ")));
+        }
+        text.extend(one.hint.as_ref().map(|hint| format!("        hint: {hint}\n")));
     }
+    text
 }
 
 #[derive(Serialize)]
@@ -136,7 +151,11 @@ struct ExplainedRole {
     values: Vec<Explained>,
 }
 
-fn explain_role(
+/// Who said what of a role's values.
+///
+/// # Errors
+/// A role or key that there is not, with the nearest one.
+pub(super) fn explain_role(
     ctx: &Ctx,
     what: &str,
     rig: Option<&str>,
@@ -226,5 +245,28 @@ fn find_bead(ctx: &Ctx, rig: Option<&str>, id: &str) -> Result<(Sources, Option<
             let none = Failure::new(format!("there is no bead {id}")).hint("see them with: gt bd list");
             failures.beside(Err(none.into()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_that_several_presets_share_is_said_once() {
+        let one = |preset: &str, error: Option<&str>| Checked {
+            preset: preset.into(),
+            ok: error.is_none(),
+            error: error.map(Into::into),
+            hint: error.map(|_| "did you mean 'target'?".into()),
+        };
+        let shared = Some("merge.tarqet is not a key");
+        let all = [one("settings", shared), one("mayor", shared), one("mine", None), one("polecat", shared)];
+        insta::assert_snapshot!(lines(&all), @"
+        wrong   settings: merge.tarqet is not a key
+                so are: mayor, polecat
+                hint: did you mean 'target'?
+        ok      mine
+        ");
     }
 }

@@ -65,6 +65,7 @@ fn add(ctx: &Ctx, name: String, url: &str, new: New, dry_run: bool) -> Result<Ex
         return show_plan(ctx, &town, &wanted);
     }
     let mut added = rig::add(&town, &wanted)?;
+    ctx.remember(&town.root);
     if !ctx.global.json {
         print(&format!("rig {}: {} beads, work lands on {}\n", added.name, added.prefix, added.target))?;
     }

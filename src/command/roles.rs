@@ -5,14 +5,14 @@ use serde_json::json;
 
 use super::Ctx;
 use crate::address::Address;
-use crate::cli::elsewhere::Fallback;
+use crate::cli::elsewhere::{Elsewhere, Fallback};
 use crate::cli::roles::StartHow;
 use crate::config::{self, schema::Multiplexer};
 use crate::failure::{Exit, Failure, Failures};
 use crate::mux::deliver::Delivery;
 use crate::mux::hybrid::Hybrid;
-use crate::mux::none::by_hand;
 use crate::mux::{self, Marks, Mux, Session, Snapshot, Started};
+use crate::programs::process::quote;
 use crate::report::agent::Status;
 use crate::report::away;
 use crate::report::sessions::state;
@@ -160,6 +160,31 @@ fn open_tunnels(ctx: &Ctx, sources: &config::Sources, prepared: &[Prepared]) -> 
     failed.pop_first().map_or(Ok(()), |(_, error)| Err(error))
 }
 
+/// Whether an agent without work could be started: its settings, folder and program are there.
+///
+/// # Errors
+/// What the start would fail with.
+pub fn check_start(
+    ctx: &Ctx,
+    sight: &Sight,
+    address: &Address,
+    elsewhere: &Elsewhere,
+    trial: bool,
+) -> Result<()> {
+    let wish = super::elsewhere::wish(elsewhere, Some(Fallback::Fail), trial)?;
+    let how = How { wish: Some(&wish), ..How::default() };
+    let prepared = roles::prepare(&ctx.env, &ctx.sources(&sight.town, None), &sight.town, address, how)?;
+    check_spec(sight, &prepared)
+}
+
+/// What is checked here runs in tmux on this machine.
+fn check_spec(sight: &Sight, prepared: &Prepared) -> Result<()> {
+    let here = sight.mux.kind() == "tmux" && sight.snapshot.minimal.is_none();
+    let runs =
+        here && prepared.spec.away.is_none() && prepared.role.settings.multiplexer != Multiplexer::None;
+    if runs { mux::tmux::check(&prepared.spec) } else { Ok(()) }
+}
+
 fn would_start(ctx: &Ctx, sight: &Sight, prepared: &[Prepared]) -> Result<Exit> {
     let running = |prepared: &Prepared| {
         sight
@@ -176,14 +201,21 @@ fn would_start(ctx: &Ctx, sight: &Sight, prepared: &[Prepared]) -> Result<Exit> 
     }
     for prepared in prepared {
         let address = &prepared.address;
+        if running(prepared).is_none() {
+            check_spec(sight, prepared)?;
+        }
         super::print(&match running(prepared) {
             Some(name) => format!("{address} runs already in session {name}\n"),
-            None => match &prepared.spec.away {
-                Some(away) => {
-                    format!("would start {address} on {} in {}\n", away.remote, prepared.spec.cwd.display())
+            None => {
+                let spec = &prepared.spec;
+                let cwd = spec.cwd.display();
+                // The environment is in the JSON.
+                let words: Vec<String> = spec.argv.iter().map(|word| quote(word)).collect();
+                match &spec.away {
+                    Some(away) => format!("would start {address} on {} in {cwd}\n", away.remote),
+                    None => format!("would start {address} in {cwd}: {}\n", words.join(" ")),
                 }
-                None => format!("would start {address}: {}\n", by_hand(&prepared.spec)),
-            },
+            }
         })?;
     }
     Ok(Exit::Done)

@@ -50,7 +50,7 @@ fn list(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
 /// Stops an agent and starts it again on the same work.
 fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> Result<Exit> {
     let dry_run = dry.dry_run;
-    // What is typed wrong is said before anything stops.
+    // What keeps it from starting again is said before anything stops.
     super::elsewhere::wish(&elsewhere, None, dry_run)?;
     let sight = roles::Sight::take(ctx)?;
     let bead =
@@ -58,6 +58,7 @@ fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> R
     let text = address.to_string();
     let stop = || roles::stop_quietly(ctx, &sight, |session| session.marks.address == text);
     let Address::Polecat(rig, name) = address else {
+        roles::check_start(ctx, &sight, address, &elsewhere, dry_run)?;
         if dry_run && bead.is_some() {
             let plan = serde_json::json!({ "restart": address });
             return super::would(ctx, &plan, &format!("stop {address} and start it again"));
@@ -78,6 +79,7 @@ fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> R
             .hint(format!("give it a bead: gt sling BEAD {address}"))
             .into());
     };
+    sling::check_restarts(ctx, &sight.town, (rig, name), &bead)?;
     if dry_run {
         let plan = serde_json::json!({ "restart": address, "bead": bead });
         return super::would(ctx, &plan, &format!("stop {address} and start it again on {bead}"));

@@ -4,13 +4,16 @@ use anyhow::Result;
 
 use super::{Ctx, print, print_json};
 use crate::cli::work::{Sling, SlingHow, Spawn};
-use crate::config;
+use crate::config::{self, Settings};
 use crate::failure::{Exit, Failure, Failures};
+use crate::mux::Mux;
 use crate::plan::ready::Allowed;
-use crate::town::Town;
 use crate::town::ids::Prefixes;
+use crate::town::{Rig, Town};
 use crate::work::sling::words::{Asked, Known, read};
-use crate::work::sling::{Order, Outcome, Site, Slung, check_new, new_bead, open_tunnels, plan, sling};
+use crate::work::sling::{
+    Order, Outcome, Site, Slung, check_new, check_restart, new_bead, open_tunnels, plan, sling,
+};
 
 /// Gives beads to new polecats.
 ///
@@ -58,20 +61,36 @@ fn known(ctx: &Ctx, town: &Town, last: Option<&String>, failures: &mut Failures)
     Ok(Known { prefixes, rigs: town.rig_names()?, path_rig })
 }
 
+/// Checks a restart of a polecat on its bead before its session is stopped.
+///
+/// # Errors
+/// What the start would fail with.
+pub fn check_restarts(ctx: &Ctx, town: &Town, (rig, name): (&str, &str), bead: &str) -> Result<()> {
+    let rig = town.rig(rig)?;
+    let settings = config::settings(&ctx.sources(town, Some(&rig)))?;
+    let mux = ctx.mux(&settings)?;
+    let site = site(ctx, town, &rig, &settings, mux.as_ref())?;
+    let allowed = Allowed { resume: true, ..Allowed::default() };
+    let order = Order { beads: vec![bead.into()], allowed, ..Order::default() };
+    check_restart(&site, &order, name)
+}
+
+fn site<'a>(
+    ctx: &'a Ctx,
+    town: &'a Town,
+    rig: &'a Rig,
+    settings: &'a Settings,
+    mux: &'a dyn Mux,
+) -> Result<Site<'a>> {
+    let (sources, store) = (ctx.sources(town, Some(rig)), rig.store(&ctx.me()?.address)?);
+    Ok(Site { town, rig, settings, sources, mux, env: &ctx.env, store })
+}
+
 fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
     let rig = ctx.rig(town, asked.rig.as_deref())?;
-    let sources = ctx.sources(town, Some(&rig));
-    let settings = config::settings(&sources)?;
+    let settings = config::settings(&ctx.sources(town, Some(&rig)))?;
     let mux = ctx.mux(&settings)?;
-    let site = Site {
-        town,
-        rig: &rig,
-        settings: &settings,
-        sources,
-        mux: mux.as_ref(),
-        env: &ctx.env,
-        store: rig.store(&ctx.me()?.address)?,
-    };
+    let site = site(ctx, town, &rig, &settings, mux.as_ref())?;
     let mut order = Order {
         beads: asked.beads,
         name: asked.name,

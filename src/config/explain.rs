@@ -84,7 +84,7 @@ pub fn unsaid(typed: &impl Serialize, more: &[&str], key: &str) -> Result<Vec<Ex
         return Ok(vec![Explained { key: key.into(), value, from: UNSAID.into(), layers: Vec::new() }]);
     }
     if more.contains(&key) {
-        return Err(Failure::new(format!("{key} is not set: no layer says it")).into());
+        return Err(Failure::new(format!("{key} is not set")).into());
     }
     let mut leaves = Vec::new();
     collect(values.as_dict().unwrap_or(&Dict::new()), "", &mut leaves);
@@ -97,4 +97,4 @@ pub fn unsaid(typed: &impl Serialize, more: &[&str], key: &str) -> Result<Vec<Ex
 }
 
 /// The origin of what no layer says.
-const UNSAID: &str = "said by nobody: this counts then";
+const UNSAID: &str = "not set: the default";

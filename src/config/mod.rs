@@ -91,6 +91,16 @@ fn with_hint(mut error: anyhow::Error) -> anyhow::Error {
     error
 }
 
+/// The runtimes that gt knows by itself and that are programs of their own: name and program.
+pub fn built_in_agents() -> Vec<(String, String)> {
+    let settings = settings(&Sources::default()).unwrap_or_default();
+    let program = |(name, runtime): (String, schema::Runtime)| {
+        let program = runtime.command.into_iter().next().filter(|word| !word.contains("{{"))?;
+        Some((name, program))
+    };
+    settings.agents.into_iter().filter_map(program).collect()
+}
+
 /// The branch that work lands on: `merge.target`, which `rig add` writes down, else `main`.
 pub fn target(settings: &Settings) -> String {
     settings.merge.target.clone().unwrap_or_else(|| "main".into())

@@ -290,7 +290,10 @@ fn free(spec: &Spec) -> Result<()> {
 
 /// Refuses what would only fail once the session is there: tmux starts in the home folder when the one asked for
 /// is gone, and a missing program ends in its pane.
-fn check(spec: &Spec) -> Result<()> {
+///
+/// # Errors
+/// A folder or a program that is not there.
+pub fn check(spec: &Spec) -> Result<()> {
     let panes = spec.windows.iter().flat_map(|window| &window.panes);
     for folder in panes.filter_map(|pane| pane.cwd.as_ref()).chain([&spec.cwd]) {
         if !folder.is_dir() {
@@ -355,9 +358,18 @@ pub fn installed(program: &str, path: Option<&OsStr>, cwd: &Path) -> Result<()> 
     if which::which_in(program, path, cwd).is_ok() {
         return Ok(());
     }
-    Err(Failure::new(format!("{program} is not installed or not on PATH"))
-        .hint("install it, or choose another runtime: --agent NAME")
-        .into())
+    let others: Vec<String> = crate::config::built_in_agents()
+        .into_iter()
+        .filter(|(_, own)| own != program && which::which_in(own, path, cwd).is_ok())
+        .map(|(name, _)| name)
+        .collect();
+    let hint = match others.as_slice() {
+        [] => "install it, or choose another runtime: --agent NAME".to_string(),
+        some => {
+            format!("install it, or choose one that is installed, like: --agent {}", some.join(", --agent "))
+        }
+    };
+    Err(Failure::new(format!("{program} is not installed or not on PATH")).hint(hint).into())
 }
 
 /// The environment with the name that the session really gets.

@@ -383,12 +383,14 @@ fn orphan(finding: &mut Finding, rig: &str) {
 }
 
 fn polecat(rig: &str, name: &str, decision: Move, bead: Option<&str>) -> (String, Option<String>) {
+    let has_bead = bead.is_some();
     let bead = bead.unwrap_or("its bead");
     let resume = || Some(format!("go on with: gt sling {bead} --resume"));
     match decision {
         Move::FreeName => (format!("Name {name} is taken by nobody"), None),
-        Move::End => (format!("Polecat {name} is done and was not ended"), None),
-        Move::Unstarted => (format!("Polecat {name} was never started on {bead}"), resume()),
+        Move::End if has_bead => (format!("Polecat {name} is done and was not ended"), None),
+        Move::End => (format!("Polecat {name} has no bead, and was not ended"), None),
+        Move::Unstarted => (format!("Polecat {name} has {bead} and no session"), resume()),
         Move::Crashed => (
             format!("Polecat {name} ended before {bead} was done"),
             Some(format!(

@@ -4,15 +4,18 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::beads::Bead;
+use crate::beads::{Bead, words};
 use crate::terminal::one_line;
 use crate::time;
 use crate::work::approval::Shown;
 use crate::work::aside::SetAside;
 use crate::work::request::Request;
 
+/// The state of a bead that came back.
+const SET_ASIDE: &str = "set aside";
+
 /// One request.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// Its id.
     pub id: String,
@@ -36,9 +39,9 @@ pub struct Row {
     pub attempt: u32,
     /// A person keeps its bead back.
     pub held: bool,
-    /// `open`, or what closed it.
+    /// `open`, or what closed it; `set aside` for a bead that came back.
     pub state: String,
-    /// What keeps it from being merged until a person does something.
+    /// What keeps it from being merged until a person does something; why it was set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// Why it waits for a person's consent.
@@ -63,7 +66,7 @@ impl Row {
             worker: request.worker.clone(),
             created: request.created.clone(),
             attempt: request.attempt,
-            held: bead.is_some_and(|bead| bead.has_label(crate::beads::words::LABEL_HOLD)),
+            held: bead.is_some_and(|bead| bead.has_label(words::LABEL_HOLD)),
             state: state.into(),
             failure: None,
             needs_approval: None,
@@ -81,6 +84,28 @@ impl Row {
             Some(Ok(request)) => Row { foreign: true, ..known(&request) },
             None => Row { foreign: true, ..known(&none) },
         }
+    }
+
+    /// The row of a bead that came back from the queue, with the reason; `None` for any other.
+    pub fn set_aside(bead: &Bead) -> Option<Row> {
+        if bead.status != words::OPEN || !bead.has_label(words::LABEL_REWORK) {
+            return None;
+        }
+        let request = Request {
+            bead: bead.id.clone(),
+            title: bead.title.clone(),
+            priority: bead.priority,
+            created: bead.updated_at.clone(),
+            ..Request::default()
+        };
+        let reason = bead.meta(words::META_SET_ASIDE).unwrap_or("see its comments");
+        Some(Row { failure: Some(reason.into()), ..Row::new(&request, Some(bead), SET_ASIDE) })
+    }
+
+    /// A bead that came back, in one line.
+    pub fn came_back(&self) -> String {
+        let reason = one_line(self.failure.as_deref().unwrap_or_default());
+        format!("{SET_ASIDE}  {}  {reason}: {}", self.bead, one_line(&self.title))
     }
 
     /// The same with what its own bead says of a failure.

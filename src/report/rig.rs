@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::agent::Status;
+use super::queue::Row;
 use super::text::{Cell, Color, Screen};
 use super::town::Store;
+use crate::grammar::count;
 use crate::plan::place::Place;
 use crate::terminal::Text;
 use crate::time;
@@ -31,6 +33,8 @@ pub struct RigReport {
     pub agents: Vec<Status>,
     /// Its polecats, by name.
     pub polecats: Vec<Polecat>,
+    /// The beads that came back from the queue, with the reasons.
+    pub set_aside: Vec<Row>,
     /// Requests that wait for a person's consent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unapproved: Vec<Unapproved>,
@@ -175,7 +179,17 @@ impl RigReport {
             })
             .collect();
         text.push(screen.table(&[], &agents, 1));
-        text.push(polecats(&self.polecats, screen, now));
+        text.push(self.work(screen, now));
+        text
+    }
+
+    /// Its polecats, the beads that came back from the queue, and what waits for approval.
+    pub fn work(&self, screen: &Screen, now: &str) -> Text {
+        let mut text = polecats(&self.polecats, screen, now);
+        for row in &self.set_aside {
+            let line = screen.fit(&format!("  {}", row.came_back()), screen.width);
+            text.push(screen.paint(Color::Bad, &line).then("\n"));
+        }
         for Unapproved { request, bead, why } in &self.unapproved {
             let line = format!(
                 "  {bead} waits for approval: {why}; look at it and consent with: gt mq approve {request}"
@@ -187,8 +201,8 @@ impl RigReport {
 
     fn summary(&self) -> String {
         let mut parts = vec![match self.max_workers {
-            0 => format!("{} polecats", self.polecats.len()),
-            most => format!("{} of {most} polecats", self.polecats.len()),
+            0 => count(self.polecats.len(), "polecat"),
+            most => format!("{} of {}", self.polecats.len(), count(most, "polecat")),
         }];
         if let Some(ready) = self.ready {
             parts.push(format!("{ready} ready"));
@@ -205,7 +219,7 @@ impl RigReport {
 }
 
 /// Polecats as a table without a head.
-pub fn polecats(polecats: &[Polecat], screen: &Screen, now: &str) -> Text {
+fn polecats(polecats: &[Polecat], screen: &Screen, now: &str) -> Text {
     let rows: Vec<Vec<Cell>> = polecats.iter().map(|polecat| polecat.cells(screen, now)).collect();
     screen.table(&[], &rows, 3)
 }

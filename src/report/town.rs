@@ -86,8 +86,7 @@ impl TownReport {
                 Color::Waiting,
                 format!("unread mail: {number}, and {} from outside this town", self.overseer_foreign),
             ),
-            Some(1) => Cell::new(Color::Waiting, "1 unread mail"),
-            Some(number) => Cell::new(Color::Waiting, format!("{number} unread mails")),
+            Some(number) => Cell::new(Color::Waiting, format!("{number} unread mail")),
         };
         let mut lines = vec![vec!["overseer".into(), mail]];
         for agent in &self.agents {
@@ -176,6 +175,7 @@ mod tests {
                 free_slots: 2,
                 agents: Vec::new(),
                 polecats,
+                set_aside: Vec::new(),
             }],
             daemons: snapshot.daemons.clone(),
             unreachable: snapshot.unreachable.clone(),

@@ -1,6 +1,7 @@
 //! Where things are: discovery, the layout of folders, the JSON files, atomic writes, locks (`town.md`).
 
 pub mod away;
+pub mod checkout;
 pub mod discover;
 pub mod files;
 pub mod ids;

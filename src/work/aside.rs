@@ -104,11 +104,12 @@ pub struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// Sets a request aside whose commits are kept under `recovery`: mail to the Mayor, then in one write the bead (as it
-    /// was read, if there is one), the request and the mail to the author. `None`: somebody took the request out of the
-    /// queue meanwhile.
+    /// Sets a request aside whose commits are kept under `recovery`: mail to the Mayor, else to the Overseer, then in one
+    /// write the bead (as it was read, if there is one), the request, and the mail to an author who stays. A polecat gets
+    /// none: its bead says why, and the next one of its name has other work. `None`: another command took the request out of
+    /// the queue meanwhile.
     ///
-    /// A kill before that write leaves the request in the queue; the Mayor may then hear of it twice.
+    /// A kill before that write leaves the request in the queue; the mail may then be sent twice.
     ///
     /// # Errors
     /// When a store cannot be written.
@@ -122,7 +123,7 @@ impl Setting<'_> {
         let from = Address::Refinery(self.rig.name.clone());
         let subject = format!("set aside: {} {}", request.bead, request.title);
         let body = reason.text(request);
-        let told = mail::message(&from, &Address::Mayor, &subject, &body);
+        let told = mail::message(&from, &mail::in_charge(self.town), &subject, &body);
         self.town.store(&from)?.write(&[], &[Change::Create(Box::new(told))])?;
         step(&format!("{}.10", self.steps));
         let guard = Guard {
@@ -133,9 +134,11 @@ impl Setting<'_> {
         let mut changes = Vec::new();
         // What has landed otherwise stays landed.
         if let Some(bead) = bead.filter(|bead| !bead.close_reason.starts_with("merged")) {
-            changes.extend(bead_changes(bead, request, recovery.as_deref(), &body));
+            changes.extend(bead_changes(bead, request, recovery.as_deref(), (&reason.line(), &body)));
         }
-        if let Ok(author) = Address::parse(&request.worker) {
+        if let Ok(author) = Address::parse(&request.worker)
+            && !matches!(author, Address::Polecat(..))
+        {
             changes.push(Change::Create(Box::new(mail::message(&from, &author, &subject, &body))));
         }
         // Last: where a store cannot write all at once, an open request is what brings the rest about again.
@@ -154,13 +157,19 @@ impl Setting<'_> {
     }
 }
 
-fn bead_changes(bead: &Bead, request: &Request, recovery: Option<&str>, text: &str) -> Vec<Change> {
+fn bead_changes(
+    bead: &Bead,
+    request: &Request,
+    recovery: Option<&str>,
+    (line, text): (&str, &str),
+) -> Vec<Change> {
     let mut patch = Patch {
         add_labels: vec![words::LABEL_REWORK.into()],
         remove_labels: vec![words::LABEL_SUBMITTED.into()],
         ..Patch::default()
     };
-    // Somebody else may have it in hand by now; then it stays theirs.
+    patch.metadata.insert(words::META_SET_ASIDE.into(), line.into());
+    // Another may have it in hand by now; then it stays theirs.
     let holder = bead.assignee.as_deref().filter(|holder| *holder != request.worker);
     let works = [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str());
     if holder.is_none() || !works || bead.has_label(words::LABEL_SUBMITTED) {
@@ -199,11 +208,12 @@ pub fn keep(rig: &Rig, request: &Request) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::town::occupancy;
     use crate::work::fixture::Fixture;
 
     fn patch(bead: &Bead) -> Patch {
         let request = Request { worker: "wyvern/Nux".into(), ..Request::default() };
-        match &bead_changes(bead, &request, Some("refs/gt/recovery/Nux/i1"), "why")[0] {
+        match &bead_changes(bead, &request, Some("refs/gt/recovery/Nux/i1"), ("conflict: a", "why"))[0] {
             Change::Update(_, patch) => (**patch).clone(),
             other => panic!("{other:?}"),
         }
@@ -245,11 +255,24 @@ mod tests {
         assert_eq!(left.labels, ["gt:rework"]);
         assert_eq!(left.metadata["recovery"], "refs/gt/recovery/Nux/i-Nux");
         assert!(town.show(&request.id).is_closed());
-        let told: Vec<String> = town.mail().into_iter().map(|(who, _)| who).collect();
-        assert_eq!(told, ["mayor/", "wyvern/Nux"]);
+        assert_eq!(left.metadata["set_aside"], "conflict: README.md");
+        let told = || town.mail().into_iter().map(|(who, _)| who).collect::<Vec<_>>();
+        assert_eq!(told(), ["overseer"]);
         // Again, as after a kill: it is out of the queue, and nothing is written.
         assert!(set_aside(&town, &request, &bead).unwrap().is_none());
         assert_eq!(town.show(&bead).comments.len(), 1);
+    }
+
+    #[test]
+    fn a_mayor_that_runs_is_told_and_so_is_an_author_who_stays() {
+        let town = Fixture::new();
+        let lock = occupancy::lock_of(&town.town, &Address::Mayor);
+        let _runs = occupancy::take(&lock, ("mayor/", "i1"), None).unwrap();
+        let bead = town.bead("Do it", "in_progress", Some("wyvern/crew/ann"), &["gt:submitted"]);
+        let request = town.request(&bead, "Nux", |request| request.worker = "wyvern/crew/ann".into());
+        assert!(set_aside(&town, &request, &bead).unwrap().is_some());
+        let told: Vec<String> = town.mail().into_iter().map(|(who, _)| who).collect();
+        assert_eq!(told, ["mayor/", "wyvern/crew/ann"]);
     }
 
     #[test]

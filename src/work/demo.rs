@@ -319,7 +319,7 @@ impl Demo {
         let history = self.git(&origin, &log)?.text();
         self.stage.said(&history);
         self.gt_in(&self.rig_dir(), &["bd", "comments", &ids[RED]])?;
-        self.gt(&["mail", "inbox", "mayor/"])?;
+        self.gt(&["mail", "inbox"])?;
         self.gt(&["polecats", self.rig])?;
         self.gt(&["status"])?;
         self.check(epic, ids)
@@ -373,7 +373,7 @@ impl Demo {
             (format!("cd {}", quote(&text(&self.town))), ""),
             ("gt status".into(), "the whole town"),
             (format!("gt -C {} bd list --all", self.rig), "the beads"),
-            ("gt mail inbox mayor/".into(), "why the red one came back"),
+            ("gt mail inbox".into(), "why the red one came back"),
             (format!("git -C {}/mayor/rig log --graph --oneline origin/main", self.rig), "what was merged"),
             (format!("gt sling \"A new title\" {} --agent claude", self.rig), "go on, with an agent"),
             ("gt stop --all".into(), "and, when it is over, with the folder:"),

@@ -177,7 +177,7 @@ fn count(look: &Look, no_changes: Option<&str>, target: &str) -> Result<()> {
         ),
         (0, Some(_)) | (_, None) => Ok(()),
         (count, Some(_)) => crate::fail!(
-            "there are changes: {count} commit(s) on {}", look.branch;
+            "there are changes: {} on {}", crate::grammar::count(count, "commit"), look.branch;
             "hand them over with: gt done"
         ),
     }

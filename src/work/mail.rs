@@ -10,7 +10,17 @@ use crate::beads::letters::META_SENT;
 use crate::beads::proven::META_PROOF;
 use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, TITLE_MAX, Written, letters, words};
 use crate::failure::Failure;
-use crate::town::Town;
+use crate::town::occupancy::{self, Occupied};
+use crate::town::{Town, away};
+
+/// Who hears of what needs a decision: the Mayor while one runs, here or on another machine, else the Overseer. No
+/// process: a running agent holds the lock of its folder.
+pub fn in_charge(town: &Town) -> Address {
+    let here = || !matches!(occupancy::is_held(&occupancy::lock_of(town, &Address::Mayor)), Occupied::No);
+    let elsewhere =
+        || away::read(town).is_ok_and(|records| records.contains_key(&Address::Mayor.to_string()));
+    if here() || elsewhere() { Address::Mayor } else { Address::Overseer }
+}
 
 /// Subject and text of a mail as a bead holds them: the subject on one line. One that is longer than a title can be ends in
 /// `…`, and stands whole above the text.
@@ -39,6 +49,15 @@ pub fn message(from: &Address, to: &Address, subject: &str, body: &str) -> NewBe
         signed: true,
         ..NewBead::default()
     }
+}
+
+/// Whether a mail only says that a step was taken, as gt writes it itself: of no use once the witness has seen to it.
+pub fn is_notice(mail: &Bead) -> bool {
+    let title = &mail.title;
+    let after_id = title.split_once(' ').map_or("", |(_, rest)| rest);
+    let written = title.starts_with("shutdown request: ")
+        || ["done: ", "closed without changes: "].iter().any(|words| after_id.starts_with(words));
+    written && !mail.foreign
 }
 
 /// The mail of one address, as a filter: what was not archived.

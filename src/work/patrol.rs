@@ -10,9 +10,10 @@ use super::ending::{End, end_polecat};
 use super::scene::Scene;
 use super::{mail, names};
 use crate::address::Address;
-use crate::beads::Change;
+use crate::beads::{Bead, Change};
 use crate::config::schema::Runtime;
 use crate::failure::{Failures, hint_of};
+use crate::grammar::count;
 use crate::mux::deliver::{Delivery, deliver};
 use crate::plan::patrol::{Climbed, Move, Rung, next_rung};
 use crate::plan::place::Seen;
@@ -69,6 +70,9 @@ pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Resul
         findings.push(finding);
     }
     let nudges = failures.keep(alarms.write(scene.rig)).unwrap_or_default();
+    if !dry {
+        failures.keep(archive(scene, only.map(|(name, _)| name), &findings));
+    }
     // A pane may take its time: no other patrol waits for that.
     drop(lock);
     for nudge in nudges {
@@ -79,6 +83,28 @@ pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Resul
     }
     Ok((findings, failures))
 }
+
+/// Archives the notices of polecats that are gone: what they ask for is done. One write.
+fn archive(scene: &Scene<'_>, only: Option<&str>, findings: &[Finding]) -> Result<()> {
+    let there = scene.names();
+    let is_gone = |mail: &&Bead| {
+        let Ok(Address::Polecat(rig, name)) = Address::parse(mail::sender(mail)) else { return false };
+        let address = scene.address(&name).to_string();
+        let ended = |one: &Finding| one.address == address && one.done.starts_with(ENDED);
+        rig == scene.rig.name
+            && only.is_none_or(|only| only == name)
+            && (!there.contains(&name) || findings.iter().any(ended))
+    };
+    let close = |mail: &Bead| Change::Close(mail.id.clone(), "handled by the patrol".into());
+    let changes: Vec<Change> = scene.notices.iter().filter(is_gone).map(close).collect();
+    if !changes.is_empty() {
+        scene.rig.store(&Address::Witness(scene.rig.name.clone()))?.write(&[], &changes)?;
+    }
+    Ok(())
+}
+
+/// What is said of a polecat that was ended.
+const ENDED: &str = "ended";
 
 fn failed(decision: Move, error: &anyhow::Error) -> String {
     let what = match decision {
@@ -97,7 +123,7 @@ fn would(decision: Move) -> &'static str {
         Move::FreeName => "free the name",
         Move::End => "end it",
         Move::Crashed => "say that it crashed",
-        Move::Unstarted => "say that it was never started",
+        Move::Unstarted => "say that it has no session",
         Move::Stuck => "say that it is stuck",
     }
 }
@@ -116,11 +142,11 @@ fn act(scene: &Scene<'_>, name: &str, finding: &mut Finding, alarms: &mut Alarms
             End::Done(kept) => {
                 finding.recovery = kept.main;
                 alarms.forget(name);
-                "ended".into()
+                ENDED.into()
             }
             End::Waits(why) => format!("its session was ended; {why}"),
             End::Dirty(files) => {
-                let what = format!("its work is handed over, but {} file(s) are not committed", files.len());
+                let what = format!("its work is handed over; not committed: {}", count(files.len(), "file"));
                 let help =
                     format!("look: gt path {0}; keep them and end it: gt polecat nuke {0}", finding.address);
                 alarms.raise(scene, name, &what, &format!("{}\n\n{help}\n", files.join("\n")))?
@@ -130,7 +156,7 @@ fn act(scene: &Scene<'_>, name: &str, finding: &mut Finding, alarms: &mut Alarms
             let what = format!("its session ended before {bead} was done");
             alarms.raise(scene, name, &what, &format!("go on with: gt sling {bead} --resume\n"))?
         }
-        Move::Unstarted => format!("never started: go on with: gt sling {bead} --resume"),
+        Move::Unstarted => format!("has no session: go on with: gt sling {bead} --resume"),
         Move::Stuck => {
             let what = format!("no progress on {bead} for 30 minutes");
             alarms.raise(scene, name, &what, &format!("look: gt attach {}\n", finding.address))?

@@ -78,16 +78,18 @@ pub fn look(store: &dyn Store) -> Result<Queue> {
     Ok(Queue { requests, beads, foreign })
 }
 
-/// The queue of a rig, in its order. No process with the embedded store.
+/// The queue of a rig, in its order, and the beads that came back. No process with the embedded store.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn list(rig: &Rig, me: &Address) -> Result<Vec<Row>> {
-    let queue = look(rig.store(me)?.as_ref())?;
+pub fn list(rig: &Rig, me: &Address) -> Result<(Vec<Row>, Vec<Row>)> {
+    let store = rig.store(me)?;
+    let queue = look(store.as_ref())?;
     let row = |request: &Request| {
         Row::new(request, queue.bead(request), words::OPEN).of(queue.beads.get(&request.id))
     };
-    Ok(queue.requests.iter().map(row).chain(queue.foreign.iter().map(Row::foreign)).collect())
+    let rows = queue.requests.iter().map(row).chain(queue.foreign.iter().map(Row::foreign)).collect();
+    Ok((rows, came_back(store.as_ref(), &queue)?))
 }
 
 /// How much waits in a rig, and what came back.
@@ -97,12 +99,6 @@ pub fn list(rig: &Rig, me: &Address) -> Result<Vec<Row>> {
 pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
     let store = rig.store(me)?;
     let queue = look(store.as_ref())?;
-    let filter = Filter {
-        statuses: vec![words::OPEN.into()],
-        labels: vec![words::LABEL_REWORK.into()],
-        ..Filter::default()
-    };
-    let came_back = |bead: &&Bead| bead.status == words::OPEN && bead.has_label(words::LABEL_REWORK);
     Ok(Counts {
         rig: rig.name.clone(),
         waiting: queue.requests.len(),
@@ -111,11 +107,21 @@ pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
         foreign: queue.foreign.len(),
         oldest: queue.requests.iter().map(|request| request.created.clone()).min(),
         busy: bench::is_busy(rig)?,
-        set_aside: match store.is_dear() {
-            true => queue.beads.values().filter(came_back).count(),
-            false => store.list(&filter)?.len(),
-        },
+        set_aside: came_back(store.as_ref(), &queue)?.len(),
     })
+}
+
+/// The beads that came back from the queue, with the reasons. No call of the real bd: the look read them.
+fn came_back(store: &dyn Store, queue: &Queue) -> Result<Vec<Row>> {
+    if store.is_dear() {
+        return Ok(queue.beads.values().filter_map(Row::set_aside).collect());
+    }
+    let filter = Filter {
+        statuses: vec![words::OPEN.into()],
+        labels: vec![words::LABEL_REWORK.into()],
+        ..Filter::default()
+    };
+    Ok(store.list(&filter)?.iter().filter_map(Row::set_aside).collect())
 }
 
 /// What [`super::refinery::process`] would do.

@@ -202,8 +202,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Requests stay in the queue, and this run leaves them alone. A failure that `lasts` is written on them and said to
-    /// the Mayor once, however often it is met.
+    /// Requests stay in the queue, and this run leaves them alone. A failure that `lasts` is written on them and told
+    /// once, however often it is met.
     fn stay(&mut self, queue: &Queue, requests: &[Request], error: anyhow::Error, lasts: bool) {
         let said = format!("{error:#}");
         let why = said.lines().next().unwrap_or_default();
@@ -226,7 +226,7 @@ impl<'a> Run<'a> {
             .collect();
         let subject = format!("{} waits: {}", requests[0].bead, said.lines().next().unwrap_or_default());
         let body = format!("{said}\n\n{help}\n\nIn the queue of {}:\n{}", self.job.rig.name, list.concat());
-        let mail = mail::message(&from, &Address::Mayor, &subject, &body);
+        let mail = mail::message(&from, &mail::in_charge(self.job.town), &subject, &body);
         self.job.town.store(&from)?.write(&[], &[Change::Create(Box::new(mail))])?;
         let note = |request: &&Request| {
             let mut patch = Patch::default();
@@ -508,7 +508,6 @@ impl<'a> Run<'a> {
     fn close(&mut self, lands: &[Lands], green: Option<&str>) -> Result<()> {
         landing::close(&self.bench, self.store.as_ref(), "process", lands, green)?;
         for one in lands {
-            self.say(&format!("merged {} {}", one.request.bead, one.request.title));
             self.report.merged.push(one.row());
         }
         Ok(())
@@ -565,7 +564,6 @@ impl<'a> Run<'a> {
 
     fn aside(&mut self, done: Option<SetAside>) {
         if let Some(done) = done {
-            self.say(&format!("set aside {} {}: {}", done.bead, done.title, done.reason.line()));
             self.report.set_aside.push(done);
         }
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::around::Around;
 use super::remote::home;
 use super::request::{Request, open_requests};
-use super::{names, worktree};
+use super::{mail, names, worktree};
 use crate::address::{Address, Role};
 use crate::beads::{Bead, Filter, Store, words};
 use crate::config::schema::{Prompt, Runtime};
@@ -33,6 +33,8 @@ pub struct Scene<'a> {
     pub(super) requests: Vec<Request>,
     /// Those, and foreign ones: what they name is not cleared away.
     pub(super) named: Vec<Request>,
+    /// Notices in the witness's inbox.
+    pub(super) notices: Vec<Bead>,
     pub(super) taken: BTreeMap<String, String>,
     in_hand: BTreeSet<String>,
     sandboxes: BTreeSet<String>,
@@ -77,11 +79,11 @@ impl<'a> Scene<'a> {
         let mut letters_unknown = unknown || (elsewhere && !bring(&target));
         let records = if elsewhere { remembered() } else { Records::new() };
         let store = rig.store(&Address::Witness(rig.name.clone()))?;
-        let (mut held, mut requests, mut named) = held_and_requested(store.as_ref())?;
+        let (mut held, (mut requests, mut named), mut notices) = held_and_requested(rig, store.as_ref())?;
         // The town forgot them, and their beads' labels say where they are.
         if !elsewhere && !unknown && held.iter().any(|bead| bead.remote().is_some()) {
             letters_unknown = !bring(&target);
-            (held, requests, named) = held_and_requested(store.as_ref())?;
+            (held, (requests, named), notices) = held_and_requested(rig, store.as_ref())?;
         }
         let mut sandboxes = folders(rig)?;
         sandboxes.extend(branch_names(rig)?);
@@ -95,6 +97,7 @@ impl<'a> Scene<'a> {
             held,
             requests,
             named,
+            notices,
             taken,
             in_hand,
             sandboxes,
@@ -335,25 +338,34 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The beads that somebody holds, and the open requests, without foreign ones and with them: one call of the real bd, two
+/// The open requests, without foreign ones and with them.
+type Requested = (Vec<Request>, Vec<Request>);
+
+/// The beads that somebody holds, the open requests, and the notices in the witness's inbox: one call of the real bd, three
 /// short queries of the embedded store.
-fn held_and_requested(store: &dyn Store) -> Result<(Vec<Bead>, Vec<Request>, Vec<Request>)> {
-    let own = |beads: &[Bead]| beads.iter().filter_map(Request::from_bead).collect();
-    let named = |beads: &[Bead]| beads.iter().filter_map(|bead| Request::read(bead)?.ok()).collect();
+fn held_and_requested(rig: &Rig, store: &dyn Store) -> Result<(Vec<Bead>, Requested, Vec<Bead>)> {
+    let requested = |beads: &[Bead]| -> Requested {
+        let own = beads.iter().filter_map(Request::from_bead).collect();
+        (own, beads.iter().filter_map(|bead| Request::read(bead)?.ok()).collect())
+    };
+    let inbox = mail::inbox(&Address::Witness(rig.name.clone()));
     let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
     let held = Filter { statuses, ..Filter::default() };
     if !store.is_dear() {
-        let requests = store.list(&open_requests())?;
-        return Ok((store.list(&held)?, own(&requests), named(&requests)));
+        let requests = requested(&store.list(&open_requests())?);
+        let mut notices = store.list(&inbox)?;
+        notices.retain(mail::is_notice);
+        return Ok((store.list(&held)?, requests, notices));
     }
     let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS].map(String::from).into();
     let beads = store.list(&Filter { all: true, statuses, ..Filter::default() })?;
-    let (requests, named) = (own(&beads), named(&beads));
-    let works = |bead: &Bead| {
-        bead.status != words::OPEN
-            && ![words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str())
-    };
-    Ok((beads.into_iter().filter(works).collect(), requests, named))
+    let requests = requested(&beads);
+    let (mails, work): (Vec<Bead>, Vec<Bead>) =
+        beads.into_iter().partition(|bead| bead.issue_type == words::MESSAGE);
+    let works = |bead: &Bead| bead.status != words::OPEN && bead.issue_type != words::MERGE_REQUEST;
+    let own =
+        |mail: &Bead| mail.status == words::OPEN && mail.assignee == inbox.assignee && mail::is_notice(mail);
+    Ok((work.into_iter().filter(works).collect(), requests, mails.into_iter().filter(own).collect()))
 }
 
 /// The folders under `polecats/`.

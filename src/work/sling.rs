@@ -26,7 +26,7 @@ use crate::programs::git::Git;
 use crate::town::{Rig, Town};
 use crate::work::{step, survivors, trust};
 
-pub use begin::{Work, check_new};
+pub use begin::{Work, check_new, check_restart};
 pub use elsewhere::open_tunnels;
 use hand::Hand;
 
@@ -126,6 +126,7 @@ pub struct Outcome {
 pub fn plan(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let works = begin::decide(site, order, &mut outcome)?;
+    begin::check_start(site, &works)?;
     for (work, name) in begin::names_to_come(site, order, works, &mut outcome)? {
         match hand::planned(site, &work, &name) {
             Ok(planned) => outcome.slung.push(planned),

@@ -11,6 +11,7 @@ use crate::mux::{Looking, Session, Snapshot};
 use crate::plan::place::{Facts, Place, Seen, place, seen};
 use crate::report::agent::Status;
 use crate::report::away;
+use crate::report::queue::Row;
 use crate::report::rig::{Polecat, Queue, RigReport, Unapproved};
 use crate::report::sessions::state;
 use crate::report::town::{Store, TownReport};
@@ -182,6 +183,7 @@ fn report(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
         free_slots: read.max_workers.saturating_sub(polecats.len()),
         agents: agents.iter().map(|address| Status::of(mark, snapshot, address)).collect(),
         polecats,
+        set_aside: beads.iter().filter_map(Row::set_aside).collect(),
         unapproved: view.unapproved(),
         name,
     }

@@ -349,7 +349,7 @@ fn doctor_knows_records_and_asks_nobody_who_is_silent() {
     );
     far.world.gt_in("town/wyvern", ["bd", "update", &far.bead, "--status", "open", "--assignee", ""]).ok();
     daemon.ask(["kill-session", "-t", "gt-wyvern-Nux"]).ok();
-    assert!(doctor(&[]).fails(1).stdout.contains("Polecat Nux is done and was not ended"));
+    assert!(doctor(&[]).fails(1).stdout.contains("Polecat Nux has no bead, and was not ended"));
     daemon.freeze();
     doctor(&["--fix"]).ok();
     assert!(far.world.path(path).exists());

@@ -82,6 +82,11 @@ fn find_store(ctx: &Ctx) -> Option<PathBuf> {
         return Some(ctx.dir.join(dir));
     }
     let here = ctx.dir.canonicalize().unwrap_or_else(|_| ctx.dir.clone());
+    if !here.ancestors().any(is_town)
+        && let Ok(Some(own)) = ctx.checkout()
+    {
+        return Some(own.found.root.join(&own.rig).join(".beads"));
+    }
     let rig = here.ancestors().find(|dir| is_rig(dir));
     here.ancestors()
         // The town's store is not the rig's, also when the rig's is lost.
@@ -264,7 +269,10 @@ impl Run<'_> {
         };
         write().map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
         let count = text.lines().count();
-        self.say(&format!("{count} beads written to {}\n", path.display()), json!({ "exported": count }))
+        self.say(
+            &format!("{} written to {}\n", crate::grammar::count(count, "bead"), path.display()),
+            json!({ "exported": count }),
+        )
     }
 
     fn import(&self, args: Import) -> Result<()> {
@@ -277,7 +285,7 @@ impl Run<'_> {
         let own = args.trust || self.ctx.locate().is_err();
         let origin = if own { Origin::Own } else { Origin::Foreign };
         let Imported { added, changed, foreign, left_out } = store.import(&text, origin)?;
-        let mut text = format!("{added} beads added, {changed} changed\n");
+        let mut text = format!("{} added, {changed} changed\n", crate::grammar::count(added, "bead"));
         if !left_out.is_empty() {
             text.push_str(&format!(
                 "left out, as requests to be merged: {}; a request is made with: gt done; gt mq add RIG NAME\n",

@@ -121,6 +121,17 @@ impl Git {
         Ok(listed.lines().filter_map(pair).collect())
     }
 
+    /// Whether a fetch of a branch would work: origin answers and has it. Nothing is fetched.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check_branch(&self, branch: &str) -> Result<()> {
+        if self.refs_at_origin(&[&format!("refs/heads/{branch}")])?.is_empty() {
+            crate::fail!("cannot fetch {branch}: origin has no such branch"; "choose the target: gt config explain merge.target");
+        }
+        Ok(())
+    }
+
     /// Deletes refs of origin, wherever they stand. `false`: one of them was not deleted.
     ///
     /// # Errors

@@ -149,3 +149,36 @@ fn a_state_that_cannot_be_read_ends_who_waits_and_sends_nothing() {
     assert_eq!(town.mail(), []);
     assert_eq!(std::fs::read_to_string(&state).unwrap(), "{");
 }
+
+#[test]
+fn what_the_witness_has_seen_to_is_archived() {
+    let town = Fixture::new();
+    waits(&town, "Nux");
+    town.polecat("Toast");
+    let witness = Address::Witness("wyvern".into());
+    let write = |from: &str, title: &str| {
+        let from = Address::Polecat("wyvern".into(), from.into());
+        let letter = mail::message(&from, &witness, title, "");
+        mail::store_for(&town.town, &from, &witness)
+            .unwrap()
+            .write(&[], &[Change::Create(Box::new(letter))])
+            .unwrap();
+    };
+    for (from, title) in [
+        ("Nux", "wy-1 done: Fix it"),
+        ("Nux", "shutdown request: wyvern/Nux"),
+        ("Nux", "the tests are slow"),
+        ("Toast", "wy-2 done: Trim it"),
+        ("Ace", "wy-3 closed without changes: Done before"),
+    ] {
+        write(from, title);
+    }
+    let inbox = || {
+        let mails = town.rig.store(&witness).unwrap().list(&mail::inbox(&witness)).unwrap();
+        mails.into_iter().map(|mail| mail.title).collect::<Vec<_>>()
+    };
+    patrol(&town.scene(), None, true).unwrap();
+    assert_eq!(inbox().len(), 5);
+    patrol(&town.scene(), None, false).unwrap();
+    assert_eq!(inbox(), ["the tests are slow", "wy-2 done: Trim it"]);
+}

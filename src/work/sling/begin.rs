@@ -24,7 +24,7 @@ use crate::plan::place::Place;
 use crate::plan::ready::{Begin, Facts, begin};
 use crate::programs::git::Git;
 use crate::town::{away, files};
-use crate::work::around::{Around, polecat};
+use crate::work::around::{self, Around, polecat};
 use crate::work::names::{self, Reservation};
 use crate::work::patrol;
 use crate::work::remote::choose::{Given, choose};
@@ -52,6 +52,8 @@ pub struct Work {
     pub ended: Option<Session>,
     /// What was seen of the sessions.
     pub sessions: Snapshot,
+    /// The runtime that was asked for by hand.
+    pub asked: Option<String>,
     /// Names of polecats whose work waits in the queue: an address means one piece of work as long as that is there.
     pub queued: BTreeSet<String>,
 }
@@ -167,7 +169,7 @@ fn decide_one(
         return Ok(Err(Failure::new(format!("{} is held by {holder}, which works on {other}", bead.id))
             .hint(format!("give it back first: gt doctor --fix {}", site.rig.name))));
     }
-    let role = role(site, order, Some(bead))?;
+    let role = role(site, order, Some(bead), holder.as_ref().map(Address::name))?;
     if let Err(error) = check_trust(site, &role) {
         return error.downcast::<Failure>().map(Err);
     }
@@ -196,6 +198,7 @@ fn decide_one(
         name: holder.map(|holder| holder.name().to_string()).or_else(|| order.name.clone()),
         ended: of.cloned(),
         sessions: sessions.clone(),
+        asked: order.agent.clone(),
         queued: around.requests.iter().map(|request| request.polecat().to_string()).collect(),
     };
     match hand::check_away(site, &work) {
@@ -212,13 +215,67 @@ pub(super) fn check_trust(site: &Site<'_>, role: &ResolvedRole) -> Result<()> {
     trust::check(site.rig, &trust::Place::Target(site.target()), site.settings, role)
 }
 
-/// The polecat's role: what its presets, the placement of the bead and the flags come to.
-pub(super) fn role(site: &Site<'_>, order: &Order, bead: Option<&Bead>) -> Result<ResolvedRole> {
+/// The polecat's role: what its presets, the placement of the bead and the flags come to. `holder` goes on with its bead:
+/// with the runtime that it was started with, where that was asked for by hand.
+pub(super) fn role(
+    site: &Site<'_>,
+    order: &Order,
+    bead: Option<&Bead>,
+    holder: Option<&str>,
+) -> Result<ResolvedRole> {
     let mut sources = site.sources.clone();
-    if let Some(agent) = &order.agent {
-        sources.flags.push(("polecat.agent".into(), agent.clone()));
+    let earlier = || names::asked_agent(site.rig, holder?);
+    if let Some(agent) = order.agent.clone().or_else(earlier) {
+        sources.flags.push(("polecat.agent".into(), agent));
     }
     config::role(&sources, Role::Polecat, &order.presets, bead)
+}
+
+/// Whether the runtime's program is there; on this machine only.
+///
+/// # Errors
+/// When it is not on PATH.
+pub fn check_program(site: &Site<'_>, role: &ResolvedRole) -> Result<()> {
+    // `{{name}}`s are filled in later; without tmux a person runs the program, perhaps elsewhere.
+    let program = role.runtime.command.first().filter(|word| !word.contains("{{"));
+    let runs = site.mux.kind() == "tmux" && role.settings.multiplexer != Multiplexer::None;
+    program
+        .filter(|_| runs)
+        .map_or(Ok(()), |program| installed(program, site.env.get("PATH").map(OsStr::new), &site.town.root))
+}
+
+/// What a plan checks of what a start would do: the programs are there, and origin has the target.
+///
+/// # Errors
+/// What the start would fail with.
+pub fn check_start(site: &Site<'_>, works: &[Work]) -> Result<()> {
+    for work in works.iter().filter(|work| !work.is_away()) {
+        check_program(site, &work.role)?;
+    }
+    if works.iter().any(|work| work.begin != Begin::Again && !work.is_away()) {
+        Git::at(site.rig.clone_dir()).check_branch(&site.target())?;
+    }
+    Ok(())
+}
+
+/// Whether a polecat that is to be restarted on its bead could be started: its settings, program and worktree are there.
+///
+/// # Errors
+/// What the start would fail with.
+pub fn check_restart(site: &Site<'_>, order: &Order, name: &str) -> Result<()> {
+    let ids = order.beads.clone();
+    let bead = site.store.list(&Filter { ids, ..Filter::default() })?.pop();
+    if let Some(missing) = order.beads.first().filter(|_| bead.is_none()) {
+        return Err(around::unknown(site.store.as_ref(), missing).into());
+    }
+    let role = role(site, order, bead.as_ref(), Some(name))?;
+    check_trust(site, &role)?;
+    check_program(site, &role)?;
+    let place = site.rig.polecat_dir(name);
+    if place.join(".git").exists() && !Git::at(&place).git_dir()?.is_dir() {
+        crate::fail!("{} leads to no repository", place.display(); "mend it with: gt doctor --fix {}", site.rig.name);
+    }
+    Ok(())
 }
 
 /// What can be told of a bead that is not made yet: its runtime, program and presets exist, its polecat's name is free,
@@ -228,14 +285,11 @@ pub(super) fn role(site: &Site<'_>, order: &Order, bead: Option<&Bead>) -> Resul
 /// # Errors
 /// As [`decide`] and [`reserve`].
 pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
-    let role = role(site, order, None)?;
+    let role = role(site, order, None, None)?;
     check_trust(site, &role)?;
     let away = check_new_away(site, order, &role, title)?;
-    // `{{name}}`s are filled in later; without tmux a person runs the program, perhaps elsewhere.
-    let program = role.runtime.command.first().filter(|word| !word.contains("{{"));
-    let runs = !away && site.mux.kind() == "tmux" && role.settings.multiplexer != Multiplexer::None;
-    if let Some(program) = program.filter(|_| runs) {
-        installed(program, site.env.get("PATH").map(OsStr::new), &site.town.root)?;
+    if !away {
+        check_program(site, &role)?;
     }
     if !away
         && !has_address(&role)

@@ -14,7 +14,7 @@ use crate::failure::{Failure, hint_of};
 use crate::mux::Snapshot;
 use crate::plan::choose::{Choice, Hand};
 use crate::town::away;
-use crate::work::around::Around;
+use crate::work::around::{Around, polecat};
 use crate::work::remote::choose::{Given, choose};
 use crate::work::remote::line;
 use crate::work::tunnel;
@@ -98,7 +98,8 @@ pub fn open_tunnels(site: &Site<'_>, order: &Order) -> Result<()> {
     };
     let mut names = BTreeSet::new();
     for bead in beads {
-        let role = role(site, order, bead)?;
+        let holder = bead.and_then(polecat);
+        let role = role(site, order, bead, holder.as_ref().map(Address::name))?;
         // As if every daemon answered.
         let choice =
             choose(site.town, &site.sources, &role, &order.wish, &Snapshot::default(), &mut Given::new());

@@ -291,6 +291,9 @@ impl Hand {
         let who = (&self.address, self.reservation.instance.as_str());
         let spec = session(site, &self.work, who, &self.slung.branch, &prompts)?;
         worktree::begin(&site.rig.polecat_dir(&self.reservation.name))?;
+        if let Some(agent) = &self.work.asked {
+            names::ask_agent(site.rig, &self.reservation.name, agent)?;
+        }
         let started = self.start_session(site, &spec)?;
         step("sling.5");
         if self.work.begin == Begin::Again && started.by_hand.is_none() {
