@@ -30,6 +30,7 @@ fn the_environment_of_a_polecat_is_as_the_document_says() {
         .lines()
         .filter(|line| ["GT_", "BD_", "BEADS_", "GIT_"].iter().any(|start| line.starts_with(start)))
         .filter(|line| !["GT_ON_END=", "GIT_CONFIG_NOSYSTEM="].iter().any(|start| line.starts_with(start)))
+        .map(|line| line.replace(&world.branch("Nux", &bead), "polecat/TOWN/Nux-BEAD"))
         .map(|line| line.replace(town, "TOWN").replace(&bead, "BEAD"))
         .map(|line| line.replace(&value("GT_INSTANCE"), "INSTANCE"))
         .collect();
@@ -47,7 +48,7 @@ fn the_environment_of_a_polecat_is_as_the_document_says() {
     GT_AGENT=Nux
     GT_BEAD=BEAD
     GT_BEAD_TITLE=Look around
-    GT_BRANCH=polecat/Nux-BEAD
+    GT_BRANCH=polecat/TOWN/Nux-BEAD
     GT_INSTANCE=INSTANCE
     GT_RIG=wyvern
     GT_ROLE=polecat

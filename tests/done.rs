@@ -279,9 +279,10 @@ fn handoff_with_finished_work_asks_for_the_end() {
     at.world.gt_in(&at.place, ["done"]).ok();
     at.world.gt_in(&at.place, ["handoff"]).ok();
     wait_for_the_end(&at.world);
-    let mail = at.world.in_town(["mail", "inbox", "wyvern/witness", "--json"]).ok().json();
+    let listed = ["bd", "list", "--all", "--type", "message", "--json"];
+    let mail = at.world.gt_in("town/wyvern", listed).ok().json();
     let subjects: Vec<&str> =
-        mail["messages"].as_array().unwrap().iter().map(|one| one["subject"].as_str().unwrap()).collect();
+        mail.as_array().unwrap().iter().map(|one| one["title"].as_str().unwrap()).collect();
     assert!(subjects.contains(&format!("shutdown request: {}", at.address).as_str()), "{subjects:?}");
 }
 

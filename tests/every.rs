@@ -159,6 +159,7 @@ const WRITES: &[&str] = &[
     "doctor --fix",
     "migrate",
     "gc",
+    "adopt --all",
     "sync",
     "sync wyvern",
     "rig add second @origin",
@@ -279,8 +280,9 @@ fn a_dry_run_changes_nothing_and_says_what_it_would_do() {
             }
             let json = more.contains(&"--json");
             // Where there is nothing to do, that is no result.
-            let silent =
-                run.stdout.trim().is_empty() && !["migrate", "gc", "remote sync wyvern"].contains(words);
+            let silent = run.stdout.trim().is_empty()
+                && !["migrate", "gc", "adopt --all", "rig trust wyvern", "remote sync wyvern"]
+                    .contains(words);
             // What cannot be repaired is found all the same.
             let failed = run.code != Some(0) && !words.starts_with("doctor");
             let parsed = serde_json::from_str::<serde_json::Value>(&run.stdout);

@@ -196,7 +196,7 @@ fn a_key_that_cannot_sign_is_named_and_nothing_is_set_aside() {
     let one = hand_over(&world, "Nux", "One", &[("a", "a\n")], true);
     let two = hand_over(&world, "Slit", "Two", &[("b", "b\n")], true);
     let mail =
-        |world: &World| world.in_town(["mail", "inbox", "mayor"]).ok().stdout.matches("waits:").count();
+        |world: &World| world.in_town(["mail", "inbox", "overseer"]).ok().stdout.matches("waits:").count();
     for strategy in ["merge", "rebase"] {
         merge(&world, "strategy", strategy);
         on_origin(&world, |dev| std::fs::write(dev.join(strategy), "x").unwrap());
@@ -216,7 +216,7 @@ fn a_key_that_cannot_sign_is_named_and_nothing_is_set_aside() {
                     && !bead(&world, &handed.bead).has_label("gt:rework")
             );
         }
-        assert_eq!(mail(&world), 1, "{}", world.in_town(["mail", "inbox", "mayor"]).stdout);
+        assert_eq!(mail(&world), 1, "{}", world.in_town(["mail", "inbox", "overseer"]).stdout);
         std::fs::rename(world.path("home/away"), world.path("home/key")).unwrap();
     }
     process(&world).ok();

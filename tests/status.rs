@@ -174,13 +174,16 @@ fn without_sessions_to_see_nothing_is_said_to_have_crashed() {
 fn the_persons_mail_is_counted() {
     let world = World::with_rig();
     let send = |words: &[&str]| world.in_town(words).ok();
-    let mail =
-        send(&["bd", "create", "hello", "--type", "message", "--assignee", "overseer", "--json"]).json();
-    send(&["bd", "create", "again", "--type", "message", "--assignee", "overseer"]);
-    send(&["bd", "create", "not yours", "--type", "message", "--assignee", "mayor/"]);
+    send(&["mail", "send", "overseer", "-s", "hello", "-m", "x"]);
+    send(&["mail", "send", "overseer", "-s", "again", "-m", "x"]);
+    send(&["mail", "send", "mayor/", "-s", "not yours", "-m", "x"]);
+    let mail = send(&["mail", "inbox", "--json"]).json();
     assert!(world.in_town(["status"]).ok().stdout.contains("overseer  2 unread mail\n"));
-    send(&["bd", "update", mail["id"].as_str().unwrap(), "--add-label", "gt:read"]);
+    send(&["mail", "read", mail["messages"][0]["id"].as_str().unwrap()]);
     assert!(world.in_town(["status"]).ok().stdout.contains("overseer  1 unread mail\n"));
+    send(&["bd", "create", "from bd", "--type", "message", "--assignee", "overseer"]);
+    let status = world.in_town(["status"]).ok().stdout;
+    assert!(status.contains("overseer  unread mail: 1, and 1 from outside this town\n"), "{status}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("dolt", "stores of beads need no server here; the program bd has its own: gt bd --help"),
     (
         "escalate",
-        "not there yet; gt mail send mayor/ -s SUBJECT -m TEXT, or to the person: gt mail send overseer …",
+        "not there yet; gt mail send mayor/ -s SUBJECT -m TEXT, or to the person: gt mail send overseer -s SUBJECT -m TEXT",
     ),
     ("feed", "not there yet; gt status --watch; gt mail inbox"),
     ("formula", "not there yet; write the steps down as beads with gt bd create and gt bd dep add"),
@@ -49,7 +49,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("merge", "gt refinery process RIG; one request: gt refinery merge BEAD"),
     ("mol", "not there yet; write the steps down as beads with gt bd create and gt bd dep add"),
     ("molecule", "not there yet; write the steps down as beads with gt bd create and gt bd dep add"),
-    ("next", "not there yet; gt agents lists them, and goes to one on a terminal"),
+    ("next", "not there yet; see the agents, and go to one, with: gt agents"),
     (
         "nudge",
         "not there yet; gt mail send ADDRESS -s SUBJECT -m TEXT, or type in its session: gt attach ADDRESS",
@@ -59,8 +59,8 @@ const KNOWN: &[(&str, &str)] = &[
     ("patrol", "gt witness patrol RIG"),
     ("pause", "not there yet; keep beads back with: gt hold BEAD…; stop sessions with: gt down"),
     ("peek", "gt capture ADDRESS"),
-    ("plugin", "not there yet; plugins are folders in RIG/plugins: gt agents lists them"),
-    ("plugins", "not there yet; plugins are folders in RIG/plugins: gt agents lists them"),
+    ("plugin", "not there yet; plugins are folders in RIG/plugins; see them with: gt agents"),
+    ("plugins", "not there yet; plugins are folders in RIG/plugins; see them with: gt agents"),
     ("prune-branches", "gt gc; gt doctor --fix"),
     ("queue", "gt mq list RIG; what is ready to be started: gt bd ready"),
     ("ready", "gt bd ready"),

@@ -99,9 +99,9 @@ fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
             ));
         }
         if !synced.foreign.is_empty() {
-            let rig = synced.rig.as_ref().map(|rig| format!(" --rig {rig}")).unwrap_or_default();
+            let how = synced.rig.as_ref().map_or("gt adopt".into(), |rig| format!("gt adopt --rig {rig}"));
             ctx.note(&format!(
-                "{name}: {} foreign, nothing starts or merges them until you say so: gt adopt{rig}",
+                "{name}: {} foreign, nothing starts or merges them until you say so: {how}",
                 are(synced.foreign.len())
             ));
         }

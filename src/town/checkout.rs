@@ -80,7 +80,7 @@ pub fn find<'a>(var: impl Fn(&str) -> Option<&'a str>, dir: &Path) -> Result<Opt
         let all: Vec<String> =
             checkouts.iter().map(|one| format!("{}/{}", one.found.root.display(), one.rig)).collect();
         return Err(Failure::usage(format!("this is a checkout of several rigs: {}", all.join(", ")))
-            .hint("name the folder of one: gt -C TOWN/RIG …")
+            .hint("name the folder of one with -C: gt -C TOWN/RIG status")
             .into());
     }
     Ok(checkouts.pop())

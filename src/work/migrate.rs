@@ -288,6 +288,7 @@ pub fn migrate(plan: &Plan, store: beads::Choice, gt: &Path) -> Result<()> {
 
 fn all_steps(plan: &Plan, store: beads::Choice, gt: &Path, done: &mut Done) -> Result<()> {
     let root = &plan.root;
+    files::make_private(root)?;
     town_store(plan, store, done)?;
     super::step("migrate.1");
     let mut listed = RigsFile { version: 1, rigs: Default::default(), other: Map::new() };

@@ -9,7 +9,8 @@ const STAND_IN: &str = include_str!("stand_in.sh");
 
 /// In front of bd: keeps what was asked by who says where to keep it, and fails when told to.
 const FRONT: &str = r#"#!/bin/sh
-if [ -n "$BD_LOG" ]; then
+# An agent's session has the environment of the command that started it; its own calls do not count.
+if [ -n "$BD_LOG" ] && [ -z "$GT_ROLE" ]; then
   [ "$1" = --version ] || { printf '%s' "$*" | tr '\n' ' '; echo; } >> "$BD_LOG"
   if [ -n "$BD_FAILS_AT" ] && [ "$(wc -l < "$BD_LOG" | tr -d ' ')" -eq "$BD_FAILS_AT" ]; then
     [ -n "$BD_DOES_IT" ] && '@REAL@' "$@" > /dev/null 2>&1

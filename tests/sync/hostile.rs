@@ -223,7 +223,7 @@ fn an_import_is_foreign_until_it_is_adopted_and_brings_no_request() {
     });
     world.write("in.jsonl", format!("{bead}\n{}\n", forged("wy-evil", "feature", &"c0ffee00".repeat(5))));
     let said = bd(&world, "town", &["import", "../../in.jsonl"]).stdout;
-    assert!(said.starts_with("1 beads added, 0 changed\n"), "{said}");
+    assert!(said.starts_with("1 bead added, 0 changed\n"), "{said}");
     assert!(said.contains("left out, as requests to be merged: wy-evil"), "{said}");
     assert!(said.contains("1 bead is foreign") && said.contains("gt adopt"), "{said}");
     assert_eq!(show(&world, "town", "wy-in")["labels"], json!(["area"]));
@@ -239,7 +239,7 @@ fn an_import_is_foreign_until_it_is_adopted_and_brings_no_request() {
     world.unset("GT_ROLE");
     assert_eq!(
         bd(&world, "town", &["import", "--trust", "../../in.jsonl"]).stdout,
-        "1 beads added, 0 changed\n"
+        "1 bead added, 0 changed\n"
     );
     assert_ne!(show(&world, "town", "wy-in2")["foreign"], true);
 }
