@@ -30,6 +30,7 @@ pub fn is_bead_id(text: &str) -> bool {
 /// Whether a text can be the instance id of a session.
 pub fn is_instance(text: &str) -> bool {
     (1..=64).contains(&text.len())
+        && !text.starts_with('-')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 

@@ -25,6 +25,7 @@ mod fugue;
 mod full_disk;
 mod home;
 mod hooks;
+mod hostile;
 mod hybrid;
 mod install;
 mod killed;
