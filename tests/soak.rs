@@ -472,7 +472,8 @@ fn git_that_is_killed(soak: &Soak) {
     let real = world.run("sh", "", ["-c", "command -v git"]).ok().stdout;
     let (real, mark) = (real.trim(), world.str("git-killed"));
     let script = format!(
-        "#!/bin/sh\nif [ -n \"${{SOAK_GIT_LOG-}}\" ]; then\n  echo \"$*\" >>\"$SOAK_GIT_LOG\"\n  \
+        "#!/bin/sh\n# Not those of the agent, whose session has the environment of the command.\n\
+         if [ -n \"${{SOAK_GIT_LOG-}}\" ] && [ -z \"${{GT_ROLE-}}\" ]; then\n  echo \"$*\" >>\"$SOAK_GIT_LOG\"\n  \
          if [ \"$(wc -l <\"$SOAK_GIT_LOG\")\" -eq \"$SOAK_GIT_CALL\" ]; then\n    \
          strace -f -qq -o /dev/null -e trace=\"$SOAK_GIT_SYSCALL\" \
          -e inject=\"$SOAK_GIT_SYSCALL\":signal=KILL:when=\"$SOAK_GIT_NTH\" {real} \"$@\"\n    \
