@@ -18,8 +18,6 @@ pub enum Kind {
     Mail,
     /// A person's consent to a request or a change.
     Approval,
-    /// Work that was handed in from another machine.
-    Completion,
 }
 
 impl Kind {
@@ -29,12 +27,11 @@ impl Kind {
             Kind::Request => "request",
             Kind::Mail => "mail",
             Kind::Approval => "approval",
-            Kind::Completion => "completion",
         }
     }
 }
 
-/// A key of 32 bytes: the town's, or one derived from it.
+/// A key of 32 bytes: the town's.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     key: [u8; LENGTH],
@@ -59,7 +56,7 @@ impl Secret {
         bytes_of(text).map(Secret::new)
     }
 
-    /// The secret as 64 hexadecimal digits: for its file, and for the machine that a derived one is made for.
+    /// The secret as 64 hexadecimal digits: for its file.
     pub fn hex(&self) -> String {
         hex(&self.key)
     }
@@ -72,12 +69,6 @@ impl Secret {
     /// Whether a proof is that of these fields. Compares in constant time.
     pub fn holds(&self, kind: Kind, fields: &[&str], proof: &str) -> bool {
         bytes_of(proof).is_some_and(|proof| self.mac(kind.word(), fields).verify_slice(&proof).is_ok())
-    }
-
-    /// A secret for one purpose, which says nothing of this one.
-    #[must_use]
-    pub fn derive(&self, purpose: &[&str]) -> Secret {
-        Secret::new(self.mac("secret", purpose).finalize().into_bytes().into())
     }
 
     fn mac(&self, domain: &str, fields: &[&str]) -> Hmac<Sha256> {
@@ -167,12 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn a_derived_secret_is_another_and_a_secret_is_never_printed() {
-        let derived = secret().derive(&["remote", "i1"]);
-        assert_ne!(derived, secret());
-        assert_ne!(derived, secret().derive(&["remote", "i2"]));
-        assert_eq!(Secret::parse(&derived.hex()), Some(derived.clone()));
-        assert_eq!(format!("{derived:?}"), "Secret(…)");
+    fn a_secret_reads_back_and_is_never_printed() {
+        assert_eq!(Secret::parse(&secret().hex()), Some(secret()));
+        assert_eq!(format!("{:?}", secret()), "Secret(…)");
     }
 
     proptest! {

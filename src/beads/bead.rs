@@ -231,6 +231,18 @@ impl Bead {
             .flat_map(str::split_whitespace)
     }
 
+    /// What it says besides its title, each text under its heading; empty ones are left out.
+    pub fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("Description", self.description.as_str()),
+            ("Design", &self.design),
+            ("Done when", &self.acceptance_criteria),
+            ("Notes", &self.notes),
+        ]
+        .into_iter()
+        .filter(|(_, text)| !text.trim().is_empty())
+    }
+
     /// The metadata that names `latest` as what the next attempt begins with; refs of attempts before stay named.
     pub fn recovery_metadata(&self, latest: Option<&str>) -> Vec<(String, Value)> {
         let earlier: Vec<&str> = self.recoveries().filter(|name| Some(*name) != latest).collect();

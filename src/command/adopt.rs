@@ -1,7 +1,5 @@
 //! `gt adopt`.
 
-use std::io::BufRead;
-
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
@@ -39,7 +37,7 @@ pub fn run(ctx: &Ctx, args: &Adopt) -> Result<Exit> {
     let wanted = failures.beside(chosen(args, all))?;
     let mut shown = Vec::new();
     for one in &wanted {
-        let brings = one.brings(&me)?;
+        let brings = one.brings(&town, &ctx.env, &me)?;
         shown.push(report::Row::of(one));
         if !ctx.global.json {
             print(&report::show(one, brings.as_ref()))?;
@@ -47,7 +45,7 @@ pub fn run(ctx: &Ctx, args: &Adopt) -> Result<Exit> {
     }
     if !args.dry.dry_run {
         if !args.yes && !wanted.is_empty() {
-            ask(wanted.len())?;
+            ask(ctx, wanted.len())?;
         }
         let mut failures = Failures::default();
         for one in &wanted {
@@ -75,17 +73,14 @@ fn chosen(args: &Adopt, all: Vec<Foreign>) -> Result<Vec<Foreign>> {
     Ok(all.into_iter().filter(|one| args.ids.contains(&one.bead.id)).collect())
 }
 
-/// Asks on a terminal.
-fn ask(count: usize) -> Result<()> {
+/// Asks the person.
+fn ask(ctx: &Ctx, count: usize) -> Result<()> {
     let what = if count == 1 { "it" } else { "all of them" };
-    if !crate::terminal::can_ask() {
-        crate::fail!("not adopted: there is no terminal to ask on"; "when you have read {what}, run the same with: --yes");
-    }
-    print(&format!("adopt {what}? (y/N) "))?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => crate::fail!("not adopted"; "they stay as they are: gt adopt"),
+    match ctx.ask(&format!("adopt {what}?"))? {
+        Some(true) => Ok(()),
+        Some(false) => crate::fail!("not adopted"; "they stay as they are: gt adopt"),
+        None => {
+            crate::fail!("not adopted: there is no terminal to ask on"; "when you have read {what}, run the same with: --yes")
+        }
     }
 }

@@ -1,18 +1,16 @@
 //! `gt config`: the settings that count, who said them, and the files they come from.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::Result;
 use serde_json::json;
 
+use super::layers::{home, sources};
 use super::{Ctx, print, print_json};
 use crate::address::Role;
 use crate::cli::town::{ConfigArgs, ConfigCommand};
 use crate::config::explain::{self, explain};
-use crate::config::{self, Origin, Settings, Sources};
+use crate::config::{self, Origin, Settings};
 use crate::failure::Exit;
 use crate::report;
-use crate::town::discover::locate;
 
 /// Runs it.
 ///
@@ -77,31 +75,4 @@ fn path(ctx: &Ctx, rig: Option<&str>) -> Result<()> {
         format!("{}{absent}\n", file["path"].as_str().unwrap_or_default())
     };
     print(&files.iter().map(line).collect::<String>())
-}
-
-/// Where configuration is looked for: the rig that is named or that this folder is in, the town, and outside a town
-/// just the person's own files.
-pub(super) fn sources(ctx: &Ctx, rig: Option<&str>) -> Result<Sources> {
-    let town = match ctx.town() {
-        Ok(town) => town,
-        // Elsewhere is a fine place to look at one's own settings; a broken town is not.
-        Err(_) if rig.is_none() && nowhere(ctx) => return Ok(Sources::from_env(&ctx.env)),
-        Err(error) => return Err(error),
-    };
-    let here = ctx.var("GT_RIG").map(str::to_string).or_else(|| ctx.rig_here(&town));
-    let rig = match rig.or(here.as_deref()) {
-        Some(name) => Some(ctx.rig(&town, Some(name))?),
-        None => None,
-    };
-    Ok(ctx.sources(&town, rig.as_ref()))
-}
-
-/// Whether this folder is in no town, and nobody named one.
-fn nowhere(ctx: &Ctx) -> bool {
-    ctx.var("GT_TOWN_ROOT").is_none() && ctx.dir.is_dir() && locate(&ctx.dir).is_err()
-}
-
-/// The person's home, shown as `~`.
-pub(super) fn home(ctx: &Ctx) -> Option<PathBuf> {
-    ctx.var("HOME").map(Path::new).filter(|home| home.is_absolute()).map(Path::to_path_buf)
 }

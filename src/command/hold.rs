@@ -31,7 +31,7 @@ fn run(ctx: &Ctx, args: &Hold, hold: bool) -> Result<Exit> {
     let me = ctx.me()?.address;
     let mut by_rig: BTreeMap<String, (Rig, Vec<String>)> = BTreeMap::new();
     for id in &args.beads {
-        let rig = super::unsling::rig_of(ctx, &town, id)?;
+        let rig = ctx.rig_of(&town, id)?;
         let (_, ids) = by_rig.entry(rig.name.clone()).or_insert_with(|| (rig, Vec::new()));
         if !ids.contains(id) {
             ids.push(id.clone());

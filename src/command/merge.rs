@@ -118,7 +118,7 @@ fn show_plan(ctx: &Ctx, town: &Town, rig: &Rig, sources: &Sources, only: Option<
     let target = config::target(&settings);
     let merge = settings.merge;
     let plan = queue::plan(town, rig, only, rules, &ctx.me()?.address)?;
-    let of = |request: &Request| if request.target.is_empty() { &target } else { &request.target }.clone();
+    let of = |request: &Request| request.target_or(&target).to_string();
     for missing in missing(rig, &plan.merged.iter().map(of).collect())? {
         ctx.note(&format!("origin has no branch {missing}: what is to land there waits"));
     }

@@ -144,7 +144,7 @@ fn status(ctx: &Ctx, town: &Town, me: &Me, rig: Option<&str>) -> Result<Exit> {
 
 /// The request that an id means: its own, or its bead's.
 fn find(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<queue::Found> {
-    queue::find(super::unsling::rig_of(ctx, town, id)?, id, &me.address)
+    queue::find(ctx.rig_of(town, id)?, id, &me.address)
 }
 
 /// A consent to each request's commit. What is wrong with one keeps no other from it.

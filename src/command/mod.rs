@@ -20,6 +20,7 @@ pub mod hold;
 pub mod hook;
 pub mod install;
 pub mod land;
+mod layers;
 pub mod look;
 pub mod mail;
 pub mod mayor;
@@ -234,6 +235,14 @@ impl Ctx {
         };
         let own = |name: &str| self.var(name).map(str::to_string);
         Ok(Me { address, instance: own("GT_INSTANCE"), bead: own("GT_BEAD"), session: own("GT_SESSION") })
+    }
+
+    /// The rig whose store keeps a bead, by the prefix of its id.
+    ///
+    /// # Errors
+    /// As [`crate::work::who::rig_of`].
+    pub fn rig_of(&self, town: &Town, id: &str) -> Result<Rig> {
+        crate::work::who::rig_of(town, &self.sources(town, None), id)
     }
 
     /// Whether a person runs this, and no agent.

@@ -137,8 +137,8 @@ fn recover(ctx: &Ctx, town: &Town, what: &str, dry: bool) -> Result<Exit> {
 
 /// A bead in the store of the rig whose prefix its id has.
 fn find_bead(ctx: &Ctx, town: &Town, id: &str) -> Result<(Rig, Bead)> {
-    let rig = super::unsling::rig_of(ctx, town, id)
-        .map_err(|error| error.context(format!("'{id}' is no polecat and no bead")))?;
+    let rig =
+        ctx.rig_of(town, id).map_err(|error| error.context(format!("'{id}' is no polecat and no bead")))?;
     let store = rig.store(&Address::Overseer)?;
     match store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop() {
         Some(bead) => Ok((rig, bead)),

@@ -4,7 +4,7 @@ use anyhow::Result;
 use figment::value::{Dict, Value};
 use serde::Serialize;
 
-use super::config::{home, sources};
+use super::layers::{home, sources};
 use super::{Ctx, preset_new, print, print_json};
 use crate::address::Role;
 use crate::beads::{Bead, Filter};

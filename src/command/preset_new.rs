@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::json;
 
-use super::config::sources;
+use super::layers::sources;
 use super::{Ctx, print, print_json, would};
 use crate::address::Role;
 use crate::cli::town::NewPreset;

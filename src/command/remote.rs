@@ -43,7 +43,7 @@ pub(super) const NONE: &str =
 /// # Errors
 /// Broken configuration.
 pub(super) fn configured(ctx: &Ctx) -> Result<BTreeMap<String, Remote>> {
-    Ok(config::settings(&super::config::sources(ctx, None)?)?.remotes)
+    Ok(config::settings(&super::layers::sources(ctx, None)?)?.remotes)
 }
 
 fn list(ctx: &Ctx) -> Result<Exit> {

@@ -6,9 +6,7 @@ use super::{Ctx, print, print_json};
 use crate::cli::work::Unsling;
 use crate::config;
 use crate::failure::Exit;
-use crate::town::{Rig, Town};
 use crate::work::unsling::{Site, unsling};
-use crate::work::who;
 
 /// Takes a bead back from its polecat.
 ///
@@ -16,7 +14,7 @@ use crate::work::who;
 /// When nobody has it, or it cannot be taken back.
 pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
     let town = ctx.town()?;
-    let rig = rig_of(ctx, &town, &args.bead)?;
+    let rig = ctx.rig_of(&town, &args.bead)?;
     let sources = ctx.sources(&town, Some(&rig));
     let mux = ctx.mux(&config::settings(&sources)?)?;
     let store = rig.store(&ctx.me()?.address)?;
@@ -34,12 +32,4 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
         ctx.note(&super::polecat::still_there(&unslung.from, &why));
     }
     Ok(Exit::Done)
-}
-
-/// The rig whose store keeps a bead, by its prefix.
-///
-/// # Errors
-/// As [`who::rig_of`].
-pub fn rig_of(ctx: &Ctx, town: &Town, id: &str) -> Result<Rig> {
-    who::rig_of(town, &ctx.sources(town, None), id)
 }

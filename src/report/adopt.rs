@@ -68,15 +68,8 @@ pub fn show(one: &Foreign, brings: Option<&Brings>) -> String {
     }
     let _ = writeln!(text, "  {:7} {}", "by", row.by);
     let bead = &one.bead;
-    for (title, part) in [
-        ("Description", &bead.description),
-        ("Design", &bead.design),
-        ("Done when", &bead.acceptance_criteria),
-        ("Notes", &bead.notes),
-    ] {
-        if !part.trim().is_empty() {
-            let _ = write!(text, "\n{title}:\n{}\n", part.trim());
-        }
+    for (title, part) in bead.texts() {
+        let _ = write!(text, "\n{title}:\n{}\n", part.trim());
     }
     for comment in &bead.comments {
         let _ = write!(text, "\n{} {}: {}\n", comment.created_at, comment.author, comment.text.trim());

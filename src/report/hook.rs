@@ -44,15 +44,8 @@ fn bead(bead: &Bead) -> String {
     if !bead.labels.is_empty() {
         let _ = writeln!(text, "labels: {}", bead.labels.join(", "));
     }
-    for (title, part) in [
-        ("Description", &bead.description),
-        ("Design", &bead.design),
-        ("Done when", &bead.acceptance_criteria),
-        ("Notes", &bead.notes),
-    ] {
-        if !part.trim().is_empty() {
-            let _ = write!(text, "\n### {title}\n{}\n", part.trim());
-        }
+    for (title, part) in bead.texts() {
+        let _ = write!(text, "\n### {title}\n{}\n", part.trim());
     }
     if !bead.comments.is_empty() {
         text.push_str("\n### Comments\n");

@@ -102,7 +102,7 @@ pub fn update<T>(town: &Town, change: impl FnOnce(&mut Records) -> T) -> Result<
             // An earlier version let all users of the machine read it, and it holds secrets now.
             std::fs::set_permissions(&path, Permissions::from_mode(0o600)).with_context(failed)?;
         }
-        files::write_private(&path, text)?;
+        files::write(&path, text)?;
     }
     Ok(answer)
 }

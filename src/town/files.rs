@@ -28,15 +28,15 @@ pub const ASIDE_LOCK: &str = ".gt-making";
 /// # Errors
 /// When the disk does not take it; what stood there still stands then, and nothing is left beside it.
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
-    write_new_as(path, bytes.as_ref(), 0o600)
-}
-
-/// The same; a new file can be read by its owner alone.
-///
-/// # Errors
-/// As [`write()`].
-pub fn write_private(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
-    write_new_as(path, bytes.as_ref(), 0o600)
+    let failed = || format!("cannot write {}", path.display());
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mode = match std::fs::metadata(path) {
+        Ok(found) => found.permissions(),
+        Err(_) => Permissions::from_mode(0o600),
+    };
+    let draft = draft(dir, bytes.as_ref(), mode, &failed)?;
+    draft.persist(path).map_err(|error| error_of(error.error, failed()))?;
+    sync_dir(dir)
 }
 
 /// Writes a file that its owner alone can read, whole, where none stands. Gives whether it did: one that stands there
@@ -53,18 +53,6 @@ pub fn create_private(path: &Path, bytes: impl AsRef<[u8]>) -> Result<bool> {
         Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error_of(error.error, failed())),
     }
-}
-
-fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mode = match std::fs::metadata(path) {
-        Ok(found) => found.permissions(),
-        Err(_) => Permissions::from_mode(mode),
-    };
-    let draft = draft(dir, bytes, mode, &failed)?;
-    draft.persist(path).map_err(|error| error_of(error.error, failed()))?;
-    sync_dir(dir)
 }
 
 /// A file beside its place, written and synced. The lock says that its maker is alive.

@@ -93,11 +93,12 @@ fn has_prefix(id: &str, prefix: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::town::{RigBeads, RigConfig};
 
-    fn rig(name: &str, prefix: &str, prefixes: &[&str]) -> Rig {
+    /// A rig that claims these prefixes.
+    pub(crate) fn rig(name: &str, prefix: &str, prefixes: &[&str]) -> Rig {
         let prefixes = prefixes.iter().map(|one| (*one).to_string()).collect();
         let beads = RigBeads { prefix: prefix.into(), prefixes, ..RigBeads::default() };
         Rig {

@@ -1,5 +1,7 @@
 //! `gt adopt`: what others made or changed becomes this town's, by a person who has looked at it.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use serde_json::Value;
 
@@ -8,6 +10,7 @@ use super::mail;
 use super::request::{Request, is_own_work};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, proven, words};
+use crate::config;
 use crate::failure::{Failure, Failures};
 use crate::town::{Rig, Town};
 
@@ -61,7 +64,7 @@ impl Foreign {
     ///
     /// # Errors
     /// One that can be none, and one whose commit is not to be had: there is nothing to look at.
-    pub fn brings(&self, me: &Address) -> Result<Option<Brings>> {
+    pub fn brings(&self, town: &Town, env: &HashMap<String, String>, me: &Address) -> Result<Option<Brings>> {
         let id = &self.bead.id;
         let (Some(read), Some(rig)) = (Request::read(&self.bead), &self.rig) else { return Ok(None) };
         let request = read.map_err(|why| {
@@ -69,10 +72,8 @@ impl Foreign {
                 .hint(format!("take it out of the list with: gt mq reject {id}"))
         })?;
         let git = approval::clone_with(rig, &request)?;
-        let target = match request.target.as_str() {
-            "" => "main",
-            target => target,
-        };
+        let of_rig = config::target(&config::settings(&town.sources(env, Some(rig)))?);
+        let target = request.target_or(&of_rig);
         git.fetch_branch(target)?;
         let base = format!("refs/remotes/origin/{target}");
         let ids = vec![request.bead.clone()];

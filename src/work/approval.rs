@@ -95,10 +95,7 @@ pub fn show(found: &Found, settings: &Settings) -> Result<Shown> {
     if found.bead.is_closed() {
         crate::fail!("{} is not in the queue: {}", request.id, found.bead.close_reason; "see what is: gt mq list {}", rig.name);
     }
-    let target = match request.target.as_str() {
-        "" => config::target(settings),
-        target => target.into(),
-    };
+    let target = request.target_or(&config::target(settings)).to_string();
     let git = clone_with(rig, request)?;
     let tracking = format!("refs/remotes/origin/{target}");
     let Some((tip, diffstat)) = git.stands_at(&tracking)?.zip(git.diffstat(&tracking, &request.commit)?)

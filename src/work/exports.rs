@@ -59,7 +59,7 @@ pub fn keep(place: &Path) -> Result<()> {
     // Which beads are others' goes along: a store that is restored from here trusts no more than this one.
     let marks: String =
         store.foreign()?.iter().map(|id| format!("{}\n", json!({ "_type": FOREIGN, "id": id }))).collect();
-    files::write_private(&last, jsonl::render(&all) + &marks)
+    files::write(&last, jsonl::render(&all) + &marks)
 }
 
 /// The copy of a rig's `config.json`.
@@ -79,7 +79,7 @@ pub fn keep_config(place: &Path) -> Result<()> {
         return Ok(());
     }
     copy.parent().map_or(Ok(()), files::make_dir)?;
-    files::write_private(&copy, text)
+    files::write(&copy, text)
 }
 
 /// The text of the copy of a rig's `config.json`, and where and of when it is. `None`: there is none of this repository.

@@ -357,7 +357,7 @@ pub fn overlap(rig: &Rig, target: &str, me: &Address) -> Result<(Vec<Overlap>, V
     let git = Git::at(rig.clone_dir());
     let (mut touched, mut unknown) = (Vec::new(), Vec::new());
     for request in &requests {
-        let target = if request.target.is_empty() { target } else { &request.target };
+        let target = request.target_or(target);
         match git.changed_files(&format!("refs/remotes/origin/{target}"), &request.commit)? {
             Some(files) => touched.push((request.id.clone(), files)),
             None => unknown.push(request.id.clone()),

@@ -237,7 +237,7 @@ impl<'a> Run<'a> {
     }
 
     fn target_of(&self, request: &Request) -> String {
-        if request.target.is_empty() { self.bench.target.clone() } else { request.target.clone() }
+        request.target_or(&self.bench.target).into()
     }
 
     /// Closes requests that a later one for the same branch replaced.

@@ -120,6 +120,11 @@ impl Request {
         polecat && Branch::parse(&self.branch).is_some_and(|branch| branch.may_be_of(town))
     }
 
+    /// Where it is to land: its own target, else `default`, that of the rig.
+    pub fn target_or<'a>(&'a self, default: &'a str) -> &'a str {
+        if self.target.is_empty() { default } else { &self.target }
+    }
+
     /// The polecat's name, from the worker's address.
     pub fn polecat(&self) -> &str {
         self.worker.rsplit('/').next().unwrap_or_default()

@@ -268,7 +268,7 @@ fn without_a_store_the_way_to_one_is_said() {
 fn a_worktree_in_a_rig_means_the_rigs_store() {
     let world = World::new();
     world.write("town/mayor/town.json", "{}");
-    world.write("town/wyvern/config.json", "{\"type\": \"rig\", \"version\": 1, \"name\": \"wyvern\"}");
+    world.write("town/wyvern/config.json", "{}");
     world.write("town/wyvern/polecats/Nux/.beads/issues.jsonl", "");
     world.gt_in("town", ["bd", "init", "--prefix", "hq"]).ok();
     world.gt_in("town/wyvern", ["bd", "init", "--prefix", "wy"]).ok();

@@ -25,7 +25,7 @@ pub fn of_rig(root: &Path) -> Option<PathBuf> {
 /// # Errors
 /// When the file or the configuration of a clone cannot be written.
 pub fn keep(root: &Path, credential: &str) -> Result<()> {
-    files::write_private(&root.join(FILE), format!("{credential}\n"))?;
+    files::write(&root.join(FILE), format!("{credential}\n"))?;
     for clone in ["mayor/rig", "refinery/rig"].map(|clone| root.join(clone)) {
         if clone.join(".git").is_dir() {
             let (git, url) = (Git::at(clone), repo_url::plain(credential));

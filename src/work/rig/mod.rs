@@ -327,7 +327,7 @@ fn ignore_lines(town: &Town, change: impl FnOnce(&str) -> String) -> Result<()> 
 fn make_clone(wanted: &Wanted, clone: &Path, file: PathBuf) -> Result<String> {
     let url = wanted.source.url.as_str();
     let credential = wanted.source.credential.as_ref();
-    let file = credential.map(|line| files::write_private(&file, line).map(|()| file)).transpose()?;
+    let file = credential.map(|line| files::write(&file, line).map(|()| file)).transpose()?;
     let parent = clone.parent().unwrap_or(clone);
     files::make_dir(parent)?;
     let mut words = vec!["clone", "-q", "--no-recurse-submodules"];

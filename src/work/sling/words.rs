@@ -193,19 +193,9 @@ fn belong(beads: &[String], rig: &str, known: &Known) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::town::{Rig, RigBeads, RigConfig};
+    use crate::town::ids::tests::rig;
 
     fn known() -> Known {
-        let rig = |name: &str, prefix: &str, prefixes: &[&str]| {
-            let prefixes = prefixes.iter().map(|one| (*one).to_string()).collect();
-            let beads = RigBeads { prefix: prefix.into(), prefixes, ..RigBeads::default() };
-            Rig {
-                name: name.into(),
-                root: "/t".into(),
-                config: RigConfig { beads, ..RigConfig::default() },
-                town: String::new(),
-            }
-        };
         let rigs = [rig("wyvern", "wy", &["cd", "hq"]), rig("xrig", "wy-x", &["cd", "gt"])];
         Known {
             prefixes: Prefixes::of("hq", &rigs),
