@@ -212,13 +212,39 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
     config.git_url = repo_url::plain(&config.git_url);
     super::files::parse_json::<Sections>(path, &text)?;
     check_kind(path, "rig", &config.kind, config.version)?;
-    if let Some(odd) = config.beads.prefixes.iter().find(|prefix| !super::rules::is_prefix(prefix)) {
+    check_prefixes(path, &config.beads.prefixes)?;
+    Ok(config)
+}
+
+/// The `beads.prefixes` alone of a rig's `config.json`; none where the file cannot be read, which `gt doctor` says: a
+/// broken setting of another part keeps nobody from the beads.
+///
+/// # Errors
+/// When one of them cannot be a prefix.
+pub fn read_rig_prefixes(path: &Path) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Only {
+        beads: OnlyPrefixes,
+    }
+    #[derive(Deserialize)]
+    struct OnlyPrefixes {
+        #[serde(default)]
+        prefixes: Vec<String>,
+    }
+    let only = read(path).and_then(|text| super::files::parse_json::<Only>(path, &text));
+    let prefixes = only.map_or_else(|_| Vec::new(), |only| only.beads.prefixes);
+    check_prefixes(path, &prefixes)?;
+    Ok(prefixes)
+}
+
+fn check_prefixes(path: &Path, prefixes: &[String]) -> Result<()> {
+    if let Some(odd) = prefixes.iter().find(|prefix| !super::rules::is_prefix(prefix)) {
         crate::fail!(
             "{}: beads.prefixes: '{odd}' cannot be a prefix of ids", path.display();
             "a prefix is letters, digits, - and _, without the - before the rest of an id, as in \"cd\""
         );
     }
-    Ok(config)
+    Ok(())
 }
 
 /// Changes the list of rigs under the lock of its file: reads it again, changes it, writes it.

@@ -20,7 +20,7 @@ use crate::cli::bd::{Bd, BdCommand, BdGlobal, CommentsCommand, Config, Import, I
 use crate::failure::{Exit, Failure};
 use crate::report::bd as report;
 use crate::terminal::{self, Text};
-use crate::town::discover::read_rig_config;
+use crate::town::discover::read_rig_prefixes;
 
 /// Runs it. Errors are said in bd's way, and always end with 1, as bd's do.
 ///
@@ -104,13 +104,12 @@ fn is_rig(dir: &Path) -> bool {
     dir.join("config.json").is_file() && dir.parent().is_some_and(is_town)
 }
 
-/// The `beads.prefixes` of the rig that a store belongs to; none where its file cannot be read, which `gt doctor` says.
-fn prefixes_of(dir: &Path) -> Vec<String> {
+/// The `beads.prefixes` of the rig that a store belongs to.
+fn prefixes_of(dir: &Path) -> Result<Vec<String>> {
     // The folder of a rig is known by `BEADS_DIR`, or by the clone that the store stands in.
     let real = dir.canonicalize().unwrap_or_else(|_| dir.into());
     let rig = dir.ancestors().chain(real.ancestors()).find(|dir| is_rig(dir));
-    rig.and_then(|rig| read_rig_config(&rig.join("config.json")).ok())
-        .map_or_else(Vec::new, |config| config.beads.prefixes)
+    rig.map_or_else(|| Ok(Vec::new()), |rig| read_rig_prefixes(&rig.join("config.json")))
 }
 
 struct Run<'a> {
@@ -188,7 +187,7 @@ impl Run<'_> {
             Some(dir) => {
                 beads::kind_of(dir)?;
                 let store = Embedded::open(dir, "", &self.actor())?;
-                Ok(store.accepting(&prefixes_of(dir)).knowing(self.secret()?))
+                Ok(store.accepting(&prefixes_of(dir)?).knowing(self.secret()?))
             }
             None if self.ctx.dir.ancestors().any(|dir| is_town(dir) || is_rig(dir)) => {
                 Err(Failure::new("no beads database found")
@@ -205,7 +204,7 @@ impl Run<'_> {
     fn any_store(&self) -> Result<Box<dyn Store>> {
         match &self.dir {
             Some(dir) if beads::kind_of(dir)? == Kind::Bd => {
-                let store = beads::bd::Bd::open(dir, &prefixes_of(dir), &self.actor())?;
+                let store = beads::bd::Bd::open(dir, &prefixes_of(dir)?, &self.actor())?;
                 Ok(Box::new(store.knowing(self.secret()?)))
             }
             _ => Ok(Box::new(self.store()?)),
