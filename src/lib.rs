@@ -24,6 +24,7 @@ pub mod config;
 pub mod failure;
 pub mod grammar;
 pub mod limits;
+pub mod model;
 pub mod mux;
 pub mod plan;
 pub mod programs;

@@ -22,7 +22,7 @@ pub fn store(world: &World) -> Box<dyn Store> {
         dir: world.path("town/wyvern/.beads"),
         prefix: "wy".into(),
         prefixes: Vec::new(),
-        choice: beads::Choice::Embedded,
+        choice: gastown::config::schema::Choice::Embedded,
         actor: "overseer".into(),
         secret: Some(secret(world)),
     };

@@ -189,10 +189,33 @@ pub struct Patch {
     pub metadata: Map<String, Value>,
 }
 
+/// The longest title of a bead, in characters: bd's own limit.
+pub const TITLE_MAX: usize = 500;
+
+impl NewBead {
+    /// A bead from a title as typed: one line of at most [`TITLE_MAX`] characters; what is beyond goes into the
+    /// description too.
+    pub fn titled(title: &str) -> NewBead {
+        let line = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        let short: String = line.chars().take(TITLE_MAX).collect();
+        let whole = short == title.trim();
+        NewBead {
+            title: short,
+            description: if whole { String::new() } else { title.to_string() },
+            ..NewBead::default()
+        }
+    }
+}
+
 impl Bead {
     /// Whether it is closed.
     pub fn is_closed(&self) -> bool {
         self.status == super::words::CLOSED
+    }
+
+    /// Whether it is work that somebody does; mail, requests and convoys are not.
+    pub fn is_work(&self) -> bool {
+        ![words::MESSAGE, words::MERGE_REQUEST, words::CONVOY].contains(&self.issue_type.as_str())
     }
 
     /// Whether it has the label.
@@ -254,5 +277,21 @@ impl Bead {
             metadata.push((words::META_EARLIER.into(), earlier.join(" ").into()));
         }
         metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_one_line_and_nothing_typed_is_lost() {
+        assert_eq!(NewBead::titled("Fix it").title, "Fix it");
+        assert_eq!(NewBead::titled("Fix it").description, "");
+        let two = NewBead::titled("Fix it\nby noon");
+        assert_eq!((two.title.as_str(), two.description.as_str()), ("Fix it by noon", "Fix it\nby noon"));
+        let long = "x".repeat(600);
+        assert_eq!(NewBead::titled(&long).title.len(), TITLE_MAX);
+        assert_eq!(NewBead::titled(&long).description, long);
     }
 }

@@ -12,13 +12,17 @@ pub mod foreign;
 pub mod in_step;
 pub mod jsonl;
 pub mod letters;
+mod places;
 pub mod proven;
+pub mod words;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-pub use bead::{Bead, Comment, Dependency, NewBead, Patch};
+use crate::config::schema::Choice;
+
+pub use bead::{Bead, Comment, Dependency, NewBead, Patch, TITLE_MAX};
 pub use embedded::write::random_id;
 pub use foreign::{Imported, Origin};
 
@@ -44,6 +48,15 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The open requests.
+    pub fn open_requests() -> Filter {
+        Filter {
+            types: vec![words::MERGE_REQUEST.into()],
+            statuses: vec![words::OPEN.into(), words::IN_PROGRESS.into(), words::HOOKED.into()],
+            ..Filter::default()
+        }
+    }
+
     /// Everything on its way: requests and messages too, closed beads left out.
     pub fn alive() -> Filter {
         let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS, "blocked", "deferred"];
@@ -168,22 +181,6 @@ pub struct Place {
     pub secret: Option<crate::proof::Secret>,
 }
 
-/// `[beads] store`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Choice {
-    /// bd when it is on PATH, else the embedded store; a store that exists keeps its kind.
-    #[default]
-    Auto,
-    /// The real bd.
-    Bd,
-    /// The embedded store.
-    Embedded,
-}
-
-/// The longest title of a bead, in characters: bd's own limit.
-pub const TITLE_MAX: usize = 500;
-
 /// File name of the embedded store inside `.beads`.
 pub const EMBEDDED_FILE: &str = "gastown.db";
 
@@ -259,44 +256,4 @@ pub fn kind_of(dir: &Path) -> Result<Kind> {
         return Ok(Kind::Bd);
     }
     crate::fail!("no store of beads in {}", dir.display(); "look at the town with: gt doctor --fix")
-}
-
-/// Status, type and label words that gt gives a meaning to (`work.md`, the state table).
-pub mod words {
-    /// Nobody works on it.
-    pub const OPEN: &str = "open";
-    /// Somebody's, not begun.
-    pub const HOOKED: &str = "hooked";
-    /// Somebody works on it.
-    pub const IN_PROGRESS: &str = "in_progress";
-    /// Done, with its commit.
-    pub const CLOSED: &str = "closed";
-    /// The type of a merge request.
-    pub const MERGE_REQUEST: &str = "merge-request";
-    /// The type of a mail.
-    pub const MESSAGE: &str = "message";
-    /// Label of every merge request.
-    pub const LABEL_REQUEST: &str = "gt:merge-request";
-    /// Label of a bead whose work is in the queue.
-    pub const LABEL_SUBMITTED: &str = "gt:submitted";
-    /// Label of a bead that came back from the queue.
-    pub const LABEL_REWORK: &str = "gt:rework";
-    /// Label of a bead that a person keeps back.
-    pub const LABEL_HOLD: &str = "gt:hold";
-    /// Its polecat runs on another machine: the remote's name follows (`remote.md`).
-    pub const LABEL_REMOTE: &str = "gt:remote:";
-    /// Label of a bead that `gt sling TITLE` wrote down and that has had no polecat yet.
-    pub const LABEL_NEW: &str = "gt:new";
-    /// Label of a mail.
-    pub const LABEL_MESSAGE: &str = "gt:message";
-    /// Metadata key of a bead whose commits are kept: the name of its recovery ref in the canonical clone.
-    pub const META_RECOVERY: &str = "recovery";
-    /// Metadata key of a bead that came back from the queue: why, in one line.
-    pub const META_SET_ASIDE: &str = "set_aside";
-    /// Metadata: names of recovery refs of attempts before that one, separated by spaces.
-    pub const META_EARLIER: &str = "recovery_earlier";
-    /// Metadata key that names the letter a bead, a request or a mail was made from: so nothing is made of it twice.
-    pub const META_LETTER: &str = "letter";
-    /// Label of a mail that has been read.
-    pub const LABEL_READ: &str = "gt:read";
 }

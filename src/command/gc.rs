@@ -4,12 +4,13 @@ use anyhow::Result;
 
 use super::Ctx;
 use crate::address::Address;
+use crate::beads::Filter;
 use crate::cli::town::Gc;
 use crate::config;
 use crate::failure::{Exit, Failures};
 use crate::town::{Rig, Town};
 use crate::work::recovery::{self, Fate, Gone};
-use crate::work::request::{Request, open_requests};
+use crate::work::request::Request;
 use crate::work::strays;
 
 /// Drops recovery refs that are merged or 30 days old, and old logs.
@@ -70,7 +71,7 @@ fn strays(rig: &Rig, target: &str, dry: bool, notes: &mut Vec<String>) -> Result
         return Ok(Vec::new());
     }
     // Foreign ones too: what they name stays.
-    let open = rig.store(&Address::Overseer)?.list(&open_requests())?;
+    let open = rig.store(&Address::Overseer)?.list(&Filter::open_requests())?;
     let open: Vec<Request> = open.iter().filter_map(|bead| Request::read(bead)?.ok()).collect();
     let branches: Vec<_> = branches.into_iter().filter(|one| !strays::is_wanted(one, &open)).collect();
     if !dry && let Err(error) = strays::delete(rig, &branches) {

@@ -9,7 +9,7 @@ use super::Ctx;
 use crate::cli::remote::TunnelCommand;
 use crate::config::schema::Remote;
 use crate::failure::{Exit, Failure};
-use crate::plan::tunnel::Tunnel;
+use crate::model::tunnel::Tunnel;
 use crate::programs::ssh;
 use crate::report::tunnel::{self, Line};
 use crate::terminal;

@@ -15,7 +15,6 @@ use crate::mux::{self, Marks, Mux, Session, Snapshot, Started};
 use crate::programs::process::quote;
 use crate::report::agent::Status;
 use crate::report::away;
-use crate::report::sessions::state;
 use crate::town::Town;
 use crate::town::wish::{self, Down};
 use crate::work::roles::{self, Begun, How, Prepared};
@@ -330,7 +329,7 @@ pub fn stop_one(ctx: &Ctx, address: &Address, dry_run: bool) -> Result<Exit> {
 pub fn attach(ctx: &Ctx, sight: &Sight, address: &Address) -> Result<Exit> {
     let session = session_of(sight, address)?;
     if !session.alive() {
-        ctx.note(&format!("{address} has {}: this is its last screen", state(session)));
+        ctx.note(&format!("{address} has {}: this is its last screen", session.words()));
     }
     sight.mux.attach(&session.id)?;
     Ok(Exit::Done)

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
+use crate::beads::NewBead;
 use crate::cli::work::{Sling, SlingHow, Spawn};
 use crate::config::{self, Settings};
 use crate::failure::{Exit, Failure, Failures};
@@ -11,9 +12,7 @@ use crate::plan::ready::Allowed;
 use crate::town::ids::Prefixes;
 use crate::town::{Rig, Town};
 use crate::work::sling::words::{Asked, Known, read};
-use crate::work::sling::{
-    Order, Outcome, Site, Slung, check_new, check_restart, new_bead, open_tunnels, plan, sling,
-};
+use crate::work::sling::{Order, Outcome, Site, Slung, check_new, check_restart, open_tunnels, plan, sling};
 
 /// Gives beads to new polecats.
 ///
@@ -110,7 +109,7 @@ fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
     }
     if let Some(title) = &asked.title {
         let id = site.create(title)?;
-        ctx.note(&format!("made {id}: {}", new_bead(title).title));
+        ctx.note(&format!("made {id}: {}", NewBead::titled(title).title));
         order.beads.push(id);
     }
     let slung = sling(&site, &order)?;
@@ -120,7 +119,7 @@ fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
 
 fn dry_run(ctx: &Ctx, site: &Site<'_>, order: &Order, title: Option<&str>) -> Result<Exit> {
     if let Some(title) = title {
-        let title = new_bead(title).title;
+        let title = NewBead::titled(title).title;
         if ctx.global.json {
             print_json("plan", &serde_json::json!([{ "create": title, "rig": site.rig.name }]))?;
         } else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Role;
-use crate::beads::Choice;
+use crate::programs::fugue;
 
 /// Everything settings files can say. In a preset file the same `agents`, `remotes` and `placement` may stand.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -95,6 +95,19 @@ impl Default for Session {
     }
 }
 
+/// `[beads] store`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Choice {
+    /// bd when it is on PATH, else the embedded store; a store that exists keeps its kind.
+    #[default]
+    Auto,
+    /// The real bd.
+    Bd,
+    /// The embedded store.
+    Embedded,
+}
+
 /// `[fugue]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -116,6 +129,17 @@ pub enum Dialect {
     Client,
     /// `new-session` and its like.
     Compat,
+}
+
+impl Dialect {
+    /// The words, where the settings say them.
+    pub fn known(self) -> Option<fugue::Dialect> {
+        match self {
+            Dialect::Auto => None,
+            Dialect::Client => Some(fugue::Dialect::Client),
+            Dialect::Compat => Some(fugue::Dialect::Compat),
+        }
+    }
 }
 
 /// `[sync]`, also a section of a rig's `config.json`.

@@ -99,8 +99,9 @@ impl Hybrid {
     /// fugue's program, looked for when it is needed first.
     fn program(&self) -> Result<&Program, Failure> {
         let find = || {
-            let found =
-                crate::config::settings(&self.sources).and_then(|settings| Program::find(&settings.fugue));
+            let found = crate::config::settings(&self.sources).and_then(|settings| {
+                Program::find(settings.fugue.program.as_deref(), settings.fugue.dialect.known())
+            });
             found.map_err(|error| (format!("{error:#}"), crate::failure::hint_of(&error)))
         };
         self.program

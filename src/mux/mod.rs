@@ -103,6 +103,21 @@ pub struct Pane {
 }
 
 impl Session {
+    /// What an agent does, in the words of its marks; how it ended, once it did.
+    pub fn words(&self) -> String {
+        if self.agent_gone {
+            return "ended (its pane was closed)".into();
+        }
+        let Some(pane) = self.panes.first().filter(|pane| pane.dead) else {
+            return if self.marks.state.is_empty() { "running".into() } else { self.marks.state.clone() };
+        };
+        match (pane.exit, pane.signal) {
+            (_, Some(signal)) => format!("ended (signal {signal})"),
+            (Some(code), _) => format!("ended (exit {code})"),
+            _ => "ended".into(),
+        }
+    }
+
     /// Whether its agent still runs; of a session without one, whether anything does.
     pub fn alive(&self) -> bool {
         match self.panes.first() {

@@ -153,7 +153,7 @@ impl Letter {
     /// The beads of the new work that it names, marked as made from the letter `id`, so that none is made twice.
     pub fn beads(&self, id: &str) -> Vec<NewBead> {
         let made = |(number, (title, text)): (usize, &(String, String))| {
-            let mut bead = crate::work::sling::new_bead(title);
+            let mut bead = NewBead::titled(title);
             let from = format!("Found by {} on {}.", self.worker(), self.bead);
             let parts = [text.trim(), &bead.description, &from];
             bead.description =

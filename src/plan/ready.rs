@@ -4,9 +4,6 @@ use crate::beads::{Bead, words};
 use crate::failure::Failure;
 use crate::plan::place::Place;
 
-/// Types of beads that nobody works on.
-const NOT_WORK: [&str; 3] = [words::MESSAGE, words::MERGE_REQUEST, "convoy"];
-
 /// What a person allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
@@ -50,7 +47,7 @@ pub fn begin(facts: &Facts<'_>, allowed: Allowed) -> Result<Begin, Failure> {
     let id = &facts.bead.id;
     let holder = facts.bead.assignee.as_deref().unwrap_or("somebody");
     let no = |message: String, hint: String| Err(Failure::new(message).hint(hint));
-    if NOT_WORK.contains(&facts.bead.issue_type.as_str()) {
+    if !facts.bead.is_work() {
         let kind = &facts.bead.issue_type;
         return no(format!("{id} is a {kind}, not work"), "see what is ready with: gt bd ready".into());
     }

@@ -3,24 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::fugue::{self, FugueAddr};
 use crate::config::schema::Remote;
 use crate::failure::Failure;
-
-/// A tunnel that gt keeps: what arrives at `local` here comes out at `there`, on the machine behind `ssh`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tunnel {
-    /// The remote's name.
-    pub name: String,
-    /// The destination, as the person would give it to ssh.
-    pub ssh: String,
-    /// Where it begins: an address of fugue on this machine.
-    pub local: String,
-    /// Where it ends: an address of fugue as the other machine sees it.
-    pub there: String,
-}
+use crate::model::tunnel::{Tunnel, end};
 
 impl Tunnel {
     /// The tunnel of a remote.
@@ -58,24 +44,6 @@ impl Tunnel {
             there: listens.into(),
         })
     }
-
-    /// What tells it from the other tunnels of this machine: only one can begin at a place.
-    pub fn key(&self) -> String {
-        match fugue::parse(&self.local) {
-            Ok(FugueAddr::Tcp(_, port)) => format!("tcp-{port}"),
-            _ => format!("unix-{:08x}", fnv(&self.local)),
-        }
-    }
-
-    /// ssh's word for it, after `-L`.
-    pub fn forward(&self) -> String {
-        format!("{}:{}", end(&self.local), end(&self.there))
-    }
-
-    /// Whether two of them carry the same to the same place, whatever their remotes are called.
-    pub fn same_way(&self, other: &Tunnel) -> bool {
-        (&self.ssh, &self.local, &self.there) == (&other.ssh, &other.local, &other.there)
-    }
 }
 
 /// The line with which a person opens a remote's tunnel; nothing when none is needed.
@@ -99,15 +67,6 @@ fn is_here(address: &FugueAddr) -> bool {
     }
 }
 
-/// An address as a half of ssh's `-L`.
-fn end(address: &str) -> String {
-    match fugue::parse(address) {
-        Ok(FugueAddr::Tcp(host, port)) => format!("{host}:{port}"),
-        Ok(FugueAddr::Unix(path)) => path.display().to_string(),
-        Err(_) => address.into(),
-    }
-}
-
 /// ssh takes a path apart at `:` and fills `%` and `$` in.
 fn can_be_forwarded(address: &FugueAddr) -> Result<(), Failure> {
     match address {
@@ -126,11 +85,6 @@ fn odd(path: &Path) -> bool {
 /// How long to wait before the next attempt, after so many that failed in a row: 1 s, 2 s, 4 s … 60 s.
 pub fn pause(failures: u32) -> Duration {
     Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(Duration::from_secs(60))
-}
-
-/// A hash that is the same in every version (FNV-1a, 32 bits).
-fn fnv(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use super::process::{Process, quote};
 use crate::failure::Failure;
-use crate::plan::tunnel::Tunnel;
+use crate::model::tunnel::Tunnel;
 
 /// The control socket in a tunnel's folder. ssh is given this name alone, and runs in the folder: a socket's path has
 /// room for about 100 bytes, and a home can be deeper than that.

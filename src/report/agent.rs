@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::sessions::state;
 use super::text::Color;
 use crate::address::Address;
 use crate::mux::Snapshot;
@@ -34,7 +33,7 @@ impl Status {
         let session = snapshot.of(town, &address.to_string());
         let unseen = snapshot.unknown.is_some() || snapshot.minimal.is_some();
         let (state, alive) = match session {
-            Some(session) => (state(session), Some(session.alive())),
+            Some(session) => (session.words(), Some(session.alive())),
             None if snapshot.unreachable.contains_key(&address.to_string()) => ("unreachable".into(), None),
             None if unseen => ("unknown".into(), None),
             None => ("not running".into(), Some(false)),

@@ -30,21 +30,6 @@ pub struct Line {
     pub remote: Option<String>,
 }
 
-/// What an agent does, in the words of its marks; how it ended, once it did.
-pub fn state(session: &Session) -> String {
-    if session.agent_gone {
-        return "ended (its pane was closed)".into();
-    }
-    let Some(pane) = session.panes.first().filter(|pane| pane.dead) else {
-        return if session.marks.state.is_empty() { "running".into() } else { session.marks.state.clone() };
-    };
-    match (pane.exit, pane.signal) {
-        (_, Some(signal)) => format!("ended (signal {signal})"),
-        (Some(code), _) => format!("ended (exit {code})"),
-        _ => "ended".into(),
-    }
-}
-
 /// The town's sessions, of one rig or all, by address; with them those that are where a daemon is silent.
 pub fn lines(town: &str, snapshot: &Snapshot, rig: Option<&str>) -> Vec<Line> {
     let of_rig = |address: &str| match rig {
@@ -66,7 +51,7 @@ pub fn lines(town: &str, snapshot: &Snapshot, rig: Option<&str>) -> Vec<Line> {
 fn line(session: &Session) -> Line {
     Line {
         address: session.marks.address.clone(),
-        state: state(session),
+        state: session.words(),
         alive: Some(session.alive()),
         bead: session.marks.bead.clone(),
         since: session.marks.since.clone(),

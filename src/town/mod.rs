@@ -19,8 +19,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::address::Address;
-use crate::beads;
 use crate::config;
 use crate::failure::{Failure, Failures};
 
@@ -254,23 +252,6 @@ impl Town {
             ..config::Sources::from_env(env)
         }
     }
-
-    /// Opens the town's store as `actor`.
-    ///
-    /// # Errors
-    /// As [`beads::open`].
-    pub fn store(&self, actor: &Address) -> Result<Box<dyn beads::Store>> {
-        self.needs_present_layout()?;
-        // Without a prefix a store goes by the one it was made with: towns of other programs have their own.
-        beads::open(&beads::Place {
-            dir: self.beads_dir(),
-            prefix: String::new(),
-            prefixes: Vec::new(),
-            choice: beads::Choice::Auto,
-            actor: actor.to_string(),
-            secret: secret::read(&self.root)?,
-        })
-    }
 }
 
 /// What is noted of a polecat that nothing else can hold, `requesting_cycle`: a file that goes with the name.
@@ -313,28 +294,5 @@ impl Rig {
     /// Transcripts and logs of ended sessions.
     pub fn logs_dir(&self) -> PathBuf {
         self.root.join("logs")
-    }
-
-    /// Opens the rig's store as `actor`.
-    ///
-    /// # Errors
-    /// As [`beads::open`].
-    pub fn store(&self, actor: &Address) -> Result<Box<dyn beads::Store>> {
-        beads::open(&self.store_place(actor)?)
-    }
-
-    /// Where its store is, for `actor` to open.
-    ///
-    /// # Errors
-    /// When the town's secret cannot be read.
-    pub fn store_place(&self, actor: &Address) -> Result<beads::Place> {
-        Ok(beads::Place {
-            dir: self.beads_dir(),
-            prefix: self.config.beads.prefix.clone(),
-            prefixes: self.config.beads.prefixes.clone(),
-            choice: beads::Choice::Auto,
-            actor: actor.to_string(),
-            secret: self.root.parent().map(secret::read).transpose()?.flatten(),
-        })
     }
 }

@@ -7,11 +7,13 @@ use serde_json::Value;
 
 use super::approval;
 use super::mail;
-use super::request::{Request, is_own_work};
+use super::request::Request;
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, proven, words};
 use crate::config;
 use crate::failure::{Failure, Failures};
+use crate::programs::git::Git;
+use crate::refs::{Branch, RECOVERY};
 use crate::town::{Rig, Town};
 
 /// A bead or request that nothing acts on until it is adopted.
@@ -114,6 +116,24 @@ impl Foreign {
     }
 }
 
+/// Whether a polecat of the rig handed the request over: the polecat has the instance that it names, or a recovery ref of
+/// that instance keeps its commit. One git process at most.
+///
+/// # Errors
+/// When git cannot be started.
+fn is_own_work(rig: &Rig, request: &Request) -> Result<bool> {
+    let Ok(Address::Polecat(of, name)) = Address::parse(&request.worker) else { return Ok(false) };
+    let branch = Branch::parse(&request.branch)
+        .is_some_and(|own| own.may_be_of(&rig.town) && own.name == name && own.bead == request.bead);
+    if of != rig.name || !branch || request.instance.is_empty() {
+        return Ok(false);
+    }
+    if super::names::holder(rig, &name).as_ref() == Some(&request.instance) {
+        return Ok(true);
+    }
+    Git::at(rig.clone_dir()).keeps(&format!("{RECOVERY}{name}/{}", request.instance), &request.commit)
+}
+
 /// The request as this town's. Unless this town's polecat made it, nothing here is that worker's: no polecat ends and no
 /// branch is deleted for it.
 fn signed_by_nobody(rig: &Rig, request: Request) -> Result<Request> {
@@ -180,7 +200,7 @@ pub fn unproven(town: &Town, rig: &Rig) -> Result<noted::Proofs> {
     if noted.as_ref().is_some_and(noted::Proofs::is_empty) {
         return Ok(noted::Proofs::new());
     }
-    let found = rig.store(&Address::Overseer)?.list(&super::request::open_requests())?;
+    let found = rig.store(&Address::Overseer)?.list(&Filter::open_requests())?;
     let mut proofs = noted::Proofs::new();
     for bead in found.iter().filter(|bead| bead.foreign && bead.meta(proven::META_PROOF).is_none()) {
         let Some(Ok(request)) = Request::read(bead) else { continue };

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::mux::Snapshot;
 use crate::plan::place::{Facts, Place, Seen, place, seen};
 use crate::town::Town;
-use crate::work::request::{Request, open_requests};
+use crate::work::request::Request;
 
 /// What was read.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ impl Around {
         if !blockers.is_empty() {
             around.take(store.list(&Filter { ids: blockers, ..Filter::default() })?);
         }
-        around.take(store.list(&open_requests())?);
+        around.take(store.list(&Filter::open_requests())?);
         Ok(around)
     }
 
@@ -109,8 +109,7 @@ pub fn unknown(store: &dyn Store, id: &str) -> Failure {
 pub fn did_you_mean(store: &dyn Store, id: &str) -> Option<String> {
     let filter = Filter { all: true, limit: Some(COMPARED), ..Filter::default() };
     let beads = store.list(&filter).ok()?;
-    let is_work = |bead: &&Bead| ![words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str());
-    let bead = near(id, beads.iter().filter(is_work))?;
+    let bead = near(id, beads.iter().filter(|bead| bead.is_work()))?;
     Some(format!("did you mean {} ({})?", bead.id, bead.title))
 }
 

@@ -412,7 +412,7 @@ impl Demo {
             dir: self.rig_dir().join(".beads"),
             prefix: "de".into(),
             prefixes: Vec::new(),
-            choice: store::Choice::Embedded,
+            choice: crate::config::schema::Choice::Embedded,
             actor: "overseer".into(),
             secret: crate::town::secret::read(&self.town)?,
         };

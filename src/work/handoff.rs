@@ -13,7 +13,7 @@ use crate::programs::git::Git;
 use crate::time;
 use crate::town::{Town, files};
 use crate::work::hook::HANDOFF;
-use crate::work::request::{Request, open_requests};
+use crate::work::request::Request;
 use crate::work::{hook, mail, step};
 
 /// What a handoff comes to.
@@ -43,15 +43,12 @@ pub fn kind(town: &Town, of: &Address) -> Result<Kind> {
     let Address::Polecat(rig, _) = of else { return Ok(Kind::Cycle) };
     let worker = of.to_string();
     let store = town.rig(rig)?.store(of)?;
-    let mut found = store.list(&if store.is_dear() { Filter::alive() } else { open_requests() })?;
+    let mut found = store.list(&if store.is_dear() { Filter::alive() } else { Filter::open_requests() })?;
     if !store.is_dear() {
         found.extend(store.list(&Filter { assignee: Some(worker.clone()), ..Filter::default() })?);
     }
     let handed_over = found.iter().filter_map(Request::from_bead).any(|request| request.worker == worker);
-    let own = |bead: &&Bead| {
-        bead.assignee.as_ref() == Some(&worker)
-            && ![words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str())
-    };
+    let own = |bead: &&Bead| bead.assignee.as_ref() == Some(&worker) && bead.is_work();
     let held: Vec<&Bead> = found.iter().filter(own).collect();
     if held.iter().any(|bead| hook::is_hooked(bead)) {
         return Ok(Kind::Cycle);

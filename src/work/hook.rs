@@ -57,9 +57,7 @@ fn held() -> Vec<String> {
 
 /// Whether a bead is work that its assignee has on the hook.
 pub(super) fn is_hooked(bead: &Bead) -> bool {
-    held().contains(&bead.status)
-        && ![words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str())
-        && !bead.has_label(words::LABEL_SUBMITTED)
+    held().contains(&bead.status) && bead.is_work() && !bead.has_label(words::LABEL_SUBMITTED)
 }
 
 /// What is on a hook, and the mail of its owner: one call for each store of the real bd.

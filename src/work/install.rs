@@ -21,7 +21,7 @@ pub struct Wanted {
     /// Make it a git repository.
     pub git: bool,
     /// Its store; none when absent.
-    pub store: Option<beads::Choice>,
+    pub store: Option<crate::config::schema::Choice>,
     /// Prefix of its own ids.
     pub prefix: String,
     /// This program, for `bin/bd`.
@@ -186,7 +186,7 @@ fn build(wanted: &Wanted, draft: &Path) -> Result<Option<String>> {
 ///
 /// # Errors
 /// As [`beads::create`].
-pub fn make_store(dir: &Path, prefix: &str, choice: beads::Choice) -> Result<beads::Kind> {
+pub fn make_store(dir: &Path, prefix: &str, choice: crate::config::schema::Choice) -> Result<beads::Kind> {
     let actor = crate::address::Address::Overseer.to_string();
     let (dir, prefix, prefixes) = (dir.to_path_buf(), prefix.into(), Vec::new());
     beads::create(&beads::Place { dir, prefix, prefixes, choice, actor, secret: None })

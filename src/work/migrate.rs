@@ -274,7 +274,7 @@ impl Done {
 ///
 /// # Errors
 /// Whatever stands in the way; everything is as before then.
-pub fn migrate(plan: &Plan, store: beads::Choice, gt: &Path) -> Result<()> {
+pub fn migrate(plan: &Plan, store: crate::config::schema::Choice, gt: &Path) -> Result<()> {
     let mayor = plan.root.join("mayor");
     let mut done = Done::default();
     done.folder(&mayor)?;
@@ -286,7 +286,7 @@ pub fn migrate(plan: &Plan, store: beads::Choice, gt: &Path) -> Result<()> {
     outcome
 }
 
-fn all_steps(plan: &Plan, store: beads::Choice, gt: &Path, done: &mut Done) -> Result<()> {
+fn all_steps(plan: &Plan, store: crate::config::schema::Choice, gt: &Path, done: &mut Done) -> Result<()> {
     let root = &plan.root;
     files::make_private(root)?;
     town_store(plan, store, done)?;
@@ -324,7 +324,7 @@ fn all_steps(plan: &Plan, store: beads::Choice, gt: &Path, done: &mut Done) -> R
 }
 
 /// The town's store, with the mail in it, made aside and renamed; one that is there takes the mail in.
-fn town_store(plan: &Plan, choice: beads::Choice, done: &mut Done) -> Result<()> {
+fn town_store(plan: &Plan, choice: crate::config::schema::Choice, done: &mut Done) -> Result<()> {
     let dir = plan.root.join(".beads");
     let jsonl = plan.letters.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?.join("\n");
     let place = |dir: PathBuf| beads::Place {
@@ -351,7 +351,7 @@ fn town_store(plan: &Plan, choice: beads::Choice, done: &mut Done) -> Result<()>
     Ok(())
 }
 
-fn one_rig(plan: &Plan, rig: &RigPlan, store: beads::Choice, done: &mut Done) -> Result<()> {
+fn one_rig(plan: &Plan, rig: &RigPlan, store: crate::config::schema::Choice, done: &mut Done) -> Result<()> {
     let root = plan.root.join(&rig.name);
     let older = plan.identity.parent().unwrap_or(&plan.root).join("rigs").join(&rig.name);
     done.rename(&older, &root.join("mayor/rig"))?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::around::unknown;
 use super::aside::{Reason, SetAside, Setting};
-use super::request::{Request, open_requests};
+use super::request::Request;
 use super::{approval, aside, bench, step};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
@@ -60,7 +60,7 @@ impl Queue {
 /// # Errors
 /// When the store cannot be read.
 pub fn look(store: &dyn Store) -> Result<Queue> {
-    let found = store.list(&if store.is_dear() { Filter::alive() } else { open_requests() })?;
+    let found = store.list(&if store.is_dear() { Filter::alive() } else { Filter::open_requests() })?;
     let mut requests: Vec<Request> = found.iter().filter_map(Request::from_bead).collect();
     order(&mut requests);
     let foreign = found

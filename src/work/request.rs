@@ -5,12 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::{Address, is_rig_name};
-use crate::beads::{Bead, Filter, NewBead, proven, words};
+use crate::beads::{Bead, NewBead, proven, words};
 use crate::grammar::{is_bead_id, is_branch_name, is_instance, is_object_id};
-use crate::programs::git::Git;
 use crate::proof::Secret;
-use crate::refs::{Branch, RECOVERY};
-use crate::town::Rig;
+use crate::refs::Branch;
 
 /// What is to be merged, by whom and why: the metadata of a request's bead.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,33 +126,6 @@ impl Request {
     /// The polecat's name, from the worker's address.
     pub fn polecat(&self) -> &str {
         self.worker.rsplit('/').next().unwrap_or_default()
-    }
-}
-
-/// Whether a polecat of the rig handed the request over: the polecat has the instance that it names, or a recovery ref of
-/// that instance keeps its commit. One git process at most.
-///
-/// # Errors
-/// When git cannot be started.
-pub fn is_own_work(rig: &Rig, request: &Request) -> Result<bool> {
-    let Ok(Address::Polecat(of, name)) = Address::parse(&request.worker) else { return Ok(false) };
-    let branch = Branch::parse(&request.branch)
-        .is_some_and(|own| own.may_be_of(&rig.town) && own.name == name && own.bead == request.bead);
-    if of != rig.name || !branch || request.instance.is_empty() {
-        return Ok(false);
-    }
-    if super::names::holder(rig, &name).as_ref() == Some(&request.instance) {
-        return Ok(true);
-    }
-    Git::at(rig.clone_dir()).keeps(&format!("{RECOVERY}{name}/{}", request.instance), &request.commit)
-}
-
-/// The open requests of a store, as a filter for [`crate::beads::Store::list`].
-pub fn open_requests() -> Filter {
-    Filter {
-        types: vec![words::MERGE_REQUEST.into()],
-        statuses: vec![words::OPEN.into(), words::IN_PROGRESS.into(), words::HOOKED.into()],
-        ..Filter::default()
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Lost<'a> {
     /// Prefix of its ids.
     pub prefix: &'a str,
     /// Which store a new one is, where no export says that it was gt's own.
-    pub choice: beads::Choice,
+    pub choice: crate::config::schema::Choice,
     /// Beads that sessions name.
     pub sessions: Vec<String>,
     /// A person accepts an empty store when there is nothing to restore it from.
@@ -120,7 +120,7 @@ pub fn restore(lost: &Lost<'_>) -> Result<Restored> {
         Vec::new()
     });
     // Only gt's own stores are exported; one whose settings ask for bd by now becomes a store of bd's.
-    let own = !sources.is_empty() && lost.choice != beads::Choice::Bd;
+    let own = !sources.is_empty() && lost.choice != crate::config::schema::Choice::Bd;
     let kind = if own { Kind::Embedded } else { beads::makes(lost.choice)? };
     // The branch may be of another town's last sync: with an export, that says nothing of this town's beads.
     restored.time = sources.iter().filter_map(|source| source.time.clone()).max();

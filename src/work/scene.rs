@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::around::Around;
 use super::remote::home;
-use super::request::{Request, open_requests};
+use super::request::Request;
 use super::{mail, names, worktree};
 use crate::address::{Address, Role};
 use crate::beads::{Bead, Filter, Store, words};
@@ -352,7 +352,7 @@ fn held_and_requested(rig: &Rig, store: &dyn Store) -> Result<(Vec<Bead>, Reques
     let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
     let held = Filter { statuses, ..Filter::default() };
     if !store.is_dear() {
-        let requests = requested(&store.list(&open_requests())?);
+        let requests = requested(&store.list(&Filter::open_requests())?);
         let mut notices = store.list(&inbox)?;
         notices.retain(mail::is_notice);
         return Ok((store.list(&held)?, requests, notices));

@@ -13,9 +13,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::beads::{
-    Bead, Change, Filter, Guard, NewBead, Patch, Store, TITLE_MAX, Written, words as bead_words,
-};
+use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words as bead_words};
 use crate::config::schema::Multiplexer;
 use crate::config::{Settings, Sources};
 use crate::mux::{ByHand, Mux};
@@ -275,7 +273,7 @@ impl Site<'_> {
     /// # Errors
     /// When the store refuses it.
     pub fn create(&self, title: &str) -> Result<String> {
-        let mut bead = new_bead(title);
+        let mut bead = NewBead::titled(title);
         bead.issue_type = "task".into();
         bead.labels = vec![bead_words::LABEL_NEW.into()];
         let labels = bead.labels.clone();
@@ -299,18 +297,6 @@ impl Site<'_> {
             },
             Written::Refused(..) => crate::fail!("the store made no bead for '{title}'"),
         }
-    }
-}
-
-/// A bead from a title as typed: one line of at most 500 characters; what is beyond goes into the description too.
-pub fn new_bead(title: &str) -> NewBead {
-    let line = title.split_whitespace().collect::<Vec<_>>().join(" ");
-    let short: String = line.chars().take(TITLE_MAX).collect();
-    let whole = short == title.trim();
-    NewBead {
-        title: short,
-        description: if whole { String::new() } else { title.to_string() },
-        ..NewBead::default()
     }
 }
 
@@ -341,20 +327,4 @@ fn new_label(bead: &Bead) -> Option<String> {
 fn remotes_of(bead: &Bead) -> Vec<String> {
     let is_one = |label: &&String| label.starts_with(bead_words::LABEL_REMOTE);
     bead.labels.iter().filter(is_one).cloned().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_title_is_one_line_and_nothing_typed_is_lost() {
-        assert_eq!(new_bead("Fix it").title, "Fix it");
-        assert_eq!(new_bead("Fix it").description, "");
-        let two = new_bead("Fix it\nby noon");
-        assert_eq!((two.title.as_str(), two.description.as_str()), ("Fix it by noon", "Fix it\nby noon"));
-        let long = "x".repeat(600);
-        assert_eq!(new_bead(&long).title.len(), TITLE_MAX);
-        assert_eq!(new_bead(&long).description, long);
-    }
 }

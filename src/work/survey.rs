@@ -13,7 +13,6 @@ use crate::report::agent::Status;
 use crate::report::away;
 use crate::report::queue::Row;
 use crate::report::rig::{Polecat, Queue, RigReport, Unapproved};
-use crate::report::sessions::state;
 use crate::report::town::{Store, TownReport};
 use crate::town::{Rig, RigConfig, Town};
 use crate::work::request::Request;
@@ -230,7 +229,7 @@ impl View<'_> {
         Polecat {
             name: name.into(),
             place,
-            state: session.map(state),
+            state: session.map(Session::words),
             bead: bead
                 .map(|bead| bead.id.clone())
                 .or_else(|| marked.map(|marks| marks.bead.clone()).filter(|id| !id.is_empty())),

@@ -182,7 +182,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
         dir: place.beads.clone(),
         prefix: place.prefix.clone(),
         prefixes: place.prefixes.clone(),
-        choice: beads::Choice::Auto,
+        choice: crate::config::schema::Choice::Auto,
         actor: actor.to_string(),
         secret: place.secret.clone(),
     })?;

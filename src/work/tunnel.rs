@@ -23,7 +23,7 @@ use crate::config::fugue::{self, FugueAddr};
 use crate::config::remotes::Known;
 use crate::config::schema::Remote;
 use crate::failure::Failure;
-use crate::plan::tunnel::Tunnel;
+use crate::model::tunnel::Tunnel;
 use crate::programs::{Process, agent_lock, ssh};
 use crate::work::step;
 

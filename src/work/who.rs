@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::around;
-use super::request::{Request, open_requests};
+use super::request::Request;
 use crate::address::{Address, is_polecat_name};
 use crate::beads::{Bead, Filter, words};
 use crate::config::{self, Sources};
@@ -111,7 +111,7 @@ fn named(town: &Town, name: &str) -> Result<Address> {
 }
 
 fn requests(rig: &Rig) -> Result<Vec<Request>> {
-    let found = rig.store(&Address::Overseer)?.list(&open_requests())?;
+    let found = rig.store(&Address::Overseer)?.list(&Filter::open_requests())?;
     Ok(found.iter().filter_map(Request::from_bead).collect())
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use gastown::config::schema;
 use gastown::programs::fugue::{Answer, Dialect, Fugue, Server, Silence, Wanted};
 
 use crate::common::fugue::Daemon;
@@ -13,9 +12,7 @@ fn compat(world: &World, addr: &str) -> Server {
 }
 
 fn found(world: &World, name: &str) -> anyhow::Result<Fugue> {
-    let program = world.str(name);
-    let wanted = schema::Fugue { program: Some(program), ..schema::Fugue::default() };
-    Fugue::find_knowing(&wanted, Some(&world.path("home/.cache/gastown/fugue.json")))
+    Fugue::find_knowing(Some(&world.str(name)), None, Some(&world.path("home/.cache/gastown/fugue.json")))
 }
 
 #[test]

@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::process::Process;
-use crate::config::schema;
 use crate::failure::Failure;
 
 /// fugue's own variable for a daemon's address.
@@ -51,24 +50,20 @@ impl Fugue {
     ///
     /// # Errors
     /// When none is there, or what is there is not fugue's, with what to install or to set.
-    pub fn find(wanted: &schema::Fugue) -> Result<Fugue> {
-        Fugue::find_knowing(wanted, known::file().as_deref())
+    pub fn find(named: Option<&str>, dialect: Option<Dialect>) -> Result<Fugue> {
+        Fugue::find_knowing(named, dialect, known::file().as_deref())
     }
 
     /// The same, with what is known of programs in a file of the caller's, or nowhere.
     ///
     /// # Errors
     /// As [`Fugue::find`].
-    pub fn find_knowing(wanted: &schema::Fugue, file: Option<&Path>) -> Result<Fugue> {
-        let named = wanted.program.as_deref().filter(|name| !name.is_empty());
+    pub fn find_knowing(named: Option<&str>, dialect: Option<Dialect>, file: Option<&Path>) -> Result<Fugue> {
+        let named = named.filter(|name| !name.is_empty());
         let names: Vec<&str> = named.map_or_else(|| PROGRAMS.to_vec(), |name| vec![name]);
         let found: Vec<PathBuf> = names.iter().filter_map(|name| which::which(name).ok()).collect();
         for program in &found {
-            let dialect = match wanted.dialect {
-                schema::Dialect::Client => Some(Dialect::Client),
-                schema::Dialect::Compat => Some(Dialect::Compat),
-                schema::Dialect::Auto => known::dialect(program, file)?,
-            };
+            let dialect = dialect.map_or_else(|| known::dialect(program, file), |said| Ok(Some(said)))?;
             if let Some(dialect) = dialect {
                 return Ok(Fugue { program: program.clone(), dialect });
             }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::identity::Signer;
 use super::worktree::fetch_words;
 use super::{Git, last_words};
-use crate::plan::message::{Author, Squashed};
+use crate::model::commit::{Author, Squashed};
 use crate::programs::{Output, Process};
 use crate::refs::{MIRRORED, POLECATS};
 

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::beads;
 use crate::config::Sources;
 use crate::mux::{Mux, Snapshot};
 use crate::plan::doctor::{Finding, Found, Status, Thing, judge, of_rig, of_town};
@@ -34,7 +33,7 @@ pub struct Visit<'a> {
     /// Its sessions.
     pub sessions: Snapshot,
     /// Which store new ones are.
-    pub store: beads::Choice,
+    pub store: crate::config::schema::Choice,
     /// Prefix of the town's own ids.
     pub prefix: String,
     /// This program, for `bin/bd`.

@@ -43,7 +43,11 @@ pub fn all(town: &Town, sources: &Sources, settings: &Settings) -> Result<Vec<Li
 pub fn ask(town: &Town, program: &schema::Fugue, lines: Vec<Line>) -> Result<Vec<Asked>> {
     let mark = format!("gt-t-{}", away::town_id(town)?);
     // Without a remote there is nothing to look for either.
-    let fugue = if lines.is_empty() { None } else { Some(Fugue::find(program)) };
+    let fugue = if lines.is_empty() {
+        None
+    } else {
+        Some(Fugue::find(program.program.as_deref(), program.dialect.known()))
+    };
     let begin = |line: &Line| -> Option<Listing> {
         let named = !line.fugue_addr.is_empty() || line.from != "settings";
         fugue.as_ref()?.as_ref().ok().filter(|_| named).map(|fugue| fugue.at(&line.fugue_addr).begin_list())

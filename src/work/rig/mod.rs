@@ -30,7 +30,7 @@ pub struct Wanted {
     /// The branch that work lands on; the remote's default when absent.
     pub branch: Option<String>,
     /// Its store.
-    pub store: beads::Choice,
+    pub store: crate::config::schema::Choice,
     /// Prefix of the town's own ids.
     pub town_prefix: String,
     /// Its test command.
@@ -400,7 +400,7 @@ fn clone_near(clone: &Path, target: &Path, url: &str, branch: &str) -> Result<()
 ///
 /// # Errors
 /// As [`beads::create`].
-pub fn make_rig_store(root: &Path, prefix: &str, choice: beads::Choice) -> Result<()> {
+pub fn make_rig_store(root: &Path, prefix: &str, choice: crate::config::schema::Choice) -> Result<()> {
     let place = store_place(root)?;
     if beads::kind_of(&place).is_err() {
         install::make_store(&place, prefix, choice)?;

@@ -8,6 +8,7 @@ use super::begin::{Work, role};
 use super::{Order, Outcome, Site};
 use crate::address::Address;
 use crate::beads::Bead;
+use crate::beads::NewBead;
 use crate::config::schema::Multiplexer;
 use crate::config::{ResolvedRole, fugue, remotes};
 use crate::failure::{Failure, hint_of};
@@ -147,7 +148,7 @@ pub fn check_new_away(site: &Site<'_>, order: &Order, role: &ResolvedRole, title
     let look = site.mux.look()?;
     let choice = choose(site.town, &site.sources, role, &order.wish, &look, &mut Given::new())?;
     let Some(remote) = &choice.remote else { return Ok(false) };
-    let new = super::new_bead(title);
+    let new = NewBead::titled(title);
     let bead = Bead { title: new.title, description: new.description, ..Bead::default() };
     line::check_text("the new bead", &line::bead_text(&bead))?;
     if !choice.opens {

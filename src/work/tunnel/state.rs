@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::plan::tunnel::Tunnel;
+use crate::model::tunnel::Tunnel;
 use crate::programs::process::quote;
 use crate::programs::stamp::Stamp;
 use crate::town::files;
