@@ -45,6 +45,16 @@ impl Text {
         Text(out)
     }
 
+    /// Text that a library styled, with `words` of anyone's in it: its plain form when one of them holds a character that
+    /// [`is_hidden`], since no style of the library can be told from one of theirs then.
+    pub fn restyled(styled: &str, plain: &str, words: impl IntoIterator<Item = String>) -> Text {
+        if words.into_iter().any(|word| word.contains(is_hidden)) {
+            plain.into()
+        } else {
+            Text(styled.into())
+        }
+    }
+
     /// A step of the cursor, or the like.
     pub fn step(step: Step) -> Text {
         Text(match step {
@@ -323,6 +333,16 @@ mod tests {
         assert_eq!(text.to_string(), "\x1b[31ma\\x1b[0mb\x1b[0m\\x1b[31mred\n");
         // What was text once is data when it comes back.
         assert_eq!(Text::from(text.to_string()).to_string(), visible(&text.to_string()));
+    }
+
+    #[test]
+    fn a_library_s_styles_stay_unless_a_word_could_hold_one() {
+        let restyled = |word: &str| {
+            let styled = format!("\x1b[1merror:\x1b[0m {word}");
+            Text::restyled(&styled, &format!("error: {word}"), [word.to_string()]).to_string()
+        };
+        assert_eq!(restyled("wrong"), "\x1b[1merror:\x1b[0m wrong");
+        assert_eq!(restyled("\x1b[31mred"), "error: \\x1b[31mred");
     }
 
     proptest! {

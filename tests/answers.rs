@@ -159,3 +159,21 @@ fn config_explain_knows_the_keys_of_roles_and_the_rig_it_is_in() {
     let said = world.in_town(["config", "explain", "polecat.max_worker"]).fails(2).stderr;
     assert!(said.contains("did you mean 'polecat.max_workers'?"), "{said}");
 }
+
+#[test]
+fn usage_errors_have_colour_on_a_terminal_alone() {
+    let world = World::new();
+    let gt = crate::common::gt();
+    let script = format!(
+        "{gt} status --red; NO_COLOR=1 {gt} status --plain; {gt} status \"--$(printf '\\033[32m')odd\""
+    );
+    let terminal = crate::common::terminal::Terminal::open(&world, &format!("exec 2>/dev/tty; {script}"));
+    assert_eq!(terminal.ended(), 2);
+    let screen = terminal.styled();
+    let of = |word: &str| screen.lines().find(|line| line.contains(word)).unwrap_or_default();
+    assert!(of("--red").contains("\u{1b}[31merror:"), "{screen:?}");
+    for word in ["--plain", "odd"] {
+        assert!(of(word).starts_with("error: unexpected argument"), "{screen:?}");
+    }
+    assert!(!world.gt(["status", "--nope"]).fails(2).stderr.contains('\u{1b}'));
+}

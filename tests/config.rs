@@ -195,6 +195,113 @@ fn outside_a_town_one_s_own_settings_are_shown_and_the_old_name_of_the_address_w
     assert!(run.stderr.contains("did you mean GASTOWN_POLECAT__AGENT?"), "{run:?}");
 }
 
+#[test]
+fn a_key_is_set_in_the_file_that_is_meant_and_counts_then() {
+    let world = World::with_rig();
+    let run = |words: &[&str]| world.in_town([&["config", "set"], words].concat());
+    let said = |words: &[&str]| {
+        let run = run(words).ok();
+        (run.stdout + &run.stderr).replace(world.real().to_str().unwrap(), "WORLD")
+    };
+    let counts = |key: &str, rig: &[&str]| {
+        let run = world.in_town([&["config", "explain", key, "--json"], rig].concat()).ok();
+        let explain = run.json()["explain"].clone();
+        let values = explain.get("values").unwrap_or(&explain).clone();
+        values[0]["value"].clone()
+    };
+    let rig = ["--rig", "wyvern"];
+    insta::assert_snapshot!(said(&["merge.strategy", "squash"]), @r#"merge.strategy = "squash" (was "merge") in WORLD/town/config/town.toml"#);
+    assert_eq!(counts("merge.strategy", &rig), "squash");
+    // Again changes nothing, and says nothing.
+    assert_eq!(said(&["merge.strategy", "squash"]), "");
+    insta::assert_snapshot!(said(&["merge.test_command", "make test && true", "--rig", "wyvern"]), @r#"merge.test_command = "make test && true" (was not set) in WORLD/town/wyvern/config.json"#);
+    assert_eq!(counts("merge.test_command", &rig), "make test && true");
+    insta::assert_snapshot!(said(&["max_workers", "9"]), @"polecat.max_workers = 9 (was 4) in WORLD/town/config/presets/polecat.toml");
+    insta::assert_snapshot!(said(&["max_workers", "3", "--rig", "wyvern"]), @"polecat.max_workers = 3 (was 9) in WORLD/town/wyvern/config.json");
+    insta::assert_snapshot!(said(&["polecat.max_workers", "2"]), @r"
+    polecat.max_workers = 2 (was 9) in WORLD/town/config/presets/polecat.toml
+    warning: WORLD/town/wyvern/config.json says polecat.max_workers = 3, which counts before it
+    ");
+    assert_eq!((counts("max_workers", &rig), counts("max_workers", &[])), (3.into(), 2.into()));
+    let before = world.read("home/.config/gastown/config.toml");
+    let link = world.path("home/.config/gastown/config.toml");
+    std::fs::rename(&link, world.path("home/mine.toml")).unwrap();
+    std::os::unix::fs::symlink(world.path("home/mine.toml"), &link).unwrap();
+    insta::assert_snapshot!(said(&["up.roles", "mayor,crew", "--user"]), @r#"up.roles = ["mayor", "crew"] (was ["mayor"]) in ~/.config/gastown/config.toml"#);
+    assert!(link.is_symlink());
+    insta::assert_snapshot!(said(&["up.roles", "--unset", "--user"]), @r#"removed up.roles (now ["mayor"]) in ~/.config/gastown/config.toml"#);
+    assert_eq!(world.read("home/mine.toml"), before);
+    insta::assert_snapshot!(said(&["merge.retries", "2", "--dry-run"]), @"would set merge.retries = 2 (was 0) in WORLD/town/config/town.toml");
+    assert_eq!(counts("merge.retries", &[]), 0);
+    let json = run(&["merge.retries", "2", "--json"]).ok().json();
+    assert_eq!((&json["change"]["was"], &json["change"]["now"]), (&0.into(), &2.into()));
+    // The socket's own file comes before the town's settings.
+    world.write("town/config/tmux-socket", "one\n");
+    said(&["tmux.socket", "two"]);
+    assert_eq!(world.read("town/config/tmux-socket"), "two\n");
+    said(&["tmux.socket", "--unset"]);
+    assert_eq!(world.read("town/config/tmux-socket"), "");
+}
+
+#[test]
+fn a_key_or_value_that_cannot_be_is_refused_before_anything_is_written() {
+    let world = World::with_rig();
+    world.unset("GASTOWN_POLECAT__AGENT");
+    let files = || {
+        let presets = std::fs::read_dir(world.path("town/config/presets")).map_or(0, Iterator::count);
+        (world.read("town/config/town.toml"), world.read("town/wyvern/config.json"), presets)
+    };
+    let before = files();
+    let said = |words: &[&str]| {
+        let run = world.in_town([&["config", "set"], words].concat());
+        assert_ne!(run.code, Some(0), "{run:?}");
+        run.stderr.replace(world.real().to_str().unwrap(), "WORLD")
+    };
+    insta::assert_snapshot!(said(&["merge.stratgy", "squash"]), @r"
+    gt: there is no key 'merge.stratgy'
+    hint: did you mean 'merge.strategy'?
+    ");
+    insta::assert_snapshot!(said(&["agent", "codex"]), @r"
+    gt: there is no key 'agent'
+    hint: did you mean 'polecat.agent'?
+    ");
+    insta::assert_snapshot!(said(&["merge.strategy", "squish"]), @r"
+    gt: not written to WORLD/town/config/town.toml: merge.strategy cannot be 'squish'
+    hint: did you mean 'squash'?
+    ");
+    insta::assert_snapshot!(said(&["merge.batch_size", "0", "--rig", "wyvern"]), @"gt: not written to WORLD/town/wyvern/config.json: merge.batch_size: a batch holds at least 1 request");
+    insta::assert_snapshot!(said(&["polecat.agent", "codx"]), @r"
+    gt: WORLD/town/config/presets/polecat.toml:2:9: polecat.agent: there is no [agents.codx]
+    hint: did you mean 'codex'?
+    ");
+    insta::assert_snapshot!(said(&["polecat.env.A", "${NOT_SET_ANYWHERE}"]), @r"
+    gt: not written to WORLD/town/config/presets/polecat.toml:2:5: polecat.env.A: the variable NOT_SET_ANYWHERE is not set
+    hint: set NOT_SET_ANYWHERE, or give a default: ${NOT_SET_ANYWHERE:-…}; a dollar itself is written $$
+    ");
+    insta::assert_snapshot!(said(&["defaults.presets", "hybird"]), @r"
+    gt: WORLD/town/config/town.toml:30:11: there is no preset 'hybird'
+    hint: did you mean 'hybrid'?
+    ");
+    insta::assert_snapshot!(said(&["merge", "squash"]), @r"
+    gt: merge is a table
+    hint: set one key of it; see them with: gt config show, gt preset explain ROLE
+    ");
+    insta::assert_snapshot!(said(&["tmux.socket", "x", "--rig", "wyvern"]), @r"
+    gt: tmux.socket is said for the whole town, not for the rig wyvern
+    hint: leave --rig wyvern out
+    ");
+    world.set("GT_ROLE", "polecat");
+    insta::assert_snapshot!(said(&["merge.auto", "true"]), @r"
+    gt: gt config set merge.auto is for the person, and this is an agent (polecat)
+    hint: ask the person: gt mail send overseer -s 'please run: gt config set merge.auto' -m WHY
+    ");
+    world.unset("GT_ROLE");
+    assert_eq!(files(), before);
+    // What is broken is mended by the same command.
+    world.write("town/config/town.toml", "[merge]\nstrategy = \"squish\"\n");
+    world.in_town(["config", "set", "merge.strategy", "squash"]).ok();
+}
+
 /// The keys of a table of values.
 fn keys(value: serde_json::Value) -> Vec<String> {
     value.as_object().unwrap().keys().cloned().collect()

@@ -163,7 +163,8 @@ fn a_test_command_is_taken_or_proposed() {
     let world = town();
     others_push(&world, &[("Cargo.toml", ""), ("Makefile", "all:\n")]);
     let run = add(&world, &["--no-trust"]).ok();
-    assert!(run.stderr.contains(r#"wyvern/config.json: "merge": {"test_command":"cargo test"}"#), "{run:#?}");
+    let proposed = "gt config set merge.test_command 'cargo test' --rig wyvern";
+    assert!(run.stderr.contains(&format!("to test it: {proposed}\n")), "{run:#?}");
     world.in_town(["rig", "remove", "wyvern"]).ok();
     let run = add(&world, &["--no-trust", "--test", "make check"]).ok();
     assert!(!run.stderr.contains("no test command"), "{run:#?}");

@@ -97,6 +97,25 @@ pub enum ConfigCommand {
         #[arg(long)]
         rig: Option<String>,
     },
+    /// Set a key in the town's settings, or a rig's, or your own
+    Set {
+        /// Dotted, like merge.strategy or polecat.agent
+        key: String,
+        /// A text, a number, true, false, or a list: a,b or ["a", "b"]
+        #[arg(required_unless_present = "unset", allow_hyphen_values = true)]
+        value: Option<String>,
+        /// Remove it from the file instead
+        #[arg(long, conflicts_with = "value")]
+        unset: bool,
+        /// In this rig's files
+        #[arg(long)]
+        rig: Option<String>,
+        /// In your own files, ~/.config/gastown
+        #[arg(long, conflicts_with = "rig")]
+        user: bool,
+        #[command(flatten)]
+        dry: DryRun,
+    },
     /// Print the files that are read, in order
     Path {
         /// As they are for this rig

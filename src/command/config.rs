@@ -1,16 +1,19 @@
 //! `gt config`: the settings that count, who said them, and the files they come from.
 
 use anyhow::Result;
+use figment::value::Value;
 use serde_json::json;
 
 use super::layers::{home, sources};
 use super::{Ctx, print, print_json};
 use crate::address::Role;
 use crate::cli::town::{ConfigArgs, ConfigCommand};
-use crate::config::explain::{self, explain};
-use crate::config::{self, Origin, Settings};
-use crate::failure::Exit;
+use crate::config::explain::{self, Explained, explain};
+use crate::config::sources::RIG_POLECAT;
+use crate::config::{self, Origin, Settings, Sources};
+use crate::failure::{Exit, Failures};
 use crate::report;
+use crate::town::files;
 
 /// Runs it.
 ///
@@ -20,6 +23,9 @@ pub fn run(ctx: &Ctx, args: ConfigArgs) -> Result<Exit> {
     match args.command {
         ConfigCommand::Show { origin, rig } => show(ctx, origin, rig.as_deref())?,
         ConfigCommand::Explain { key, rig } => explain_key(ctx, &key, rig.as_deref())?,
+        ConfigCommand::Set { key, value, unset: _, rig, user, dry } => {
+            set(ctx, &key, value.as_deref(), Place { rig, user }, dry.dry_run)?;
+        }
         ConfigCommand::Path { rig } => path(ctx, rig.as_deref())?,
     }
     Ok(Exit::Done)
@@ -39,7 +45,7 @@ fn show(ctx: &Ctx, origin: bool, rig: Option<&str>) -> Result<()> {
 
 fn explain_key(ctx: &Ctx, key: &str, rig: Option<&str>) -> Result<()> {
     // What a rig's config.json says of its polecats is a key of theirs.
-    if ["max_workers", "worker_spawn_delay"].contains(&key) {
+    if RIG_POLECAT.contains(&key) {
         return super::preset::explain_role(ctx, &format!("polecat.{key}"), rig, None, &[]);
     }
     if Role::parse(key.split('.').next().unwrap_or_default()).is_some() {
@@ -50,13 +56,100 @@ fn explain_key(ctx: &Ctx, key: &str, rig: Option<&str>) -> Result<()> {
     let settings: Settings = stack.extract()?;
     let mut values = explain(&stack, key, home(ctx).as_deref());
     if values.is_empty() {
-        values = explain::unsaid(
-            &settings,
-            &["tmux.socket", "fugue.program", "merge.target", "merge.test_command"],
-            key,
-        )?;
+        values = explain::unsaid(&settings, &[], key)?;
     }
     if ctx.global.json { print_json("explain", &values) } else { print(&report::config::explained(&values)) }
+}
+
+/// The widest value that is shown beside another.
+const WIDEST: usize = 80;
+
+/// Whose files are changed: a rig's, the person's own, else the town's.
+struct Place {
+    rig: Option<String>,
+    user: bool,
+}
+
+fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: Place, dry_run: bool) -> Result<()> {
+    ctx.person_only(&format!("gt config set {key}"))?;
+    let all = sources(ctx, place.rig.as_deref())?;
+    let rig = all.rig.clone().filter(|_| place.rig.is_some());
+    let town = all.town.clone().filter(|_| !place.user);
+    let own = Sources { town: town.clone(), rig: rig.clone(), ..all.clone() };
+    let _town = town.as_ref().map(|_| ctx.town()?.lock()).transpose()?;
+    let _rig = rig.map(|(dir, _)| files::lock(&files::lock_of(&dir.join("config.json")))).transpose()?;
+    let change = config::set::change(&own, key, value)?;
+    let Some(text) = change.text else {
+        return if ctx.global.json { print_json("change", &serde_json::Value::Null) } else { Ok(()) };
+    };
+    let home = home(ctx);
+    let counts = |sources: &Sources| explain::one_of(sources, &change.key, home.as_deref());
+    // A file that cannot be read may be what is mended here.
+    let was = counts(&all).ok().flatten().map(|was| was.value);
+    if !dry_run {
+        // A person's own file may be a link into a folder of such files.
+        let real = change.path.canonicalize().ok().filter(|_| town.is_none());
+        let path = real.as_ref().unwrap_or(&change.path);
+        path.parent().map_or(Ok(()), files::make_dir)?;
+        files::write(path, &text)?;
+    }
+    let all = Sources { instead: Some((change.path.clone(), text)), ..all };
+    let now = counts(&all).ok().flatten();
+    let file = Origin::File(change.path.clone()).shown(home.as_deref());
+    if ctx.global.json {
+        let now = now.as_ref().map(|now| &now.value);
+        let change =
+            json!({ "key": change.key, "file": change.path, "value": change.value, "was": was, "now": now });
+        print_json(if dry_run { "plan" } else { "change" }, &change)?;
+    } else {
+        let shown = |value: Option<&Value>| {
+            let shown = value.map_or("not set".into(), explain::shown);
+            if shown.len() > WIDEST { "another list".into() } else { shown }
+        };
+        let done = match (&change.value, dry_run) {
+            (Some(value), false) => format!("{} = {}", change.key, explain::shown(value)),
+            (Some(value), true) => format!("would set {} = {}", change.key, explain::shown(value)),
+            (None, false) => format!("removed {}", change.key),
+            (None, true) => format!("would remove {}", change.key),
+        };
+        let beside = match &change.value {
+            Some(_) => format!("was {}", shown(was.as_ref())),
+            None => format!("now {}", shown(now.as_ref().map(|now| &now.value))),
+        };
+        print(&format!("{done} ({beside}) in {file}\n"))?;
+    }
+    if change.value.is_some() {
+        overruled(ctx, &all, &change.key, &file, &counts)?;
+    }
+    Ok(())
+}
+
+/// Says which layers come before a value that was set, here or in a rig.
+fn overruled(
+    ctx: &Ctx,
+    all: &Sources,
+    key: &str,
+    file: &str,
+    counts: &dyn Fn(&Sources) -> Result<Option<Explained>>,
+) -> Result<()> {
+    let mut views = vec![all.clone()];
+    if all.rig.is_none() && all.town.is_some() {
+        // What is wrong in one of them is said by doctor.
+        let rigs = ctx.town()?.rigs(&mut Failures::default())?;
+        views.extend(rigs.into_iter().map(|rig| Sources { rig: Some((rig.root, rig.name)), ..all.clone() }));
+    }
+    let mut said: Vec<String> = Vec::new();
+    for one in views.iter().filter_map(|view| counts(view).ok().flatten()) {
+        if one.from != file && !said.contains(&one.from) {
+            ctx.note(&format!(
+                "warning: {} says {key} = {}, which counts before it",
+                one.from,
+                explain::shown(&one.value)
+            ));
+            said.push(one.from);
+        }
+    }
+    Ok(())
 }
 
 fn path(ctx: &Ctx, rig: Option<&str>) -> Result<()> {

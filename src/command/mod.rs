@@ -444,7 +444,14 @@ fn misused(error: &clap::Error) -> ExitCode {
 /// Prints the help that was asked for, in clap's style, or what is wrong with words that anyone may have chosen.
 fn usage(error: &clap::Error) {
     if error.use_stderr() {
-        tell(error.render().to_string().trim_end());
+        let (styled, plain) = (error.render().ansi().to_string(), error.render().to_string());
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dumb = set("NO_COLOR").is_some() || set("TERM").is_some_and(|term| term == "dumb");
+        let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        terminal::tell(match terminal::is_heard() && !dumb {
+            true => Text::restyled(styled.trim_end(), plain.trim_end(), words),
+            false => plain.trim_end().into(),
+        });
     } else {
         let _ = error.print();
     }

@@ -182,7 +182,7 @@ pub(super) fn explain_role(
         values.extend(explain(&stack, &format!("agents.{}", resolved.agent), home.as_deref()));
     } else if values.is_empty() {
         let typed: Dict = [(role.to_string(), Value::serialize(resolved.settings)?)].into();
-        let optional = ["fugue_addr", "remote"].map(|key| format!("{role}.{key}"));
+        let optional = config::schema::ROLE_UNSET.map(|key| format!("{role}.{key}"));
         let optional: Vec<&str> = optional.iter().map(String::as_str).collect();
         values = explain::unsaid(&typed, &optional, what)?;
     }

@@ -9,6 +9,7 @@ use super::{Ctx, print, print_json, rig_trust};
 use crate::cli::town::{RigArgs, RigCommand};
 use crate::config;
 use crate::failure::{Exit, Failure, Failures};
+use crate::programs::process::quote;
 use crate::programs::versions;
 use crate::town::{Layout, Rig, Town, files};
 use crate::work::loss::{counted, cut, hints, texts};
@@ -98,9 +99,9 @@ fn propose_test(ctx: &Ctx, root: &Path, added: &mut rig::Added) -> Result<()> {
         added.test_command = Some(command.into());
         return Ok(());
     }
-    let key = serde_json::json!({ "test_command": command });
+    let command = quote(command);
     ctx.note(&format!(
-        "no test command: what agents would merge in {name} waits for gt mq approve; proposed for {name}/config.json: \"merge\": {key}"
+        "no test command: what agents would merge in {name} waits for gt mq approve; to test it: gt config set merge.test_command {command} --rig {name}"
     ));
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Ctx, print, print_json};
 use crate::config;
 use crate::failure::Exit;
+use crate::grammar::count;
 use crate::plan::trust::readers;
 use crate::programs::git::Git;
 use crate::town::trust::{Setting, Trust};
@@ -94,14 +95,10 @@ pub(super) fn run(ctx: &Ctx, name: &str, dry: bool) -> Result<Exit> {
             ctx.note(&format!("the repository of {name} tracks no agent settings"))
         }
         (0, _) => ctx.note(&format!("{name}: all agent settings are trusted")),
-        (count, true) => ctx.note(&format!("would trust {}", counted(count))),
-        (count, false) => print(&format!("trusted {} of {name}\n", counted(count)))?,
+        (number, true) => ctx.note(&format!("would trust {}", count(number, "agent setting"))),
+        (number, false) => print(&format!("trusted {} of {name}\n", count(number, "agent setting")))?,
     }
     Ok(Exit::Done)
-}
-
-fn counted(count: usize) -> String {
-    if count == 1 { "1 agent setting".into() } else { format!("{count} agent settings") }
 }
 
 /// How a setting differs from what is trusted.

@@ -53,6 +53,19 @@ fn in_toml(text: &str, path: &[String], part: Part) -> Option<usize> {
     found.map(|span| span.start)
 }
 
+/// Where a key and its value stand, when the document has all of the path and its end is a value.
+pub(super) fn spans(text: &str, path: &[String]) -> Option<(Range<usize>, Range<usize>)> {
+    let document = ImDocument::parse(text).ok()?;
+    let mut node = Node::Table(document.as_table());
+    let mut found = None;
+    for step in path {
+        let (key, next, value) = node.step(step)?;
+        found = key.zip(value);
+        node = next;
+    }
+    found.filter(|_| matches!(node, Node::Value(_) | Node::Item(Item::Value(_))))
+}
+
 enum Node<'d> {
     Table(&'d dyn TableLike),
     Item(&'d Item),

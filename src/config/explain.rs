@@ -6,8 +6,9 @@ use anyhow::Result;
 use figment::value::{Dict, Value};
 use serde::Serialize;
 
-use super::errors;
 use super::layer::Stack;
+use super::{Sources, errors};
+use crate::address::Role;
 use crate::failure::Failure;
 
 /// One value and where it comes from.
@@ -45,6 +46,18 @@ pub fn explain(stack: &Stack, key: &str, home: Option<&Path>) -> Vec<Explained> 
     leaves.into_iter().map(|(key, value)| one(stack, key, value, home)).collect()
 }
 
+/// What counts for one key, of the settings or of a role; `None` when no layer says it.
+///
+/// # Errors
+/// As [`super::settings()`] and [`super::role()`].
+pub fn one_of(sources: &Sources, key: &str, home: Option<&Path>) -> Result<Option<Explained>> {
+    let stack = match Role::parse(key.split('.').next().unwrap_or_default()) {
+        Some(role) => super::role_stack(sources, role, &[], None)?.0,
+        None => super::settings_stack(sources)?,
+    };
+    Ok(explain(&stack, key, home).pop())
+}
+
 fn one(stack: &Stack, key: String, value: Value, home: Option<&Path>) -> Explained {
     let layers: Vec<Said> = stack
         .said(&key)
@@ -73,27 +86,44 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-/// A key that no layer says: what counts all the same, by the types. `more` are keys that may be without a value.
+/// A key that no layer says: what counts all the same, by the types. `more` are keys that are left out of those without a
+/// value.
 ///
 /// # Errors
-/// A key that there is not, with the nearest one.
+/// A key that has no value, and one that there is not, with the nearest one.
 pub fn unsaid(typed: &impl Serialize, more: &[&str], key: &str) -> Result<Vec<Explained>> {
     let values = Value::serialize(typed)?;
-    if let Some(value) = values.find_ref(key).filter(|value| !matches!(value, Value::Empty(..))) {
-        let value = value.clone();
-        return Ok(vec![Explained { key: key.into(), value, from: UNSAID.into(), layers: Vec::new() }]);
-    }
-    if more.contains(&key) {
+    let value = values.find_ref(key);
+    if more.contains(&key) || matches!(value, Some(Value::Empty(..))) {
         return Err(Failure::new(format!("{key} is not set")).into());
     }
+    if let Some(value) = value.cloned() {
+        return Ok(vec![Explained { key: key.into(), value, from: UNSAID.into(), layers: Vec::new() }]);
+    }
+    let known: Vec<String> = keys(values, more).collect();
+    Err(no_key(key, known.iter().map(String::as_str)).into())
+}
+
+/// The dotted keys of a value's tables, and more.
+pub(super) fn keys(values: Value, more: &[&str]) -> impl Iterator<Item = String> {
     let mut leaves = Vec::new();
-    collect(values.as_dict().unwrap_or(&Dict::new()), "", &mut leaves);
-    let known = leaves.iter().map(|(key, _)| key.as_str()).chain(more.iter().copied());
-    let hint = errors::nearest(key, known).map_or_else(
+    collect(&values.into_dict().unwrap_or_default(), "", &mut leaves);
+    let more: Vec<String> = more.iter().map(|key| (*key).to_string()).collect();
+    leaves.into_iter().map(|(key, _)| key).chain(more)
+}
+
+/// A key that there is not. One without its table is found by its last part.
+pub(super) fn no_key<'k>(key: &str, known: impl Iterator<Item = &'k str> + Clone) -> Failure {
+    let last = |known: &'k str| known.rsplit('.').next().unwrap_or(known);
+    let near = errors::nearest(key, known.clone()).or_else(|| {
+        let near = errors::nearest(key, known.clone().map(last))?;
+        known.clone().find(|known| last(known) == near)
+    });
+    let hint = near.map_or_else(
         || "see all keys with: gt config show, gt preset explain ROLE".to_string(),
         |near| format!("did you mean '{near}'?"),
     );
-    Err(Failure::usage(format!("there is no key '{key}'")).hint(hint).into())
+    Failure::usage(format!("there is no key '{key}'")).hint(hint)
 }
 
 /// The origin of what no layer says.

@@ -21,6 +21,8 @@ pub enum Origin {
     Variable(String),
     /// A flag of the command line, by the key that it sets.
     Flag(String),
+    /// What is to be written into a file.
+    New(PathBuf),
 }
 
 impl fmt::Display for Origin {
@@ -30,6 +32,7 @@ impl fmt::Display for Origin {
             Origin::File(path) => path.display().fmt(f),
             Origin::Variable(name) => f.write_str(name),
             Origin::Flag(key) => write!(f, "flag for {key}"),
+            Origin::New(path) => write!(f, "not written to {}", path.display()),
         }
     }
 }

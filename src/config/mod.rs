@@ -16,6 +16,7 @@ pub mod placement;
 pub mod presets;
 pub mod remotes;
 pub mod schema;
+pub mod set;
 pub mod sources;
 pub mod template;
 

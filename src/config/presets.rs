@@ -160,7 +160,7 @@ pub fn files(sources: &Sources, name: &str) -> Result<Vec<Layer>> {
         }
         for folder in sources.preset_folders() {
             let path = folder.join(format!("{name}.toml"));
-            if let Some(text) = crate::town::files::text(&path)? {
+            if let Some(text) = sources.text(&path)? {
                 let layer = file(&path, name, text, sources)?;
                 if layer.values.get("replace").and_then(Value::to_bool) == Some(true) {
                     layers.clear();

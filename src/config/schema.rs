@@ -328,6 +328,9 @@ pub struct RigSections {
     pub worker_spawn_delay: Option<String>,
 }
 
+/// The keys of [`RoleSettings`] that it leaves out when they have no value.
+pub const ROLE_UNSET: [&str; 2] = ["fugue_addr", "remote"];
+
 /// What a role is: one table of a preset, named after the role.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

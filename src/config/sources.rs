@@ -1,7 +1,7 @@
 //! Which files are read, and in which order.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::Result;
@@ -26,6 +26,8 @@ pub struct Sources {
     pub env: Vec<(String, String)>,
     /// Flags: dotted key and TOML value; for a text the quotes may be left out.
     pub flags: Vec<(String, String)>,
+    /// A file that is about to be written, and its text: what is read in place of what stands there.
+    pub instead: Option<(PathBuf, String)>,
 }
 
 impl Sources {
@@ -42,6 +44,17 @@ impl Sources {
     /// A variable of the environment.
     pub fn var(&self, name: &str) -> Option<&str> {
         self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The text of a file; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// As [`files::text`].
+    pub(super) fn text(&self, path: &Path) -> Result<Option<String>> {
+        match &self.instead {
+            Some((instead, text)) if instead == path => Ok(Some(text.clone())),
+            _ => files::text(path),
+        }
     }
 
     /// The settings files, lowest first, whether they exist or not.
@@ -89,7 +102,7 @@ pub(super) fn town(sources: &Sources) -> Result<Option<Layer>> {
 pub(super) fn tmux_socket_file(sources: &Sources) -> Result<Option<Layer>> {
     let Some(dir) = &sources.town else { return Ok(None) };
     let path = dir.join("config/tmux-socket");
-    let Some(text) = files::text(&path)? else { return Ok(None) };
+    let Some(text) = sources.text(&path)? else { return Ok(None) };
     let name = text.trim();
     if name.is_empty() {
         return Ok(None);
@@ -103,7 +116,7 @@ pub(super) fn tmux_socket_file(sources: &Sources) -> Result<Option<Layer>> {
 /// The sections of `<rig>/config.json` that are settings.
 pub(super) fn rig(sources: &Sources) -> Result<Option<Layer>> {
     let Some(mut layer) = rig_file(sources)? else { return Ok(None) };
-    layer.values.retain(|key, _| ["merge", "worktree", "sync"].contains(&key.as_str()));
+    layer.values.retain(|key, _| RIG_SECTIONS.contains(&key.as_str()));
     Ok(Some(layer))
 }
 
@@ -113,7 +126,7 @@ pub(super) fn rig_role(sources: &Sources, role: Role) -> Result<Option<Layer>> {
         return Ok(None);
     }
     let Some(mut layer) = rig_file(sources)? else { return Ok(None) };
-    layer.values.retain(|key, _| key == "max_workers" || key == "worker_spawn_delay");
+    layer.values.retain(|key, _| RIG_POLECAT.contains(&key.as_str()));
     if layer.values.is_empty() {
         return Ok(None);
     }
@@ -124,18 +137,22 @@ pub(super) fn rig_role(sources: &Sources, role: Role) -> Result<Option<Layer>> {
 fn rig_file(sources: &Sources) -> Result<Option<Layer>> {
     let Some((dir, _)) = &sources.rig else { return Ok(None) };
     let path = dir.join("config.json");
-    let Some(text) = files::text(&path)? else { return Ok(None) };
+    let Some(text) = sources.text(&path)? else { return Ok(None) };
     let values: Dict = serde_json::from_str(&text).map_err(|error| errors::json(&error, &path))?;
     // A null is a value that is not given.
     let values = values.into_iter().filter(|(_, value)| !matches!(value, Value::Empty(..))).collect();
     let mut layer = Layer { origin: Origin::File(path), values, text: Some(text) };
-    layer.values.retain(|key, _| RIG_KEYS.contains(&key.as_str()));
+    layer.values.retain(|key, _| RIG_SECTIONS.contains(&key.as_str()) || RIG_POLECAT.contains(&key.as_str()));
     expand(&mut layer, sources)?;
     check::layer(Kind::Rig, &layer)?;
     Ok(Some(layer))
 }
 
-const RIG_KEYS: [&str; 5] = ["merge", "worktree", "sync", "max_workers", "worker_spawn_delay"];
+/// The tables of the settings that a rig's `config.json` can hold.
+pub(super) const RIG_SECTIONS: [&str; 3] = ["merge", "worktree", "sync"];
+
+/// The keys of the role polecat that a rig's `config.json` can hold.
+pub const RIG_POLECAT: [&str; 2] = ["max_workers", "worker_spawn_delay"];
 
 /// The flags that are about the settings and, with a role, about that role.
 pub(super) fn flags(sources: &Sources, role: Option<Role>) -> Result<Vec<Layer>> {
@@ -151,7 +168,7 @@ pub(super) fn flags(sources: &Sources, role: Option<Role>) -> Result<Vec<Layer>>
 }
 
 fn settings_file(path: PathBuf, sources: &Sources) -> Result<Option<Layer>> {
-    let Some(text) = files::text(&path)? else { return Ok(None) };
+    let Some(text) = sources.text(&path)? else { return Ok(None) };
     toml_layer(Origin::File(path), text, Some(Kind::Settings), sources).map(Some)
 }
 

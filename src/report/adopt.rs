@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::grammar::count;
 use crate::terminal::one_line;
 use crate::work::adopt::{Brings, Foreign};
 
@@ -54,7 +55,7 @@ pub fn show(one: &Foreign, brings: Option<&Brings>) -> String {
     if let Some(Brings { request, bead, commits, stat }) = brings {
         let bead = bead.as_deref().unwrap_or("not in this store");
         let target = if request.target.is_empty() { "the target" } else { &request.target };
-        let commits = format!("{commits} commit{} that {target} lacks", if *commits == 1 { "" } else { "s" });
+        let commits = format!("{} that {target} lacks", count(*commits, "commit"));
         for (key, value) in [
             ("bead", format!("{}: {bead}", request.bead)),
             ("worker", request.worker.clone()),

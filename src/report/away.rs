@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::text::{Cell, Color, Screen};
+use crate::grammar::count;
 use crate::mux::Daemon;
 use crate::terminal::Text;
 
@@ -36,10 +37,9 @@ fn line(daemon: &Daemon, why: &str, agents: &[&str]) -> String {
 /// The daemons that answered, as rows of the town's head.
 pub fn rows(daemons: &[Daemon]) -> Vec<Vec<Cell>> {
     let row = |daemon: &Daemon| {
-        let (count, plural) = (daemon.sessions, if daemon.sessions == 1 { "" } else { "s" });
         let latency =
             daemon.latency_us.map(|time| format!(", {} ms", time.div_ceil(1000))).unwrap_or_default();
-        let text = format!("{}: {count} session{plural}{latency}", or_default(&daemon.remote));
+        let text = format!("{}: {}{latency}", or_default(&daemon.remote), count(daemon.sessions, "session"));
         vec![Cell::from("remote"), Cell::new(Color::Dim, text)]
     };
     daemons.iter().filter(|daemon| daemon.silent.is_none()).map(row).collect()

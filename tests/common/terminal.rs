@@ -42,6 +42,11 @@ impl Terminal<'_> {
         self.tmux(&["capture-pane", "-p", "-t", "=terminal:"])
     }
 
+    /// What it shows, with the styles.
+    pub fn styled(&self) -> String {
+        self.tmux(&["capture-pane", "-e", "-p", "-t", "=terminal:"])
+    }
+
     /// Types.
     pub fn keys(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys", "-t", "=terminal:"], keys].concat());

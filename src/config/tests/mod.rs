@@ -31,6 +31,7 @@ impl Files {
     fn sources(&self) -> Sources {
         let at = |path: &str| self.dir.path().join(path);
         Sources {
+            instead: None,
             user: Some(at("user")),
             town: Some(at("town")),
             rig: Some((at("town/wyvern"), "wyvern".into())),
