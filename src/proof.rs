@@ -37,6 +37,8 @@ pub struct Secret {
     key: [u8; LENGTH],
     /// When it was made, in seconds since 1970: nothing is proven from before. 0 when that is not known.
     pub since: i64,
+    /// What is no longer proven though its proof holds, as `town::ended` keeps it: requests that left the queue.
+    pub ended: std::sync::Arc<str>,
 }
 
 impl std::fmt::Debug for Secret {
@@ -48,7 +50,7 @@ impl std::fmt::Debug for Secret {
 impl Secret {
     /// A secret of these bytes.
     pub fn new(bytes: [u8; LENGTH]) -> Secret {
-        Secret { key: bytes, since: 0 }
+        Secret { key: bytes, since: 0, ended: "".into() }
     }
 
     /// Reads what [`Secret::hex`] gave: 64 hexadecimal digits, small letters.

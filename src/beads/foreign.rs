@@ -101,21 +101,39 @@ pub fn marked_as(mut bead: Bead, from: Option<&Bead>) -> Bead {
     bead
 }
 
-/// A bead of others without what would be an order: gt's labels and metadata are those that the bead has here, and only
-/// this town gives work to its agents. `ours` tells an address of one of them.
+/// A bead of others without what would be an order: gt's labels and metadata are those that the bead has here, only this
+/// town gives work to its agents, and only this town takes it back or ends it. `ours` tells an address of one of them.
 pub fn plain(bead: Bead, own: Option<&Bead>, ours: impl Fn(&str) -> bool) -> Bead {
     let mut bead = marked_as(bead, own);
     let holder = own.and_then(|own| own.assignee.as_deref());
     let given = bead.assignee.as_deref().is_some_and(|address| Some(address) != holder && ours(address));
-    if given && is_work(&bead) {
+    if is_work(&bead) && (given || own.is_some_and(|own| in_hand(own, &ours))) {
         let none = Bead { status: words::OPEN.into(), ..Bead::default() };
-        let own = own.unwrap_or(&none);
-        bead.assignee.clone_from(&own.assignee);
-        bead.status.clone_from(&own.status);
-        bead.closed_at.clone_from(&own.closed_at);
-        bead.close_reason.clone_from(&own.close_reason);
+        stand_as(&mut bead, own.unwrap_or(&none));
     }
     bead
+}
+
+/// Whether an agent of this town works on a bead, or its work waits to be merged or to be taken up again: then a patrol or
+/// `gt gc` removes things when the bead is closed or another's.
+pub fn in_hand(own: &Bead, ours: impl Fn(&str) -> bool) -> bool {
+    let waits = [words::LABEL_SUBMITTED, words::LABEL_REWORK].iter().any(|label| own.has_label(label));
+    is_work(own)
+        && !own.is_closed()
+        && (waits || (is_begun(own) && own.assignee.as_deref().is_some_and(ours)))
+}
+
+/// Whether somebody has a bead.
+pub fn is_begun(bead: &Bead) -> bool {
+    [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str())
+}
+
+/// Makes a bead stand as another does: who has it, and whether it is closed.
+pub fn stand_as(bead: &mut Bead, other: &Bead) {
+    bead.assignee.clone_from(&other.assignee);
+    bead.status.clone_from(&other.status);
+    bead.closed_at.clone_from(&other.closed_at);
+    bead.close_reason.clone_from(&other.close_reason);
 }
 
 #[cfg(test)]
@@ -152,9 +170,9 @@ mod tests {
         let known = plain(theirs.clone(), Some(&own), ours);
         assert_eq!(known.labels, ["area", "gt:rework"]);
         assert_eq!((known.meta("recovery"), &known.assignee), (Some("refs/gt/recovery/Nux/i1"), &None));
-        // Its own agent has it already; an agent of another town may take it.
+        // Its own agent has it already, and goes on; an agent of another town may take it.
         let held = bead(&[], Some("wyvern/Nux"), "in_progress");
-        assert_eq!(plain(theirs.clone(), Some(&held), ours).status, "hooked");
+        assert_eq!(plain(theirs.clone(), Some(&held), ours).status, "in_progress");
         let away = Bead { assignee: Some("pc-1a2b:wyvern/Nux".into()), ..theirs };
         assert_eq!(plain(away, None, ours).assignee.as_deref(), Some("pc-1a2b:wyvern/Nux"));
     }

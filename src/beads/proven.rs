@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Bead, NewBead, words};
 use crate::proof::{Kind, Secret};
+use crate::town::ended;
 
 /// Metadata key of a proof.
 pub const META_PROOF: &str = "proof";
@@ -20,12 +21,14 @@ pub fn needs_proof(issue_type: &str) -> bool {
     issue_type == words::MERGE_REQUEST
 }
 
-/// Whether this town made the bead as it is.
+/// Whether this town made the bead as it is. A request that left the queue is this town's as long as it is closed: an
+/// older form of it, open and with its proof, may come in from a copy of the store.
 pub fn holds(secret: &Secret, bead: &Bead) -> bool {
     let fields = fields(&bead.id, &bead.metadata);
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     needs_proof(&bead.issue_type)
         && bead.meta(META_PROOF).is_some_and(|proof| secret.holds(Kind::Request, &fields, proof))
+        && (bead.is_closed() || !ended::contains(&secret.ended, &bead.id))
 }
 
 /// The proof of a request with this id and metadata.
@@ -105,6 +108,17 @@ mod tests {
         }));
         // What a person may change, and what goes with the bead's life, is not under the proof.
         assert!(!foreign(&|bead| (bead.priority, bead.status) = (0, words::CLOSED.into())));
+    }
+
+    #[test]
+    fn a_request_that_left_the_queue_is_not_open_again_by_an_older_copy() {
+        let mut secret = Secret::new([1; 32]);
+        let own = request(&secret);
+        secret.ended = "ended wy-r\n".into();
+        let closed = Bead { status: words::CLOSED.into(), ..own.clone() };
+        assert!(holds(&secret, &closed) && !holds(&secret, &own));
+        secret.ended = "ended wy-r\nagain wy-r\n".into();
+        assert!(holds(&secret, &own));
     }
 
     #[test]

@@ -87,15 +87,15 @@ fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
         }
         for one in &synced.taken {
             ctx.note(&format!(
-                "{name}: {} is {}'s now, who took it later than {}, who may still work on it here",
+                "{name}: {} is worked on twice: by {} here, and by {}, as the branch says",
                 one.id,
-                one_line(&one.by),
-                one.from
+                one.from,
+                one_line(&one.by)
             ));
         }
         for id in &synced.kept {
             ctx.note(&format!(
-                "{name}: {id} is this town's request, and was changed elsewhere: it stays as it is here"
+                "{name}: {id} is this town's, in the queue or worked on, and was changed elsewhere: it stays as it is here"
             ));
         }
         if !synced.foreign.is_empty() {

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use address::{abroad, at_home, home};
+pub use address::{at_home, home};
 pub use bead::canonical;
 pub use known::as_known;
 pub use terms::Terms;
@@ -35,11 +35,13 @@ pub struct Merged {
     pub came: BTreeSet<String>,
     /// Ids of beads that change on the branch.
     pub went: BTreeSet<String>,
-    /// Beads in work whose holder changes here: id, who had it, who has it.
+    /// Beads in work that an agent here and one of another town have: id, who has it here, who there. With trust the one
+    /// here had it.
     pub taken: Vec<(String, String, String)>,
     /// Beads of this town that gave their ids up.
     pub renamed: Vec<Renamed>,
-    /// Requests of this town that others had changed: they stay as this town has them.
+    /// Requests of this town that others had changed, and work of its agents that others had closed: they stay as this
+    /// town has them.
     pub kept: Vec<String>,
     /// Ids that two towns gave to different beads, and that cannot be given up here yet: somebody works on them, or
     /// they are on their way to be merged. They stay out of it until then.
@@ -60,7 +62,7 @@ pub struct Renamed {
 type Beads = BTreeMap<String, Bead>;
 
 /// Merges what is here with what is on the branch. `prefix` is that of new ids here. All beads are in the form of the
-/// branch ([`abroad`]). `terms` say what of others counts here.
+/// branch ([`Terms::abroad`]). `terms` say what of others counts here.
 ///
 /// No bead is taken away: one that only one side has is new there, or was lost on the other.
 pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead], terms: &Terms<'_>) -> Merged {
@@ -68,6 +70,12 @@ pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead], terms: 
     let (base, before, there) = (index(base), index(own), index(theirs));
     let proven: BTreeSet<&String> =
         before.iter().filter(|(_, bead)| terms.proves(bead)).map(|(id, _)| id).collect();
+    // What others newly say of work in hand: said when it comes in.
+    let news: BTreeSet<&String> = before
+        .iter()
+        .filter(|(id, own)| terms.in_hand(own) && base.get(*id) != there.get(*id))
+        .map(|(id, _)| id)
+        .collect();
     let base = terms.taken(base, &before);
     let mut theirs = terms.taken(there.clone(), &before);
     // An id of a proven request is this town's, whoever else has it.
@@ -117,6 +125,15 @@ pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead], terms: 
             merged.incoming.push(here);
         }
         branch.insert(id.clone(), bead);
+        if news.contains(id)
+            && let Some((own, there)) = before.get(id).zip(there.get(id))
+        {
+            match taken(own, there) {
+                Some(taken) => merged.taken.push(taken),
+                None if there.is_closed() => merged.kept.push(id.clone()),
+                None => {}
+            }
+        }
     }
     merged.branch_has_it = branch == there;
     merged.branch = branch.into_values().collect();

@@ -3,6 +3,7 @@
 pub mod away;
 pub mod checkout;
 pub mod discover;
+pub mod ended;
 pub mod files;
 pub mod ids;
 mod locks;

@@ -27,6 +27,7 @@ pub fn read(root: &Path) -> Result<Option<Secret>> {
     match Secret::parse(text.trim_end()) {
         Some(mut secret) => {
             secret.since = i64::try_from(since).unwrap_or(0);
+            secret.ended = super::ended::read(root)?.into();
             Ok(Some(secret))
         }
         None => crate::fail!(

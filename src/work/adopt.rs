@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use super::approval;
 use super::mail;
-use super::request::Request;
+use super::request::{self, Request};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, proven, words};
 use crate::config;
 use crate::failure::{Failure, Failures};
 use crate::programs::git::Git;
 use crate::refs::{Branch, RECOVERY};
+use crate::town::ended::Word;
 use crate::town::{Rig, Town};
 
 /// A bead or request that nothing acts on until it is adopted.
@@ -108,7 +109,7 @@ impl Foreign {
         let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS].map(String::from).into();
         let guard = Guard { id: self.bead.id.clone(), statuses, ..Guard::default() };
         match store.write(&[guard], &[Change::Update(self.bead.id.clone(), Box::new(patch))])? {
-            Written::Done(_) => Ok(()),
+            Written::Done(_) => request::note(rig, Word::Again, [self.bead.id.as_str()]),
             Written::Refused(..) => {
                 crate::fail!("{} is no longer open", self.bead.id; "look at it with: gt mq show {}", self.bead.id)
             }

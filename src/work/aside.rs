@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::loss::keep::Shelf;
 use super::mail;
-use super::request::Request;
+use super::request::{self, Request};
 use super::step;
 use crate::address::Address;
 use crate::beads::{Bead, Change, Guard, Patch, Store, Written, words};
 use crate::programs::git::Git;
+use crate::town::ended::Word;
 use crate::town::{Rig, Town};
 
 /// Why a request is set aside.
@@ -146,6 +147,7 @@ impl Setting<'_> {
         if let Written::Refused(..) = self.store.write(&[guard], &changes)? {
             return Ok(None);
         }
+        request::note(self.rig, Word::Ended, [request.id.as_str()])?;
         step(&format!("{}.11", self.steps));
         Ok(Some(SetAside {
             request: request.id.clone(),

@@ -3,12 +3,13 @@
 use anyhow::Result;
 
 use super::bench::{Bench, Seen};
-use super::request::Request;
+use super::request::{self, Request};
 use super::{aside, step};
 use crate::beads::{Bead, Change, Patch, Store, words};
 use crate::config::schema::Strategy;
 use crate::programs::git::pushing::{Deletion, Landing};
 use crate::report::queue::Merged;
+use crate::town::ended::Word;
 
 /// One request that lands, or has landed.
 #[derive(Clone, Debug)]
@@ -135,6 +136,8 @@ pub fn close(
     let changes: Vec<Change> = lands.iter().flat_map(changes).collect();
     if !changes.is_empty() {
         store.write(&[], &changes)?;
+        let ids = lands.iter().map(|one| one.request.id.as_str()).filter(|id| !id.is_empty());
+        request::note(bench.rig, Word::Ended, ids)?;
     }
     step(&format!("{steps}.6"));
     let commits: Vec<String> = lands.iter().map(|one| one.request.commit.clone()).collect();

@@ -28,13 +28,14 @@ const SETTINGS: &str = include_str!("../../templates/town.toml");
 const REFINERY: &str = include_str!("../../templates/refinery-README.md");
 
 /// Lines of a town's `.gitignore` that hold for every town.
-pub const IGNORED: [&str; 15] = [
+pub const IGNORED: [&str; 16] = [
     "/bin/",
     "/.beads/",
     "/mayor/.lock",
     "/mayor/state.json",
     secret::IGNORED,
     "/mayor/proofs.json",
+    "/mayor/ended",
     "/mayor/remote.json",
     "/mayor/.remote.lock",
     "/mayor/exports/",

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::around::unknown;
 use super::aside::{Reason, SetAside, Setting};
-use super::request::Request;
+use super::request::{self, Request};
 use super::{approval, aside, bench, step};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, Patch, Store, Written, words};
@@ -16,6 +16,7 @@ use crate::plan::queue::{Rules, order, superseded};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
 use crate::report::queue::{Counts, Row};
+use crate::town::ended::Word;
 use crate::town::{Rig, Town, secret};
 
 /// Metadata key of a request that cannot be merged until a person does something: what failed. It is said once.
@@ -272,6 +273,7 @@ pub fn retry(found: &Found, me: &Address, dry: bool) -> Result<()> {
     ];
     match found.rig.store(me)?.write(&[closed, free], &changes)? {
         Written::Done(_) => {
+            request::note(&found.rig, Word::Again, [id.as_str()])?;
             step("retry.1");
             Ok(())
         }

@@ -11,7 +11,7 @@ use super::bench::{Bench, Folded, Front, Kind, Seen};
 use super::landing::{self, Lands, Pushed};
 use super::links::{self, Trouble};
 use super::queue::{META_FAILURE, Queue, look};
-use super::request::Request;
+use super::request::{self, Request};
 use super::testing::Tested;
 use super::{approval, aside, mail, step};
 use crate::address::Address;
@@ -23,6 +23,7 @@ use crate::programs::git::pushing::Deletion;
 use crate::programs::signals;
 use crate::proof::Secret;
 use crate::report::queue::{Processed, Waits};
+use crate::town::ended::Word;
 use crate::town::{Rig, Town, secret};
 
 /// How often in a row the push may lose against others before gt gives up.
@@ -249,6 +250,7 @@ impl<'a> Run<'a> {
         };
         if !old.is_empty() {
             self.store.write(&[], &old.iter().map(close).collect::<Vec<_>>())?;
+            request::note(self.job.rig, Word::Ended, old.iter().map(|(request, _)| request.id.as_str()))?;
         }
         self.report.superseded.extend(old.into_iter().map(|(request, by)| (request.id, by)));
         Ok(())

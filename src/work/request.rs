@@ -9,6 +9,8 @@ use crate::beads::{Bead, NewBead, proven, words};
 use crate::grammar::{is_bead_id, is_branch_name, is_instance, is_object_id};
 use crate::proof::Secret;
 use crate::refs::Branch;
+use crate::town::Rig;
+use crate::town::ended::{self, Word};
 
 /// What is to be merged, by whom and why: the metadata of a request's bead.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +129,14 @@ impl Request {
     pub fn polecat(&self) -> &str {
         self.worker.rsplit('/').next().unwrap_or_default()
     }
+}
+
+/// Writes down that these requests left the queue, or are put back: an open copy that comes in later is foreign, or not.
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn note<'a>(rig: &Rig, word: Word, ids: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    rig.root.parent().map_or(Ok(()), |town| ended::note(town, word, ids))
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@
 use anyhow::Result;
 
 use super::mail;
-use super::request::Request;
+use super::request::{self, Request};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, random_id, words};
 use crate::plan::homecoming::{META_LETTER, with_letter};
 use crate::proof::Secret;
 use crate::time;
 use crate::town::Rig;
+use crate::town::ended::Word;
 
 /// How the reason of a bead begins that was closed without changes.
 pub const NO_CHANGES: &str = "no changes: ";
@@ -176,7 +177,10 @@ impl Submission<'_> {
         } else {
             changes.extend(mail.into_iter().chain([update]));
         }
-        self.write(&guards, &changes, new.is_some())
+        let handed = self.write(&guards, &changes, new.is_some())?;
+        let old = replaced.filter(|_| handed.is_some()).map(|old| old.id.as_str());
+        request::note(self.rig, Word::Ended, old)?;
+        Ok(handed)
     }
 
     /// One write: the bead closed because nothing had to be changed, and mail to the witness. `None`: it changed

@@ -303,12 +303,12 @@ impl One<'_> {
     }
 
     fn merge(&self, look: &Look, own: &[Bead]) -> Merged {
-        let mut own: Vec<Bead> = own.iter().map(|bead| plan::abroad(bead, &self.place.town)).collect();
+        let Place { town, secret, trust, .. } = self.place;
+        let terms = plan::Terms { town, secret: secret.as_ref(), trust: *trust };
+        let mut own: Vec<Bead> = own.iter().map(|bead| terms.abroad(bead)).collect();
         if !self.store.is_exact() {
             plan::as_known(&mut own, &look.base);
         }
-        let Place { town, secret, trust, .. } = self.place;
-        let terms = plan::Terms { town, secret: secret.as_ref(), trust: *trust };
         plan::merge(self.store.prefix(), &look.base, &own, &look.theirs, &terms)
     }
 

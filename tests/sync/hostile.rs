@@ -69,7 +69,7 @@ fn no_request_is_merged_that_was_made_changed_or_copied_on_the_branch() {
     let run = said(&world);
     for request in [&own.request, &closed.request] {
         assert!(
-            run.stderr.contains(&format!("{request} is this town's request, and was changed elsewhere")),
+            run.stderr.contains(&format!("{request} is this town's, in the queue or worked on, and was")),
             "{run:?}"
         );
     }
@@ -88,14 +88,74 @@ fn no_request_is_merged_that_was_made_changed_or_copied_on_the_branch() {
     world.git("origin.git", ["rev-parse", "--verify", "feature"]);
 }
 
+/// A store that bd keeps in step by itself, or that was made anew from the branch, has what others put there.
+#[test]
+fn a_request_that_left_the_queue_is_not_merged_by_an_older_copy_of_it() {
+    let world = two_towns();
+    let rejected = hand_over(&world, "Nux", "Rejected", &[("a", "1\n")], true);
+    let merged = hand_over(&world, "Toast", "Merged", &[("b", "1\n")], true);
+    world.in_town(["mq", "reject", &rejected.request, "-r", "no"]).ok();
+    process(&world).ok();
+    assert!(is_merged(&world, &merged));
+    // Taken back since.
+    world.git("", ["clone", "-q", "origin.git", "theirs"]);
+    world.git("theirs", ["rm", "-q", "b"]);
+    world.git("theirs", ["commit", "-q", "-m", "Take b back"]);
+    world.git("theirs", ["push", "-q"]);
+    for request in [&rejected.request, &merged.request] {
+        let open = gastown::beads::Patch { status: Some("open".into()), ..Default::default() };
+        crate::refinery::write(&world, &[gastown::beads::Change::Update(request.clone(), Box::new(open))]);
+        assert!(bead(&world, request).foreign);
+        let run = world.in_town(["mq", "list", "wyvern"]).ok();
+        assert!(run.stdout.contains(request.as_str()) && run.stdout.contains("foreign"), "{run:?}");
+    }
+    process(&world).ok();
+    assert_eq!(world.git("origin.git", ["ls-tree", "--name-only", "main", "a", "b"]), "");
+    // What a person puts back is the town's own.
+    world.in_town(["mq", "reject", &rejected.request]).ok();
+    world.in_town(["mq", "retry", &rejected.request]).ok();
+    assert!(!bead(&world, &rejected.request).foreign);
+    world.in_town(["adopt", &merged.request, "--yes"]).ok();
+    process(&world).ok();
+    assert_eq!(world.git("origin.git", ["show", "main:a"]), "1");
+}
+
+#[test]
+fn a_polecat_is_not_ended_by_what_others_say_of_its_bead() {
+    let world = two_towns();
+    world.set("GASTOWN_POLECAT__AGENT", "waits");
+    world.settings(crate::common::WAITS);
+    let id = world.bead("Work", "echo 1 > one");
+    said(&world);
+    world.in_town(["sling", &id, "wyvern/Nux"]).ok();
+    said(&world);
+    let close = |bead: &mut Value| {
+        bead["status"] = "closed".into();
+        bead["close_reason"] = "merged: c0ffee".into();
+        bead["closed_at"] = "2036-01-01T00:00:00Z".into();
+    };
+    push(&world, close, &[]);
+    let run = said(&world);
+    assert!(run.stderr.contains(&format!("{id} is this town's, in the queue or worked on")), "{run:?}");
+    assert_eq!(said(&world).stderr, "", "said once");
+    // Its session ends as by itself: a bead that is not its own any more would end it with all that it has.
+    world.tmux(["kill-session", "-t", &format!("={}", world.session_of("wyvern/Nux"))]).ok();
+    let run = world.in_town(["witness", "patrol", "wyvern"]).ok();
+    assert!(run.stdout.contains("has no session"), "{run:?}");
+    assert!(world.path("town/wyvern/polecats/Nux/.git").exists());
+    assert_eq!(show(&world, "town", &id)["assignee"], "wyvern/Nux");
+}
+
 #[test]
 fn a_request_of_others_is_merged_once_a_person_has_seen_what_it_brings() {
     let world = two_towns();
     hand_over(&world, "Nux", "Own", &[("a", "1\n")], true);
     said(&world);
     let evil = evil(&world);
-    push(&world, |_| (), &[forged("wy-evil", "feature", &evil)]);
-    said(&world);
+    let text = format!("{}\n{}\n", file(&world), forged("wy-evil", "feature", &evil));
+    commit(&world, &[(".beads/issues.jsonl", &text)]);
+    assert_eq!(said(&world).stdout, "wyvern: 1 bead in\n");
+    assert_eq!(said(&world).stdout, "wyvern: in step\n");
     assert_eq!(world.in_town(["adopt"]).ok().stdout, "wy-evil  request  wyvern/Nux  Harmless\n");
     let run = world.in_town(["adopt", "wy-evil"]).fails(1);
     assert!(run.stdout.contains("1 commit that main lacks") && run.stdout.contains(" evil | 1 +"), "{run:?}");

@@ -1,8 +1,8 @@
 //! What of others counts in this town: what they say of its requests, its labels and its agents does not.
 
 use super::Beads;
-use super::address::home;
-use crate::beads::foreign::{marked_as, own_agent, plain, same_words};
+use super::address::{self, home};
+use crate::beads::foreign::{in_hand, is_begun, marked_as, own_agent, plain, same_words, stand_as};
 use crate::beads::{Bead, proven};
 use crate::proof::Secret;
 
@@ -23,6 +23,15 @@ impl Terms<'_> {
         self.secret.is_some_and(|secret| proven::holds(secret, &home(bead, self.town)))
     }
 
+    /// The bead as the branch has it. A request that this town did not make names a worker of its own town, or of none.
+    pub fn abroad(&self, bead: &Bead) -> Bead {
+        let sent = address::abroad(bead, self.town);
+        match proven::needs_proof(&bead.issue_type) && !self.proves(bead) {
+            true => Bead { metadata: bead.metadata.clone(), ..sent },
+            false => sent,
+        }
+    }
+
     /// Proves a request of this town anew, which has changed with the bead that it names.
     pub fn prove(&self, bead: &mut Bead) {
         if let Some(secret) = self.secret.filter(|_| !self.proves(bead)) {
@@ -34,7 +43,7 @@ impl Terms<'_> {
     /// Beads of the branch as they are taken: without what only this town says.
     pub fn taken(&self, theirs: Beads, own: &Beads) -> Beads {
         let taken = |(id, bead): (String, Bead)| {
-            let own = own.get(&id);
+            let own = own.get(&id).filter(|own| super::ids::same_birth(own, &bead));
             let bead = match self.trust {
                 true => self.unqualified(bead, own),
                 false => plain(bead, own, |address| self.is_ours(address)),
@@ -51,13 +60,32 @@ impl Terms<'_> {
     }
 
     fn is_ours(&self, address: &str) -> bool {
-        let own = address.split_once(':').filter(|(machine, _)| *machine == self.town);
-        own_agent(own.map_or(address, |(_, rest)| rest)).is_some()
+        own_agent(&address::at_home(address, self.town)).is_some()
+    }
+
+    /// Whether the branch gives a bead to an agent of another town.
+    fn is_theirs(&self, there: &Bead) -> bool {
+        let away = |address: &str| address.split_once(':').is_some_and(|(_, rest)| own_agent(rest).is_some());
+        is_begun(there) && there.assignee.as_deref().is_some_and(|who| away(who) && !self.is_ours(who))
     }
 
     /// A bead as the branch gets it: gt's own labels and metadata stay at home, and those that others put there stay there.
+    /// Where an agent there and one here have the same bead, each town keeps to its own.
     pub fn given(&self, bead: Bead, there: Option<&Bead>) -> Bead {
-        if self.trust { bead } else { marked_as(bead, there) }
+        if self.trust {
+            return bead;
+        }
+        let kept = there.filter(|there| self.is_theirs(there) && self.in_hand(&bead));
+        let mut given = marked_as(bead, there);
+        if let Some(there) = kept {
+            stand_as(&mut given, there);
+        }
+        given
+    }
+
+    /// Whether this town alone says how a bead of its own stands.
+    pub fn in_hand(&self, own: &Bead) -> bool {
+        !self.trust && in_hand(own, |address| self.is_ours(address))
     }
 
     /// Whether a bead that comes in waits to be adopted: it is new here, or says something else than before.
@@ -76,7 +104,7 @@ pub fn as_own(own: &Bead, merged: Bead) -> Bead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::sync::abroad;
+    use crate::plan::sync::address::abroad;
 
     #[test]
     fn a_proof_counts_in_the_form_that_the_bead_has_at_home() {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::address::abroad;
 use super::*;
 use crate::beads::{Comment, Dependency};
 
@@ -491,6 +492,66 @@ fn what_others_write_is_foreign_and_gives_no_orders() {
     let of = |id: &str| merged.incoming.iter().find(|bead| bead.id == id).unwrap();
     assert_eq!(of("wy-b").assignee.as_deref(), Some("pc-1a2b:wyvern/Nux"));
     assert_eq!(of("wy-c").assignee, None);
+}
+
+#[test]
+fn only_this_town_takes_work_from_its_agents_or_ends_it() {
+    let terms = Terms { town: "pc-1a2b", secret: None, trust: false };
+    let merge = |base: &[Bead], own: &[Bead], theirs: &[Bead], terms: &Terms<'_>| {
+        super::merge("wy", base, own, theirs, terms)
+    };
+    let mut held = bead("wy-a", 1);
+    (held.status, held.assignee) = ("in_progress".into(), Some("pc-1a2b:wyvern/Nux".into()));
+    let mut submitted = bead("wy-a", 1);
+    (submitted.status, submitted.labels) = ("in_progress".into(), vec!["gt:submitted".into()]);
+    let mut aside = bead("wy-a", 1);
+    aside.labels = vec!["gt:rework".into()];
+    let close = |bead: &mut Bead| {
+        (bead.status, bead.close_reason) = (words::CLOSED.into(), "merged: c0ffee".into());
+        bead.closed_at = Some("2036-01-01T00:00:00Z".into());
+    };
+    let release = |bead: &mut Bead| (bead.status, bead.assignee) = (words::OPEN.into(), None);
+    let take = |bead: &mut Bead| {
+        (bead.status, bead.assignee) = ("hooked".into(), Some("tower-9f00:wyvern/Toast".into()));
+    };
+    let changes = [("close", &close as &dyn Fn(&mut Bead)), ("release", &release), ("take", &take)];
+    for own in [&held, &submitted, &aside] {
+        let own = canonical(own.clone());
+        let base = [canonical(terms.given(own.clone(), None))];
+        for (name, change) in changes {
+            let mut theirs = base[0].clone();
+            (theirs.updated_at, theirs.priority) = ("2036-01-01T00:00:00Z".into(), 0);
+            change(&mut theirs);
+            let theirs = [canonical(theirs)];
+            let merged = merge(&base, std::slice::from_ref(&own), &theirs, &terms);
+            let here = &merged.incoming[0];
+            assert_eq!((&here.status, &here.assignee), (&own.status, &own.assignee), "{name}");
+            assert_eq!((&here.close_reason, here.priority), (&own.close_reason, 0), "the rest is anyone's");
+            let told = (merged.taken.len(), merged.kept.len());
+            let wanted = match name {
+                "close" => (0, 1),
+                "take" if own.assignee.is_some() => (1, 0),
+                _ => (0, 0),
+            };
+            assert_eq!(told, wanted, "{name} of {}", own.status);
+            // The claim of another town stays there; it is no reason to write the branch again and again.
+            let there = if name == "take" { &theirs[0].assignee } else { &own.assignee };
+            assert_eq!(&merged.branch[0].assignee, there, "{name}");
+            let again = merge(&merged.branch, std::slice::from_ref(here), &merged.branch, &terms);
+            assert!(again.branch_has_it && again.incoming.is_empty() && again.taken.is_empty(), "{name}");
+            // A town that is trusted may say so.
+            let trusted = merge(&base, std::slice::from_ref(&own), &theirs, &Terms { trust: true, ..terms });
+            assert_eq!(trusted.incoming[0].status, theirs[0].status);
+        }
+    }
+    // Its own end goes out, whoever else has it there.
+    let mut theirs = held.clone();
+    take(&mut theirs);
+    let mut done = held.clone();
+    close(&mut done);
+    let theirs = [canonical(theirs)];
+    let merged = merge(&theirs, &[canonical(done)], &theirs, &terms);
+    assert!(merged.branch[0].is_closed() && merged.incoming.is_empty());
 }
 
 #[test]
