@@ -69,3 +69,6 @@ pub fn shown(limit: Duration) -> String {
         seconds => format!("{seconds} s"),
     }
 }
+
+/// For a program that answers at once, if it answers.
+pub const MOMENT: Duration = Duration::from_secs(10);

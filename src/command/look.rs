@@ -7,15 +7,14 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::address::Address;
 use crate::cli::queue::Look;
-use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::programs::git::Git;
 use crate::programs::pager::Pager;
-use crate::report;
 use crate::terminal::{self, Text};
 use crate::town::Rig;
+use crate::work::queue;
 use crate::work::remote::pushed;
-use crate::work::{queue, roles};
+use crate::{config, report};
 
 /// Where an agent's work is.
 struct Work {
@@ -57,7 +56,7 @@ pub fn path(ctx: &Ctx, args: Look) -> Result<Exit> {
     let town = ctx.town()?;
     let address = ctx.agent(&town, &args.address)?;
     let rig = address.rig().map(|name| town.rig(name)).transpose()?;
-    let dir = roles::home(&town, rig.as_ref(), &address);
+    let dir = crate::town::home(&town, rig.as_ref(), &address);
     if !dir.is_dir() {
         if let Some((record, path)) = pushed::place(&town, &address.to_string())? {
             return Err(Failure::new(format!("{address} works on {}, in {path}", record.remote))
@@ -142,7 +141,7 @@ fn find(ctx: &Ctx, text: &str) -> Result<Work> {
     let rig = town.rig(name)?;
     let settings = config::settings(&ctx.sources(&town, Some(&rig)))?;
     let target = format!("refs/remotes/origin/{}", config::target(&settings));
-    let dir = roles::home(&town, Some(&rig), &address);
+    let dir = crate::town::home(&town, Some(&rig), &address);
     if dir.join(".git").exists() {
         return Ok(Work { address, dir, commit: None, target });
     }

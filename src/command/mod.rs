@@ -381,9 +381,9 @@ pub fn main() -> ExitCode {
         Command::RunClean(args) => return ended(run_agent::clean(args), json),
         _ => {}
     }
-    crate::programs::signals::watch();
+    crate::programs::process::signals::watch();
     let ended = ended(Ctx::new(cli.global).and_then(|ctx| run(&ctx, cli.command)), json);
-    crate::programs::signals::hold();
+    crate::programs::process::signals::hold();
     ended
 }
 

@@ -5,16 +5,16 @@ use anyhow::Result;
 use super::{Ctx, print_json, roles};
 use crate::address::Address;
 use crate::cli::roles::Plan as Words;
-use crate::config::{self, schema::Multiplexer};
+use crate::config::schema::Multiplexer;
 use crate::failure::{Exit, Failure, hint_of};
 use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Mux, Snapshot};
 use crate::plan::diff::Plan;
-use crate::report;
 use crate::terminal::{self, Text};
 use crate::town::Town;
 use crate::town::wish::{self, Down};
 use crate::work::up::{self, Wishes};
+use crate::{config, report};
 
 /// Runs it.
 ///

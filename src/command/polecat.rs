@@ -205,7 +205,7 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
 }
 
 /// What is said of the bead that a released polecat had.
-fn said_of(bead: Option<&str>, now: Option<ending::BeadNow>) -> String {
+fn said_of(bead: Option<&str>, now: Option<crate::work::ending::give::BeadNow>) -> String {
     bead.zip(now).map_or(String::new(), |(id, now)| format!("; {}", now.said(id)))
 }
 

@@ -12,10 +12,9 @@ use crate::cli::town::{PresetArgs, PresetCommand};
 use crate::config::explain::{self, Explained, Said, explain, shown};
 use crate::config::{self, ResolvedRole, Sources, Stack, presets};
 use crate::failure::{Exit, Failure, Failures};
-use crate::report;
 use crate::report::text::Cell;
-use crate::terminal;
 use crate::town::Rig;
+use crate::{report, terminal};
 
 /// Runs it.
 ///

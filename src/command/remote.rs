@@ -6,13 +6,12 @@ use anyhow::Result;
 
 use super::{Ctx, remote_sync, remote_tunnel};
 use crate::cli::remote::{RemoteArgs, RemoteCommand};
-use crate::config;
 use crate::config::schema::Remote;
 use crate::failure::{Exit, Failure};
 use crate::report::remote;
-use crate::terminal;
-use crate::work::remote::home::Adopt;
+use crate::work::remote::arrived::Adopt;
 use crate::work::remote::{known, waiting};
+use crate::{config, terminal};
 
 /// Runs it.
 ///

@@ -7,10 +7,10 @@ use super::Ctx;
 use crate::config;
 use crate::failure::{Exit, Failure, Failures};
 use crate::report::home;
-use crate::town::away;
-use crate::town::{Rig, Town};
+use crate::town::{Rig, Town, away};
+use crate::work::remote::arrived::{Adopt, Arrived, Job, State};
 use crate::work::remote::going::{self, Gone};
-use crate::work::remote::home::{Adopt, Arrived, Job, State, collect, is_hybrid};
+use crate::work::remote::home::{collect, is_hybrid};
 use crate::work::scene::Scene;
 
 /// What one rig's sync came to; of roles that belong to none when it has no name.

@@ -10,16 +10,15 @@ use anyhow::{Context, Result};
 
 use super::{Ctx, print};
 use crate::beads::{Bead, Change, Guard, Patch, words};
-use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::plan::message::harmless;
 use crate::programs::Process;
 use crate::programs::git::Git;
-use crate::terminal;
 use crate::town::{Town, files};
 use crate::work::loss::keep::Shelf;
 use crate::work::own::{self, Home};
 use crate::work::{hook, links, script};
+use crate::{config, terminal};
 
 /// Does the script on this polecat's hook, commits everything and hands it over.
 ///

@@ -4,9 +4,8 @@ use anyhow::Result;
 
 use super::Ctx;
 use crate::cli::sessions::{AgentState, SessionState};
-use crate::config;
 use crate::failure::Exit;
-use crate::time;
+use crate::{config, time};
 
 /// Marks the session this runs in, when it is one of this town's agents and says something new. Outside of one there
 /// is nothing to say it of, and no reason to disturb who works there.

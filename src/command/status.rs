@@ -6,15 +6,14 @@ use anyhow::Result;
 
 use super::Ctx;
 use crate::cli::town::Status;
-use crate::config::{self, Sources, schema::Multiplexer};
+use crate::config::schema::Multiplexer;
+use crate::config::{self, Sources};
 use crate::failure::Exit;
 use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Looking, Mux};
 use crate::report::town::TownReport;
-use crate::terminal;
-use crate::time;
 use crate::town::Town;
-use crate::work;
+use crate::{terminal, time, work};
 
 /// How long `--watch` waits between two looks.
 const TICK: Duration = Duration::from_secs(1);

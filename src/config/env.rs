@@ -9,9 +9,10 @@ use figment::value::Value;
 use super::arrays::nested;
 use super::check::{self, Kind};
 use super::errors;
-use super::layer::{Layer, Origin};
-use super::sources::Sources;
 use crate::address::Role;
+use crate::config::Sources;
+use crate::config::layer::Layer;
+use crate::config::origin::Origin;
 use crate::failure::Failure;
 
 /// Variables that are no `GASTOWN_SECTION__KEY`, and what they mean.

@@ -8,7 +8,7 @@ use std::path::Path;
 use figment::error::{Actual, Kind};
 use toml_edit::{ImDocument, Item, TableLike, Value};
 
-use super::layer::Origin;
+use crate::config::origin::Origin;
 use crate::failure::Failure;
 
 /// Which part of `key = value` is meant.

@@ -11,6 +11,7 @@ pub(crate) mod errors;
 pub mod explain;
 pub mod fugue;
 mod layer;
+pub mod origin;
 pub mod passed;
 pub mod placement;
 pub mod presets;
@@ -20,17 +21,20 @@ pub mod set;
 pub mod sources;
 pub mod template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-
-pub use layer::{Layer, Origin, Stack};
-pub use schema::{RoleSettings, Runtime, Settings};
-pub use sources::{Sources, tmux_socket};
 
 use crate::address::Role;
 use crate::beads::Bead;
 use crate::failure::Failure;
+use crate::town::files;
+
+pub use layer::{Layer, Stack};
+pub use origin::Origin;
+pub use schema::{RoleSettings, Runtime, Settings};
+pub use sources::tmux_socket;
 
 /// A role as it is to be run: the preset's values and the runtime that they name.
 #[derive(Clone, Debug)]
@@ -251,6 +255,68 @@ fn unknown(stack: &Stack, role: Role, key: &str, name: &str, table: &str) -> Fai
     let place = stack.place(&path).map(|place| format!("{place}: ")).unwrap_or_default();
     Failure::new(format!("{place}{path}: there is no [{table}.{name}]"))
         .hint(errors::choices(name, known.iter().map(String::as_str)))
+}
+
+/// Where configuration is looked for. Plain data, so that tests and `explain` can say what they mean.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `$XDG_CONFIG_HOME/gastown` (or `~/.config/gastown`).
+    pub user: Option<PathBuf>,
+    /// The town's root.
+    pub town: Option<PathBuf>,
+    /// The rig's root, and its name.
+    pub rig: Option<(PathBuf, String)>,
+    /// The environment, as it was at start.
+    pub env: Vec<(String, String)>,
+    /// Flags: dotted key and TOML value; for a text the quotes may be left out.
+    pub flags: Vec<(String, String)>,
+    /// A file that is about to be written, and its text: what is read in place of what stands there.
+    pub instead: Option<(PathBuf, String)>,
+}
+
+impl Sources {
+    /// The user's files and the environment; town and rig are added by [`crate::town::Town::sources`].
+    pub fn from_env(env: &HashMap<String, String>) -> Sources {
+        let folder = |name: &str| env.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
+        let mut variables: Vec<(String, String)> =
+            env.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        variables.sort_unstable();
+        Sources { user: base.map(|base| base.join("gastown")), env: variables, ..Sources::default() }
+    }
+
+    /// A variable of the environment.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The text of a file; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// As [`files::text`].
+    pub(super) fn text(&self, path: &Path) -> Result<Option<String>> {
+        match &self.instead {
+            Some((instead, text)) if instead == path => Ok(Some(text.clone())),
+            _ => files::text(path),
+        }
+    }
+
+    /// The settings files, lowest first, whether they exist or not.
+    pub fn settings_files(&self) -> Vec<PathBuf> {
+        let user = self.user.iter().map(|dir| dir.join("config.toml"));
+        let town =
+            self.town.iter().flat_map(|dir| [dir.join("config/town.toml"), dir.join("config/tmux-socket")]);
+        let rig = self.rig.iter().map(|(dir, _)| dir.join("config.json"));
+        user.chain(town).chain(rig).collect()
+    }
+
+    /// The folders of presets, lowest first, whether they exist or not; the built-in ones come before.
+    pub fn preset_folders(&self) -> Vec<PathBuf> {
+        let user = self.user.iter().map(|dir| dir.join("presets"));
+        let town = self.town.iter().map(|dir| dir.join("config/presets"));
+        let rig = self.rig.iter().map(|(dir, _)| dir.join("config/presets"));
+        user.chain(town).chain(rig).collect()
+    }
 }
 
 #[cfg(test)]

@@ -7,15 +7,17 @@ use anyhow::Result;
 use figment::value::{Dict, Value};
 
 use super::check::Kind;
-pub use super::check::is_name;
-use super::layer::{Layer, Origin, Stack};
-use super::sources::{Sources, toml_layer};
 use super::{env, errors, placement};
 use crate::address::Role;
 use crate::beads::Bead;
-use crate::config::Settings;
+use crate::config::layer::{Layer, Stack};
+use crate::config::origin::Origin;
 use crate::config::schema::Placement;
+use crate::config::sources::toml_layer;
+use crate::config::{Settings, Sources};
 use crate::failure::Failure;
+
+pub use super::check::is_name;
 
 const BUILT_IN: [(&str, &str); 10] = [
     ("mayor", include_str!("../../presets/mayor.toml")),

@@ -6,10 +6,12 @@ use anyhow::Result;
 use figment::value::{Dict, Value};
 use toml_edit::{DocumentMut, Item, Table, TableLike};
 
+use super::Sources;
 use super::errors::{self, spans};
 use super::explain::{keys, no_key, shown};
-use super::layer::{Layer, Origin};
-use super::sources::{RIG_POLECAT, RIG_SECTIONS, Sources, toml_layer};
+use super::layer::Layer;
+use super::origin::Origin;
+use super::sources::{RIG_POLECAT, RIG_SECTIONS, toml_layer};
 use super::{RoleSettings, Settings, env, presets, schema};
 use crate::address::Role;
 use crate::failure::Failure;

@@ -5,9 +5,9 @@
 
 use anyhow::Result;
 
-use super::tmux::{wanted_pane, wanted_window};
 use super::{Live, SeenWindow, Session, Spec, Window};
 use crate::failure::Failure;
+use crate::mux::wanted::{wanted_pane, wanted_window};
 use crate::plan::windows::{LAYOUTS, Size, resizes};
 use crate::programs::tmux::Changes;
 

@@ -10,6 +10,7 @@ pub mod hybrid;
 mod live;
 pub mod none;
 pub mod tmux;
+mod wanted;
 mod windows;
 
 use std::collections::BTreeMap;

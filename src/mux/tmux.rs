@@ -7,11 +7,10 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{
-    Live, Looking, Marks, Mux, Pane, Runs, SeenPane, SeenWindow, Session, Snapshot, Spec, Started,
-    WantedPane, Window, live, none,
+    Live, Looking, Marks, Mux, Pane, SeenPane, SeenWindow, Session, Snapshot, Spec, Started, live, none,
 };
 use crate::failure::Failure;
-use crate::plan::windows::{CELLS, Size, resizes};
+use crate::mux::wanted::{not_text, wanted_window};
 use crate::programs::tmux::{self, Answer, Made, Row, Wanted};
 use crate::terminal;
 use crate::town::occupancy::{self, Occupied};
@@ -316,40 +315,6 @@ fn windows(spec: &Spec) -> Result<Vec<tmux::WantedWindow>> {
     spec.windows.iter().enumerate().map(|(number, window)| wanted_window(spec, number, window)).collect()
 }
 
-pub(super) fn wanted_window(spec: &Spec, number: usize, window: &Window) -> Result<tmux::WantedWindow> {
-    let sizes: Vec<Option<Size>> =
-        window.panes.iter().map(|pane| pane.size.as_deref().and_then(Size::parse)).collect();
-    let panes = window.panes.iter().enumerate().map(|(place, pane)| wanted_pane(spec, (number, place), pane));
-    Ok(tmux::WantedWindow {
-        name: window.name.clone(),
-        mark: format!("{number} {}", window.asked()),
-        resizes: resizes(window.layout.as_deref(), &sizes, CELLS),
-        layout: window.layout.clone(),
-        focus: window.focus,
-        panes: panes.collect::<Result<_>>()?,
-    })
-}
-
-pub(super) fn wanted_pane(
-    spec: &Spec,
-    (window, place): (usize, usize),
-    pane: &WantedPane,
-) -> Result<tmux::WantedPane> {
-    let cwd = pane.cwd.as_ref().unwrap_or(&spec.cwd);
-    Ok(tmux::WantedPane {
-        mark: format!("{window}.{place} {}", pane.asked()),
-        argv: match &pane.runs {
-            Runs::Agent => spec.start_line(),
-            Runs::Shell(text) => spec.clean_line(&["sh", "-c", text]),
-            Runs::Person => Vec::new(),
-        },
-        cwd: cwd.to_str().ok_or_else(|| not_text(cwd))?.into(),
-        env: pane.env.clone(),
-        agent: pane.runs == Runs::Agent,
-        focus: pane.focus,
-    })
-}
-
 /// Refuses a runtime's program that is not there.
 ///
 /// # Errors
@@ -376,10 +341,6 @@ pub fn installed(program: &str, path: Option<&OsStr>, cwd: &Path) -> Result<()> 
 fn named(env: &[(String, String)], name: &str) -> Vec<(String, String)> {
     let value = |key: &str, value: &str| if key == "GT_SESSION" { name.into() } else { value.to_string() };
     env.iter().map(|(key, old)| (key.clone(), value(key, old))).collect()
-}
-
-fn not_text(folder: &Path) -> Failure {
-    Failure::new(format!("cannot start in {}: the path is not UTF-8", folder.display()))
 }
 
 fn done(answer: Answer, what: &str, target: &str) -> Result<()> {

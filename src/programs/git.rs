@@ -20,15 +20,16 @@ pub mod sync;
 pub mod trees;
 pub mod worktree;
 
-pub use answers::{Push, Status};
-
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::process::{MOMENT, Output, Process};
 use crate::failure::{Failure, NO_ROOM};
+use crate::limits::MOMENT;
+use crate::programs::process::{Output, Process};
+
+pub use answers::{Push, Status};
 
 /// A work tree or clone that git is run in.
 #[derive(Clone, Debug)]

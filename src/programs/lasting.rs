@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::process::Process;
-use super::running::wait_for_end;
-use super::signals::Charge;
-use super::stamp::Stamp;
+use crate::programs::process::running::wait_for_end;
+use crate::programs::process::signals::Charge;
+use crate::programs::process::stamp::Stamp;
 
 /// A program that runs. It is ended when this is dropped.
 pub struct Lasting {

@@ -7,13 +7,9 @@ pub mod git;
 pub mod lasting;
 pub mod pager;
 pub mod process;
-mod running;
-pub mod signals;
 pub mod ssh;
-pub mod stamp;
 pub mod survivors;
 pub mod tmux;
-mod usage;
 pub mod versions;
 
 pub use process::{Output, Process};

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::Process;
 use super::git::Git;
-use super::signals::{self, Charge};
+use crate::programs::process::signals::{self, Charge};
 use crate::terminal::Text;
 
 /// A pager that shows what it is given.

@@ -4,6 +4,10 @@
 //! messages in English where they are read, a limit where one is asked for, and none of the variables by which git
 //! tells its hooks about the repository that it was called for.
 
+pub mod running;
+pub mod signals;
+pub mod stamp;
+pub mod usage;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::PipeReader;
@@ -16,15 +20,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-pub use super::running::Running;
-use super::signals::{self, Charge, Reach};
 use crate::failure::Failure;
-use crate::limits;
-use crate::repo_url;
+use crate::programs::process::signals::{Charge, Reach};
 use crate::town::files;
+use crate::{limits, repo_url};
 
-/// For a program that answers at once, if it answers.
-pub const MOMENT: Duration = Duration::from_secs(10);
+pub use crate::programs::process::running::Running;
 
 /// What ends a program that makes no progress: no output, nothing read or written, hardly any time computed. The words
 /// say in messages what is waited for.

@@ -13,10 +13,9 @@ use rustix::process::Signal;
 use serde::Serialize;
 
 #[cfg(not(target_os = "linux"))]
-use super::process::{MOMENT, Process};
+use crate::limits::MOMENT;
 #[cfg(target_os = "linux")]
-use super::stamp::pids;
-use super::stamp::{Stamp, Stat};
+use crate::programs::process::stamp::{Stamp, Stat, pids};
 
 /// How long processes may take to end by themselves, once what started them has.
 const GRACE: Duration = Duration::from_millis(700);

@@ -27,9 +27,9 @@ use tmux_interface::{
 };
 
 use self::text::{as_text, one_line, plain, word};
-use super::process::{Limit, MOMENT, Output, Process};
-use super::stamp::Stamp;
-use crate::limits;
+use crate::limits::{self, MOMENT};
+use crate::programs::process::stamp::Stamp;
+use crate::programs::process::{Limit, Output, Process};
 
 pub use self::live::Changes;
 pub use self::look::Looking;

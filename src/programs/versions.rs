@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use super::process::{MOMENT, Process};
 use super::tmux::{self, Tmux};
 use crate::failure::Failure;
+use crate::limits::MOMENT;
+use crate::programs::process::Process;
 
 /// The oldest git that gt works with (`town.md`).
 const GIT: (u32, u32) = (2, 25);

@@ -1,7 +1,7 @@
 //! What came home from other machines, as `gt remote sync` says it.
 
+use crate::work::remote::arrived::{Arrived, State};
 use crate::work::remote::going::Gone;
-use crate::work::remote::home::{Arrived, State};
 
 /// A line for each that was to be ended on its machine.
 pub fn gone(gone: &[Gone], dry: bool) -> String {

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::failure::Failure;
-use crate::programs::signals::{self, Charge};
+use crate::programs::process::signals::{self, Charge};
 use crate::terminal::{self, Step, Text};
 
 /// The terminal's alternate screen, with keys read one by one. Dropping it gives the terminal back.

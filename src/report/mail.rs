@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use crate::beads::Bead;
-use crate::terminal;
-use crate::time;
 use crate::work::mail;
+use crate::{terminal, time};
 
 /// One mail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::config;
 use crate::failure::{Failure, Failures};
 
@@ -295,5 +296,17 @@ impl Rig {
     /// Transcripts and logs of ended sessions.
     pub fn logs_dir(&self) -> PathBuf {
         self.root.join("logs")
+    }
+}
+
+/// Where an agent works when its preset does not say otherwise.
+pub fn home(town: &Town, rig: Option<&Rig>, address: &Address) -> PathBuf {
+    match (address, rig) {
+        (Address::Witness(_), Some(rig)) => rig.root.join("witness"),
+        (Address::Refinery(_), Some(rig)) => rig.refinery_dir(),
+        (Address::Polecat(_, name), Some(rig)) => rig.polecat_dir(name),
+        (Address::Crew(_, name), Some(rig)) => rig.crew_dir(name),
+        (Address::Plugin(_, name), Some(rig)) => rig.root.join("plugins").join(name),
+        _ => town.root.clone(),
     }
 }

@@ -19,7 +19,8 @@ use super::{Town, files};
 use crate::address::{self, Address};
 use crate::failure::Failure;
 use crate::programs::agent_lock::DESCRIPTOR;
-use crate::programs::stamp::Stamp;
+use crate::programs::process::stamp::Stamp;
+use crate::town::Rig;
 
 /// The file that is locked: in the git directory of an agent's worktree or clone, else in its own folder.
 pub const LOCK: &str = "gt-agent.lock";
@@ -264,6 +265,26 @@ pub fn of_town(town: &Town) -> BTreeMap<String, Occupied> {
         held => Some((agent.to_string(), held)),
     };
     agents.into_iter().filter_map(held).collect()
+}
+
+/// The variables that what runs for a polecat without being started by its agent carries, `worktree.setup` say; for a test
+/// run, which has no polecat's name, its mark.
+pub fn mark_of(rig: &Rig, polecat: &str) -> Vec<(&'static str, String)> {
+    if polecat.is_empty() {
+        return vec![(TEST_RUN, rig.root.to_string_lossy().into_owned())];
+    }
+    vec![
+        ("GT_TOWN_ROOT", town_of(rig)),
+        ("GT_ADDRESS", Address::Polecat(rig.name.clone(), polecat.into()).to_string()),
+    ]
+}
+
+/// The variable that says of which rig's test runs a process is.
+pub const TEST_RUN: &str = "GT_TEST_RUN";
+
+/// The town of a rig, as its processes' environment names it.
+pub fn town_of(rig: &Rig) -> String {
+    rig.root.parent().map(|root| root.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

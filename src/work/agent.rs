@@ -1,5 +1,7 @@
 //! An agent about to run: its environment (`town.md`), its command line, its session.
 
+pub mod start;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -7,18 +9,15 @@ use anyhow::Result;
 
 use crate::address::Address;
 use crate::beads::{self, Bead, Kind};
-use crate::config::ResolvedRole;
-use crate::config::schema::Prompt;
-use crate::config::template;
+use crate::config::remotes::Known;
+use crate::config::schema::Worktree;
+use crate::config::{ResolvedRole, template};
 use crate::failure::Failure;
-use crate::mux::{Lock, Marks, Spec};
-use crate::plan::environment as list;
+use crate::mux::Marks;
 use crate::plan::layout::Asked;
-use crate::programs::process::{foreign_to_us, quote};
+use crate::plan::ready::Begin;
 use crate::programs::{Process, agent_lock};
-use crate::town::{Rig, Town, occupancy};
-use crate::work::remote::session::{self, There};
-use crate::work::windows;
+use crate::town::{Rig, Town};
 
 /// Who is to run, where and on what.
 #[derive(Clone, Copy, Debug)]
@@ -45,59 +44,6 @@ pub struct Agent<'a> {
     pub prompt: &'a str,
     /// Its place on another machine, when it is to run there.
     pub away: Option<There<'a>>,
-}
-
-/// The session that runs an agent.
-///
-/// # Errors
-/// A runtime without a command, an unknown `{{name}}`, or a store that cannot be told.
-pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
-    if let Some(there) = &agent.away {
-        return session::spec(agent, there);
-    }
-    let name = agent.address.session_name();
-    let windows = windows::of(agent)?;
-    let alone = agent.role.runtime.command.is_empty() && !windows.is_empty();
-    let argv = if alone { Vec::new() } else { program(agent)? };
-    let on_end = if alone { String::new() } else { on_end(agent)? };
-    let lock = (!alone)
-        .then(|| own_path().map(|gt| Lock { gt, file: occupancy::lock_of(agent.town, agent.address) }));
-    Ok(Spec {
-        lock: lock.transpose()?,
-        window: agent.address.name().into(),
-        cwd: agent.cwd.to_path_buf(),
-        env: environment(agent, &name)?,
-        passed: passed(agent),
-        gt: own_path()?,
-        argv,
-        marks: marks(agent),
-        on_end,
-        windows,
-        away: None,
-        name,
-    })
-}
-
-/// What the end of its session runs. Values are assigned by the shell: a command line can be read by every user.
-fn on_end(agent: &Agent<'_>) -> Result<String> {
-    let (gt, town, address) = (own_path()?, agent.town.mark(), agent.address.to_string());
-    let words = [&gt, "run-clean", "--", &gt, "-C", &town, "session-ended", &address, agent.instance];
-    let set = passed_on(agent.env).map(|(key, value)| format!("{key}={}", quote(value)));
-    Ok(set.chain(words.map(quote)).collect::<Vec<_>>().join(" "))
-}
-
-/// What the agent's pane runs: its command line, and the prompt where that is a part of it.
-fn program(agent: &Agent<'_>) -> Result<Vec<String>> {
-    let mut argv = command_line(agent)?;
-    if agent.role.runtime.prompt == Prompt::Argument && !agent.prompt.is_empty() {
-        argv.push(agent.prompt.into());
-    }
-    if agent.role.runtime.prompt == Prompt::Stdin {
-        // The words stay words: the shell only connects the two.
-        let connect = r#"prompt=$1; shift; printf %s "$prompt" | "$@""#;
-        argv = ["sh", "-c", connect, "sh", agent.prompt].map(Into::into).into_iter().chain(argv).collect();
-    }
-    Ok(argv)
 }
 
 /// What its session is known by.
@@ -166,20 +112,6 @@ pub(super) fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
             "names are {}", template::NAMES.join(", ")
         ),
     })
-}
-
-/// What a session gets of the environment of the command that starts it, by `session.environment`.
-fn passed(agent: &Agent<'_>) -> Vec<(String, String)> {
-    let hook: Vec<&str> = foreign_to_us().collect();
-    let passes = |key: &String| list::passes(&agent.role.environment, key) && !hook.contains(&key.as_str());
-    let mut passed: Vec<(String, String)> = agent
-        .env
-        .iter()
-        .filter(|(key, _)| passes(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    passed.sort_unstable();
-    passed
 }
 
 /// What a session takes over from the command that starts it: where programs and configuration are.
@@ -273,4 +205,21 @@ pub fn environment(agent: &Agent<'_>, session: &str) -> Result<Vec<(String, Stri
         env.push((key.clone(), fill(agent, value)?));
     }
     Ok(env)
+}
+
+/// An agent's place on another machine, beyond what [`Agent`] says.
+#[derive(Clone, Copy, Debug)]
+pub struct There<'a> {
+    /// Which machine.
+    pub remote: &'a Known,
+    /// How its work begins.
+    pub begin: Begin,
+    /// The commit of an earlier attempt that its work begins with; empty when there is none.
+    pub kept: &'a str,
+    /// The branch that work lands on.
+    pub target: &'a str,
+    /// How a worktree is prepared.
+    pub rules: &'a Worktree,
+    /// What it is told first when there is no gt over there.
+    pub prompt: &'a str,
 }

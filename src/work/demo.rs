@@ -14,10 +14,11 @@ use anyhow::{Context, Result};
 use self::beads::{EPIC, RED, REPOSITORY, TEST, TITLE, TWINS};
 use crate::beads::{self as store, Bead, Filter, Store, words};
 use crate::failure::Failure;
-use crate::mux::{Mux, tmux::Tmux};
+use crate::mux::Mux;
+use crate::mux::tmux::Tmux;
 use crate::programs::git::Git;
-use crate::programs::process::quote;
-use crate::programs::{Output, Process, signals};
+use crate::programs::process::{quote, signals};
+use crate::programs::{Output, Process};
 use crate::report::Screen;
 use crate::report::demo::{Row, Stage};
 

@@ -1,5 +1,7 @@
 //! The end of a polecat (`work.md`): nothing goes before it is kept.
 
+pub(crate) mod give;
+
 use anyhow::Result;
 use serde::Serialize;
 
@@ -9,14 +11,13 @@ use super::sandbox::Sandbox;
 use super::scene::Scene;
 use super::{names, step, strays, survivors};
 use crate::address::Address;
-use crate::beads::{Change, Guard, Patch, Written, words};
 use crate::failure::Failure;
-use crate::mux::Session;
 use crate::plan::place::Seen;
 use crate::programs::git::Git;
 use crate::programs::survivors::Trace;
 use crate::town::away::{self, Record};
-use crate::town::{files, occupancy};
+use crate::town::occupancy;
+use crate::work::ending::give::{BeadNow, give_back, keep_transcript};
 
 /// How many lines of an ended session are kept (`work.md`).
 const TRANSCRIPT_LINES: usize = 5000;
@@ -93,7 +94,7 @@ fn end_here(
     }
     occupancy::check_removable(&sandbox.dir)?;
     // What is in a place that was never begun came with its making: it is kept, and in nobody's way.
-    let force = force || super::worktree::is_unbegun(&sandbox.dir);
+    let force = force || crate::work::sandbox::is_unbegun(&sandbox.dir);
     let look = sandbox.look()?;
     if !force {
         let stops = look.stops(false, &scene.address_of(name))?;
@@ -140,24 +141,6 @@ fn unreachable(scene: &Scene<'_>, address: &Address) -> Failure {
     Failure::new(format!("cannot tell whether {address} still runs: {why}")).hint(hint)
 }
 
-/// Keeps what an ended session has on its screen, under the rig's `logs/`.
-///
-/// # Errors
-/// When it cannot be written.
-pub(super) fn keep_transcript(
-    scene: &Scene<'_>,
-    name: &str,
-    instance: &str,
-    session: &Session,
-) -> Result<()> {
-    let Some(pane) = session.panes.first().filter(|_| !session.agent_gone) else { return Ok(()) };
-    // A pane that is gone between the look and now has nothing left to keep.
-    let Ok(text) = scene.mux.capture(&pane.id, TRANSCRIPT_LINES) else { return Ok(()) };
-    let dir = scene.rig.logs_dir();
-    files::make_dir(&dir)?;
-    files::write(&dir.join(format!("{name}-{instance}.screen.txt")), text.as_bytes())
-}
-
 /// Gives a polecat's bead back and ends it (place "released"). Its commits, and with `force` its uncommitted changes,
 /// stay under a recovery ref that the bead names.
 ///
@@ -184,7 +167,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     }
     let instance = scene.instance(name);
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &instance);
-    let force = force || super::worktree::is_unbegun(&sandbox.dir);
+    let force = force || crate::work::sandbox::is_unbegun(&sandbox.dir);
     let trace = survivors::of_polecat(scene, name);
     if let Seen::Session(session) = scene.session_of(name) {
         keep_transcript(scene, name, &instance, session)?;
@@ -251,7 +234,7 @@ fn releasable(scene: &Scene<'_>, name: &str, force: bool) -> Result<()> {
         crate::fail!("{address} is at work"; "wait, or end it all the same with: gt polecat nuke {address}");
     }
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &scene.instance(name));
-    if record.is_some() || force || super::worktree::is_unbegun(&sandbox.dir) {
+    if record.is_some() || force || crate::work::sandbox::is_unbegun(&sandbox.dir) {
         return Ok(());
     }
     let stops = sandbox.look()?.stops(true, &address.to_string())?;
@@ -322,59 +305,6 @@ pub struct Released {
     /// patrol that can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<String>,
-}
-
-/// How a bead is once its polecat was released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BeadNow {
-    /// Open and unassigned.
-    Open,
-    /// As before: its work waits to be merged, and will be.
-    Queued,
-    /// Changed by another command meanwhile.
-    Changed,
-}
-
-impl BeadNow {
-    /// What is said of the bead `id`.
-    pub fn said(self, id: &str) -> String {
-        match self {
-            BeadNow::Open => format!("{id} is open again"),
-            BeadNow::Queued => format!("{id} still waits to be merged (take it out with: gt mq reject {id})"),
-            BeadNow::Changed => format!("{id} was changed meanwhile (see: gt bd show {id})"),
-        }
-    }
-}
-
-/// The bead a polecat holds becomes open and unassigned, unless its work is in the queue.
-///
-/// # Errors
-/// When the store cannot be written.
-pub(super) fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -> Result<Option<BeadNow>> {
-    let Some(bead) = scene.bead_of(name) else { return Ok(None) };
-    if scene.is_submitted(bead) {
-        return Ok(Some(BeadNow::Queued));
-    }
-    let mut patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };
-    let away = bead.labels.iter().filter(|label| label.starts_with(words::LABEL_REMOTE));
-    patch.remove_labels.extend(away.cloned());
-    if recovery.is_some() {
-        patch.metadata.extend(bead.recovery_metadata(recovery));
-    }
-    let guard = Guard {
-        id: bead.id.clone(),
-        statuses: [words::HOOKED, words::IN_PROGRESS].map(Into::into).to_vec(),
-        assignee: Some(bead.assignee.clone()),
-        lacks_labels: vec![words::LABEL_SUBMITTED.into()],
-        ..Guard::default()
-    };
-    let store = scene.rig.store(&Address::Witness(scene.rig.name.clone()))?;
-    // Refused means that another command moved it on meanwhile: then there is nothing to give back.
-    Ok(Some(match store.write(&[guard], &[Change::Update(bead.id.clone(), Box::new(patch))])? {
-        Written::Done(_) => BeadNow::Open,
-        Written::Refused(..) => BeadNow::Changed,
-    }))
 }
 
 #[cfg(test)]

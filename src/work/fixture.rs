@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::request::Request;
+use super::scene::Scene;
 use crate::address::Address;
 use crate::beads::{self, Bead, Change, Filter, NewBead, Patch, Store, Written};
 use crate::config::Sources;
@@ -12,9 +14,6 @@ use crate::recorder::Recorder;
 use crate::refs::Branch;
 use crate::town::rules::town_id;
 use crate::town::{Layout, Rig, RigBeads, RigConfig, Town, TownFile, files};
-
-use super::request::Request;
-use super::scene::Scene;
 
 /// The town `town` with the rig `wyvern`.
 pub struct Fixture {

@@ -12,9 +12,9 @@ use crate::mux::Mux;
 use crate::programs::git::Git;
 use crate::time;
 use crate::town::{Town, files};
-use crate::work::hook::HANDOFF;
+use crate::work::hook::{self, HANDOFF};
 use crate::work::request::Request;
-use crate::work::{hook, mail, step};
+use crate::work::{mail, step};
 
 /// What a handoff comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

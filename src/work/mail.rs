@@ -5,13 +5,14 @@ use anyhow::Result;
 use serde_json::Map;
 
 use crate::address::Address;
-pub use crate::beads::letters::FROM;
-use crate::beads::letters::META_SENT;
+use crate::beads::letters::{self, META_SENT};
 use crate::beads::proven::META_PROOF;
-use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, TITLE_MAX, Written, letters, words};
+use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, TITLE_MAX, Written, words};
 use crate::failure::Failure;
 use crate::town::occupancy::{self, Occupied};
 use crate::town::{Town, away};
+
+pub use crate::beads::letters::FROM;
 
 /// Who hears of what needs a decision: the Mayor while one runs, here or on another machine, else the Overseer. No
 /// process: a running agent holds the lock of its folder.

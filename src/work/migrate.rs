@@ -13,8 +13,8 @@ use crate::beads::{self, Bead, words};
 use crate::failure::Failure;
 use crate::programs::git::Git;
 use crate::repo_url;
-use crate::town::discover::Found;
-use crate::town::{RigConfig, RigEntry, RigsFile, TownFile, discover, files, rules};
+use crate::town::discover::{self, Found};
+use crate::town::{RigConfig, RigEntry, RigsFile, TownFile, files, rules};
 
 /// Folders of an older rig that are no worker's clone.
 const NO_WORKERS: [&str; 8] =

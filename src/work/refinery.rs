@@ -20,7 +20,7 @@ use crate::config::Sources;
 use crate::failure::{Failure, Failures, hint_of};
 use crate::plan::queue::{Ask, Halving, Needs, Rules, Verdict, superseded};
 use crate::programs::git::pushing::Deletion;
-use crate::programs::signals;
+use crate::programs::process::signals;
 use crate::proof::Secret;
 use crate::report::queue::{Processed, Waits};
 use crate::town::ended::Word;

@@ -1,7 +1,6 @@
 //! Sessions of roles: the Mayor, witnesses, refineries, crew. Polecats are slung (`sling`).
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -18,9 +17,10 @@ use crate::mux::{Mux, Session, Snapshot, Spec, Started};
 use crate::plan::choose::Wish;
 use crate::plan::place::{Seen, seen};
 use crate::plan::ready::Begin;
-use crate::town::{Rig, RigConfig, Town, files};
+use crate::town::{Rig, RigConfig, Town, files, home};
+use crate::work::agent::There;
 use crate::work::remote::choose::{Given, choose_for};
-use crate::work::remote::session::{PASTED, There};
+use crate::work::remote::session::PASTED;
 
 /// What a role is told when its runtime takes a prompt; `gt prime` says the rest.
 pub const PROMPT: &str = "Run `gt prime` and follow what it says.";
@@ -72,18 +72,6 @@ impl Begun {
             Begun::Started(started) => started.by_hand.as_ref().map(|by_hand| by_hand.why.as_str()),
             Begun::Ran(_) => None,
         }
-    }
-}
-
-/// Where an agent works when its preset does not say otherwise.
-pub fn home(town: &Town, rig: Option<&Rig>, address: &Address) -> PathBuf {
-    match (address, rig) {
-        (Address::Witness(_), Some(rig)) => rig.root.join("witness"),
-        (Address::Refinery(_), Some(rig)) => rig.refinery_dir(),
-        (Address::Polecat(_, name), Some(rig)) => rig.polecat_dir(name),
-        (Address::Crew(_, name), Some(rig)) => rig.crew_dir(name),
-        (Address::Plugin(_, name), Some(rig)) => rig.root.join("plugins").join(name),
-        _ => town.root.clone(),
     }
 }
 
@@ -199,7 +187,7 @@ pub fn prepare_as(
     if !role.settings.start_directory.is_empty() {
         agent.cwd = &start;
     }
-    let spec = agent::spec(&agent)?;
+    let spec = crate::work::agent::start::spec(&agent)?;
     let refused = match (rig, &resolved.settings) {
         (Some(rig), Some(settings)) => untrusted(rig, settings, &spec, &role),
         _ => None,

@@ -2,7 +2,7 @@
 //!
 //! Nothing goes before every commit in it is reachable from the target or from a recovery ref (law 3).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -127,7 +127,7 @@ impl Sandbox {
             }
         }
         losses.unknown.extend(unknown);
-        if super::worktree::is_unbegun(&self.dir) {
+        if crate::work::sandbox::is_unbegun(&self.dir) {
             // What is ignored there came with its making.
             losses.files.ignored.clear();
         }
@@ -263,4 +263,12 @@ const ASIDE: &str = ".gone-";
 /// Whose folder it was that is being removed.
 pub fn aside_of(folder: &str) -> Option<&str> {
     folder.strip_prefix(ASIDE)?.split('-').next()
+}
+
+/// A file in the git folder of a place where no session was started yet: whatever is there came with its making.
+pub const UNBEGUN: &str = "gt-unbegun";
+
+/// Whether no session was ever started in a place.
+pub fn is_unbegun(path: &Path) -> bool {
+    Git::at(path).git_dir().is_ok_and(|dir| dir.join(UNBEGUN).exists())
 }

@@ -7,26 +7,28 @@ mod hand;
 mod turn;
 pub mod words;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::address::Address;
+use crate::address::{Address, Role};
 use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words as bead_words};
 use crate::config::schema::Multiplexer;
-use crate::config::{Settings, Sources};
-use crate::mux::{ByHand, Mux};
+use crate::config::{self, ResolvedRole, Settings, Sources};
+use crate::failure::Failure;
+use crate::mux::{ByHand, Mux, Session, Snapshot};
 use crate::plan::choose::{Choice, Wish};
 use crate::plan::ready::{Allowed, Begin};
 use crate::plan::trust::reads;
 use crate::programs::git::Git;
 use crate::town::{Rig, Town};
+use crate::work::names::{self, Reservation};
 use crate::work::{step, survivors, trust};
-
-pub use begin::{Work, check_new, check_restart};
-pub use elsewhere::open_tunnels;
 use hand::Hand;
+
+pub use begin::{check_new, check_restart};
+pub use elsewhere::open_tunnels;
 
 /// Where beads are slung.
 pub struct Site<'a> {
@@ -249,7 +251,7 @@ fn hook(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Result<
                 };
                 let mut hand = hands.remove(lost);
                 hand.undo(site);
-                outcome.failed.push((guard.id.clone(), begin::taken(&guard.id, &holder).into()));
+                outcome.failed.push((guard.id.clone(), crate::work::sling::taken(&guard.id, &holder).into()));
             }
             Err(error) => {
                 // A store that cannot write all at once may have written some of it.
@@ -327,4 +329,58 @@ fn new_label(bead: &Bead) -> Option<String> {
 fn remotes_of(bead: &Bead) -> Vec<String> {
     let is_one = |label: &&String| label.starts_with(bead_words::LABEL_REMOTE);
     bead.labels.iter().filter(is_one).cloned().collect()
+}
+
+/// One bead that can be slung.
+pub struct Work {
+    /// The bead, as it was read.
+    pub bead: Bead,
+    /// How its polecat begins.
+    pub begin: Begin,
+    /// The commit an earlier attempt is kept at.
+    pub kept: Option<String>,
+    /// The polecat's role and runtime.
+    pub role: ResolvedRole,
+    /// Where its session goes.
+    pub choice: Choice,
+    /// The polecat that has it already, its name in hand.
+    pub claim: Option<Reservation>,
+    /// The name of that polecat.
+    pub name: Option<String>,
+    /// That polecat's ended session.
+    pub ended: Option<Session>,
+    /// What was seen of the sessions.
+    pub sessions: Snapshot,
+    /// The runtime that was asked for by hand.
+    pub asked: Option<String>,
+    /// Names of polecats whose work waits in the queue: an address means one piece of work as long as that is there.
+    pub queued: BTreeSet<String>,
+}
+
+impl Work {
+    /// Whether its session goes to another machine.
+    pub fn is_away(&self) -> bool {
+        self.choice.remote.is_some()
+    }
+}
+
+/// The polecat's role: what its presets, the placement of the bead and the flags come to. `holder` goes on with its bead:
+/// with the runtime that it was started with, where that was asked for by hand.
+pub fn role(
+    site: &Site<'_>,
+    order: &Order,
+    bead: Option<&Bead>,
+    holder: Option<&str>,
+) -> Result<ResolvedRole> {
+    let mut sources = site.sources.clone();
+    let earlier = || names::asked_agent(site.rig, holder?);
+    if let Some(agent) = order.agent.clone().or_else(earlier) {
+        sources.flags.push(("polecat.agent".into(), agent));
+    }
+    config::role(&sources, Role::Polecat, &order.presets, bead)
+}
+
+/// Why a bead cannot be had.
+pub fn taken(id: &str, holder: &str) -> Failure {
+    Failure::new(format!("{id} is taken by {holder}")).hint(format!("look at it with: gt bd show {id}"))
 }

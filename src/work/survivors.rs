@@ -9,9 +9,9 @@ use crate::address::Address;
 use crate::failure::{Failure, Failures};
 use crate::mux::{Mux, Session};
 use crate::plan::place::Seen;
-use crate::programs::stamp::Stamp;
+use crate::programs::process::stamp::Stamp;
 use crate::programs::survivors::{Named, Outcome, Trace, end, is_lock_of, leader, list};
-use crate::town::occupancy::{self, Occupied};
+use crate::town::occupancy::{self, Occupied, mark_of, town_of};
 use crate::town::{Rig, Town};
 
 /// What everything carries that an agent starts.
@@ -54,25 +54,6 @@ pub fn of_polecat(scene: &Scene<'_>, name: &str) -> Trace {
     }
     trace.dir = scene.rig.polecat_dir(name).canonicalize().ok();
     trace
-}
-
-/// The variables that what runs for a polecat without being started by its agent carries, `worktree.setup` say; for a test
-/// run, which has no polecat's name, its mark.
-pub fn mark_of(rig: &Rig, polecat: &str) -> Vec<(&'static str, String)> {
-    if polecat.is_empty() {
-        return vec![(TEST_RUN, rig.root.to_string_lossy().into_owned())];
-    }
-    vec![
-        ("GT_TOWN_ROOT", town_of(rig)),
-        ("GT_ADDRESS", Address::Polecat(rig.name.clone(), polecat.into()).to_string()),
-    ]
-}
-
-/// The variable that says of which rig's test runs a process is.
-const TEST_RUN: &str = "GT_TEST_RUN";
-
-fn town_of(rig: &Rig) -> String {
-    rig.root.parent().map(|root| root.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Ends what test runs of a rig left running, which nothing else runs in while its bench is locked: a server keeps its

@@ -79,7 +79,7 @@ impl Bench<'_> {
         }
         self.runs.set(self.runs.get() + 1);
         let limit = crate::time::parse_duration(&self.merge.timeout);
-        let process = survivors::mark_of(self.rig, "")
+        let process = crate::town::occupancy::mark_of(self.rig, "")
             .iter()
             .fold(test_process(command).only_env(&self.test_env), |process, (key, value)| {
                 process.env(key, value)

@@ -11,7 +11,8 @@ use crate::mux::Mux;
 use crate::plan::place::Place;
 use crate::town::{Rig, Town};
 use crate::work::around::{Around, polecat};
-use crate::work::ending::{self, BeadNow};
+use crate::work::ending;
+use crate::work::ending::give::BeadNow;
 use crate::work::loss::keep::Kept;
 use crate::work::scene::Scene;
 

@@ -13,10 +13,9 @@ use crate::refs::{Branch, HEADS, POLECAT};
 use crate::town::within::Within;
 use crate::town::{Rig, files};
 use crate::work::bringing::{self, Bringing};
-use crate::work::hooks;
 use crate::work::loss::keep::Shelf;
-use crate::work::sandbox::Sandbox as Place;
-use crate::work::submodules;
+use crate::work::sandbox::{Sandbox as Place, UNBEGUN};
+use crate::work::{hooks, submodules};
 
 /// What a place is made from.
 #[derive(Clone, Copy, Debug)]
@@ -105,17 +104,9 @@ pub fn make(wanted: &Wanted<'_>) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A file in the git folder of a place where no session was started yet: whatever is there came with its making.
-const UNBEGUN: &str = "gt-unbegun";
-
 fn mark_unbegun(path: &Path) -> Result<()> {
     let mark = Git::at(path).git_dir()?.join(UNBEGUN);
     std::fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))
-}
-
-/// Whether no session was ever started in a place.
-pub fn is_unbegun(path: &Path) -> bool {
-    Git::at(path).git_dir().is_ok_and(|dir| dir.join(UNBEGUN).exists())
 }
 
 /// The place is complete, and its session is about to start.
@@ -257,7 +248,7 @@ fn set_up(wanted: &Wanted<'_>, command: &Command, path: &Path) -> Result<()> {
         None => process,
     };
     // What it leaves in the background is found by these at the end.
-    let marks = super::survivors::mark_of(wanted.rig, wanted.name);
+    let marks = crate::town::occupancy::mark_of(wanted.rig, wanted.name);
     let marked = marks.iter().fold(process.clone(), |process, (key, value)| process.env(key, value));
     let output = marked.cwd(path).own_locale().limit(limit).run()?;
     if output.ok() {

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use gastown::config::Sources;
 use gastown::mux::hybrid::Hybrid;
-use gastown::mux::none;
-use gastown::mux::{Away, Marks, Mux, Session, Snapshot, Spec};
+use gastown::mux::{Away, Marks, Mux, Session, Snapshot, Spec, none};
 use gastown::programs::process::quote;
 use gastown::town::{Town, away};
 

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::config::fugue::{FugueAddr, parse};
+use crate::programs::fugue::LIMIT;
 use crate::programs::process::Output;
-
-use super::calls::LIMIT;
 
 /// What a call came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,10 +8,9 @@ use anyhow::Result;
 use super::answers::{Answer, Row, Silence, answer, plain, rows};
 use super::{Dialect, FUGUE_ADDR, Fugue};
 use crate::failure::Failure;
+use crate::programs::fugue::LIMIT;
 use crate::programs::process::{Output, Process};
 
-/// A daemon answers in milliseconds. One that needs longer than this is silent.
-pub const LIMIT: Duration = Duration::from_secs(2);
 /// A daemon gives no more lines of a screen than this.
 pub const MOST_LINES: usize = 1000;
 /// How often a call is run again that took somebody else's message for its answer.

@@ -9,15 +9,16 @@ mod answers;
 mod calls;
 mod known;
 
-pub use answers::{Answer, Row, Silence, plain};
-pub use calls::{LIMIT, Listing, MOST_LINES, Server, Wanted};
-
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::process::Process;
 use crate::failure::Failure;
+
+pub use answers::{Answer, Row, Silence, plain};
+pub use calls::{Listing, MOST_LINES, Server, Wanted};
 
 /// fugue's own variable for a daemon's address.
 const FUGUE_ADDR: &str = "FUGUE_ADDR";
@@ -145,6 +146,9 @@ fn missing(names: &[&str], found: &[PathBuf]) -> Failure {
         "name the one of fugue's programs that takes commands: GASTOWN_MULTIPLEXER_BIN=/path/to/fugue-compat",
     )
 }
+
+/// A daemon answers in milliseconds. One that needs longer than this is silent.
+pub const LIMIT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

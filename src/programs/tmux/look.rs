@@ -4,10 +4,10 @@ use anyhow::Result;
 use tmux_interface::{ListPanes, TmuxCommands};
 
 use super::super::process::Running;
-use super::super::stamp::Stamp;
 use super::make::{LEAVING, PAUSE, is_leaving};
 use super::rows::{Agent, LINE, Row, look_format, read_rows};
 use super::{Answer, Tmux, answer, windows};
+use crate::programs::process::stamp::Stamp;
 
 /// A look that is under way.
 pub struct Looking {

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Visit, broken, is_clone, json_file};
 use crate::address::{Address, Role};
-use crate::beads;
-use crate::config;
 use crate::plan::doctor::{Found, Thing};
 use crate::town::discover::{check_kind, read_rig_config};
 use crate::town::{Layout, Rig, TownFile, away, files};
 use crate::work::pieces;
+use crate::{beads, config};
 
 /// What was found of a thing, and where it was looked for.
 pub fn at(visit: &Visit<'_>, rig: Option<&Rig>, thing: &Thing) -> (Found, PathBuf) {

@@ -19,13 +19,12 @@ use crate::programs::process::quote;
 use crate::town::discover::kind;
 use crate::town::ids::{Owner, Prefixes};
 use crate::town::{Layout, Rig, away, files};
-use crate::work::adopt;
 use crate::work::ending::{self, End};
 use crate::work::remote::waiting;
 use crate::work::rig::wants;
 use crate::work::sandbox::Sandbox;
 use crate::work::scene::Scene;
-use crate::work::{strays, survivors};
+use crate::work::{adopt, strays, survivors};
 
 /// Orphans outside rigs, and half-made things everywhere. A folder that cannot be listed is one of the things.
 ///

@@ -15,7 +15,7 @@ use crate::refs::{self, RECOVERY};
 use crate::town::away::{self, Record};
 use crate::work::loss::keep::Shelf;
 use crate::work::scene::Scene;
-use crate::work::{ending, step};
+use crate::work::step;
 
 /// The line of the screen, with the instance after it, that says the place over there is gone.
 const ENDED: &str = "gt: ended ";
@@ -58,7 +58,7 @@ pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Se
     leaving(scene, &address, record)?;
     step("leave.1");
     if let Some(session) = session {
-        ending::keep_transcript(scene, name, &record.instance, session)?;
+        crate::work::ending::give::keep_transcript(scene, name, &record.instance, session)?;
         scene.mux.stop(&[&session.id])?;
     }
     step("leave.2");
@@ -83,7 +83,7 @@ pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Se
     let recovery = bring_kept(scene, name, &record.instance, &screen)?;
     // A start whose daemon fell silent, or an end by hand that was cut short, leaves it its bead.
     if scene.record(name).is_some_and(|own| own.instance == record.instance) {
-        ending::give_back(scene, name, recovery.as_deref())?;
+        crate::work::ending::give::give_back(scene, name, recovery.as_deref())?;
     }
     if let Some(recovery) = &recovery {
         name_it(scene, &record.bead, recovery)?;

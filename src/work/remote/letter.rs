@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 
-use super::home::{Arrived, Job, State};
 use crate::address::Address;
 use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words};
 use crate::failure::Failure;
 use crate::plan::homecoming::{Facts, Fate, Letter, META_LETTER, fate, with_letter};
 use crate::refs::RECOVERY;
 use crate::town::away::Records;
+use crate::work::remote::arrived::{Arrived, Job, State};
 use crate::work::request::Request;
 use crate::work::submit::{Brought, Handed, Submission, bead_and_requests};
 use crate::work::{aside, mail, names, step};

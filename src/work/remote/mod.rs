@@ -1,5 +1,6 @@
 //! Agents on other machines (`remote.md`): which one, and what is run there.
 
+pub mod arrived;
 pub mod choose;
 pub mod going;
 pub mod home;

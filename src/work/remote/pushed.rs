@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::failure::Failure;
 use crate::programs::git::Git;
-use crate::town::away::Record;
-use crate::town::{Rig, Town, away};
+use crate::town::away::{self, Record};
+use crate::town::{Rig, Town};
 
 /// What the town remembers of a polecat that is elsewhere, and where it works there.
 ///

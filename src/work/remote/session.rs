@@ -8,13 +8,11 @@ use anyhow::Result;
 use super::line::{self, Kind, Place, Start};
 use crate::address::Address;
 use crate::config::remotes::Known;
-use crate::config::schema::{Sandbox, Worktree};
+use crate::config::schema::Sandbox;
 use crate::failure::Failure;
 use crate::mux::{Away, Spec};
-use crate::plan::ready::Begin;
 use crate::town::{Rig, Town};
-use crate::work::agent::{self, Agent};
-use crate::work::roles;
+use crate::work::agent::{self, Agent, There};
 
 /// What an agent is told that takes its prompt by paste: which of the two it is is known only over there.
 pub const PASTED: &str = "Run `cat \"$GT_PROMPT_FILE\"` and do what it says.";
@@ -22,27 +20,10 @@ pub const PASTED: &str = "Run `cat \"$GT_PROMPT_FILE\"` and do what it says.";
 /// What counts only when gt and the town are over there.
 const WITH_GT: [&str; 3] = ["BEADS_DIR", "BEADS_NO_DAEMON", "BEADS_MAIL_DELEGATE"];
 
-/// An agent's place on another machine, beyond what [`Agent`] says.
-#[derive(Clone, Copy, Debug)]
-pub struct There<'a> {
-    /// Which machine.
-    pub remote: &'a Known,
-    /// How its work begins.
-    pub begin: Begin,
-    /// The commit of an earlier attempt that its work begins with; empty when there is none.
-    pub kept: &'a str,
-    /// The branch that work lands on.
-    pub target: &'a str,
-    /// How a worktree is prepared.
-    pub rules: &'a Worktree,
-    /// What it is told first when there is no gt over there.
-    pub prompt: &'a str,
-}
-
 /// The session that runs an agent over there. Touches nothing.
 ///
 /// # Errors
-/// As [`agent::spec`] and [`line::start`]; also a town whose path is not absolute.
+/// As [`crate::work::agent::start::spec`] and [`line::start`]; also a town whose path is not absolute.
 pub fn spec(agent: &Agent<'_>, there: &There<'_>) -> Result<Spec> {
     let far = Far::of(agent.town, agent.rig, agent.address, there.remote)?;
     let own = own_variables(agent.env);
@@ -133,7 +114,7 @@ impl Far {
         }
         let town = Town { root: root.to_path_buf(), ..town.clone() };
         let rig = rig.map(|rig| Rig { root: town.root.join(&rig.name), ..rig.clone() });
-        let home = roles::home(&town, rig.as_ref(), address);
+        let home = crate::town::home(&town, rig.as_ref(), address);
         Ok(Far { town, rig, home })
     }
 

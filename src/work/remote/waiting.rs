@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::home::{Arrived, State};
 use crate::town::{Rig, files};
+use crate::work::remote::arrived::{Arrived, State};
 
 /// A record that waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,5 @@
 //! Steps 1 and 2 of sling: what the look allows, and the names.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::time::Duration;
 
@@ -10,15 +9,14 @@ use super::elsewhere::{check_new_away, where_it_is};
 use super::hand::{self, Hand};
 use super::turn::{Turn, sweep_turns};
 use super::{Order, Outcome, Site};
-use crate::address::{Address, Role};
+use crate::address::Address;
 use crate::beads::{Bead, Filter, words};
+use crate::config::ResolvedRole;
 use crate::config::schema::Multiplexer;
-use crate::config::{self, ResolvedRole};
 use crate::failure::Failure;
 use crate::grammar::count;
+use crate::mux::Snapshot;
 use crate::mux::tmux::installed;
-use crate::mux::{Session, Snapshot};
-use crate::plan::choose::Choice;
 use crate::plan::patrol::Move;
 use crate::plan::place::Place;
 use crate::plan::ready::{Begin, Facts, begin};
@@ -26,44 +24,11 @@ use crate::programs::git::Git;
 use crate::town::{away, files};
 use crate::work::around::{self, Around, polecat};
 use crate::work::names::{self, Reservation};
-use crate::work::patrol;
 use crate::work::remote::choose::{Given, choose};
 use crate::work::request::Request;
 use crate::work::scene::Scene;
-use crate::work::{trust, worktree};
-
-/// One bead that can be slung.
-pub struct Work {
-    /// The bead, as it was read.
-    pub bead: Bead,
-    /// How its polecat begins.
-    pub begin: Begin,
-    /// The commit an earlier attempt is kept at.
-    pub kept: Option<String>,
-    /// The polecat's role and runtime.
-    pub role: ResolvedRole,
-    /// Where its session goes.
-    pub choice: Choice,
-    /// The polecat that has it already, its name in hand.
-    pub claim: Option<Reservation>,
-    /// The name of that polecat.
-    pub name: Option<String>,
-    /// That polecat's ended session.
-    pub ended: Option<Session>,
-    /// What was seen of the sessions.
-    pub sessions: Snapshot,
-    /// The runtime that was asked for by hand.
-    pub asked: Option<String>,
-    /// Names of polecats whose work waits in the queue: an address means one piece of work as long as that is there.
-    pub queued: BTreeSet<String>,
-}
-
-impl Work {
-    /// Whether its session goes to another machine.
-    pub fn is_away(&self) -> bool {
-        self.choice.remote.is_some()
-    }
-}
+use crate::work::sling::{Work, role, taken};
+use crate::work::{patrol, trust, worktree};
 
 /// Step 1: reads the beads and decides for each; those that cannot be slung are in [`Outcome::failed`]. Beads that have a
 /// polecat without a session are taken in hand before anything is looked at, so that two commands never start one polecat
@@ -215,22 +180,6 @@ pub(super) fn check_trust(site: &Site<'_>, role: &ResolvedRole) -> Result<()> {
     trust::check(site.rig, &trust::Place::Target(site.target()), site.settings, role)
 }
 
-/// The polecat's role: what its presets, the placement of the bead and the flags come to. `holder` goes on with its bead:
-/// with the runtime that it was started with, where that was asked for by hand.
-pub(super) fn role(
-    site: &Site<'_>,
-    order: &Order,
-    bead: Option<&Bead>,
-    holder: Option<&str>,
-) -> Result<ResolvedRole> {
-    let mut sources = site.sources.clone();
-    let earlier = || names::asked_agent(site.rig, holder?);
-    if let Some(agent) = order.agent.clone().or_else(earlier) {
-        sources.flags.push(("polecat.agent".into(), agent));
-    }
-    config::role(&sources, Role::Polecat, &order.presets, bead)
-}
-
 /// Whether the runtime's program is there; on this machine only.
 ///
 /// # Errors
@@ -367,11 +316,6 @@ pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>, outcome: &mut O
         }
     }
     Ok(hands)
-}
-
-/// Why a bead cannot be had.
-pub fn taken(id: &str, holder: &str) -> Failure {
-    Failure::new(format!("{id} is taken by {holder}")).hint(format!("look at it with: gt bd show {id}"))
 }
 
 /// The works that the rig has room for, in their order; `idle` of its names have no polecat. The others are in

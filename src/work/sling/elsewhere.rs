@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
-use super::begin::{Work, role};
 use super::{Order, Outcome, Site};
 use crate::address::Address;
-use crate::beads::Bead;
-use crate::beads::NewBead;
+use crate::beads::{Bead, NewBead};
 use crate::config::schema::Multiplexer;
 use crate::config::{ResolvedRole, fugue, remotes};
 use crate::failure::{Failure, hint_of};
@@ -18,6 +16,7 @@ use crate::town::away;
 use crate::work::around::{Around, polecat};
 use crate::work::remote::choose::{Given, choose};
 use crate::work::remote::line;
+use crate::work::sling::{Work, role};
 use crate::work::tunnel;
 
 /// Work goes on where it was begun: its worktree is there. The bead's label says where that is, and what the town

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::begin::Work;
 use super::turn::Turn;
 use super::{Site, Slung, hooking, new_label, remotes_of};
 use crate::address::Address;
@@ -17,10 +16,11 @@ use crate::plan::ready::Begin;
 use crate::programs::git::Git;
 use crate::refs::{Branch, Kind, Sent};
 use crate::town::away;
-use crate::work::agent::{self, Agent};
+use crate::work::agent::{Agent, There};
 use crate::work::loss::repo::Repo;
 use crate::work::names::{self, Reservation};
-use crate::work::remote::session::{PASTED, There};
+use crate::work::remote::session::PASTED;
+use crate::work::sling::Work;
 use crate::work::{handoff, prompt, step, survivors, worktree};
 
 /// A bead on its way to a polecat, with what was done for it so far.
@@ -132,7 +132,7 @@ fn session(
         rules: &site.settings.worktree,
         prompt: &prompts.without,
     });
-    agent::spec(&Agent {
+    crate::work::agent::start::spec(&Agent {
         town: site.town,
         rig: Some(site.rig),
         address,
@@ -203,7 +203,11 @@ impl Hand {
                     );
                 }
                 // A kill may have come while it was prepared.
-                return if worktree::is_unbegun(&path) { self.prepare(site, base, &path) } else { Ok(()) };
+                return if crate::work::sandbox::is_unbegun(&path) {
+                    self.prepare(site, base, &path)
+                } else {
+                    Ok(())
+                };
             }
         }
         worktree::check_free(&path)?;

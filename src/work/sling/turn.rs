@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::Site;
-use super::begin::taken;
 use crate::beads::Filter;
 use crate::town::files;
+use crate::work::sling::taken;
 
 /// A bead that is being slung: a locked file beside the names, signed with the polecat. So of many slings of one bead
 /// all but one know at once that it is taken, and by whom. What a kill leaves is an unlocked file.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::model::tunnel::Tunnel;
 use crate::programs::process::quote;
-use crate::programs::stamp::Stamp;
+use crate::programs::process::stamp::Stamp;
 use crate::town::files;
 
 /// `$XDG_STATE_HOME/gastown/tunnels`
