@@ -143,19 +143,68 @@ fn a_member_of_the_crew_starts_on_trusted_settings_alone() {
 }
 
 #[test]
-fn a_rig_that_is_older_than_trust_goes_on_and_doctor_says_so_once() {
+fn without_its_file_nothing_is_trusted_and_the_person_is_asked_again() {
     let world = town();
-    add(&world, &[]).ok();
-    std::fs::remove_file(world.path("town/wyvern/mayor/trust.json")).unwrap();
+    add(&world, &["--trust"]).ok();
     sling(&world, "claude").1.ok();
-    for fix in [&["doctor"][..], &["doctor", "--fix"]] {
-        assert!(
-            world.in_town(fix).ok().stderr.contains("count as trusted: .claude/settings.json, AGENTS.md")
-        );
+    std::fs::remove_file(world.path("town/wyvern/mayor/trust.json")).unwrap();
+    let finding = "agent settings are not trusted, and no agent that reads them starts: .claude/settings.json, AGENTS.md";
+    assert!(world.in_town(["doctor"]).ok().stderr.contains(finding));
+    assert!(world.in_town(["doctor", "--fix"]).ok().stderr.contains(finding));
+    for _ in 0..2 {
+        let run = sling(&world, "claude").1.fails(1);
+        assert!(run.stderr.contains("not trusted: .claude/settings.json"), "{run:#?}");
     }
+    world.in_town(["rig", "trust", "wyvern"]).ok();
     assert_eq!(world.in_town(["doctor"]).ok().stderr, "");
-    others_push(&world, &[("AGENTS.md", "Be bold.\n")]);
-    assert!(sling(&world, "codex").1.fails(1).stderr.contains("not trusted: AGENTS.md"));
+    sling(&world, "claude").1.ok();
+}
+
+#[test]
+fn files_that_settings_name_are_settings_as_well() {
+    let world = town();
+    others_push(
+        &world,
+        &[
+            ("CLAUDE.md", "Read @docs/rules.md, and write to @ann or a@docs/other.md.\n"),
+            ("docs/rules.md", "Then @./more.md.\n"),
+            ("docs/more.md", "Be bold.\n"),
+            ("docs/other.md", "x\n"),
+            (
+                ".claude/settings.json",
+                "{\"hooks\":{\"Stop\":[{\"command\":\"$CLAUDE_PROJECT_DIR/tools/stop.sh -x\"}]}}\n",
+            ),
+            ("tools/stop.sh", "true\n"),
+            (".env", "GEMINI_API_KEY=x\n"),
+        ],
+    );
+    add(&world, &["--trust"]).ok();
+    sling(&world, "claude").1.ok();
+    for file in ["docs/more.md", "tools/stop.sh"] {
+        others_push(&world, &[(file, "touch evil\n")]);
+        let run = sling(&world, "claude").1.fails(1);
+        assert!(run.stderr.contains(&format!("not trusted: {file}\n")), "{run:#?}");
+        world.in_town(["rig", "trust", "wyvern"]).ok();
+    }
+    others_push(&world, &[("docs/other.md", "y\n"), (".env", "GEMINI_BASE_URL=x\n")]);
+    sling(&world, "claude").1.ok();
+    let run = sling(&world, "gemini").1.fails(1);
+    assert!(run.stderr.contains("not trusted: .env\n"), "{run:#?}");
+}
+
+#[test]
+fn a_restart_leaves_what_runs_where_it_could_not_start_again() {
+    let world = town();
+    add(&world, &["--trust"]).ok();
+    world.in_town(["crew", "add", "ann", "--rig", "wyvern"]).ok();
+    world.in_town(["apply", "wyvern/crew/ann"]).ok();
+    let session = world.session_of("wyvern/crew/ann");
+    world.write("town/wyvern/crew/ann/CLAUDE.md", "Be bold.\n");
+    world.git("town/wyvern/crew/ann", ["add", "CLAUDE.md"]);
+    world.git("town/wyvern/crew/ann", ["commit", "-q", "-m", "More"]);
+    let run = world.in_town(["session", "restart", "wyvern/crew/ann"]).fails(1);
+    assert!(run.stderr.contains("not trusted: CLAUDE.md"), "{run:#?}");
+    assert!(!session.is_empty() && world.session_of("wyvern/crew/ann") == session);
 }
 
 #[test]

@@ -102,8 +102,14 @@ pub fn marked_as(mut bead: Bead, from: Option<&Bead>) -> Bead {
 }
 
 /// A bead of others without what would be an order: gt's labels and metadata are those that the bead has here, only this
-/// town gives work to its agents, and only this town takes it back or ends it. `ours` tells an address of one of them.
+/// town gives work to its agents, and only this town takes it back or ends it. Mail that an agent has is as it came: whether
+/// it was read and archived is the agent's to say. `ours` tells an address of one of them.
 pub fn plain(bead: Bead, own: Option<&Bead>, ours: impl Fn(&str) -> bool) -> Bead {
+    let for_agent =
+        |mail: &&Bead| mail.issue_type == words::MESSAGE && mail.assignee.as_deref().is_some_and(&ours);
+    if let Some(mail) = own.filter(for_agent) {
+        return mail.clone();
+    }
     let mut bead = marked_as(bead, own);
     let holder = own.and_then(|own| own.assignee.as_deref());
     let given = bead.assignee.as_deref().is_some_and(|address| Some(address) != holder && ours(address));
@@ -175,6 +181,21 @@ mod tests {
         assert_eq!(plain(theirs.clone(), Some(&held), ours).status, "in_progress");
         let away = Bead { assignee: Some("pc-1a2b:wyvern/Nux".into()), ..theirs };
         assert_eq!(plain(away, None, ours).assignee.as_deref(), Some("pc-1a2b:wyvern/Nux"));
+    }
+
+    #[test]
+    fn mail_of_an_agent_is_opened_again_and_hidden_by_none() {
+        let mail = |labels: &[&str], status: &str, to: &str| Bead {
+            issue_type: words::MESSAGE.into(),
+            ..bead(labels, Some(to), status)
+        };
+        for (own, theirs) in [("closed", "open"), ("open", "closed")] {
+            let (own, theirs) = (mail(&[], own, "mayor/"), mail(&[words::LABEL_READ], theirs, "mayor/"));
+            assert_eq!(plain(theirs.clone(), Some(&own), ours), own);
+            assert_eq!(plain(theirs.clone(), None, ours), theirs);
+        }
+        let (own, theirs) = (mail(&[], "open", "overseer"), mail(&[], "closed", "overseer"));
+        assert_eq!(plain(theirs.clone(), Some(&own), ours), theirs, "the person is the same everywhere");
     }
 
     #[test]

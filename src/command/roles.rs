@@ -174,7 +174,10 @@ pub fn check_start(
     let wish = super::elsewhere::wish(elsewhere, Some(Fallback::Fail), trial)?;
     let how = How { wish: Some(&wish), ..How::default() };
     let prepared = roles::prepare(&ctx.env, &ctx.sources(&sight.town, None), &sight.town, address, how)?;
-    check_spec(sight, &prepared)
+    match prepared.refused {
+        Some(refused) => Err(refused.into()),
+        None => check_spec(sight, &prepared),
+    }
 }
 
 /// What is checked here runs in tmux on this machine.

@@ -11,7 +11,7 @@ use crate::town::trust::{Setting, Trust};
 pub const READS: [(&str, &[&str]); 7] = [
     ("claude", &[".claude", ".mcp.json", "CLAUDE.md", "CLAUDE.local.md"]),
     ("codex", &[".codex", ".agents", "AGENTS.md", "AGENTS.override.md"]),
-    ("gemini", &[".gemini", ".agents", "GEMINI.md"]),
+    ("gemini", &[".gemini", ".agents", "GEMINI.md", ".env"]),
     (
         "copilot",
         &[
@@ -30,7 +30,7 @@ pub const READS: [(&str, &[&str]); 7] = [
         "opencode",
         &["opencode.json", "opencode.jsonc", ".opencode", ".claude", ".agents", "AGENTS.md", "CLAUDE.md"],
     ),
-    ("aider", &[".aider.conf.yml", ".aider.model.settings.yml", ".aider.model.metadata.json"]),
+    ("aider", &[".aider.conf.yml", ".aider.model.settings.yml", ".aider.model.metadata.json", ".env"]),
     ("pi", &[".pi", ".agents", "AGENTS.md", "CLAUDE.md"]),
 ];
 
@@ -108,9 +108,38 @@ pub struct Entry<'a> {
 /// How many links in a row are followed, as an operating system does.
 const LINKS: usize = 40;
 
-/// The agent settings of a tree, and what links among them lead to: those files count as well. `targets` has the text of
-/// each link, by id.
-pub fn settings(entries: &[Entry<'_>], names: &[String], targets: &BTreeMap<String, String>) -> Vec<Setting> {
+/// Whether the text of a setting names other files that its program reads or runs: instructions with `@PATH`, and settings.
+pub fn names_files(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    [".md", ".mdc", ".json", ".jsonc", ".toml", ".yml", ".yaml"].iter().any(|end| name.ends_with(end))
+}
+
+/// The paths that the text of a setting at `path` may name: after an `@` in instructions; any word of other settings, which name
+/// commands, servers and further instructions. Most are no files of the repository.
+fn named_in(path: &str, text: &str) -> BTreeSet<String> {
+    let instructions = path.to_ascii_lowercase();
+    let instructions = instructions.ends_with(".md") || instructions.ends_with(".mdc");
+    let part_of_path = |c: char| c.is_alphanumeric() || "._-+@/".contains(c);
+    let words: Vec<&str> = match instructions {
+        true => text.split_whitespace().filter_map(|word| word.strip_prefix('@')).collect(),
+        false => text.split(|c| !part_of_path(c)).collect(),
+    };
+    let mut found = BTreeSet::new();
+    for word in words.into_iter().filter(|word| word.len() < 1000) {
+        let bare = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+        for word in [word, bare] {
+            found.extend(joined_path(path, word));
+            // From the top, by name of a variable or without.
+            let from_top = word.split_once('/').map(|(_, rest)| rest).filter(|_| !instructions);
+            found.extend(from_top.into_iter().chain([word]).filter_map(|word| joined_path("", word)));
+        }
+    }
+    found
+}
+
+/// The agent settings of a tree, and what links among them lead to and their texts name: those files count as well. `texts` has
+/// the text of each link, and of each setting that [`names_files`], by id.
+pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String, String>) -> Vec<Setting> {
     let own = || entries.iter().filter(|entry| entry.kind != Kind::Tree && is_setting(entry.path, names));
     let setting = |entry: &Entry<'_>, by: Option<&str>| Setting {
         path: entry.path.into(),
@@ -121,10 +150,21 @@ pub fn settings(entries: &[Entry<'_>], names: &[String], targets: &BTreeMap<Stri
         own().map(|entry| (entry.path.to_string(), setting(entry, None))).collect();
     let by_path: BTreeMap<&str, &Entry<'_>> = entries.iter().map(|entry| (entry.path, entry)).collect();
     let leads =
-        |entry: &Entry<'_>, rest: &str| joined_path(entry.path, targets.get(entry.id)?).map(|to| to + rest);
+        |entry: &Entry<'_>, rest: &str| joined_path(entry.path, texts.get(entry.id)?).map(|to| to + rest);
     let links = own().filter(|entry| entry.kind == Kind::Link);
     let mut open: Vec<(String, &str, usize)> =
         links.filter_map(|entry| Some((leads(entry, "")?, entry.path, 0))).collect();
+    let named = |entry: &Entry<'_>| {
+        let text = texts.get(entry.id).filter(|_| entry.kind == Kind::File && names_files(entry.path));
+        let paths = text.map(|text| named_in(entry.path, text)).unwrap_or_default();
+        // A folder that is named is not read as a whole.
+        paths
+            .into_iter()
+            .filter(|path| by_path.get(path.as_str()).is_none_or(|there| there.kind != Kind::Tree))
+    };
+    for entry in own() {
+        open.extend(named(entry).map(|path| (path, entry.path, 0)));
+    }
     let mut known = BTreeSet::new();
     while let Some((place, by, depth)) = open.pop() {
         if depth > LINKS || !known.insert(place.clone()) {
@@ -142,6 +182,7 @@ pub fn settings(entries: &[Entry<'_>], names: &[String], targets: &BTreeMap<Stri
             open.extend(leads(link, &place[link.path.len()..]).map(|to| (to, by, depth + 1)));
         } else if let Some(entry) = by_path.get(place.as_str()) {
             add(entry);
+            open.extend(named(entry).map(|path| (path, by, depth + 1)));
             let inside = format!("{place}/");
             let below = by_path.range(inside.as_str()..).take_while(|(path, _)| path.starts_with(&inside));
             let links = below.filter(|(_, entry)| entry.kind == Kind::Link);

@@ -39,9 +39,6 @@ pub struct Trust {
     pub version: u32,
     /// Contents that a person said yes to: path, and git's ids.
     pub trusted: BTreeMap<String, BTreeSet<String>>,
-    /// The rig is older than this file, and what was there counts as trusted without anyone having said so.
-    #[serde(default)]
-    pub assumed: bool,
     /// The last look.
     #[serde(default)]
     pub seen: Seen,
@@ -71,7 +68,7 @@ pub fn path(rig: &Path) -> PathBuf {
     rig.join("mayor/trust.json")
 }
 
-/// Reads it; `None` where nothing was written down yet.
+/// Reads it; `None` where nothing was written down yet, or the file is gone: nothing is trusted.
 ///
 /// # Errors
 /// When it is broken or of a newer version: nothing is trusted then.
@@ -91,18 +88,17 @@ pub fn create(rig: &Path, seen: Seen) -> Result<()> {
     files::write_json(&path(rig), &Trust { version: 1, seen, ..Trust::default() })
 }
 
-/// Changes it under the lock of its file; gives it as it is then. The second argument of `change` says whether there was
-/// none yet.
+/// Changes it under the lock of its file; gives it as it is then.
 ///
 /// # Errors
 /// As [`read`], and when it cannot be written.
-pub fn change(rig: &Path, change: impl FnOnce(&mut Trust, bool)) -> Result<Trust> {
+pub fn change(rig: &Path, change: impl FnOnce(&mut Trust)) -> Result<Trust> {
     let path = path(rig);
     let _lock = files::lock(&files::lock_of(&path))?;
     let before = read(rig)?;
     let mut trust = before.clone().unwrap_or_default();
     trust.version = 1;
-    change(&mut trust, before.is_none());
+    change(&mut trust);
     if before.as_ref() != Some(&trust) {
         files::write_json(&path, &trust)?;
     }

@@ -198,17 +198,31 @@ fn end_earlier(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> 
     hands
 }
 
-/// Step 3: one fetch for all, then a worktree each.
+/// Step 3: one fetch for all, then a worktree each. A polecat elsewhere makes its own, from what origin has: the fetch tells
+/// which agent settings those are.
 fn make_places(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Result<Vec<Hand>> {
     let target = site.target();
     let git = Git::at(site.rig.clone_dir());
-    if hands.iter().any(|hand| hand.work.begin != Begin::Again && !hand.work.is_away())
-        && let Err(error) = git.fetch_branch(&target).and_then(|()| git.name_key())
-    {
-        hands.iter_mut().rev().for_each(|hand| hand.undo(site));
-        return Err(error);
-    }
     let reads = |hand: &Hand| !reads(&hand.work.role.runtime).is_empty();
+    let begins = |hand: &&mut Hand| hand.work.begin != Begin::Again && (reads(hand) || !hand.work.is_away());
+    let (here, mut away): (Vec<&mut Hand>, Vec<&mut Hand>) =
+        hands.iter_mut().filter(begins).partition(|hand| !hand.work.is_away());
+    let fetched = match here.is_empty() && away.is_empty() {
+        true => Ok(()),
+        false => git.fetch_branch(&target).and_then(|()| git.name_key()),
+    };
+    if let Err(error) = fetched {
+        if !here.is_empty() {
+            hands.iter_mut().rev().for_each(|hand| hand.undo(site));
+            return Err(error);
+        }
+        let why = format!("{error:#}");
+        let why = why.lines().next().unwrap_or_default();
+        let note = format!(
+            "warning: agent settings were checked as they were known here, origin does not answer: {why}"
+        );
+        away.iter_mut().for_each(|hand| hand.slung.notes.push(note.clone()));
+    }
     if hands.iter().any(reads)
         && let Err(error) = trust::remember(site.rig, site.settings)
     {
@@ -218,8 +232,7 @@ fn make_places(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> 
     let mut made = Vec::new();
     for mut hand in hands {
         // What the fetch brought may have other agent settings than those that were looked at before.
-        let trusted = if hand.work.is_away() { Ok(()) } else { begin::check_trust(site, &hand.work.role) };
-        match trusted.and_then(|()| hand.make_place(site)) {
+        match begin::check_trust(site, &hand.work.role).and_then(|()| hand.make_place(site)) {
             Ok(()) => made.push(hand),
             Err(error) => {
                 hand.undo(site);

@@ -1,6 +1,7 @@
 //! Which agent settings of a rig's repository a person trusts: an agent whose program would read another one is not
 //! started there.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -49,7 +50,10 @@ impl Place {
     }
 }
 
-/// The agent settings of a commit. One process, and one more where links are among them.
+/// How often files that settings name are looked for in those that were found so: Claude Code follows five.
+const DEEP: usize = 6;
+
+/// The agent settings of a commit. One process, and one more for each step of what they link to and name.
 ///
 /// # Errors
 /// When git cannot read the commit.
@@ -64,8 +68,24 @@ pub fn settings_at(git: &Git, commit: &str, names: &[String]) -> Result<Vec<Sett
         tree.iter().map(|one| Entry { path: &one.path, id: &one.id, kind: kind(&one.mode) }).collect();
     let links = || entries.iter().filter(|entry| entry.kind == Kind::Link);
     let followed = links().any(|entry| plan::is_setting(entry.path, names));
-    let ids: Vec<&str> = links().filter(|_| followed).map(|entry| entry.id).collect();
-    Ok(plan::settings(&entries, names, &git.texts(&ids)?))
+    let mut wanted: BTreeSet<&str> = links().filter(|_| followed).map(|entry| entry.id).collect();
+    let mut texts = BTreeMap::new();
+    for _ in 0..DEEP {
+        let found = plan::settings(&entries, names, &texts);
+        let paths: BTreeSet<&str> = found.iter().map(|one| one.path.as_str()).collect();
+        let files = entries.iter().filter(|entry| entry.kind == Kind::File);
+        let named = files.filter(|entry| paths.contains(entry.path) && plan::names_files(entry.path));
+        wanted.extend(named.map(|entry| entry.id));
+        wanted.retain(|id| !texts.contains_key(*id));
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+        let ids: Vec<&str> = wanted.iter().copied().collect();
+        let read = git.texts(&ids)?;
+        // One that is not here, or is no text, is not asked for again.
+        texts.extend(ids.iter().map(|id| ((*id).to_string(), read.get(*id).cloned().unwrap_or_default())));
+    }
+    Ok(plan::settings(&entries, names, &texts))
 }
 
 /// What a look at a commit found.
@@ -100,20 +120,18 @@ pub fn of_target(rig: &Rig, git: &Git, tip: &str, settings: &Settings) -> Result
 }
 
 /// Writes down what the target has, before agents are started: rigs are listed by it, and git is not asked again while
-/// origin stays there. In a rig that is older than `mayor/trust.json` what is there now counts as trusted, so that a town at
-/// work goes on; doctor says so.
+/// origin stays there.
 ///
 /// # Errors
 /// As [`check`], and when it cannot be written.
 pub fn remember(rig: &Rig, settings: &Settings) -> Result<()> {
     let names = plan::listed(&settings.agents);
-    first_sight(rig, settings, &names)?;
     let trust = trust::read(&rig.root)?.unwrap_or_default();
     let place = Place::Target(crate::config::target(settings));
     let Some(Look { commit, settings, .. }) = look(rig, &place, &names, &trust)? else { return Ok(()) };
     let seen = Seen { commit, names, settings };
     if trust.seen != seen {
-        trust::change(&rig.root, |trust, _| trust.seen = seen)?;
+        trust::change(&rig.root, |trust| trust.seen = seen)?;
     }
     Ok(())
 }
@@ -125,25 +143,6 @@ fn places(rig: &Rig, target: String) -> Result<Vec<Place>> {
         crew.iter().filter(|name| crate::address::is_member_name(name)).map(|name| rig.crew_dir(name));
     let clones = clones.filter(|dir| dir.join(".git").exists()).map(Place::Clone);
     Ok(clones.chain([Place::Target(target)]).collect())
-}
-
-fn first_sight(rig: &Rig, settings: &Settings, names: &[String]) -> Result<()> {
-    if trust::read(&rig.root)?.is_some() {
-        return Ok(());
-    }
-    let mut all = Vec::new();
-    for place in places(rig, crate::config::target(settings))? {
-        if let Some((git, commit)) = place.commit(rig)? {
-            all.extend(settings_at(&git, &commit, names)?);
-        }
-    }
-    trust::change(&rig.root, |trust, first| {
-        if first {
-            trust.add(&all);
-            trust.assumed = !all.is_empty();
-        }
-    })
-    .map(drop)
 }
 
 /// What agents look for: the list, and what this role's runtime says of itself.
@@ -161,8 +160,7 @@ pub fn check(rig: &Rig, place: &Place, settings: &Settings, role: &ResolvedRole)
     if reads.is_empty() {
         return Ok(());
     }
-    // See `remember`: what an older rig has counts as trusted.
-    let Some(trust) = trust::read(&rig.root)? else { return Ok(()) };
+    let trust = trust::read(&rig.root)?.unwrap_or_default();
     let names = names_for(settings, role);
     let Some(Look { clone, settings: found, .. }) = look(rig, place, &names, &trust)? else { return Ok(()) };
     let open = plan::untrusted(&found, &trust, &reads);
@@ -213,8 +211,5 @@ pub fn open(rig: &Rig, settings: &Settings) -> Result<(Vec<Open>, Trust)> {
 /// # Errors
 /// When it cannot be written down.
 pub fn accept(rig: &Path, settings: &[Setting]) -> Result<Trust> {
-    trust::change(rig, |trust, _| {
-        trust.add(settings);
-        trust.assumed = false;
-    })
+    trust::change(rig, |trust| trust.add(settings))
 }

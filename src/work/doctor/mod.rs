@@ -6,6 +6,7 @@ mod orphans;
 mod secrets;
 mod store;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -107,37 +108,26 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
     Ok(Report { path: town.root.clone(), layout, checks, rigs, found, fixed, notes })
 }
 
-/// What is to be said of the agent settings of a rig. With `--fix`, what was trusted at first sight is said for the last time.
+/// What is to be said of the agent settings of a rig. Where nothing was written down yet, the clone is asked.
 fn trust_note(visit: &Visit<'_>, name: &str) -> Option<String> {
-    let (rig, fix) = (visit.rig(name), visit.fix);
-    let root = &rig.root;
-    let sources = Sources { rig: Some((root.clone(), name.into())), ..visit.sources.clone() };
-    let first = || -> Result<()> {
-        if fix && rig.clone_dir().is_dir() && trust::read(root)?.is_none() {
-            agent_settings::remember(&rig, &crate::config::settings(&sources)?)?;
+    let rig = visit.rig(name);
+    let sources = Sources { rig: Some((rig.root.clone(), name.into())), ..visit.sources.clone() };
+    let open = || -> Result<BTreeSet<String>> {
+        let path = |setting: &Setting| setting.path.clone();
+        if let Some(trust) = trust::read(&rig.root)? {
+            return Ok(trust.open().into_iter().map(path).collect());
         }
-        Ok(())
+        let (open, _) = agent_settings::open(&rig, &crate::config::settings(&sources)?)?;
+        Ok(open.iter().flat_map(|open| &open.settings).map(path).collect())
     };
-    let trust = match first().and_then(|()| trust::read(root)) {
-        Ok(trust) => trust?,
-        Err(error) => return Some(format!("warning: {error:#}")),
-    };
-    let paths =
-        |settings: Vec<&Setting>| shown(&settings.iter().map(|one| one.path.clone()).collect::<Vec<_>>());
-    let open = trust.open();
-    if !open.is_empty() {
-        return Some(format!(
+    match open() {
+        Ok(paths) if paths.is_empty() => None,
+        Ok(paths) => Some(format!(
             "{name}: agent settings are not trusted, and no agent that reads them starts: {}; look at them and trust them with: gt rig trust {name}",
-            paths(open)
-        ));
+            shown(&paths.into_iter().collect::<Vec<_>>())
+        )),
+        Err(error) => Some(format!("warning: {error:#}")),
     }
-    let said = trust.assumed && (!fix || trust::change(root, |trust, _| trust.assumed = false).is_ok());
-    said.then(|| {
-        format!(
-            "{name}: agent settings that were there before gt asked about them count as trusted: {}; gt rig trust {name} confirms them",
-            paths(trust.seen.settings.iter().collect())
-        )
-    })
 }
 
 impl Visit<'_> {
