@@ -264,11 +264,47 @@ pub fn tell(text: impl Into<Text>) {
 /// As [`print`].
 pub fn pass(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow::Error::new(error).context("cannot write to standard output"))
-        }
-        _ => Ok(()),
+    is_taken(out.write_all(bytes).and_then(|()| out.flush())).map(drop)
+}
+
+/// Whether somebody still reads what was written to standard output.
+fn is_taken(written: io::Result<()>) -> anyhow::Result<bool> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(anyhow::Error::new(error).context("cannot write to standard output")),
+    }
+}
+
+/// A result that is printed piece by piece, however long it is.
+pub struct Stream(io::BufWriter<io::StdoutLock<'static>>);
+
+impl Stream {
+    /// Begins one.
+    pub fn new() -> Stream {
+        Stream(io::BufWriter::with_capacity(1 << 16, io::stdout().lock()))
+    }
+
+    /// Prints a piece; false when nobody reads any more.
+    ///
+    /// # Errors
+    /// As [`print`].
+    pub fn print(&mut self, text: impl Into<Text>) -> anyhow::Result<bool> {
+        is_taken(self.0.write_all(text.into().0.as_bytes()))
+    }
+
+    /// Prints what is left of it.
+    ///
+    /// # Errors
+    /// As [`print`].
+    pub fn end(mut self) -> anyhow::Result<()> {
+        is_taken(self.0.flush()).map(drop)
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream::new()
     }
 }
 

@@ -96,7 +96,7 @@ fn what_is_shown_never_acts() {
         let request = Request { title: text.clone(), worker: text.clone(), ..Request::default() };
         let row = report::queue::Row::new(&request, Some(&bead), &text);
         for shown in [
-            report::bd::lines(std::slice::from_ref(&bead)),
+            report::bd::line(&bead, [0; 3]),
             report::bd::page(&bead, std::slice::from_ref(&bead)),
             report::mail::list(std::slice::from_ref(&message), "2026-01-01T00:00:00Z"),
             report::mail::whole(&message),
@@ -106,7 +106,7 @@ fn what_is_shown_never_acts() {
             is_harmless(&text, Text::from(shown).as_str());
         }
         // One thing is one line in a list, whatever is in it.
-        assert_eq!(report::bd::lines(std::slice::from_ref(&bead)).lines().count(), 1, "{text:?}");
+        assert_eq!(report::bd::line(&bead, [0; 3]).lines().count(), 1, "{text:?}");
         assert_eq!(report::mail::list(&[message], "").lines().count(), 1, "{text:?}");
         let cells = vec![vec![text.as_str().into(), text.as_str().into()]];
         let table = screen.table(&["A", "B"], &cells, 1);

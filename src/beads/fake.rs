@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
-use super::{Bead, Change, Filter, Guard, Imported, Origin, Store, Written};
+use super::{Bead, Change, Filter, Guard, Imported, Origin, Overview, Store, Written};
 use crate::recorder::Recorder;
 
 thread_local! {
@@ -46,6 +46,11 @@ impl Store for Fake {
         self.store.ready(parent, limit)
     }
 
+    fn overview(&self) -> Result<Overview> {
+        self.recorder.call("overview")?;
+        self.store.overview()
+    }
+
     fn write(&self, guards: &[Guard], changes: &[Change]) -> Result<Written> {
         let words = changes.iter().map(|change| match change {
             Change::Create(new) => format!("create {}", new.issue_type),
@@ -61,6 +66,11 @@ impl Store for Fake {
     fn export(&self) -> Result<String> {
         self.recorder.call("export")?;
         self.store.export()
+    }
+
+    fn export_lines(&self, take: &mut dyn FnMut(&str) -> Result<bool>) -> Result<()> {
+        self.recorder.call("export")?;
+        self.store.export_lines(take)
     }
 
     fn import(&self, jsonl: &str, origin: Origin) -> Result<Imported> {

@@ -4,6 +4,7 @@
 //! gt writes the form of 1.0, which both read.
 
 use std::collections::HashMap;
+use std::io::BufRead;
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
@@ -21,17 +22,41 @@ const DERIVED: [&str; 5] = ["_type", "dependency_count", "dependent_count", "com
 /// The first line that is no bead, by number.
 pub fn parse(text: &str) -> Result<Vec<Bead>> {
     let mut beads = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
-            continue;
-        }
-        let bead = parse_line(line).map_err(|error| {
-            Failure::new(format!("line {}: {error:#}", index + 1))
-                .hint("nothing was taken in; correct the line and import again")
-        })?;
+    each(text.as_bytes(), |_, bead| {
         beads.extend(bead);
-    }
+        Ok(())
+    })?;
     Ok(beads)
+}
+
+/// Gives each line that is not empty to `take`, with where it begins and its text, and its bead, if it is one.
+///
+/// # Errors
+/// The first line that is no bead, by number; those of `take`.
+pub fn each(
+    mut input: impl BufRead,
+    mut take: impl FnMut((u64, &str), Option<Bead>) -> Result<()>,
+) -> Result<()> {
+    let (mut line, mut start) = (Vec::new(), 0);
+    for number in 1.. {
+        line.clear();
+        let length = input.read_until(b'\n', &mut line)?;
+        if length == 0 {
+            break;
+        }
+        let bad = |error: anyhow::Error| {
+            Failure::new(format!("line {number}: {error:#}"))
+                .hint("nothing was taken in; correct the line and import again")
+        };
+        let text = std::str::from_utf8(&line).map_err(|_| bad(anyhow!("it is not UTF-8 text")))?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if !text.trim().is_empty() {
+            take((start, text), parse_line(text).map_err(bad)?)?;
+        }
+        start += length as u64;
+    }
+    Ok(())
 }
 
 /// The lines of another `_type` than `issue`, as they are: whoever writes a file anew keeps them.
@@ -40,7 +65,11 @@ pub fn foreign(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(move |line| kind(line).is_some_and(|kind| kind != "issue"))
 }
 
-fn parse_line(line: &str) -> Result<Option<Bead>> {
+/// The bead of a line; `None` when it is marked as something else.
+///
+/// # Errors
+/// What keeps it from being a bead.
+pub fn parse_line(line: &str) -> Result<Option<Bead>> {
     from_fields(serde_json::from_str(line).map_err(|error| anyhow!("no JSON object: {error}"))?)
 }
 
@@ -92,21 +121,24 @@ pub fn render(beads: &[Bead]) -> String {
     for target in beads.iter().flat_map(Bead::blockers) {
         *dependents.entry(target).or_default() += 1;
     }
-    let mut text = String::new();
-    for bead in beads {
-        let mut line = Map::new();
-        line.insert("_type".into(), "issue".into());
-        // A bead is made of texts, numbers and maps with text keys: it always becomes an object.
-        if let Ok(Value::Object(fields)) = serde_json::to_value(bead) {
-            line.extend(fields);
-        }
-        line.insert("dependency_count".into(), json!(bead.blockers().count()));
-        line.insert("dependent_count".into(), json!(dependents.get(bead.id.as_str()).copied().unwrap_or(0)));
-        line.insert("comment_count".into(), json!(bead.comments.len()));
-        text += &Value::Object(line).to_string();
-        text.push('\n');
+    beads
+        .iter()
+        .map(|bead| line(bead, dependents.get(bead.id.as_str()).copied().unwrap_or(0)) + "\n")
+        .collect()
+}
+
+/// The line of one bead, which so many others wait for.
+pub fn line(bead: &Bead, dependents: usize) -> String {
+    let mut line = Map::new();
+    line.insert("_type".into(), "issue".into());
+    // A bead is made of texts, numbers and maps with text keys: it always becomes an object.
+    if let Ok(Value::Object(fields)) = serde_json::to_value(bead) {
+        line.extend(fields);
     }
-    text
+    line.insert("dependency_count".into(), json!(bead.blockers().count()));
+    line.insert("dependent_count".into(), json!(dependents));
+    line.insert("comment_count".into(), json!(bead.comments.len()));
+    Value::Object(line).to_string()
 }
 
 /// Whether a line tells of a later change than the bead in the store.

@@ -12,6 +12,7 @@ pub mod foreign;
 pub mod in_step;
 pub mod jsonl;
 pub mod letters;
+pub mod overview;
 mod places;
 pub mod proven;
 pub mod words;
@@ -25,6 +26,7 @@ use crate::config::schema::Choice;
 pub use bead::{Bead, Comment, Dependency, NewBead, Patch, TITLE_MAX};
 pub use embedded::write::random_id;
 pub use foreign::{Imported, Origin};
+pub use overview::Overview;
 
 /// Which beads to read. Empty means all that are not closed, messages and requests left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct Filter {
     pub labels: Vec<String>,
     /// Children of this bead.
     pub parent: Option<String>,
+    /// Exactly this priority.
+    pub priority: Option<u8>,
     /// Also closed ones, and every type.
     pub all: bool,
     /// At most so many; all when absent.
@@ -59,8 +63,7 @@ impl Filter {
 
     /// Everything on its way: requests and messages too, closed beads left out.
     pub fn alive() -> Filter {
-        let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS, "blocked", "deferred"];
-        Filter { all: true, statuses: statuses.map(String::from).into(), ..Filter::default() }
+        Filter { all: true, statuses: words::ALIVE.map(String::from).into(), ..Filter::default() }
     }
 }
 
@@ -129,6 +132,14 @@ pub trait Store {
     /// As [`Store::list`].
     fn ready(&self, parent: Option<&str>, limit: Option<usize>) -> Result<Vec<Bead>>;
 
+    /// The store at a glance: a store of gt's own does not read every bead for it.
+    ///
+    /// # Errors
+    /// As [`Store::list`].
+    fn overview(&self) -> Result<Overview> {
+        Ok(Overview::of(self.list(&Filter::alive())?))
+    }
+
     /// Changes the store if all guards hold; either all of it or none.
     ///
     /// # Errors
@@ -141,6 +152,19 @@ pub trait Store {
     /// # Errors
     /// As [`Store::list`].
     fn export(&self) -> Result<String>;
+
+    /// The same, line by line, for as long as `take` gives true. A store of gt's own is not held in memory for it.
+    ///
+    /// # Errors
+    /// As [`Store::list`], and those of `take`.
+    fn export_lines(&self, take: &mut dyn FnMut(&str) -> Result<bool>) -> Result<()> {
+        for line in self.export()?.lines() {
+            if !take(line)? {
+                break;
+            }
+        }
+        Ok(())
+    }
 
     /// Takes bd's JSONL in: new ids are added, known ones are replaced when the line is newer. What is not this town's is
     /// marked as foreign by stores that can.

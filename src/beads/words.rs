@@ -8,6 +8,13 @@ pub const HOOKED: &str = "hooked";
 pub const IN_PROGRESS: &str = "in_progress";
 /// Done, with its commit.
 pub const CLOSED: &str = "closed";
+/// The statuses of what is on its way.
+pub const ALIVE: [&str; 5] = [OPEN, HOOKED, IN_PROGRESS, "blocked", "deferred"];
+/// The type of a bead whose children are the work.
+pub const EPIC: &str = "epic";
+/// Types that bd never has among what is ready: letters, requests and what it runs itself on.
+pub const NOT_READY: [&str; 8] =
+    [MESSAGE, MERGE_REQUEST, "gate", "molecule", "event", "agent", "role", "rig"];
 /// The type of a merge request.
 pub const MERGE_REQUEST: &str = "merge-request";
 /// The type of a mail.

@@ -91,7 +91,7 @@ pub fn begin(facts: &Facts<'_>, allowed: Allowed) -> Result<Begin, Failure> {
             no(format!("{id} is held back"), format!("let it go: gt unhold {id}"))
         }
         Place::Blocked if !allowed.force => blocked(facts),
-        _ if facts.bead.issue_type == "epic" && !allowed.force => no(
+        _ if facts.bead.issue_type == words::EPIC && !allowed.force => no(
             format!("{id} is an epic: its children are the work"),
             format!("see them with: gt bd list --parent {id}"),
         ),

@@ -1,15 +1,11 @@
 //! What `gt bd` answers: bd's JSON shapes, and lines for people.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
 use crate::beads::Bead;
 use crate::terminal::one_line;
-
-/// How many beads wait for one: by `blocks`, and by any kind of dependency.
-pub type Dependents = HashMap<String, (usize, usize)>;
 
 /// One record with `schema_version`: the answer of what makes or changes a single thing.
 pub fn record(value: Value) -> Value {
@@ -34,13 +30,13 @@ fn mark(bead: &Bead, fields: &mut Map<String, Value>) {
     }
 }
 
-/// A bead in a list: its own edges, counts, its parent.
-pub fn listed(bead: &Bead, dependents: &Dependents) -> Value {
+/// A bead in a list: its own edges, counts, its parent; so many others wait for it.
+pub fn listed(bead: &Bead, dependents: usize) -> Value {
     let mut fields = object(serde_json::to_value(bead).unwrap_or_default());
     fields.shift_remove("comments");
     mark(bead, &mut fields);
     fields.insert("dependency_count".into(), bead.blockers().count().into());
-    fields.insert("dependent_count".into(), dependents.get(&bead.id).map_or(0, |count| count.0).into());
+    fields.insert("dependent_count".into(), dependents.into());
     fields.insert("comment_count".into(), bead.comments.len().into());
     if let Some(parent) = bead.parent() {
         fields.insert("parent".into(), parent.into());
@@ -48,8 +44,8 @@ pub fn listed(bead: &Bead, dependents: &Dependents) -> Value {
     Value::Object(fields)
 }
 
-/// A bead with all about it; `others` are the beads it depends on.
-pub fn shown(bead: &Bead, others: &[Bead], dependents: &Dependents) -> Value {
+/// A bead with all about it; `others` are the beads it depends on, and so many depend on it.
+pub fn shown(bead: &Bead, others: &[Bead], dependents: usize) -> Value {
     let mut fields = object(plain(bead));
     let edges: Vec<Value> = bead
         .dependencies
@@ -70,7 +66,7 @@ pub fn shown(bead: &Bead, others: &[Bead], dependents: &Dependents) -> Value {
     if let Some(parent) = bead.parent() {
         fields.insert("parent".into(), parent.into());
     }
-    fields.insert("dependent_count".into(), dependents.get(&bead.id).map_or(0, |count| count.1).into());
+    fields.insert("dependent_count".into(), dependents.into());
     fields.insert("dependency_count".into(), bead.dependencies.len().into());
     fields.insert("comment_count".into(), bead.comments.len().into());
     Value::Object(fields)
@@ -83,27 +79,25 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// One line a bead, in columns.
-pub fn lines(beads: &[Bead]) -> String {
+/// How many characters the longest id, status and type have.
+pub fn widths(beads: &[Bead]) -> [usize; 3] {
     let width = |of: fn(&Bead) -> &str| beads.iter().map(|bead| of(bead).chars().count()).max().unwrap_or(0);
-    let (ids, statuses, types) =
-        (width(|bead| &bead.id), width(|bead| &bead.status), width(|bead| &bead.issue_type));
-    let mut text = String::new();
-    for bead in beads {
-        let line = format!(
-            "{:ids$}  P{}  {:statuses$}  {:types$}  {}",
-            bead.id, bead.priority, bead.status, bead.issue_type, bead.title
-        );
-        let foreign = if bead.foreign { "  (foreign)" } else { "" };
-        let assignee = bead.assignee.as_ref().map(|name| format!("  ({name})")).unwrap_or_default();
-        let labels = match bead.labels.is_empty() {
-            true => String::new(),
-            false => format!("  [{}]", bead.labels.join(", ")),
-        };
-        text += &one_line(&(line + foreign + &assignee + &labels));
-        text.push('\n');
-    }
-    text
+    [width(|bead| &bead.id), width(|bead| &bead.status), width(|bead| &bead.issue_type)]
+}
+
+/// A bead in one line, in columns of these widths.
+pub fn line(bead: &Bead, [ids, statuses, types]: [usize; 3]) -> String {
+    let line = format!(
+        "{:ids$}  P{}  {:statuses$}  {:types$}  {}",
+        bead.id, bead.priority, bead.status, bead.issue_type, bead.title
+    );
+    let foreign = if bead.foreign { "  (foreign)" } else { "" };
+    let assignee = bead.assignee.as_ref().map(|name| format!("  ({name})")).unwrap_or_default();
+    let labels = match bead.labels.is_empty() {
+        true => String::new(),
+        false => format!("  [{}]", bead.labels.join(", ")),
+    };
+    one_line(&(line + foreign + &assignee + &labels)) + "\n"
 }
 
 /// A bead on a page of its own; `others` are the beads it depends on.

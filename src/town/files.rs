@@ -28,13 +28,21 @@ pub const ASIDE_LOCK: &str = ".gt-making";
 /// # Errors
 /// When the disk does not take it; what stood there still stands then, and nothing is left beside it.
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
+    write_with(path, |out| Ok(out.write_all(bytes.as_ref())?))
+}
+
+/// The same, with what `fill` writes, which need not be held in memory.
+///
+/// # Errors
+/// As [`write()`], and those of `fill`.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     let dir = path.parent().unwrap_or(Path::new("."));
     let mode = match std::fs::metadata(path) {
         Ok(found) => found.permissions(),
         Err(_) => Permissions::from_mode(0o600),
     };
-    let draft = draft(dir, bytes.as_ref(), mode, &failed)?;
+    let draft = draft(dir, fill, mode, &failed)?;
     draft.persist(path).map_err(|error| error_of(error.error, failed()))?;
     sync_dir(dir)
 }
@@ -48,7 +56,8 @@ pub fn create_private(path: &Path, bytes: impl AsRef<[u8]>) -> Result<bool> {
     let failed = || format!("cannot create {}", path.display());
     let dir = path.parent().unwrap_or(Path::new("."));
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    match draft(dir, bytes.as_ref(), mode, &failed)?.persist_noclobber(path) {
+    let fill = |out: &mut dyn Write| Ok(out.write_all(bytes.as_ref())?);
+    match draft(dir, fill, mode, &failed)?.persist_noclobber(path) {
         Ok(_) => sync_dir(dir).map(|()| true),
         Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error_of(error.error, failed())),
@@ -58,17 +67,22 @@ pub fn create_private(path: &Path, bytes: impl AsRef<[u8]>) -> Result<bool> {
 /// A file beside its place, written and synced. The lock says that its maker is alive.
 fn draft(
     dir: &Path,
-    bytes: &[u8],
+    fill: impl FnOnce(&mut dyn Write) -> Result<()>,
     mode: std::fs::Permissions,
     failed: &impl Fn() -> String,
 ) -> Result<tempfile::NamedTempFile> {
-    let mut draft = tempfile::Builder::new()
+    let draft = tempfile::Builder::new()
         .prefix(ASIDE)
         .permissions(mode)
         .tempfile_in(dir)
         .map_err(|error| error_of(error, failed()))?;
     draft.as_file().lock().with_context(failed)?;
-    draft.write_all(bytes).map_err(|error| error_of(error, failed()))?;
+    let mut out = std::io::BufWriter::new(draft.as_file());
+    fill(&mut out).and_then(|()| Ok(out.flush()?)).map_err(|error| match error.downcast() {
+        Ok(error) => error_of(error, failed()),
+        Err(error) => error,
+    })?;
+    drop(out);
     draft.as_file().sync_all().map_err(|error| error_of(error, failed()))?;
     Ok(draft)
 }

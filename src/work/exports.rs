@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::beads::embedded::Embedded;
-use crate::beads::{self, jsonl};
+use crate::beads::{self, Filter, Store, jsonl};
 use crate::plan::restore::{Source, covers};
 use crate::town::{discover, files};
 
@@ -47,19 +47,27 @@ pub fn keep(place: &Path) -> Result<()> {
         return Ok(());
     }
     let store = Embedded::open(&dir, "", "overseer")?;
-    let all = store.all()?;
-    let Some(folder) = last.parent().filter(|_| !all.is_empty()) else { return Ok(()) };
+    let one = Filter { all: true, limit: Some(1), ..Filter::default() };
+    let is_empty = store.list(&one)?.is_empty();
+    let Some(folder) = last.parent().filter(|_| !is_empty) else { return Ok(()) };
     files::make_dir(folder)?;
     // Whoever exports at this moment exports the same.
     let Some(_turn) = files::try_lock(&folder.join(".lock"))? else { return Ok(()) };
-    if covers(&read(&last), &read(&before)) {
+    if covers(&ids(&last), &ids(&before)) {
         std::fs::rename(&last, &before)
             .map_err(|error| files::error_of(error, format!("cannot rename {}", last.display())))?;
     }
     // Which beads are others' goes along: a store that is restored from here trusts no more than this one.
-    let marks: String =
-        store.foreign()?.iter().map(|id| format!("{}\n", json!({ "_type": FOREIGN, "id": id }))).collect();
-    files::write(&last, jsonl::render(&all) + &marks)
+    files::write_with(&last, |out| {
+        store.export_lines(&mut |line| {
+            writeln!(out, "{line}")?;
+            Ok(true)
+        })?;
+        for id in store.foreign()? {
+            writeln!(out, "{}", json!({ "_type": FOREIGN, "id": id }))?;
+        }
+        Ok(())
+    })
 }
 
 /// The copy of a rig's `config.json`.
@@ -98,10 +106,16 @@ pub fn config(place: &Path, git_url: &str) -> Result<Option<(String, String)>> {
     Ok(Some((text, format!("{}{of}", copy.display()))))
 }
 
-/// Beads of an export; none of one that is not there or cannot be read.
-fn read(path: &Path) -> Vec<beads::Bead> {
-    let text = files::text(path).ok().flatten().unwrap_or_default();
-    jsonl::parse(&text).unwrap_or_default()
+/// The ids of the beads of an export; none of one that is not there or cannot be read.
+fn ids(path: &Path) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    let read = std::fs::File::open(path).map_err(Into::into).and_then(|file| {
+        jsonl::each(std::io::BufReader::new(file), |_, bead| {
+            ids.extend(bead.map(|bead| bead.id));
+            Ok(())
+        })
+    });
+    read.map_or_else(|_| BTreeSet::new(), |()| ids)
 }
 
 fn is_due(last: &Path) -> bool {
@@ -166,7 +180,9 @@ mod tests {
     }
 
     fn titles(path: &Path) -> Vec<String> {
-        let mut titles: Vec<String> = read(path).into_iter().map(|bead| bead.title).collect();
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut titles: Vec<String> =
+            jsonl::parse(&text).unwrap().into_iter().map(|bead| bead.title).collect();
         titles.sort();
         titles
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use anyhow::Result;
 
 use crate::address::{Address, Role, is_polecat_name};
-use crate::beads::{Bead, Filter, words};
+use crate::beads::{self, Bead, Overview, words};
 use crate::config::{self, Sources};
 use crate::mux::{Looking, Session, Snapshot};
 use crate::plan::place::{Facts, Place, Seen, place, seen};
@@ -15,13 +15,14 @@ use crate::report::queue::Row;
 use crate::report::rig::{Polecat, Queue, RigReport, Unapproved};
 use crate::report::town::{Store, TownReport};
 use crate::town::{Rig, RigConfig, Town};
+use crate::work::around::Around;
 use crate::work::request::Request;
 use crate::work::{approval, mail, roles};
 
 /// What was read of one rig, before its sessions are known.
 struct Read {
     rig: Rig,
-    beads: Result<Vec<Bead>, String>,
+    beads: Result<(Box<dyn beads::Store>, Overview), String>,
     store: Store,
     max_workers: usize,
     names: BTreeSet<String>,
@@ -120,9 +121,9 @@ fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
     let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..sources.clone() };
     let preset = config::role(&sources, Role::Polecat, &[], None)?.settings.max_workers;
     let max_workers = rig.config.max_workers.unwrap_or(preset);
-    let listed = rig.store(me).and_then(|store| Ok((store.kind(), store.list(&Filter::alive())?)));
-    let (store, beads) = match listed {
-        Ok((kind, beads)) => (Store { kind: Some(kind), unreadable: None }, Ok(beads)),
+    let looked = rig.store(me).and_then(|store| Ok((store.overview()?, store)));
+    let (store, beads) = match looked {
+        Ok((seen, store)) => (Store { kind: Some(store.kind()), unreadable: None }, Ok((store, seen))),
         Err(error) => {
             let why = format!("{error:#}");
             (Store { kind: None, unreadable: Some(why.clone()) }, Err(why))
@@ -149,8 +150,15 @@ fn names(rig: &Rig) -> BTreeSet<String> {
         .collect()
 }
 
-fn report(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
-    let beads = read.beads.as_deref().unwrap_or_default();
+fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigReport {
+    if let Ok((store, seen)) = &mut read.beads
+        && let Err(error) = add_marked(store.as_ref(), seen, mark, snapshot, &read.rig.name)
+    {
+        let why = format!("{error:#}");
+        (read.store, read.beads) = (Store { kind: None, unreadable: Some(why.clone()) }, Err(why));
+    }
+    let seen = read.beads.as_ref().ok().map(|(_, seen)| seen);
+    let beads = seen.map_or(&[][..], |seen| &seen.beads);
     let requests: Vec<Request> = beads.iter().filter_map(Request::from_bead).collect();
     let name = read.rig.name.clone();
     let view = View {
@@ -160,7 +168,7 @@ fn report(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
         open: beads.iter().map(|bead| bead.id.as_str()).collect(),
         requested: requests.iter().map(|request| request.bead.as_str()).collect(),
         requests: &requests,
-        known: read.beads.is_ok(),
+        known: seen.is_some(),
         rig: &name,
     };
     let mut names = read.names;
@@ -175,9 +183,9 @@ fn report(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
     agents.extend(roles::members(&read.rig, Role::Plugin).unwrap_or_default());
     RigReport {
         store: read.store,
-        ready: view.known.then(|| view.ready()),
+        ready: seen.map(|seen| seen.free),
         queue: view.known.then(|| view.queue()),
-        foreign: view.foreign(),
+        foreign: seen.map_or(0, |seen| seen.foreign),
         max_workers: read.max_workers,
         free_slots: read.max_workers.saturating_sub(polecats.len()),
         agents: agents.iter().map(|address| Status::of(mark, snapshot, address)).collect(),
@@ -186,6 +194,32 @@ fn report(mark: &str, snapshot: &Snapshot, read: Read) -> RigReport {
         unapproved: view.unapproved(),
         name,
     }
+}
+
+/// Adds the beads that sessions are marked with and nobody has (any more), with what they wait for. Those of the real bd
+/// were all read.
+fn add_marked(
+    store: &dyn beads::Store,
+    seen: &mut Overview,
+    mark: &str,
+    snapshot: &Snapshot,
+    rig: &str,
+) -> Result<()> {
+    let held: HashSet<&str> =
+        seen.beads.iter().filter(|bead| is_held(bead)).map(|bead| bead.id.as_str()).collect();
+    let own = |address: &str| address.strip_prefix(rig).is_some_and(|rest| rest.starts_with('/'));
+    let marked = snapshot.ours(mark).map(|session| &session.marks).filter(|marks| own(&marks.address));
+    let ids: Vec<String> = marked
+        .map(|marks| marks.bead.clone())
+        .filter(|id| !id.is_empty() && !held.contains(id.as_str()))
+        .collect();
+    if ids.is_empty() || store.is_dear() {
+        return Ok(());
+    }
+    let known: HashSet<String> = seen.beads.iter().map(|bead| bead.id.clone()).collect();
+    let more = Around::read(store, &ids)?.beads.into_values();
+    seen.beads.extend(more.filter(|bead| !bead.is_closed() && !known.contains(&bead.id)));
+    Ok(())
 }
 
 /// Whether a bead is work that its assignee has on the hook: a mail's assignee is only who it is for.
@@ -289,19 +323,6 @@ impl View<'_> {
         })
     }
 
-    fn ready(&self) -> usize {
-        let work = |bead: &&Bead| {
-            !["epic", words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str())
-        };
-        let slung = |place| matches!(place, Place::Ready | Place::SetAside);
-        self.beads.iter().filter(work).filter(|bead| slung(self.place(bead, None))).count()
-    }
-
-    fn foreign(&self) -> usize {
-        let kinds = [words::MESSAGE, words::MERGE_REQUEST];
-        self.beads.iter().filter(|bead| bead.foreign && !kinds.contains(&bead.issue_type.as_str())).count()
-    }
-
     fn unapproved(&self) -> Vec<Unapproved> {
         let why = |request: &Request| {
             let own = self.beads.iter().find(|bead| bead.id == request.id)?;
@@ -323,5 +344,69 @@ impl View<'_> {
             foreign: all().filter(|bead| bead.foreign).count(),
             set_aside: self.beads.iter().filter(|bead| bead.has_label(words::LABEL_REWORK)).count(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beads::embedded::schema::PARSED;
+    use crate::mux::Mux;
+    use crate::work::fixture::Fixture;
+    use crate::work::patrol::patrol;
+
+    fn look(town: &Fixture) -> RigReport {
+        let looking = town.mux.begin_look().unwrap();
+        rig(&town.town, &town.sources(), &Address::Overseer, looking, town.rig.clone()).unwrap().0
+    }
+
+    #[test]
+    fn a_survey_tells_everything_from_one_glance_at_the_store() {
+        let town = Fixture::new();
+        let (held, _) = town.polecat("Nux");
+        let back = town.bead("Came back", "open", None, &[words::LABEL_REWORK]);
+        town.bead("Kept back", "open", None, &[words::LABEL_HOLD]);
+        let submitted = town.bead("Handed over", "in_progress", Some("wyvern/Ace"), &[]);
+        town.request(&submitted, "Ace", |_| ());
+        town.store.calls();
+        let report = look(&town);
+        assert_eq!(town.store.calls(), ["open", "overview"]);
+        let polecats: Vec<_> = report.polecats.iter().map(|one| (one.name.as_str(), one.place)).collect();
+        assert_eq!(polecats, [("Nux", Some(Place::Working))]);
+        assert_eq!(report.polecats[0].bead.as_ref(), Some(&held));
+        assert_eq!((report.ready, report.queue.unwrap().waiting, report.set_aside.len()), (Some(1), 1, 1));
+        assert_eq!(report.set_aside[0].bead, back);
+
+        // A session that is marked with a bead which nobody has: what that waits for counts too.
+        let blocker = town.bead("First", "open", None, &[]);
+        let open = town.bead("Then", "open", None, &[]);
+        let store = town.rig.store(&Address::Overseer).unwrap();
+        store.write(&[], &[beads::Change::Depend(open.clone(), blocker, "blocks".into())]).unwrap();
+        town.mux.add(town.marks("wyvern/Toast", &open, "i-Toast"));
+        let report = look(&town);
+        let toast = report.polecats.iter().find(|one| one.name == "Toast").unwrap();
+        assert_eq!((toast.bead.as_ref(), toast.place), (Some(&open), Some(Place::Blocked)));
+        assert_eq!((toast.title.as_deref(), report.ready), (Some("Then"), Some(2)));
+    }
+
+    #[test]
+    fn status_and_patrol_read_no_more_beads_when_more_wait() {
+        let town = Fixture::new();
+        town.polecat("Nux");
+        let read = || {
+            let before = PARSED.get();
+            look(&town);
+            let status = PARSED.get() - before;
+            patrol(&town.scene(), None, true).unwrap();
+            (status, PARSED.get() - before - status)
+        };
+        let few = read();
+        let store = town.rig.store(&Address::Overseer).unwrap();
+        let new = |number: usize| beads::NewBead { title: format!("Bead {number}"), ..Default::default() };
+        let all: Vec<beads::Change> =
+            (0..200).map(|number| beads::Change::Create(Box::new(new(number)))).collect();
+        store.write(&[], &all).unwrap();
+        assert_eq!((read(), few), (few, (1, 1)));
+        assert_eq!(look(&town).ready, Some(200));
     }
 }

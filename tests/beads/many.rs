@@ -150,3 +150,36 @@ fn a_store_of_a_newer_version_is_not_touched() {
     drop(db);
     assert!(bd(&world, ["list"]).fails(1).stderr.contains("was made by a newer gt (store version 99)"));
 }
+
+#[test]
+fn a_list_of_everything_comes_bead_by_bead_and_ends_with_its_reader() {
+    let world = world();
+    let beads: String = (0..3000)
+        .map(|number| {
+            let time = "2026-01-01T00:00:00Z";
+            let bead = serde_json::json!({
+                "id": format!("gm-{number}"), "title": format!("Bead {number}"), "created_at": time, "updated_at": time,
+                "status": if number % 7 == 0 { "in_progress" } else { "open" }, "priority": 2,
+                "dependencies": [{ "issue_id": format!("gm-{number}"), "depends_on_id": "gm-0", "type": "blocks" }],
+            });
+            format!("{bead}\n")
+        })
+        .collect();
+    world.write("beads.jsonl", beads);
+    world.gt(["bd", "import", "-i", "beads.jsonl"]).ok();
+    for more in [&[][..], &["--json"]] {
+        let list = |limit: &str| world.gt([&["bd", "list", "--limit", limit], more].concat()).ok().stdout;
+        // The same as in one piece.
+        assert!(list("0") == list("3001"), "{more:?}");
+        assert_eq!(
+            world.gt([&["bd", "list", "--limit", "0", "-l", "none"], more].concat()).ok().stdout.len(),
+            { if more.is_empty() { 0 } else { 3 } }
+        );
+    }
+    for words in ["list --limit 0", "list --limit 0 --json", "export"] {
+        let mut command = world.command("bash", "");
+        let line = format!("set -o pipefail; {} bd {words} | head -n 2 | wc -l", gt());
+        let run = finish(command.args(["-c", &line])).ok();
+        assert_eq!((run.stdout.trim(), run.stderr.as_str()), ("2", ""), "{words}");
+    }
+}

@@ -8,10 +8,6 @@ use crate::programs::bd::Version;
 /// Kinds of beads that bd keeps out of a list unless it is asked for them.
 const EVERY_KIND: [&str; 3] = ["--include-infra", "--include-gates", "--include-templates"];
 
-/// Types that are never work to take up.
-const NO_WORK: [&str; 8] =
-    [words::MESSAGE, words::MERGE_REQUEST, "gate", "molecule", "event", "agent", "role", "rig"];
-
 /// The call whose answer holds every bead that matches. It may hold more: see [`matching`].
 ///
 /// | what | bd 1.0 | before |
@@ -99,6 +95,7 @@ fn matches(bead: &Bead, filter: &Filter) -> bool {
         // bd takes the beginning of an id for the id.
         && (filter.ids.is_empty() || filter.ids.contains(&bead.id))
         && filter.assignee.as_ref().is_none_or(|wanted| bead.assignee.as_ref() == Some(wanted))
+        && filter.priority.is_none_or(|wanted| bead.priority == wanted)
         && filter.labels.iter().all(|label| bead.has_label(label))
         && filter.parent.as_deref().is_none_or(|wanted| bead.parent() == Some(wanted))
 }
@@ -121,7 +118,7 @@ pub fn ready(beads: Vec<Bead>, parent: Option<&str>, limit: Option<usize>) -> Ve
         .iter()
         .map(|bead| {
             bead.status == words::OPEN
-                && !NO_WORK.contains(&bead.issue_type.as_str())
+                && !words::NOT_READY.contains(&bead.issue_type.as_str())
                 && !bead.has_label(words::LABEL_HOLD)
                 && !bead.has_label(words::LABEL_SUBMITTED)
                 && !submitted.contains(bead.id.as_str())

@@ -3,12 +3,12 @@
 //! Every write takes a lock on a file of its own first: SQLite's waiting is unfair among many processes. The
 //! transaction alone keeps the store whole; the lock only keeps the queue short.
 
+mod overview;
 mod read;
-mod schema;
+pub(crate) mod schema;
 pub(super) mod write;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{
-    Bead, Change, EMBEDDED_FILE, Filter, Guard, Imported, Origin, Store, Written, foreign, jsonl, letters,
+    Bead, Change, EMBEDDED_FILE, Filter, Guard, Imported, Origin, Overview, Store, Written, foreign, jsonl,
 };
 use crate::failure::Failure;
 use crate::limits;
@@ -146,15 +146,28 @@ impl Embedded {
         })
     }
 
-    /// How many beads wait for each of these: (by `blocks`, by any kind of dependency).
+    /// How many beads wait for this one: (by `blocks`, by any kind of dependency).
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn dependents<'a>(
-        &self,
-        ids: impl Iterator<Item = &'a str>,
-    ) -> Result<HashMap<String, (usize, usize)>> {
-        self.explained(read::dependents(&self.db, ids))
+    pub fn dependents(&self, id: &str) -> Result<(usize, usize)> {
+        self.explained(read::waiting_for(&self.db, id))
+    }
+
+    /// [`Store::list`], one bead after the other, for as long as `take` gives true.
+    ///
+    /// # Errors
+    /// As [`Store::list`], and those of `take`.
+    pub fn each(&self, filter: &Filter, take: impl FnMut(Bead) -> Result<bool>) -> Result<()> {
+        self.explained(read::of(filter).each(&self.db, filter.limit, self.secret.as_ref(), take))
+    }
+
+    /// How many characters the longest id, status and type have among the beads that match, without regard to a limit.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn widths(&self, filter: &Filter) -> Result<[usize; 3]> {
+        self.explained(read::of(filter).widths(&self.db))
     }
 
     /// A value of the store's own configuration.
@@ -231,6 +244,9 @@ impl Embedded {
         IN_USE.set(self.path.clone());
         let write = || {
             let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+            if !overview::is_kept(&transaction)? {
+                overview::keep(&transaction)?;
+            }
             let writer = write::Writer {
                 db: &transaction,
                 prefix: &self.prefix,
@@ -254,13 +270,21 @@ impl Embedded {
 
 impl Store for Embedded {
     fn list(&self, filter: &Filter) -> Result<Vec<Bead>> {
-        let mut beads = self.explained(read::list(&self.db, filter, self.secret.as_ref()))?;
-        letters::mark(self.secret.as_ref(), true, &mut beads);
-        Ok(beads)
+        self.explained(read::of(filter).run(&self.db, filter.limit, self.secret.as_ref()))
     }
 
     fn ready(&self, parent: Option<&str>, limit: Option<usize>) -> Result<Vec<Bead>> {
         self.explained(read::ready(&self.db, parent, limit, self.secret.as_ref()))
+    }
+
+    fn overview(&self) -> Result<Overview> {
+        // A store of an earlier version that cannot be written is read whole.
+        let kept = self.explained(overview::is_kept(&self.db).map_err(Into::into))?
+            || self.transaction(|_| Ok(((), true))).is_ok();
+        if !kept {
+            return Ok(Overview::of(self.list(&Filter::alive())?));
+        }
+        self.explained(overview::look(&self.db, self.secret.as_ref()))
     }
 
     fn write(&self, guards: &[Guard], changes: &[Change]) -> Result<Written> {
@@ -280,7 +304,20 @@ impl Store for Embedded {
     }
 
     fn export(&self) -> Result<String> {
-        Ok(jsonl::render(&self.explained(read::all(&self.db))?))
+        let mut text = String::new();
+        self.export_lines(&mut |line| {
+            text += line;
+            text.push('\n');
+            Ok(true)
+        })?;
+        Ok(text)
+    }
+
+    fn export_lines(&self, take: &mut dyn FnMut(&str) -> Result<bool>) -> Result<()> {
+        self.explained(read::each(&self.db, |bead| {
+            let waiting = read::waiting_for(&self.db, &bead.id)?.0;
+            take(&jsonl::line(&bead, waiting))
+        }))
     }
 
     fn import(&self, text: &str, origin: Origin) -> Result<Imported> {

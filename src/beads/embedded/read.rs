@@ -1,29 +1,31 @@
 //! Reading: the queries of `list` and `ready`.
 
-use std::collections::HashMap;
-
 use anyhow::Result;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::super::{Bead, Filter, proven, words};
-use super::schema;
+use super::super::{Bead, Filter, letters, proven, words};
+use super::{overview, schema};
 use crate::proof::Secret;
 
-/// Types that are never work to take up: letters, requests and what bd runs itself on.
-const NO_WORK: &str = "'message', 'merge-request', 'gate', 'molecule', 'event', 'agent', 'role', 'rig'";
+/// Condition: what the bead of the row `b` waits for is done. A blocker that is not in the store is unknown, and so not
+/// known to be done.
+pub const NOTHING_BLOCKS: &str = "NOT EXISTS (SELECT 1 FROM edges e LEFT JOIN beads t ON t.id = e.target
+    WHERE e.id = b.id AND e.kind = 'blocks' AND (t.id IS NULL OR t.closed = 0))";
 
 const ORDER: &str = " ORDER BY priority, created, seq";
 
 /// A query under construction: its conditions and their values, in order.
 #[derive(Default)]
-struct Query {
+pub struct Query {
     conditions: Vec<String>,
-    values: Vec<Value>,
+    /// In the order of the marks for them.
+    pub values: Vec<Value>,
 }
 
 impl Query {
-    fn when(&mut self, condition: &str) {
+    /// Adds a condition.
+    pub fn when(&mut self, condition: &str) {
         self.conditions.push(condition.into());
     }
 
@@ -32,36 +34,77 @@ impl Query {
         self.values.push(Value::Text(value.into()));
     }
 
-    fn when_in(&mut self, column: &str, values: &[String]) {
+    /// Adds the condition that a column is one of these.
+    pub fn when_in(&mut self, column: &str, values: &[String]) {
         let marks = vec!["?"; values.len()].join(", ");
         self.when(&format!("{column} IN ({marks})"));
         self.values.extend(values.iter().cloned().map(Value::Text));
     }
 
-    fn run(self, db: &Connection, limit: Option<usize>, secret: Option<&Secret>) -> Result<Vec<Bead>> {
-        let mut sql = format!("SELECT bead, {} FROM beads b", schema::IS_FOREIGN);
-        if !self.conditions.is_empty() {
-            sql += " WHERE ";
-            sql += &self.conditions.join(" AND ");
-        }
-        sql += ORDER;
+    /// Its text.
+    pub fn sql(&self, limit: Option<usize>) -> String {
+        let mut sql = format!("SELECT bead, {} FROM beads b{}{ORDER}", schema::IS_FOREIGN, self.conditions());
         if let Some(limit) = limit {
             sql += &format!(" LIMIT {limit}");
         }
-        let mut query = db.prepare(&sql)?;
-        let mut rows = query.query(params_from_iter(self.values))?;
+        sql
+    }
+
+    /// The beads that it finds.
+    pub fn run(self, db: &Connection, limit: Option<usize>, secret: Option<&Secret>) -> Result<Vec<Bead>> {
         let mut beads = Vec::new();
+        self.each(db, limit, secret, |bead| {
+            beads.push(bead);
+            Ok(true)
+        })?;
+        Ok(beads)
+    }
+
+    /// Gives the beads that it finds to `take`, one after the other.
+    pub fn each(
+        self,
+        db: &Connection,
+        limit: Option<usize>,
+        secret: Option<&Secret>,
+        mut take: impl FnMut(Bead) -> Result<bool>,
+    ) -> Result<()> {
+        let mut query = db.prepare(&self.sql(limit))?;
+        let mut rows = query.query(params_from_iter(self.values))?;
         while let Some(row) = rows.next()? {
             let bead = schema::parse(row.get_ref(0)?.as_str()?)?;
-            beads.push(Bead { foreign: row.get(1)?, ..bead });
+            let mut bead = [Bead { foreign: row.get(1)?, ..bead }];
+            proven::mark(secret, &mut bead);
+            letters::mark(secret, true, &mut bead);
+            let [bead] = bead;
+            if !take(bead)? {
+                break;
+            }
         }
-        proven::mark(secret, &mut beads);
-        Ok(beads)
+        Ok(())
+    }
+
+    /// How many characters the longest id, status and type have.
+    pub fn widths(self, db: &Connection) -> Result<[usize; 3]> {
+        let columns = "max(length(id)), max(length(status)), max(length(issue_type))";
+        let sql = format!("SELECT {columns} FROM beads b{}", self.conditions());
+        let width = |row: &rusqlite::Row<'_>, at: usize| -> rusqlite::Result<usize> {
+            Ok(usize::try_from(row.get::<_, Option<i64>>(at)?.unwrap_or_default()).unwrap_or_default())
+        };
+        let mut query = db.prepare(&sql)?;
+        let of = |row: &rusqlite::Row<'_>| Ok([width(row, 0)?, width(row, 1)?, width(row, 2)?]);
+        Ok(query.query_row(params_from_iter(self.values), of)?)
+    }
+
+    fn conditions(&self) -> String {
+        match self.conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", self.conditions.join(" AND ")),
+        }
     }
 }
 
-/// Beads that match the filter.
-pub fn list(db: &Connection, filter: &Filter, secret: Option<&Secret>) -> Result<Vec<Bead>> {
+/// The query of the beads that match the filter, but for its limit.
+pub fn of(filter: &Filter) -> Query {
     let mut query = Query::default();
     let everything = filter.all || !filter.ids.is_empty();
     if !filter.ids.is_empty() {
@@ -77,6 +120,9 @@ pub fn list(db: &Connection, filter: &Filter, secret: Option<&Secret>) -> Result
             // Says the same again, in the words of the partial indexes.
             query.when("closed = 0");
         }
+        if !filter.statuses.iter().any(|status| status == words::OPEN) {
+            query.when("status <> 'open'");
+        }
         query.when_in("status", &filter.statuses);
     }
     if !filter.types.is_empty() {
@@ -88,12 +134,22 @@ pub fn list(db: &Connection, filter: &Filter, secret: Option<&Secret>) -> Result
         query.when_is("assignee = ?", assignee);
     }
     for label in &filter.labels {
-        query.when_is("EXISTS (SELECT 1 FROM labels l WHERE l.id = b.id AND l.label = ?)", label);
+        // A few are found soonest in the order of the list; all of them by the label.
+        query.when_is(
+            match filter.limit {
+                Some(_) => "EXISTS (SELECT 1 FROM labels l WHERE l.id = b.id AND l.label = ?)",
+                None => "id IN (SELECT id FROM labels WHERE label = ?)",
+            },
+            label,
+        );
+    }
+    if let Some(priority) = filter.priority {
+        query.when(&format!("priority = {priority}"));
     }
     if let Some(parent) = &filter.parent {
         query.when_is("id IN (SELECT id FROM edges WHERE target = ? AND kind = 'parent-child')", parent);
     }
-    query.run(db, filter.limit, secret)
+    query
 }
 
 /// Open work that nothing blocks. `parent` narrows it to the bead's descendants, as bd does.
@@ -106,7 +162,7 @@ pub fn ready(
     let in_queue = in_queue(db, secret)?;
     let mut query = Query::default();
     query.when("closed = 0 AND status = 'open'");
-    query.when(&format!("issue_type NOT IN ({NO_WORK})"));
+    query.when(&format!("issue_type NOT IN ({})", overview::words(&words::NOT_READY)));
     query.when(&format!("NOT {}", schema::IS_FOREIGN));
     query.when(&format!(
         "NOT EXISTS (SELECT 1 FROM labels l WHERE l.id = b.id AND l.label IN ('{}', '{}'))",
@@ -115,11 +171,7 @@ pub fn ready(
     ));
     let in_queue = serde_json::to_string(&in_queue)?;
     query.when_is("b.id NOT IN (SELECT value FROM json_each(?))", &in_queue);
-    // A blocker that is not in the store is unknown, and so not known to be done.
-    query.when(
-        "NOT EXISTS (SELECT 1 FROM edges e LEFT JOIN beads t ON t.id = e.target
-             WHERE e.id = b.id AND e.kind = 'blocks' AND (t.id IS NULL OR t.closed = 0))",
-    );
+    query.when(NOTHING_BLOCKS);
     let waits = "b.id NOT IN (SELECT e.id FROM edges e WHERE e.kind = 'blocks' AND e.target IN (SELECT value FROM json_each(?)))";
     query.when_is(waits, &in_queue);
     if let Some(parent) = parent {
@@ -135,7 +187,7 @@ pub fn ready(
 }
 
 /// The beads whose requests wait to be merged. A foreign request keeps nothing from being started.
-fn in_queue(db: &Connection, secret: Option<&Secret>) -> Result<Vec<String>> {
+pub fn in_queue(db: &Connection, secret: Option<&Secret>) -> Result<Vec<String>> {
     let mut query = db.prepare_cached(
         "SELECT bead FROM beads WHERE closed = 0 AND request_for IS NOT NULL ORDER BY request_for",
     )?;
@@ -149,31 +201,35 @@ fn in_queue(db: &Connection, secret: Option<&Secret>) -> Result<Vec<String>> {
     Ok(own.filter_map(|request| request.meta("bead").map(String::from)).collect())
 }
 
-/// How many beads wait for each of these: (by `blocks` edges, by any edge).
-pub fn dependents<'a>(
-    db: &Connection,
-    ids: impl Iterator<Item = &'a str>,
-) -> Result<HashMap<String, (usize, usize)>> {
+/// How many beads wait for this one: (by `blocks` edges, by any edge).
+pub fn waiting_for(db: &Connection, id: &str) -> Result<(usize, usize)> {
     let mut query = db.prepare_cached(
         "SELECT count(*) FILTER (WHERE kind = 'blocks'), count(*) FROM edges WHERE target = ?1",
     )?;
-    let mut counts = HashMap::new();
-    for id in ids {
-        let count: (i64, i64) = query.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let of = |count: i64| usize::try_from(count).unwrap_or_default();
-        counts.insert(id.to_string(), (of(count.0), of(count.1)));
+    let count: (i64, i64) = query.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let of = |count: i64| usize::try_from(count).unwrap_or_default();
+    Ok((of(count.0), of(count.1)))
+}
+
+/// Gives every bead to `take`, by id, for as long as that gives true.
+pub fn each(db: &Connection, mut take: impl FnMut(Bead) -> Result<bool>) -> Result<()> {
+    let mut query = db.prepare("SELECT bead FROM beads ORDER BY id")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        if !take(schema::parse(row.get_ref(0)?.as_str()?)?)? {
+            break;
+        }
     }
-    Ok(counts)
+    Ok(())
 }
 
 /// Every bead, by id.
 pub fn all(db: &Connection) -> Result<Vec<Bead>> {
-    let mut query = db.prepare("SELECT bead FROM beads ORDER BY id")?;
-    let mut rows = query.query([])?;
     let mut beads = Vec::new();
-    while let Some(row) = rows.next()? {
-        beads.push(schema::parse(row.get_ref(0)?.as_str()?)?);
-    }
+    each(db, |bead| {
+        beads.push(bead);
+        Ok(true)
+    })?;
     Ok(beads)
 }
 
@@ -183,4 +239,29 @@ pub fn foreign(db: &Connection) -> Result<Vec<String>> {
         db.prepare(&format!("SELECT id FROM beads b WHERE {} ORDER BY id", schema::IS_FOREIGN))?;
     let ids = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Embedded;
+    use super::*;
+    use crate::beads::{Change, NewBead, Store};
+
+    #[test]
+    fn what_nobody_reads_on_is_not_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        Embedded::create(dir.path(), "wy").unwrap();
+        let store = Embedded::open(dir.path(), "", "me").unwrap();
+        let new = |number: usize| NewBead { title: format!("Bead {number}"), ..NewBead::default() };
+        let all: Vec<Change> = (0..20).map(|number| Change::Create(Box::new(new(number)))).collect();
+        store.write(&[], &all).unwrap();
+        let before = schema::PARSED.get();
+        store.each(&Filter::default(), |_| Ok(false)).unwrap();
+        store.export_lines(&mut |_| Ok(false)).unwrap();
+        assert_eq!(schema::PARSED.get() - before, 2);
+        // Its columns are known without any.
+        let widths = store.widths(&Filter::default()).unwrap();
+        assert_eq!((widths[1], widths[2], schema::PARSED.get() - before), (4, 4, 2));
+        assert_eq!(store.widths(&Filter { priority: Some(0), ..Filter::default() }).unwrap(), [0; 3]);
+    }
 }

@@ -44,6 +44,7 @@ pub fn create(db: &Connection, prefix: &str) -> rusqlite::Result<()> {
     // nothing, and the file is about to be renamed away from it.
     db.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")?;
     db.execute_batch(TABLES)?;
+    super::overview::keep(db)?;
     set_config(db, "prefix", prefix)?;
     db.pragma_update(None, "user_version", VERSION)?;
     db.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")
@@ -84,8 +85,16 @@ pub fn exists(db: &Connection, id: &str) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM beads WHERE id = ?1")?.exists([id])
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many beads were read from rows, in this thread.
+    pub static PARSED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// A bead as it stands in its row.
 pub fn parse(text: &str) -> Result<Bead> {
+    #[cfg(test)]
+    PARSED.set(PARSED.get() + 1);
     serde_json::from_str(text).context("a bead in the store is damaged")
 }
 

@@ -9,7 +9,51 @@ use crate::beads::{Bead, Filter, Store, words};
 use crate::cli::bd::{List, Ready};
 use crate::failure::{Exit, Failure};
 use crate::report::bd as report;
+use crate::terminal::{Stream, Text};
 use crate::work::around;
+
+/// A list under way.
+struct Printed<'a> {
+    run: &'a Run<'a>,
+    store: &'a Embedded,
+    widths: [usize; 3],
+    out: Stream,
+    count: usize,
+}
+
+impl<'a> Printed<'a> {
+    fn new(run: &'a Run<'a>, store: &'a Embedded, widths: [usize; 3]) -> Printed<'a> {
+        Printed { run, store, widths, out: Stream::new(), count: 0 }
+    }
+
+    /// Prints one bead; false when nobody reads any more.
+    fn take(&mut self, bead: &Bead) -> Result<bool> {
+        self.count += 1;
+        if !self.run.global.json {
+            return self.out.print(report::line(bead, self.widths));
+        }
+        let value = report::listed(bead, self.store.dependents(&bead.id)?.0);
+        // As it stands in an array that is printed whole.
+        let before = if self.count == 1 { "[\n  " } else { ",\n  " };
+        self.out.print(Text::json(&format!("{before}{}", format!("{value:#}").replace('\n', "\n  "))))
+    }
+
+    /// Ends it: with `none` when there was nothing, and a word when only the first so many were printed.
+    fn end(mut self, none: &str, limit: Option<usize>) -> Result<()> {
+        if self.run.global.json {
+            self.out.print(if self.count == 0 { "[]\n" } else { "\n]\n" })?;
+            return self.out.end();
+        }
+        self.out.end()?;
+        if self.count == 0 && !self.run.global.quiet {
+            crate::command::tell(none);
+        }
+        if let Some(limit) = limit.filter(|_| !self.run.global.quiet) {
+            crate::command::tell(&format!("{limit} shown, there are more: --limit 0 shows all"));
+        }
+        Ok(())
+    }
+}
 
 impl Run<'_> {
     pub(super) fn ready(&self, args: Ready) -> Result<()> {
@@ -32,7 +76,7 @@ impl Run<'_> {
         let limit = (args.limit > 0 && !narrowed).then_some(args.limit + 1);
         let mut found = store.ready(args.parent.as_deref(), limit)?;
         found.retain(fits);
-        self.beads(&store, found, args.limit, "nothing is ready")
+        self.some(&store, found, args.limit, "nothing is ready")
     }
 
     pub(super) fn list(&self, args: List) -> Result<()> {
@@ -44,39 +88,30 @@ impl Run<'_> {
             assignee: args.assignee,
             labels: args.label,
             parent: args.parent,
+            priority: args.priority,
             all: args.all,
-            limit: (args.limit > 0 && args.priority.is_none()).then_some(args.limit + 1),
+            limit: (args.limit > 0).then_some(args.limit + 1),
         };
-        let mut found = store.list(&filter)?;
-        found.retain(|bead| args.priority.is_none_or(|priority| bead.priority == priority));
-        self.beads(&store, found, args.limit, "no beads")
+        if args.limit == 0 {
+            // However many there are, no more than one is held at a time.
+            let mut list = Printed::new(self, &store, store.widths(&filter)?);
+            store.each(&filter, |bead| list.take(&bead))?;
+            return list.end("no beads", None);
+        }
+        self.some(&store, store.list(&filter)?, args.limit, "no beads")
     }
 
     /// Prints beads, `limit` at most (0: all), and says so when there are more.
-    pub(super) fn beads(
-        &self,
-        store: &Embedded,
-        mut found: Vec<Bead>,
-        limit: usize,
-        none: &str,
-    ) -> Result<()> {
+    fn some(&self, store: &Embedded, mut found: Vec<Bead>, limit: usize, none: &str) -> Result<()> {
         let more = limit > 0 && found.len() > limit;
         if more {
             found.truncate(limit);
         }
-        if self.global.json {
-            let dependents = store.dependents(found.iter().map(|bead| bead.id.as_str()))?;
-            let values = found.iter().map(|bead| report::listed(bead, &dependents));
-            return print_value(&Value::from_iter(values));
+        let mut list = Printed::new(self, store, report::widths(&found));
+        for bead in &found {
+            list.take(bead)?;
         }
-        if found.is_empty() && !self.global.quiet {
-            crate::command::tell(none);
-        }
-        print(&report::lines(&found))?;
-        if more && !self.global.quiet {
-            crate::command::tell(&format!("{limit} shown, there are more: --limit 0 shows all"));
-        }
-        Ok(())
+        list.end(none, more.then_some(limit))
     }
 
     pub(super) fn show(&self, ids: &[String]) -> Result<Exit> {
@@ -105,9 +140,8 @@ impl Run<'_> {
         };
         let asked = ids.iter().filter_map(|id| found.iter().find(|bead| bead.id == *id));
         if self.global.json {
-            let dependents = store.dependents(ids.iter().map(String::as_str))?;
-            let values = asked.map(|bead| report::shown(bead, &others, &dependents));
-            print_value(&Value::from_iter(values))?;
+            let shown = |bead: &Bead| Ok(report::shown(bead, &others, store.dependents(&bead.id)?.1));
+            print_value(&asked.map(shown).collect::<Result<Value>>()?)?;
         } else {
             print(&asked.map(|bead| report::page(bead, &others)).collect::<Vec<_>>().join("\n"))?;
         }

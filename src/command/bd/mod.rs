@@ -6,7 +6,7 @@ mod look;
 mod route;
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -19,7 +19,7 @@ use crate::beads::{self, Imported, Kind, Origin, Store};
 use crate::cli::bd::{Bd, BdCommand, BdGlobal, CommentsCommand, Config, Import, Init, Raw};
 use crate::failure::{Exit, Failure};
 use crate::report::bd as report;
-use crate::terminal::{self, Text};
+use crate::terminal::{self, Stream, Text};
 use crate::town::discover::read_rig_prefixes;
 
 /// Runs it. Errors are said in bd's way, and always end with 1, as bd's do.
@@ -255,18 +255,25 @@ impl Run<'_> {
     }
 
     fn export(&self, output: Option<PathBuf>) -> Result<()> {
-        let text = self.any_store()?.export()?;
-        let Some(output) = output else { return terminal::print(Text::json(&text)) };
+        let store = self.any_store()?;
+        let Some(output) = output else {
+            let mut out = Stream::new();
+            store.export_lines(&mut |line| out.print(Text::json(&format!("{line}\n"))))?;
+            return out.end();
+        };
         let path = self.ctx.dir.join(output);
         let folder = path.parent().unwrap_or(Path::new("."));
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            std::io::Write::write_all(&mut file, text.as_bytes())?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
-        let count = text.lines().count();
+        let failed =
+            |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
+        let mut file = BufWriter::new(tempfile::NamedTempFile::new_in(folder).map_err(failed)?);
+        let mut count = 0;
+        store.export_lines(&mut |line| {
+            count += 1;
+            writeln!(file, "{line}").map_err(failed)?;
+            Ok(true)
+        })?;
+        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
         self.say(
             &format!("{} written to {}\n", crate::grammar::count(count, "bead"), path.display()),
             json!({ "exported": count }),

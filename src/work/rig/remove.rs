@@ -269,12 +269,21 @@ fn unignore(town: &Town, name: &str) -> Result<()> {
 }
 
 fn keep_beads(town: &Town, rig: &Rig) -> Result<Option<PathBuf>> {
-    let text = rig.store(&Address::Overseer)?.export().context("cannot keep the rig's beads")?;
-    if text.trim().is_empty() {
+    let store = rig.store(&Address::Overseer)?;
+    let path = removed_dir(town)?.join(format!("{}-{}.jsonl", rig.name, crate::time::now()));
+    let mut any = false;
+    files::write_with(&path, |out| {
+        store.export_lines(&mut |line| {
+            any = true;
+            writeln!(out, "{line}")?;
+            Ok(true)
+        })
+    })
+    .context("cannot keep the rig's beads")?;
+    if !any {
+        std::fs::remove_file(&path)?;
         return Ok(None);
     }
-    let path = removed_dir(town)?.join(format!("{}-{}.jsonl", rig.name, crate::time::now()));
-    files::write(&path, text)?;
     Ok(Some(path))
 }
 
