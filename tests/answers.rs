@@ -131,6 +131,35 @@ fn a_persons_own_checkout_finds_its_town_and_rig() {
 }
 
 #[test]
+fn the_go_programs_words_for_a_hook_and_agents_are_answered() {
+    let (world, works, _) = town();
+    let show = |words: &[&str]| world.in_town(words).ok().stdout;
+    assert_eq!(show(&["hook", "show", "wyvern/Nux"]), show(&["hook", "wyvern/Nux"]));
+    assert!(show(&["hook", "show", &works]).contains(&works));
+    assert_eq!(show(&["hook", "status"]), show(&["hook"]));
+    assert_eq!(show(&["agents", "list"]), show(&["agents"]));
+    world.in_town(["hook", "wyvern/Nux", "more"]).fails(2);
+}
+
+#[test]
+fn kept_commits_are_named_where_they_are_and_are_not_gone_on_from() {
+    let (world, works, _) = town();
+    world.write("town/wyvern/polecats/Nux/begun.txt", "begun\n");
+    world.git("town/wyvern/polecats/Nux", ["add", "-A"]);
+    world.git("town/wyvern/polecats/Nux", ["commit", "-qm", "begun"]);
+    let said = world.in_town(["unsling", &works, "--force"]).ok().stderr;
+    assert!(said.contains(&format!("go on from them with: gt sling {works} --resume")), "{said}");
+    for dry in [&["--dry-run"][..], &[]] {
+        let run = world.in_town([&["sling", &works, "wyvern/Nux"], dry].concat()).ok();
+        assert!(run.stderr.contains("commits of an earlier attempt are kept; to go on from them"), "{run:?}");
+    }
+    world.in_town(["unsling", &works, "--force"]).ok();
+    let run = world.in_town(["sling", &works, "wyvern/Nux", "--resume"]).ok();
+    assert!(!run.stderr.contains("commits of an earlier attempt"), "{run:?}");
+    assert!(world.path("town/wyvern/polecats/Nux/begun.txt").exists());
+}
+
+#[test]
 fn a_command_of_another_name_is_answered_with_what_to_use() {
     let world = World::new();
     let said = |words: &[&str]| world.gt(words).fails(2).stderr;

@@ -31,7 +31,7 @@ fn text() -> impl Strategy<Value = String> {
 fn env() -> impl Strategy<Value = Option<Value>> {
     let pairs = prop::collection::btree_map("[A-Z]{2,4}_X", text(), 0..3);
     pairs.prop_map(|pairs: BTreeMap<String, String>| {
-        let pairs = pairs.into_iter().map(|(key, value)| (key, Value::from(escape(&value))));
+        let pairs = pairs.into_iter().map(|(key, value)| (key, Value::from(escape(&value, false))));
         Some(Value::Table(pairs.collect())).filter(|table| table != &Value::Table(Table::new()))
     })
 }
@@ -50,7 +50,7 @@ fn pane() -> impl Strategy<Value = Value> {
         let command = command.map(|text| {
             let quoted = shlex::try_quote(&text.replace("{{", "{ {")).unwrap().into_owned();
             let named = if text.contains("{{") { " {{address}} {{session_id}}" } else { "" };
-            Value::from(escape(&format!("printf %s {quoted}{named}; exec sleep 1000")))
+            Value::from(escape(&format!("printf %s {quoted}{named}; exec sleep 1000"), true))
         });
         table([
             ("command", command),
@@ -92,7 +92,7 @@ fn windows(agent: bool) -> impl Strategy<Value = Vec<Value>> {
                     let name = format!("{number} {}", name.replace("{{", "").replace("}}", ""));
                     let layout = layout.filter(|_| panes.len() > 1).map(Value::from);
                     table([
-                        ("name", Some(Value::from(escape(name.trim())))),
+                        ("name", Some(Value::from(escape(name.trim(), false)))),
                         ("layout", layout),
                         ("start_directory", folder),
                         ("env", env),

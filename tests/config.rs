@@ -276,10 +276,10 @@ fn a_key_or_value_that_cannot_be_is_refused_before_anything_is_written() {
     ");
     insta::assert_snapshot!(said(&["polecat.env.A", "${NOT_SET_ANYWHERE}"]), @r"
     gt: not written to WORLD/town/config/presets/polecat.toml:2:5: polecat.env.A: the variable NOT_SET_ANYWHERE is not set
-    hint: set NOT_SET_ANYWHERE, or give a default: ${NOT_SET_ANYWHERE:-…}; a dollar itself is written $$
+    hint: set NOT_SET_ANYWHERE, or give a default: ${NOT_SET_ANYWHERE:-…}; a ${ that is not gt's is written $${
     ");
     insta::assert_snapshot!(said(&["defaults.presets", "hybird"]), @r"
-    gt: WORLD/town/config/town.toml:30:11: there is no preset 'hybird'
+    gt: WORLD/town/config/town.toml:32:11: there is no preset 'hybird'
     hint: did you mean 'hybrid'?
     ");
     insta::assert_snapshot!(said(&["merge", "squash"]), @r"
@@ -300,6 +300,27 @@ fn a_key_or_value_that_cannot_be_is_refused_before_anything_is_written() {
     // What is broken is mended by the same command.
     world.write("town/config/town.toml", "[merge]\nstrategy = \"squish\"\n");
     world.in_town(["config", "set", "merge.strategy", "squash"]).ok();
+}
+
+#[test]
+fn keys_and_files_without_effect_are_warned_of_where_one_asks() {
+    let world = World::with_rig();
+    world.write("town/config/outposts.yaml", "outposts:\n");
+    world.settings("[beads]\nstore = \"embedded\"\n[up]\nroles = []\n");
+    let warned = |words: &[&str]| {
+        let said = world.in_town(words).ok().stderr.replace(world.real().to_str().unwrap(), "WORLD");
+        said.lines().filter(|line| line.starts_with("warning:")).map(str::to_string).collect::<Vec<_>>()
+    };
+    let inert = "warning: WORLD/town/config/presets/polecat.toml:2:1: polecat.restart does nothing: no agent is restarted by itself yet; start what ended with: gt apply, gt sling BEAD --resume";
+    assert_eq!(warned(&["config", "set", "polecat.restart", "always"]), [inert]);
+    assert_eq!(warned(&["config", "explain", "polecat.restart"]), [inert]);
+    assert_eq!(warned(&["preset", "explain", "polecat.restart"]), [inert]);
+    assert_eq!(warned(&["apply"]), [inert]);
+    let outposts = "warning: config/outposts.yaml is not read; name machines as [remotes.NAME] in config/town.toml (see: gt remote --help)";
+    assert_eq!(warned(&["doctor"]), [outposts, inert]);
+    for other in [&["status"][..], &["config", "explain", "polecat.agent"], &["bd", "list"]] {
+        assert_eq!(warned(other), [""; 0], "{other:?}");
+    }
 }
 
 /// The keys of a table of values.

@@ -184,3 +184,23 @@ fn ctrl_c_ends_the_tests_and_the_refinery_sleeps() {
         serde_json::from_str(&world.read("town/wyvern/refinery/state.json")).unwrap();
     assert_eq!(state["awake"], false);
 }
+
+#[test]
+fn polecats_of_one_command_start_one_after_the_other_and_a_signal_ends_the_wait() {
+    let world = World::waiting();
+    world.in_town(["config", "set", "worker_spawn_delay", "1h", "--rig", "wyvern"]).ok();
+    let beads = [world.bead("one", "true"), world.bead("two", "true")];
+    let mut sling = started(&world, &["sling", &beads[0], &beads[1], "wyvern"]);
+    let mut said = String::new();
+    let mut errors = std::io::BufReader::new(sling.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut errors, &mut said).unwrap();
+    assert!(said.starts_with("gt: wyvern/Toast starts in ") && said.contains("worker_spawn_delay"), "{said}");
+    let sessions = || world.tmux(["list-sessions", "-F", "#{session_name}"]).ok().stdout;
+    assert_eq!(sessions(), "gt-wyvern-Nux\n");
+    signal("INT", &sling.id().to_string());
+    ended(sling).fails(130);
+    // As after a kill: the same command goes on.
+    world.in_town(["config", "set", "worker_spawn_delay", "0s", "--rig", "wyvern"]).ok();
+    world.in_town(["sling", &beads[1], "wyvern"]).ok();
+    assert_eq!(sessions().lines().count(), 2);
+}

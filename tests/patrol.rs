@@ -67,18 +67,18 @@ fn what_was_kept_comes_back_as_a_branch() {
 }
 
 #[test]
-fn a_crashed_polecat_is_left_as_it_is_and_the_mayor_is_told_once() {
+fn a_crashed_polecat_is_left_as_it_is_and_the_overseer_is_told_once_where_no_mayor_runs() {
     let (world, bead, name) = slung("echo work > work.txt\nexit 3");
     wait_for("the session to end", || {
         let polecats = world.in_town(["polecats", "wyvern"]).ok();
         polecats.stdout.contains("crashed").then_some(())
     });
-    // The session's end hook has patrolled already or does so now: the Mayor is told once all the same.
+    // The session's end hook has patrolled already or does so now: it is told once all the same.
     world.in_town(["witness", "patrol", "wyvern"]).ok();
     world.in_town(["witness", "patrol", "wyvern"]).ok();
     assert!(world.path(format!("town/wyvern/polecats/{name}/work.txt")).exists());
     let mail = wait_for("the mail", || {
-        let inbox = world.in_town(["mail", "inbox", "mayor/", "--json"]).ok().json();
+        let inbox = world.in_town(["mail", "inbox", "overseer", "--json"]).ok().json();
         let mail = inbox["messages"].as_array().unwrap().clone();
         (!mail.is_empty()).then_some(mail)
     });

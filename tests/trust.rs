@@ -215,10 +215,10 @@ fn a_test_command_is_taken_or_proposed() {
     let proposed = "gt config set merge.test_command 'cargo test' --rig wyvern";
     assert!(run.stderr.contains(&format!("to test it: {proposed}\n")), "{run:#?}");
     world.in_town(["rig", "remove", "wyvern"]).ok();
-    let run = add(&world, &["--no-trust", "--test", "make check"]).ok();
+    let run = add(&world, &["--no-trust", "--test", "make ${X:-check} $$"]).ok();
     assert!(!run.stderr.contains("no test command"), "{run:#?}");
     let config: Value = serde_json::from_str(&world.read("town/wyvern/config.json")).unwrap();
-    assert_eq!(config["merge"], json!({ "target": "main", "test_command": "make check" }));
+    assert_eq!(config["merge"], json!({ "target": "main", "test_command": "make $${X:-check} $$" }));
 }
 
 /// A rig with work that changes agent settings, and work that does not.

@@ -309,3 +309,68 @@ fn a_polecat_with_windows_hands_its_work_in_and_ends() {
     world.in_town(["refinery", "process", "wyvern"]).ok();
     assert_eq!(world.git("origin.git", ["show", "main:README.md"]), "# wyvern\nMIT");
 }
+
+/// Widths and heights of a window's panes.
+fn sizes(world: &World, window: &str) -> Vec<(usize, usize)> {
+    let run = world.tmux(["list-panes", "-t", window, "-F", "#{pane_width} #{pane_height}"]).ok();
+    let pair = |line: &str| {
+        let (width, height) = line.split_once(' ').unwrap();
+        (width.parse().unwrap(), height.parse().unwrap())
+    };
+    run.stdout.lines().map(pair).collect()
+}
+
+#[test]
+fn sizes_in_percent_stay_so_until_a_person_chooses_others() {
+    let world = town();
+    world.write("home/.tmux.conf", "set -g pane-base-index 1\n");
+    preset(
+        &world,
+        "crew",
+        "[[crew.windows]]\nname = \"main\"\nlayout = \"main-vertical\"\n\
+         panes = [{ command = \"{{agent}}\", size = \"65%\" }, { command = \"sleep 1000\", size = \"30%\" }, {}]\n\
+         [[crew.windows]]\nname = \"row\"\nlayout = \"even-horizontal\"\npanes = [{}, { size = \"20%\" }, {}]\n\
+         [[crew.windows]]\nname = \"plain\"\npanes = [{}, {}]\n",
+    );
+    world.in_town(["crew", "add", "Max", "--rig", "wyvern"]).ok();
+    world.in_town(["apply", "wyvern/crew/Max"]).ok();
+    let window = |name: &str| format!("=gt-wyvern-crew-Max:{name}");
+    let resize = |name: &str, (width, height): (usize, usize)| {
+        let (width, height) = (width.to_string(), height.to_string());
+        world.tmux(["resize-window", "-t", &window(name), "-x", &width, "-y", &height]).ok();
+    };
+    let near = |found: usize, percent: usize, of: usize| found.abs_diff(of * percent / 100) <= 1;
+    for (width, height) in [(200, 50), (80, 24), (137, 40), (200, 50)] {
+        resize("main", (width, height));
+        resize("row", (width, height));
+        wait_for("the sizes", || {
+            let (main, row) = (sizes(&world, &window("main")), sizes(&world, &window("row")));
+            let share = (width - 2 - width / 5) / 2;
+            (near(main[0].0, 65, width)
+                && near(main[1].1, 30, height)
+                && near(row[1].0, 20, width)
+                && row[0].0.abs_diff(share) <= 1)
+                .then_some(())
+        });
+    }
+    // A zoomed pane stays zoomed, and what a person chose stays.
+    let pane = format!("{}.1", window("main"));
+    world.tmux(["resize-pane", "-Z", "-t", &pane]).ok();
+    resize("main", (100, 30));
+    let zoomed = world.tmux(["display-message", "-p", "-t", &pane, "#{window_zoomed_flag}"]).ok();
+    assert_eq!(zoomed.stdout, "1\n");
+    world.tmux(["resize-pane", "-Z", "-t", &pane]).ok();
+    resize("main", (200, 50));
+    wait_for("the sizes again", || near(sizes(&world, &window("main"))[0].0, 65, 200).then_some(()));
+    world.tmux(["resize-pane", "-t", &pane, "-x", "40"]).ok();
+    resize("main", (198, 50));
+    resize("main", (200, 50));
+    assert!(sizes(&world, &window("main"))[0].0 < 60);
+    // A window without sizes is left to tmux, and one with an added pane too.
+    world.tmux(["split-window", "-d", "-t", &window("row"), "sleep", "1000"]).ok();
+    resize("row", (80, 24));
+    assert_eq!(sizes(&world, &window("row")).len(), 4);
+    let hooks = |name: &str| world.tmux(["show-hooks", "-w", "-t", &window(name)]).ok().stdout;
+    assert!(!hooks("plain").contains("window-resized") && !hooks("main").contains("window-resized"));
+    assert!(world.in_town(["plan", "wyvern/crew/Max"]).ok().stderr.contains("nothing"));
+}

@@ -91,7 +91,7 @@ pub enum Command {
     /// List a rig's polecats
     Polecats(town::Polecats),
     /// List the agents; on a terminal, choose one and go there
-    Agents,
+    Agents(sessions::Agents),
     /// Start what should run
     Start(roles::Start),
     /// Show what `gt apply` would do: + start, ~ change, - stop, ! left alone

@@ -21,6 +21,13 @@ pub struct Capture {
 }
 
 #[derive(Debug, Args)]
+pub struct Agents {
+    // `gt agents list`, as the Go program has it.
+    #[arg(hide = true, value_parser = ["list"])]
+    pub list: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct SessionArgs {
     #[command(subcommand)]
     pub command: SessionCommand,

@@ -77,6 +77,9 @@ pub struct Hold {
 pub struct Hook {
     /// Whose; mine when not given
     pub address: Option<String>,
+    // `gt hook show ADDRESS`, as the Go program has it.
+    #[arg(hide = true)]
+    pub shown: Option<String>,
 }
 
 #[derive(Debug, Args)]

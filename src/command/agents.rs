@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::{Ctx, roles};
 use crate::address::Address;
+use crate::cli::sessions::Agents;
 use crate::failure::{Exit, Failure};
 use crate::report::sessions::{self, Line};
 use crate::terminal;
@@ -14,7 +15,9 @@ use crate::terminal;
 ///
 /// # Errors
 /// What the command could not do.
-pub fn run(ctx: &Ctx) -> Result<Exit> {
+pub fn run(ctx: &Ctx, args: &Agents) -> Result<Exit> {
+    // The one word that it takes says what it does.
+    let _ = &args.list;
     let sight = roles::Sight::take(ctx)?;
     let lines = sessions::lines(&sight.town.mark(), &sight.snapshot, None);
     if ctx.global.json {

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::plan::{self, View};
 use super::{Ctx, print, print_json};
 use crate::cli::roles::Apply;
+use crate::config::inert;
 use crate::failure::Exit;
 use crate::mux::deliver::Delivery;
 use crate::plan::diff::Line;
@@ -51,6 +52,8 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
         }
     }
     drop(lock);
+    let inert = inert::of(&ctx.sources(&view.town, None)).unwrap_or_default();
+    inert.iter().for_each(|one| ctx.note(&format!("warning: {}", one.said)));
     say(ctx, &done)?;
     for (_, outcome) in &done {
         if let Done::Started(Begun::Started(started)) | Done::Restarted(Begun::Started(started)) = outcome {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use figment::value::Value;
 use serde_json::json;
 
-use super::layers::{home, sources};
+use super::layers::{home, say_inert, sources};
 use super::{Ctx, print, print_json};
 use crate::address::Role;
 use crate::cli::town::{ConfigArgs, ConfigCommand};
@@ -58,6 +58,7 @@ fn explain_key(ctx: &Ctx, key: &str, rig: Option<&str>) -> Result<()> {
     if values.is_empty() {
         values = explain::unsaid(&settings, &[], key)?;
     }
+    say_inert(ctx, &sources, &values);
     if ctx.global.json { print_json("explain", &values) } else { print(&report::config::explained(&values)) }
 }
 
@@ -119,6 +120,7 @@ fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: Place, dry_run: bool) -
         print(&format!("{done} ({beside}) in {file}\n"))?;
     }
     if change.value.is_some() {
+        say_inert(ctx, &all, now.as_slice());
         overruled(ctx, &all, &change.key, &file, &counts)?;
     }
     Ok(())

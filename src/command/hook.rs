@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::address::Address;
 use crate::cli::work::Hook;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::report;
 use crate::town::Town;
 use crate::work::remote::over_there::Away;
@@ -16,11 +16,20 @@ use crate::work::{hook, own};
 /// # Errors
 /// An unknown address, or a store that cannot be read.
 pub fn run(ctx: &Ctx, args: Hook) -> Result<Exit> {
-    let hook = match own_away(ctx, args.address.as_deref()) {
+    let address = match (args.address, args.shown) {
+        (Some(word), shown) if ["show", "status"].contains(&word.as_str()) => shown,
+        (_, Some(more)) => {
+            return Err(Failure::usage(format!("'{more}' is one word too many"))
+                .hint("gt hook [ADDRESS]")
+                .into());
+        }
+        (address, None) => address,
+    };
+    let hook = match own_away(ctx, address.as_deref()) {
         Some(away) => away.hook()?,
         None => {
             let town = ctx.town()?;
-            hook::hook(&town, &whose(ctx, &town, args.address.as_deref())?)?
+            hook::hook(&town, &whose(ctx, &town, address.as_deref())?)?
         }
     };
     if ctx.global.json {

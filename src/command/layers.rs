@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Ctx;
-use crate::config::Sources;
+use crate::config::explain::Explained;
+use crate::config::{Sources, inert};
 use crate::town::discover::locate;
 
 /// Where configuration is looked for: the rig that is named or that this folder is in, the town, and outside a town
@@ -23,6 +24,16 @@ pub(super) fn sources(ctx: &Ctx, rig: Option<&str>) -> Result<Sources> {
         None => None,
     };
     Ok(ctx.sources(&town, rig.as_ref()))
+}
+
+/// Warns of keys without effect among these.
+pub(super) fn say_inert(ctx: &Ctx, sources: &Sources, values: &[Explained]) {
+    // What is broken elsewhere is not asked about here.
+    for one in inert::of(sources).unwrap_or_default() {
+        if values.iter().any(|value| value.key == one.key) {
+            ctx.note(&format!("warning: {}", one.said));
+        }
+    }
 }
 
 /// Whether this folder is in no town, and nobody named one.

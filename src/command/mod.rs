@@ -54,11 +54,11 @@ pub mod sync;
 pub mod unsling;
 pub mod witness;
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
 use clap::Parser;
@@ -80,7 +80,7 @@ pub struct Ctx {
     /// The environment at start.
     pub env: HashMap<String, String>,
     /// The rig whose repository this folder is a person's checkout of; empty until it was looked for.
-    checkout: OnceCell<Option<Checkout>>,
+    checkout: Arc<OnceLock<Option<Checkout>>>,
 }
 
 impl Ctx {
@@ -95,7 +95,7 @@ impl Ctx {
         let env = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Ok(Ctx { global, dir, env, checkout: OnceCell::new() })
+        Ok(Ctx { global, dir, env, checkout: Arc::default() })
     }
 
     /// A variable, when it is set and not empty.
@@ -398,8 +398,12 @@ fn ended(outcome: Result<Exit>, json: bool) -> ExitCode {
 fn set_limits(ctx: &Ctx) {
     let (dir, env, quiet) = (ctx.dir.clone(), ctx.env.clone(), ctx.global.quiet);
     let root = if ctx.global.dir.is_some() { None } else { ctx.var("GT_TOWN_ROOT").map(PathBuf::from) };
+    // Only a checkout that was found already: looking for one takes a process, which may be what is waited for.
+    let checkout = Arc::clone(&ctx.checkout);
     let read = move || {
-        let town = Town::locate(&dir, root.as_deref()).and_then(|found| found.town());
+        let own = || checkout.get()?.as_ref().map(|own| own.found.clone());
+        let found = Town::locate(&dir, root.as_deref()).or_else(|error| own().ok_or(error));
+        let town = found.and_then(|found| found.town());
         crate::config::limits(&match town {
             Ok(town) => town.sources(&env, None),
             Err(_) => crate::config::Sources::from_env(&env),
@@ -501,7 +505,7 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Rigs => rig::list(ctx),
         Command::Crew(args) => crew::run(ctx, args),
         Command::Polecats(args) => polecats::run(ctx, args),
-        Command::Agents => agents::run(ctx),
+        Command::Agents(args) => agents::run(ctx, &args),
         Command::Start(args) => start::run(ctx, args),
         Command::Plan(args) => plan::run(ctx, &args),
         Command::Apply(args) => apply::run(ctx, &args, false),

@@ -4,7 +4,7 @@ use anyhow::Result;
 use figment::value::{Dict, Value};
 use serde::Serialize;
 
-use super::layers::{home, sources};
+use super::layers::{home, say_inert, sources};
 use super::{Ctx, preset_new, print, print_json};
 use crate::address::Role;
 use crate::beads::{Bead, Filter};
@@ -185,6 +185,7 @@ pub(super) fn explain_role(
         let optional: Vec<&str> = optional.iter().map(String::as_str).collect();
         values = explain::unsaid(&typed, &optional, what)?;
     }
+    say_inert(ctx, &sources, &values);
     if ctx.global.json {
         return print_json("explain", &ExplainedRole { role, presets: names, values });
     }

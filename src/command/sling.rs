@@ -132,6 +132,7 @@ fn dry_run(ctx: &Ctx, site: &Site<'_>, order: &Order, title: Option<&str>) -> Re
         print_json("plan", &planned.slung)?;
     } else {
         planned.slung.iter().try_for_each(|one| print(&steps(one)))?;
+        planned.slung.iter().flat_map(|one| &one.notes).for_each(|note| ctx.note(note));
     }
     failed(planned.failed)?;
     Ok(Exit::Done)

@@ -27,6 +27,12 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
     let kept = unslung.kept.said();
     let would = if args.dry.dry_run { "would be " } else { "" };
     print(&format!("{}  {would}unassigned from {}{kept}\n", unslung.bead, unslung.from))?;
+    if unslung.kept.main.is_some() {
+        ctx.note(&format!(
+            "go on from them with: gt sling {0} --resume; begin anew: gt sling {0}",
+            unslung.bead
+        ));
+    }
     unslung.notes.iter().for_each(|note| ctx.note(note));
     if let Some(why) = unslung.waits {
         ctx.note(&super::polecat::still_there(&unslung.from, &why));

@@ -10,6 +10,7 @@ pub mod env;
 pub(crate) mod errors;
 pub mod explain;
 pub mod fugue;
+pub mod inert;
 mod layer;
 pub mod origin;
 pub mod passed;

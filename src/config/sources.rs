@@ -143,13 +143,19 @@ fn expand(layer: &mut Layer, sources: &Sources) -> Result<()> {
     Ok(())
 }
 
+/// Whether a shell reads the text at a path: a command that gt hands to `sh -c`.
+fn is_for_shell(path: &[String]) -> bool {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    matches!(path.as_slice(), ["merge", "test_command"] | ["worktree", "setup"] | [.., "panes", _, "command"])
+}
+
 fn expand_value(
     value: &mut Value,
     path: &mut Vec<String>,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), (Vec<String>, template::Broken)> {
     match value {
-        Value::String(_, text) => match template::expand(text, lookup) {
+        Value::String(_, text) => match template::expand(text, is_for_shell(path), lookup) {
             Ok(filled) => *text = filled.into_owned(),
             Err(broken) => return Err((path.clone(), broken)),
         },

@@ -40,21 +40,27 @@ impl Broken {
     pub fn hint(&self) -> String {
         match self {
             Broken::Unset(name) => {
-                format!("set {name}, or give a default: ${{{name}:-…}}; a dollar itself is written $$")
+                format!(
+                    "set {name}, or give a default: ${{{name}:-…}}; a ${{ that is not gt's is written $${{"
+                )
             }
             Broken::Unclosed | Broken::NoName(_) => {
-                "write ${NAME} or ${NAME:-default}; a dollar itself is written $$".into()
+                "write ${NAME} or ${NAME:-default}; a ${ that is not gt's is written $${".into()
             }
         }
     }
 }
 
 /// Fills `${VAR}` and `${VAR:-default}` (which also counts for an empty variable); `$$` is a dollar, any other `$`
-/// stays as it is.
+/// stays as it is. In a text for a shell `$$` is the shell's own, and only `$${` is `${`.
 ///
 /// # Errors
 /// An unset variable without a default, or something that is no such form.
-pub fn expand<'t>(text: &'t str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Cow<'t, str>, Broken> {
+pub fn expand<'t>(
+    text: &'t str,
+    for_shell: bool,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<Cow<'t, str>, Broken> {
     if !text.contains('$') {
         return Ok(Cow::Borrowed(text));
     }
@@ -62,7 +68,15 @@ pub fn expand<'t>(text: &'t str, lookup: &dyn Fn(&str) -> Option<String>) -> Res
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
         out.push_str(before);
-        if let Some(tail) = after.strip_prefix('$') {
+        if for_shell && after.starts_with('$') {
+            // Of several before a brace one is gt's; all others are the shell's.
+            let tail = after.trim_start_matches('$');
+            let more = after.len() - tail.len();
+            out.push_str(&"$".repeat(more + usize::from(!tail.starts_with('{'))));
+            let brace = usize::from(tail.starts_with('{'));
+            out.push_str(&tail[..brace]);
+            rest = &tail[brace..];
+        } else if let Some(tail) = after.strip_prefix('$') {
             out.push('$');
             rest = tail;
         } else if let Some(inner) = after.strip_prefix('{') {
@@ -79,7 +93,10 @@ pub fn expand<'t>(text: &'t str, lookup: &dyn Fn(&str) -> Option<String>) -> Res
 }
 
 /// The text that [`expand`] makes into this one.
-pub fn escape(text: &str) -> String {
+pub fn escape(text: &str, for_shell: bool) -> String {
+    if for_shell {
+        return text.replace("${", "$${");
+    }
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -208,7 +225,7 @@ mod tests {
             "EMPTY" => Some(String::new()),
             _ => None,
         };
-        expand(text, &lookup).map(Cow::into_owned)
+        expand(text, false, &lookup).map(Cow::into_owned)
     }
 
     #[test]
@@ -220,6 +237,8 @@ mod tests {
         assert_eq!(with("[${EMPTY:-x}]").unwrap(), "[x]");
         assert_eq!(with("exec $SHELL; echo $$ $${HOME}").unwrap(), "exec $SHELL; echo $ ${HOME}");
         assert_eq!(with("end $").unwrap(), "end $");
+        let shell = "exec $SHELL; echo $$ $${HOME} ${NOPE:-x}";
+        assert_eq!(expand(shell, true, &|_| None).unwrap(), "exec $SHELL; echo $$ ${HOME} x");
         assert_eq!(with("${NOPE}").unwrap_err(), Broken::Unset("NOPE".into()));
         assert_eq!(with("${NOPE").unwrap_err(), Broken::Unclosed);
         assert_eq!(with("${a b}").unwrap_err(), Broken::NoName("a b".into()));
@@ -246,7 +265,9 @@ mod tests {
 
         #[test]
         fn what_is_escaped_is_read_as_it_stood(text in "[${}:\\-a ]{0,20}|\\PC{0,30}") {
-            prop_assert_eq!(with(&escape(&text)).unwrap(), text);
+            prop_assert_eq!(with(&escape(&text, false)).unwrap(), text.clone());
+            let read = expand(&escape(&text, true), true, &|_| None).map(Cow::into_owned);
+            prop_assert_eq!(read.unwrap(), text);
         }
 
         #[test]

@@ -114,7 +114,7 @@ fn seen_runtime(session: &Session, prompt: &str) -> Table {
         words.pop();
     }
     let kind = if told { "argument" } else { "none" };
-    let words = words.into_iter().map(|word| Value::String(template::escape(&word))).collect();
+    let words = words.into_iter().map(|word| Value::String(template::escape(&word, false))).collect();
     [("command".to_string(), Value::Array(words)), ("prompt".to_string(), Value::from(kind))]
         .into_iter()
         .collect()
@@ -222,11 +222,11 @@ fn is_shell(command: &str) -> bool {
 }
 
 /// Every text as it has to be written to be read as it stands: `${…}` in it is no variable.
-fn escape(value: &mut Value) {
+fn escape(key: &str, value: &mut Value) {
     match value {
-        Value::String(text) => *text = template::escape(text),
-        Value::Array(list) => list.iter_mut().for_each(escape),
-        Value::Table(table) => table.iter_mut().for_each(|(_, value)| escape(value)),
+        Value::String(text) => *text = template::escape(text, key == "command"),
+        Value::Array(list) => list.iter_mut().for_each(|value| escape(key, value)),
+        Value::Table(table) => table.iter_mut().for_each(|(key, value)| escape(key, value)),
         _ => {}
     }
 }
@@ -241,7 +241,7 @@ fn table(settings: &RoleSettings) -> Table {
             && (["agent", "start_directory"].contains(&key) || default.get(key) != Some(value))
     };
     let mut kept: Table = all.into_iter().filter(|(key, value)| told(key, value)).collect();
-    kept.iter_mut().for_each(|(_, value)| escape(value));
+    kept.iter_mut().for_each(|(key, value)| escape(key, value));
     // A pane without a command is the person's own shell.
     let windows = kept.get_mut("windows").and_then(Value::as_array_mut).into_iter().flatten();
     for pane in windows.filter_map(|window| window.get_mut("panes")?.as_array_mut()).flatten() {

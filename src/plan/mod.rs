@@ -9,6 +9,7 @@ pub mod homecoming;
 pub mod layout;
 pub mod live;
 pub mod message;
+pub mod pace;
 pub mod patrol;
 pub mod place;
 pub mod proposal;

@@ -112,8 +112,9 @@ pub enum Rung {
 }
 
 /// Which rung comes next: at most [`NUDGES`] nudges, then the Mayor, then the Overseer, each said once. `since` is the
-/// time since the last rung in seconds; `can_hear` is false for an agent whose session has ended.
-pub fn next_rung(climbed: &Climbed, since: Option<i64>, can_hear: bool) -> Rung {
+/// time since the last rung in seconds; `can_hear` is false for an agent whose session has ended, `mayor` where no
+/// Mayor runs.
+pub fn next_rung(climbed: &Climbed, since: Option<i64>, can_hear: bool, mayor: bool) -> Rung {
     let early = since.is_some_and(|since| since < BETWEEN_NUDGES);
     if climbed.overseer || (early && (climbed.nudges > 0 || climbed.mayor)) {
         Rung::Wait
@@ -122,8 +123,10 @@ pub fn next_rung(climbed: &Climbed, since: Option<i64>, can_hear: bool) -> Rung 
         if since.is_some_and(|since| since < STUCK_AFTER) { Rung::Wait } else { Rung::Overseer }
     } else if can_hear && climbed.nudges < NUDGES {
         Rung::Nudge
-    } else {
+    } else if mayor {
         Rung::Mayor
+    } else {
+        Rung::Overseer
     }
 }
 
@@ -188,7 +191,7 @@ mod tests {
         let mut climbed = Climbed::default();
         let mut rungs = Vec::new();
         for _ in 0..8 {
-            let rung = next_rung(&climbed, Some(STUCK_AFTER), true);
+            let rung = next_rung(&climbed, Some(STUCK_AFTER), true, true);
             match rung {
                 Rung::Nudge => climbed.nudges += 1,
                 Rung::Mayor => climbed.mayor = true,
@@ -203,9 +206,10 @@ mod tests {
 
     #[test]
     fn the_dead_are_not_nudged_and_nobody_is_told_twice_at_once() {
-        assert_eq!(next_rung(&Climbed::default(), None, false), Rung::Mayor);
+        assert_eq!(next_rung(&Climbed::default(), None, false, true), Rung::Mayor);
+        assert_eq!(next_rung(&Climbed::default(), None, false, false), Rung::Overseer);
         let told = Climbed { mayor: true, ..Climbed::default() };
-        assert_eq!(next_rung(&told, Some(60), false), Rung::Wait);
-        assert_eq!(next_rung(&told, Some(BETWEEN_NUDGES + 1), false), Rung::Wait);
+        assert_eq!(next_rung(&told, Some(60), false, true), Rung::Wait);
+        assert_eq!(next_rung(&told, Some(BETWEEN_NUDGES + 1), false, true), Rung::Wait);
     }
 }

@@ -59,6 +59,24 @@ pub struct Resize {
     pub axis: Axis,
     /// Columns or rows.
     pub cells: usize,
+    /// What that is of the window, whatever its size.
+    pub part: Part,
+}
+
+/// How much of a window a pane has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What it was given.
+    Own(Size),
+    /// Its share of what the others leave.
+    Rest {
+        /// Percent of the window that others were given.
+        percent: usize,
+        /// Cells that others were given, and those of the borders.
+        cells: usize,
+        /// Who shares.
+        among: usize,
+    },
 }
 
 /// Whether sizes mean something in a layout: not where it says all places itself.
@@ -83,7 +101,12 @@ pub fn resizes(layout: Option<&str>, sizes: &[Option<Size>], window: (usize, usi
     if sizes.len() == 2 {
         return row(0, sizes, across);
     }
-    let main = sizes[0].map(|size| Resize { pane: 0, axis: across.0, cells: size.of(across.1) });
+    let main = sizes[0].map(|size| Resize {
+        pane: 0,
+        axis: across.0,
+        cells: size.of(across.1),
+        part: Part::Own(size),
+    });
     let mut resizes: Vec<Resize> = main.into_iter().collect();
     if sizes[1..].iter().any(Option::is_some) {
         resizes.extend(row(1, &sizes[1..], along));
@@ -97,9 +120,19 @@ fn row(first: usize, sizes: &[Option<Size>], (axis, all): (Axis, usize)) -> Vec<
     let taken: usize = sizes.iter().flatten().map(|size| size.of(all)).sum();
     let others = sizes.iter().filter(|size| size.is_none()).count();
     let share = (free.saturating_sub(taken) / others.max(1)).max(1);
-    let cells = sizes.iter().map(|size| size.map_or(share, |size| size.of(all)));
-    let mut resizes: Vec<Resize> =
-        cells.enumerate().map(|(number, cells)| Resize { pane: first + number, axis, cells }).collect();
+    let given = |part: fn(Size) -> usize| sizes.iter().flatten().map(|size| part(*size)).sum::<usize>();
+    let rest = Part::Rest {
+        percent: given(|size| if let Size::Percent(percent) = size { percent } else { 0 }),
+        cells: sizes.len() - 1 + given(|size| if let Size::Cells(cells) = size { cells } else { 0 }),
+        among: others.max(1),
+    };
+    let resize = |(number, size): (usize, &Option<Size>)| Resize {
+        pane: first + number,
+        axis,
+        cells: size.map_or(share, |size| size.of(all)),
+        part: size.map_or(rest, Part::Own),
+    };
+    let mut resizes: Vec<Resize> = sizes.iter().enumerate().map(resize).collect();
     resizes.pop();
     resizes
 }

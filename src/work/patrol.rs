@@ -250,7 +250,9 @@ impl Alarms {
             *climbed = Climbed { instance, ..Climbed::default() };
         }
         let address = scene.address(name);
-        let rung = next_rung(climbed, time::seconds_between(&climbed.last, &now), listener.is_some());
+        let since = time::seconds_between(&climbed.last, &now);
+        let mayor = mail::in_charge(scene.town) == Address::Mayor;
+        let rung = next_rung(climbed, since, listener.is_some(), mayor);
         let done = match (rung, listener) {
             (Rung::Wait, _) => return Ok(format!("{what}; already said")),
             (Rung::Nudge, Some((pane, runtime))) => {

@@ -8,6 +8,7 @@ mod turn;
 pub mod words;
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -17,11 +18,14 @@ use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, 
 use crate::config::schema::Multiplexer;
 use crate::config::{self, ResolvedRole, Settings, Sources};
 use crate::failure::Failure;
+use crate::limits;
 use crate::mux::{ByHand, Mux, Session, Snapshot};
 use crate::plan::choose::{Choice, Wish};
+use crate::plan::pace::Pace;
 use crate::plan::ready::{Allowed, Begin};
 use crate::plan::trust::reads;
 use crate::programs::git::Git;
+use crate::time::parse_duration;
 use crate::town::{Rig, Town};
 use crate::work::names::{self, Reservation};
 use crate::work::{step, survivors, trust};
@@ -153,8 +157,19 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     step("sling.3");
     let hands = hook(site, hands, &mut outcome)?;
     step("sling.4");
-    let mut started = Vec::new();
+    let (mut started, mut told) = (Vec::new(), Vec::new());
+    let (mut pace, clock) = (Pace::default(), Instant::now());
     for mut hand in hands {
+        let wait = pace.wait(hand.work.spawn_delay(), clock.elapsed());
+        if !wait.is_zero() {
+            tell(site, started.drain(..), &mut told);
+            limits::say(&format!(
+                "{} starts in {} (worker_spawn_delay)",
+                hand.slung.address,
+                limits::shown(wait)
+            ));
+            std::thread::sleep(wait);
+        }
         match hand.start(site) {
             Ok(pane) => started.push((hand, pane)),
             Err(error) => {
@@ -163,15 +178,20 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
             }
         }
     }
-    // No lock is held here: an agent may take long to be ready for text.
+    tell(site, started.into_iter(), &mut told);
+    outcome.slung.extend(told);
+    step("sling.6");
+    Ok(outcome)
+}
+
+/// Gives their first prompts to those that were started. Their locks are free: an agent may take long to be ready for text.
+fn tell(site: &Site<'_>, started: impl Iterator<Item = (Hand, Option<String>)>, told: &mut Vec<Slung>) {
     for (mut hand, pane) in started {
         if let Some(pane) = pane {
             hand.tell(site, &pane);
         }
-        outcome.slung.push(hand.slung);
+        told.push(hand.slung);
     }
-    step("sling.6");
-    Ok(outcome)
 }
 
 /// What earlier bearers of the names left running, an agent that crashed say, never writes into what they get now.
@@ -368,9 +388,16 @@ pub struct Work {
     pub asked: Option<String>,
     /// Names of polecats whose work waits in the queue: an address means one piece of work as long as that is there.
     pub queued: BTreeSet<String>,
+    /// Commits of an earlier attempt are kept, and it begins without them.
+    pub left: bool,
 }
 
 impl Work {
+    /// How long its start waits after the one before it.
+    pub fn spawn_delay(&self) -> Duration {
+        parse_duration(&self.role.settings.worker_spawn_delay).unwrap_or_default()
+    }
+
     /// Whether its session goes to another machine.
     pub fn is_away(&self) -> bool {
         self.choice.remote.is_some()

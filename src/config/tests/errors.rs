@@ -109,10 +109,10 @@ fn errors_in_settings_files_name_the_place_and_what_was_meant() {
     hint: did you mean 'labels'?
 
     user/config.toml:2:10: tmux.socket: the variable NO_SUCH_VARIABLE is not set
-    hint: set NO_SUCH_VARIABLE, or give a default: ${NO_SUCH_VARIABLE:-…}; a dollar itself is written $$
+    hint: set NO_SUCH_VARIABLE, or give a default: ${NO_SUCH_VARIABLE:-…}; a ${ that is not gt's is written $${
 
     user/config.toml:2:10: tmux.socket: a '${' without its '}'
-    hint: write ${NAME} or ${NAME:-default}; a dollar itself is written $$
+    hint: write ${NAME} or ${NAME:-default}; a ${ that is not gt's is written $${
     "#);
 }
 

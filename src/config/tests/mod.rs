@@ -306,7 +306,7 @@ fn variables_in_values_are_read_when_the_file_is() {
     assert_eq!(env["PRICE"], "$5");
     insta::assert_snapshot!(user_polecat(toml).polecat_error(), @r"
     user/presets/polecat.toml:2:22: polecat.env.TOKEN_FILE: the variable HOME is not set
-    hint: set HOME, or give a default: ${HOME:-…}; a dollar itself is written $$
+    hint: set HOME, or give a default: ${HOME:-…}; a ${ that is not gt's is written $${
     ");
 }
 

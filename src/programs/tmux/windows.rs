@@ -10,7 +10,7 @@ use tmux_interface::{TmuxCommand, TmuxCommands};
 use super::make::{Wanted, end_hook, push_program};
 use super::text::{self, unformatted, word};
 use crate::plan::environment::PASSED;
-use crate::plan::windows::{Axis, DEFAULT, Resize};
+use crate::plan::windows::{Axis, DEFAULT, Part, Resize, Size};
 
 /// A window to make.
 #[derive(Clone, Debug, Default)]
@@ -260,7 +260,57 @@ pub fn arrange(
         let axis = if resize.axis == Axis::X { "-x" } else { "-y" };
         batch.push(command("resize-pane", &["-t", &pane(resize.pane), axis, &resize.cells.to_string()]));
     }
+    batch.push_cmds(keep_sizes(target, resizes));
     batch
+}
+
+/// Has tmux set the sizes again whenever the window has another one, because it takes cells from all panes alike. It does
+/// so without a process, and no more once a person has resized a pane or chosen a layout, opened or closed a pane, or
+/// zoomed one.
+fn keep_sizes(target: &str, resizes: &[Resize]) -> TmuxCommands<'static> {
+    let mut batch = TmuxCommands::new();
+    batch.push(command("set-hook", &["-u", "-w", "-t", target, "window-resized"]));
+    let is_relative = |resize: &Resize| resize.part != Part::Own(Size::Cells(resize.cells));
+    if !resizes.iter().any(is_relative) {
+        return batch;
+    }
+    let forget = "set-hook -u -w window-resized";
+    let unless_zoomed = format!("if-shell -F '#{{hook_flag_Z}}' '' '{forget}'");
+    batch.push(command("set-hook", &["-t", target, "after-resize-pane", &unless_zoomed]));
+    batch.push(command("set-hook", &["-t", target, "after-select-layout", forget]));
+    let again = |resize: &Resize| {
+        let (axis, all) = match resize.axis {
+            Axis::X => ("-x", "#{window_width}"),
+            Axis::Y => ("-y", "#{window_height}"),
+        };
+        let pane = format!("#{{window_id}}.#{{e|+|:#{{pane-base-index}},{}}}", resize.pane);
+        format!("resize-pane -t {pane} {axis} {}", cells(resize.part, all))
+    };
+    let again: Vec<String> = resizes.iter().map(again).collect();
+    let whole = "#{==:#{window_panes},#{@gt_panes}}";
+    let so = format!("#{{&&:{whole},#{{?window_zoomed_flag,0,1}}}}");
+    let run = format!("run-shell -C \"#{{?{so},{},}}\"", again.join(" ; "));
+    batch.push(command("set-option", &["-w", "-F", "-t", target, "@gt_panes", "#{window_panes}"]));
+    batch.push(command("set-hook", &["-w", "-t", target, "window-resized", &run]));
+    batch
+}
+
+/// A part of a window as tmux works it out; at least one cell.
+fn cells(part: Part, all: &str) -> String {
+    let of = |operator: &str, one: &str, other: &str| format!("#{{e|{operator}|:{one},{other}}}");
+    let percent = |percent: usize| {
+        let hundredths = of("+", &of("*", all, &percent.to_string()), "50");
+        of("/", &hundredths, "100")
+    };
+    let cells = match part {
+        Part::Own(Size::Cells(cells)) => return cells.to_string(),
+        Part::Own(Size::Percent(own)) => percent(own),
+        Part::Rest { percent: given, cells, among } => {
+            let left = of("-", &of("-", all, &percent(given)), &cells.to_string());
+            of("/", &left, &among.to_string())
+        }
+    };
+    format!("#{{?{},{cells},1}}", of(">", &cells, "1"))
 }
 
 #[cfg(test)]

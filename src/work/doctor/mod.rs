@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::config::Sources;
+use crate::config::{Sources, inert};
 use crate::mux::{Mux, Snapshot};
 use crate::plan::doctor::{Finding, Found, Status, Thing, judge, of_rig, of_town};
 use crate::plan::trust::shown;
@@ -96,9 +96,12 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
     }
     // A polecat's end takes its own locks and may take a while: others need not wait for it.
     drop(_turn);
-    let (mut rigs, mut notes) = (Vec::new(), Vec::new());
+    let (mut rigs, mut notes) = (Vec::new(), unread(visit, None));
     for name in names.into_iter().filter(|name| only.is_none_or(|only| only == name)) {
         notes.extend(trust_note(visit, &name));
+        let more: Vec<String> =
+            unread(visit, Some(&name)).into_iter().filter(|note| !notes.contains(note)).collect();
+        notes.extend(more);
         rigs.push(visit.examine_rig(name)?);
     }
     let all = || checks.iter().chain(rigs.iter().flat_map(|rig| &rig.checks));
@@ -106,6 +109,25 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
     let fixed = all().filter(|finding| finding.status == Status::Fixed).count();
     let layout = if town.layout == Layout::Present { "present" } else { "workspace" };
     Ok(Report { path: town.root.clone(), layout, checks, rigs, found, fixed, notes })
+}
+
+/// Files of the Go program that gt does not read.
+const UNREAD: [&str; 2] = ["config/outposts.yaml", "outposts.yaml"];
+
+/// What of the configuration of a town, or with a rig's name of that rig, has no effect.
+fn unread(visit: &Visit<'_>, rig: Option<&str>) -> Vec<String> {
+    let root = &visit.town.root;
+    let mut notes = Vec::new();
+    if rig.is_none() {
+        let instead = "name machines as [remotes.NAME] in config/town.toml (see: gt remote --help)";
+        let there = UNREAD.iter().filter(|file| root.join(file).exists());
+        notes.extend(there.map(|file| format!("warning: {file} is not read; {instead}")));
+    }
+    let sources = Sources { rig: rig.map(|name| (root.join(name), name.into())), ..visit.sources.clone() };
+    // What is broken is a finding of its own.
+    let inert = inert::of(&sources).unwrap_or_default();
+    notes.extend(inert.into_iter().map(|one| format!("warning: {}", one.said)));
+    notes
 }
 
 /// What is to be said of the agent settings of a rig. Where nothing was written down yet, the clone is asked.

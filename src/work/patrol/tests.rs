@@ -1,6 +1,7 @@
 //! A patrol on a fake of tmux: what it does, and what it leaves alone when something cannot be read.
 
 use super::*;
+use crate::town::occupancy;
 use crate::work::fixture::Fixture;
 
 fn moves(town: &Fixture) -> Vec<(String, Move, String)> {
@@ -90,6 +91,8 @@ fn who_waits_is_ended_and_who_works_goes_on() {
 #[test]
 fn a_crash_is_told_once_and_nothing_of_it_goes() {
     let town = Fixture::new();
+    let lock = occupancy::lock_of(&town.town, &Address::Mayor);
+    let _runs = occupancy::take(&lock, ("mayor/", "i1"), None).unwrap();
     let (bead, session) = town.polecat("Nux");
     town.mux.end(&session);
     assert_eq!(moves(&town)[0].1, Move::Crashed);
@@ -130,7 +133,7 @@ fn one_that_cannot_be_ended_is_said_once_and_the_others_are_ended() {
         assert_eq!(names::taken(&town.rig).unwrap().into_keys().collect::<Vec<_>>(), ["Nux"]);
         let mail = town.mail();
         assert_eq!(mail.len(), 1);
-        assert!(mail[0].0 == "mayor/" && mail[0].1.contains("it cannot be ended"), "{mail:?}");
+        assert!(mail[0].0 == "overseer" && mail[0].1.contains("it cannot be ended"), "{mail:?}");
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{install, pieces, trust as agent_settings};
 use crate::beads::{self, embedded};
+use crate::config::template;
 use crate::failure::Failure;
 use crate::plan::proposal;
 use crate::programs::git::{Git, credentials};
@@ -238,7 +239,7 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     make_rig_store(&draft, &prefix, wanted.store)?;
     let mut config = config_of(&wanted.name, &wanted.source.url, &prefix, &target);
     if let (Some(test), Some(merge)) = (&wanted.test, &mut config.merge) {
-        merge["test_command"] = test.as_str().into();
+        merge["test_command"] = template::escape(test, true).into();
     }
     files::write_json(&draft.join("config.json"), &config)?;
     super::step("rig-add.3");

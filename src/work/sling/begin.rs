@@ -109,7 +109,8 @@ fn decide_one(
     let place = around.place(bead, site.town, sessions);
     let rework = bead.has_label(words::LABEL_REWORK);
     let open = !matches!(place, Place::Hooked | Place::Crashed | Place::Working | Place::Submitted);
-    let kept = if open && (rework || order.allowed.resume) { kept(site, bead)? } else { None };
+    let said = bead.meta(words::META_RECOVERY).is_some();
+    let kept = if open && (rework || order.allowed.resume || said) { kept(site, bead)? } else { None };
     let facts = Facts {
         bead,
         place,
@@ -121,6 +122,8 @@ fn decide_one(
         Ok(begin) => begin,
         Err(failure) => return Ok(Err(failure)),
     };
+    let left = begin == Begin::Fresh && kept.is_some();
+    let kept = kept.filter(|_| !left);
     let holder = polecat(bead).filter(|_| begin == Begin::Again);
     if let (Some(wanted), Some(holder)) = (&order.name, &holder)
         && holder.name() != wanted
@@ -165,6 +168,7 @@ fn decide_one(
         sessions: sessions.clone(),
         asked: order.agent.clone(),
         queued: around.requests.iter().map(|request| request.polecat().to_string()).collect(),
+        left,
     };
     match hand::check_away(site, &work) {
         Ok(()) => Ok(Ok(work)),
