@@ -1,7 +1,7 @@
 //! The whole flow of gt on stores of bd: what each command asks bd, and what becomes of work when bd fails.
 //!
-//! By default against a stand-in that answers as bd 0.46 does; against a real bd when `GT_TEST_BD_BIN` names it (a
-//! program, or a folder with it).
+//! By default against a stand-in that answers as bd 0.46.0, 1.0.3 or 1.0.5 does; against a real bd when
+//! `GT_TEST_BD_BIN` names it (a program, or a folder with it).
 
 mod failing;
 mod home;
@@ -16,9 +16,20 @@ use crate::common::wait_for;
 
 const NONE: &[&str] = &[];
 
-#[test]
-fn what_each_read_asks() {
-    let town = Town::new();
+/// Tests for each version that the stand-in plays.
+macro_rules! of_each_version {
+    ($($module:ident $version:literal: $($test:ident)+;)+) => {
+        $(mod $module { $(#[test] fn $test() { super::town::Town::of($version).iter().for_each(super::$test); })+ })+
+    };
+}
+
+of_each_version! {
+    of_0_46_0 "0.46.0": what_each_read_asks what_each_write_asks from_sling_to_merge;
+    of_1_0_3 "1.0.3": what_each_read_asks what_each_write_asks from_sling_to_merge;
+    of_1_0_5 "1.0.5": what_each_read_asks what_each_write_asks from_sling_to_merge;
+}
+
+fn what_each_read_asks(town: &Town) {
     let bead = town.bead("Sleep", "echo work > work.txt; touch begun; sleep 600");
     town.bead("Wait", "true");
     town.world.in_town(["sling", &bead, "wyvern"]).ok();
@@ -53,9 +64,7 @@ fn what_each_read_asks() {
     town.asks(&["doctor"], &["list"], &["export"]);
 }
 
-#[test]
-fn from_sling_to_merge() {
-    let town = Town::new();
+fn from_sling_to_merge(town: &Town) {
     let first = town.bead("First", "echo first > same.txt");
     let second = town.bead("Second", "echo second > same.txt");
     let third = town.bead("Third", "echo third > third.txt");
@@ -122,9 +131,7 @@ fn from_sling_to_merge() {
     assert!(doctor.stdout.contains("Issues: 0 found"), "{doctor:?}");
 }
 
-#[test]
-fn what_each_write_asks() {
-    let town = Town::new();
+fn what_each_write_asks(town: &Town) {
     let sleeper = town.bead("Sleep", "touch begun; sleep 600");
     town.world.in_town(["sling", &sleeper, "wyvern"]).ok();
     let name = town.world.polecat_of(&sleeper);
@@ -164,7 +171,7 @@ fn what_each_write_asks() {
     assert_eq!(town.state(&sleeper).0, "open");
 
     // By hand, where the polecat's calls can be counted.
-    let bead = hooked_by_hand(&town, "By hand");
+    let bead = hooked_by_hand(town, "By hand");
     let tree = format!("town/wyvern/polecats/{}", town.world.polecat_of(&bead));
     town.world.write(format!("{tree}/hand.txt"), "x\n");
     town.world.git(&tree, ["add", "-A"]);
@@ -195,7 +202,7 @@ fn what_each_write_asks() {
     town.world.in_town(["refinery", "merge", id]).ok();
     assert_eq!(town.state(&bead).0, "closed");
 
-    let bead = hooked_by_hand(&town, "Landed");
+    let bead = hooked_by_hand(town, "Landed");
     let address = format!("wyvern/{}", town.world.polecat_of(&bead));
     let tree = format!("town/wyvern/polecats/{}", town.world.polecat_of(&bead));
     town.world.git(&tree, ["commit", "-qm", "nothing much", "--allow-empty"]);

@@ -60,3 +60,38 @@ fn prefixes_that_cannot_be_are_refused_and_shared_ones_are_said() {
     hint: name the rig: gt sling BEAD… RIG
     ");
 }
+
+#[test]
+fn beads_of_several_stores_are_shown_and_changed_together() {
+    let world = World::with_rig();
+    world.in_town(["rig", "add", "hydra", &world.str("origin.git"), "--prefix", "hy"]).ok();
+    let made =
+        |rig: &str, id: &str| world.gt_in(format!("town/{rig}"), ["bd", "create", "x", "--id", id]).ok();
+    for id in ["wy-1", "wy-2"] {
+        made("wyvern", id);
+    }
+    made("hydra", "hy-1");
+    let bd = |words: &[&str]| world.gt_in("town/wyvern", [&["bd"], words].concat());
+    let of = |value: &serde_json::Value, field: &str| -> Vec<String> {
+        let beads = value.as_array().unwrap().iter();
+        beads.map(|bead| bead[field].as_str().unwrap_or_default().to_string()).collect()
+    };
+    let shown = bd(&["show", "wy-1", "hy-1", "wy-2", "--json"]).ok().json();
+    assert_eq!(of(&shown, "id"), ["wy-1", "wy-2", "hy-1"]);
+    assert_eq!(bd(&["show", "hy-1", "wy-1"]).ok().stdout.matches("x\n").count(), 2);
+    // An id as the value of a flag is no bead to change.
+    let changed = bd(&["--json", "update", "wy-1", "hy-1", "--notes", "hy-1", "--design=wy-1"]).ok().json();
+    assert_eq!(
+        (of(&changed, "notes"), of(&changed, "design")),
+        (vec!["hy-1".into(); 2], vec!["wy-1".into(); 2])
+    );
+    assert_eq!(bd(&["close", "hy-1", "wy-1"]).ok().stdout, "closed hy-1: x\nclosed wy-1: x\n");
+    assert_eq!(of(&bd(&["reopen", "hy-1", "wy-1", "--json"]).ok().json(), "status"), ["open", "open"]);
+    // One that is not there stops its own store alone.
+    let run = bd(&["close", "wy-none", "hy-1", "--json"]).fails(1);
+    assert!(run.stderr.contains("no issue found matching \\\"wy-none\\\""), "{run:?}");
+    assert_eq!(of(&run.json(), "id"), ["hy-1"]);
+    let run = bd(&["show", "wy-none", "hy-1", "--json"]).fails(1);
+    assert!(run.stderr.contains("wy-none"), "{run:?}");
+    assert_eq!(of(&run.json(), "status"), ["closed"]);
+}

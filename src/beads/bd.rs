@@ -30,7 +30,7 @@ use anyhow::{Context, Result};
 
 use super::{Bead, Change, Filter, Guard, Imported, Origin, Store, Written, jsonl, letters, proven};
 use crate::failure::Failure;
-use crate::programs::bd::{Program, complaint, find, missing};
+use crate::programs::bd::{Program, complaint};
 use crate::proof::Secret;
 use crate::town::{files, rules};
 use write::Call;
@@ -85,22 +85,13 @@ impl Bd {
         Bd { secret, ..self }
     }
 
-    /// Makes a store in `dir` with the bd on PATH.
-    ///
-    /// # Errors
-    /// When bd is not there, a store is, or it cannot be made; then nothing is left.
-    pub fn create(dir: &Path, prefix: &str) -> Result<()> {
-        let path = find().ok_or_else(|| missing(dir))?;
-        Bd::create_with(&Program::probe(&path)?, dir, prefix)
-    }
-
     /// Makes a store in `dir` with this bd.
     ///
     /// bd makes it in an empty folder elsewhere, and it is moved: whatever this version writes beside a store (CLAUDE.md,
     /// AGENTS.md, git hooks, commits) is written there and goes with that folder.
     ///
     /// # Errors
-    /// As [`Bd::create`].
+    /// When there is a store, or it cannot be made; then nothing is left.
     pub fn create_with(program: &Program, dir: &Path, prefix: &str) -> Result<()> {
         if let Ok(kind) = super::kind_of(dir) {
             let whose = if kind == super::Kind::Bd { "bd's" } else { "gt's own" };

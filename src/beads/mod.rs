@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::config::schema::Choice;
+use crate::programs::bd::Program;
 
 pub use bead::{Bead, Comment, Dependency, NewBead, Patch, TITLE_MAX};
 pub use embedded::write::random_id;
@@ -233,8 +234,8 @@ pub fn open(place: &Place) -> Result<Box<dyn Store>> {
 /// # Errors
 /// When one exists, or it cannot be made.
 pub fn create(place: &Place) -> Result<Kind> {
-    if makes(place.choice)? == Kind::Bd {
-        bd::Bd::create(&place.dir, &place.prefix)?;
+    if let Some(program) = maker(place.choice)? {
+        bd::Bd::create_with(&program, &place.dir, &place.prefix)?;
         Ok(Kind::Bd)
     } else {
         embedded::Embedded::create(&place.dir, &place.prefix)?;
@@ -245,16 +246,24 @@ pub fn create(place: &Place) -> Result<Kind> {
 /// The kind that a new store would have.
 ///
 /// # Errors
-/// When bd is asked for and is not there.
+/// When bd is asked for and is not there, or is a version that gt cannot work with.
 pub fn makes(choice: Choice) -> Result<Kind> {
-    match (choice, choice != Choice::Embedded && crate::programs::bd::found()) {
-        (Choice::Bd, false) => crate::fail!(
+    Ok(maker(choice)?.map_or(Kind::Embedded, |_| Kind::Bd))
+}
+
+/// The bd that would make a new store; `None` when gt would.
+fn maker(choice: Choice) -> Result<Option<Program>> {
+    if choice == Choice::Embedded {
+        return Ok(None);
+    }
+    let program = Program::on_path()?;
+    if program.is_none() && choice == Choice::Bd {
+        crate::fail!(
             "beads.store is \"bd\", and bd is not on PATH";
             "install bd; or use gt's own store: beads.store = \"auto\" (see who says it: gt config explain beads.store)"
-        ),
-        (_, true) => Ok(Kind::Bd),
-        (_, false) => Ok(Kind::Embedded),
+        );
     }
+    Ok(program)
 }
 
 /// Which program made a store.

@@ -109,8 +109,8 @@ pub enum Found {
     Good,
     /// Not there.
     Missing,
-    /// There, and not as it should be: why. Doctor never overwrites that.
-    Broken(String),
+    /// There, and not as it should be: why, and what helps when that is known. Doctor never overwrites that.
+    Broken(String, Option<String>),
 }
 
 /// How a check came out.
@@ -178,8 +178,8 @@ pub fn judge(thing: Thing, found: Found, looked_at: String, rig: &str) -> Findin
     let (status, message, fixable, hint) = match found {
         Found::Good => (Status::Pass, words.good.to_string(), false, None),
         Found::Missing => (Status::Fail, words.missing.to_string(), words.fixable, None),
-        Found::Broken(why) => {
-            let hint = words.hint_broken.to_string();
+        Found::Broken(why, hint) => {
+            let hint = hint.unwrap_or_else(|| words.hint_broken.to_string());
             (
                 Status::Fail,
                 format!("{}: {why}", words.broken),
@@ -424,7 +424,7 @@ mod tests {
     fn what_is_broken_is_never_overwritten() {
         for thing in [of_town(Layout::Present), of_rig(Layout::Present), of_town(Layout::Workspace)].concat()
         {
-            let finding = judge(thing.clone(), Found::Broken("line 1".into()), String::new(), "x");
+            let finding = judge(thing.clone(), Found::Broken("line 1".into(), None), String::new(), "x");
             assert!(!finding.fixable && finding.hint.is_some(), "{thing:?}");
         }
     }

@@ -49,18 +49,47 @@ fn is_gt(path: &Path, own: Option<&Path>) -> bool {
 /// # Errors
 /// When bd is not there or cannot be started; else it does not return.
 pub fn pass_through(words: &[OsString], dir: &Path) -> Result<Exit> {
-    let path = find().ok_or_else(|| missing(dir))?;
-    let bd = Process::new(path).args(words).env("BEADS_DIR", dir).env("BEADS_NO_DAEMON", "1");
-    if !terminal::is_shown() || words.first().is_some_and(|word| word == "edit") {
-        return Err(bd.exec());
+    let on_terminal = terminal::is_shown() || terminal::is_heard();
+    if !on_terminal || words.first().is_some_and(|word| word == "edit") {
+        return Err(raw(words, dir)?.exec());
+    }
+    std::process::exit(ask(words, dir, None)?)
+}
+
+/// Runs bd as [`pass_through`] does, and gives its exit code. With `beads` it is asked for JSON, which is added there.
+///
+/// # Errors
+/// When bd is not there or cannot be started, or answers what is no JSON.
+pub fn ask(words: &[OsString], dir: &Path, beads: Option<&mut Vec<Value>>) -> Result<i32> {
+    let bd = raw(words, dir)?;
+    if let Some(beads) = beads {
+        let mut answer = String::new();
+        let code = bd.run_lines(|line| answer.push_str(line))?;
+        match serde_json::from_str(&answer) {
+            Ok(Value::Array(found)) => beads.extend(found),
+            // 0.46 of what it does not find.
+            _ if answer.trim().is_empty() => {}
+            // What went wrong.
+            _ if code != 0 => terminal::tell(Text::json(&answer)),
+            Ok(other) => beads.push(other),
+            Err(error) => crate::fail!("bd answered what is no JSON: {error}"),
+        }
+        return Ok(code);
+    }
+    if !terminal::is_shown() {
+        return bd.run_telling();
     }
     let json = words.iter().any(|word| word == "--json");
-    let code = bd.run_lines(|line| {
+    bd.run_lines(|line| {
         let text = if json { Text::json(line) } else { line.into() };
         // A reader that went away is no reason to stop bd.
         let _ = terminal::print(text.then("\n"));
-    })?;
-    std::process::exit(code)
+    })
+}
+
+fn raw(words: &[OsString], dir: &Path) -> Result<Process> {
+    let path = find().ok_or_else(|| missing(dir))?;
+    Ok(Process::new(path).args(words).env("BEADS_DIR", dir).env("BEADS_NO_DAEMON", "1"))
 }
 
 /// What to say when a store of bd's is met and bd is not there.
@@ -101,6 +130,22 @@ impl Version {
     pub fn is_whole(self) -> bool {
         self >= Version(1, 0, 0)
     }
+
+    /// Whether `show` leaves comments out unless it is asked for them.
+    pub fn hides_comments(self) -> bool {
+        self >= Version(1, 0, 5)
+    }
+
+    /// Why gt cannot work with it; `None` when it can.
+    fn unfit(self) -> Option<&'static str> {
+        match self {
+            old if old < Version(0, 46, 0) => Some("gt needs 0.46.0 or later"),
+            gap if gap.is_whole() && gap < Version(1, 0, 3) => {
+                Some("it cannot import from standard input, which gt needs to submit work")
+            }
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Version {
@@ -121,19 +166,33 @@ pub struct Program {
 }
 
 impl Program {
+    /// The program on PATH. One call.
+    ///
+    /// # Errors
+    /// As [`Program::probe`]; `None` when there is none.
+    pub fn on_path() -> Result<Option<Program>> {
+        find().map(|path| Program::probe(&path)).transpose()
+    }
+
     /// Asks the program which version it is. One call.
     ///
     /// # Errors
-    /// When it cannot be run, or says nothing that looks like a version, or one before 0.46.
+    /// When it cannot be run, or says nothing that looks like a version, or one that gt cannot work with.
     pub fn probe(path: &Path) -> Result<Program> {
         let output = Process::new(path).arg("--version").timeout(limit()).run()?;
         let Some(version) = Version::parse(&output.text()).filter(|_| output.ok()) else {
             crate::fail!("{} is no bd: it has no version to show", path.display(); "see what it is with: {} --version", path.display());
         };
-        if version < Version(0, 46, 0) {
-            crate::fail!("bd {version} at {} is too old", path.display(); "install bd 0.46 or later, or use the embedded store: [beads] store = \"embedded\"");
-        }
-        Ok(Program { path: path.to_path_buf(), version, stamp: stamp(path) })
+        Program { path: path.to_path_buf(), version, stamp: stamp(path) }.fit()
+    }
+
+    /// The program, when gt can work with its version.
+    fn fit(self) -> Result<Program> {
+        let Some(why) = self.version.unfit() else { return Ok(self) };
+        crate::fail!(
+            "bd {} at {} cannot be used: {why}", self.version, self.path.display();
+            "upgrade it: {}; new stores can be gt's own instead: beads.store = \"embedded\"", upgrade(&self.path)
+        );
     }
 
     /// The program on PATH for the store in `dir`; asked for its version only when it is another one than last time.
@@ -147,7 +206,7 @@ impl Program {
             .ok()
             .and_then(|text| serde_json::from_slice::<Program>(&text).ok());
         if let Some(known) = known.filter(|known| known.path == path && known.stamp == stamp(&path)) {
-            return Ok(known);
+            return known.fit();
         }
         let program = Program::probe(&path)?;
         program.remember(dir);
@@ -269,6 +328,19 @@ fn stopped(dir: &Path, what: &str, said: &str) -> Failure {
     ))
 }
 
+/// The command that upgrades a bd, by who put it there.
+fn upgrade(path: &Path) -> &'static str {
+    let real = path.canonicalize().unwrap_or_else(|_| path.into());
+    let is_in = |folder: &str| real.components().any(|part| part.as_os_str() == folder);
+    if is_in("Cellar") {
+        "brew upgrade beads"
+    } else if is_in("node_modules") {
+        "npm install -g @beads/bd@latest"
+    } else {
+        "curl -fsSL https://raw.githubusercontent.com/gastownhall/beads/main/scripts/install.sh | bash"
+    }
+}
+
 /// Whether a help text lists the flag.
 fn knows(help: &str, flag: &str) -> bool {
     help.split_whitespace().any(|word| word.trim_end_matches(',') == flag)
@@ -324,6 +396,23 @@ mod tests {
         assert_eq!(Version::parse("bread 7"), None);
         assert_eq!(Version::parse(""), None);
         assert!(Version(1, 0, 0).is_whole() && !Version(0, 63, 3).is_whole());
+        assert!(Version(1, 0, 5).hides_comments() && !Version(1, 0, 4).hides_comments());
+    }
+
+    #[test]
+    fn versions_that_lack_what_is_needed_are_refused_with_the_command_that_upgrades() {
+        let fit = |version, path: &str| Program { path: path.into(), version, stamp: (0, 0) }.fit();
+        for version in
+            [Version(0, 46, 0), Version(0, 63, 3), Version(1, 0, 3), Version(1, 0, 5), Version(2, 0, 0)]
+        {
+            assert!(fit(version, "/bin/bd").is_ok(), "{version}");
+        }
+        for version in [Version(0, 45, 9), Version(1, 0, 0), Version(1, 0, 1), Version(1, 0, 2)] {
+            let hint = |path: &str| crate::failure::hint_of(&fit(version, path).unwrap_err()).unwrap();
+            assert!(hint("/bin/bd").contains("install.sh | bash"), "{version}");
+            assert!(hint("/opt/Cellar/beads/1/bin/bd").contains("brew upgrade beads"));
+            assert!(hint("/usr/lib/node_modules/@beads/bd/bin/bd").contains("npm install"));
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use anyhow::Result;
 use crate::failure::Failure;
 use crate::programs::process::signals::{Charge, Reach};
 use crate::town::files;
-use crate::{limits, repo_url};
+use crate::{limits, repo_url, terminal};
 
 pub use crate::programs::process::running::Running;
 
@@ -297,42 +297,70 @@ impl Process {
     ///
     /// # Errors
     /// When it cannot be started or waited for.
-    pub fn run_streaming(&self, sink: impl FnMut(&[u8])) -> Result<i32> {
+    pub fn run_streaming(&self, mut sink: impl FnMut(&[u8])) -> Result<i32> {
         let (reader, writer) = std::io::pipe()?;
         let mut command = self.command(self.own_locale);
         command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-        self.stream(command, reader, sink)
+        self.stream(command, [Some(reader), None], |_, piece| sink(piece))
     }
 
-    /// Runs it with this program's own standard input and errors, and each line of its output given to `sink` as text; its
-    /// exit code as of [`Process::run_streaming`].
+    /// Runs it with this program's own standard input; each line of its output is given to `sink` as text, each of its
+    /// errors is told. Its exit code as of [`Process::run_streaming`].
     ///
     /// # Errors
     /// The same.
-    pub fn run_lines(&self, mut sink: impl FnMut(&str)) -> Result<i32> {
+    pub fn run_lines(&self, sink: impl FnMut(&str)) -> Result<i32> {
         let (reader, writer) = std::io::pipe()?;
         let mut command = self.command(true);
         command.stdout(writer);
-        let mut rest = Vec::new();
-        let code = self.stream(command, reader, |piece| {
+        self.tell_errors(command, Some(reader), sink)
+    }
+
+    /// The same with its output going where that of this program goes, byte for byte.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn run_telling(&self) -> Result<i32> {
+        self.tell_errors(self.command(true), None, |_| ())
+    }
+
+    fn tell_errors(
+        &self,
+        mut command: Command,
+        output: Option<PipeReader>,
+        mut sink: impl FnMut(&str),
+    ) -> Result<i32> {
+        let (reader, writer) = std::io::pipe()?;
+        command.stderr(writer);
+        let mut line =
+            |number: usize, line: &str| if number == 0 { sink(line) } else { terminal::tell(line) };
+        let mut rests = [Vec::new(), Vec::new()];
+        let code = self.stream(command, [output, Some(reader)], |number, piece| {
+            let rest = &mut rests[number];
             rest.extend_from_slice(piece);
             let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             let lines: Vec<u8> = rest.drain(..whole).collect();
-            String::from_utf8_lossy(&lines).split_terminator('\n').for_each(&mut sink);
+            String::from_utf8_lossy(&lines).split_terminator('\n').for_each(|text| line(number, text));
         })?;
-        if !rest.is_empty() {
-            sink(&String::from_utf8_lossy(&rest));
+        for (number, rest) in rests.iter().enumerate().filter(|(_, rest)| !rest.is_empty()) {
+            line(number, &String::from_utf8_lossy(rest));
         }
         Ok(code)
     }
 
-    fn stream(&self, mut command: Command, reader: PipeReader, mut sink: impl FnMut(&[u8])) -> Result<i32> {
+    fn stream(
+        &self,
+        mut command: Command,
+        readers: [Option<PipeReader>; 2],
+        sink: impl FnMut(usize, &[u8]),
+    ) -> Result<i32> {
         let (child, charge) =
             signals::spawn(&mut command, Reach::Alone).map_err(|error| self.cannot_start(&error))?;
-        // The command holds the writing end: without this the pipe would never end.
+        // The command holds the writing ends: without this the pipes would never end.
         drop(command);
-        let running = Running::new(self, child, charge, Reach::Alone, [Some(OwnedFd::from(reader)), None]);
-        let status = running.collect(|_, piece| sink(piece))?.0;
+        let pipes = readers.map(|reader| reader.map(OwnedFd::from));
+        let running = Running::new(self, child, charge, Reach::Alone, pipes);
+        let status = running.collect(sink)?.0;
         Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1))
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{Run, World, finish, gt};
 
-/// Answers for 0.46 from gt's own store.
+/// Answers for a version of bd from gt's own store.
 const STAND_IN: &str = include_str!("stand_in.sh");
 
 /// In front of bd: keeps what was asked by who says where to keep it, and fails when told to.
@@ -20,6 +20,20 @@ if [ -n "$BD_LOG" ] && [ -z "$GT_ROLE" ]; then
 fi
 exec '@REAL@' "$@"
 "#;
+
+const DEFAULT: &str = "0.46.0";
+
+/// The program that `GT_TEST_BD_BIN` names, or the folder that it is in.
+fn real() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("GT_TEST_BD_BIN")?);
+    Some(if path.is_dir() { path.join("bd") } else { path }.canonicalize().unwrap())
+}
+
+/// A stand-in for a version of bd, apart from PATH.
+pub fn stand_in(world: &World, version: &str) -> PathBuf {
+    world.program("behind/bd", &STAND_IN.replace("@GT@", gt()).replace("@VERSION@", version));
+    world.path("bin/behind/bd")
+}
 
 /// A town with the rig `wyvern`, as [`World::with_rig`] makes it, in stores of bd.
 pub struct Town {
@@ -39,17 +53,19 @@ pub enum Fails {
 }
 
 impl Town {
-    /// With the stand-in, or with the real bd that `GT_TEST_BD_BIN` names (a program, or a folder with it).
+    /// With the stand-in for 0.46.0, or with the real bd that `GT_TEST_BD_BIN` names.
     pub fn new() -> Town {
+        Town::with(DEFAULT)
+    }
+
+    /// With the stand-in for a version, or with the real bd; then one version stands for all.
+    pub fn of(version: &str) -> Option<Town> {
+        (version == DEFAULT || real().is_none()).then(|| Town::with(version))
+    }
+
+    fn with(version: &str) -> Town {
         let world = World::new();
-        let real = match std::env::var_os("GT_TEST_BD_BIN").map(PathBuf::from) {
-            Some(path) if path.is_dir() => path.join("bd").canonicalize().unwrap(),
-            Some(path) => path.canonicalize().unwrap(),
-            None => {
-                world.program("behind/bd", &STAND_IN.replace("@GT@", gt()));
-                world.path("bin/behind/bd")
-            }
-        };
+        let real = real().unwrap_or_else(|| stand_in(&world, version));
         world.program("bd", &FRONT.replace("@REAL@", real.to_str().unwrap()));
         world.origin("origin.git", &[("README.md", "# wyvern\n"), ("same.txt", "start\n")]);
         world.settings("[beads]\nstore = \"bd\"\n[merge]\ntest_command = \"test ! -e red\"\n");

@@ -17,7 +17,7 @@ const EVERY_KIND: [&str; 3] = ["--include-infra", "--include-gates", "--include-
 pub fn call(version: Version, filter: &Filter) -> Vec<String> {
     if !filter.ids.is_empty() {
         let mut call: Vec<String> = vec!["show".into(), "--json".into()];
-        if version.is_whole() {
+        if version.hides_comments() {
             call.push("--include-comments".into());
         }
         call.push("--".into());

@@ -89,9 +89,9 @@ impl Run<'_> {
         };
         if args.claim {
             patch.status.get_or_insert(words::IN_PROGRESS.into());
-            let actor = self.actor();
+            let actor = &self.stores.actor;
             patch.assignee.get_or_insert(Some(actor.clone()));
-            claim(&store, &args.ids, &actor, &patch)?;
+            claim(&store, &args.ids, actor, &patch)?;
         } else if patch == Patch::default() {
             return Err(Failure::usage("nothing to change was named")
                 .hint("see what can be: bd update --help")
@@ -191,7 +191,7 @@ impl Run<'_> {
         let found: Vec<&Bead> =
             ids.iter().filter_map(|id| found.iter().find(|bead| bead.id == *id)).collect();
         if self.global.json {
-            return print_value(&Value::from_iter(found.into_iter().map(report::plain)));
+            return self.print_beads(found.into_iter().map(report::plain));
         }
         if self.global.quiet {
             return Ok(());

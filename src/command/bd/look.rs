@@ -1,7 +1,7 @@
 //! Looking at beads: ready, list, show, comments, stats.
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Run, print, print_value};
 use crate::beads::embedded::Embedded;
@@ -121,12 +121,12 @@ impl Run<'_> {
             ids.iter().filter(|id| !found.iter().any(|bead| bead.id == **id)).collect();
         for id in &missing {
             crate::command::tell(&format!("Error fetching {id}: no issue found matching \"{id}\""));
-            if let Some(hint) = around::did_you_mean(&store, id).filter(|_| !self.global.json) {
+            if let Some(hint) = around::did_you_mean(&*store, id).filter(|_| !self.global.json) {
                 crate::command::tell(&format!("hint: {hint}"));
             }
         }
         if found.is_empty() {
-            if self.global.json {
+            if self.global.json && self.all.borrow().is_none() {
                 let error = json!({ "error": "no issues found matching the provided IDs" });
                 print_value(&report::record(error))?;
             }
@@ -141,7 +141,7 @@ impl Run<'_> {
         let asked = ids.iter().filter_map(|id| found.iter().find(|bead| bead.id == *id));
         if self.global.json {
             let shown = |bead: &Bead| Ok(report::shown(bead, &others, store.dependents(&bead.id)?.1));
-            print_value(&asked.map(shown).collect::<Result<Value>>()?)?;
+            self.print_beads(asked.map(shown).collect::<Result<Vec<_>>>()?)?;
         } else {
             print(&asked.map(|bead| report::page(bead, &others)).collect::<Vec<_>>().join("\n"))?;
         }
@@ -149,7 +149,7 @@ impl Run<'_> {
     }
 
     pub(super) fn comments(&self, id: &str) -> Result<()> {
-        let bead = self.one(&self.store()?, id)?;
+        let bead = self.one(&*self.store()?, id)?;
         if self.global.json {
             return print_value(&json!(bead.comments));
         }

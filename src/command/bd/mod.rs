@@ -5,13 +5,17 @@ mod change;
 mod look;
 mod route;
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::Result;
 use clap::Parser;
 use serde_json::{Value, json};
+
+use route::Stores;
 
 use super::{Ctx, print};
 use crate::beads::embedded::Embedded;
@@ -31,41 +35,74 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
     given.extend(ctx.global.json.then(|| OsString::from("--json")));
     given.extend(ctx.global.quiet.then(|| OsString::from("--quiet")));
     let first = given.first().and_then(|word| word.to_str()).unwrap_or_default().to_string();
-    let parsed = Bd::try_parse_from(std::iter::once(OsString::from("bd")).chain(given.iter().cloned()));
-    let here = find_store(ctx);
-    let dir = match parsed.as_ref().map(|bd| route::ids(&bd.command)) {
-        Ok(ids) => route::store_of(ctx, here, &ids),
-        Err(_) => route::store_of(ctx, here, &route::first_word(&given)),
+    let parse = |words: &[OsString]| {
+        Bd::try_parse_from(std::iter::once(OsString::from("bd")).chain(words.iter().cloned()))
     };
-    if let Some(dir) = dir.as_ref().filter(|_| first != "init")
-        && beads::kind_of(dir).is_ok_and(|kind| kind == Kind::Bd)
-        && !(["export", "import"].contains(&first.as_str()) && parsed.is_ok())
-    {
-        return crate::programs::bd::pass_through(&given, dir);
+    let parsed = parse(&given);
+    let (mut ids, actor) = match &parsed {
+        Ok(bd) => (route::ids(&bd.command), bd.global.actor.as_deref()),
+        Err(_) => (route::first_word(&given), None),
+    };
+    if !parsed.as_ref().is_ok_and(|bd| route::is_of_several(&bd.command)) {
+        ids.truncate(1);
     }
-    let bd = match parsed {
-        Ok(bd) => bd,
-        Err(error) => {
-            super::usage(&error);
-            return Ok(if error.use_stderr() { Exit::Failed } else { Exit::Done });
+    let stores = Stores::new(ctx, find_store(ctx), actor_of(ctx, actor));
+    let parts = stores.split(&ids);
+    let several = parts.len() > 1;
+    let mut all = parsed.as_ref().is_ok_and(|bd| several && bd.global.json).then(Vec::new);
+    let mut exit = Exit::Done;
+    for (dir, own) in parts {
+        let mut words = given.clone();
+        if several {
+            let others: Vec<String> = ids.iter().filter(|id| !own.contains(id)).cloned().collect();
+            words = route::without(&given, &others);
         }
-    };
-    let run = Run { ctx, global: bd.global, dir };
-    match run.command(bd.command) {
-        Ok(exit) => {
-            // Whoever looks after the rig says what keeps an export from being made.
-            if ["create", "update", "close", "import"].contains(&first.as_str())
-                && let Some(place) = run.dir.as_ref().and_then(|dir| dir.parent())
-            {
-                let _ = crate::work::exports::keep(place);
+        let parsed = parse(&words);
+        if let Some(dir) = dir.as_ref().filter(|_| first != "init")
+            && beads::kind_of(dir).is_ok_and(|kind| kind == Kind::Bd)
+            && !(["export", "import"].contains(&first.as_str()) && parsed.is_ok())
+        {
+            if !several {
+                return crate::programs::bd::pass_through(&words, dir);
             }
-            Ok(exit)
+            if crate::programs::bd::ask(&words, dir, all.as_mut())? != 0 {
+                exit = Exit::Failed;
+            }
+            continue;
         }
-        Err(error) => {
-            run.complain(&error);
-            Ok(Exit::Failed)
+        let bd = match parsed {
+            Ok(bd) => bd,
+            Err(error) => {
+                super::usage(&error);
+                return Ok(if error.use_stderr() { Exit::Failed } else { Exit::Done });
+            }
+        };
+        let run = Run { ctx, global: bd.global, stores: &stores, dir, all: RefCell::new(all.take()) };
+        match run.command(bd.command) {
+            Ok(Exit::Done) => {
+                // Whoever looks after the rig says what keeps an export from being made.
+                if ["create", "update", "close", "import"].contains(&first.as_str())
+                    && let Some(place) = run.dir.as_ref().and_then(|dir| dir.parent())
+                {
+                    let _ = crate::work::exports::keep(place);
+                }
+            }
+            Ok(failed) => exit = failed,
+            Err(error) => {
+                run.complain(&error);
+                exit = Exit::Failed;
+            }
         }
+        all = run.all.into_inner();
     }
+    all.map_or(Ok(()), |all| print_value(&Value::Array(all)))?;
+    Ok(exit)
+}
+
+/// Who acts: as named, else as the environment says.
+fn actor_of(ctx: &Ctx, named: Option<&str>) -> String {
+    let names = ["BD_ACTOR", "BEADS_ACTOR", "USER", "LOGNAME"];
+    named.or_else(|| names.iter().find_map(|name| ctx.var(name))).unwrap_or("overseer").to_string()
 }
 
 /// Prints JSON in bd's form.
@@ -115,7 +152,10 @@ fn prefixes_of(dir: &Path) -> Result<Vec<String>> {
 struct Run<'a> {
     ctx: &'a Ctx,
     global: BdGlobal,
+    stores: &'a Stores<'a>,
     dir: Option<PathBuf>,
+    /// Beads to be printed as JSON with those of other stores.
+    all: RefCell<Option<Vec<Value>>>,
 }
 
 impl Run<'_> {
@@ -168,27 +208,9 @@ impl Run<'_> {
         }
     }
 
-    fn actor(&self) -> String {
-        let named = self.global.actor.as_deref();
-        let names = ["BD_ACTOR", "BEADS_ACTOR", "USER", "LOGNAME"];
-        named.or_else(|| names.iter().find_map(|name| self.ctx.var(name))).unwrap_or("overseer").to_string()
-    }
-
-    /// The secret of the town around; none outside of towns.
-    fn secret(&self) -> Result<Option<crate::proof::Secret>> {
-        match self.ctx.locate() {
-            Ok(found) => crate::town::secret::read(&found.root),
-            Err(_) => Ok(None),
-        }
-    }
-
-    fn store(&self) -> Result<Embedded> {
+    fn store(&self) -> Result<Rc<Embedded>> {
         match &self.dir {
-            Some(dir) => {
-                beads::kind_of(dir)?;
-                let store = Embedded::open(dir, "", &self.actor())?;
-                Ok(store.accepting(&prefixes_of(dir)?).knowing(self.secret()?))
-            }
+            Some(dir) => self.stores.open(dir),
             None if self.ctx.dir.ancestors().any(|dir| is_town(dir) || is_rig(dir)) => {
                 Err(Failure::new("no beads database found")
                     .hint("look at the town with: gt doctor --fix")
@@ -201,13 +223,24 @@ impl Run<'_> {
     }
 
     /// The store of either kind.
-    fn any_store(&self) -> Result<Box<dyn Store>> {
+    fn any_store(&self) -> Result<Rc<dyn Store>> {
         match &self.dir {
             Some(dir) if beads::kind_of(dir)? == Kind::Bd => {
-                let store = beads::bd::Bd::open(dir, &prefixes_of(dir)?, &self.actor())?;
-                Ok(Box::new(store.knowing(self.secret()?)))
+                let store = beads::bd::Bd::open(dir, &prefixes_of(dir)?, &self.stores.actor)?;
+                Ok(Rc::new(store.knowing(self.stores.secret()?)))
             }
-            _ => Ok(Box::new(self.store()?)),
+            _ => Ok(self.store()?),
+        }
+    }
+
+    /// Prints beads as JSON, or keeps them for when those of the other stores are there.
+    fn print_beads(&self, beads: impl IntoIterator<Item = Value>) -> Result<()> {
+        match self.all.borrow_mut().as_mut() {
+            Some(all) => {
+                all.extend(beads);
+                Ok(())
+            }
+            None => print_value(&Value::from_iter(beads)),
         }
     }
 

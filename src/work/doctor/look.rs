@@ -121,7 +121,10 @@ fn store(dir: &Path, open: impl FnOnce() -> anyhow::Result<()>) -> Found {
         Ok(beads::Kind::Embedded) => {
             broken(beads::embedded::Embedded::open(dir, "", "overseer").and_then(|store| store.check()))
         }
-        Ok(beads::Kind::Bd) => broken(open()),
+        Ok(beads::Kind::Bd) => match open() {
+            Ok(()) => Found::Good,
+            Err(error) => Found::Broken(format!("{error:#}"), crate::failure::hint_of(&error)),
+        },
     }
 }
 
@@ -136,7 +139,7 @@ fn clone(path: PathBuf) -> (Found, PathBuf) {
     let found = match is_clone(&path) {
         true => Found::Good,
         false if is_vacant(&path) => Found::Missing,
-        false => Found::Broken("it is no git clone, and not empty".into()),
+        false => Found::Broken("it is no git clone, and not empty".into(), None),
     };
     (found, path)
 }

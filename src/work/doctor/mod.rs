@@ -259,7 +259,7 @@ fn json_file(path: &std::path::Path) -> Found {
     }
     match files::read_json::<serde_json::Map<String, serde_json::Value>>(path) {
         Ok(_) => Found::Good,
-        Err(error) => Found::Broken(format!("{error:#}")),
+        Err(error) => Found::Broken(format!("{error:#}"), None),
     }
 }
 
@@ -267,6 +267,6 @@ fn json_file(path: &std::path::Path) -> Found {
 fn broken<T>(result: Result<T>) -> Found {
     match result {
         Ok(_) => Found::Good,
-        Err(error) => Found::Broken(format!("{error:#}")),
+        Err(error) => Found::Broken(format!("{error:#}"), None),
     }
 }
