@@ -21,6 +21,7 @@ pub mod beads;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod environment;
 pub mod failure;
 pub mod grammar;
 pub mod limits;

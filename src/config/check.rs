@@ -12,8 +12,8 @@ use super::layer::Layer;
 use super::schema::{Preset, RigSections, Runtime, Screen, Settings};
 use super::{RoleSettings, arrays, errors, fugue, template};
 use crate::address::{Role, is_polecat_name};
+use crate::environment;
 use crate::failure::Failure;
-use crate::plan::environment;
 use crate::time::parse_duration;
 
 /// What a layer is to be read as.
@@ -162,7 +162,7 @@ impl Faults {
         }
         for entry in &merge.test_env {
             if let Err(message) = super::passed::check(entry) {
-                self.add(&["merge", "test_env"], message, "write NAME, BEGIN* or NAME=VALUE");
+                self.add(&["merge", "test_env"], message, "write NAME, BEGIN*, !NAME or NAME=VALUE");
             }
         }
     }

@@ -1,5 +1,6 @@
-//! Which variables of the environment a program gets: lists of `NAME`, `BEGIN*` (every name that begins so) and
-//! `NAME=VALUE`.
+//! Which variables of the environment a test run gets: a list of patterns ([`crate::environment`]) and `NAME=VALUE`.
+
+use crate::environment::{is_pattern, passes};
 
 /// Variables that are about gt itself, or about the repository that git was called for: never passed on.
 fn is_private(name: &str) -> bool {
@@ -11,12 +12,9 @@ fn is_private(name: &str) -> bool {
 /// # Errors
 /// No name, or one that is never passed on.
 pub(super) fn check(entry: &str) -> Result<(), String> {
-    let (name, set) = match entry.split_once('=') {
-        Some((name, _)) => (name, true),
-        None => (entry.strip_suffix('*').unwrap_or(entry), false),
-    };
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty() || !name.chars().all(plain) || entry.contains('\0') {
+    let (name, set) = entry.split_once('=').map_or((entry, false), |(name, _)| (name, true));
+    let fits = is_pattern(name) && (!set || !name.contains(['!', '*'])) && name != "*";
+    if !fits || entry.contains('\0') {
         return Err(format!("'{entry}' names no variable"));
     }
     if is_private(name) && !set {
@@ -27,12 +25,8 @@ pub(super) fn check(entry: &str) -> Result<(), String> {
 
 /// The variables of `env` that a list passes on, and those that it sets, by name. What is set counts over what is passed on.
 pub fn passed(list: &[String], env: &[(String, String)]) -> Vec<(String, String)> {
-    let fits = |name: &str, entry: &String| match entry.strip_suffix('*') {
-        Some(begin) => name.starts_with(begin),
-        None => name == entry,
-    };
-    let wanted = |name: &str| !is_private(name) && list.iter().any(|entry| fits(name, entry));
-    let own = env.iter().filter(|(name, _)| wanted(name)).cloned();
+    let patterns: Vec<&String> = list.iter().filter(|entry| !entry.contains('=')).collect();
+    let own = env.iter().filter(|(name, _)| !is_private(name) && passes(&patterns, name)).cloned();
     let set = list.iter().filter_map(|entry| entry.split_once('='));
     let set = set.map(|(name, value)| (name.to_string(), value.to_string()));
     let all: std::collections::BTreeMap<String, String> = own.chain(set).collect();
@@ -45,27 +39,25 @@ mod tests {
 
     #[test]
     fn a_list_passes_on_what_it_names_and_nothing_of_git_and_gt() {
-        let list = ["PATH", "LC_*", "CI=1", "LC_ALL=C", "*", "EMPTY="].map(String::from);
         let all = ["PATH", "HOME", "LC_ALL", "LC_TIME", "GT_ROLE", "GIT_DIR", "SSH_AUTH_SOCK"];
         let env: Vec<(String, String)> = all.iter().map(|name| (name.to_string(), "x".into())).collect();
-        let shown = |list: &[String]| {
-            passed(list, &env)
-                .iter()
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect::<Vec<_>>()
-                .join(" ")
+        let shown = |list: &[&str]| {
+            let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+            let passed = passed(&list, &env);
+            passed.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(shown(&list[..2]), "LC_ALL=x LC_TIME=x PATH=x");
-        assert_eq!(shown(&list[..4]), "CI=1 LC_ALL=C LC_TIME=x PATH=x");
-        assert_eq!(shown(&list[4..]), "EMPTY= HOME=x LC_ALL=x LC_TIME=x PATH=x SSH_AUTH_SOCK=x");
+        assert_eq!(shown(&["PATH", "LC_*"]), "LC_ALL=x LC_TIME=x PATH=x");
+        assert_eq!(shown(&["PATH", "LC_*", "CI=1", "LC_ALL=C"]), "CI=1 LC_ALL=C LC_TIME=x PATH=x");
+        assert_eq!(shown(&["*", "EMPTY="]), "EMPTY= HOME=x LC_ALL=x LC_TIME=x PATH=x SSH_AUTH_SOCK=x");
+        assert_eq!(shown(&["PATH", "LC_*", "!LC_TIME"]), "LC_ALL=x PATH=x");
     }
 
     #[test]
     fn what_names_no_variable_or_a_private_one_is_refused() {
-        for entry in ["", "*", "=x", "A B", "A-B*", "GT_ROLE", "GT_*", "GIT_DIR"] {
+        for entry in ["", "*", "=x", "A B", "A-B*", "GT_ROLE", "GT_*", "GIT_DIR", "A*=x", "!A=x"] {
             assert!(check(entry).is_err(), "{entry}");
         }
-        for entry in ["PATH", "LC_*", "A=b c", "GIT_AUTHOR_NAME=x", "A="] {
+        for entry in ["PATH", "LC_*", "*_PROXY", "!LC_TIME", "A=b c", "GIT_AUTHOR_NAME=x", "A="] {
             assert!(check(entry).is_ok(), "{entry}");
         }
     }

@@ -91,7 +91,7 @@ pub struct Session {
 
 impl Default for Session {
     fn default() -> Session {
-        Session { environment: crate::plan::environment::BUILT_IN.map(String::from).into() }
+        Session { environment: crate::environment::BUILT_IN.map(String::from).into() }
     }
 }
 

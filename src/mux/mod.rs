@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::config::remotes::Known;
 use crate::config::schema::Multiplexer;
+use crate::environment::is_public;
 use crate::town::occupancy::Occupied;
 
 pub use windows::{Live, Runs, SeenPane, SeenWindow, WantedPane, Window};
@@ -207,6 +208,7 @@ pub struct Spec {
     /// Where the program starts.
     pub cwd: PathBuf,
     /// Its environment.
+    #[serde(serialize_with = "shown")]
     pub env: Vec<(String, String)>,
     /// What it gets besides of the environment of the command that starts it.
     #[serde(skip)]
@@ -229,6 +231,11 @@ pub struct Spec {
     /// Where it is to run when not on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub away: Option<Away>,
+}
+
+/// An environment for output: of what gt does not set itself only the names.
+fn shown<S: serde::Serializer>(env: &[(String, String)], to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.collect_seq(env.iter().map(|(key, value)| (key, if is_public(key) { value.as_str() } else { "…" })))
 }
 
 /// The lock of an agent ([`crate::town::occupancy`]).
@@ -305,7 +312,8 @@ pub struct Away {
     pub branch: String,
     /// The preset's tags; gt's own come after them.
     pub tags: Vec<String>,
-    /// What runs there: one text for `sh`.
+    /// What runs there: one text for `sh`, with the environment in it.
+    #[serde(skip)]
     pub line: String,
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{ByHand, Looking, Mux, Runs, Snapshot, Spec, Started};
+use crate::environment::is_public;
 use crate::programs::process::quote;
 
 /// No multiplexer, and why.
@@ -69,10 +70,14 @@ impl Mux for None {
     }
 }
 
-/// The line a person can paste into a shell to do what the session would have done.
+/// The line a person can paste into a shell to do what the session would have done. What a preset's `env` gives is taken from
+/// that shell: it may be a secret, and the line is shown.
 pub fn by_hand(spec: &Spec) -> String {
     let mut words = vec!["cd".to_string(), quote_path(&spec.cwd), "&&".into(), "env".into()];
-    words.extend(spec.env.iter().map(|(key, value)| quote(&format!("{key}={value}"))));
+    words.extend(spec.env.iter().map(|(key, value)| match is_public(key) {
+        true => quote(&format!("{key}={value}")),
+        false => format!("{key}=\"${{{key}?is not set, as the preset has it}}\""),
+    }));
     let shell = spec.windows.iter().flat_map(|window| &window.panes).find_map(|pane| match &pane.runs {
         Runs::Shell(text) if !spec.has_agent() => Some(["sh".to_string(), "-c".into(), text.clone()]),
         _ => None,
@@ -84,4 +89,30 @@ pub fn by_hand(spec: &Spec) -> String {
 
 fn quote_path(path: &Path) -> String {
     quote(&path.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::process::Process;
+
+    #[test]
+    fn what_may_be_a_secret_is_in_no_line_and_no_record() {
+        let pair = |key: &str, value: &str| (key.to_string(), value.to_string());
+        let spec = Spec {
+            cwd: "/".into(),
+            env: vec![pair("GT_BEAD_TITLE", "it's a $(title)"), pair("API_TOKEN", "ghp_hidden")],
+            argv: ["printenv", "API_TOKEN", "GT_BEAD_TITLE"].map(String::from).to_vec(),
+            ..Spec::default()
+        };
+        let line = by_hand(&spec);
+        assert!(
+            !line.contains("ghp_hidden") && !serde_json::to_string(&spec).unwrap().contains("ghp_hidden")
+        );
+        let run = |process: Process| process.args(["-c", &line]).run().unwrap();
+        let own = run(Process::new("sh").env("API_TOKEN", "mine"));
+        assert_eq!(own.text(), "mine\nit's a $(title)");
+        let unset = run(Process::new("sh"));
+        assert!(!unset.ok() && String::from_utf8_lossy(&unset.stderr).contains("API_TOKEN"));
+    }
 }

@@ -32,7 +32,7 @@ pub struct WantedPane {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<PathBuf>,
     /// Its environment, over the session's.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "super::shown")]
     pub env: Vec<(String, String)>,
 }
 

@@ -3,7 +3,6 @@
 pub mod choose;
 pub mod diff;
 pub mod doctor;
-pub mod environment;
 pub mod freeze;
 pub mod homecoming;
 pub mod layout;

@@ -9,7 +9,7 @@ use tmux_interface::{TmuxCommand, TmuxCommands};
 
 use super::make::{Wanted, end_hook, push_program};
 use super::text::{self, unformatted, word};
-use crate::plan::environment::PASSED;
+use crate::environment::PASSED;
 use crate::plan::windows::{Axis, DEFAULT, Part, Resize, Size};
 
 /// A window to make.

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use crate::config::schema::Prompt;
+use crate::environment as list;
 use crate::mux::{Lock, Spec};
-use crate::plan::environment as list;
 use crate::programs::process::{foreign_to_us, quote};
 use crate::town::occupancy;
 use crate::work::agent::{Agent, command_line, environment, marks, own_path, passed_on};

@@ -1,4 +1,4 @@
-//! Which variables of the command that starts a session its programs get.
+//! Which variables of the command that starts a program the program gets: lists of names, one matcher for all of them.
 
 /// The built-in list, `session.environment`: the last pattern that fits a name decides, `!` drops it.
 pub const BUILT_IN: [&str; 38] = [
@@ -69,6 +69,12 @@ pub fn passes(list: &[impl AsRef<str>], name: &str) -> bool {
         && name.chars().all(named)
         && name != "_"
         && last.is_some_and(|one| !one.starts_with('!'))
+}
+
+/// Whether gt itself sets a variable for its agents, or it says where programs and settings are: no value of it is a secret.
+pub fn is_public(name: &str) -> bool {
+    let own = ["PATH", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "BD_ACTOR", "EMAIL"];
+    own.contains(&name) || OF_GT.contains(&name) || name.starts_with("GT_") || name.starts_with("BEADS_")
 }
 
 /// Whether a pattern is one: a name, with one `*` at most.
