@@ -127,11 +127,12 @@ fn doctor_takes_tokens_out_of_the_files_of_older_towns() {
     let plain = format!("http://{address}/origin.git");
     let url = format!("http://dana:{TOKEN}@{address}/origin.git");
     world.in_town(["rig", "add", "wyvern", &url]).ok();
+    world.in_town(["crew", "add", "ann", "--rig", "wyvern"]).ok();
     let files = ["mayor/rigs.json", "wyvern/config.json", "mayor/exports/wyvern.config.json"];
     for file in files.map(|file| format!("town/{file}")) {
         world.write(&file, world.read(&file).replace(&plain, &url));
     }
-    for clone in ["mayor/rig", "refinery/rig"].map(|clone| format!("town/wyvern/{clone}")) {
+    for clone in ["mayor/rig", "refinery/rig", "crew/ann"].map(|clone| format!("town/wyvern/{clone}")) {
         world
             .run("git", &clone, ["config", "--remove-section", &format!("credential.http://{address}")])
             .ok();
@@ -140,14 +141,21 @@ fn doctor_takes_tokens_out_of_the_files_of_older_towns() {
     std::fs::remove_file(world.path("town/wyvern/mayor/rig/.git/gt-credential")).unwrap();
     assert!(!world.in_town(["rigs"]).ok().stdout.contains(TOKEN));
     let found = world.in_town(["doctor"]).fails(1);
-    for file in files {
+    let own = format!("https://dana:{TOKEN}@elsewhere.example/x.git");
+    world.git("town/wyvern/crew/ann", ["remote", "add", "mine", &own]);
+    for file in files.into_iter().chain(["wyvern/crew/ann/.git/config"]) {
         let line = format!("{file} has a name or a token in a URL");
         assert!(found.stdout.contains(&line) && !found.stdout.contains(TOKEN), "{found:#?}");
     }
     world.in_town(["doctor", "--fix"]).ok();
     let file = world.path("town/wyvern/mayor/rig/.git/gt-credential");
+    let crew = "town/wyvern/crew/ann";
+    assert_eq!(world.git(crew, ["remote", "get-url", "mine"]), own, "that is the person's own");
+    world.git(crew, ["remote", "remove", "mine"]);
     assert_eq!(holding(&world.path("town"), TOKEN), [file]);
-    world.run("git", "town/wyvern/refinery/rig", ["fetch", "-q"]).ok();
+    for clone in [crew, "town/wyvern/refinery/rig"] {
+        world.run("git", clone, ["fetch", "-q"]).ok();
+    }
     world.in_town(["doctor"]).ok();
 }
 
