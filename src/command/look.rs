@@ -93,7 +93,7 @@ fn show(ctx: &Ctx, work: &Work, git: &Git, name: &str, words: &[&str]) -> Result
     let is_patch = name == "diff";
     let code = if is_patch && !ctx.fancy() && !terminal::is_shown() {
         // A patch that another program reads has to stay what git made, byte for byte.
-        git.process(words).run_on_terminal()?.code().unwrap_or(0)
+        git.process(words).run_telling()?
     } else {
         let screen = ctx.screen();
         let line = if is_patch { report::diff::patch } else { report::diff::commit };

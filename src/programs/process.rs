@@ -14,7 +14,7 @@ use std::io::PipeReader;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -271,18 +271,6 @@ impl Process {
     /// When it cannot be started or waited for, or made no progress: look at [`Output::ok`] for its own verdict.
     pub fn run(&self) -> Result<Output> {
         self.start()?.wait()
-    }
-
-    /// Runs it with this program's own terminal, to its end.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn run_on_terminal(&self) -> Result<ExitStatus> {
-        let (mut child, charge) = self.start_on_terminal(Stdio::inherit())?;
-        let status = child.wait();
-        drop(charge);
-        signals::hold();
-        Ok(status?)
     }
 
     /// Starts it with this program's own terminal but for its standard input.
