@@ -18,11 +18,13 @@
 mod apart;
 mod in_step;
 mod read;
+mod seen;
 mod shape;
 mod take;
 mod together;
 mod write;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -33,6 +35,7 @@ use crate::failure::Failure;
 use crate::programs::bd::{Program, complaint};
 use crate::proof::Secret;
 use crate::town::{files, rules};
+use seen::{Files, Seen};
 use write::Call;
 
 pub use in_step::InStep;
@@ -58,6 +61,8 @@ pub struct Bd {
     prefixes: Vec<String>,
     actor: String,
     secret: Option<Secret>,
+    /// The last read, for a write that follows.
+    seen: RefCell<Option<Seen>>,
 }
 
 impl Bd {
@@ -67,8 +72,7 @@ impl Bd {
     /// When bd is not there, too old, or does not answer.
     pub fn open(dir: &Path, prefixes: &[String], actor: &str) -> Result<Bd> {
         let dir = real(dir)?;
-        let (program, prefixes) = (Program::for_store(&dir)?, prefixes.to_vec());
-        Ok(Bd { program, dir, prefixes, actor: actor.into(), secret: None })
+        Ok(Bd { prefixes: prefixes.to_vec(), ..Bd::with(Program::for_store(&dir)?, &dir, actor)? })
     }
 
     /// Opens the store in `dir` with this bd.
@@ -76,7 +80,8 @@ impl Bd {
     /// # Errors
     /// When `dir` does not exist.
     pub fn with(program: Program, dir: &Path, actor: &str) -> Result<Bd> {
-        Ok(Bd { program, dir: real(dir)?, prefixes: Vec::new(), actor: actor.into(), secret: None })
+        let (dir, actor) = (real(dir)?, actor.to_string());
+        Ok(Bd { program, dir, prefixes: Vec::new(), actor, secret: None, seen: RefCell::default() })
     }
 
     /// The same, telling requests of the town with this secret from foreign ones.
@@ -145,7 +150,18 @@ impl Bd {
     }
 
     fn read(&self, words: &[String]) -> Result<Vec<Bead>> {
-        let mut beads = shape::beads(&self.run("read the beads", words, None)?)?;
+        let before = self.files();
+        let answer = self.run("read the beads", words, None)?;
+        self.seen.replace(Seen::keep(self.program.version, words, before, self.files(), &answer));
+        self.understand(&answer)
+    }
+
+    fn files(&self) -> Option<Files> {
+        Files::of(&self.dir, self.program.version)
+    }
+
+    fn understand(&self, answer: &str) -> Result<Vec<Bead>> {
+        let mut beads = shape::beads(answer)?;
         proven::mark(self.secret.as_ref(), &mut beads);
         letters::mark(self.secret.as_ref(), false, &mut beads);
         Ok(beads)
@@ -155,8 +171,16 @@ impl Bd {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let beads = self.read(&read::look(self.program.version, ids))?;
-        Ok(beads.into_iter().map(|bead| (bead.id.clone(), bead)).collect())
+        let seen = self.seen.take().and_then(|seen| seen.answer(self.files()));
+        if let Some(answer) = seen {
+            let mut beads = self.understand(&answer)?;
+            beads.retain(|bead| ids.contains(&bead.id));
+            // One that the read left out, a closed one say, is looked for.
+            if beads.len() == ids.len() {
+                return Ok(by_id(beads));
+            }
+        }
+        Ok(by_id(self.read(&read::look(self.program.version, ids))?))
     }
 
     /// Waits for the turn to write; the lock goes with the file, also when the process is killed.
@@ -266,6 +290,10 @@ impl Store for Bd {
     fn is_dear(&self) -> bool {
         true
     }
+}
+
+fn by_id(beads: Vec<Bead>) -> BTreeMap<String, Bead> {
+    beads.into_iter().map(|bead| (bead.id.clone(), bead)).collect()
 }
 
 /// The folder itself: a rig's `.beads` may be a link, and bd works beside the store.

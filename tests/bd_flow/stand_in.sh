@@ -25,10 +25,17 @@ case "$command" in
       --prefix) [ "$*" = "init --prefix $3 --quiet $skips" ] || refuse "unknown flag: $*" ;;
       *) refuse "unknown flag: $2" ;;
     esac
-    mkdir -p .beads/inner && echo '{}' > .beads/metadata.json && echo 'issues.jsonl' > .beads/.gitignore &&
+    mkdir -p .beads/inner .beads/embeddeddolt && echo '{}' > .beads/metadata.json && echo 'issues.jsonl' > .beads/.gitignore &&
       cd .beads/inner && exec env -u BEADS_DIR "$gt" bd init --prefix "$3" --quiet ;;
 esac
 test -d "$BEADS_DIR/inner" || refuse 'no beads database found'
+
+# What every write of that version changes.
+case "$whole$command $2" in
+  list* | yeslist* | *show* | *export* | *dolt* | *'config get') ;;
+  yes*) trap 'echo >> "$BEADS_DIR/embeddeddolt/journal"' EXIT ;;
+  *) trap 'echo >> "$BEADS_DIR/issues.jsonl"' EXIT ;;
+esac
 
 texts='title type priority assignee labels description design acceptance notes external-ref estimate'
 case "$whole$command ${2%%=*}" in

@@ -171,3 +171,17 @@ fn what_bd_says_reaches_a_terminal_without_escapes() {
     // What is not for a terminal is byte for byte what bd said.
     assert_eq!(town.world.read("town/wyvern/out"), "\x1b]0;taken\x07out\n");
 }
+
+#[test]
+fn a_bead_that_bd_itself_gives_away_during_a_sling_is_not_taken() {
+    for version in ["0.46.0", "1.0.5"] {
+        let Some(town) = Town::of(version) else { continue };
+        let bead = town.bead("Wait", "true");
+        let store = town.world.str("town/wyvern/.beads");
+        let setup = format!("BEADS_DIR={store} bd update {bead} --assignee=hydra/Nux --status=in_progress");
+        town.world.settings(&format!("[beads]\nstore = \"bd\"\n[worktree]\nsetup = \"{setup}\"\n"));
+        let refused = town.world.in_town(["sling", &bead, "wyvern"]).fails(1);
+        assert!(refused.stderr.contains("hydra/Nux"), "{refused:?}");
+        assert_eq!(town.state(&bead), ("in_progress".into(), Some("hydra/Nux".into()), vec![]));
+    }
+}

@@ -100,7 +100,14 @@ impl Town {
         let (run, asked) = self.counted(dir, words);
         let first: Vec<&str> = asked.iter().map(|line| line.split(' ').next().unwrap()).collect();
         let wanted = if self.whole { whole } else { before };
-        assert_eq!(first, wanted, "bd {}: gt {words:?}: {asked:#?} {run:?}", self.version);
+        // What ends with `?` is asked only when something else wrote meanwhile.
+        let most: Vec<&str> = wanted.iter().map(|word| word.trim_end_matches('?')).collect();
+        let least: Vec<&str> = wanted.iter().copied().filter(|word| !word.ends_with('?')).collect();
+        assert!(
+            first == most || first == least,
+            "bd {}: gt {words:?}: not {wanted:?} but {asked:#?} {run:?}",
+            self.version
+        );
         run.ok()
     }
 

@@ -1,0 +1,132 @@
+//! What a read showed, kept for the write that follows it: when nothing was written in between, the write needs no look.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::programs::bd::Version;
+
+/// A longer answer is not kept.
+const LONGEST: usize = 8 << 20;
+
+/// What is at the path of a file: inode, size, time in ns.
+type File = (std::path::PathBuf, u64, u64, i128);
+
+/// The files that any write to a store changes, as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files(Vec<File>);
+
+impl Files {
+    /// Those of the store in `dir`; `None` when they do not tell of every write: another machine or a server keeps the
+    /// beads, or (before 1.0) a daemon writes them down later.
+    pub fn of(dir: &Path, version: Version) -> Option<Files> {
+        let mut files = Vec::new();
+        let has = |name: &str| dir.join(name).symlink_metadata().is_ok();
+        if version.is_whole() {
+            let settings = std::fs::read_to_string(dir.join("metadata.json")).ok()?;
+            if has("redirect") || settings.contains("server") {
+                return None;
+            }
+            collect(&dir.join("embeddeddolt"), &mut files).ok()?;
+        } else {
+            let settings = std::fs::read_to_string(dir.join("config.yaml")).unwrap_or_default();
+            let off = |line: &str| line.trim_start().starts_with("no-") && line.contains("true");
+            let daemon = ["redirect", "bd.sock", "daemon.pid"];
+            if daemon.into_iter().any(has) || settings.lines().any(off) {
+                return None;
+            }
+            files.push(stat(&dir.join("issues.jsonl")).ok()?);
+        }
+        files.sort();
+        (!files.is_empty()).then_some(Files(files))
+    }
+}
+
+fn collect(dir: &Path, files: &mut Vec<File>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), files)?;
+        } else {
+            files.push(stat(&entry.path())?);
+        }
+    }
+    Ok(())
+}
+
+fn stat(path: &Path) -> std::io::Result<File> {
+    let about = path.symlink_metadata()?;
+    let time = i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec());
+    Ok((path.into(), about.ino(), about.size(), time))
+}
+
+/// An answer of bd's, and the files that it was read from.
+#[derive(Debug)]
+pub struct Seen {
+    files: Files,
+    answer: String,
+}
+
+impl Seen {
+    /// Keeps an answer, when its call shows beads as a look does and nothing was written while it ran.
+    pub fn keep(
+        version: Version,
+        words: &[String],
+        before: Option<Files>,
+        after: Option<Files>,
+        answer: &str,
+    ) -> Option<Seen> {
+        let first = words.first()?;
+        let is_look = first == "list" || (first == "export" && !version.is_whole());
+        let files = before.filter(|before| is_look && after.as_ref() == Some(before))?;
+        (answer.len() <= LONGEST).then(|| Seen { files, answer: answer.into() })
+    }
+
+    /// The answer, when nothing was written since.
+    pub fn answer(self, now: Option<Files>) -> Option<String> {
+        (Some(self.files) == now).then_some(self.answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: Version = Version(1, 0, 5);
+    const BEFORE: Version = Version(0, 46, 0);
+
+    #[test]
+    fn a_write_in_between_is_noticed_and_what_would_hide_one_is_not_trusted() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path();
+        let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).unwrap();
+        assert_eq!((Files::of(dir, WHOLE), Files::of(dir, BEFORE)), (None, None));
+        std::fs::create_dir_all(dir.join("embeddeddolt/wy")).unwrap();
+        write("metadata.json", "{\"dolt_mode\":\"embedded\"}");
+        write("embeddeddolt/wy/journal", "1");
+        write("issues.jsonl", "1");
+        for (version, file) in [(WHOLE, "embeddeddolt/wy/journal"), (BEFORE, "issues.jsonl")] {
+            let words = [if version == WHOLE { "list" } else { "export" }.to_string()];
+            let seen = || {
+                let now = || Files::of(dir, version);
+                Seen::keep(version, &words, now(), now(), "[]").unwrap()
+            };
+            assert_eq!(seen().answer(Files::of(dir, version)).as_deref(), Some("[]"));
+            let earlier = (seen(), Files::of(dir, version));
+            write(file, "12");
+            assert_eq!(earlier.0.answer(Files::of(dir, version)), None);
+            assert!(Seen::keep(version, &words, earlier.1, Files::of(dir, version), "[]").is_none());
+            assert!(
+                Seen::keep(version, &["show".into()], Files::of(dir, version), Files::of(dir, version), "")
+                    .is_none()
+            );
+        }
+        write("metadata.json", "{\"dolt_mode\":\"server\"}");
+        assert_eq!(Files::of(dir, WHOLE), None);
+        write("config.yaml", "# no-db: true\nno-auto-flush: true\n");
+        assert_eq!(Files::of(dir, BEFORE), None);
+        write("config.yaml", "# no-db: true\n");
+        assert!(Files::of(dir, BEFORE).is_some());
+        write("bd.sock", "");
+        assert_eq!(Files::of(dir, BEFORE), None);
+    }
+}
