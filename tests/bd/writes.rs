@@ -104,7 +104,8 @@ fn a_guard_that_fails_leaves_everything_as_it_was() {
         let take = |name: &str| update(&id, Patch { assignee: holder(name), ..status("hooked") });
         shop.calls();
         done(store.write(std::slice::from_ref(&free), &[take("wyvern/Nux")]).unwrap());
-        assert_eq!(shop.calls(), ["list", "update"]);
+        // Before 1.0 what reads a new bead back has shown it already.
+        assert!(shop.calls().ends_with(&["update".into()]));
 
         let late = store.write(std::slice::from_ref(&free), &[take("wyvern/Toast")]).unwrap();
         let Written::Refused(guard, Some(bead)) = late else { panic!("{late:?}") };
@@ -138,7 +139,7 @@ fn what_cannot_be_made_is_refused_before_anything_is_written() {
             .into_iter()
             .map(|bad| {
                 let error = store.write(&[], &[good.clone(), bad]).unwrap_err();
-                assert_eq!(shop.calls(), ["list"]);
+                assert!(shop.calls().iter().all(|word| word == "list"));
                 error.to_string().replace(&id, "wy-1")
             })
             .collect();
