@@ -206,3 +206,72 @@ fn usage_errors_have_colour_on_a_terminal_alone() {
     }
     assert!(!world.gt(["status", "--nope"]).fails(2).stderr.contains('\u{1b}'));
 }
+
+#[test]
+fn a_dry_run_asks_origin_as_the_real_run_does() {
+    let (world, works, _) = town();
+    let dir = "town/wyvern/polecats/Nux";
+    world.write(format!("{dir}/done.txt"), "done\n");
+    world.git(dir, ["add", "-A"]);
+    world.git(dir, ["commit", "-qm", "It works"]);
+    let origin = world.str("origin.git");
+    let commands: [(&str, &[&str]); 4] = [
+        (dir, &["done", "--dry-run"]),
+        ("town", &["land", "--direct", "wyvern/Nux", "--dry-run", "--force"]),
+        ("town", &["crew", "add", "Ann", "--rig", "wyvern", "--dry-run"]),
+        ("town", &["rig", "add", "ant", &origin, "--dry-run"]),
+    ];
+    for (dir, words) in commands {
+        world.gt_in(dir, words).ok();
+    }
+    assert!(world.gt_in("town", commands[3].1).ok().stdout.contains("work lands on main"));
+    let other = world.in_town(["rig", "add", "ant", &origin, "--branch", "nope", "--dry-run"]).fails(1);
+    assert!(other.stderr.contains("has no branch 'nope'"), "{other:?}");
+    // Others pushed to its branch.
+    let branch = world.branch("Nux", &works);
+    world.git("", ["clone", "-q", "origin.git", "seed"]);
+    world.write("seed/other.txt", "other\n");
+    world.git("seed", ["add", "-A"]);
+    world.git("seed", ["commit", "-qm", "other"]);
+    world.git("seed", ["push", "-q", "origin", &format!("HEAD:refs/heads/{branch}")]);
+    for dry in [&["done", "--dry-run"][..], &["done"]] {
+        let run = world.gt_in(dir, dry).fails(1);
+        assert!(run.stderr.contains(&format!("origin has other commits on {branch}")), "{run:?}");
+    }
+    std::fs::rename(world.path("origin.git"), world.path("gone.git")).unwrap();
+    for (dir, words) in &commands[..3] {
+        let run = world.gt_in(dir, *words).fails(1);
+        assert!(run.stderr.contains("origin"), "{run:?}");
+    }
+    world.gt(["-C", "town", "rig", "add", "ant", "file:///nowhere/x.git", "--dry-run"]).fails(1);
+    world.gt(["-C", "town", "sync", "wyvern", "--dry-run"]).fails(1);
+    // What is handed in already asks nobody.
+    world.gt_in("town/wyvern/polecats/Toast", ["done", "--dry-run"]).ok();
+}
+
+#[test]
+fn a_silent_machine_is_said_once_whoever_is_there() {
+    let world = World::waiting();
+    let pc = world.daemon("pc");
+    world.set("GASTOWN_FUGUE_ADDR", &pc.addr);
+    std::fs::create_dir_all(world.path("far")).unwrap();
+    world.set("GASTOWN_REMOTE_TOWN", &world.str("far"));
+    let beads = [world.bead("one", "true"), world.bead("two", "true")];
+    world.in_town(["sling", &beads[0], &beads[1], "wyvern"]).ok();
+    pc.kill();
+    for words in [
+        &["status"][..],
+        &["polecats", "wyvern"],
+        &["witness", "patrol", "wyvern"],
+        &["witness", "patrol", "wyvern", "--dry-run"],
+        &["session", "list"],
+        &["agents"],
+        &["stop", "--all"],
+    ] {
+        let run = world.in_town(words);
+        let said = format!("{}{}", run.stdout, run.stderr);
+        assert_eq!(said.matches("connection refused").count(), 1, "{run:#?}");
+        let hints = run.stderr.lines().filter(|line| line.starts_with("hint:")).count();
+        assert!(hints <= 1, "{run:#?}");
+    }
+}

@@ -38,7 +38,8 @@ fn the_worked_example() {
     assert_eq!(said("polecat.env.EDITOR"), ("true".into(), "~/.config/gastown/presets/polecat.toml".into()));
     let remote = "built-in remote-polecat.toml".to_string();
     assert_eq!(said("polecat.tags"), (serde_json::json!(["town", "remote"]), remote.clone()));
-    assert_eq!(said("polecat.fugue_addr"), ("tcp://localhost:9999".into(), remote.clone()));
+    assert_eq!(values.get("polecat.fugue_addr"), None);
+    assert_eq!(said("polecat.placement"), ("remote".into(), remote.clone()));
     assert_eq!(said("polecat.max_workers"), (8.into(), "GASTOWN_POLECAT__MAX_WORKERS".into()));
     assert_eq!(said("agents.codex.command").0, serde_json::json!(["codex"]));
     let layers: Vec<&str> = values["polecat.tags"]["layers"]

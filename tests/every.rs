@@ -169,6 +169,7 @@ const WRITES: &[&str] = &[
     "crew remove ann --rig wyvern",
     "start",
     "preset new fresh --extends polecat",
+    "config set merge.retries 2",
     "apply wyvern/crew/ann",
     "up wyvern/crew/ann",
     "down",

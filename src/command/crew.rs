@@ -8,6 +8,7 @@ use crate::cli::town::{CrewArgs, CrewCommand};
 use crate::config;
 use crate::failure::{Exit, Failure, Failures};
 use crate::mux::Session;
+use crate::programs::git::Git;
 use crate::town::{Rig, Town};
 use crate::work::crew::{self, Member};
 use crate::work::loss::{Kind, Line, counted, cut, hints, texts};
@@ -34,14 +35,15 @@ pub fn run(ctx: &Ctx, args: CrewArgs) -> Result<Exit> {
 
 fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry_run: bool) -> Result<Exit> {
     crew::check(rig, name)?;
+    crate::programs::versions::need_git()?;
+    let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
     if dry_run {
+        Git::at(rig.clone_dir()).check_branch(&target)?;
         let path = rig.crew_dir(name);
         let url = &rig.config.git_url;
         let plan = serde_json::json!({ "clone": url, "into": path });
         return super::would(ctx, &plan, &format!("clone {url} into {}", path.display()));
     }
-    crate::programs::versions::need_git()?;
-    let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
     let member = crew::add(rig, name, &target)?;
     if ctx.global.json {
         print_json("member", &member)?;

@@ -8,6 +8,7 @@ use crate::cli::sessions::SessionEnded;
 use crate::config;
 use crate::failure::{Exit, Failure, Failures};
 use crate::plan::patrol::Move;
+use crate::report::away;
 use crate::town::{Rig, Town};
 use crate::work::names;
 use crate::work::patrol::{self, Finding};
@@ -81,6 +82,10 @@ fn look_after(
     {
         let unknown = Failure::new(format!("polecats on other machines are not known: {why}"));
         failures.keep::<()>(Err(unknown.hint("mend it by hand; until then they are left alone").into()));
+    }
+    if only.is_none() {
+        let seen = scene.seen();
+        away::silent(&seen.daemons, &seen.unreachable, None).iter().for_each(|line| ctx.note(line));
     }
     if !dry {
         ctx.keep_exports(town, Some(rig));

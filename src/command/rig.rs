@@ -107,16 +107,18 @@ fn propose_test(ctx: &Ctx, root: &Path, added: &mut rig::Added) -> Result<()> {
 }
 
 fn show_plan(ctx: &Ctx, town: &Town, wanted: &Wanted) -> Result<Exit> {
+    let target = rig::ask(town, wanted)?;
     let taken = rig::prefixes(town, &wanted.town_prefix, wanted.prefix.is_some())?;
     let made = crate::town::rules::prefix_for(&wanted.name, &taken);
     let prefix = wanted.prefix.as_ref().unwrap_or(&made);
     if ctx.global.json {
-        let plan = serde_json::json!({ "name": wanted.name, "git_url": wanted.source.url, "prefix": prefix });
+        let plan = serde_json::json!({ "name": wanted.name, "git_url": wanted.source.url, "prefix": prefix, "target": target });
         print_json("plan", &plan)?;
         return Ok(Exit::Done);
     }
     let root = town.root.join(&wanted.name);
-    print(&format!("would clone {} into {}, with beads {prefix}-…\n", wanted.source.url, root.display()))?;
+    let (url, root) = (&wanted.source.url, root.display());
+    print(&format!("would clone {url} into {root}, with beads {prefix}-…; work lands on {target}\n"))?;
     Ok(Exit::Done)
 }
 

@@ -209,9 +209,13 @@ impl Ask<'_> {
     }
 }
 
+/// The tag that every daemon has.
+const REMOTE: &str = "remote";
+
 /// The tags that a daemon has not.
 fn lacks<'t>(one: &Candidate, tags: &'t [String]) -> Vec<&'t str> {
-    tags.iter().filter(|tag| !one.known.tags.contains(tag)).map(String::as_str).collect()
+    let has = |tag: &String| tag == REMOTE || one.known.tags.contains(tag);
+    tags.iter().filter(|tag| !has(tag)).map(String::as_str).collect()
 }
 
 #[cfg(test)]

@@ -76,10 +76,16 @@ struct Look {
 /// As [`done`].
 pub fn plan(work: &Work<'_>, no_changes: Option<&str>) -> Result<Done> {
     let look = look(work, no_changes)?;
-    if no_changes.is_none() && !work.push_submodules {
-        links(work, &look)?;
+    let state = already(&look).or(no_changes.map(|_| "closed"));
+    let submission = submission(work, &look);
+    let handed = submission.open_request().is_some_and(|request| request.commit == look.status.commit);
+    if state.is_none() && !handed {
+        if !work.push_submodules {
+            links(work, &look)?;
+        }
+        check_push(work, &look)?;
     }
-    Ok(answer(work, &look, if no_changes.is_some() { "closed" } else { "submitted" }))
+    Ok(answer(work, &look, state.unwrap_or("submitted")))
 }
 
 /// Hands the work over. With `no_changes` there is none: the bead is closed with that reason.
@@ -287,13 +293,31 @@ fn push(work: &Work<'_>, look: &Look) -> Result<Option<String>> {
                 "nothing is lost: your commits are in this worktree. Mend what it names, commit, and run gt done again"
             )
         }
-        Push::Diverged(said) => {
-            crate::fail!(
-                "origin has other commits on {}: {said}", look.branch;
-                "bring them in: git pull --rebase origin {}; then run gt done again", look.branch
-            )
-        }
+        Push::Diverged(said) => Err(diverged(&look.branch, &said).into()),
     }
+}
+
+fn diverged(branch: &str, said: &str) -> Failure {
+    Failure::new(format!("origin has other commits on {branch}: {said}"))
+        .hint(format!("bring them in: git pull --rebase origin {branch}; then run gt done again"))
+}
+
+/// What can be known of the push without one: origin answers, and its branch can be moved to the commit.
+fn check_push(work: &Work<'_>, look: &Look) -> Result<()> {
+    let git = Git::at(&work.home.dir);
+    let branch = format!("refs/heads/{}", look.branch);
+    let there = git.refs_at_origin(&["refs/heads/polecat", &branch])?;
+    if there.iter().any(|(name, _)| name == "refs/heads/polecat") {
+        return Err(super::rig::blocked_by_polecat("origin").into());
+    }
+    let Some((_, commit)) = there.iter().find(|(name, _)| *name == branch) else { return Ok(()) };
+    let again = look.requests.iter().any(|(request, _)| request.branch == look.branch);
+    let behind =
+        || Ok::<_, anyhow::Error>(git.commit_of(commit)?.is_some() && git.is_ancestor(commit, "HEAD")?);
+    if again || behind()? || own_earlier(work, &look.branch)?.is_some() {
+        return Ok(());
+    }
+    Err(diverged(&look.branch, &format!("it stands at {commit}")).into())
 }
 
 /// Where origin has the branch from an earlier attempt of a polecat of this name, whose commits are kept here.

@@ -95,6 +95,10 @@ struct Work {
 /// When there is no such polecat, or it has no work that could land.
 pub fn check(job: &Job<'_>) -> Result<Checked> {
     let work = look(job)?;
+    let merged = work.bead.is_some_and(|bead| bead.close_reason.starts_with("merged"));
+    if !merged {
+        Git::at(job.scene.rig.clone_dir()).check_branch(&work.request.target)?;
+    }
     Ok(Checked {
         address: work.request.worker,
         bead: work.request.bead,
@@ -103,7 +107,7 @@ pub fn check(job: &Job<'_>) -> Result<Checked> {
         commit: work.request.commit,
         target: work.request.target,
         in_the_way: work.in_the_way.map(|failure| failure.message),
-        merged: work.bead.is_some_and(|bead| bead.close_reason.starts_with("merged")),
+        merged,
     })
 }
 

@@ -275,6 +275,11 @@ impl<'a> Scene<'a> {
         found
     }
 
+    /// What was seen of the sessions.
+    pub fn seen(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// Why it is not known who is on other machines.
     pub fn elsewhere_unknown(&self) -> Option<&str> {
         self.snapshot.elsewhere_unknown.as_deref()

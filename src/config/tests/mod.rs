@@ -185,15 +185,19 @@ fn the_worked_example() {
     assert_eq!(there.runtime.command, ["codex"]);
     assert_eq!(there.settings.env["EDITOR"], "true");
     assert_eq!(there.settings.tags, ["town", "remote"]);
-    assert_eq!(there.address(), Some("tcp://localhost:9999"));
+    // It has no address of its own: a remote's or the environment's counts.
+    assert_eq!((there.address(), there.settings.placement), (None, Where::Remote));
     assert_eq!(there.settings.max_workers, 8);
     let light = Bead::default();
     let here = role(&files.sources(), Role::Polecat, &[], Some(&light)).unwrap();
     assert_eq!(here.presets, ["polecat"]);
     assert_eq!(here.address(), None);
     assert_eq!(here.settings.tags, ["town"]);
-    let without =
-        |role: &ResolvedRole| RoleSettings { fugue_addr: None, tags: Vec::new(), ..role.settings.clone() };
+    let without = |role: &ResolvedRole| RoleSettings {
+        placement: Where::Any,
+        tags: Vec::new(),
+        ..role.settings.clone()
+    };
     assert_eq!(without(&here), without(&there));
 }
 

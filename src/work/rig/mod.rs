@@ -343,23 +343,58 @@ fn make_clone(wanted: &Wanted, clone: &Path, file: PathBuf) -> Result<String> {
     }
     let status = Git::at(clone).status()?;
     if status.commit.is_empty() {
-        crate::fail!(
-            "{url} is empty: there is no branch to work from";
-            "commit and push something there first"
-        );
+        return Err(is_empty(url).into());
     }
     if Git::at(clone).commit_of("refs/remotes/origin/polecat")?.is_some() {
         return Err(blocked_by_polecat(url).into());
     }
-    status.branch.map_or_else(
-        || {
-            crate::fail!(
-                "{url} does not say which branch is its default";
-                "name the branch that work lands on: gt rig add {} URL --branch BRANCH", wanted.name
-            )
-        },
-        Ok,
-    )
+    status.branch.ok_or_else(|| no_default(url, &wanted.name).into())
+}
+
+fn is_empty(url: &str) -> Failure {
+    Failure::new(format!("{url} is empty: there is no branch to work from"))
+        .hint("commit and push something there first")
+}
+
+fn no_default(url: &str, name: &str) -> Failure {
+    Failure::new(format!("{url} does not say which branch is its default"))
+        .hint(format!("name the branch that work lands on: gt rig add {name} URL --branch BRANCH"))
+}
+
+/// Asks the repository whether [`add`] could clone it; gives the branch that work would land on. Nothing is made.
+///
+/// # Errors
+/// What the clone would fail with.
+pub fn ask(town: &Town, wanted: &Wanted) -> Result<String> {
+    let url = wanted.source.url.as_str();
+    let kept = wanted.source.credential.as_ref().map(|line| -> Result<_> {
+        let aside = files::Aside::new(&town.root)?;
+        files::write(&aside.path("credential"), line)?;
+        Ok(aside)
+    });
+    let kept = kept.transpose()?;
+    let git = Git::at(&town.root).with_credential(kept.as_ref().map(|aside| aside.path("credential")));
+    let output = git.try_run(["ls-remote", "-q", "--symref", "--", url, "HEAD", "refs/heads/*"])?;
+    if !output.ok() {
+        return Err(no_clone(&town.root, url, &output).into());
+    }
+    let text = output.text();
+    let has = |branch: &str| text.lines().any(|line| line.ends_with(&format!("\trefs/heads/{branch}")));
+    if !text.contains("\trefs/heads/") {
+        return Err(is_empty(url).into());
+    }
+    if has("polecat") {
+        return Err(blocked_by_polecat(url).into());
+    }
+    let head = text.lines().find_map(|line| line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD"));
+    match (&wanted.branch, head) {
+        (Some(branch), _) if !has(branch) => {
+            crate::fail!("{url} has no branch '{branch}'"; "see them with: git ls-remote --heads {}", crate::programs::process::quote(url))
+        }
+        (Some(branch), _) => Ok(branch.clone()),
+        (None, Some(head)) => Ok(head.into()),
+        (None, None) => Err(no_default(url, &wanted.name).into()),
+    }
 }
 
 /// A branch of that name leaves no place for those of polecats, `polecat/NAME-BEAD`.
