@@ -275,3 +275,29 @@ fn a_silent_machine_is_said_once_whoever_is_there() {
         assert!(hints <= 1, "{run:#?}");
     }
 }
+
+#[test]
+fn a_missing_program_is_named_before_anything_is_stopped_or_made() {
+    let (world, works, _) = town();
+    let bead = world.bead("New", "true");
+    world.program("claude", "sleep 600");
+    world.settings(&crate::common::WAITS.replace("\"sleep\", \"600\"", "\"no-such-agent\""));
+    let pids = || world.tmux(["list-panes", "-a", "-F", "#{pane_pid}"]).ok().stdout;
+    let before = (pids(), world.show(&works)["status"].clone());
+    for words in [
+        &["session", "restart", "wyvern/Nux"][..],
+        &["session", "restart", "wyvern/Nux", "--dry-run"],
+        &["sling", &bead, "wyvern", "--dry-run"],
+        &["sling", &bead, "wyvern"],
+        &["sling", "--new", "Another", "wyvern"],
+    ] {
+        let run = world.in_town(words).fails(1);
+        assert!(run.stderr.contains("no-such-agent") && run.stderr.contains("claude"), "{run:?}");
+    }
+    assert_eq!((pids(), world.show(&works)["status"].clone()), before);
+    assert_eq!(
+        (&world.show(&bead)["status"], &world.show(&bead)["assignee"]),
+        (&"open".into(), &serde_json::Value::Null)
+    );
+    assert!(!world.in_town(["bd", "list"]).ok().stdout.contains("Another"));
+}

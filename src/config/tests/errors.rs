@@ -285,7 +285,7 @@ fn errors_in_presets_name_the_place_and_what_was_meant() {
     user/presets/polecat.toml:1:11: there is no preset 'remote-polcat'
     hint: did you mean 'remote-polecat'?
 
-    built-in remote-polecat.toml:25:11: presets extend each other: polecat → hybrid → remote-polecat → polecat
+    built-in remote-polecat.toml:26:11: presets extend each other: polecat → hybrid → remote-polecat → polecat
     hint: take one of them out of extends
 
     polecat.agent is not set: no layer says which runtime runs the polecat
