@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::address::{is_polecat_name, is_rig_name};
-use crate::grammar::is_instance;
+use crate::grammar::{is_bead_id, is_instance};
 
 /// Where branches are.
 pub const HEADS: &str = "refs/heads/";
@@ -50,7 +50,7 @@ impl Branch {
             None => ("", rest),
         };
         let (name, bead) = rest.split_once('-')?;
-        let sound = is_polecat_name(name) && !bead.is_empty() && !bead.contains('/');
+        let sound = is_polecat_name(name) && is_bead_id(bead) && (town.is_empty() || is_instance(town));
         sound.then(|| Branch::new(town, name, bead))
     }
 
@@ -146,7 +146,8 @@ impl Sent {
             let (name, instance) = last.split_once('-')?;
             (town, rig, name, instance)
         };
-        let sound = is_rig_name(rig) && is_polecat_name(name) && is_instance(instance) && !town.contains('/');
+        let sound = is_rig_name(rig) && is_polecat_name(name) && is_instance(instance);
+        let sound = sound && (town.is_empty() || is_instance(town));
         let [town, rig, name, instance] = [town, rig, name, instance].map(String::from);
         let sent = Sent { kind, town, rig, name, instance };
         (sound && [sent.full(), sent.branch()].contains(&full.to_string())).then_some(sent)
@@ -194,6 +195,15 @@ mod tests {
             assert_eq!(Branch::parse(other), None, "{other}");
         }
         assert_eq!(Branch::of_ref("refs/gt/home/polecat/Nux-wy-1"), None);
+        for odd in [
+            "polecat/Nux-wy\u{202e}1",
+            "polecat/Nux-$(x)",
+            "polecat/a b/Nux-wy-1",
+            "polecat/-x/Nux-wy-1",
+            "polecat/Nux--x",
+        ] {
+            assert_eq!(Branch::parse(odd), None, "{odd}");
+        }
     }
 
     #[test]

@@ -379,7 +379,7 @@ fn a_missing_git_lfs_is_said_and_no_content_takes_the_place_of_a_pointer() {
     world.git(&place, ["commit", "-q", "-m", "large"]);
     let done = world.gt_in(&place, ["done"]).fails(1);
     assert!(done.stderr.contains("with all of their content: large.bin"), "{done:#?}");
-    world.origin("media.git", &[(".gitattributes", "*.bin filter=lfs\n")]);
+    world.origin("media.git", &[("art/deep/.gitattributes", "*.bin filter=lfs\n")]);
     let added = world.in_town(["rig", "add", "media", &world.str("media.git"), "--prefix", "me"]).ok();
     assert!(added.stderr.contains("hint: install git-lfs"), "{added:#?}");
     // Where git is told of it, the checkout itself fails.

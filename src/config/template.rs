@@ -196,22 +196,50 @@ pub fn right_form(name: &str) -> String {
     }
 }
 
-/// The same for a text that a shell will read. Only values that are the same in every quoting of every shell are put in.
+/// The same for a text that a shell will read. Values that are the same in every quoting of every shell are put in as they are; one
+/// with blanks in it, the path of a town say, is put in quotes where it is an argument of its own.
 ///
 /// # Errors
-/// As [`fill`]; also a value with another character than letters, digits and `._/@:+-`, and the title.
+/// As [`fill`]; also any other value, one with blanks in another place, and the title.
 pub fn fill_command(text: &str, value: &dyn Fn(&str) -> Result<String>) -> Result<String> {
-    fill(text, &|name| {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((name, tail)) = after.split_once("}}") else { break };
+        out.push_str(before);
+        let name = name.trim();
         let filled = value(name)?;
-        if name == TYPED || !is_harmless(&filled) {
+        if name != TYPED && is_harmless(&filled) {
+            out.push_str(&filled);
+        } else if name != TYPED && is_harmless(&filled.replace(' ', "")) && is_argument(&out, tail) {
+            out.push_str(&format!("'{filled}'"));
+        } else {
             return Err(Failure::new(misplaced(name)).hint(right_form(name)).into());
         }
-        Ok(filled)
-    })
+        rest = tail;
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 fn is_harmless(value: &str) -> bool {
     !value.starts_with('-') && value.chars().all(|c| c.is_alphanumeric() || "._/@:+-".contains(c))
+}
+
+/// Whether what stands between two parts of a text for a shell is a word by itself and in no quotes.
+fn is_argument(before: &str, after: &str) -> bool {
+    let (mut quote, mut chars) = (None, before.chars());
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None | Some('"'), '\\') => drop(chars.next()),
+            (None, '\'' | '"' | '`') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            _ => {}
+        }
+    }
+    let ends = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || ";&|()".contains(c));
+    let begins = before.chars().next_back();
+    quote.is_none() && !before.contains("<<") && ends(begins) && ends(after.chars().next())
 }
 
 #[cfg(test)]
@@ -307,9 +335,30 @@ mod tests {
             "write \"$GT_BEAD\": it is in the environment of the session"
         );
         assert_eq!(
-            said("{{gt}} hook", "/a b/gt").1,
+            said("\"{{gt}}\" hook", "/a b/gt").1,
             "put it in a variable: env = { NAME = \"{{gt}}\" }, then write \"$NAME\""
         );
+        // A path with blanks is quoted where that is right, and refused where not.
+        for (text, wanted) in [
+            ("{{worktree}}", "'/a b'"),
+            ("cd {{ worktree }}&& (ls {{worktree}})", "cd '/a b'&& (ls '/a b')"),
+            ("echo 'it'\\'' s' \"x\" {{worktree}} # {{worktree}}", "echo 'it'\\'' s' \"x\" '/a b' # '/a b'"),
+        ] {
+            assert_eq!(filled(text, "/a b").unwrap(), wanted);
+        }
+        for text in [
+            "'{{worktree}}'",
+            "\"{{worktree}}\"",
+            "{{worktree}}/x",
+            "x={{worktree}}",
+            "echo ` {{worktree}} `",
+            "cat <<x\n {{worktree}}",
+            "echo \"a' {{worktree}} \"",
+            "\\' {{worktree}}x",
+        ] {
+            assert!(filled(text, "/a b").is_err(), "{text}");
+        }
+        assert!(filled("ls {{worktree}}", "/a $(x)").is_err() && filled("ls {{worktree}}", "-a b").is_err());
         assert!(has_typed("x {{ title }}") && !has_typed("{{bead}} {title}"));
         assert!(is_typed("{{ title }}") && !is_typed("x{{title}}"));
     }

@@ -2,6 +2,8 @@
 
 use toml::{Table, Value};
 
+use crate::terminal::is_hidden;
+
 /// Keys in the order in which people look for them; others come after.
 const ORDER: [&str; 10] =
     ["agent", "unattended", "name", "layout", "command", "start_directory", "focus", "size", "env", "panes"];
@@ -49,10 +51,22 @@ fn inline(value: &Value) -> String {
             if pairs.is_empty() { "{}".into() } else { format!("{{ {} }}", pairs.join(", ")) }
         }
         Value::Array(list) => format!("[{}]", list.iter().map(inline).collect::<Vec<_>>().join(", ")),
-        // A text of several lines stays on one: JSON's escapes are TOML's.
-        Value::String(text) => serde_json::to_string(text).unwrap_or_default().replace('\u{7f}', "\\u007f"),
+        Value::String(text) => quoted(text),
         other => other.to_string(),
     }
+}
+
+/// A text on one line: JSON's escapes are TOML's. What a terminal must not get raw stands as TOML writes it.
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    for c in serde_json::to_string(text).unwrap_or_default().chars() {
+        match u32::from(c) {
+            code if is_hidden(c) && code > 0xffff => out.push_str(&format!("\\U{code:08x}")),
+            code if is_hidden(c) => out.push_str(&format!("\\u{code:04x}")),
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 fn in_order(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
@@ -70,12 +84,13 @@ fn key(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terminal::Text;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn what_is_written_is_read_again(
-            name in "\\PC{0,8}", command in "[^\0]{0,20}", env in "[a-zA-Z. ]{1,6}", size in any::<i64>(),
+            name in "[\0-\u{10ffff}]{0,8}", command in "[^\0]{0,20}", env in "[a-zA-Z. ]{1,6}", size in any::<i64>(),
         ) {
             let pane = Value::from(Table::from_iter([
                 ("command".to_string(), Value::from(command.clone())),
@@ -91,7 +106,10 @@ mod tests {
                 ("windows".to_string(), Value::Array(vec![window.clone(), window])),
             ]));
             let preset = Table::from_iter([("crew".to_string(), role)]);
-            let read: Table = toml::from_str(&text(&preset)).unwrap();
+            let written = text(&preset);
+            let shown = Text::from(&written);
+            prop_assert_eq!(shown.as_str(), &written, "a terminal shows it as it is");
+            let read: Table = toml::from_str(&written).unwrap();
             prop_assert_eq!(read, preset);
         }
     }

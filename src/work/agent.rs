@@ -17,6 +17,7 @@ use crate::mux::Marks;
 use crate::plan::layout::Asked;
 use crate::plan::ready::Begin;
 use crate::programs::{Process, agent_lock};
+use crate::terminal;
 use crate::town::{Rig, Town};
 
 /// Who is to run, where and on what.
@@ -99,7 +100,7 @@ pub(super) fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
         "agent" => agent.address.name().into(),
         "role" => agent.role.role.to_string(),
         "bead" => agent.bead.map(|bead| bead.id.clone()).unwrap_or_default(),
-        "title" => agent.bead.map(|bead| bead.title.clone()).unwrap_or_default(),
+        "title" => agent.bead.map(|bead| terminal::one_line(&bead.title)).unwrap_or_default(),
         "branch" => agent.branch.into(),
         "worktree" => agent.cwd.to_string_lossy().into_owned(),
         "address" => agent.address.to_string(),
@@ -181,8 +182,7 @@ pub fn environment(agent: &Agent<'_>, session: &str) -> Result<Vec<(String, Stri
     }
     if let Some(bead) = agent.bead {
         set("GT_BEAD", bead.id.clone());
-        // No variable can hold a NUL.
-        set("GT_BEAD_TITLE", bead.title.replace('\0', ""));
+        set("GT_BEAD_TITLE", terminal::one_line(&bead.title));
     }
     set("BD_ACTOR", address.clone());
     set("BEADS_ACTOR", address.clone());

@@ -230,7 +230,7 @@ fn links(work: &Work<'_>, look: &Look) -> Result<()> {
 
 /// Without git-lfs git commits the content of a large file in place of a pointer, for ever.
 fn pointers(dir: &Path, base: &str, tip: &str) -> Result<()> {
-    if !lfs::is_missing(dir) {
+    if !lfs::is_missing(dir)? {
         return Ok(());
     }
     let found = Git::at(dir).without_pointers(base, tip)?;

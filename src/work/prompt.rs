@@ -2,6 +2,7 @@
 
 use crate::address::Address;
 use crate::beads::{Bead, words};
+use crate::terminal::one_line;
 
 /// How the work begins, as far as the prompt says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub fn polecat(address: &Address, bead: &Bead, start: &Start) -> String {
          Run `gt prime` now: it prints your role, the bead and your mail.\n",
         greeting(address),
         bead.id,
-        bead.title.trim()
+        one_line(bead.title.trim())
     );
     text.push_str(&how_it_begins(bead, start));
     text.push_str("Do the work, commit it, then run `gt done --exit`.\n");
@@ -40,7 +41,7 @@ pub fn polecat_over_there(address: &Address, bead: &Bead, start: &Start) -> Stri
          Do the work, commit it, then run `gt done --exit`. Should that not work here: sh \"$GT_DONE\"\n",
         greeting(address),
         bead.id,
-        bead.title.trim(),
+        one_line(bead.title.trim()),
         how_it_begins(bead, start)
     )
 }
@@ -56,7 +57,7 @@ pub fn polecat_without_gt(address: &Address, bead: &Bead, start: &Start) -> Stri
          --description \"more about it\", as often as needed. When nothing has to be changed: sh \"$GT_DONE\" --no-changes \"why\"\n",
         greeting(address),
         bead.id,
-        bead.title.trim(),
+        one_line(bead.title.trim()),
         how_it_begins(bead, start)
     )
 }
@@ -80,7 +81,7 @@ fn how_it_begins(bead: &Bead, start: &Start) -> String {
             "First: the earlier attempt is being replayed onto {} and stopped at a conflict in {}. Resolve it, \
              `git add` the files, `git rebase --continue`.\n",
             start.target,
-            start.conflicts.join(", ")
+            one_line(&start.conflicts.join(", "))
         ));
     } else if bead.has_label(words::LABEL_REWORK) {
         text.push_str(
@@ -105,6 +106,9 @@ mod tests {
         let address = Address::Polecat("wyvern".into(), "Nux".into());
         let bead = Bead { id: "wy-1".into(), title: "--fix it".into(), ..Bead::default() };
         let start = Start { target: "main".into(), conflicts: vec!["a.txt".into()], ..Start::default() };
+        // What hides, reorders or acts in a terminal is written out.
+        let odd = Bead { title: "a\u{202e}b\x1b[2J\nc".into(), ..bead.clone() };
+        assert!(polecat(&address, &odd, &start).contains(": a\\u{202e}b\\x1b[2J c\n"));
         insta::assert_snapshot!(polecat(&address, &bead, &start), @r"
         You are Nux, a polecat of the rig wyvern. On your hook is the bead wy-1: --fix it
         Run `gt prime` now: it prints your role, the bead and your mail.

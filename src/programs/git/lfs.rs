@@ -12,10 +12,28 @@ pub const INSTALL: &str = "install git-lfs (https://git-lfs.com), then run: git 
 /// No pointer is larger, in bytes.
 const POINTER: u64 = 1024;
 
-/// Whether files of a checkout are with git-lfs, which is not installed here: by the attributes at its top. No process.
-pub fn is_missing(checkout: &Path) -> bool {
-    let attributes = std::fs::read(checkout.join(".gitattributes")).unwrap_or_default();
-    String::from_utf8_lossy(&attributes).lines().any(is_rule) && which::which("git-lfs").is_err()
+/// Whether files of a checkout are with git-lfs, which is not installed here: by the attributes that it tracks, in every folder.
+/// No process where it is installed.
+///
+/// # Errors
+/// When git cannot list them.
+pub fn is_missing(checkout: &Path) -> Result<bool> {
+    if which::which("git-lfs").is_ok() {
+        return Ok(false);
+    }
+    let words = ["ls-files", "-z", "--", ":(top,glob)**/.gitattributes"];
+    let listed = Git::at(checkout).run("list attributes", words)?;
+    let has_rule = |path: &str| {
+        let path = checkout.join(path);
+        // A link could lead anywhere.
+        let text = path
+            .symlink_metadata()
+            .is_ok_and(|data| data.is_file())
+            .then(|| std::fs::read(path).ok())
+            .flatten();
+        String::from_utf8_lossy(&text.unwrap_or_default()).lines().any(is_rule)
+    };
+    Ok(listed.split('\0').filter(|path| !path.is_empty()).any(has_rule))
 }
 
 fn is_rule(line: &str) -> bool {

@@ -28,7 +28,7 @@ pub fn of_clone(clone: &Path) -> Result<Vec<Want>> {
     if let Some(failure) = Git::at(clone).identity_missing()? {
         wants.push(Want { message: failure.message, hint: failure.hint.unwrap_or_default() });
     }
-    if lfs::is_missing(clone) {
+    if lfs::is_missing(clone)? {
         let message =
             "files of the project are with git-lfs, which is not installed: only their pointers are here";
         wants.push(Want { message: message.into(), hint: lfs::INSTALL.into() });
