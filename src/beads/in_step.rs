@@ -4,19 +4,22 @@ use anyhow::Result;
 
 use super::{Bead, Kind, Place, bd, embedded, kind_of};
 
-/// Gives the beads to be written, for the beads that are there.
-pub type Merge<'a> = &'a mut dyn FnMut(&[Bead]) -> Vec<Bead>;
+/// The beads that are there, by id, one after the other.
+pub type Beads<'a> = &'a mut dyn Iterator<Item = Result<Bead>>;
+
+/// Goes through the beads that are there, and gives those that are to be written.
+pub type Walk<'a> = &'a mut dyn FnMut(Beads<'_>, &mut dyn FnMut(Bead) -> Result<()>) -> Result<()>;
 
 /// What keeps a store in step with a branch.
 pub trait InStep {
     /// Prefix of its ids; empty when it is not known.
     fn prefix(&self) -> &str;
 
-    /// Everything, by id.
+    /// Goes through everything, and writes nothing.
     ///
     /// # Errors
-    /// When it cannot be read.
-    fn all(&self) -> Result<Vec<Bead>>;
+    /// When it cannot be read; those of `walk`.
+    fn look(&self, walk: Walk<'_>) -> Result<()>;
 
     /// The commit noted under `key`; empty when there is none.
     ///
@@ -30,12 +33,12 @@ pub trait InStep {
     /// When it cannot be written.
     fn note(&self, key: &str, commit: &str) -> Result<()>;
 
-    /// Writes what `merge` gives in place of the beads of the same id, and notes the commit with it: what others write
-    /// meanwhile comes before it or after it.
+    /// Writes what `walk` gives in place of the beads of the same id, and notes the commit with it: what others write
+    /// meanwhile comes before it or after it. What it gives comes no later, by id, than what it has read.
     ///
     /// # Errors
-    /// When it cannot be read or written.
-    fn reconcile(&self, note: (&str, &str), merge: Merge<'_>) -> Result<()>;
+    /// When it cannot be read or written; those of `walk`. Nothing is written then.
+    fn reconcile(&self, note: (&str, &str), walk: Walk<'_>) -> Result<()>;
 
     /// Whether a bead that was written is read back as it was.
     fn is_exact(&self) -> bool;
@@ -73,8 +76,8 @@ impl InStep for embedded::Embedded {
         self.prefix()
     }
 
-    fn all(&self) -> Result<Vec<Bead>> {
-        self.all()
+    fn look(&self, walk: Walk<'_>) -> Result<()> {
+        self.look(walk)
     }
 
     fn noted(&self, key: &str) -> Result<String> {
@@ -85,8 +88,8 @@ impl InStep for embedded::Embedded {
         self.set_config(key, commit)
     }
 
-    fn reconcile(&self, note: (&str, &str), merge: Merge<'_>) -> Result<()> {
-        self.reconcile(note, merge)
+    fn reconcile(&self, note: (&str, &str), walk: Walk<'_>) -> Result<()> {
+        self.reconcile(note, walk)
     }
 
     fn is_exact(&self) -> bool {

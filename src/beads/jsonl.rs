@@ -21,8 +21,16 @@ const DERIVED: [&str; 5] = ["_type", "dependency_count", "dependent_count", "com
 /// # Errors
 /// The first line that is no bead, by number.
 pub fn parse(text: &str) -> Result<Vec<Bead>> {
+    read(text.as_bytes())
+}
+
+/// [`parse`] of what is read.
+///
+/// # Errors
+/// As [`parse`].
+pub fn read(input: impl BufRead) -> Result<Vec<Bead>> {
     let mut beads = Vec::new();
-    each(text.as_bytes(), |_, bead| {
+    each(input, |_, bead| {
         beads.extend(bead);
         Ok(())
     })?;

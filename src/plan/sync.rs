@@ -141,6 +141,26 @@ pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead], terms: 
     merged
 }
 
+/// Merges one bead, as [`merge`] does among all of them. `None` when more than itself decides: its id is here another
+/// bead's than on the branch.
+pub fn one(
+    prefix: &str,
+    base: Option<Bead>,
+    own: Option<Bead>,
+    theirs: Option<Bead>,
+    terms: &Terms<'_>,
+) -> Option<Merged> {
+    // Most of them: nobody changed it.
+    if own == theirs
+        && base == theirs
+        && let Some(bead) = theirs
+    {
+        return Some(Merged { branch: vec![canonical(bead)], branch_has_it: true, ..Merged::default() });
+    }
+    let apart = own.as_ref().zip(theirs.as_ref()).is_some_and(|(own, theirs)| !ids::same_birth(own, theirs));
+    (!apart).then(|| merge(prefix, base.as_slice(), own.as_slice(), theirs.as_slice(), terms))
+}
+
 /// Who had a bead in hand, and who has it instead.
 fn taken(before: &Bead, here: &Bead) -> Option<(String, String, String)> {
     let (from, by) = before.assignee.as_ref().zip(here.assignee.as_ref())?;

@@ -89,6 +89,8 @@ pub struct Process {
     /// A file that it holds open as its standard input, and so the lock on that file: until it ends, whatever becomes of
     /// gt.
     pub held: Option<Held>,
+    /// Standard output goes to this file instead of being kept: it may be long.
+    pub out: Option<Held>,
     /// Standard output and standard error go to this file, as they come, instead of being kept.
     pub log: Option<PathBuf>,
 }
@@ -181,6 +183,13 @@ impl Process {
         self
     }
 
+    /// Sends its standard output to a file.
+    #[must_use]
+    pub fn into_file(mut self, file: Arc<File>) -> Self {
+        self.out = Some(Held(file));
+        self
+    }
+
     /// Gives text on standard input.
     #[must_use]
     pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
@@ -254,6 +263,9 @@ impl Process {
             (None, Some(_)) => Stdio::piped(),
             (None, None) => Stdio::null(),
         });
+        if let Some(Held(file)) = &self.out {
+            command.stdout(file.try_clone()?);
+        }
         if let Some(path) = &self.log {
             let failed = |error| Failure::new(format!("cannot write {}: {error}", path.display()));
             let file = files::open_private().truncate(true).open(path).map_err(failed)?;

@@ -203,7 +203,7 @@ fn of_branch(lost: &Lost<'_>) -> Result<Option<Source>> {
         return Ok(None);
     }
     let time = git.run("read a commit", ["show", "-s", "--format=%cI", &found.tip])?;
-    let read = jsonl::parse(&found.theirs)?;
+    let read = jsonl::read(found.theirs.reader())?;
     Ok(Some(Source {
         own: false,
         time: Some(time.trim().into()),

@@ -4,16 +4,21 @@
 //! Fetch; merge into the store, in one transaction that also notes which commit it is in step with; commit; push; note
 //! the commit. A kill after any of them leaves a store that holds all of both, and the next sync goes on from there.
 
+mod lines;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use anyhow::Result;
 use serde::Serialize;
 
+use lines::{Draft, Lines};
+
 use super::step;
 use crate::address::Address;
-use crate::beads::in_step::{self, InStep};
-use crate::beads::{self, Bead, jsonl, proven};
+use crate::beads::in_step::{self, Beads, InStep, Walk};
+use crate::beads::{self, Bead, proven};
 use crate::failure::Failure;
 use crate::plan::sync::{self as plan, Merged, Renamed};
 use crate::programs::git::Git;
@@ -201,12 +206,12 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
     for _ in 0..TRIES {
         let look = one.fetch(dry)?;
         step("sync.1");
-        let merged = if dry { one.merge(&look, &one.store.all()?) } else { one.take_in(&look)? };
+        let mut outcome = one.bring(&look, dry)?;
         step("sync.2");
+        foreign.append(&mut outcome.foreign);
+        let merged = &outcome.merged;
         came.extend(merged.came.iter().cloned());
         kept.extend(merged.kept.iter().cloned());
-        foreign
-            .extend(merged.incoming.iter().filter(|bead| one.is_foreign(bead)).map(|bead| bead.id.clone()));
         renamed.extend(merged.renamed.iter().cloned());
         taken.extend(merged.taken.iter().map(|(id, from, by)| Taken {
             id: id.clone(),
@@ -215,7 +220,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
         }));
         let mut commit = look.tip.clone();
         if !dry && !merged.branch_has_it {
-            commit = one.commit(&look, &merged)?;
+            commit = one.commit(&look, &mut outcome)?;
             step("sync.3");
             match one.git.sync_push(&place.lane, &commit)? {
                 Landing::Done => {}
@@ -227,6 +232,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
             one.store.note(&place.key(), &commit)?;
             step("sync.5");
         }
+        let merged = outcome.merged;
         return Ok(Synced {
             rig: place.rig.clone(),
             remote: place.lane.remote.clone(),
@@ -260,37 +266,52 @@ struct One<'a> {
 struct Look {
     tip: String,
     base_commit: String,
-    theirs: Vec<Bead>,
-    base: Vec<Bead>,
-    /// Lines on the branch that are no beads: bd's, of a kind that gt does not know.
-    others: Vec<String>,
+    theirs: Rc<Lines>,
+    base: Rc<Lines>,
 }
+
+/// What came of a merge, without the beads themselves.
+struct Outcome {
+    merged: Merged,
+    /// Ids of beads that were written into the store here.
+    incoming: usize,
+    /// Those of them that wait to be adopted.
+    foreign: BTreeSet<String>,
+    branch: Draft,
+}
+
+/// More than one bead decides about a bead: all of them have to be looked at together.
+#[derive(Debug)]
+struct Entangled;
+
+impl std::fmt::Display for Entangled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("two towns gave one id to different beads")
+    }
+}
+
+impl std::error::Error for Entangled {}
 
 impl One<'_> {
     fn fetch(&self, dry: bool) -> Result<Look> {
         let base_commit = self.store.noted(&self.place.key())?;
-        let Found { tip, theirs: text, base } = self.git.sync_fetch(&self.place.lane, &base_commit, dry)?;
-        let theirs = self.parse(&text)?;
+        let Found { tip, theirs, base } = self.git.sync_fetch(&self.place.lane, &base_commit, dry)?;
+        let theirs = Rc::new(Lines::of(theirs).map_err(|error| self.unreadable(&error))?);
         // A base that cannot be read is as good as none: then whatever differs was changed by both.
         let base = match base {
             _ if tip == base_commit => theirs.clone(),
-            Some(text) => jsonl::parse(&text).unwrap_or_default(),
-            None => Vec::new(),
+            Some(blob) => Rc::new(Lines::of(blob).unwrap_or_default()),
+            None => Rc::default(),
         };
-        let others = jsonl::foreign(&text).map(String::from).collect();
-        Ok(Look { tip, base_commit, theirs, base, others })
+        Ok(Look { tip, base_commit, theirs, base })
     }
 
-    fn parse(&self, text: &str) -> Result<Vec<Bead>> {
-        jsonl::parse(text).map_err(|error| {
-            let Lane { branch, .. } = &self.place.lane;
-            let clone = crate::programs::process::quote(&self.place.clone.to_string_lossy());
-            Failure::new(format!("{FILE} on {branch}: {error:#}"))
-                .hint(format!(
-                    "nothing was taken in; look at it: git -C {clone} show refs/gt/sync/{branch}:{FILE}"
-                ))
-                .into()
-        })
+    fn unreadable(&self, error: &anyhow::Error) -> Failure {
+        let Lane { branch, .. } = &self.place.lane;
+        let clone = crate::programs::process::quote(&self.place.clone.to_string_lossy());
+        Failure::new(format!("{FILE} on {branch}: {error:#}")).hint(format!(
+            "nothing was taken in; look at it: git -C {clone} show refs/gt/sync/{branch}:{FILE}"
+        ))
     }
 
     /// Whether a bead that comes in waits to be adopted. Beads of the real bd are the person's.
@@ -302,40 +323,138 @@ impl One<'_> {
         }
     }
 
-    fn merge(&self, look: &Look, own: &[Bead]) -> Merged {
+    fn terms(&self) -> plan::Terms<'_> {
         let Place { town, secret, trust, .. } = self.place;
-        let terms = plan::Terms { town, secret: secret.as_ref(), trust: *trust };
-        let mut own: Vec<Bead> = own.iter().map(|bead| terms.abroad(bead)).collect();
-        if !self.store.is_exact() {
-            plan::as_known(&mut own, &look.base);
-        }
-        plan::merge(self.store.prefix(), &look.base, &own, &look.theirs, &terms)
+        plan::Terms { town, secret: secret.as_ref(), trust: *trust }
     }
 
-    /// Writes what came into the store, and with it which commit the store now holds all of.
-    fn take_in(&self, look: &Look) -> Result<Merged> {
-        if look.tip == look.base_commit {
-            let merged = self.merge(look, &self.store.all()?);
-            if merged.incoming.is_empty() {
-                return Ok(merged);
+    /// Merges, and writes what came into the store, and with it which commit the store now holds all of. With `dry` it only
+    /// looks.
+    fn bring(&self, look: &Look, dry: bool) -> Result<Outcome> {
+        if dry || look.tip == look.base_commit {
+            let seen = self.merge(look, |walk| self.store.look(walk))?;
+            if dry || seen.incoming == 0 {
+                return Ok(seen);
             }
         }
-        let mut merged = Merged::default();
-        self.store.reconcile((&self.place.key(), &look.tip), &mut |own| {
-            merged = self.merge(look, own);
-            merged.incoming.iter().map(|bead| plan::home(bead, &self.place.town)).collect()
-        })?;
-        Ok(merged)
+        self.merge(look, |walk| self.store.reconcile((&self.place.key(), &look.tip), walk))
     }
 
-    fn commit(&self, look: &Look, merged: &Merged) -> Result<String> {
-        let mut text = jsonl::render(&merged.branch);
-        for line in &look.others {
-            text.push_str(line);
-            text.push('\n');
+    /// Merges bead by bead; where one depends on others, all together.
+    fn merge(&self, look: &Look, go: impl Fn(Walk<'_>) -> Result<()>) -> Result<Outcome> {
+        let together = look.theirs.repeats || look.base.repeats;
+        match self.merged(look, together, &go) {
+            Err(error) if error.is::<Entangled>() => self.merged(look, true, &go),
+            other => other,
         }
-        let message = format!("gt sync: {} of {}", beads(merged.went.len()), self.place.town);
-        self.git.sync_commit(&self.place.lane, &look.tip, &text, &message, SIGNER)
+    }
+
+    fn merged(&self, look: &Look, together: bool, go: &impl Fn(Walk<'_>) -> Result<()>) -> Result<Outcome> {
+        let mut outcome = Outcome {
+            merged: Merged { branch_has_it: true, ..Merged::default() },
+            incoming: 0,
+            foreign: BTreeSet::new(),
+            branch: Draft::new(self.git.nameless_file()?),
+        };
+        go(&mut |own, write| match together {
+            true => self.all(look, own, &mut outcome, write),
+            false => self.each(look, own, &mut outcome, write),
+        })?;
+        Ok(outcome)
+    }
+
+    /// Goes through the store and the branch side by side.
+    fn each(
+        &self,
+        look: &Look,
+        own: Beads<'_>,
+        outcome: &mut Outcome,
+        write: &mut dyn FnMut(Bead) -> Result<()>,
+    ) -> Result<()> {
+        let mut one = |id: &str, own: Option<Bead>| -> Result<()> {
+            let theirs = look.theirs.bead(id)?;
+            let base =
+                if Rc::ptr_eq(&look.base, &look.theirs) { theirs.clone() } else { look.base.bead(id)? };
+            let own = own.map(|own| self.sent(own, base.as_slice()));
+            let merged = plan::one(self.store.prefix(), base, own, theirs, &self.terms());
+            self.take(look, merged.ok_or(Entangled)?, outcome, write)
+        };
+        let mut theirs = look.theirs.ids().peekable();
+        for bead in own {
+            let bead = bead?;
+            while let Some(id) = theirs.next_if(|id| *id < bead.id.as_str()) {
+                one(id, None)?;
+            }
+            theirs.next_if(|id| *id == bead.id);
+            one(&bead.id.clone(), Some(bead))?;
+        }
+        theirs.try_for_each(|id| one(id, None))
+    }
+
+    /// Merges everything at once.
+    fn all(
+        &self,
+        look: &Look,
+        own: Beads<'_>,
+        outcome: &mut Outcome,
+        write: &mut dyn FnMut(Bead) -> Result<()>,
+    ) -> Result<()> {
+        let base = look.base.all()?;
+        let mut own =
+            own.map(|own| own.map(|own| self.terms().abroad(&own))).collect::<Result<Vec<Bead>>>()?;
+        if !self.store.is_exact() {
+            plan::as_known(&mut own, &base);
+        }
+        let merged = plan::merge(self.store.prefix(), &base, &own, &look.theirs.all()?, &self.terms());
+        self.take(look, merged, outcome, write)
+    }
+
+    /// A bead of the store as the branch has it.
+    fn sent(&self, own: Bead, base: &[Bead]) -> Bead {
+        let mut own = [self.terms().abroad(&own)];
+        if !self.store.is_exact() {
+            plan::as_known(&mut own, base);
+        }
+        let [own] = own;
+        own
+    }
+
+    /// Writes what came in, and adds the rest to what came of the merge.
+    fn take(
+        &self,
+        look: &Look,
+        merged: Merged,
+        outcome: &mut Outcome,
+        write: &mut dyn FnMut(Bead) -> Result<()>,
+    ) -> Result<()> {
+        for bead in &merged.incoming {
+            write(plan::home(bead, &self.place.town))?;
+            outcome.incoming += 1;
+            if self.is_foreign(bead) {
+                outcome.foreign.insert(bead.id.clone());
+            }
+        }
+        for bead in &merged.branch {
+            // What stands there twice is written once.
+            let has_it = !look.theirs.repeats && !merged.went.contains(&bead.id);
+            let there = Some(look.theirs.as_ref()).filter(|_| has_it);
+            outcome.branch.add(bead, there)?;
+        }
+        let all = &mut outcome.merged;
+        all.branch_has_it &= merged.branch_has_it;
+        all.came.extend(merged.came);
+        all.went.extend(merged.went);
+        all.taken.extend(merged.taken);
+        all.renamed.extend(merged.renamed);
+        all.kept.extend(merged.kept);
+        all.waiting.extend(merged.waiting);
+        Ok(())
+    }
+
+    fn commit(&self, look: &Look, outcome: &mut Outcome) -> Result<String> {
+        let message = format!("gt sync: {} of {}", beads(outcome.merged.went.len()), self.place.town);
+        let write = |out: &mut dyn std::io::Write| outcome.branch.write(&look.theirs, out);
+        self.git.sync_commit(&self.place.lane, &look.tip, write, &message, SIGNER)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::super::in_step::{self, Merge};
+use super::super::in_step::{self, Walk};
 use super::super::{Bead, Place, Store, jsonl};
 use super::{Bd, take};
 use crate::time::same_moment;
@@ -103,8 +103,9 @@ impl in_step::InStep for InStep {
         &self.prefix
     }
 
-    fn all(&self) -> Result<Vec<Bead>> {
-        self.read(&self.notes()?)
+    fn look(&self, walk: Walk<'_>) -> Result<()> {
+        let own = self.read(&self.notes()?)?;
+        walk(&mut own.into_iter().map(Ok), &mut |_| Ok(()))
     }
 
     fn noted(&self, key: &str) -> Result<String> {
@@ -117,11 +118,15 @@ impl in_step::InStep for InStep {
         self.keep(&notes)
     }
 
-    fn reconcile(&self, (key, commit): (&str, &str), merge: Merge<'_>) -> Result<()> {
+    fn reconcile(&self, (key, commit): (&str, &str), walk: Walk<'_>) -> Result<()> {
         let _lock = self.bd.lock()?;
         let mut notes = self.notes()?;
         let own = self.read(&notes)?;
-        let beads = merge(&own);
+        let mut beads = Vec::new();
+        walk(&mut own.iter().cloned().map(Ok), &mut |bead| {
+            beads.push(bead);
+            Ok(())
+        })?;
         let own = own.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
         if notes.adopt(&own, &beads) {
             self.keep(&notes)?;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+use super::in_step::Walk;
 use super::{
     Bead, Change, EMBEDDED_FILE, Filter, Guard, Imported, Origin, Overview, Store, Written, foreign, jsonl,
 };
@@ -216,24 +217,32 @@ impl Embedded {
         self.explained(read::foreign(&self.db))
     }
 
-    /// Shows everything to `merge` and writes the beads that it gives in place of those of the same id, foreign ones
-    /// marked so, with a value of
-    /// the store's own configuration, in one transaction: what others write meanwhile comes before it or after it.
+    /// Goes through everything, by id, in one state of the store, and writes nothing.
     ///
     /// # Errors
-    /// When the store cannot be read or written: nothing is changed then.
-    pub fn reconcile(
-        &self,
-        (key, value): (&str, &str),
-        merge: &mut dyn FnMut(&[Bead]) -> Vec<Bead>,
-    ) -> Result<()> {
+    /// When the store cannot be read; those of `walk`.
+    pub fn look(&self, walk: Walk<'_>) -> Result<()> {
+        let mut go = || {
+            let state = self.db.unchecked_transaction()?;
+            walk(&mut read::Pages::new(&state), &mut |_| Ok(()))
+        };
+        self.explained(go())
+    }
+
+    /// The same, and writes the beads that `walk` gives in place of those of the same id, foreign ones marked so, with a value
+    /// of the store's own configuration, in one transaction: what others write meanwhile comes before it or after it.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; those of `walk`. Nothing is changed then.
+    pub fn reconcile(&self, (key, value): (&str, &str), walk: Walk<'_>) -> Result<()> {
         self.transaction(|writer| {
-            for bead in merge(&read::all(writer.db)?) {
+            walk(&mut read::Pages::new(writer.db), &mut |bead| {
                 schema::save(writer.db, &bead)?;
                 if bead.foreign {
                     schema::mark_foreign(writer.db, &bead.id, true)?;
                 }
-            }
+                Ok(())
+            })?;
             Ok((schema::set_config(writer.db, key, value)?, true))
         })
     }
@@ -389,7 +398,7 @@ pub fn create_with(dir: &Path, near: &Path, prefix: &str, beads: &[Bead]) -> Res
     let draft = aside.path("beads");
     Embedded::create(&draft, prefix)?;
     let made = Embedded::open(&draft, "", "overseer")?;
-    made.reconcile(("restored", "1"), &mut |_| beads.to_vec())?;
+    made.reconcile(("restored", "1"), &mut |_, write| beads.iter().cloned().try_for_each(write))?;
     drop(made);
     if let Some(rest) = rest_of(&draft).first() {
         crate::fail!("{} was not taken into the store: is the disk full?", rest.display());

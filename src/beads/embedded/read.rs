@@ -1,8 +1,10 @@
 //! Reading: the queries of `list` and `ready`.
 
+use std::collections::VecDeque;
+
 use anyhow::Result;
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 
 use super::super::{Bead, Filter, letters, proven, words};
 use super::{overview, schema};
@@ -221,6 +223,48 @@ pub fn each(db: &Connection, mut take: impl FnMut(Bead) -> Result<bool>) -> Resu
         }
     }
     Ok(())
+}
+
+/// How many beads are read at once.
+const PAGE: usize = 256;
+
+/// Every bead, by id, page by page: no query is under way while others are written that come before the last one read.
+pub struct Pages<'a> {
+    db: &'a Connection,
+    page: VecDeque<Bead>,
+    last: Option<String>,
+}
+
+impl<'a> Pages<'a> {
+    /// Begins before the first.
+    pub fn new(db: &'a Connection) -> Pages<'a> {
+        Pages { db, page: VecDeque::new(), last: Some(String::new()) }
+    }
+
+    fn turn(&mut self) -> Result<()> {
+        let Some(last) = self.last.take() else { return Ok(()) };
+        let mut query =
+            self.db.prepare_cached("SELECT bead FROM beads WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        let mut rows = query.query(params![last, PAGE as i64])?;
+        while let Some(row) = rows.next()? {
+            self.page.push_back(schema::parse(row.get_ref(0)?.as_str()?)?);
+        }
+        self.last = self.page.back().map(|bead| bead.id.clone());
+        Ok(())
+    }
+}
+
+impl Iterator for Pages<'_> {
+    type Item = Result<Bead>;
+
+    fn next(&mut self) -> Option<Result<Bead>> {
+        if self.page.is_empty()
+            && let Err(error) = self.turn()
+        {
+            return Some(Err(error));
+        }
+        self.page.pop_front().map(Ok)
+    }
 }
 
 /// Every bead, by id.

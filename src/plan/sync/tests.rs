@@ -256,6 +256,32 @@ proptest! {
         }
     }
 
+    /// Bead by bead comes to the same as all at once, whoever is trusted, unless two beads have one id.
+    #[test]
+    fn bead_by_bead_is_all_at_once(one in work(), two in work(), trust in any::<bool>()) {
+        let base = base();
+        let (a, b) = (worked(&base, &one, 1), worked(&base, &two, 2));
+        let terms = Terms { town: "pc-1a2b", secret: None, trust };
+        let whole = super::merge("wy", &base, &a, &b, &terms);
+        let of = |beads: &[Bead], id: &str| beads.iter().find(|bead| bead.id == id).cloned();
+        let ids: BTreeSet<String> = a.iter().chain(&b).map(|bead| bead.id.clone()).collect();
+        let mut all = Merged { branch_has_it: true, ..Merged::default() };
+        for id in &ids {
+            let Some(one) = super::one("wy", of(&base, id), of(&a, id), of(&b, id), &terms) else {
+                prop_assert!(!whole.renamed.is_empty() || !whole.waiting.is_empty());
+                return Ok(());
+            };
+            all.branch.extend(one.branch);
+            all.incoming.extend(one.incoming);
+            all.branch_has_it &= one.branch_has_it;
+            all.came.extend(one.came);
+            all.went.extend(one.went);
+            all.taken.extend(one.taken);
+            all.kept.extend(one.kept);
+        }
+        prop_assert_eq!(all, whole);
+    }
+
     /// Three towns that come in any order, twice each, agree.
     #[test]
     fn three_towns_agree(works in proptest::collection::vec(work(), 3), order in Just(vec![0usize, 1, 2, 0, 1, 2, 0, 1, 2]).prop_shuffle()) {
