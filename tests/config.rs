@@ -224,6 +224,16 @@ fn a_key_is_set_in_the_file_that_is_meant_and_counts_then() {
     warning: WORLD/town/wyvern/config.json says polecat.max_workers = 3, which counts before it
     ");
     assert_eq!((counts("max_workers", &rig), counts("max_workers", &[])), (3.into(), 2.into()));
+    // Where no rig is meant, what rigs say is said beside it.
+    for (key, value) in
+        [("max_workers", "polecat.max_workers = 3"), ("merge.target", "merge.target = \"main\"")]
+    {
+        let beside = format!("town/wyvern/config.json says {value}\n");
+        for (dir, there) in [("town", true), ("town/wyvern", false)] {
+            let run = world.gt_in(dir, ["config", "explain", key]);
+            assert_eq!(run.stderr.contains(&beside), there, "{run:?}");
+        }
+    }
     let before = world.read("home/.config/gastown/config.toml");
     let link = world.path("home/.config/gastown/config.toml");
     std::fs::rename(&link, world.path("home/mine.toml")).unwrap();

@@ -45,20 +45,27 @@ fn show(ctx: &Ctx, origin: bool, rig: Option<&str>) -> Result<()> {
 
 fn explain_key(ctx: &Ctx, key: &str, rig: Option<&str>) -> Result<()> {
     // What a rig's config.json says of its polecats is a key of theirs.
-    if RIG_POLECAT.contains(&key) {
-        return super::preset::explain_role(ctx, &format!("polecat.{key}"), rig, None, &[]);
-    }
-    if Role::parse(key.split('.').next().unwrap_or_default()).is_some() {
-        return super::preset::explain_role(ctx, key, rig, None, &[]);
-    }
+    let key = if RIG_POLECAT.contains(&key) { format!("polecat.{key}") } else { key.to_string() };
     let sources = sources(ctx, rig)?;
-    let stack = config::settings_stack(&sources)?;
+    let answered = match Role::parse(key.split('.').next().unwrap_or_default()) {
+        Some(_) => super::preset::explain_role(ctx, &key, rig, None, &[]),
+        None => explain_setting(ctx, &sources, &key),
+    };
+    let own = explain::one_of(&sources, &key, home(ctx).as_deref()).ok().flatten();
+    for other in over(ctx, &sources, &key, &own.map(|own| own.from).unwrap_or_default())? {
+        ctx.note(&format!("{} says {key} = {}", other.from, explain::shown(&other.value)));
+    }
+    answered
+}
+
+fn explain_setting(ctx: &Ctx, sources: &Sources, key: &str) -> Result<()> {
+    let stack = config::settings_stack(sources)?;
     let settings: Settings = stack.extract()?;
     let mut values = explain(&stack, key, home(ctx).as_deref());
     if values.is_empty() {
         values = explain::unsaid(&settings, &[], key)?;
     }
-    say_inert(ctx, &sources, &values);
+    say_inert(ctx, sources, &values);
     if ctx.global.json { print_json("explain", &values) } else { print(&report::config::explained(&values)) }
 }
 
@@ -121,37 +128,33 @@ fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: Place, dry_run: bool) -
     }
     if change.value.is_some() {
         say_inert(ctx, &all, now.as_slice());
-        overruled(ctx, &all, &change.key, &file, &counts)?;
+        for other in over(ctx, &all, &change.key, &file)? {
+            let value = explain::shown(&other.value);
+            ctx.note(&format!(
+                "warning: {} says {} = {value}, which counts before it",
+                other.from, change.key
+            ));
+        }
     }
     Ok(())
 }
 
-/// Says which layers come before a value that was set, here or in a rig.
-fn overruled(
-    ctx: &Ctx,
-    all: &Sources,
-    key: &str,
-    file: &str,
-    counts: &dyn Fn(&Sources) -> Result<Option<Explained>>,
-) -> Result<()> {
+/// What other places than `from` say of a key, where theirs counts: here, and in each rig when none is meant.
+fn over(ctx: &Ctx, all: &Sources, key: &str, from: &str) -> Result<Vec<Explained>> {
+    let home = home(ctx);
     let mut views = vec![all.clone()];
     if all.rig.is_none() && all.town.is_some() {
         // What is wrong in one of them is said by doctor.
         let rigs = ctx.town()?.rigs(&mut Failures::default())?;
         views.extend(rigs.into_iter().map(|rig| Sources { rig: Some((rig.root, rig.name)), ..all.clone() }));
     }
-    let mut said: Vec<String> = Vec::new();
-    for one in views.iter().filter_map(|view| counts(view).ok().flatten()) {
-        if one.from != file && !said.contains(&one.from) {
-            ctx.note(&format!(
-                "warning: {} says {key} = {}, which counts before it",
-                one.from,
-                explain::shown(&one.value)
-            ));
-            said.push(one.from);
+    let mut others: Vec<Explained> = Vec::new();
+    for one in views.iter().filter_map(|view| explain::one_of(view, key, home.as_deref()).ok().flatten()) {
+        if one.key == key && one.from != from && others.iter().all(|other| other.from != one.from) {
+            others.push(one);
         }
     }
-    Ok(())
+    Ok(others)
 }
 
 fn path(ctx: &Ctx, rig: Option<&str>) -> Result<()> {
