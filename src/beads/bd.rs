@@ -249,6 +249,8 @@ impl Store for Bd {
             self.read(&["export".into()])?
         };
         beads.sort_by(|a, b| a.id.cmp(&b.id));
+        // 1.0.3 writes messages twice.
+        beads.dedup_by(|a, b| a.id == b.id);
         if !self.program.version.is_whole() && !beads.is_empty() {
             let ids = beads.iter().map(|bead| bead.id.clone()).collect();
             let shown = self.list(&Filter { ids, ..Filter::default() })?;

@@ -1,17 +1,23 @@
 //! What a read showed, kept for the write that follows it: when nothing was written in between, the write needs no look.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::programs::bd::Version;
 
 /// A longer answer is not kept.
 const LONGEST: usize = 8 << 20;
 
-/// What is at the path of a file: inode, size, time in ns.
-type File = (std::path::PathBuf, u64, u64, i128);
+/// A file up to this size is compared by what is in it.
+const SMALL: u64 = 4 << 10;
+
+/// The path of a file, its size, and what else tells of a change.
+type File = (PathBuf, u64, Vec<u8>);
 
 /// The files that any write to a store changes, as they are.
+///
+/// A read of bd 1.0 writes files anew as they were: they are compared by size and, small ones, by what is in them. The journal
+/// only grows, and the manifest holds the hash of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files(Vec<File>);
 
@@ -34,7 +40,10 @@ impl Files {
             if daemon.into_iter().any(has) || settings.lines().any(off) {
                 return None;
             }
-            files.push(stat(&dir.join("issues.jsonl")).ok()?);
+            let path = dir.join("issues.jsonl");
+            let about = path.metadata().ok()?;
+            let stamp = format!("{} {} {}", about.ino(), about.mtime(), about.mtime_nsec());
+            files.push((path, about.size(), stamp.into()));
         }
         files.sort();
         (!files.is_empty()).then_some(Files(files))
@@ -47,16 +56,12 @@ fn collect(dir: &Path, files: &mut Vec<File>) -> std::io::Result<()> {
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), files)?;
         } else {
-            files.push(stat(&entry.path())?);
+            let size = entry.metadata()?.len();
+            let text = if size <= SMALL { std::fs::read(entry.path())? } else { Vec::new() };
+            files.push((entry.path(), size, text));
         }
     }
     Ok(())
-}
-
-fn stat(path: &Path) -> std::io::Result<File> {
-    let about = path.symlink_metadata()?;
-    let time = i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec());
-    Ok((path.into(), about.ino(), about.size(), time))
 }
 
 /// An answer of bd's, and the files that it was read from.
@@ -111,6 +116,13 @@ mod tests {
                 Seen::keep(version, &words, now(), now(), "[]").unwrap()
             };
             assert_eq!(seen().answer(Files::of(dir, version)).as_deref(), Some("[]"));
+            if version == WHOLE {
+                // A read does that.
+                let earlier = seen();
+                std::fs::remove_file(dir.join(file)).unwrap();
+                write(file, "1");
+                assert!(earlier.answer(Files::of(dir, version)).is_some());
+            }
             let earlier = (seen(), Files::of(dir, version));
             write(file, "12");
             assert_eq!(earlier.0.answer(Files::of(dir, version)), None);
