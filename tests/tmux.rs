@@ -397,7 +397,9 @@ fn a_session_that_another_command_made_meanwhile_is_not_made_twice() {
     own.marks.instance = "two".into();
     let again = tmux.start(&own, &before).unwrap();
     assert_eq!((&again.session, &again.pane), (&first.session, &first.pane));
-    let other = Spec { name: "other".into(), ..own.clone() };
+    // An agent has the session of it that was made last, so the other is another agent's.
+    let marks = Marks { address: "wyvern/ann".into(), ..own.marks.clone() };
+    let other = Spec { name: "other".into(), marks, ..own.clone() };
     let both = tmux.start_many(&[&own, &other], &before, &|_| ());
     assert_eq!(both[0].as_ref().unwrap().session, first.session);
     let bead = Marks { bead: "wy-1".into(), ..own.marks.clone() };

@@ -79,3 +79,16 @@ fn a_branch_of_an_earlier_version_is_deleted_by_the_town_that_kept_its_commit() 
     world.in_town(["gc"]).ok();
     assert_eq!(branches(&world), ["polecat/Nux-wy-1", "polecat/Nux-wy-2"]);
 }
+
+#[test]
+fn a_town_that_was_copied_is_named_by_doctor() {
+    let world = World::waiting();
+    world.run("cp", "", ["-a", "town", "copy"]).ok();
+    let run = world.gt_in("copy", ["doctor"]);
+    let told =
+        format!("{} has the id of this town, {}", world.real().join("town").display(), world.town_id());
+    assert!(run.stderr.contains(&told), "{run:?}");
+    assert!(!world.in_town(["doctor"]).stderr.contains("has the id"), "the copy is not known there yet");
+    world.gt_in("copy", ["doctor", "--fix"]);
+    assert!(world.in_town(["doctor"]).stderr.contains("copy has the id of this town"));
+}

@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failures};
 use crate::report::Screen;
 use crate::report::doctor::Detail;
 use crate::terminal;
-use crate::town::{Town, discover};
+use crate::town::{Town, checkout, discover};
 use crate::work::doctor::{self, Visit};
 
 /// Runs it.
@@ -50,7 +50,14 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
         set_aside_stores: args.set_aside_stores,
         empty_stores: args.empty_stores,
     };
-    let report = doctor::examine(&visit, args.rig.as_deref())?;
+    let mut report = doctor::examine(&visit, args.rig.as_deref())?;
+    for copy in checkout::copies(|name| ctx.var(name), &visit.town.root) {
+        report.notes.push(format!(
+            "{} has the id of this town, {}: one was copied from the other, and each takes branches and mail of the other at origin for its own; use one of them, or make the other anew: gt install",
+            copy.display(),
+            visit.town.id
+        ));
+    }
     if visit.fix {
         ctx.remember(&visit.town.root);
         ctx.keep_exports(&visit.town, None);

@@ -56,6 +56,17 @@ pub fn remember<'a>(var: impl Fn(&str) -> Option<&'a str>, root: &Path) -> Resul
     })
 }
 
+/// Other towns of this user with the same identity file: one is a copy of the other, and both have one id. No process.
+pub fn copies<'a>(var: impl Fn(&str) -> Option<&'a str>, root: &Path) -> Vec<PathBuf> {
+    let state = list(var).and_then(|path| files::text(&path).ok().flatten());
+    let known: files::Object = state.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let identity = |root: &Path| files::text(&found_at(root)?.identity).ok().flatten();
+    let (own, here) = (identity(root), root.canonicalize().ok());
+    let is_copy =
+        |other: &PathBuf| own.is_some() && other.canonicalize().ok() != here && identity(other) == own;
+    towns(&known).into_iter().filter(is_copy).collect()
+}
+
 /// The rig whose repository a folder outside every town is a checkout of. One git process, when this user has a town.
 ///
 /// # Errors
@@ -145,6 +156,9 @@ mod tests {
         }
         let known = || towns(&files::read_json(&list(var).unwrap()).unwrap());
         assert_eq!(known(), [two.clone(), one.clone()]);
+        assert_eq!(copies(var, &one), std::slice::from_ref(&two));
+        std::fs::write(two.join("mayor/town.json"), "{ }").unwrap();
+        assert_eq!(copies(var, &one), [] as [PathBuf; 0]);
         std::fs::remove_dir_all(&two).unwrap();
         remember(var, &one).unwrap();
         assert_eq!(known(), [one]);
