@@ -7,15 +7,16 @@ mod siege;
 
 use std::collections::BTreeSet;
 
-use gastown::address::{Address, is_member_name, is_polecat_name, is_rig_name};
-use gastown::beads::{Bead, Comment, jsonl};
+use gastown::base::grammar;
+use gastown::base::terminal::{Color, Text};
+use gastown::beads::jsonl;
+use gastown::beads::request::Request;
 use gastown::config::template;
+use gastown::model::address::{Address, is_member_name, is_polecat_name, is_rig_name};
+use gastown::model::bead::{Bead, Comment};
+use gastown::model::refs::{Branch, Kind, Sent};
 use gastown::plan::homecoming;
-use gastown::refs::{Branch, Kind, Sent};
 use gastown::report::{self, Screen};
-use gastown::terminal::{Color, Text};
-use gastown::work::request::Request;
-use gastown::{grammar, work};
 use serde_json::{Value, json};
 
 use crate::common::World;
@@ -94,7 +95,7 @@ fn what_is_shown_never_acts() {
         let bead = bead(&text);
         let message = report::mail::Message::of(&bead);
         let request = Request { title: text.clone(), worker: text.clone(), ..Request::default() };
-        let row = report::queue::Row::new(&request, Some(&bead), &text);
+        let row = gastown::work::merge::queue::Row::new(&request, Some(&bead), &text);
         for shown in [
             report::bd::line(&bead, [0; 3]),
             report::bd::page(&bead, std::slice::from_ref(&bead)),
@@ -216,7 +217,7 @@ fn a_value_is_never_a_part_of_a_text_for_a_shell() {
             script.extend(template::fill_command(command, &value).map(|line| line + "\n"));
         }
         // Templates of prompts know names and nothing else, and values stay values.
-        let filled = work::pieces::fill("a {{town}} b", &[("town", &text), ("gt", "no")]);
+        let filled = gastown::work::setup::pieces::fill("a {{town}} b", &[("town", &text), ("gt", "no")]);
         assert_eq!(filled, format!("a {text} b"));
         assert_eq!(template::fill("{{town}}", &value).unwrap(), text);
         let _ = template::expand(&text, text.len() % 2 == 0, &|_| Some(text.clone()));

@@ -287,10 +287,10 @@ fn a_sling_of_a_title_that_failed_or_was_killed_makes_no_second_bead() {
 #[test]
 fn what_cannot_become_a_branch_is_refused_before_the_work() {
     let world = waiting();
-    let new = gastown::beads::NewBead {
+    let new = gastown::model::bead::NewBead {
         id: Some("wy-1.lock".into()),
         title: "x".into(),
-        ..gastown::beads::NewBead::default()
+        ..gastown::model::bead::NewBead::default()
     };
     crate::refinery::write(&world, &[gastown::beads::Change::Create(Box::new(new))]);
     for words in [&["sling", "wy-1.lock", "wyvern"][..], &["sling", "wy-1.lock", "wyvern", "--dry-run"]] {

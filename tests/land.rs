@@ -1,6 +1,7 @@
 //! Direct landing, and looking at work before it is merged.
 
-use gastown::beads::{Change, NewBead, Patch};
+use gastown::beads::Change;
+use gastown::model::bead::{NewBead, Patch};
 
 use crate::common::{World, steps};
 use crate::refinery::{

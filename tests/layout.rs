@@ -470,7 +470,7 @@ mod generated {
     }
 
     fn some_windows() -> impl Strategy<Value = Vec<Window>> {
-        let layout = proptest::option::of(prop::sample::select(gastown::plan::windows::LAYOUTS.to_vec()));
+        let layout = proptest::option::of(prop::sample::select(gastown::model::windows::LAYOUTS.to_vec()));
         let one = ("[ -~]{0,12}", layout, any::<bool>(), proptest::collection::vec(a_pane(), 1..5)).prop_map(
             |(name, layout, focus, panes)| Window { name, layout: layout.map(Into::into), focus, panes },
         );

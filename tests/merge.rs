@@ -2,7 +2,8 @@
 
 use crate::common::{World, wait_for};
 use crate::refinery::{bead, merge, on_main, process, write};
-use gastown::beads::{Change, Patch};
+use gastown::beads::Change;
+use gastown::model::bead::Patch;
 
 fn sling(world: &World, id: &str) {
     world.in_town(["sling", id, "wyvern"]).ok();

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use gastown::beads::{self, Bead, Change, Filter, NewBead, Patch, Store, Written, proven};
-use gastown::proof::Secret;
-use gastown::work::request::Request;
+use gastown::base::proof::Secret;
+use gastown::beads::request::Request;
+use gastown::beads::{self, Change, Filter, Store, Written, proven};
+use gastown::model::bead::{Bead, NewBead, Patch};
 
 use crate::common::{Run, World, steps};
 
@@ -96,7 +97,7 @@ pub fn request(world: &World, name: &str, bead: &str, title: &str, branch: &str,
         bead: bead.into(),
         worker: format!("wyvern/{name}"),
         instance: format!("{name:0<16}").to_lowercase(),
-        created: gastown::time::now(),
+        created: gastown::base::time::now(),
         attempt: 1,
         priority: 2,
         title: title.into(),

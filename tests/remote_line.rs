@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use gastown::beads::Bead;
 use gastown::config::schema::{Command, Prompt, Worktree};
+use gastown::model::bead::Bead;
 use gastown::plan::homecoming;
 use gastown::plan::ready::Begin;
 use gastown::programs::git::Git;

@@ -1,7 +1,7 @@
 //! The adapter against a real tmux: what a person types, what tmux misses, what a person has set.
 
+use gastown::base::quote::quote;
 use gastown::mux::{self, Marks, Mux, Session, Snapshot, Spec};
-use gastown::programs::process::quote;
 
 use crate::common::{World, wait_for};
 

@@ -277,7 +277,7 @@ fn a_consent_from_elsewhere_or_to_another_commit_counts_for_nothing() {
     world.in_town(["mq", "approve", &sly.request]).ok();
     let proof = bead(&world, &sly.request).meta("approved").unwrap().to_string();
     let change = |key: &str, value: &str| {
-        let mut patch = gastown::beads::Patch::default();
+        let mut patch = gastown::model::bead::Patch::default();
         patch.metadata.insert(key.into(), value.into());
         write(&world, &[gastown::beads::Change::Update(sly.request.clone(), Box::new(patch))]);
     };

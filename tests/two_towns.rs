@@ -9,7 +9,7 @@ fn towns(world: &World) -> [(&'static str, String); 2] {
     ["town", "other"].map(|town| {
         let file: Value = serde_json::from_str(&world.read(format!("{town}/mayor/town.json"))).unwrap();
         let part = |key: &str| file[key].as_str().unwrap();
-        (town, gastown::town::rules::town_id(part("name"), part("created_at")))
+        (town, gastown::model::rules::town_id(part("name"), part("created_at")))
     })
 }
 

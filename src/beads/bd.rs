@@ -30,13 +30,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Bead, Change, Filter, Guard, Imported, Origin, Store, Written, jsonl, letters, proven};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::base::files;
+use crate::base::proof::Secret;
+use crate::beads::{Change, Filter, Guard, Imported, Origin, Store, Written, jsonl, letters, proven};
+use crate::model::bead::Bead;
+use crate::model::rules;
 use crate::programs::bd::{Program, complaint};
-use crate::proof::Secret;
-use crate::town::{files, rules};
 use seen::{Files, Seen};
-use write::Call;
 
 pub use in_step::InStep;
 pub use shape::beads as parse;
@@ -363,3 +364,17 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+/// One call of bd.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// bd's words.
+    pub words: Vec<String>,
+    /// What it reads.
+    pub stdin: Option<String>,
+    /// Which changes (by index) get the ids that it answers, in this order.
+    pub makes: Vec<usize>,
+}
+
+/// Beads by id.
+pub type Found = BTreeMap<String, Bead>;

@@ -10,8 +10,9 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
-use super::{Bead, Change, Filter, Guard, Imported, Origin, Overview, Store, Written};
-use crate::recorder::Recorder;
+use crate::base::recorder::Recorder;
+use crate::beads::{Change, Filter, Guard, Imported, Origin, Overview, Store, Written};
+use crate::model::bead::Bead;
 
 thread_local! {
     static WATCHED: RefCell<HashMap<PathBuf, Rc<Recorder>>> = RefCell::default();

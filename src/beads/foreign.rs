@@ -3,8 +3,10 @@
 
 use serde_json::Value;
 
-use super::{Bead, jsonl, proven, words};
-use crate::address::Address;
+use crate::beads::{jsonl, proven};
+use crate::model::address::Address;
+use crate::model::bead::Bead;
+use crate::model::words;
 
 /// Whose an import is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,9 @@
 //! A store as `gt sync` needs it: all of it, and what came in written over what is there, whatever made the store.
 
+use crate::beads::Walk;
 use anyhow::Result;
 
-use super::{Bead, Kind, Place, bd, embedded, kind_of};
-
-/// The beads that are there, by id, one after the other.
-pub type Beads<'a> = &'a mut dyn Iterator<Item = Result<Bead>>;
-
-/// Goes through the beads that are there, and gives those that are to be written.
-pub type Walk<'a> = &'a mut dyn FnMut(Beads<'_>, &mut dyn FnMut(Bead) -> Result<()>) -> Result<()>;
+use crate::beads::{Kind, Place, bd, embedded, kind_of};
 
 /// What keeps a store in step with a branch.
 pub trait InStep {

@@ -10,8 +10,9 @@ use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Bead, words};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::model::bead::Bead;
+use crate::model::words;
 
 /// Fields that follow from others: dropped when read, made anew when written.
 const DERIVED: [&str; 5] = ["_type", "dependency_count", "dependent_count", "comment_count", "parent"];

@@ -4,9 +4,11 @@
 //! and so is mail of this town that others changed or copied. Whether it was read, or archived, is not under the proof.
 
 use super::proven::META_PROOF;
-use super::{Bead, Change, NewBead, words};
-use crate::proof::{Kind, Secret};
-use crate::time::seconds_since_epoch;
+use crate::base::proof::{Kind, Secret};
+use crate::base::time::seconds_since_epoch;
+use crate::beads::Change;
+use crate::model::bead::{Bead, NewBead};
+use crate::model::words;
 
 /// Metadata key of the time when gt wrote a mail: RFC 3339, UTC. The bead's own time can be another's.
 pub const META_SENT: &str = "sent";
@@ -153,9 +155,9 @@ mod tests {
     #[test]
     fn where_the_store_chooses_the_id_the_proof_covers_the_rest() {
         let secret = Secret::new([1; 32]);
-        let new = crate::work::mail::message(
-            &crate::address::Address::Mayor,
-            &crate::address::Address::Deacon,
+        let new = crate::work::talk::mail::message(
+            &crate::model::address::Address::Mayor,
+            &crate::model::address::Address::Deacon,
             "a subject",
             "text\n",
         );

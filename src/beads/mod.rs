@@ -4,7 +4,6 @@
 //! store does it in one transaction; the adapter for the real `bd` under one lock with one look and one write.
 
 pub mod bd;
-pub mod bead;
 pub mod embedded;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -15,16 +14,17 @@ pub mod letters;
 pub mod overview;
 mod places;
 pub mod proven;
-pub mod words;
+pub mod request;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::config::schema::Choice;
+use crate::model::bead::{Bead, NewBead, Patch};
+use crate::model::words;
 use crate::programs::bd::Program;
 
-pub use bead::{Bead, Comment, Dependency, NewBead, Patch, TITLE_MAX};
 pub use embedded::write::random_id;
 pub use foreign::{Imported, Origin};
 pub use overview::Overview;
@@ -203,7 +203,7 @@ pub struct Place {
     /// Who writes: an address.
     pub actor: String,
     /// The town's secret: requests that are proven with it are the town's own. Without it every request is foreign.
-    pub secret: Option<crate::proof::Secret>,
+    pub secret: Option<crate::base::proof::Secret>,
 }
 
 /// File name of the embedded store inside `.beads`.
@@ -290,3 +290,9 @@ pub fn kind_of(dir: &Path) -> Result<Kind> {
     }
     crate::fail!("no store of beads in {}", dir.display(); "look at the town with: gt doctor --fix")
 }
+
+/// The beads that are there, by id, one after the other.
+pub type Beads<'a> = &'a mut dyn Iterator<Item = Result<Bead>>;
+
+/// Goes through the beads that are there, and gives those that are to be written.
+pub type Walk<'a> = &'a mut dyn FnMut(Beads<'_>, &mut dyn FnMut(Bead) -> Result<()>) -> Result<()>;

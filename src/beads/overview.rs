@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Bead, words};
+use crate::model::bead::Bead;
+use crate::model::words;
 
 /// A store at a glance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::{Place, Store, open};
-use crate::address::Address;
 use crate::config::schema::Choice;
+use crate::model::address::Address;
 use crate::town::{Rig, Town, secret};
 
 impl Town {

@@ -5,8 +5,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Bead, NewBead, words};
-use crate::proof::{Kind, Secret};
+use crate::base::proof::{Kind, Secret};
+use crate::model::bead::{Bead, NewBead};
+use crate::model::words;
 use crate::town::ended;
 
 /// Metadata key of a proof.

@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
+use crate::base::failure::{Exit, Failure, Failures};
 use crate::cli::queue::Adopt;
-use crate::failure::{Exit, Failure, Failures};
 use crate::report::adopt as report;
-use crate::work::adopt::{self, Foreign};
+use crate::work::talk::adopt::{self, Foreign};
 
 /// Lists what is foreign; or shows some of it, asks, and makes it this town's.
 ///

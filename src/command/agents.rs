@@ -5,11 +5,11 @@ use std::io::BufRead;
 use anyhow::Result;
 
 use super::{Ctx, roles};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure};
+use crate::base::terminal;
 use crate::cli::sessions::Agents;
-use crate::failure::{Exit, Failure};
+use crate::model::address::Address;
 use crate::report::sessions::{self, Line};
-use crate::terminal;
 
 /// Runs it.
 ///

@@ -5,17 +5,17 @@ use serde_json::json;
 
 use super::plan::{self, View};
 use super::{Ctx, print, print_json};
+use crate::base::failure::Exit;
 use crate::cli::roles::Apply;
 use crate::config::inert;
-use crate::failure::Exit;
 use crate::mux::deliver::Delivery;
 use crate::plan::diff::Line;
 use crate::report;
 use crate::report::plan::who;
 use crate::town::wish;
-use crate::work::roles::{self, Begun};
+use crate::work::agent::roles::{self, Begun};
+use crate::work::agent::up::{self, Done};
 use crate::work::step;
-use crate::work::up::{self, Done};
 
 /// Runs it; `up` takes back a `gt down` of the whole town first.
 ///

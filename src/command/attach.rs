@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::{Ctx, roles};
+use crate::base::failure::Exit;
 use crate::cli::sessions::Attach;
-use crate::failure::Exit;
 
 /// Runs it.
 ///

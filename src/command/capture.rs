@@ -4,8 +4,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Ctx, roles};
+use crate::base::failure::Exit;
 use crate::cli::sessions::Capture;
-use crate::failure::Exit;
 
 /// Prints the last lines of an agent's screen, wherever it runs; of one that has ended its last ones.
 ///

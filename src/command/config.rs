@@ -6,14 +6,14 @@ use serde_json::json;
 
 use super::layers::{home, say_inert, sources};
 use super::{Ctx, print, print_json};
-use crate::address::Role;
+use crate::base::failure::{Exit, Failures};
+use crate::base::files;
 use crate::cli::town::{ConfigArgs, ConfigCommand};
 use crate::config::explain::{self, Explained, explain};
 use crate::config::sources::RIG_POLECAT;
 use crate::config::{self, Origin, Settings, Sources};
-use crate::failure::{Exit, Failures};
+use crate::model::address::Role;
 use crate::report;
-use crate::town::files;
 
 /// Runs it.
 ///

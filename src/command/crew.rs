@@ -3,16 +3,16 @@
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure, Failures};
 use crate::cli::town::{CrewArgs, CrewCommand};
 use crate::config;
-use crate::failure::{Exit, Failure, Failures};
+use crate::model::address::Address;
 use crate::mux::Session;
 use crate::programs::git::Git;
 use crate::town::{Rig, Town};
-use crate::work::crew::{self, Member};
-use crate::work::loss::{Kind, Line, counted, cut, hints, texts};
-use crate::work::survivors;
+use crate::work::polecat::loss::{Kind, Line, counted, cut, hints, texts};
+use crate::work::polecat::survivors;
+use crate::work::setup::crew::{self, Member};
 
 /// Runs it.
 ///

@@ -1,20 +1,21 @@
 //! `gt demo`.
 
+pub mod play;
+
 use anyhow::Result;
 
 use super::Ctx;
+use crate::base::failure::Exit;
 use crate::cli::town::Demo;
-use crate::failure::Exit;
 use crate::report::Screen;
-use crate::work::demo;
 
 /// Runs it.
 ///
 /// # Errors
-/// As [`demo::run`].
+/// As [`play::run`].
 pub fn run(ctx: &Ctx, args: Demo) -> Result<Exit> {
     let repo = args.repo.map(|repo| ctx.dir.join(repo));
-    demo::run(&demo::Wanted {
+    play::run(&play::Wanted {
         keep: args.keep,
         repo: repo.as_deref(),
         screen: Screen::of(ctx.fancy(), |name| ctx.var(name)),

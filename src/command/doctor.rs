@@ -5,14 +5,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::{Ctx, print_json};
+use crate::base::failure::{Exit, Failures};
+use crate::base::terminal;
 use crate::cli::town::Doctor;
 use crate::config::{self, Settings};
-use crate::failure::{Exit, Failures};
 use crate::report::Screen;
 use crate::report::doctor::Detail;
-use crate::terminal;
 use crate::town::{Town, checkout, discover};
-use crate::work::doctor::{self, Visit};
+use crate::work::setup::doctor::{self, Visit};
 
 /// Runs it.
 ///

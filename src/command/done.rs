@@ -3,12 +3,12 @@
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
+use crate::base::failure::Exit;
+use crate::base::grammar::count;
 use crate::cli::work::Done;
 use crate::config;
-use crate::failure::Exit;
-use crate::grammar::count;
-use crate::work::done::{Done as Answer, Work, done, plan};
-use crate::work::own;
+use crate::work::merge::done::{Done as Answer, Work, done, plan};
+use crate::work::observe::own;
 use crate::work::remote::over_there::Away;
 
 /// Hands finished work to the merge queue.

@@ -5,15 +5,17 @@ use serde_json::json;
 
 use super::plan::named;
 use super::{Ctx, print, print_json, roles};
-use crate::address::{Address, Role};
+use crate::base::failure::{Exit, Failures};
 use crate::cli::roles::Down;
 use crate::config;
-use crate::failure::{Exit, Failures};
+use crate::model::address::{Address, Role};
 use crate::mux::Session;
 use crate::plan::diff::Held;
 use crate::plan::layout::Asked;
 use crate::town::wish;
-use crate::work::{step, survivors, up};
+use crate::work::agent::up;
+use crate::work::polecat::survivors;
+use crate::work::step;
 
 /// Runs it.
 ///

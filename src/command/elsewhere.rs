@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
+use crate::base::failure::{Exit, Failure};
 use crate::cli::elsewhere::{self as cli, Elsewhere};
-use crate::config::fugue;
-use crate::failure::{Exit, Failure};
+use crate::model::fugue;
 use crate::plan::choose::{Fallback, Hand, Wish};
 
 /// What was said by hand about where something runs; `trial` when it is only to be said what would be done.

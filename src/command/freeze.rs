@@ -5,13 +5,13 @@ use toml::{Table, Value};
 
 use super::plan::View;
 use super::{Ctx, print, print_json};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure};
 use crate::cli::roles::Freeze;
 use crate::config;
-use crate::failure::{Exit, Failure};
+use crate::model::address::Address;
 use crate::mux::Session;
 use crate::plan::freeze::{self, Frozen, Now};
-use crate::work::roles::{self, Prepared};
+use crate::work::agent::roles::{self, Prepared};
 
 /// Runs it.
 ///
@@ -136,7 +136,7 @@ fn frozen(ctx: &Ctx, view: &View, address: &Address, session: &Session) -> Resul
     let how = roles::How::default();
     let Prepared { spec, role, .. } =
         roles::prepare(&ctx.env, &ctx.sources(&view.town, None), &view.town, address, how)?;
-    let spec = crate::work::up::filled_then(&spec, &session.marks.instance).unwrap_or(spec);
+    let spec = crate::work::agent::up::filled_then(&spec, &session.marks.instance).unwrap_or(spec);
     Ok(freeze::ours(Now { role: &role, spec: &spec, runtimes: &runtimes, prompt: roles::PROMPT }, session))
 }
 

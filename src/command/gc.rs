@@ -3,15 +3,15 @@
 use anyhow::Result;
 
 use super::Ctx;
-use crate::address::Address;
+use crate::base::failure::{Exit, Failures};
 use crate::beads::Filter;
+use crate::beads::request::Request;
 use crate::cli::town::Gc;
 use crate::config;
-use crate::failure::{Exit, Failures};
+use crate::model::address::Address;
 use crate::town::{Rig, Town};
-use crate::work::recovery::{self, Fate, Gone};
-use crate::work::request::Request;
-use crate::work::strays;
+use crate::work::polecat::recovery::{self, Fate, Gone};
+use crate::work::polecat::strays;
 
 /// Drops recovery refs that are merged or 30 days old, and old logs.
 ///

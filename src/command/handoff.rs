@@ -3,13 +3,14 @@
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure};
 use crate::cli::work::Handoff;
 use crate::config;
-use crate::failure::{Exit, Failure};
-use crate::work::handoff::{self, Kind};
+use crate::model::address::Address;
+use crate::work::agent;
+use crate::work::agent::handoff::{self, Kind};
+use crate::work::observe::own;
 use crate::work::remote::over_there::Away;
-use crate::work::{agent, own};
 
 /// Ends this session: finished work is handed over, unfinished work goes on in a new one.
 ///

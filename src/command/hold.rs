@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
+use crate::base::failure::Exit;
 use crate::cli::work::Hold;
-use crate::failure::Exit;
 use crate::town::Rig;
-use crate::work::unsling;
+use crate::work::polecat::unsling;
 
 /// Keeps beads from being slung.
 ///

@@ -3,13 +3,14 @@
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure};
 use crate::cli::work::Hook;
-use crate::failure::{Exit, Failure};
+use crate::model::address::Address;
 use crate::report;
 use crate::town::Town;
+use crate::work::agent::hook;
+use crate::work::observe::own;
 use crate::work::remote::over_there::Away;
-use crate::work::{hook, own};
 
 /// Shows what is on a hook.
 ///

@@ -5,13 +5,13 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{Ctx, print, print_json};
-use crate::address::Role;
+use crate::base::failure::Exit;
 use crate::cli::town::Install;
 use crate::config;
-use crate::failure::Exit;
+use crate::model::address::Role;
 use crate::programs::versions;
 use crate::town::{Layout, Town};
-use crate::work::install::{self, Ground, Installed, Wanted};
+use crate::work::setup::install::{self, Ground, Installed, Wanted};
 
 /// Runs it.
 ///
@@ -55,8 +55,9 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
 }
 
 fn dry_run(ctx: &Ctx, wanted: &Wanted, ground: &Ground) -> Result<Exit> {
-    let missing =
-        |piece: &&crate::work::pieces::Piece| *ground == Ground::Nothing || !piece.stands(&wanted.root);
+    let missing = |piece: &&crate::work::setup::pieces::Piece| {
+        *ground == Ground::Nothing || !piece.stands(&wanted.root)
+    };
     let mut shown: Vec<String> = wanted.pieces()?.iter().filter(missing).map(|piece| piece.shown()).collect();
     if wanted.store.is_some() && crate::beads::kind_of(&wanted.root.join(".beads")).is_err() {
         shown.push(".beads/".into());

@@ -3,14 +3,14 @@
 use anyhow::Result;
 
 use super::{Ctx, print, print_json, remote_sync};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure};
 use crate::cli::queue::Land;
 use crate::config;
 use crate::config::schema::{Command, Strategy};
-use crate::failure::{Exit, Failure};
+use crate::model::address::Address;
 use crate::programs::Process;
-use crate::work::land;
-use crate::work::scene::Scene;
+use crate::work::merge::land;
+use crate::work::observe::scene::Scene;
 
 /// Lands one polecat's work without the queue.
 ///

@@ -1,12 +1,14 @@
 //! Where commands about settings and presets look for them, and how they name the files.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use super::Ctx;
 use crate::config::explain::Explained;
-use crate::config::{Sources, inert};
+use crate::config::schema::Remote;
+use crate::config::{self, Sources, inert};
 use crate::town::discover::locate;
 
 /// Where configuration is looked for: the rig that is named or that this folder is in, the town, and outside a town
@@ -44,4 +46,16 @@ fn nowhere(ctx: &Ctx) -> bool {
 /// The person's home, shown as `~`.
 pub(super) fn home(ctx: &Ctx) -> Option<PathBuf> {
     ctx.var("HOME").map(Path::new).filter(|home| home.is_absolute()).map(Path::to_path_buf)
+}
+
+/// What is said where no remote is configured.
+pub const NONE: &str =
+    "no remotes; write one in config/town.toml: [remotes.NAME] with fugue_addr = \"tcp://localhost:9999\"";
+
+/// The remotes of the settings: the town's, and outside one just the person's own.
+///
+/// # Errors
+/// Broken configuration.
+pub fn configured(ctx: &Ctx) -> Result<BTreeMap<String, Remote>> {
+    Ok(config::settings(&super::layers::sources(ctx, None)?)?.remotes)
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure};
+use crate::base::terminal::{self, Text};
 use crate::cli::queue::Look;
-use crate::failure::{Exit, Failure};
+use crate::model::address::Address;
 use crate::programs::git::Git;
 use crate::programs::pager::Pager;
-use crate::terminal::{self, Text};
 use crate::town::Rig;
-use crate::work::queue;
+use crate::work::merge::queue;
 use crate::work::remote::pushed;
 use crate::{config, report};
 

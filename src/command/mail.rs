@@ -5,13 +5,16 @@ use std::io::Read;
 use anyhow::{Context, Result};
 
 use super::{Ctx, print, print_json};
-use crate::address::Address;
-use crate::beads::{Bead, Change, Filter, Patch, Written, words};
+use crate::base::failure::{Exit, Failure, Failures};
+use crate::beads::{Change, Filter, Written};
 use crate::cli::talk::{Mail, MailCommand};
-use crate::failure::{Exit, Failure, Failures};
+use crate::model::address::Address;
+use crate::model::bead::{Bead, Patch};
+use crate::model::words;
 use crate::report;
 use crate::town::{Rig, Town};
-use crate::work::{mail, own};
+use crate::work::observe::own;
+use crate::work::talk::mail;
 
 /// Reads and sends mail.
 ///
@@ -51,7 +54,7 @@ fn inbox(ctx: &Ctx, town: &Town, address: Option<&str>, unread: bool) -> Result<
     } else if messages.is_empty() {
         ctx.note(&format!("no {}mail for {of}", if unread { "unread " } else { "" }));
     } else {
-        print(&report::mail::list(&messages, &crate::time::now()))?;
+        print(&report::mail::list(&messages, &crate::base::time::now()))?;
     }
     Ok(Exit::Done)
 }

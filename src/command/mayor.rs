@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::{Ctx, roles};
-use crate::address::Address;
+use crate::base::failure::Exit;
 use crate::cli::roles::{Mayor, MayorCommand, StartHow};
-use crate::failure::Exit;
+use crate::model::address::Address;
 
 /// Runs it.
 ///

@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure, Failures};
+use crate::beads::request::Request;
 use crate::config::{self, Sources};
-use crate::failure::{Exit, Failure, Failures};
+use crate::model::address::Address;
 use crate::programs::git::Git;
-use crate::report::queue::{Row, list};
+use crate::report::queue::list;
 use crate::town::{Rig, Town, away};
+use crate::work::merge::queue::{self, Row};
+use crate::work::merge::{approval, refinery};
 use crate::work::remote::home::has_records;
-use crate::work::request::Request;
-use crate::work::{approval, queue, refinery};
 
 /// Tests and merges what waits in a rig.
 ///
@@ -141,7 +142,7 @@ fn show_plan(ctx: &Ctx, town: &Town, rig: &Rig, sources: &Sources, only: Option<
     let mut text = String::new();
     for (number, batch) in batches.iter().enumerate() {
         text.push_str(&format!("batch {}: merged, tested together, pushed once\n", number + 1));
-        for line in list(batch, &crate::time::now()).lines() {
+        for line in list(batch, &crate::base::time::now()).lines() {
             text.push_str(&format!("  {line}\n"));
         }
     }

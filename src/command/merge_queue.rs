@@ -6,15 +6,16 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::{Ctx, Me, print, print_json};
-use crate::address::{Address, is_polecat_name};
+use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::grammar::count;
 use crate::cli::queue::{MergeQueue, QueueCommand};
 use crate::config;
-use crate::failure::{Exit, Failure, Failures};
-use crate::grammar::count;
+use crate::model::address::{Address, is_polecat_name};
 use crate::report::queue as report;
 use crate::town::{Rig, Town};
-use crate::work::own::Home;
-use crate::work::{approval, done, names, queue};
+use crate::work::merge::{approval, done, queue};
+use crate::work::observe::own::Home;
+use crate::work::polecat::names;
 
 /// Looks at the queue, puts work into it, takes work out.
 ///
@@ -92,7 +93,7 @@ fn list(ctx: &Ctx, me: &Me, rig: &Rig) -> Result<Exit> {
     if rows.is_empty() {
         ctx.note(&format!("{}: nothing waits to be merged", rig.name));
     }
-    print(&report::list(&rows, &crate::time::now()))?;
+    print(&report::list(&rows, &crate::base::time::now()))?;
     if rows.iter().any(|row| row.foreign) {
         ctx.note("foreign requests are not merged: this town did not make them, or others changed them");
     }
@@ -111,13 +112,13 @@ fn show(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<Exit> {
     let state =
         if found.bead.is_closed() { found.bead.close_reason.as_str() } else { found.bead.status.as_str() };
     let row = match found.bead.foreign {
-        true => report::Row::foreign(&found.bead),
-        false => report::Row::new(&found.request, None, state).of(Some(&found.bead)),
+        true => crate::work::merge::queue::Row::foreign(&found.bead),
+        false => crate::work::merge::queue::Row::new(&found.request, None, state).of(Some(&found.bead)),
     };
     if ctx.global.json {
         print_json("request", &row)?;
     } else {
-        print(&report::show(&row, &crate::time::now()))?;
+        print(&report::show(&row, &crate::base::time::now()))?;
     }
     Ok(Exit::Done)
 }
@@ -132,18 +133,19 @@ fn status(ctx: &Ctx, town: &Town, me: &Me, rig: Option<&str>) -> Result<Exit> {
     let of_rig = |rig: &Rig| {
         queue::counts(rig, &me.address).with_context(|| format!("the queue of {} cannot be read", rig.name))
     };
-    let counts: Vec<report::Counts> = rigs.iter().filter_map(|rig| failures.keep(of_rig(rig))).collect();
+    let counts: Vec<crate::work::merge::queue::Counts> =
+        rigs.iter().filter_map(|rig| failures.keep(of_rig(rig))).collect();
     if ctx.global.json {
         print_json("queues", &counts)?;
         return super::of_rigs(failures);
     }
-    let now = crate::time::now();
+    let now = crate::base::time::now();
     print(&counts.iter().map(|counts| counts.line(&now)).collect::<String>())?;
     super::of_rigs(failures)
 }
 
 /// The request that an id means: its own, or its bead's.
-fn find(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<queue::Found> {
+fn find(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<crate::beads::request::Found> {
     queue::find(ctx.rig_of(town, id)?, id, &me.address)
 }
 
@@ -188,7 +190,7 @@ fn retry(ctx: &Ctx, town: &Town, me: &Me, id: &str, dry: bool) -> Result<Exit> {
     let found = find(ctx, town, me, id)?;
     queue::retry(&found, &me.address, dry)?;
     if ctx.global.json {
-        print_json("request", &report::Row::new(&found.request, None, "open"))?;
+        print_json("request", &crate::work::merge::queue::Row::new(&found.request, None, "open"))?;
     } else {
         let would = if dry { "would be" } else { "is" };
         print(&format!(

@@ -3,12 +3,12 @@
 use anyhow::{Context, Result};
 
 use super::{Ctx, print, print_json};
+use crate::base::failure::Exit;
 use crate::cli::DryRun;
 use crate::config;
-use crate::failure::Exit;
 use crate::programs::versions;
 use crate::town::Layout;
-use crate::work::migrate;
+use crate::work::setup::migrate;
 
 /// Runs it.
 ///

@@ -63,13 +63,13 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Result;
 use clap::Parser;
 
-use crate::address::{Address, Role};
+use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::terminal::{self, Text};
 use crate::cli::{Cli, Color, Command, Global};
-use crate::failure::{Exit, Failure, Failures};
-use crate::terminal::{self, Text};
+use crate::model::address::{Address, Role};
 use crate::town::checkout::{self, Checkout};
 use crate::town::{Rig, Town};
-use crate::work::own::Me;
+use crate::work::observe::own::Me;
 
 /// What a command knows of its surroundings: the one place that reads the environment.
 pub struct Ctx {
@@ -193,9 +193,9 @@ impl Ctx {
     /// The agent that a person means: an address, a bead's id, or a polecat's bare name.
     ///
     /// # Errors
-    /// As [`crate::work::who::resolve`].
+    /// As [`crate::work::observe::who::resolve`].
     pub fn agent(&self, town: &Town, text: &str) -> Result<Address> {
-        crate::work::who::resolve(town, &self.sources(town, None), text)
+        crate::work::observe::who::resolve(town, &self.sources(town, None), text)
     }
 
     /// Where configuration is looked for.
@@ -240,9 +240,9 @@ impl Ctx {
     /// The rig whose store keeps a bead, by the prefix of its id.
     ///
     /// # Errors
-    /// As [`crate::work::who::rig_of`].
+    /// As [`crate::work::observe::who::rig_of`].
     pub fn rig_of(&self, town: &Town, id: &str) -> Result<Rig> {
-        crate::work::who::rig_of(town, &self.sources(town, None), id)
+        crate::work::observe::who::rig_of(town, &self.sources(town, None), id)
     }
 
     /// Whether a person runs this, and no agent.
@@ -288,7 +288,7 @@ impl Ctx {
     /// Exports the stores of a town and one of its rigs, once a day. What was done stands when that fails.
     pub fn keep_exports(&self, town: &Town, rig: Option<&Rig>) {
         for place in std::iter::once(&town.root).chain(rig.map(|rig| &rig.root)) {
-            if let Err(error) = crate::work::exports::keep(place) {
+            if let Err(error) = crate::work::setup::exports::keep(place) {
                 self.note(&format!("warning: the daily export of {} failed: {error:#}", place.display()));
             }
         }
@@ -319,7 +319,7 @@ pub(crate) fn of_rigs(failures: Failures) -> Result<Exit> {
 pub(crate) fn rig_of_path(town: &Town, path: &std::path::Path) -> Option<String> {
     let path = path.canonicalize().ok()?;
     let name = path.strip_prefix(&town.root).ok()?.components().next()?.as_os_str().to_str()?.to_string();
-    (crate::address::is_rig_name(&name)
+    (crate::model::address::is_rig_name(&name)
         && town.root.join(&name).join("config.json").is_file()
         && Role::parse(&name).is_none())
     .then_some(name)
@@ -409,7 +409,7 @@ fn set_limits(ctx: &Ctx) {
             Err(_) => crate::config::Sources::from_env(&env),
         })
     };
-    crate::limits::read_by(read, quiet);
+    crate::base::limits::read_by(read, quiet);
 }
 
 /// The command that was typed and is not there, and what to use instead, if that is known.
@@ -471,7 +471,7 @@ fn as_bd(mut words: impl Iterator<Item = OsString>) -> Option<Vec<OsString>> {
 fn complain(error: &anyhow::Error, json: bool) -> Exit {
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     let message = format!("{error:#}");
-    let hint = crate::failure::hint_of(error);
+    let hint = crate::base::failure::hint_of(error);
     if json {
         let mut object = serde_json::json!({ "schema_version": 1, "error": message });
         if let Some(hint) = hint {

@@ -3,16 +3,15 @@
 use anyhow::Result;
 
 use super::{Ctx, remote_sync};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure, Failures};
 use crate::cli::sessions::SessionEnded;
 use crate::config;
-use crate::failure::{Exit, Failure, Failures};
+use crate::model::address::Address;
 use crate::plan::patrol::Move;
-use crate::report::away;
 use crate::town::{Rig, Town};
-use crate::work::names;
-use crate::work::patrol::{self, Finding};
-use crate::work::scene::Scene;
+use crate::work::observe::scene::Scene;
+use crate::work::polecat::names;
+use crate::work::polecat::patrol::{self, Finding};
 
 /// Looks after a rig's polecats once.
 ///
@@ -85,7 +84,9 @@ fn look_after(
     }
     if only.is_none() {
         let seen = scene.seen();
-        away::silent(&seen.daemons, &seen.unreachable, None).iter().for_each(|line| ctx.note(line));
+        crate::work::observe::away::silent(&seen.daemons, &seen.unreachable, None)
+            .iter()
+            .for_each(|line| ctx.note(line));
     }
     if !dry {
         ctx.keep_exports(town, Some(rig));

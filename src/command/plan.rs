@@ -3,17 +3,17 @@
 use anyhow::Result;
 
 use super::{Ctx, print_json, roles};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure, hint_of};
+use crate::base::terminal::{self, Text};
 use crate::cli::roles::Plan as Words;
 use crate::config::schema::Multiplexer;
-use crate::failure::{Exit, Failure, hint_of};
+use crate::model::address::Address;
 use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Mux, Snapshot};
 use crate::plan::diff::Plan;
-use crate::terminal::{self, Text};
 use crate::town::Town;
 use crate::town::wish::{self, Down};
-use crate::work::up::{self, Wishes};
+use crate::work::agent::up::{self, Wishes};
 use crate::{config, report};
 
 /// Runs it.
@@ -91,7 +91,7 @@ pub fn named(ctx: &Ctx, town: &Town, words: &[String]) -> Result<Vec<Address>> {
     let mut named: Vec<Address> = Vec::new();
     for word in words {
         let address = ctx.agent(town, word)?;
-        crate::work::roles::role_of(&address)?;
+        crate::work::agent::roles::role_of(&address)?;
         if !named.contains(&address) {
             named.push(address);
         }

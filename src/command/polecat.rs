@@ -4,19 +4,21 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Ctx;
-use crate::address::Address;
-use crate::beads::{Bead, Filter, words};
+use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::quote::quote;
+use crate::base::terminal::one_line;
+use crate::beads::Filter;
+use crate::beads::request::Request;
 use crate::cli::work::{PolecatArgs, PolecatCommand};
 use crate::config;
-use crate::failure::{Exit, Failure, Failures};
-use crate::programs::process::quote;
-use crate::terminal::one_line;
+use crate::model::address::Address;
+use crate::model::bead::Bead;
+use crate::model::words;
 use crate::town::{Rig, Town};
-use crate::work::around;
-use crate::work::ending::{self, Released};
-use crate::work::recovery::{self, What};
-use crate::work::request::Request;
-use crate::work::scene::Scene;
+use crate::work::observe::around;
+use crate::work::observe::scene::Scene;
+use crate::work::polecat::ending::{self, Released};
+use crate::work::polecat::recovery::{self, What};
 
 /// Polecats one by one: what is there, what was kept, and their end by hand.
 ///
@@ -205,7 +207,7 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
 }
 
 /// What is said of the bead that a released polecat had.
-fn said_of(bead: Option<&str>, now: Option<crate::work::ending::give::BeadNow>) -> String {
+fn said_of(bead: Option<&str>, now: Option<crate::work::polecat::ending::give::BeadNow>) -> String {
     bead.zip(now).map_or(String::new(), |(id, now)| format!("; {}", now.said(id)))
 }
 

@@ -4,12 +4,12 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Ctx, status};
+use crate::base::failure::Exit;
+use crate::base::terminal::{self, Text};
+use crate::base::time;
 use crate::cli::town::Polecats;
-use crate::failure::Exit;
-use crate::report::rig::RigReport;
-use crate::terminal::{self, Text};
-use crate::work::survey::Unseen;
-use crate::{time, work};
+use crate::work::observe::survey::Unseen;
+use crate::work::observe::view::RigReport;
 
 /// Runs it.
 ///
@@ -35,7 +35,7 @@ pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
     if ctx.global.json {
         super::print_json("witness", &json!({ "agent": witness, "polecats": rig.polecats }))?;
     } else {
-        let line = witness.map(crate::report::agent::Status::line).unwrap_or_default();
+        let line = witness.map(crate::work::observe::view::Status::line).unwrap_or_default();
         terminal::print(Text::from(line).then(rig.work(&ctx.screen(), &time::now())))?;
     }
     say(ctx, &rig, unseen)
@@ -49,7 +49,7 @@ pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Unseen)> {
     let town = ctx.town()?;
     let rig = ctx.rig(&town, rig)?;
     let (sources, _, looking) = status::begin_look(ctx, &town)?;
-    work::survey::rig(&town, &sources, &ctx.me()?.address, looking, rig)
+    crate::work::observe::survey::rig(&town, &sources, &ctx.me()?.address, looking, rig)
 }
 
 /// What keeps the list from being the whole truth.

@@ -6,15 +6,17 @@ use serde::Serialize;
 
 use super::layers::{home, say_inert, sources};
 use super::{Ctx, preset_new, print, print_json};
-use crate::address::Role;
-use crate::beads::{Bead, Filter};
+use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::terminal;
+use crate::beads::Filter;
 use crate::cli::town::{PresetArgs, PresetCommand};
 use crate::config::explain::{self, Explained, Said, explain, shown};
 use crate::config::{self, ResolvedRole, Sources, Stack, presets};
-use crate::failure::{Exit, Failure, Failures};
+use crate::model::address::Role;
+use crate::model::bead::Bead;
+use crate::report;
 use crate::report::text::Cell;
 use crate::town::Rig;
-use crate::{report, terminal};
 
 /// Runs it.
 ///

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::layers::sources;
 use super::{Ctx, print, print_json, would};
-use crate::address::Role;
+use crate::base::failure::{Exit, Failure};
+use crate::base::files;
 use crate::cli::town::NewPreset;
 use crate::config::{Sources, presets};
-use crate::failure::{Exit, Failure};
-use crate::town::files;
+use crate::model::address::Role;
 
 /// The JSON Schema of a preset file.
 const SCHEMA: &str = include_str!("../../presets/preset.schema.json");

@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
+use crate::base::failure::Exit;
 use crate::cli::work::Prime;
-use crate::failure::Exit;
 use crate::report;
-use crate::work::hook::prime;
+use crate::work::agent::hook::prime;
 
 /// Prints everything an agent needs to begin.
 ///

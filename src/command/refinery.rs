@@ -4,10 +4,10 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Ctx, merge, polecats, roles};
-use crate::address::Address;
+use crate::base::failure::Exit;
 use crate::cli::roles::{Refinery, RefineryCommand};
-use crate::failure::Exit;
-use crate::report::agent::Status;
+use crate::model::address::Address;
+use crate::work::observe::view::Status;
 
 /// Runs it.
 ///

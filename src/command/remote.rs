@@ -1,17 +1,16 @@
 //! `gt remote`: other machines where sessions can live.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 
 use super::{Ctx, remote_sync, remote_tunnel};
+use crate::base::failure::{Exit, Failure};
+use crate::base::terminal;
 use crate::cli::remote::{RemoteArgs, RemoteCommand};
-use crate::config::schema::Remote;
-use crate::failure::{Exit, Failure};
+use crate::command::layers::NONE;
+use crate::config;
 use crate::report::remote;
 use crate::work::remote::arrived::Adopt;
 use crate::work::remote::{known, waiting};
-use crate::{config, terminal};
 
 /// Runs it.
 ///
@@ -31,18 +30,6 @@ pub fn run(ctx: &Ctx, args: RemoteArgs) -> Result<Exit> {
         }
         RemoteCommand::Tunnel(args) => remote_tunnel::run(ctx, args.command),
     }
-}
-
-/// What is said where no remote is configured.
-pub(super) const NONE: &str =
-    "no remotes; write one in config/town.toml: [remotes.NAME] with fugue_addr = \"tcp://localhost:9999\"";
-
-/// The remotes of the settings: the town's, and outside one just the person's own.
-///
-/// # Errors
-/// Broken configuration.
-pub(super) fn configured(ctx: &Ctx) -> Result<BTreeMap<String, Remote>> {
-    Ok(config::settings(&super::layers::sources(ctx, None)?)?.remotes)
 }
 
 fn list(ctx: &Ctx) -> Result<Exit> {

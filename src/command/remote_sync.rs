@@ -4,14 +4,14 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::Ctx;
+use crate::base::failure::{Exit, Failure, Failures};
 use crate::config;
-use crate::failure::{Exit, Failure, Failures};
 use crate::report::home;
 use crate::town::{Rig, Town, away};
+use crate::work::observe::scene::Scene;
 use crate::work::remote::arrived::{Adopt, Arrived, Job, State};
 use crate::work::remote::going::{self, Gone};
 use crate::work::remote::home::{collect, is_hybrid};
-use crate::work::scene::Scene;
 
 /// What one rig's sync came to; of roles that belong to none when it has no name.
 #[derive(Debug, Default, Serialize)]

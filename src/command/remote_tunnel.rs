@@ -6,14 +6,14 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Ctx;
+use crate::base::failure::{Exit, Failure};
+use crate::base::terminal;
 use crate::cli::remote::TunnelCommand;
 use crate::config::schema::Remote;
-use crate::failure::{Exit, Failure};
 use crate::model::tunnel::Tunnel;
 use crate::programs::ssh;
-use crate::report::tunnel::{self, Line};
-use crate::terminal;
-use crate::work::tunnel::{Home, Opened, Phase, down, keep, look, up_all};
+use crate::report::tunnel;
+use crate::work::remote::tunnel::{Home, Line, Opened, Phase, down, keep, look, up_all};
 
 /// Runs it.
 ///
@@ -29,7 +29,7 @@ pub fn run(ctx: &Ctx, command: TunnelCommand) -> Result<Exit> {
 }
 
 fn open(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
-    let tunnels = wanted(&super::remote::configured(ctx)?, name)?;
+    let tunnels = wanted(&crate::command::layers::configured(ctx)?, name)?;
     if dry_run {
         let home = home(ctx)?;
         let line = |tunnel: &Tunnel| match look(&home, tunnel) {
@@ -70,7 +70,7 @@ const NONE: &str = "no remote has ssh, so there is no tunnel to keep; say so in 
 
 fn close(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
     let home = home(ctx)?;
-    let remotes = super::remote::configured(ctx)?;
+    let remotes = crate::command::layers::configured(ctx)?;
     // A tunnel outlives its remote's place in the settings, and can be closed all the same.
     let kept: Vec<Tunnel> = home.all()?.into_iter().map(|kept| kept.tunnel).collect();
     let kept: Vec<Tunnel> = match name {
@@ -103,7 +103,7 @@ fn close(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
 }
 
 fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
-    let remotes = super::remote::configured(ctx)?;
+    let remotes = crate::command::layers::configured(ctx)?;
     if let Some(name) = name {
         known(&remotes, name)?;
     }
@@ -115,7 +115,7 @@ fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     if lines.is_empty() {
-        ctx.note(super::remote::NONE);
+        ctx.note(crate::command::layers::NONE);
     }
     terminal::print(tunnel::table(&lines, &ctx.screen()))?;
     Ok(Exit::Done)
@@ -156,8 +156,11 @@ fn wanted(remotes: &BTreeMap<String, Remote>, name: Option<&str>) -> Result<Vec<
 pub(super) fn known<'r>(remotes: &'r BTreeMap<String, Remote>, name: &str) -> Result<&'r Remote, Failure> {
     let known = || remotes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     remotes.get(name).ok_or_else(|| {
-        let hint =
-            if remotes.is_empty() { super::remote::NONE.into() } else { format!("there is: {}", known()) };
+        let hint = if remotes.is_empty() {
+            crate::command::layers::NONE.into()
+        } else {
+            format!("there is: {}", known())
+        };
         Failure::usage(format!("no remote named '{name}'")).hint(hint)
     })
 }

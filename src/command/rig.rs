@@ -6,15 +6,16 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Ctx, print, print_json, rig_trust};
+use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::files;
+use crate::base::quote::quote;
 use crate::cli::town::{RigArgs, RigCommand};
 use crate::config;
-use crate::failure::{Exit, Failure, Failures};
-use crate::programs::process::quote;
 use crate::programs::versions;
-use crate::town::{Layout, Rig, Town, files};
-use crate::work::loss::{counted, cut, hints, texts};
-use crate::work::rig::{self, Wanted, remove as removal};
-use crate::work::survivors;
+use crate::town::{Layout, Rig, Town};
+use crate::work::polecat::loss::{counted, cut, hints, texts};
+use crate::work::polecat::survivors;
+use crate::work::setup::rig::{self, Wanted, remove as removal};
 
 /// Runs it.
 ///
@@ -42,7 +43,7 @@ struct New {
 }
 
 fn add(ctx: &Ctx, name: String, url: &str, new: New, dry_run: bool) -> Result<Exit> {
-    crate::town::rules::rig_name(&name)?;
+    crate::model::rules::rig_name(&name)?;
     if new.trust == Some(true) {
         ctx.person_only("gt rig add --trust")?;
     }
@@ -109,7 +110,7 @@ fn propose_test(ctx: &Ctx, root: &Path, added: &mut rig::Added) -> Result<()> {
 fn show_plan(ctx: &Ctx, town: &Town, wanted: &Wanted) -> Result<Exit> {
     let target = rig::ask(town, wanted)?;
     let taken = rig::prefixes(town, &wanted.town_prefix, wanted.prefix.is_some())?;
-    let made = crate::town::rules::prefix_for(&wanted.name, &taken);
+    let made = crate::model::rules::prefix_for(&wanted.name, &taken);
     let prefix = wanted.prefix.as_ref().unwrap_or(&made);
     if ctx.global.json {
         let plan = serde_json::json!({ "name": wanted.name, "git_url": wanted.source.url, "prefix": prefix, "target": target });
@@ -173,7 +174,7 @@ fn line(town: &Town, rig: Rig) -> Result<Line> {
     let crew = match town.layout {
         Layout::Present => {
             let names = files::names_in(&rig.root.join("crew"))?;
-            names.iter().filter(|name| crate::address::is_member_name(name)).count()
+            names.iter().filter(|name| crate::model::address::is_member_name(name)).count()
         }
         Layout::Workspace => 0,
     };
@@ -182,7 +183,7 @@ fn line(town: &Town, rig: Rig) -> Result<Line> {
     Ok(Line {
         untrusted: trust.open().into_iter().map(|setting| setting.path.clone()).collect(),
         target: target.and_then(|target| target.as_str()).map(str::to_string),
-        polecats: crate::work::names::taken(&rig)?.len(),
+        polecats: crate::work::polecat::names::taken(&rig)?.len(),
         crew,
         git_url: rig.config.git_url.clone(),
         prefix: rig.config.beads.prefix.clone(),

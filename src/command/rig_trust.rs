@@ -6,14 +6,14 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Ctx, print, print_json};
+use crate::base::failure::Exit;
+use crate::base::grammar::count;
 use crate::config;
-use crate::failure::Exit;
-use crate::grammar::count;
 use crate::plan::trust::readers;
 use crate::programs::git::Git;
 use crate::town::trust::{Setting, Trust};
-use crate::work::rig::Added;
-use crate::work::trust;
+use crate::work::agent::trust;
+use crate::work::setup::rig::Added;
 
 /// Shows the agent settings of a new rig, and asks whether they are trusted unless that was said.
 ///
@@ -78,7 +78,7 @@ pub(super) fn run(ctx: &Ctx, name: &str, dry: bool) -> Result<Exit> {
     }
     let mut text = String::new();
     for open in &open {
-        let clone = crate::programs::process::quote(&open.clone.to_string_lossy());
+        let clone = crate::base::quote::quote(&open.clone.to_string_lossy());
         let short = open.commit.get(..10).unwrap_or(&open.commit);
         text.push_str(&format!(
             "in {clone} at {short}; look at one with: git -C {clone} show {short}:PATH\n"

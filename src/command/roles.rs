@@ -4,22 +4,22 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Ctx;
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::quote::quote;
 use crate::cli::elsewhere::{Elsewhere, Fallback};
 use crate::cli::roles::StartHow;
 use crate::config;
 use crate::config::schema::Multiplexer;
-use crate::failure::{Exit, Failure, Failures};
+use crate::model::address::Address;
 use crate::mux::deliver::Delivery;
 use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Marks, Mux, Session, Snapshot, Started};
-use crate::programs::process::quote;
-use crate::report::agent::Status;
-use crate::report::away;
 use crate::town::Town;
 use crate::town::wish::{self, Down};
-use crate::work::roles::{self, Begun, How, Prepared};
-use crate::work::{survivors, tunnel};
+use crate::work::agent::roles::{self, Begun, How, Prepared};
+use crate::work::observe::view::Status;
+use crate::work::polecat::survivors;
+use crate::work::remote::tunnel;
 
 /// The town and one look at its sessions.
 pub struct Sight {
@@ -300,7 +300,7 @@ pub fn stop_quietly(ctx: &Ctx, sight: &Sight, wanted: impl Fn(&Session) -> bool)
 /// When tmux could not be asked.
 pub fn say_unseen(ctx: &Ctx, snapshot: &Snapshot, empty: bool) -> Result<Exit> {
     let unknown = snapshot.elsewhere_unknown.as_deref();
-    for line in away::silent(&snapshot.daemons, &snapshot.unreachable, unknown) {
+    for line in crate::work::observe::away::silent(&snapshot.daemons, &snapshot.unreachable, unknown) {
         ctx.note(&line);
     }
     if let Some(why) = &snapshot.unknown {

@@ -3,8 +3,8 @@
 
 use anyhow::Result;
 
+use crate::base::failure::Exit;
 use crate::cli::sessions::{RunAgent, RunClean};
-use crate::failure::Exit;
 use crate::programs::agent_lock;
 use crate::town::occupancy;
 

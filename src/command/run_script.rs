@@ -9,16 +9,20 @@ use std::io::Write;
 use anyhow::{Context, Result};
 
 use super::{Ctx, print};
-use crate::beads::{Bead, Change, Guard, Patch, words};
-use crate::failure::{Exit, Failure};
+use crate::base::failure::{Exit, Failure};
+use crate::base::{files, terminal};
+use crate::beads::{Change, Guard};
+use crate::config;
+use crate::model::bead::{Bead, Patch};
+use crate::model::words;
 use crate::plan::message::harmless;
 use crate::programs::Process;
 use crate::programs::git::Git;
-use crate::town::{Town, files};
-use crate::work::loss::keep::Shelf;
-use crate::work::own::{self, Home};
-use crate::work::{hook, links, script};
-use crate::{config, terminal};
+use crate::town::Town;
+use crate::work::agent::{hook, script};
+use crate::work::merge::links;
+use crate::work::observe::own::{self, Home};
+use crate::work::polecat::loss::keep::Shelf;
 
 /// Does the script on this polecat's hook, commits everything and hands it over.
 ///

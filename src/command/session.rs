@@ -3,16 +3,16 @@
 use anyhow::Result;
 
 use super::{Ctx, roles, sling};
-use crate::address::Address;
+use crate::base::failure::{Exit, Failure};
+use crate::base::terminal;
 use crate::cli::DryRun;
 use crate::cli::elsewhere::Elsewhere;
 use crate::cli::roles::StartHow;
 use crate::cli::sessions::{SessionArgs, SessionCommand};
 use crate::cli::work::{Sling, SlingHow};
-use crate::failure::{Exit, Failure};
+use crate::model::address::Address;
 use crate::report::sessions;
-use crate::terminal;
-use crate::work::scene::Scene;
+use crate::work::observe::scene::Scene;
 use crate::work::step;
 
 /// Runs it.

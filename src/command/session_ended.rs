@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::Ctx;
+use crate::base::failure::Exit;
 use crate::cli::sessions::SessionEnded;
-use crate::failure::Exit;
 
 /// Looks after the polecat whose session ended.
 ///

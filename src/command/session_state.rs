@@ -3,9 +3,10 @@
 use anyhow::Result;
 
 use super::Ctx;
+use crate::base::failure::Exit;
+use crate::base::time;
 use crate::cli::sessions::{AgentState, SessionState};
-use crate::failure::Exit;
-use crate::{config, time};
+use crate::config;
 
 /// Marks the session this runs in, when it is one of this town's agents and says something new. Outside of one there
 /// is nothing to say it of, and no reason to disturb who works there.

@@ -3,16 +3,18 @@
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
-use crate::beads::NewBead;
+use crate::base::failure::{Exit, Failure, Failures};
 use crate::cli::work::{Sling, SlingHow, Spawn};
 use crate::config::{self, Settings};
-use crate::failure::{Exit, Failure, Failures};
+use crate::model::bead::NewBead;
 use crate::mux::Mux;
 use crate::plan::ready::Allowed;
 use crate::town::ids::Prefixes;
 use crate::town::{Rig, Town};
-use crate::work::sling::words::{Asked, Known, read};
-use crate::work::sling::{Order, Outcome, Site, Slung, check_new, check_restart, open_tunnels, plan, sling};
+use crate::work::polecat::sling::words::{Asked, Known, read};
+use crate::work::polecat::sling::{
+    Order, Outcome, Site, Slung, check_new, check_restart, open_tunnels, plan, sling,
+};
 
 /// Gives beads to new polecats.
 ///

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::{Ctx, roles};
+use crate::base::failure::Exit;
 use crate::cli::roles::{Start, StartHow};
 use crate::config;
-use crate::failure::Exit;
 
 /// Runs it.
 ///
@@ -14,6 +14,6 @@ use crate::failure::Exit;
 pub fn run(ctx: &Ctx, args: Start) -> Result<Exit> {
     let town = ctx.town()?;
     let up = config::settings(&ctx.sources(&town, None))?.up;
-    let wanted = crate::work::roles::wanted(&town, &up)?;
+    let wanted = crate::work::agent::roles::wanted(&town, &up)?;
     roles::start(ctx, &wanted, &StartHow { preset: args.preset, dry: args.dry, ..StartHow::default() })
 }

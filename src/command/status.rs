@@ -5,15 +5,15 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Ctx;
+use crate::base::failure::Exit;
+use crate::base::{terminal, time};
 use crate::cli::town::Status;
 use crate::config::schema::Multiplexer;
 use crate::config::{self, Sources};
-use crate::failure::Exit;
 use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Looking, Mux};
-use crate::report::town::TownReport;
 use crate::town::Town;
-use crate::{terminal, time, work};
+use crate::work::observe::view::TownReport;
 
 /// How long `--watch` waits between two looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ pub fn run(ctx: &Ctx, args: Status) -> Result<Exit> {
 
 fn survey(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
     let (sources, kind, looking) = begin_look(ctx, town)?;
-    work::survey::town(town, &sources, &ctx.me()?.address, kind, looking, rig)
+    crate::work::observe::survey::town(town, &sources, &ctx.me()?.address, kind, looking, rig)
 }
 
 /// Starts the look at tmux first: settings, presets and stores are read while it is under way. Gives where settings

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::{Ctx, roles};
-use crate::address::Address;
+use crate::base::failure::Exit;
 use crate::cli::sessions::Stop;
-use crate::failure::Exit;
+use crate::model::address::Address;
 
 /// Runs it.
 ///

@@ -4,13 +4,13 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Ctx, print, print_json};
+use crate::base::failure::Exit;
+use crate::base::terminal::one_line;
 use crate::cli::town::Sync;
 use crate::config;
-use crate::failure::Exit;
-use crate::terminal::one_line;
 use crate::town::{Rig, Town};
-use crate::work::adopt;
-use crate::work::sync::{self, Place, Synced, are, beads};
+use crate::work::setup::sync::{self, Place, Synced, are, beads};
+use crate::work::talk::adopt;
 
 /// What the town's own store is called where rigs are named.
 const TOWN: &str = "town";

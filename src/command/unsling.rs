@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use super::{Ctx, print, print_json};
+use crate::base::failure::Exit;
 use crate::cli::work::Unsling;
 use crate::config;
-use crate::failure::Exit;
-use crate::work::unsling::{Site, unsling};
+use crate::work::polecat::unsling::{Site, unsling};
 
 /// Takes a bead back from its polecat.
 ///

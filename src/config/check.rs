@@ -10,11 +10,11 @@ use regex::Regex;
 
 use super::layer::Layer;
 use super::schema::{Preset, RigSections, Runtime, Screen, Settings};
-use super::{RoleSettings, arrays, errors, fugue, template};
-use crate::address::{Role, is_polecat_name};
-use crate::environment;
-use crate::failure::Failure;
-use crate::time::parse_duration;
+use crate::base::failure::Failure;
+use crate::base::time::parse_duration;
+use crate::config::{RoleSettings, arrays, errors, template};
+use crate::model::address::{Role, is_polecat_name};
+use crate::model::{environment, fugue};
 
 /// What a layer is to be read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

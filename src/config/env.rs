@@ -9,11 +9,11 @@ use figment::value::Value;
 use super::arrays::nested;
 use super::check::{self, Kind};
 use super::errors;
-use crate::address::Role;
+use crate::base::failure::Failure;
 use crate::config::Sources;
 use crate::config::layer::Layer;
 use crate::config::origin::Origin;
-use crate::failure::Failure;
+use crate::model::address::Role;
 
 /// Variables that are no `GASTOWN_SECTION__KEY`, and what they mean.
 pub const NAMED: [(&str, &str); 6] = [

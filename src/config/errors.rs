@@ -8,8 +8,8 @@ use std::path::Path;
 use figment::error::{Actual, Kind};
 use toml_edit::{ImDocument, Item, TableLike, Value};
 
+use crate::base::failure::Failure;
 use crate::config::origin::Origin;
-use crate::failure::Failure;
 
 /// Which part of `key = value` is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::layer::Stack;
 use super::{Sources, errors};
-use crate::address::Role;
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::model::address::Role;
 
 /// One value and where it comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]

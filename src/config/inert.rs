@@ -6,7 +6,7 @@ use figment::value::{Dict, Value};
 use super::layer::Layer;
 use super::origin::Origin;
 use super::{Sources, env, errors, presets, sources};
-use crate::address::Role;
+use crate::model::address::Role;
 
 /// A key that does nothing, where a person set it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,6 @@ mod check;
 pub mod env;
 pub(crate) mod errors;
 pub mod explain;
-pub mod fugue;
 pub mod inert;
 mod layer;
 pub mod origin;
@@ -27,10 +26,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::address::Role;
-use crate::beads::Bead;
-use crate::failure::Failure;
-use crate::town::files;
+use crate::base::failure::Failure;
+use crate::base::files;
+use crate::model::address::Role;
+use crate::model::bead::Bead;
 
 pub use layer::{Layer, Stack};
 pub use origin::Origin;
@@ -113,11 +112,11 @@ pub fn target(settings: &Settings) -> String {
 }
 
 /// The limits that the settings come to; the built-in ones where they cannot be read, which who needs them says.
-pub fn limits(sources: &Sources) -> crate::limits::Limits {
-    let built_in = crate::limits::Limits::default();
+pub fn limits(sources: &Sources) -> crate::base::limits::Limits {
+    let built_in = crate::base::limits::Limits::default();
     let Ok(Settings { limits, .. }) = settings(sources) else { return built_in };
-    let time = |text: &str, built_in| crate::time::parse_duration(text).unwrap_or(built_in);
-    crate::limits::Limits {
+    let time = |text: &str, built_in| crate::base::time::parse_duration(text).unwrap_or(built_in);
+    crate::base::limits::Limits {
         network: time(&limits.network, built_in.network),
         local: time(&limits.local, built_in.local),
         lock: time(&limits.lock, built_in.lock),

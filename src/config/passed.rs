@@ -1,6 +1,6 @@
-//! Which variables of the environment a test run gets: a list of patterns ([`crate::environment`]) and `NAME=VALUE`.
+//! Which variables of the environment a test run gets: a list of patterns ([`crate::model::environment`]) and `NAME=VALUE`.
 
-use crate::environment::{is_pattern, passes};
+use crate::model::environment::{is_pattern, passes};
 
 /// Variables that are about gt itself, or about the repository that git was called for: never passed on.
 fn is_private(name: &str) -> bool {

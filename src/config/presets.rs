@@ -8,14 +8,14 @@ use figment::value::{Dict, Value};
 
 use super::check::Kind;
 use super::{env, errors, placement};
-use crate::address::Role;
-use crate::beads::Bead;
+use crate::base::failure::Failure;
 use crate::config::layer::{Layer, Stack};
 use crate::config::origin::Origin;
 use crate::config::schema::Placement;
 use crate::config::sources::toml_layer;
 use crate::config::{Settings, Sources};
-use crate::failure::Failure;
+use crate::model::address::Role;
+use crate::model::bead::Bead;
 
 pub use super::check::is_name;
 
@@ -254,7 +254,7 @@ pub fn check(sources: &Sources, name: &str) -> Result<()> {
 /// As [`file`]; also when there is none.
 pub fn check_file(sources: &Sources, path: &Path) -> Result<()> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    match crate::town::files::text(path)? {
+    match crate::base::files::text(path)? {
         Some(text) => file(path, &name, text, sources).map(|_| ()),
         None => Err(Failure::new(format!("there is no file {}", path.display())).into()),
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::schema::Remote;
 use super::{ResolvedRole, Sources};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
 
 /// A daemon on another machine that configuration names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -123,7 +123,7 @@ fn speaks_of_remotes(sources: &Sources) -> Result<bool> {
         return Ok(true);
     }
     let speaks = |path: &PathBuf| {
-        Ok::<_, anyhow::Error>(crate::town::files::text(path)?.is_some_and(|text| text.contains("remotes")))
+        Ok::<_, anyhow::Error>(crate::base::files::text(path)?.is_some_and(|text| text.contains("remotes")))
     };
     let files = sources.settings_files();
     let mut toml = files.iter().filter(|path| path.extension().is_some_and(|ext| ext == "toml"));

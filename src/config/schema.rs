@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::Role;
+use crate::model::address::Role;
 use crate::programs::fugue;
 
 /// Everything settings files can say. In a preset file the same `agents`, `remotes` and `placement` may stand.
@@ -91,7 +91,7 @@ pub struct Session {
 
 impl Default for Session {
     fn default() -> Session {
-        Session { environment: crate::environment::BUILT_IN.map(String::from).into() }
+        Session { environment: crate::model::environment::BUILT_IN.map(String::from).into() }
     }
 }
 

@@ -13,8 +13,8 @@ use super::layer::Layer;
 use super::origin::Origin;
 use super::sources::{RIG_POLECAT, RIG_SECTIONS, toml_layer};
 use super::{RoleSettings, Settings, env, presets, schema};
-use crate::address::Role;
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::model::address::Role;
 
 /// A change of one file.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,7 +173,7 @@ fn edited(path: &Path, text: &str, inside: &[String], value: Option<&Value>) -> 
 }
 
 fn in_json(path: &Path, text: &str, inside: &[String], value: Option<&Value>) -> Result<String> {
-    let before: crate::town::files::Object =
+    let before: crate::base::files::Object =
         serde_json::from_str(text).map_err(|error| errors::json(&error, path))?;
     let mut object = before.clone();
     let mut table = &mut object;

@@ -8,11 +8,11 @@ use figment::value::{Dict, Value};
 
 use super::check::Kind;
 use super::{check, env, errors, template};
-use crate::address::Role;
+use crate::base::files;
 use crate::config::Sources;
 use crate::config::layer::{Layer, Stack};
 use crate::config::origin::Origin;
-use crate::town::files;
+use crate::model::address::Role;
 
 const BUILT_IN: &str = include_str!("../../presets/settings.toml");
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use anyhow::Result;
 
-use crate::failure::Failure;
+use crate::base::failure::Failure;
 
 /// Names that `{{name}}` can have: `gt` is the path of this program.
 pub const NAMES: [&str; 11] =
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(filled("cat {{worktree}}/x", "/t/wyvern").unwrap(), "cat /t/wyvern/x");
         let said = |text: &str, value: &str| {
             let error = filled(text, value).unwrap_err();
-            (error.to_string(), crate::failure::hint_of(&error).unwrap())
+            (error.to_string(), crate::base::failure::hint_of(&error).unwrap())
         };
         let (error, hint) = said("echo {{title}}", "plain");
         assert_eq!(error, "{{title}} cannot stand in a text for a shell, which might run it");

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::fugue::{self, FugueAddr};
+use crate::model::fugue::{self, FugueAddr};
 
 /// A tunnel that gt keeps: what arrives at `local` here comes out at `there`, on the machine behind `ssh`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,10 +6,10 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Mux;
+use crate::base::failure::{Exit, Failure};
+use crate::base::time;
 use crate::config::Runtime;
-use crate::failure::{Exit, Failure};
-use crate::plan::screen::{Patterns, Reading};
-use crate::time;
+use crate::mux::screen::{Patterns, Reading};
 
 /// What became of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use self::sight::{failure_on, instance_of, is_ours, last_lines, said, secret_on, session, tags};
 use super::{Daemon, Looking, Mux, Session, Snapshot, Spec, Started};
+use crate::base::failure::{Failure, Failures};
+use crate::base::terminal;
 use crate::config::remotes::Known;
-use crate::failure::{Failure, Failures};
 use crate::programs::fugue::{Answer, LIMIT, Listing, Row, Server, Silence, Wanted};
-use crate::terminal;
 use crate::town::away::Records;
 
 pub use self::sight::unreachable;
 pub use self::sight::{FAILED, REASON_ENDS, STARTED};
-use self::sight::{failure_on, instance_of, is_ours, last_lines, said, secret_on, session, tags};
 
 /// How many names are tried when the one that is wanted belongs to somebody else.
 const NAMES: usize = 100;

@@ -11,9 +11,10 @@ use anyhow::Result;
 use super::fugue::errand::{Errand, Ran};
 use super::fugue::{self, Fugue, NotStarted, Ours};
 use super::{Daemon, Live, Looking as AnyLooking, Mux, Session, Snapshot, Spec, Started};
+use crate::base::failure::{Failure, Failures};
+use crate::config::Sources;
 use crate::config::remotes::{self, Known};
-use crate::config::{Sources, fugue as address};
-use crate::failure::{Failure, Failures};
+use crate::model::fugue as address;
 use crate::programs::fugue::{Fugue as Program, Listing};
 use crate::programs::tmux;
 use crate::town::away::{self, Record};
@@ -102,7 +103,7 @@ impl Hybrid {
             let found = crate::config::settings(&self.sources).and_then(|settings| {
                 Program::find(settings.fugue.program.as_deref(), settings.fugue.dialect.known())
             });
-            found.map_err(|error| (format!("{error:#}"), crate::failure::hint_of(&error)))
+            found.map_err(|error| (format!("{error:#}"), crate::base::failure::hint_of(&error)))
         };
         self.program
             .get_or_init(find)
@@ -270,7 +271,7 @@ fn unasked(names: &[Known], error: &anyhow::Error, ours: &Ours, snapshot: &mut S
         remote: remote.name.clone(),
         fugue_addr: remote.fugue_addr.clone(),
         silent: Some(format!("{error:#}")),
-        hint: crate::failure::hint_of(error),
+        hint: crate::base::failure::hint_of(error),
         ..Daemon::default()
     });
 }

@@ -6,9 +6,9 @@
 use anyhow::Result;
 
 use super::{Live, SeenWindow, Session, Spec, Window};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::model::windows::{LAYOUTS, Size, resizes};
 use crate::mux::wanted::{wanted_pane, wanted_window};
-use crate::plan::windows::{LAYOUTS, Size, resizes};
 use crate::programs::tmux::Changes;
 
 /// One pane of a window, in tmux's order.

@@ -9,6 +9,7 @@ pub mod fugue;
 pub mod hybrid;
 mod live;
 pub mod none;
+pub mod screen;
 pub mod tmux;
 mod wanted;
 mod windows;
@@ -21,7 +22,7 @@ use serde::Serialize;
 
 use crate::config::remotes::Known;
 use crate::config::schema::Multiplexer;
-use crate::environment::is_public;
+use crate::model::environment::is_public;
 use crate::town::occupancy::Occupied;
 
 pub use windows::{Live, Runs, SeenPane, SeenWindow, WantedPane, Window};

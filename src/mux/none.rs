@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{ByHand, Looking, Mux, Runs, Snapshot, Spec, Started};
-use crate::environment::is_public;
-use crate::programs::process::quote;
+use crate::base::quote::quote;
+use crate::model::environment::is_public;
 
 /// No multiplexer, and why.
 #[derive(Clone, Debug)]

@@ -9,10 +9,10 @@ use anyhow::Result;
 use super::{
     Live, Looking, Marks, Mux, Pane, SeenPane, SeenWindow, Session, Snapshot, Spec, Started, live, none,
 };
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::base::terminal;
 use crate::mux::wanted::{not_text, wanted_window};
 use crate::programs::tmux::{self, Answer, Made, Row, Wanted};
-use crate::terminal;
 use crate::town::occupancy::{self, Occupied};
 
 /// How many sessions one process makes at most: what a time limit and a kill are about.

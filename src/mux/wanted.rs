@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::model::windows::{CELLS, Size, resizes};
 use crate::mux::{Runs, Spec, WantedPane, Window};
-use crate::plan::windows::{CELLS, Size, resizes};
 use crate::programs::tmux;
 
 pub(super) fn wanted_pane(

@@ -7,11 +7,11 @@ mod among;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::failure::Failure;
 use crate::config::ResolvedRole;
 use crate::config::errors::choices;
 use crate::config::remotes::Known;
 use crate::config::schema::{Multiplexer, Where};
-use crate::failure::Failure;
 
 /// What a person said by hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

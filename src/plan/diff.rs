@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::layout::{Asked, Layout, Wanted};
 use super::live;
-use crate::address::{Address, Role};
+use crate::model::address::{Address, Role};
 use crate::mux::{Live, Session, Snapshot, Spec};
 
 /// The difference, in the order in which it is done.

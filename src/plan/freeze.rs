@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::layout::Asked;
+use crate::base::terminal::one_line;
 use crate::config::schema::{AGENT, Pane, RoleSettings, Runtime, Window};
 use crate::config::{ResolvedRole, template};
 use crate::mux::{Lock, Runs, SeenPane, SeenWindow, Session, Spec};
-use crate::terminal::one_line;
 
 /// A role's part of a preset.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,12 +5,13 @@
 
 use serde::Deserialize;
 
-use crate::address::Address;
-use crate::beads::{Bead, NewBead, words};
-use crate::grammar::{is_bead_id, is_object_id};
-use crate::refs::{Branch, Sent};
+use crate::base::grammar::{is_bead_id, is_object_id};
+use crate::model::address::Address;
+use crate::model::bead::{Bead, NewBead};
+use crate::model::refs::{Branch, Sent};
+use crate::model::words;
 
-pub use crate::beads::words::META_LETTER;
+pub use crate::model::words::META_LETTER;
 
 /// Whether a bead says that a letter was taken in. It names all of them: origin may keep them, and two may be about one
 /// bead.
@@ -242,7 +243,7 @@ pub fn fate(facts: &Facts<'_>) -> Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::refs::Kind;
+    use crate::model::refs::Kind;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 

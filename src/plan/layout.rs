@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::address::Address;
 use crate::config::ResolvedRole;
+use crate::model::address::Address;
 use crate::mux::Spec;
 
 /// What should run in a town.
@@ -113,8 +113,8 @@ fn hash<'t>(texts: impl IntoIterator<Item = &'t str>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::Role;
     use crate::config::{RoleSettings, Runtime};
+    use crate::model::address::Role;
     use proptest::prelude::*;
 
     fn role(settings: RoleSettings, runtime: Runtime) -> ResolvedRole {

@@ -15,8 +15,6 @@ pub mod proposal;
 pub mod queue;
 pub mod ready;
 pub mod restore;
-pub mod screen;
 pub mod sync;
 pub mod trust;
 pub mod tunnel;
-pub mod windows;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::beads::{Bead, words};
+use crate::model::bead::Bead;
+use crate::model::words;
 use crate::plan::place::Seen;
 
 /// Without a sign of progress for this long, in seconds, a polecat counts as stuck (source document 002).

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::beads::{Bead, words};
+use crate::model::bead::Bead;
+use crate::model::words;
 use crate::mux::{Session, Snapshot};
 
 /// Where a bead is on its way.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::work::request::Request;
+use crate::beads::request::Request;
 
 /// Waiting this long, in seconds, weighs as much as one step of priority: so nothing waits for ever behind work that
 /// keeps arriving above it.
@@ -13,7 +13,7 @@ pub const AGE_STEP: i64 = 4 * 60 * 60;
 pub fn order(requests: &mut [Request]) {
     requests.sort_by_cached_key(|request| {
         // A time that cannot be read counts as the oldest: such a request is looked at, not forgotten.
-        let since = crate::time::seconds_since_epoch(&request.created).unwrap_or(0);
+        let since = crate::base::time::seconds_since_epoch(&request.created).unwrap_or(0);
         (since + i64::from(request.priority) * AGE_STEP, request.created.clone(), request.id.clone())
     });
 }
@@ -343,7 +343,7 @@ mod tests {
             let before = queue.iter().take_while(|request| request.id != "waits");
             let limit = i64::from(waiting) * AGE_STEP;
             for request in before {
-                let arrived = crate::time::seconds_since_epoch(&request.created).unwrap() - 1_800_000_000;
+                let arrived = crate::base::time::seconds_since_epoch(&request.created).unwrap() - 1_800_000_000;
                 prop_assert!(arrived <= limit, "{} came {arrived}s later and goes first", request.id);
             }
         }

@@ -1,7 +1,8 @@
 //! Whether a bead can be slung, and what to say when it cannot.
 
-use crate::beads::{Bead, words};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::model::bead::Bead;
+use crate::model::words;
 use crate::plan::place::Place;
 
 /// What a person allowed.

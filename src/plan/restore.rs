@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::beads::foreign::same_words;
-use crate::beads::{Bead, jsonl, proven, words};
-use crate::refs::Branch;
+use crate::beads::{jsonl, proven};
+use crate::model::bead::Bead;
+use crate::model::refs::Branch;
+use crate::model::words;
 
 /// Beads that were found somewhere else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,7 +144,7 @@ pub fn covers(last: &BTreeSet<String>, before: &BTreeSet<String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beads::Dependency;
+    use crate::model::bead::Dependency;
 
     fn bead(id: &str, title: &str, day: u8) -> Bead {
         Bead {

@@ -15,12 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::model::bead::Bead;
+use crate::model::words;
+
 pub use address::{at_home, home};
 pub use bead::canonical;
 pub use known::as_known;
 pub use terms::Terms;
-
-use crate::beads::{Bead, words};
 
 /// What came of a merge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,20 +176,20 @@ fn hold_back(
     own: &mut Beads,
     base: &Beads,
     waiting: &BTreeSet<String>,
-) -> BTreeMap<String, Vec<crate::beads::Dependency>> {
+) -> BTreeMap<String, Vec<crate::model::bead::Dependency>> {
     let mut kept = BTreeMap::new();
     if waiting.is_empty() {
         return kept;
     }
     for bead in own.values_mut() {
         let known = base.get(&bead.id);
-        let stays = |edge: &crate::beads::Dependency| {
+        let stays = |edge: &crate::model::bead::Dependency| {
             !waiting.contains(&edge.depends_on_id)
                 || known.is_some_and(|known| ids::has_edge(known, &edge.depends_on_id))
         };
         let (stay, out) = std::mem::take(&mut bead.dependencies).into_iter().partition(stays);
         bead.dependencies = stay;
-        let out: Vec<crate::beads::Dependency> = out;
+        let out: Vec<crate::model::bead::Dependency> = out;
         if !out.is_empty() {
             kept.insert(bead.id.clone(), out);
         }

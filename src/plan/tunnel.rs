@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::fugue::{self, FugueAddr};
+use crate::base::failure::Failure;
 use crate::config::schema::Remote;
-use crate::failure::Failure;
+use crate::model::fugue::{self, FugueAddr};
 use crate::model::tunnel::{Tunnel, end};
 
 impl Tunnel {

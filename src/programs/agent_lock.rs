@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::process::Process;
-use crate::environment::{PASSED, keeps};
+use crate::model::environment::{PASSED, keeps};
 
 /// The lowest descriptor that holds it. One digit: no other number can be closed in every shell.
 pub const DESCRIPTOR: i32 = 9;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::process::{Output, Process};
-use crate::failure::{Exit, Failure};
-use crate::terminal::{self, Text};
+use crate::base::failure::{Exit, Failure};
+use crate::base::terminal::{self, Text};
 
 /// One process at a time may have a store of bd 1.0 open, so a call can wait for many others.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -202,7 +202,7 @@ impl Program {
     pub fn for_store(dir: &Path) -> Result<Program> {
         let path = find().ok_or_else(|| missing(dir))?;
         let file = dir.join(PROBE_FILE);
-        let known = crate::town::files::bytes(&file)
+        let known = crate::base::files::bytes(&file)
             .ok()
             .and_then(|text| serde_json::from_slice::<Program>(&text).ok());
         if let Some(known) = known.filter(|known| known.path == path && known.stamp == stamp(&path)) {
@@ -321,7 +321,7 @@ impl Program {
 const DOLT_TRIES: usize = 5;
 
 fn stopped(dir: &Path, what: &str, said: &str) -> Failure {
-    let store = super::process::quote(&dir.to_string_lossy());
+    let store = crate::base::quote::quote(&dir.to_string_lossy());
     Failure::new(format!("bd dolt {what} failed: {said}")).hint(format!(
         "nothing is lost; see BEADS_DIR={store} bd dolt --help; without a Dolt remote (bd dolt remote remove NAME) gt itself \
          keeps the beads in step over a branch, also where both sides changed one bead"
@@ -408,7 +408,7 @@ mod tests {
             assert!(fit(version, "/bin/bd").is_ok(), "{version}");
         }
         for version in [Version(0, 45, 9), Version(1, 0, 0), Version(1, 0, 1), Version(1, 0, 2)] {
-            let hint = |path: &str| crate::failure::hint_of(&fit(version, path).unwrap_err()).unwrap();
+            let hint = |path: &str| crate::base::failure::hint_of(&fit(version, path).unwrap_err()).unwrap();
             assert!(hint("/bin/bd").contains("install.sh | bash"), "{version}");
             assert!(hint("/opt/Cellar/beads/1/bin/bd").contains("brew upgrade beads"));
             assert!(hint("/usr/lib/node_modules/@beads/bd/bin/bd").contains("npm install"));

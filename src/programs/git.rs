@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::failure::{Failure, NO_ROOM};
-use crate::limits::MOMENT;
+use crate::base::failure::{Failure, NO_ROOM};
+use crate::base::limits::MOMENT;
 use crate::programs::process::{Output, Process};
 
 pub use answers::{Push, Status};
@@ -166,7 +166,7 @@ impl Git {
     /// A failure of git's, with what helps when the disk is full.
     pub fn failure(&self, message: String) -> Failure {
         let failure = Failure::new(message);
-        if crate::failure::is_full(&self.dir) { failure.hint(NO_ROOM) } else { failure }
+        if crate::base::failure::is_full(&self.dir) { failure.hint(NO_ROOM) } else { failure }
     }
 }
 

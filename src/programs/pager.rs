@@ -7,8 +7,8 @@ use anyhow::Result;
 
 use super::Process;
 use super::git::Git;
+use crate::base::terminal::Text;
 use crate::programs::process::signals::{self, Charge};
-use crate::terminal::Text;
 
 /// A pager that shows what it is given.
 pub struct Pager {

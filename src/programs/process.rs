@@ -20,10 +20,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::base::quote::quote;
+use crate::base::{files, limits, repo_url, terminal};
 use crate::programs::process::signals::{Charge, Reach};
-use crate::town::files;
-use crate::{limits, repo_url, terminal};
 
 pub use crate::programs::process::running::Running;
 
@@ -458,12 +458,6 @@ const OF_A_COMMIT: [&str; 8] = [
 pub fn foreign_to_us() -> impl Iterator<Item = &'static str> {
     let by_git = OF_A_REPOSITORY.iter().any(|key| std::env::var_os(key).is_some());
     OF_A_REPOSITORY.into_iter().chain(OF_A_COMMIT.into_iter().filter(move |_| by_git))
-}
-
-/// One word for a POSIX shell. A NUL byte, which no argument can hold, is dropped.
-pub fn quote(word: &str) -> String {
-    let clean = word.replace('\0', "");
-    shlex::try_quote(&clean).map(|quoted| quoted.into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::process::{Process, quote};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::base::quote::quote;
 use crate::model::tunnel::Tunnel;
+use crate::programs::process::Process;
 
 /// The control socket in a tunnel's folder. ssh is given this name alone, and runs in the folder: a socket's path has
 /// room for about 100 bytes, and a home can be deeper than that.

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use serde::Serialize;
 
 #[cfg(not(target_os = "linux"))]
-use crate::limits::MOMENT;
+use crate::base::limits::MOMENT;
 #[cfg(target_os = "linux")]
 use crate::programs::process::stamp::{Stamp, Stat, pids};
 
@@ -344,7 +344,7 @@ impl Trace {
 
 /// Whether somebody has a lock on a file, and which file it is.
 fn locked(path: &Path) -> Option<(u64, u64)> {
-    let file = crate::town::files::open(path).ok()?;
+    let file = crate::base::files::open(path).ok()?;
     let about = file.metadata().ok()?;
     matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
         .then_some((about.dev(), about.ino()))

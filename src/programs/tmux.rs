@@ -27,15 +27,16 @@ use tmux_interface::{
 };
 
 use self::text::{as_text, one_line, plain, word};
-use crate::limits::{self, MOMENT};
+use crate::base::limits::{self, MOMENT};
 use crate::programs::process::stamp::Stamp;
 use crate::programs::process::{Limit, Output, Process};
 
 pub use self::live::Changes;
 pub use self::look::Looking;
-pub use self::make::{Made, Wanted};
 pub use self::rows::{Agent, Close, MARKS, Own, Row};
 pub use self::windows::{WantedPane, WantedWindow};
+pub use crate::programs::tmux::make::Made;
+pub use crate::programs::tmux::windows::Wanted;
 
 /// The oldest tmux whose `new-session` takes an environment.
 pub const MINIMUM: (u32, u32) = (3, 2);

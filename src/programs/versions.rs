@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::tmux::{self, Tmux};
-use crate::failure::Failure;
-use crate::limits::MOMENT;
+use crate::base::failure::Failure;
+use crate::base::limits::MOMENT;
 use crate::programs::process::Process;
 
 /// The oldest git that gt works with (`town.md`).

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::grammar::count;
-use crate::terminal::one_line;
-use crate::work::adopt::{Brings, Foreign};
+use crate::base::grammar::count;
+use crate::base::terminal::one_line;
+use crate::work::talk::adopt::{Brings, Foreign};
 
 /// One foreign bead or request.
 #[derive(Clone, Debug, Serialize)]

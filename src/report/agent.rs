@@ -1,54 +1,10 @@
 //! One agent's session in a few words.
 
-use serde::Serialize;
-
 use super::text::Color;
-use crate::address::Address;
-use crate::mux::Snapshot;
-use crate::time;
-
-/// How the session of a role is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Status {
-    /// Whose.
-    pub address: Address,
-    /// `working`, `ended (exit 1)`, `not running`, `unknown` …
-    pub state: String,
-    /// Whether its agent runs; nothing when that cannot be known.
-    pub alive: Option<bool>,
-    /// The session's name.
-    pub session: Option<String>,
-    /// Since when it is in this state: RFC 3339, UTC.
-    pub since: Option<String>,
-    /// How many clients look at it.
-    pub attached: usize,
-    /// The remote it is on; nothing for one of this machine.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remote: Option<String>,
-}
+use crate::base::time;
+use crate::work::observe::view::Status;
 
 impl Status {
-    /// Reads it from a look.
-    pub fn of(town: &str, snapshot: &Snapshot, address: &Address) -> Status {
-        let session = snapshot.of(town, &address.to_string());
-        let unseen = snapshot.unknown.is_some() || snapshot.minimal.is_some();
-        let (state, alive) = match session {
-            Some(session) => (session.words(), Some(session.alive())),
-            None if snapshot.unreachable.contains_key(&address.to_string()) => ("unreachable".into(), None),
-            None if unseen => ("unknown".into(), None),
-            None => ("not running".into(), Some(false)),
-        };
-        Status {
-            address: address.clone(),
-            state,
-            alive,
-            session: session.map(|session| session.name.clone()),
-            since: session.map(|session| session.marks.since.clone()),
-            attached: session.map_or(0, |session| session.attached),
-            remote: snapshot.remote_of(town, &address.to_string()).map(Into::into),
-        }
-    }
-
     /// As one line.
     pub fn line(&self) -> String {
         format!("{}: {}\n", self.address, self.words(&time::now()))

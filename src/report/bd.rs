@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::beads::Bead;
-use crate::terminal::one_line;
+use crate::base::terminal::one_line;
+use crate::model::bead::Bead;
 
 /// One record with `schema_version`: the answer of what makes or changes a single thing.
 pub fn record(value: Value) -> Value {

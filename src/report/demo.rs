@@ -1,7 +1,7 @@
 //! What a person sees of the demo: chapters, commands, and a bar that moves while polecats work.
 
+use crate::base::terminal::{self, Step, Text};
 use crate::report::text::{Color, Screen};
-use crate::terminal::{self, Step, Text};
 
 /// Cells of the bar.
 const BAR: usize = 24;

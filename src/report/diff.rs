@@ -2,7 +2,7 @@
 //! whatever the files and messages hold.
 
 use super::text::{Color, Screen};
-use crate::terminal::Text;
+use crate::base::terminal::Text;
 
 /// A line of a patch.
 pub fn patch(line: &str, screen: &Screen) -> Text {

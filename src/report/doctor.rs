@@ -1,9 +1,9 @@
 //! What doctor found, in the form of source document 004.
 
 use super::text::{Color, Screen};
+use crate::base::terminal::Text;
 use crate::plan::doctor::{Finding, Status};
-use crate::terminal::Text;
-use crate::work::doctor::Report;
+use crate::work::setup::doctor::Report;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, Default)]

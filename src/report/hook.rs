@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::beads::Bead;
-use crate::work::hook::{Hook, Prime};
+use crate::model::bead::Bead;
+use crate::work::agent::hook::{Hook, Prime};
 
 /// A hook in a few lines.
 pub fn hook(hook: &Hook) -> String {
@@ -59,7 +59,7 @@ fn bead(bead: &Bead) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beads::Comment;
+    use crate::model::bead::Comment;
 
     #[test]
     fn everything_about_the_bead_is_there() {

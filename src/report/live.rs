@@ -8,9 +8,9 @@ use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::base::terminal::{self, Step, Text};
 use crate::programs::process::signals::{self, Charge};
-use crate::terminal::{self, Step, Text};
 
 /// The terminal's alternate screen, with keys read one by one. Dropping it gives the terminal back.
 pub struct Live {

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::beads::Bead;
-use crate::work::mail;
-use crate::{terminal, time};
+use crate::base::{terminal, time};
+use crate::model::bead::Bead;
+use crate::work::talk::mail;
 
 /// One mail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

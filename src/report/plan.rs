@@ -3,9 +3,9 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::text::{Color, Screen};
+use crate::base::terminal::Text;
 use crate::mux::Live;
 use crate::plan::diff::{Line, Part, Plan, Sign};
-use crate::terminal::Text;
 
 /// As people read it: one line each, then what it adds up to.
 pub fn plan(plan: &Plan, screen: &Screen) -> Text {

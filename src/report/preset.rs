@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use crate::terminal::is_hidden;
+use crate::base::terminal::is_hidden;
 
 /// Keys in the order in which people look for them; others come after.
 const ORDER: [&str; 10] =
@@ -84,7 +84,7 @@ fn key(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terminal::Text;
+    use crate::base::terminal::Text;
     use proptest::prelude::*;
 
     proptest! {

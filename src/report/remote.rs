@@ -1,55 +1,8 @@
 //! Remotes, as `gt remote list` shows them.
 
-use serde::Serialize;
-
 use super::text::{Cell, Color, Screen};
-use crate::config::schema::Remote;
-use crate::terminal::Text;
-
-/// One remote.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Line {
-    /// Its name; its address when it has none.
-    pub name: String,
-    /// The daemon's address.
-    pub fugue_addr: String,
-    /// What it is good for.
-    pub tags: Vec<String>,
-    /// Most sessions there; no limit when absent.
-    pub max_workers: Option<usize>,
-    /// For the tunnel that gt keeps.
-    pub ssh: Option<String>,
-    /// Where the daemon listens over there, when that is not its address.
-    pub listens: Option<String>,
-    /// Where the town is over there; the same path as here when absent.
-    pub town: Option<String>,
-    /// What names it: `settings`, a variable, or `mayor/remote.json`, the town's record of sessions elsewhere.
-    pub from: String,
-    /// The agents of this town that the records say are there.
-    pub agents: Vec<String>,
-}
-
-impl Line {
-    /// A remote of the settings.
-    pub fn of(name: &str, remote: &Remote) -> Line {
-        Line {
-            name: name.into(),
-            fugue_addr: remote.fugue_addr.clone(),
-            tags: remote.tags.clone(),
-            max_workers: remote.max_workers,
-            ssh: remote.ssh.clone(),
-            listens: remote.listens.clone(),
-            town: remote.town.clone(),
-            from: "settings".into(),
-            agents: Vec::new(),
-        }
-    }
-
-    /// An address without a name, and what names it.
-    pub fn unnamed(address: &str, from: &str) -> Line {
-        Line { name: address.into(), fugue_addr: address.into(), from: from.into(), ..Line::default() }
-    }
-}
+use crate::base::terminal::Text;
+use crate::work::remote::known::{Asked, Line};
 
 /// As a table.
 pub fn table(lines: &[Line], screen: &Screen) -> Text {
@@ -70,28 +23,6 @@ pub fn table(lines: &[Line], screen: &Screen) -> Text {
         })
         .collect();
     screen.table(&["NAME", "ADDRESS", "MOST", "SSH", "TAGS"], &rows, 4)
-}
-
-/// A remote, and how its daemon answered.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Asked {
-    /// The remote.
-    #[serde(flatten)]
-    pub line: Line,
-    /// Whether it answered.
-    pub reachable: bool,
-    /// Why not.
-    pub error: Option<String>,
-    /// What helps.
-    pub hint: Option<String>,
-    /// This town's sessions there.
-    pub sessions: Option<usize>,
-    /// Everybody else's.
-    pub others: Option<usize>,
-    /// How long the answer took, with the program that asked for it: milliseconds.
-    pub latency_ms: Option<f64>,
-    /// Its tunnel, where gt keeps one.
-    pub tunnel: Option<super::tunnel::Line>,
 }
 
 /// As a table, with what is wrong under it.

@@ -1,74 +1,11 @@
 //! One rig: who works on what, and what waits.
 
-use serde::Serialize;
-
-use super::agent::Status;
-use super::queue::Row;
 use super::text::{Cell, Color, Screen};
-use super::town::Store;
-use crate::grammar::count;
+use crate::base::grammar::count;
+use crate::base::terminal::Text;
+use crate::base::time;
 use crate::plan::place::Place;
-use crate::terminal::Text;
-use crate::time;
-
-/// A rig, as `gt status` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RigReport {
-    /// Its name.
-    pub name: String,
-    /// Its store.
-    pub store: Store,
-    /// Beads that can be slung; nothing when the store could not be read.
-    pub ready: Option<usize>,
-    /// What waits to be merged; nothing when the store could not be read.
-    pub queue: Option<Queue>,
-    /// Beads that others made or changed: nothing starts them until they are adopted.
-    #[serde(skip_serializing_if = "is_none")]
-    pub foreign: usize,
-    /// Most polecats at once.
-    pub max_workers: usize,
-    /// How many more can be slung.
-    pub free_slots: usize,
-    /// Witness, refinery, crew and plugins.
-    pub agents: Vec<Status>,
-    /// Its polecats, by name.
-    pub polecats: Vec<Polecat>,
-    /// The beads that came back from the queue, with the reasons.
-    pub set_aside: Vec<Row>,
-    /// Requests that wait for a person's consent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unapproved: Vec<Unapproved>,
-}
-
-/// A request that waits for a person's consent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Unapproved {
-    /// The request.
-    pub request: String,
-    /// The bead.
-    pub bead: String,
-    /// Why.
-    pub why: String,
-}
-
-/// Requests by state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Queue {
-    /// Wait for their turn.
-    pub waiting: usize,
-    /// Are being tested and merged.
-    pub merging: usize,
-    /// Beads that came back: conflict or red.
-    pub set_aside: usize,
-    /// Requests that this town did not make, or that others changed: they are not merged.
-    #[serde(skip_serializing_if = "is_none")]
-    pub foreign: usize,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
-fn is_none(count: &usize) -> bool {
-    *count == 0
-}
+use crate::work::observe::view::{Polecat, Queue, RigReport, Unapproved};
 
 impl Queue {
     /// In a few words.
@@ -83,32 +20,6 @@ impl Queue {
         let words: Vec<String> = some.map(|(number, word)| format!("{number} {word}")).collect();
         if words.is_empty() { "queue empty".into() } else { format!("queue: {}", words.join(", ")) }
     }
-}
-
-/// One polecat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Polecat {
-    /// Its address.
-    pub address: String,
-    /// Its name.
-    pub name: String,
-    /// Where its bead is; nothing for one without a bead.
-    pub place: Option<Place>,
-    /// What its session says: `working`, `waiting`, `ended (exit 1)` …; nothing without a session.
-    pub state: Option<String>,
-    /// Its bead's id.
-    pub bead: Option<String>,
-    /// Its bead's title.
-    pub title: Option<String>,
-    /// Since when: RFC 3339, UTC.
-    pub since: Option<String>,
-    /// Its session's name.
-    pub session: Option<String>,
-    /// How many clients look at it.
-    pub attached: usize,
-    /// The remote it is on; nothing for one of this machine.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remote: Option<String>,
 }
 
 impl Polecat {
@@ -208,7 +119,7 @@ impl RigReport {
             parts.push(format!("{ready} ready"));
         }
         if self.foreign > 0 {
-            parts.push(format!("{} foreign", crate::work::sync::beads(self.foreign)));
+            parts.push(format!("{} foreign", crate::work::setup::sync::beads(self.foreign)));
         }
         if let Some(queue) = &self.queue {
             parts.push(queue.words());

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::text::{Cell, Color, Screen};
-use crate::address::Address;
+use crate::base::terminal::Text;
+use crate::base::time;
+use crate::model::address::Address;
 use crate::mux::{Session, Snapshot};
-use crate::terminal::Text;
-use crate::time;
 
 /// One session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -2,9 +2,9 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::terminal::{self, Text};
+use crate::base::terminal::{self, Text};
 
-pub use crate::terminal::Color;
+pub use crate::base::terminal::Color;
 
 /// What a screen can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,56 +1,9 @@
 //! The whole town on one screen.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-
-use super::agent::Status;
 use super::away;
-use super::rig::RigReport;
 use super::text::{Cell, Color, Screen};
-use crate::mux::Daemon;
-use crate::terminal::Text;
-
-/// What `gt status` tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TownReport {
-    /// Its name.
-    pub name: String,
-    /// Its root.
-    pub path: String,
-    /// `tmux` or `none`.
-    pub multiplexer: &'static str,
-    /// Why sessions could not be seen, or cannot be here; nothing when all is well.
-    pub sessions_unseen: Option<String>,
-    /// The kind of its store.
-    pub store: Store,
-    /// The person's unread mail; nothing when the store could not be read.
-    pub overseer_unread: Option<usize>,
-    /// The person's unread mail from outside this town.
-    pub overseer_foreign: usize,
-    /// The Mayor and the deacon.
-    pub agents: Vec<Status>,
-    /// Its rigs, by name.
-    pub rigs: Vec<RigReport>,
-    /// The daemons on other machines that were asked; nothing for a town that has none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub daemons: Vec<Daemon>,
-    /// Agents whose daemon did not answer, and their remote.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub unreachable: BTreeMap<String, String>,
-    /// Why the town's record of sessions on other machines cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub elsewhere_unknown: Option<String>,
-}
-
-/// A store of beads.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Store {
-    /// `embedded` or `bd`, with the version where there is one.
-    pub kind: Option<String>,
-    /// Why it could not be read.
-    pub unreadable: Option<String>,
-}
+use crate::base::terminal::Text;
+use crate::work::observe::view::TownReport;
 
 impl TownReport {
     /// As a person reads it; `now` is RFC 3339.
@@ -97,18 +50,24 @@ impl TownReport {
     }
 
     fn silent(&self) -> Vec<String> {
-        away::silent(&self.daemons, &self.unreachable, self.elsewhere_unknown.as_deref())
+        crate::work::observe::away::silent(
+            &self.daemons,
+            &self.unreachable,
+            self.elsewhere_unknown.as_deref(),
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::Address;
+    use crate::model::address::Address;
+    use crate::mux::Daemon;
     use crate::mux::{Marks, Pane, Session, Snapshot};
     use crate::plan::place::Place;
-    use crate::report::rig::Polecat;
     use crate::report::sessions;
+    use crate::work::observe::view::Polecat;
+    use crate::work::observe::view::{RigReport, Status, Store};
 
     /// The Mayor here, Nux on a machine that answers, Toast on one that does not.
     fn hybrid() -> Snapshot {

@@ -1,41 +1,14 @@
 //! Tunnels, as `gt remote tunnel` shows them.
 
-use serde::Serialize;
-
 use super::text::{Cell, Color, Screen};
-use crate::config::fugue::{self, FugueAddr};
+use crate::base::failure::Failure;
+use crate::base::terminal::Text;
+use crate::base::time;
 use crate::config::schema::Remote;
-use crate::failure::Failure;
+use crate::model::fugue::{self, FugueAddr};
 use crate::model::tunnel::Tunnel;
 use crate::plan::tunnel::by_hand;
-use crate::terminal::Text;
-use crate::time;
-use crate::work::tunnel::{Kept, Opened, Phase};
-
-/// The tunnel of one remote.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Line {
-    /// The remote's name.
-    pub name: String,
-    /// `up`, `opening`, `failing`, `down`; `own` for one that gt does not keep.
-    pub state: &'static str,
-    /// Since when: RFC 3339, UTC.
-    pub since: Option<String>,
-    /// Where it begins.
-    pub local: String,
-    /// Where it ends, as the other machine sees it.
-    pub there: Option<String>,
-    /// ssh's destination.
-    pub ssh: Option<String>,
-    /// Why it does not work, or why nobody takes what arrives over there.
-    pub error: Option<String>,
-    /// What helps.
-    pub hint: Option<String>,
-    /// How often ssh was started for it.
-    pub attempts: u64,
-    /// The process that keeps it.
-    pub pid: Option<i32>,
-}
+use crate::work::remote::tunnel::{Kept, Line, Opened, Phase};
 
 impl Line {
     /// One that gt keeps, or would.

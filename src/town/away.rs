@@ -12,8 +12,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Town, TownFile, files};
-use crate::refs::Branch;
+use crate::base::files;
+use crate::model::refs::Branch;
+use crate::town::{Town, TownFile};
 
 /// The file, and the lock that its writers take.
 const FILE: &str = "mayor/remote.json";

@@ -8,8 +8,8 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::discover::{Found, found_at};
-use super::files;
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::base::files;
 use crate::programs::git::Git;
 
 /// Where a checkout belongs.

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::files::{read, read_json};
-use super::{Layout, Rig, RigConfig, RigsFile, Town, TownFile, rules};
+use crate::base::failure::Failure;
+use crate::base::files::{read, read_json};
+use crate::base::repo_url;
 use crate::config::schema::{Merge, Sync, Worktree};
-use crate::failure::Failure;
-use crate::repo_url;
+use crate::model::rules;
+use crate::town::{Layout, Rig, RigConfig, RigsFile, Town, TownFile};
 
 /// The present layout's identity file.
 pub const IDENTITY: &str = "mayor/town.json";
@@ -92,7 +93,7 @@ pub fn kind(path: &Path) -> String {
         #[serde(rename = "type")]
         kind: String,
     }
-    let text = super::files::bytes(path).unwrap_or_default();
+    let text = crate::base::files::bytes(path).unwrap_or_default();
     serde_json::from_slice::<Kind>(&text).map(|found| found.kind).unwrap_or_default()
 }
 
@@ -152,7 +153,7 @@ impl Town {
         let mut file: RigsFile = read_json(&path)?;
         check_kind(&path, "rigs", "rigs", file.version)?;
         file.rigs.values_mut().for_each(|entry| entry.git_url = repo_url::plain(&entry.git_url));
-        if let Some(name) = file.rigs.keys().find(|name| !crate::address::is_rig_name(name)) {
+        if let Some(name) = file.rigs.keys().find(|name| !crate::model::address::is_rig_name(name)) {
             crate::fail!("{}: '{name}' is no name of a rig", path.display(); "take the line out by hand");
         }
         Ok(file)
@@ -166,7 +167,7 @@ impl Town {
         match self.layout {
             Layout::Present => Ok(self.rigs_file()?.rigs.into_keys().collect()),
             Layout::Workspace => {
-                let names = super::files::names_in(&self.root)?;
+                let names = crate::base::files::names_in(&self.root)?;
                 let is_rig = |name: &String| kind(&self.rig_config_path(name)) == "rig";
                 Ok(names.into_iter().filter(is_rig).collect())
             }
@@ -208,9 +209,9 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
         _sync: Option<Sync>,
     }
     let text = read(path)?;
-    let mut config: RigConfig = super::files::parse_json(path, &text)?;
+    let mut config: RigConfig = crate::base::files::parse_json(path, &text)?;
     config.git_url = repo_url::plain(&config.git_url);
-    super::files::parse_json::<Sections>(path, &text)?;
+    crate::base::files::parse_json::<Sections>(path, &text)?;
     check_kind(path, "rig", &config.kind, config.version)?;
     check_prefixes(path, &config.beads.prefixes)?;
     Ok(config)
@@ -231,14 +232,14 @@ pub fn read_rig_prefixes(path: &Path) -> Result<Vec<String>> {
         #[serde(default)]
         prefixes: Vec<String>,
     }
-    let only = read(path).and_then(|text| super::files::parse_json::<Only>(path, &text));
+    let only = read(path).and_then(|text| crate::base::files::parse_json::<Only>(path, &text));
     let prefixes = only.map_or_else(|_| Vec::new(), |only| only.beads.prefixes);
     check_prefixes(path, &prefixes)?;
     Ok(prefixes)
 }
 
 fn check_prefixes(path: &Path, prefixes: &[String]) -> Result<()> {
-    if let Some(odd) = prefixes.iter().find(|prefix| !super::rules::is_prefix(prefix)) {
+    if let Some(odd) = prefixes.iter().find(|prefix| !crate::model::rules::is_prefix(prefix)) {
         crate::fail!(
             "{}: beads.prefixes: '{odd}' cannot be a prefix of ids", path.display();
             "a prefix is letters, digits, - and _, without the - before the rest of an id, as in \"cd\""
@@ -252,8 +253,8 @@ fn check_prefixes(path: &Path, prefixes: &[String]) -> Result<()> {
 /// # Errors
 /// When it is broken (then it is left as it is) or cannot be written.
 pub fn change_rigs(town: &Town, change: impl FnOnce(&mut RigsFile)) -> Result<()> {
-    let _lock = super::files::lock(&super::files::lock_of(&town.rigs_path()))?;
+    let _lock = crate::base::files::lock(&crate::base::files::lock_of(&town.rigs_path()))?;
     let mut file = town.rigs_file()?;
     change(&mut file);
-    super::files::write_json(&town.rigs_path(), &file).context("the list of rigs is unchanged")
+    crate::base::files::write_json(&town.rigs_path(), &file).context("the list of rigs is unchanged")
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::files;
+use crate::base::files;
 
 /// Where it is, inside the town.
 const FILE: &str = "mayor/ended";

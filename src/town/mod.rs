@@ -4,11 +4,8 @@ pub mod away;
 pub mod checkout;
 pub mod discover;
 pub mod ended;
-pub mod files;
 pub mod ids;
-mod locks;
 pub mod occupancy;
-pub mod rules;
 pub mod secret;
 pub mod trust;
 pub mod wish;
@@ -20,9 +17,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::address::Address;
+use crate::base::failure::{Failure, Failures};
+use crate::base::files;
 use crate::config;
-use crate::failure::{Failure, Failures};
+use crate::model::address::Address;
 
 /// The file whose lock guards the town's own files. It stays.
 pub const LOCK: &str = "mayor/.lock";
@@ -237,7 +235,7 @@ impl Town {
     ///
     /// # Errors
     /// As [`secret::of`].
-    pub fn secret(&self) -> Result<crate::proof::Secret> {
+    pub fn secret(&self) -> Result<crate::base::proof::Secret> {
         secret::of(&self.root)
     }
 

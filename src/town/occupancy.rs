@@ -15,12 +15,12 @@ use anyhow::{Context, Result};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use serde::{Deserialize, Serialize};
 
-use super::{Town, files};
-use crate::address::{self, Address};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::base::files;
+use crate::model::address::{self, Address};
 use crate::programs::agent_lock::DESCRIPTOR;
 use crate::programs::process::stamp::Stamp;
-use crate::town::Rig;
+use crate::town::{Rig, Town};
 
 /// The file that is locked: in the git directory of an agent's worktree or clone, else in its own folder.
 pub const LOCK: &str = "gt-agent.lock";

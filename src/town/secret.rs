@@ -6,8 +6,8 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
 
-use super::files;
-use crate::proof::Secret;
+use crate::base::files;
+use crate::base::proof::Secret;
 
 /// Where it is, inside the town.
 pub const FILE: &str = "mayor/secret";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::files;
+use crate::base::files;
 
 /// One agent setting of a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

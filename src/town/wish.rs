@@ -8,8 +8,9 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Town, files};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::base::files;
+use crate::town::Town;
 
 /// The key in `mayor/state.json`.
 const KEY: &str = "down";

@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result};
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, symlinkat};
 
-use super::files;
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::base::files;
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 

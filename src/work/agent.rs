@@ -1,23 +1,33 @@
 //! An agent about to run: its environment (`town.md`), its command line, its session.
 
+pub mod handoff;
+pub mod hook;
+pub mod hooks;
+pub mod prompt;
+pub mod roles;
+pub mod script;
 pub mod start;
+pub mod trust;
+pub mod up;
+pub mod windows;
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Result;
 
-use crate::address::Address;
-use crate::beads::{self, Bead, Kind};
+use crate::base::failure::Failure;
+use crate::base::terminal;
+use crate::beads::{self, Kind};
 use crate::config::remotes::Known;
 use crate::config::schema::Worktree;
 use crate::config::{ResolvedRole, template};
-use crate::failure::Failure;
+use crate::model::address::Address;
+use crate::model::bead::Bead;
 use crate::mux::Marks;
 use crate::plan::layout::Asked;
 use crate::plan::ready::Begin;
 use crate::programs::{Process, agent_lock};
-use crate::terminal;
 use crate::town::{Rig, Town};
 
 /// Who is to run, where and on what.
@@ -55,7 +65,7 @@ pub fn marks(agent: &Agent<'_>) -> Marks {
         role: agent.role.role.to_string(),
         state: "working".into(),
         bead: agent.bead.map(|bead| bead.id.clone()).unwrap_or_default(),
-        since: crate::time::now(),
+        since: crate::base::time::now(),
         instance: agent.instance.into(),
         preset: agent.role.presets.join(","),
         hash: Asked::of(agent.role, agent.cwd).to_string(),

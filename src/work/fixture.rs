@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::request::Request;
-use super::scene::Scene;
-use crate::address::Address;
-use crate::beads::{self, Bead, Change, Filter, NewBead, Patch, Store, Written};
+use crate::base::files;
+use crate::base::recorder::Recorder;
+use crate::beads::request::Request;
+use crate::beads::{self, Change, Filter, Store, Written};
 use crate::config::Sources;
+use crate::model::address::Address;
+use crate::model::bead::{Bead, NewBead, Patch};
+use crate::model::refs::Branch;
+use crate::model::rules::town_id;
 use crate::mux::Marks;
 use crate::mux::fake::Fake;
-use crate::recorder::Recorder;
-use crate::refs::Branch;
-use crate::town::rules::town_id;
-use crate::town::{Layout, Rig, RigBeads, RigConfig, Town, TownFile, files};
+use crate::town::{Layout, Rig, RigBeads, RigConfig, Town, TownFile};
+use crate::work::observe::scene::Scene;
 
 /// The town `town` with the rig `wyvern`.
 pub struct Fixture {
@@ -127,7 +129,7 @@ impl Fixture {
             worker: self.address(worker),
             instance: instance(worker),
             title: format!("Work on {bead}"),
-            created: crate::time::now(),
+            created: crate::base::time::now(),
             attempt: 1,
             priority: 2,
             ..Request::default()
@@ -157,7 +159,7 @@ impl Fixture {
         let town = beads::embedded::Embedded::open(&self.town.beads_dir(), "", "test").unwrap();
         let mut found = town.all().unwrap();
         self.plain(|store| found.extend(store.list(&Filter { all: true, ..Filter::default() }).unwrap()));
-        found.retain(|bead| bead.issue_type == beads::words::MESSAGE);
+        found.retain(|bead| bead.issue_type == crate::model::words::MESSAGE);
         found.into_iter().map(|bead| (bead.assignee.unwrap_or_default(), bead.title)).collect()
     }
 

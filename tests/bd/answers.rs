@@ -1,7 +1,8 @@
 //! What both lines of bd were recorded to answer is read as it was meant.
 
 use gastown::beads::bd::parse;
-use gastown::beads::{Bead, jsonl};
+use gastown::beads::jsonl;
+use gastown::model::bead::Bead;
 use gastown::programs::Output;
 use gastown::programs::bd::{Version, complaint};
 use serde_json::Value;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use gastown::beads::bd::Bd;
-use gastown::beads::{Change, Filter, NewBead, Store, Written};
+use gastown::beads::{Change, Filter, Store, Written};
+use gastown::model::bead::NewBead;
 use gastown::programs::bd::{Program, Version};
 use serde_json::{Value, json};
 
@@ -193,7 +194,7 @@ pub fn done(written: Written) -> Vec<String> {
 
 /// One bead.
 #[track_caller]
-pub fn get(store: &dyn Store, id: &str) -> gastown::beads::Bead {
+pub fn get(store: &dyn Store, id: &str) -> gastown::model::bead::Bead {
     let filter = Filter { ids: vec![id.into()], ..Filter::default() };
     store.list(&filter).unwrap().pop().unwrap_or_else(|| panic!("no {id}"))
 }

@@ -2,7 +2,8 @@
 
 use gastown::beads::bd::Bd;
 use gastown::beads::embedded::Embedded;
-use gastown::beads::{Bead, Change, Filter, Kind, NewBead, Origin, Store, jsonl, kind_of};
+use gastown::beads::{Change, Filter, Kind, Origin, Store, jsonl, kind_of};
+use gastown::model::bead::{Bead, NewBead};
 use serde_json::json;
 
 use crate::beads::trip::taken;

@@ -1,6 +1,7 @@
 //! Writing: what arrives, and how many calls it takes with each line of bd.
 
-use gastown::beads::{Change, Guard, NewBead, Patch, Store, Written};
+use gastown::beads::{Change, Guard, Store, Written};
+use gastown::model::bead::{NewBead, Patch};
 use serde_json::{Value, json};
 
 use super::shop::{create, done, get, titled, with_each_bd};
@@ -158,7 +159,7 @@ fn what_cannot_be_made_is_refused_before_anything_is_written() {
 
         let nonsense = NewBead { issue_type: "nonsense".into(), ..titled("x") };
         let error = store.write(&[], &[Change::Create(Box::new(nonsense))]).unwrap_err();
-        let failure = error.downcast_ref::<gastown::failure::Failure>().unwrap();
+        let failure = error.downcast_ref::<gastown::base::failure::Failure>().unwrap();
         assert!(failure.message.contains("invalid issue type: nonsense"), "{failure}");
         assert!(failure.hint.as_ref().unwrap().contains("bd config set types.custom"));
     });

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gastown::base::proof::Secret;
 use gastown::beads::embedded::Embedded;
-use gastown::beads::{Change, Filter, Guard, NewBead, Patch, Store, Written, proven, random_id, words};
-use gastown::proof::Secret;
+use gastown::beads::{Change, Filter, Guard, Store, Written, proven, random_id};
+use gastown::model::bead::{NewBead, Patch};
+use gastown::model::words;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -214,7 +216,8 @@ fn create(
 }
 
 fn compare(store: &Embedded, model: &Model) -> Result<(), TestCaseError> {
-    let of = |beads: Vec<gastown::beads::Bead>| beads.into_iter().map(|bead| bead.id).collect::<Vec<_>>();
+    let of =
+        |beads: Vec<gastown::model::bead::Bead>| beads.into_iter().map(|bead| bead.id).collect::<Vec<_>>();
     prop_assert_eq!(of(store.ready(None, None).unwrap()), model.sorted(|number| model.is_ready(number)));
     let live = |number: usize| model.0[number].status != "closed" && model.0[number].request_for.is_none();
     prop_assert_eq!(of(store.list(&Filter::default()).unwrap()), model.sorted(live));

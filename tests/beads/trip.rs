@@ -1,7 +1,8 @@
 //! Export and import: nothing is lost on the way, and a bad line takes nothing in.
 
 use gastown::beads::embedded::Embedded;
-use gastown::beads::{Change, Filter, NewBead, Origin, Store, jsonl};
+use gastown::beads::{Change, Filter, Origin, Store, jsonl};
+use gastown::model::bead::NewBead;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

@@ -243,7 +243,7 @@ impl World {
     pub fn town_id(&self) -> String {
         let file: serde_json::Value = serde_json::from_str(&self.read("town/mayor/town.json")).unwrap();
         let part = |key: &str| file[key].as_str().unwrap();
-        gastown::town::rules::town_id(part("name"), part("created_at"))
+        gastown::model::rules::town_id(part("name"), part("created_at"))
     }
 
     /// The branch of a polecat of that town.

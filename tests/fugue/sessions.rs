@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use gastown::base::quote::quote;
 use gastown::config::Sources;
 use gastown::mux::hybrid::Hybrid;
 use gastown::mux::{Away, Marks, Mux, Session, Snapshot, Spec, none};
-use gastown::programs::process::quote;
 use gastown::town::{Town, away};
 
 use crate::common::fugue::Daemon;
@@ -166,7 +166,7 @@ fn a_dead_daemon_is_told_with_what_helps_and_nothing_is_remembered() {
     let failed = |taken: &Snapshot| {
         let error = place.mux.start(&spec(&place, &addr, ECHO), taken).unwrap_err();
         assert!(away::read(&place.town).unwrap().is_empty());
-        (error.to_string(), gastown::failure::hint_of(&error).unwrap())
+        (error.to_string(), gastown::base::failure::hint_of(&error).unwrap())
     };
     let (said, hint) = failed(&Snapshot::default());
     assert!(said.ends_with(&format!("at {addr}: connection refused")), "{said}");

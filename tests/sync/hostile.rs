@@ -104,7 +104,7 @@ fn a_request_that_left_the_queue_is_not_merged_by_an_older_copy_of_it() {
     world.git("theirs", ["commit", "-q", "-m", "Take b back"]);
     world.git("theirs", ["push", "-q"]);
     for request in [&rejected.request, &merged.request] {
-        let open = gastown::beads::Patch { status: Some("open".into()), ..Default::default() };
+        let open = gastown::model::bead::Patch { status: Some("open".into()), ..Default::default() };
         crate::refinery::write(&world, &[gastown::beads::Change::Update(request.clone(), Box::new(open))]);
         assert!(bead(&world, request).foreign);
         let run = world.in_town(["mq", "list", "wyvern"]).ok();
@@ -395,7 +395,8 @@ fn an_import_is_foreign_until_it_is_adopted_and_brings_no_request() {
 /// A store whose requests are of a version that made no proofs.
 #[test]
 fn requests_of_an_earlier_version_are_signed_once_by_doctor() {
-    use gastown::beads::{Change, Patch};
+    use gastown::beads::Change;
+    use gastown::model::bead::Patch;
     let world = two_towns();
     let unsigned = |name: &str, instance: bool| {
         let handed = hand_over(&world, name, name, &[(name, "1\n")], true);

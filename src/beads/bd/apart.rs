@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::super::embedded::write::change as apply;
-use super::super::{Bead, Change, NewBead, Patch};
 use super::read::comma_safe;
 use super::shape;
-use super::write::{Call, Found};
+use crate::beads::Change;
+use crate::beads::bd::{Call, Found};
+use crate::model::bead::{Bead, NewBead, Patch};
 use crate::programs::bd::Version;
 
 /// A call for each change, in order; neighbours that say the same of several beads are one call.

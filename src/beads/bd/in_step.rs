@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::super::in_step::{self, Walk};
-use super::super::{Bead, Place, Store, jsonl};
 use super::{Bd, take};
-use crate::time::same_moment;
-use crate::town::files;
+use crate::base::files;
+use crate::base::time::same_moment;
+use crate::beads::{Place, Store, jsonl};
+use crate::beads::{Walk, in_step};
+use crate::model::bead::Bead;
 
 /// Where the commit is noted that the store holds all of, beside it.
 pub const NOTE_FILE: &str = "gt.sync.json";

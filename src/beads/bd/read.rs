@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::super::{Bead, Filter, words};
+use crate::beads::Filter;
+use crate::model::bead::Bead;
+use crate::model::words;
 use crate::programs::bd::Version;
 
 /// Kinds of beads that bd keeps out of a list unless it is asked for them.
@@ -158,7 +160,7 @@ fn in_order(mut beads: Vec<Bead>, limit: Option<usize>) -> Vec<Bead> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beads::Dependency;
+    use crate::model::bead::Dependency;
 
     fn bead(id: &str, blockers: &[&str]) -> Bead {
         let edge = |target: &&str| Dependency {

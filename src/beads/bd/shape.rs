@@ -3,7 +3,8 @@
 use anyhow::{Result, anyhow};
 use serde_json::{Map, Value};
 
-use super::super::{Bead, jsonl};
+use crate::beads::jsonl;
+use crate::model::bead::Bead;
 
 /// The beads of an answer: an array, one object, or JSONL; of `list`, `show`, `ready`, `update`, `close` or `export`,
 /// of any version. An empty answer is no bead.

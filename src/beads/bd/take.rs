@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 
-use super::super::{Bead, Comment, jsonl};
 use super::read::comma_safe;
 use super::shape;
-use super::write::{Call, Found};
+use crate::base::time::same_moment;
+use crate::beads::bd::{Call, Found};
+use crate::beads::jsonl;
+use crate::model::bead::{Bead, Comment};
 use crate::programs::bd::Version;
-use crate::time::same_moment;
 
 /// The calls that write these beads over what is there.
 ///
@@ -37,7 +38,8 @@ fn fitted(version: Version, bead: &Bead, known: Option<&Bead>) -> Bead {
     let mut bead = bead.clone();
     // What is older is left out by all; before 1.0 what is as old too, and the time becomes that of the import.
     if let Some(known) = known.filter(|known| !jsonl::is_newer(&bead, known)) {
-        bead.updated_at = if version.is_whole() { known.updated_at.clone() } else { crate::time::now() };
+        bead.updated_at =
+            if version.is_whole() { known.updated_at.clone() } else { crate::base::time::now() };
     }
     let same = |one: &Comment, other: &Comment| {
         one.author == other.author

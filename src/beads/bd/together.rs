@@ -6,10 +6,12 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::super::embedded::write::{change as apply, set_status};
-use super::super::{Bead, Change, Comment, Dependency, NewBead, Patch, words};
 use super::read::comma_safe;
-use super::write::{Call, Found};
 use super::{apart, shape};
+use crate::beads::Change;
+use crate::beads::bd::{Call, Found};
+use crate::model::bead::{Bead, Comment, Dependency, NewBead, Patch};
+use crate::model::words;
 use crate::programs::bd::Version;
 
 /// Changes sorted by the transaction that takes them: `import`, `batch`, then what neither can.
@@ -46,7 +48,7 @@ impl<'a> Together<'a> {
     ) -> Result<Together<'a>> {
         let mut all = Together {
             version,
-            now: crate::time::now(),
+            now: crate::base::time::now(),
             actor,
             found,
             created: Vec::new(),

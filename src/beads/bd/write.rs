@@ -1,30 +1,18 @@
 //! Writing: the fewest calls that make the wanted changes. Everything here is decided from one look; nothing is run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 use serde_json::Value;
 
 use super::super::embedded::write::{change as apply, check_priority, check_title, missing};
-use super::super::{Bead, Change, Guard};
 use super::together::Together;
 use super::{apart, shape};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::beads::bd::{Call, Found};
+use crate::beads::{Change, Guard};
+use crate::model::bead::Bead;
 use crate::programs::bd::Version;
-
-/// One call of bd.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Call {
-    /// bd's words.
-    pub words: Vec<String>,
-    /// What it reads.
-    pub stdin: Option<String>,
-    /// Which changes (by index) get the ids that it answers, in this order.
-    pub makes: Vec<usize>,
-}
-
-/// Beads by id.
-pub type Found = BTreeMap<String, Bead>;
 
 /// The beads that must be seen before the changes can be decided.
 pub fn look_ids(guards: &[Guard], changes: &[Change]) -> Vec<String> {

@@ -15,14 +15,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use super::in_step::Walk;
-use super::{
-    Bead, Change, EMBEDDED_FILE, Filter, Guard, Imported, Origin, Overview, Store, Written, foreign, jsonl,
+use crate::base::failure::Failure;
+use crate::base::proof::Secret;
+use crate::base::{files, limits};
+use crate::beads::{
+    Change, EMBEDDED_FILE, Filter, Guard, Imported, Origin, Overview, Store, Walk, Written, foreign, jsonl,
 };
-use crate::failure::Failure;
-use crate::limits;
-use crate::proof::Secret;
-use crate::town::files;
+use crate::model::bead::Bead;
 
 /// Name of the lock file inside `.beads`. It stays; only the lock on it comes and goes.
 pub const LOCK_FILE: &str = "gastown.lock";
@@ -95,7 +94,7 @@ impl Embedded {
     /// # Errors
     /// When it exists, the prefix is no prefix, or the file system refuses.
     pub fn create(dir: &Path, prefix: &str) -> Result<()> {
-        if !crate::town::rules::is_prefix(prefix) {
+        if !crate::model::rules::is_prefix(prefix) {
             return Err(Failure::usage(format!("'{prefix}' cannot be a prefix of ids"))
                 .hint("use a few letters, like: --prefix wy")
                 .into());
@@ -123,7 +122,7 @@ impl Embedded {
             .open(&draft)
             .map_err(|error| Failure::new(format!("cannot make {}: {error}", draft.display())))?;
         let made = Connection::open(&draft).and_then(|db| {
-            schema::create(&db, prefix)?;
+            schema::create(&db, prefix, overview::keep)?;
             db.close().map_err(|(_, error)| error)
         });
         made.map_err(|error| explain(&path, error.into()))?;
@@ -375,7 +374,7 @@ fn rest_of(dir: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// When a file cannot be renamed.
 pub fn set_aside(dir: &Path) -> Result<Vec<PathBuf>> {
-    let now = crate::time::now();
+    let now = crate::base::time::now();
     let mut kept = Vec::new();
     let store = Some(dir.join(EMBEDDED_FILE)).filter(|path| path.symlink_metadata().is_ok());
     for path in store.into_iter().chain(rest_of(dir)) {
@@ -442,7 +441,7 @@ fn explain(path: &Path, error: anyhow::Error) -> anyhow::Error {
     let path = path.display();
     let failure = match cause.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => {
-            Failure::new(format!("cannot write {path}: the disk is full")).hint(crate::failure::NO_ROOM)
+            Failure::new(format!("cannot write {path}: the disk is full")).hint(crate::base::failure::NO_ROOM)
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             Failure::new(format!("cannot write {path}: it is read-only for this user"))

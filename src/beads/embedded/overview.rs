@@ -5,10 +5,12 @@ use anyhow::Result;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::super::{Overview, words};
 use super::read::{self, Query};
 use super::schema;
-use crate::proof::Secret;
+use crate::base::proof::Secret;
+use crate::beads::Overview;
+use crate::beads::embedded::schema::quoted;
+use crate::model::words;
 
 /// Key of the store's own configuration: which form of these tables it has.
 const KEY: &str = "overview";
@@ -23,8 +25,8 @@ pub fn is_kept(db: &Connection) -> rusqlite::Result<bool> {
 
 /// Makes the tables, and fills them from what is there.
 pub fn keep(db: &Connection) -> rusqlite::Result<()> {
-    let not_work = words(words::NOT_READY.iter().chain(&[words::EPIC, words::CONVOY]));
-    let labels = words(&[words::LABEL_HOLD, words::LABEL_SUBMITTED]);
+    let not_work = quoted(words::NOT_READY.iter().chain(&[words::EPIC, words::CONVOY]));
+    let labels = quoted(&[words::LABEL_HOLD, words::LABEL_SUBMITTED]);
     let is_foreign = schema::IS_FOREIGN;
     let mut sql = "DROP INDEX IF EXISTS beads_begun;
         CREATE INDEX beads_begun ON beads (status, assignee) WHERE closed = 0 AND status <> 'open';"
@@ -36,7 +38,7 @@ pub fn keep(db: &Connection) -> rusqlite::Result<()> {
          AND {}",
         read::NOTHING_BLOCKS
     );
-    let letters = words(&[words::MESSAGE, words::MERGE_REQUEST]);
+    let letters = quoted(&[words::MESSAGE, words::MERGE_REQUEST]);
     let foreign = format!("b.closed = 0 AND b.issue_type NOT IN ({letters}) AND {is_foreign}");
     let waits = "IN (SELECT e.id FROM edges e WHERE e.target = NEW.id AND e.kind = 'blocks')";
     for (table, condition) in [("free", free), ("foreign_work", foreign)] {
@@ -104,7 +106,7 @@ const QUEUED: &str = "WITH queue (id) AS (SELECT value FROM json_each(?))
 /// The beads of an overview.
 pub fn concerns() -> Query {
     let mut query = Query::default();
-    let letters = words(&[words::MESSAGE, words::MERGE_REQUEST]);
+    let letters = quoted(&[words::MESSAGE, words::MERGE_REQUEST]);
     query.when("closed = 0");
     query.when_in("status", &words::ALIVE.map(String::from));
     query.when(&format!(
@@ -114,16 +116,11 @@ pub fn concerns() -> Query {
             UNION SELECT id FROM beads WHERE closed = 0 AND issue_type = '{}'
             UNION SELECT request_for FROM beads WHERE closed = 0 AND request_for IS NOT NULL
             UNION SELECT id FROM labels WHERE label = ?)",
-        words(words::ALIVE.iter().filter(|status| **status != words::OPEN)),
+        quoted(words::ALIVE.iter().filter(|status| **status != words::OPEN)),
         words::MERGE_REQUEST,
     ));
     query.values.push(Value::Text(words::LABEL_REWORK.into()));
     query
-}
-
-/// Words of gt's own, as SQL has a list of them.
-pub fn words<'a>(words: impl IntoIterator<Item = &'a &'a str>) -> String {
-    words.into_iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -133,7 +130,8 @@ mod tests {
 
     use super::super::{Embedded, schema};
     use super::*;
-    use crate::beads::{Bead, Dependency, Filter, NewBead, Store, proven};
+    use crate::beads::{Filter, Store, proven};
+    use crate::model::bead::{Bead, Dependency, NewBead};
 
     /// One write: which bead, and what it becomes.
     #[derive(Clone, Debug)]

@@ -6,9 +6,11 @@ use anyhow::Result;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::super::{Bead, Filter, letters, proven, words};
-use super::{overview, schema};
-use crate::proof::Secret;
+use super::schema;
+use crate::base::proof::Secret;
+use crate::beads::{Filter, letters, proven};
+use crate::model::bead::Bead;
+use crate::model::words;
 
 /// Condition: what the bead of the row `b` waits for is done. A blocker that is not in the store is unknown, and so not
 /// known to be done.
@@ -164,7 +166,7 @@ pub fn ready(
     let in_queue = in_queue(db, secret)?;
     let mut query = Query::default();
     query.when("closed = 0 AND status = 'open'");
-    query.when(&format!("issue_type NOT IN ({})", overview::words(&words::NOT_READY)));
+    query.when(&format!("issue_type NOT IN ({})", crate::beads::embedded::schema::quoted(&words::NOT_READY)));
     query.when(&format!("NOT {}", schema::IS_FOREIGN));
     query.when(&format!(
         "NOT EXISTS (SELECT 1 FROM labels l WHERE l.id = b.id AND l.label IN ('{}', '{}'))",
@@ -289,7 +291,8 @@ pub fn foreign(db: &Connection) -> Result<Vec<String>> {
 mod tests {
     use super::super::Embedded;
     use super::*;
-    use crate::beads::{Change, NewBead, Store};
+    use crate::beads::{Change, Store};
+    use crate::model::bead::NewBead;
 
     #[test]
     fn what_nobody_reads_on_is_not_read_to_its_end() {

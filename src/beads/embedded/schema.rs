@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::{Bead, words};
+use crate::model::bead::Bead;
+use crate::model::words;
 
 /// `PRAGMA user_version` of a store this program can read.
 pub const VERSION: i64 = 1;
@@ -38,13 +39,17 @@ CREATE INDEX edges_target ON edges (target, kind);
 CREATE TABLE config (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 ";
 
-/// Makes the tables in an empty file.
-pub fn create(db: &Connection, prefix: &str) -> rusqlite::Result<()> {
+/// Makes the tables in an empty file; `also` makes what stands on them.
+pub fn create(
+    db: &Connection,
+    prefix: &str,
+    also: fn(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
     // Without the log beside it first: when the disk is full, closing leaves what was written in the log and says
     // nothing, and the file is about to be renamed away from it.
     db.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")?;
     db.execute_batch(TABLES)?;
-    super::overview::keep(db)?;
+    also(db)?;
     set_config(db, "prefix", prefix)?;
     db.pragma_update(None, "user_version", VERSION)?;
     db.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")
@@ -139,4 +144,9 @@ pub fn save(db: &Connection, bead: &Bead) -> Result<()> {
         ])?;
     }
     Ok(())
+}
+
+/// Words of gt's own, as SQL has a list of them.
+pub fn quoted<'a>(words: impl IntoIterator<Item = &'a &'a str>) -> String {
+    words.into_iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
 }

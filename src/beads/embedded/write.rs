@@ -5,10 +5,12 @@ use std::hash::{BuildHasher, Hasher};
 use anyhow::Result;
 use rusqlite::Connection;
 
-use super::super::{Bead, Change, Comment, Dependency, NewBead, Patch, TITLE_MAX, letters, proven, words};
 use super::schema;
-use crate::failure::Failure;
-use crate::proof::Secret;
+use crate::base::failure::Failure;
+use crate::base::proof::Secret;
+use crate::beads::{Change, letters, proven};
+use crate::model::bead::{Bead, Comment, Dependency, NewBead, Patch, TITLE_MAX};
+use crate::model::words;
 
 /// Types every store accepts; more come from its `types.custom`.
 const TYPES: [&str; 20] = [
@@ -57,7 +59,7 @@ impl Writer<'_> {
     /// # Errors
     /// When a value is refused or a bead does not exist.
     pub fn apply(&self, change: &Change) -> Result<Option<String>> {
-        let now = &crate::time::now();
+        let now = &crate::base::time::now();
         match change {
             Change::Create(new) => return self.create(new, now).map(Some),
             Change::Update(id, patch) => self.update(id, patch, now)?,
@@ -81,7 +83,7 @@ impl Writer<'_> {
     /// When the bead does not exist.
     pub fn undepend(&self, id: &str, target: &str) -> Result<bool> {
         let mut found = false;
-        self.edit(id, &crate::time::now(), |bead| {
+        self.edit(id, &crate::base::time::now(), |bead| {
             let before = bead.dependencies.len();
             bead.dependencies.retain(|edge| edge.depends_on_id != target);
             found = bead.dependencies.len() < before;

@@ -6,10 +6,12 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::{Run, print, print_value};
+use crate::base::failure::Failure;
 use crate::beads::embedded::Embedded;
-use crate::beads::{self, Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words};
+use crate::beads::{Change, Filter, Guard, Store, Written};
 use crate::cli::bd::{Close, CommentAdd, Create, Dep, Label, LabelWords, Texts, Update};
-use crate::failure::Failure;
+use crate::model::bead::{Bead, NewBead, Patch};
+use crate::model::words;
 use crate::report::bd as report;
 
 impl Run<'_> {
@@ -142,7 +144,9 @@ impl Run<'_> {
                 if self.global.json {
                     return print_value(&json!(bead.dependencies));
                 }
-                let line = |edge: &beads::Dependency| format!("{}  {}\n", edge.depends_on_id, edge.kind);
+                let line = |edge: &crate::model::bead::Dependency| {
+                    format!("{}  {}\n", edge.depends_on_id, edge.kind)
+                };
                 print(&bead.dependencies.iter().map(line).collect::<String>())
             }
         }

@@ -4,13 +4,15 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Run, print, print_value};
+use crate::base::failure::{Exit, Failure};
+use crate::base::terminal::{Stream, Text};
 use crate::beads::embedded::Embedded;
-use crate::beads::{Bead, Filter, Store, words};
+use crate::beads::{Filter, Store};
 use crate::cli::bd::{List, Ready};
-use crate::failure::{Exit, Failure};
+use crate::model::bead::Bead;
+use crate::model::words;
 use crate::report::bd as report;
-use crate::terminal::{Stream, Text};
-use crate::work::around;
+use crate::work::observe::around;
 
 /// A list under way.
 struct Printed<'a> {

@@ -15,16 +15,15 @@ use anyhow::Result;
 use clap::Parser;
 use serde_json::{Value, json};
 
-use route::Stores;
-
 use super::{Ctx, print};
+use crate::base::failure::{Exit, Failure};
+use crate::base::terminal::{self, Stream, Text};
 use crate::beads::embedded::Embedded;
 use crate::beads::{self, Imported, Kind, Origin, Store};
 use crate::cli::bd::{Bd, BdCommand, BdGlobal, CommentsCommand, Config, Import, Init, Raw};
-use crate::failure::{Exit, Failure};
 use crate::report::bd as report;
-use crate::terminal::{self, Stream, Text};
 use crate::town::discover::read_rig_prefixes;
+use route::Stores;
 
 /// Runs it. Errors are said in bd's way, and always end with 1, as bd's do.
 ///
@@ -84,7 +83,7 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
                 if ["create", "update", "close", "import"].contains(&first.as_str())
                     && let Some(place) = run.dir.as_ref().and_then(|dir| dir.parent())
                 {
-                    let _ = crate::work::exports::keep(place);
+                    let _ = crate::work::setup::exports::keep(place);
                 }
             }
             Ok(failed) => exit = failed,
@@ -193,7 +192,7 @@ impl Run<'_> {
     }
 
     fn complain(&self, error: &anyhow::Error) {
-        let hint = crate::failure::hint_of(error);
+        let hint = crate::base::failure::hint_of(error);
         if self.global.json {
             let mut object = json!({ "error": format!("{error:#}"), "schema_version": 1 });
             if let Some(hint) = hint {
@@ -268,7 +267,7 @@ impl Run<'_> {
             crate::fail!("there is a store in {} already", dir.display(); "look into it with: gt bd list");
         }
         // A store that was exported is lost, and its beads can be had back.
-        if !crate::work::exports::sources(&self.ctx.dir)?.is_empty() {
+        if !crate::work::setup::exports::sources(&self.ctx.dir)?.is_empty() {
             crate::fail!("the store of {} is gone", self.ctx.dir.display(); "restore it: gt doctor --fix");
         }
         Embedded::create(&dir, &prefix)?;
@@ -308,7 +307,7 @@ impl Run<'_> {
         let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
         file.persist(&path).map_err(|error| failed(error.error))?;
         self.say(
-            &format!("{} written to {}\n", crate::grammar::count(count, "bead"), path.display()),
+            &format!("{} written to {}\n", crate::base::grammar::count(count, "bead"), path.display()),
             json!({ "exported": count }),
         )
     }
@@ -323,7 +322,7 @@ impl Run<'_> {
         let own = args.trust || self.ctx.locate().is_err();
         let origin = if own { Origin::Own } else { Origin::Foreign };
         let Imported { added, changed, foreign, left_out } = store.import(&text, origin)?;
-        let mut text = format!("{} added, {changed} changed\n", crate::grammar::count(added, "bead"));
+        let mut text = format!("{} added, {changed} changed\n", crate::base::grammar::count(added, "bead"));
         if !left_out.is_empty() {
             text.push_str(&format!(
                 "left out, as requests to be merged: {}; a request is made with: gt done; gt mq add RIG NAME\n",
@@ -333,7 +332,7 @@ impl Run<'_> {
         if !foreign.is_empty() {
             text.push_str(&format!(
                 "{} foreign, not started until you say so: see them with: gt adopt; trust all of a file with: gt bd import --trust\n",
-                crate::work::sync::are(foreign.len())
+                crate::work::setup::sync::are(foreign.len())
             ));
         }
         let record =

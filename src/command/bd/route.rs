@@ -10,10 +10,10 @@ use anyhow::Result;
 use clap::CommandFactory;
 
 use super::{Ctx, prefixes_of};
+use crate::base::failure::Failures;
 use crate::beads::embedded::Embedded;
 use crate::beads::{self, Filter, Kind, Store};
 use crate::cli::bd::{Bd, BdCommand, CommentsCommand, Dep, Label};
-use crate::failure::Failures;
 use crate::town::Town;
 use crate::town::ids::{Owner, Prefixes};
 
@@ -132,7 +132,7 @@ impl<'a> Stores<'a> {
     }
 
     /// The secret of the town around; none outside of towns.
-    pub fn secret(&self) -> Result<Option<crate::proof::Secret>> {
+    pub fn secret(&self) -> Result<Option<crate::base::proof::Secret>> {
         match self.ctx.locate() {
             Ok(found) => crate::town::secret::read(&found.root),
             Err(_) => Ok(None),

@@ -3,7 +3,7 @@
 use super::super::errors;
 use super::super::schema::{AGENT, Pane, Window};
 use super::Faults;
-use crate::plan::windows::{self, Broken, LAYOUTS, Size};
+use crate::model::windows::{self, Broken, LAYOUTS, Size};
 
 impl Faults {
     /// Windows of one role, as one layer says them: what a list takes over from below (`"..."`) was checked there.

@@ -2,8 +2,8 @@
 
 use super::super::role;
 use super::{Files, user_polecat, user_settings};
-use crate::address::Role;
-use crate::beads::Bead;
+use crate::model::address::Role;
+use crate::model::bead::Bead;
 
 #[test]
 fn errors_in_settings_files_name_the_place_and_what_was_meant() {

@@ -2,7 +2,7 @@
 
 use super::schema::{Merge, Multiplexer, Prompt, Restart, Strategy, Where};
 use super::*;
-use crate::failure::Failure;
+use crate::base::failure::Failure;
 
 mod errors;
 

@@ -1,9 +1,9 @@
 //! What a daemon's list and a start's screen mean: no process, no clock.
 
 use super::{Ours, id};
-use crate::address::Address;
+use crate::base::grammar::is_object_id;
 use crate::config::remotes::Known;
-use crate::grammar::is_object_id;
+use crate::model::address::Address;
 use crate::mux::{Marks, Pane, Session};
 use crate::programs::fugue::Row;
 use crate::town::away::Record;

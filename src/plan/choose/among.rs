@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::{Ask, Candidate, Choice, Fallback, lacks};
+use crate::base::failure::{Exit, Failure};
 use crate::config::remotes::Known;
-use crate::failure::{Exit, Failure};
 
 /// Places of a daemon without a limit: more than any limit, and fewer with each session.
 const UNLIMITED: usize = 1 << 40;

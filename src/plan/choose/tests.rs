@@ -1,8 +1,9 @@
-use super::*;
-use crate::address::Role;
-use crate::config::RoleSettings;
-use crate::failure::Exit;
 use proptest::prelude::*;
+
+use super::*;
+use crate::base::failure::Exit;
+use crate::config::RoleSettings;
+use crate::model::address::Role;
 
 fn role(change: impl FnOnce(&mut RoleSettings)) -> ResolvedRole {
     let mut settings = RoleSettings { placement: Where::Any, ..RoleSettings::default() };

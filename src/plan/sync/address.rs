@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::address::Address;
-use crate::beads::{Bead, words};
+use crate::model::address::Address;
+use crate::model::bead::Bead;
+use crate::model::words;
 
 /// The bead as the branch has it: addresses of agents say which town they are in (`[machine:]rig/name`). The person,
 /// and whoever is no agent, is the same everywhere. `town` is the town's name on the branch.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::beads::{Bead, Comment, Dependency};
+use crate::model::bead::{Bead, Comment, Dependency};
 
 /// Fields that are one thing: a bead that was closed on one side and begun on the other is one of the two.
 const UNITS: [&[&str]; 1] = [&["status", "closed_at", "close_reason"]];

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::bead::{canonical, instant, merge};
 use super::{Beads, Renamed};
-use crate::beads::{Bead, words};
-use crate::time::same_moment;
+use crate::base::time::same_moment;
+use crate::model::bead::Bead;
+use crate::model::words;
 
 /// The beads by id. A file that somebody joined from two may say one bead twice, or two beads under one id.
 pub fn index(prefix: &str, beads: &[Bead]) -> Beads {

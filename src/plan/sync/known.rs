@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::bead::canonical;
-use crate::beads::{Bead, Comment, Dependency};
-use crate::time::same_moment;
+use crate::base::time::same_moment;
+use crate::model::bead::{Bead, Comment, Dependency};
 
 /// Puts back into `own` what the store cannot keep of `base`, what this town last had in step.
 pub fn as_known(own: &mut [Bead], base: &[Bead]) {

@@ -2,9 +2,10 @@
 
 use super::Beads;
 use super::address::{self, home};
+use crate::base::proof::Secret;
 use crate::beads::foreign::{in_hand, is_begun, marked_as, own_agent, plain, same_words, stand_as};
-use crate::beads::{Bead, proven};
-use crate::proof::Secret;
+use crate::beads::proven;
+use crate::model::bead::Bead;
 
 /// On which terms a town takes in what others put on the branch.
 #[derive(Clone, Copy, Debug)]

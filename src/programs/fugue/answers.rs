@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::fugue::{FugueAddr, parse};
+use crate::model::fugue::{FugueAddr, parse};
 use crate::programs::fugue::LIMIT;
 use crate::programs::process::Output;
 

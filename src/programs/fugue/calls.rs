@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::answers::{Answer, Row, Silence, answer, plain, rows};
 use super::{Dialect, FUGUE_ADDR, Fugue};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
 use crate::programs::fugue::LIMIT;
 use crate::programs::process::{Output, Process};
 

@@ -78,7 +78,7 @@ pub fn file() -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Entries {
-    let text = crate::town::files::bytes(path).unwrap_or_default();
+    let text = crate::base::files::bytes(path).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::process::Process;
-use crate::failure::Failure;
+use crate::base::failure::Failure;
 
 pub use answers::{Answer, Row, Silence, plain};
 pub use calls::{Listing, MOST_LINES, Server, Wanted};

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Git;
-use crate::programs::process::quote;
-use crate::repo_url;
-use crate::town::files;
+use crate::base::quote::quote;
+use crate::base::{files, repo_url};
 
 /// The file, in the git directory of a rig's canonical clone.
 const FILE: &str = "mayor/rig/.git/gt-credential";

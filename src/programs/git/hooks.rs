@@ -1,11 +1,10 @@
 //! Which hook of a project made git fail: git's own trace of the programs that it starts tells, its words do not.
 
+use anyhow::Result;
 use serde_json::Value;
 
-use anyhow::Result;
-
 use super::Git;
-use crate::limits;
+use crate::base::limits;
 use crate::programs::{Output, Process};
 
 /// Runs git, and gives the hook that failed, when git failed and one did.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Git;
-use crate::failure::Failure;
-use crate::programs::process::quote;
+use crate::base::failure::Failure;
+use crate::base::quote::quote;
 use crate::programs::{Output, Process};
 
 const UNSIGNED: &str = "cannot sign the commit";

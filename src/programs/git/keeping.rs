@@ -59,7 +59,7 @@ impl Git {
     pub fn objects_at(&self, url: &str) -> Result<Vec<String>> {
         let output = self.try_run(["ls-remote", "-q", "--", url])?;
         if !output.ok() {
-            let quoted = crate::programs::process::quote(url);
+            let quoted = crate::base::quote::quote(url);
             crate::fail!("cannot read {url}: {}", last_words(&output); "see whether git can read it: git ls-remote {quoted}");
         }
         Ok(output.text().lines().filter_map(|line| Some(line.split_once('\t')?.0.to_string())).collect())
@@ -284,7 +284,7 @@ impl Git {
 
     /// A copy of the index in a folder of its own, in which nothing in `hidden` is hidden.
     fn index_copy(&self, hidden: &[String]) -> Result<tempfile::TempDir> {
-        let failed = |error| crate::town::files::error_of(error, "cannot copy the index".into());
+        let failed = |error| crate::base::files::error_of(error, "cannot copy the index".into());
         let dir = tempfile::tempdir().map_err(failed)?;
         let copy = dir.path().join(INDEX);
         match std::fs::copy(self.git_dir()?.join(INDEX), &copy) {

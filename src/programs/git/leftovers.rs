@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 
 use super::Git;
 use super::running::{self, Running};
+use crate::base::files;
 use crate::programs::{Output, Process};
-use crate::town::files;
 
 /// How old a lock file has to be before it counts as left over.
 const SETTLED: Duration = Duration::from_secs(2);

@@ -28,7 +28,7 @@ impl Git {
         words.extend(patterns);
         let output = self.try_run(words)?;
         if !output.ok() {
-            let dir = crate::programs::process::quote(&self.dir.to_string_lossy());
+            let dir = crate::base::quote::quote(&self.dir.to_string_lossy());
             let mut failure = self.failure(format!(
                 "cannot read origin of {}: {}",
                 self.dir.display(),

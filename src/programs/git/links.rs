@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::{Git, last_words};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
 
 /// The mode of a link in a tree.
 const LINK: &str = "160000";
@@ -87,10 +87,7 @@ impl Git {
         let ask = |words: Vec<&str>| self.process(words).env("GIT_PROTOCOL_FROM_USER", "0").run();
         let unreadable = |output: &crate::programs::Output| {
             Failure::new(format!("cannot ask {url} whether it has {commit}: {}", last_words(output))).hint(
-                format!(
-                    "see whether git can read it: git ls-remote {}",
-                    crate::programs::process::quote(url)
-                ),
+                format!("see whether git can read it: git ls-remote {}", crate::base::quote::quote(url)),
             )
         };
         let listed = ask(vec!["ls-remote", "-q", "--", url])?;

@@ -10,8 +10,8 @@ use super::identity::Signer;
 use super::worktree::fetch_words;
 use super::{Git, last_words};
 use crate::model::commit::{Author, Squashed};
+use crate::model::refs::{MIRRORED, POLECATS};
 use crate::programs::{Output, Process};
-use crate::refs::{MIRRORED, POLECATS};
 
 /// What came of putting one commit on top of another.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use crate::base::repo_url;
 use crate::programs::process::Limit;
-use crate::repo_url;
 
 /// Where a call of git goes.
 #[derive(Clone, Debug, PartialEq, Eq)]

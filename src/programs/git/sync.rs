@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::pushing::{Landing, read_landing};
 use super::worktree::fetch_words;
 use super::{Git, last_words};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
 use crate::programs::Output;
 
 /// Where beads stand on their branch: where bd has them too.
@@ -115,8 +115,8 @@ impl Git {
     ///
     /// # Errors
     /// When there is no clone.
-    pub fn sync_lock(&self) -> Result<crate::town::files::Lock> {
-        crate::town::files::lock(&self.git_dir()?.join("gt-sync.lock"))
+    pub fn sync_lock(&self) -> Result<crate::base::files::Lock> {
+        crate::base::files::lock(&self.git_dir()?.join("gt-sync.lock"))
     }
 
     /// Brings the branch, and gives the file on it and at `base`. With `look` no ref is left behind. Two processes;

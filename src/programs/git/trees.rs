@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::Git;
-use crate::town::files;
+use crate::base::files;
 
 /// One entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,9 @@ impl Git {
             let text = files::text(&dir.join(&name)).ok().flatten().unwrap_or_default();
             match text.trim().strip_prefix("ref: ") {
                 Some(next) => name = next.to_string(),
-                None if crate::grammar::is_object_id(text.trim()) => return Ok(Some(text.trim().into())),
+                None if crate::base::grammar::is_object_id(text.trim()) => {
+                    return Ok(Some(text.trim().into()));
+                }
                 None => break,
             }
         }

@@ -12,9 +12,9 @@ use anyhow::{Context, Result};
 
 use super::answers::{Push, Status, parse_status, read_blobs, read_push};
 use super::{Git, hooks, last_words};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::base::files;
 use crate::programs::Output;
-use crate::town::files;
 
 impl Git {
     /// Brings `refs/remotes/origin/BRANCH` up to date, and nothing else. Who waited for another's fetch of the same branch
@@ -29,7 +29,7 @@ impl Git {
         let text = files::text(&path)?.unwrap_or_default();
         let since = |name: &str| fetched_at(&text, name).is_some_and(|finished| finished > began);
         let look = || {
-            let dir = crate::programs::process::quote(&self.dir.to_string_lossy());
+            let dir = crate::base::quote::quote(&self.dir.to_string_lossy());
             format!("see whether git can read it: git -C {dir} ls-remote origin")
         };
         if since(branch) {
@@ -92,8 +92,8 @@ impl Git {
     ///
     /// # Errors
     /// When there is no clone, or the lock cannot be taken.
-    pub(super) fn worktrees_locked(&self) -> Result<crate::town::files::Lock> {
-        let lock = crate::town::files::lock(&self.common_dir()?.join("gt-worktrees.lock"))?;
+    pub(super) fn worktrees_locked(&self) -> Result<crate::base::files::Lock> {
+        let lock = crate::base::files::lock(&self.common_dir()?.join("gt-worktrees.lock"))?;
         self.remove_unfinished()?;
         Ok(lock)
     }

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use super::signals::{Charge, Reach};
 use super::stamp::Stamp;
 use super::usage::{self, Usage};
-use crate::limits;
+use crate::base::limits;
 use crate::programs::process::{Limit, Output, Process};
 
 /// How long a program may take to end when it is asked to: git removes its lock files then.
@@ -285,7 +285,7 @@ impl Watch {
         let used = usage::of_group(pid);
         match &self.used {
             None => match limit {
-                Limit::Network(what) if crate::terminal::is_heard() => {
+                Limit::Network(what) if crate::base::terminal::is_heard() => {
                     limits::say(&format!("waiting for {what}"));
                 }
                 Limit::Tmux(what) => limits::say(&format!("waiting for {what}")),
@@ -390,7 +390,7 @@ mod tests {
     fn a_program_without_progress_is_ended_and_one_that_works_or_speaks_is_not() {
         let error = watched("sleep 600 & sleep 600").unwrap_err();
         assert_eq!(error.to_string(), "the test made no progress for 1 s and was ended");
-        let hint = error.downcast_ref::<crate::failure::Failure>().unwrap().hint.clone().unwrap();
+        let hint = error.downcast_ref::<crate::base::failure::Failure>().unwrap().hint.clone().unwrap();
         assert!(hint.contains("GASTOWN_LIMITS__NETWORK=5s"), "{hint}");
         let working = "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do :; done";
         assert!(watched(working).unwrap().ok());

@@ -199,7 +199,7 @@ fn boot() -> String {
 fn started(pid: i32) -> Option<String> {
     let output = Process::new("ps")
         .args(["-o", "state=,lstart=", "-p", &pid.to_string()])
-        .timeout(crate::limits::MOMENT)
+        .timeout(crate::base::limits::MOMENT)
         .run()
         .ok()?;
     let text = output.text();

@@ -48,7 +48,9 @@ pub(crate) fn of_group(group: Pid) -> Usage {
 /// `ps` tells the time that each process has computed, in hundredths of a second where it is exact.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn of_group(group: Pid) -> Usage {
-    let ps = crate::programs::Process::new("ps").args(["-axo", "pgid=,time="]).timeout(crate::limits::MOMENT);
+    let ps = crate::programs::Process::new("ps")
+        .args(["-axo", "pgid=,time="])
+        .timeout(crate::base::limits::MOMENT);
     let text = ps.run().map(|output| output.text()).unwrap_or_default();
     let own = group.as_raw_nonzero().get().to_string();
     let times = text.lines().filter_map(|line| {

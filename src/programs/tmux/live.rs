@@ -7,7 +7,7 @@ use super::make::fits;
 use super::text::{self, unformatted, word};
 use super::windows::{self, WantedPane, WantedWindow, command};
 use super::{Answer, GONE, Tmux, answer, batch_text, set_mark, told_gone, when};
-use crate::plan::windows::Resize;
+use crate::model::windows::Resize;
 
 /// Changes of one session, in the order in which they are made. Targets are tmux's own: `$7`, `@5`, `%9`, `@5.-1`.
 #[derive(Debug)]

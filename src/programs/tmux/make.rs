@@ -1,6 +1,5 @@
 //! Making a session: one process, and everything stands before the program runs.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -8,10 +7,11 @@ use tmux_interface::{NewSession, TmuxCommand, TmuxCommands};
 
 use super::super::agent_lock;
 use super::super::process::Process;
-use super::text::{as_text, name, unformatted, word};
-use super::windows::{self, WantedWindow};
-use super::{Agent, Answer, Own, Tmux, answer, batch_text, set_mark};
-use crate::failure::Failure;
+use super::text::{name, unformatted, word};
+use super::windows::{self};
+use super::{Answer, Own, Tmux, answer, batch_text, set_mark};
+use crate::base::failure::Failure;
+use crate::programs::tmux::windows::{Wanted, push_program};
 
 /// The longest single word the kernel hands to a program (128 KiB with its final NUL).
 const WORD: usize = 128 * 1024 - 1;
@@ -24,29 +24,6 @@ pub(super) const PAUSE: Duration = Duration::from_millis(25);
 /// Whether this is what tmux says when its server is on its way out.
 pub(super) fn is_leaving(said: &str) -> bool {
     said.contains("server exited") || said.contains("lost server")
-}
-
-/// A session to make.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted<'a> {
-    /// Its name, without `.` and `:`.
-    pub name: &'a str,
-    /// Its window's name, when it has one window with the agent.
-    pub window: &'a str,
-    /// Where the program starts; must exist.
-    pub cwd: &'a str,
-    /// The environment.
-    pub env: &'a [(String, String)],
-    /// The program and its words.
-    pub argv: &'a [String],
-    /// Marks by name.
-    pub marks: &'a [(&'a str, &'a str)],
-    /// What its agent's pane is marked with.
-    pub agent: Agent,
-    /// A text for `sh` that is run when the agent's program ends; none when empty.
-    pub on_end: &'a str,
-    /// Its windows; one with the agent when empty.
-    pub windows: &'a [WantedWindow],
 }
 
 /// A session that was made.
@@ -64,8 +41,6 @@ pub enum Made {
 /// itself is one fixed text, the same in every shell a person may have as `default-shell`. It is no process of the agent's,
 /// and not in its folder.
 const ON_END: &str = "GT_ON_END";
-const ON_END_HOOK: &str = r##"exec env -u GT_TOWN_ROOT /bin/sh -c 'cd /; eval "${GT_ON_END-$(tmux show-options -pqv -t "#{hook_pane}" @gt_on_end)}" </dev/null >/dev/null 2>&1; :'"##;
-
 impl Tmux {
     /// Makes sessions in one process: environment, marks and hooks stand before the programs run. A session is one line of
     /// the text that tmux reads, and a line that fails does not keep the next ones from being run. Of one that was not made
@@ -235,13 +210,6 @@ fn tell_marked(target: &str) -> TmuxCommand<'static> {
     windows::command("list-panes", &["-s", "-t", target, "-f", super::MARKED_PANE, "-F", &format])
 }
 
-impl Wanted<'_> {
-    /// Whether an agent runs in it.
-    fn has_agent(&self) -> bool {
-        self.windows.is_empty() || windows::agents_place(self.windows).is_some()
-    }
-}
-
 /// The same for windows and panes as a preset wants them. Every pane is made by a command of its own that prints it,
 /// so that a failure can be told from how far it came.
 fn windows_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
@@ -270,10 +238,6 @@ fn windows_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
     batch
 }
 
-pub(super) fn end_hook() -> String {
-    format!("run-shell -b {}", as_text(ON_END_HOOK))
-}
-
 fn new_session<'a>(
     wanted: &Wanted<'a>,
     window: &str,
@@ -297,20 +261,4 @@ fn new_session<'a>(
         new = new.environment(ON_END.to_string(), word(wanted.on_end));
     }
     new.build()
-}
-
-/// Several words run without a shell; `env` says it readably when the program is missing. PATH is said again here: a
-/// program gets that of whoever calls tmux, and the session's own only in windows that a person opens. Without words
-/// it is the person's own shell.
-pub(super) fn push_program(command: &mut TmuxCommand, env: &[(String, String)], argv: &[String]) {
-    if argv.is_empty() {
-        return;
-    }
-    command.push_param("--").push_param("env");
-    for (_, path) in env.iter().filter(|(key, _)| key == "PATH") {
-        command.push_param(word(&format!("PATH={path}")));
-    }
-    for argument in argv {
-        command.push_param::<Cow<'_, str>>(word(argument).into());
-    }
 }

@@ -5,12 +5,15 @@
 //! `pane-base-index` set to 0 meanwhile. Not as `.-2`: tmux 3.3 counts that from the pane that the caller's terminal is
 //! in, wherever that is.
 
+use std::borrow::Cow;
+
 use tmux_interface::{TmuxCommand, TmuxCommands};
 
-use super::make::{Wanted, end_hook, push_program};
 use super::text::{self, unformatted, word};
-use crate::environment::PASSED;
-use crate::plan::windows::{Axis, DEFAULT, Part, Resize, Size};
+use crate::model::environment::PASSED;
+use crate::model::windows::{Axis, DEFAULT, Part, Resize, Size};
+use crate::programs::tmux::text::as_text;
+use crate::programs::tmux::{Agent, windows};
 
 /// A window to make.
 #[derive(Clone, Debug, Default)]
@@ -311,6 +314,58 @@ fn cells(part: Part, all: &str) -> String {
         }
     };
     format!("#{{?{},{cells},1}}", of(">", &cells, "1"))
+}
+
+/// A session to make.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Its name, without `.` and `:`.
+    pub name: &'a str,
+    /// Its window's name, when it has one window with the agent.
+    pub window: &'a str,
+    /// Where the program starts; must exist.
+    pub cwd: &'a str,
+    /// The environment.
+    pub env: &'a [(String, String)],
+    /// The program and its words.
+    pub argv: &'a [String],
+    /// Marks by name.
+    pub marks: &'a [(&'a str, &'a str)],
+    /// What its agent's pane is marked with.
+    pub agent: Agent,
+    /// A text for `sh` that is run when the agent's program ends; none when empty.
+    pub on_end: &'a str,
+    /// Its windows; one with the agent when empty.
+    pub windows: &'a [WantedWindow],
+}
+
+impl Wanted<'_> {
+    /// Whether an agent runs in it.
+    pub(super) fn has_agent(&self) -> bool {
+        self.windows.is_empty() || windows::agents_place(self.windows).is_some()
+    }
+}
+
+pub fn end_hook() -> String {
+    format!("run-shell -b {}", as_text(ON_END_HOOK))
+}
+
+pub const ON_END_HOOK: &str = r##"exec env -u GT_TOWN_ROOT /bin/sh -c 'cd /; eval "${GT_ON_END-$(tmux show-options -pqv -t "#{hook_pane}" @gt_on_end)}" </dev/null >/dev/null 2>&1; :'"##;
+
+/// Several words run without a shell; `env` says it readably when the program is missing. PATH is said again here: a
+/// program gets that of whoever calls tmux, and the session's own only in windows that a person opens. Without words
+/// it is the person's own shell.
+pub fn push_program(command: &mut TmuxCommand, env: &[(String, String)], argv: &[String]) {
+    if argv.is_empty() {
+        return;
+    }
+    command.push_param("--").push_param("env");
+    for (_, path) in env.iter().filter(|(key, _)| key == "PATH") {
+        command.push_param(word(&format!("PATH={path}")));
+    }
+    for argument in argv {
+        command.push_param::<Cow<'_, str>>(word(argument).into());
+    }
 }
 
 #[cfg(test)]

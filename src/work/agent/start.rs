@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 
+use crate::base::quote::quote;
 use crate::config::schema::Prompt;
-use crate::environment as list;
+use crate::model::environment as list;
 use crate::mux::{Lock, Spec};
-use crate::programs::process::{foreign_to_us, quote};
+use crate::programs::process::foreign_to_us;
 use crate::town::occupancy;
-use crate::work::agent::{Agent, command_line, environment, marks, own_path, passed_on};
+use crate::work::agent::{Agent, command_line, environment, marks, own_path, passed_on, windows};
 use crate::work::remote::session;
-use crate::work::windows;
 
 /// The session that runs an agent.
 ///

@@ -9,7 +9,7 @@ use crate::mux::Snapshot;
 use crate::plan::choose::{self, Candidate, Choice, Hand, Wish};
 use crate::town::Town;
 use crate::town::away::{self, Records};
-use crate::work::tunnel;
+use crate::work::remote::tunnel;
 
 /// Places that one command has given away so far, by remote: several beads are slung after one look.
 pub type Given = BTreeMap<String, usize>;

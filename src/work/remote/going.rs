@@ -4,12 +4,12 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::leave::{Left, leave};
-use crate::address::Address;
+use crate::model::address::Address;
 use crate::mux::{Mux, Snapshot};
 use crate::town::Town;
 use crate::town::away::{self, Record, Records};
-use crate::work::ending::{End, end_polecat};
-use crate::work::scene::Scene;
+use crate::work::observe::scene::Scene;
+use crate::work::polecat::ending::{End, end_polecat};
 
 /// What became of one that is leaving.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

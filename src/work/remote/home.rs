@@ -9,13 +9,15 @@ use anyhow::Result;
 
 use super::letter::{self, Desk};
 use super::waiting;
-use crate::beads::{Filter, words};
+use crate::base::files;
+use crate::beads::Filter;
+use crate::model::refs::{Kind, POLECATS, Sent};
+use crate::model::words;
 use crate::plan::homecoming::{self, Letter};
 use crate::programs::git::Git;
 use crate::programs::git::letters::Held;
-use crate::refs::{Kind, POLECATS, Sent};
 use crate::town::away::{self, Record, Records};
-use crate::town::{Rig, Town, files};
+use crate::town::{Rig, Town};
 use crate::work::remote::arrived::{Arrived, Job, State};
 use crate::work::step;
 
@@ -31,8 +33,9 @@ pub fn is_hybrid(town: &Town, rig: &Rig) -> Result<bool> {
         return Ok(true);
     }
     let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
-    let held =
-        rig.store(&crate::address::Address::Overseer)?.list(&Filter { statuses, ..Filter::default() })?;
+    let held = rig
+        .store(&crate::model::address::Address::Overseer)?
+        .list(&Filter { statuses, ..Filter::default() })?;
     Ok(held.iter().any(|bead| bead.remote().is_some()))
 }
 

@@ -7,14 +7,16 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::line::{self, Place};
-use crate::beads::{Change, Guard, Patch, words};
+use crate::beads::{Change, Guard};
+use crate::model::bead::Patch;
+use crate::model::refs::{self, RECOVERY};
+use crate::model::words;
 use crate::mux::Session;
 use crate::mux::fugue::errand::{Errand, Ran};
 use crate::programs::git::Git;
-use crate::refs::{self, RECOVERY};
 use crate::town::away::{self, Record};
-use crate::work::loss::keep::Shelf;
-use crate::work::scene::Scene;
+use crate::work::observe::scene::Scene;
+use crate::work::polecat::loss::keep::Shelf;
 use crate::work::step;
 
 /// The line of the screen, with the instance after it, that says the place over there is gone.
@@ -58,7 +60,7 @@ pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Se
     leaving(scene, &address, record)?;
     step("leave.1");
     if let Some(session) = session {
-        crate::work::ending::give::keep_transcript(scene, name, &record.instance, session)?;
+        crate::work::polecat::ending::give::keep_transcript(scene, name, &record.instance, session)?;
         scene.mux.stop(&[&session.id])?;
     }
     step("leave.2");
@@ -83,7 +85,7 @@ pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Se
     let recovery = bring_kept(scene, name, &record.instance, &screen)?;
     // A start whose daemon fell silent, or an end by hand that was cut short, leaves it its bead.
     if scene.record(name).is_some_and(|own| own.instance == record.instance) {
-        crate::work::ending::give::give_back(scene, name, recovery.as_deref())?;
+        crate::work::polecat::ending::give::give_back(scene, name, recovery.as_deref())?;
     }
     if let Some(recovery) = &recovery {
         name_it(scene, &record.bead, recovery)?;
@@ -158,7 +160,7 @@ fn name_it(scene: &Scene<'_>, bead: &str, recovery: &str) -> Result<()> {
         lacks_labels: vec![words::LABEL_SUBMITTED.into()],
         ..Guard::default()
     };
-    let store = scene.rig.store(&crate::address::Address::Witness(scene.rig.name.clone()))?;
+    let store = scene.rig.store(&crate::model::address::Address::Witness(scene.rig.name.clone()))?;
     // Refused: somebody has it, or it is closed or gone.
     store.write(&[guard], &[Change::Update(bead.into(), Box::new(patch))])?;
     Ok(())

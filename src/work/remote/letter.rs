@@ -2,16 +2,21 @@
 
 use anyhow::Result;
 
-use crate::address::Address;
-use crate::beads::{Bead, Change, Filter, Guard, NewBead, Patch, Store, Written, words};
-use crate::failure::Failure;
+use crate::base::failure::Failure;
+use crate::beads::request::Request;
+use crate::beads::{Change, Filter, Guard, Store, Written};
+use crate::model::address::Address;
+use crate::model::bead::{Bead, NewBead, Patch};
+use crate::model::refs::RECOVERY;
+use crate::model::words;
 use crate::plan::homecoming::{Facts, Fate, Letter, META_LETTER, fate, with_letter};
-use crate::refs::RECOVERY;
 use crate::town::away::Records;
+use crate::work::merge::aside;
+use crate::work::merge::submit::{Brought, Handed, Submission, bead_and_requests};
+use crate::work::polecat::names;
 use crate::work::remote::arrived::{Arrived, Job, State};
-use crate::work::request::Request;
-use crate::work::submit::{Brought, Handed, Submission, bead_and_requests};
-use crate::work::{aside, mail, names, step};
+use crate::work::step;
+use crate::work::talk::mail;
 
 /// How often a letter is judged again because its bead changed meanwhile.
 const RACES: usize = 5;

@@ -5,17 +5,18 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::beads::Bead;
+use crate::base::failure::Failure;
+use crate::base::quote::quote;
 use crate::config::brought::inside;
 use crate::config::schema::{self, Prompt, Worktree};
 use crate::config::template;
-use crate::failure::Failure;
-pub use crate::mux::fugue::{FAILED, REASON_ENDS, STARTED};
+use crate::model::bead::Bead;
+use crate::model::refs::{self, Sent};
 use crate::plan::message::harmless;
 use crate::plan::ready::Begin;
-use crate::programs::process::quote;
-use crate::refs::{self, Sent};
-use crate::work::{hooks, script};
+use crate::work::agent::{hooks, script};
+
+pub use crate::mux::fugue::{FAILED, REASON_ENDS, STARTED};
 
 const START: &str = include_str!("../../../templates/remote-start.sh");
 const END: &str = include_str!("../../../templates/remote-end.sh");

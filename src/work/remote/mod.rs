@@ -11,4 +11,5 @@ pub mod line;
 pub mod over_there;
 pub mod pushed;
 pub mod session;
+pub mod tunnel;
 pub mod waiting;

@@ -6,15 +6,16 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::address::Address;
-use crate::beads::{Bead, words};
-use crate::failure::{Exit, Failure};
+use crate::base::failure::{Exit, Failure};
+use crate::base::files;
+use crate::model::address::Address;
+use crate::model::bead::Bead;
+use crate::model::words;
 use crate::programs::Process;
 use crate::programs::git::Git;
 use crate::programs::process::Limit;
-use crate::town::files;
-use crate::work::done::Done;
-use crate::work::hook::{Hook, Note, Prime};
+use crate::work::agent::hook::{Hook, Note, Prime};
+use crate::work::merge::done::Done;
 
 /// What such a polecat is told of its role.
 const ROLE: &str = include_str!("../../../templates/polecat-elsewhere.md");
@@ -118,7 +119,7 @@ impl Away {
         next.push("hand it in: gt done".into());
         Ok(Prime {
             address: self.address.to_string(),
-            role: crate::work::pieces::fill(ROLE, &values),
+            role: crate::work::setup::pieces::fill(ROLE, &values),
             bead: Some(bead),
             unread: 0,
             handoff,
@@ -154,7 +155,7 @@ impl Away {
     pub fn plan(&self, dir: &std::path::Path, no_changes: bool) -> Result<Done> {
         let status = Git::at(dir).status()?;
         if !status.dirty.is_empty() {
-            return Err(crate::work::done::dirty(dir, &status).into());
+            return Err(crate::work::merge::done::dirty(dir, &status).into());
         }
         Ok(Done {
             bead: self.bead.clone(),

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::failure::Failure;
+use crate::base::failure::Failure;
 use crate::programs::git::Git;
 use crate::town::away::{self, Record};
 use crate::town::{Rig, Town};

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::line::{self, Kind, Place, Start};
-use crate::address::Address;
+use crate::base::failure::Failure;
 use crate::config::remotes::Known;
 use crate::config::schema::Sandbox;
-use crate::failure::Failure;
+use crate::model::address::Address;
 use crate::mux::{Away, Spec};
 use crate::town::{Rig, Town};
 use crate::work::agent::{self, Agent, There};

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::town::{Rig, files};
+use crate::base::files;
+use crate::town::Rig;
 use crate::work::remote::arrived::{Arrived, State};
 
 /// A record that waits.

@@ -1,0 +1,13 @@
+//! What everything stands on: errors, time, files and locks, text on its way out. Nothing here knows what gt is for.
+
+pub mod failure;
+pub mod files;
+pub mod grammar;
+pub mod limits;
+pub mod proof;
+pub mod quote;
+#[cfg(test)]
+pub(crate) mod recorder;
+pub mod repo_url;
+pub mod terminal;
+pub mod time;

@@ -1,0 +1,546 @@
+//! `gt demo`: the whole flow, as a person would go through it, in a town that is gone afterwards.
+//!
+//! Everything is done by the program itself, run with the words that are printed. Nothing outside a temporary folder
+//! is touched: the town, its tmux socket, git's and gt's settings are in it, and the rig's origin is a bare repository
+//! there, so nothing is ever pushed to where a given repository came from.
+
+mod beads;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use self::beads::{EPIC, RED, REPOSITORY, TEST, TITLE, TWINS};
+use crate::base::failure::Failure;
+use crate::base::quote::quote;
+use crate::beads::{self as store, Filter, Store};
+use crate::model::bead::Bead;
+use crate::model::words;
+use crate::mux::Mux;
+use crate::mux::tmux::Tmux;
+use crate::programs::git::Git;
+use crate::programs::process::signals;
+use crate::programs::{Output, Process};
+use crate::report::Screen;
+use crate::report::demo::{Row, Stage};
+
+/// The longest that a wave of polecats may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks while something works.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The most waves: two are enough, one more for a machine so slow that a bead is not ready in time.
+const WAVES: usize = 3;
+
+/// The longest path of a socket that every system takes.
+const SOCKET: usize = 100;
+
+/// What is wanted of a demo.
+pub struct Wanted<'a> {
+    /// Leave the town, and say how to look around.
+    pub keep: bool,
+    /// A repository to show it on, instead of one made for it.
+    pub repo: Option<&'a Path>,
+    /// What standard output can show.
+    pub screen: Screen,
+    /// The variables of this process, by name.
+    pub variables: Vec<String>,
+}
+
+/// Plays the demo, then removes everything it made (unless it is to be kept).
+///
+/// # Errors
+/// What stopped it; the town goes all the same.
+pub fn run(wanted: &Wanted<'_>) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("gt-demo-").tempdir().context("no temporary folder")?;
+    let began = Instant::now();
+    let mut demo = Demo::new(wanted, folder.path())?;
+    let (mut over, path) = (demo.clone(), folder.path().to_path_buf());
+    let put_back = (!wanted.keep).then(|| {
+        signals::at_end(move || {
+            // Whatever cannot be ended, the folder goes.
+            let _ = over.end();
+            let _ = remove(&path);
+        })
+    });
+    let played = demo.play(wanted.repo);
+    if wanted.keep {
+        let kept = folder.keep();
+        demo.look_around(&kept);
+        return played;
+    }
+    let ended = demo.end();
+    remove(&folder.keep())?;
+    drop(put_back);
+    played?;
+    if ended.is_ok() {
+        demo.stage.line("");
+        demo.stage.line(&format!(
+            "done in {} s; the town is gone. Keep the next one: gt demo --keep",
+            began.elapsed().as_secs()
+        ));
+    }
+    ended
+}
+
+#[derive(Clone)]
+struct Demo {
+    stage: Stage,
+    /// The temporary folder, links resolved.
+    root: PathBuf,
+    /// The town in it.
+    town: PathBuf,
+    /// Name of the rig.
+    rig: &'static str,
+    /// This program.
+    gt: PathBuf,
+    /// Variables that would lead the commands out of the demo.
+    foreign: Vec<String>,
+}
+
+impl Demo {
+    fn new(wanted: &Wanted<'_>, folder: &Path) -> Result<Demo> {
+        let root = folder.canonicalize()?;
+        if root.join("tmux").as_os_str().len() > SOCKET {
+            crate::fail!("the temporary folder's path is too long for a tmux socket: {}", root.display(); "try: TMPDIR=/tmp gt demo");
+        }
+        let version = crate::programs::tmux::Tmux::version().map_err(|_| {
+            Failure::new("the demo shows polecats in tmux, and there is no tmux")
+                .hint("install tmux 3.2 or later")
+        })?;
+        if crate::programs::tmux::parse_version(&version)
+            .is_some_and(|found| found < crate::programs::tmux::MINIMUM)
+        {
+            crate::fail!("the demo needs tmux 3.2 or later, this is {version}"; "install a newer tmux");
+        }
+        let leads_out = |name: &&String| {
+            ["GT_", "GASTOWN_", "BEADS_", "BD_", "GIT_"].iter().any(|prefix| name.starts_with(prefix))
+                || matches!(name.as_str(), "TMUX" | "TMUX_PANE")
+        };
+        Ok(Demo {
+            stage: Stage::new(wanted.screen),
+            town: root.join("town"),
+            rig: if wanted.repo.is_some() { "project" } else { "sprout" },
+            gt: std::env::current_exe().context("where this program is")?,
+            foreign: wanted.variables.iter().filter(leads_out).cloned().collect(),
+            root,
+        })
+    }
+
+    fn play(&mut self, repo: Option<&Path>) -> Result<()> {
+        self.stage.chapter(&format!("a town in {}", self.town.display()));
+        self.settings()?;
+        self.origin(repo)?;
+        let town = self.town.clone();
+        self.gt_in(&self.root.clone(), &["install", &text(&town), "--name", "demo"])?;
+        self.town_settings()?;
+        self.gt(&["rig", "add", self.rig, &text(&self.root.join("origin.git")), "--prefix", "de"])?;
+
+        self.stage.chapter(
+            "an epic of six beads: two wait for the first, two touch the same lines, one fails the tests",
+        );
+        let (epic, ids) = self.epic()?;
+
+        for wave in 1..=WAVES {
+            let ready = self.ready(&epic, &ids[RED], wave)?;
+            if ready.is_empty() {
+                break;
+            }
+            self.stage.chapter(match wave {
+                1 => "a polecat in tmux for each that is ready",
+                _ => "what waited, and the one in conflict again, on what is there now",
+            });
+            self.sling(&ready, &ids)?;
+            self.stage
+                .chapter("the refinery: merged as a batch, tested once; red or in conflict is set aside");
+            self.process(&ids)?;
+        }
+        self.finish(&epic, &ids)
+    }
+
+    /// git and gt see only what is in the demo's folder: a signing key that asks for a password, or a preset that
+    /// starts another agent, would stop it.
+    fn settings(&self) -> Result<()> {
+        let git = "[user]\n\tname = gt demo\n\temail = demo@localhost\n[init]\n\tdefaultBranch = main\n[safe]\n\tdirectory = *\n";
+        std::fs::write(self.root.join("gitconfig"), git)?;
+        Ok(())
+    }
+
+    /// What a person would write into the town's settings.
+    fn town_settings(&mut self) -> Result<()> {
+        use std::io::Write;
+        let socket = text(&self.root.join("tmux"));
+        let added = format!(
+            "\n[beads]\nstore = \"embedded\"\n\n[tmux]\nsocket = {socket:?}\n\n[merge]\ntest_command = {TEST:?}\n"
+        );
+        let path = self.town.join("config/town.toml");
+        std::fs::OpenOptions::new().append(true).create(true).open(&path)?.write_all(added.as_bytes())?;
+        self.stage.line(&format!("# in {}:", path.display()));
+        self.stage.said(&added);
+        Ok(())
+    }
+
+    /// The bare repository that everything is pushed to: of the one given, or of one made here.
+    fn origin(&mut self, repo: Option<&Path>) -> Result<()> {
+        let origin = self.root.join("origin.git");
+        let source = match repo {
+            Some(repo) => repo.canonicalize().with_context(|| format!("no repository {}", repo.display()))?,
+            None => self.repository()?,
+        };
+        self.stage.command(&format!("git clone --bare {} {}", quote(&text(&source)), text(&origin)));
+        let clone = self.git(&self.root, &["clone", "-q", "--bare", &text(&source), &text(&origin)])?;
+        if !clone.ok() {
+            crate::fail!("cannot clone {}: {}", source.display(), clone.error_text());
+        }
+        for needed in ["scripts/check-tree", "CHANGELOG.md", "README.md", "src/main.rs"] {
+            if !self.git(&origin, &["cat-file", "-e", &format!("HEAD:{needed}")])?.ok() {
+                crate::fail!("{} has no committed {needed}: the demo's beads are about it", source.display(); "leave out --repo: gt demo makes a repository of its own");
+            }
+        }
+        // Work lands on main, whatever is checked out in the repository that was given.
+        for words in [["update-ref", "refs/heads/main", "HEAD"], ["symbolic-ref", "HEAD", "refs/heads/main"]]
+        {
+            let output = self.git(&origin, &words)?;
+            if !output.ok() {
+                crate::fail!("cannot set up {}: {}", origin.display(), output.error_text());
+            }
+        }
+        Ok(())
+    }
+
+    fn repository(&self) -> Result<PathBuf> {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = self.root.join("sprout");
+        for (name, executable, content) in REPOSITORY {
+            let path = dir.join(name);
+            std::fs::create_dir_all(path.parent().unwrap_or(&dir))?;
+            std::fs::write(&path, content)?;
+            if executable {
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+            }
+        }
+        for words in
+            [&["init", "-q"][..], &["add", "-A"], &["commit", "-q", "-m", "A program that says hello"]]
+        {
+            let output = self.git(&dir, words)?;
+            if !output.ok() {
+                crate::fail!("cannot make a repository in {}: {}", dir.display(), output.error_text());
+            }
+        }
+        Ok(dir)
+    }
+
+    /// Writes the beads down; gives the epic's id and theirs.
+    fn epic(&mut self) -> Result<(String, Vec<String>)> {
+        let epic = self.create(&["bd", "create", TITLE, "-t", "epic"], None)?;
+        let mut ids: Vec<String> = Vec::new();
+        for piece in &EPIC {
+            let description = piece.description();
+            let words = ["bd", "create", piece.title, "--parent", &epic, "-p", piece.priority];
+            ids.push(self.create(&words, Some(&description))?);
+        }
+        for (place, piece) in EPIC.iter().enumerate() {
+            if let Some(first) = piece.after {
+                self.gt(&["bd", "dep", "add", &ids[place], &ids[first]])?;
+            }
+        }
+        Ok((epic, ids))
+    }
+
+    fn create(&mut self, words: &[&str], description: Option<&str>) -> Result<String> {
+        let mut words = words.to_vec();
+        let shown = format!("{}{}", shown(&words), if description.is_some() { " -d \"…\"" } else { "" });
+        words.extend(description.iter().flat_map(|text| ["-d", text]));
+        words.push("--json");
+        self.stage.command(&shown);
+        let output = self.process_in(&self.rig_dir(), &words).run()?;
+        let made: serde_json::Value = serde_json::from_slice(&self.succeeded(&shown, output)?.stdout)?;
+        let id = made["id"].as_str().context("bd create --json gave no id")?.to_string();
+        self.stage.said(&id);
+        Ok(id)
+    }
+
+    /// What can be slung now: what is ready, without the red one once it came back.
+    fn ready(&mut self, epic: &str, red: &str, wave: usize) -> Result<Vec<String>> {
+        let output = self.gt_quietly(&["bd", "ready", "--parent", epic, "--json"])?;
+        let found: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)?;
+        let ids = found.iter().filter_map(|bead| bead["id"].as_str());
+        Ok(ids.filter(|id| wave == 1 || *id != red).map(str::to_string).collect())
+    }
+
+    /// Slings beads and watches until each is handed in.
+    fn sling(&mut self, ready: &[String], all: &[String]) -> Result<()> {
+        let mut words = vec!["sling"];
+        words.extend(ready.iter().map(String::as_str));
+        words.extend([self.rig, "--agent", "shell"]);
+        self.gt(&words)?;
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            let beads = self.beads(all)?;
+            self.stage.progress(&rows(&beads, all));
+            let done = |bead: &&Bead| bead.is_closed() || bead.has_label(words::LABEL_SUBMITTED);
+            if beads.iter().filter(|bead| ready.contains(&bead.id)).all(|bead| done(&bead)) {
+                return Ok(());
+            }
+            if Instant::now() > limit {
+                self.gt(&["status"])?;
+                crate::fail!("the polecats took longer than {} s", PATIENCE.as_secs(); "look at what they do with: gt demo --keep");
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Runs the refinery, and watches.
+    fn process(&mut self, all: &[String]) -> Result<()> {
+        let words = ["refinery", "process", self.rig];
+        self.stage.command(&shown(&words));
+        let process = self.process_in(&self.town, &words);
+        let output = std::thread::scope(|scope| {
+            let running = scope.spawn(move || process.run());
+            while !running.is_finished() {
+                if let Ok(beads) = self.beads(all) {
+                    self.stage.progress(&rows(&beads, all));
+                }
+                std::thread::sleep(LOOK);
+            }
+            running.join().unwrap_or_else(|_| Err(Failure::new("the refinery's thread ended early").into()))
+        })?;
+        let said = output.error_text() + "\n" + &output.text();
+        self.stage.progress(&rows(&self.beads(all)?, all));
+        self.stage.said(said.trim());
+        self.succeeded(&shown(&words), output).map(drop)
+    }
+
+    /// What came of it, said and checked.
+    fn finish(&mut self, epic: &str, ids: &[String]) -> Result<()> {
+        self.stage.chapter("the end");
+        self.gt(&["witness", "patrol", self.rig])?;
+        let origin = self.root.join("origin.git");
+        let log = ["log", "--graph", "--oneline", "-n", "16", "main"];
+        self.stage.command(&format!("git -C {} {}", origin.display(), log.join(" ")));
+        let history = self.git(&origin, &log)?.text();
+        self.stage.said(&history);
+        self.gt_in(&self.rig_dir(), &["bd", "comments", &ids[RED]])?;
+        self.gt(&["mail", "inbox"])?;
+        self.gt(&["polecats", self.rig])?;
+        self.gt(&["status"])?;
+        self.check(epic, ids)
+    }
+
+    /// Five merged, the red one open with its label, nobody left.
+    fn check(&mut self, epic: &str, ids: &[String]) -> Result<()> {
+        let beads = self.beads(ids)?;
+        for (place, id) in ids.iter().enumerate() {
+            let Some(bead) = beads.iter().find(|bead| bead.id == *id) else {
+                crate::fail!("the bead {id} of the epic {epic} is gone");
+            };
+            let as_wanted = match place {
+                RED => bead.status == words::OPEN && bead.has_label(words::LABEL_REWORK),
+                _ => bead.is_closed(),
+            };
+            if !as_wanted {
+                crate::fail!("the bead {id} ended {}, which is not how this story goes", place_of(bead); "look into it with: gt demo --keep");
+            }
+        }
+        let [_, second] = TWINS;
+        if !self.origin_has(EPIC[second].title)? {
+            crate::fail!("the change that was in conflict is not on main");
+        }
+        let listed = self.gt_quietly(&["polecats", self.rig, "--json"])?;
+        let listed: serde_json::Value = serde_json::from_slice(&listed.stdout)?;
+        let polecats = listed["polecats"].as_array().map_or(0, Vec::len);
+        let sessions = self.mux().look()?.sessions.len();
+        if polecats + sessions > 0 {
+            crate::fail!("{polecats} polecats and {sessions} sessions are left"; "look into it with: gt demo --keep");
+        }
+        let story =
+            "five beads merged, one red and open with its reason, one conflict reworked, no polecat left";
+        self.stage.line("");
+        self.stage.line(story);
+        Ok(())
+    }
+
+    fn origin_has(&self, title: &str) -> Result<bool> {
+        let found = self.git(
+            &self.root.join("origin.git"),
+            &["log", "--oneline", "--fixed-strings", "--grep", title, "main"],
+        )?;
+        Ok(found.ok() && !found.text().is_empty())
+    }
+
+    /// How to look around in a town that is kept.
+    fn look_around(&mut self, kept: &Path) {
+        self.stage.chapter(&format!("the town is kept in {}", self.town.display()));
+        for (words, what) in [
+            (format!("cd {}", quote(&text(&self.town))), ""),
+            ("gt status".into(), "the whole town"),
+            (format!("gt -C {} bd list --all", self.rig), "the beads"),
+            ("gt mail inbox".into(), "why the red one came back"),
+            (format!("git -C {}/mayor/rig log --graph --oneline origin/main", self.rig), "what was merged"),
+            (format!("gt sling \"A new title\" {} --agent claude", self.rig), "go on, with an agent"),
+            ("gt stop --all".into(), "and, when it is over, with the folder:"),
+            (format!("rm -rf {}", quote(&text(kept))), ""),
+        ] {
+            self.stage.line(format!("  {words:55}  {what}").trim_end());
+        }
+    }
+
+    /// Stops what still runs, and waits for the tmux server, which ends with its last session.
+    fn end(&mut self) -> Result<()> {
+        if self.town.join("mayor/town.json").exists() {
+            self.gt_quietly(&["stop", "--all"])?;
+        }
+        let limit = Instant::now() + PATIENCE;
+        while !self.mux().look()?.sessions.is_empty() {
+            if Instant::now() > limit {
+                crate::fail!("sessions of the demo do not end"; "see them with: tmux -S {} list-sessions", self.root.join("tmux").display());
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    fn mux(&self) -> Tmux {
+        Tmux::new(Some(&text(&self.root.join("tmux"))))
+    }
+
+    fn rig_dir(&self) -> PathBuf {
+        self.town.join(self.rig)
+    }
+
+    /// The beads as they are now, read as `gt status` reads them.
+    fn beads(&self, ids: &[String]) -> Result<Vec<Bead>> {
+        let place = store::Place {
+            dir: self.rig_dir().join(".beads"),
+            prefix: "de".into(),
+            prefixes: Vec::new(),
+            choice: crate::config::schema::Choice::Embedded,
+            actor: "overseer".into(),
+            secret: crate::town::secret::read(&self.town)?,
+        };
+        let opened: Box<dyn Store> = store::open(&place)?;
+        opened.list(&Filter { ids: ids.to_vec(), ..Filter::default() })
+    }
+
+    fn gt(&mut self, words: &[&str]) -> Result<()> {
+        let dir = if words.first() == Some(&"bd") { self.rig_dir() } else { self.town.clone() };
+        self.gt_in(&dir, words)
+    }
+
+    /// Runs gt as a person would: prints the command and what it said.
+    fn gt_in(&mut self, dir: &Path, words: &[&str]) -> Result<()> {
+        let shown = shown(words);
+        self.stage.command(&shown);
+        let output = self.process_in(dir, words).run()?;
+        let said = output.error_text() + "\n" + &output.text();
+        self.stage.said(said.trim());
+        self.succeeded(&shown, output).map(drop)
+    }
+
+    fn gt_quietly(&self, words: &[&str]) -> Result<Output> {
+        let dir = if words.first() == Some(&"bd") { self.rig_dir() } else { self.town.clone() };
+        let output = self.process_in(&dir, words).run()?;
+        self.succeeded(&shown(words), output)
+    }
+
+    fn succeeded(&self, shown: &str, output: Output) -> Result<Output> {
+        if output.ok() {
+            return Ok(output);
+        }
+        crate::fail!("the demo's command failed: {shown}: {}", output.error_text())
+    }
+
+    fn process_in(&self, dir: &Path, words: &[&str]) -> Process {
+        self.closed_off(Process::new(&self.gt).args(words).cwd(dir))
+            .env("GASTOWN_BEADS__STORE", "embedded")
+            .env("GASTOWN_TMUX_SOCKET", self.root.join("tmux"))
+    }
+
+    fn git(&self, dir: &Path, words: &[&str]) -> Result<Output> {
+        self.closed_off(Git::at(dir).process(words)).run()
+    }
+
+    fn closed_off(&self, process: Process) -> Process {
+        let mut process = process;
+        for name in &self.foreign {
+            process = process.env_remove(name);
+        }
+        process
+            .env("XDG_CONFIG_HOME", self.root.join("config"))
+            .env("GIT_CONFIG_GLOBAL", self.root.join("gitconfig"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+    }
+}
+
+/// Removes the folder; what a session's end was still writing while it went makes a second try necessary.
+fn remove(path: &Path) -> Result<()> {
+    let limit = Instant::now() + Duration::from_secs(10);
+    loop {
+        match std::fs::remove_dir_all(path) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(_) if Instant::now() < limit => std::thread::sleep(LOOK),
+            Err(error) => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
+        }
+    }
+}
+
+/// The beads in the order of `ids`, as rows.
+fn rows(beads: &[Bead], ids: &[String]) -> Vec<Row> {
+    let found = ids.iter().filter_map(|id| beads.iter().find(|bead| bead.id == *id));
+    found
+        .map(|bead| Row {
+            id: bead.id.clone(),
+            place: place_of(bead),
+            who: bead.assignee.as_deref().and_then(|who| who.rsplit('/').next()).unwrap_or_default().into(),
+            title: bead.title.clone(),
+        })
+        .collect()
+}
+
+/// The bead's place, as far as the bead alone tells it: enough for a bar.
+fn place_of(bead: &Bead) -> &'static str {
+    match bead.status.as_str() {
+        words::CLOSED => "merged",
+        _ if bead.has_label(words::LABEL_SUBMITTED) => "submitted",
+        words::HOOKED | words::IN_PROGRESS => "working",
+        _ if bead.has_label(words::LABEL_REWORK) => "set aside",
+        _ => "waiting",
+    }
+}
+
+/// `gt …`, as a person would type it.
+fn shown(words: &[&str]) -> String {
+    std::iter::once("gt".to_string())
+        .chain(words.iter().map(|word| quote(word)))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epic_is_the_story_that_is_promised() {
+        assert_eq!(EPIC.iter().filter(|piece| piece.after.is_some()).count(), 2);
+        assert!(EPIC[RED].after.is_none());
+        let [first, second] = TWINS;
+        assert!(EPIC[first].priority < EPIC[second].priority, "which twin is set aside must not be chance");
+    }
+
+    #[test]
+    fn every_script_is_shell() {
+        for piece in &EPIC {
+            let output = Process::new("sh").arg("-n").stdin(piece.script).run().unwrap();
+            assert!(output.ok(), "{}: {}", piece.title, output.error_text());
+        }
+    }
+}

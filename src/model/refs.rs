@@ -1,0 +1,269 @@
+//! Names of the branches and refs that gt makes at origin: printed and read here alone. Towns share an origin, and a rig may
+//! have one name in all of them, so each name holds the id of its town ([`crate::town::Town::id`]). Names that earlier versions
+//! made hold none: such a ref is a town's own only when a record of that town says so.
+
+use std::fmt;
+
+use crate::base::grammar::{is_bead_id, is_instance};
+use crate::model::address::{is_polecat_name, is_rig_name};
+
+/// Where branches are.
+pub const HEADS: &str = "refs/heads/";
+
+/// What a clone knows of the branches of origin.
+pub const TRACKED: &str = "refs/remotes/origin/";
+
+/// First part of the name of every polecat's branch.
+pub const POLECAT: &str = "polecat/";
+
+/// Where the branches of polecats are.
+pub const POLECATS: &str = "refs/heads/polecat/";
+
+/// What a clone knows of those of origin.
+pub const MIRRORED: &str = "refs/remotes/origin/polecat/";
+
+/// The recovery refs of a clone, then `<Name>/<instance>`.
+pub const RECOVERY: &str = "refs/gt/recovery/";
+
+/// A polecat's branch: `polecat/<town>/<Name>-<bead>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// The town's id; empty in names that earlier versions made.
+    pub town: String,
+    /// The polecat's name.
+    pub name: String,
+    /// The bead's id.
+    pub bead: String,
+}
+
+impl Branch {
+    /// The branch of a polecat of this town.
+    pub fn new(town: &str, name: &str, bead: &str) -> Branch {
+        Branch { town: town.into(), name: name.into(), bead: bead.into() }
+    }
+
+    /// Reads the name of a branch, without `refs/heads/`. `None`: no polecat's.
+    pub fn parse(text: &str) -> Option<Branch> {
+        let rest = text.strip_prefix(POLECAT)?;
+        let (town, rest) = match rest.split_once('/') {
+            Some((town, rest)) => (Some(town).filter(|town| !town.is_empty())?, rest),
+            None => ("", rest),
+        };
+        let (name, bead) = rest.split_once('-')?;
+        let sound = is_polecat_name(name) && is_bead_id(bead) && (town.is_empty() || is_instance(town));
+        sound.then(|| Branch::new(town, name, bead))
+    }
+
+    /// Reads a full ref, of a branch or of what a clone knows of origin's.
+    pub fn of_ref(full: &str) -> Option<Branch> {
+        Branch::parse(full.strip_prefix(HEADS).or_else(|| full.strip_prefix(TRACKED))?)
+    }
+
+    /// Whether the name is not another town's.
+    pub fn may_be_of(&self, town: &str) -> bool {
+        self.is_old() || self.town == town
+    }
+
+    /// Whether an earlier version made the name, which does not tell whose it is.
+    pub fn is_old(&self) -> bool {
+        self.town.is_empty()
+    }
+}
+
+impl fmt::Display for Branch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Branch { town, name, bead } = self;
+        let gap = if self.is_old() { "" } else { "/" };
+        write!(f, "{POLECAT}{town}{gap}{name}-{bead}")
+    }
+}
+
+/// What a ref carries between a town and other machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A completion record.
+    Done,
+    /// Commits of an earlier attempt, for a start.
+    Start,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Done => "done",
+            Kind::Start => "start",
+        }
+    }
+}
+
+/// A ref at origin that is about one polecat: `refs/gt/<town>/<kind>/<rig>/<Name>/<instance>`; on a server that takes branches
+/// only `refs/heads/gt-<kind>/<town>/<rig>/<Name>-<instance>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What it carries.
+    pub kind: Kind,
+    /// The town's id; empty in names that earlier versions made.
+    pub town: String,
+    /// The rig.
+    pub rig: String,
+    /// The polecat's name.
+    pub name: String,
+    /// The instance of its session.
+    pub instance: String,
+}
+
+impl Sent {
+    /// Its ref.
+    pub fn full(&self) -> String {
+        let Sent { kind, town, rig, name, instance } = self;
+        format!("refs/gt/{}{}/{rig}/{name}/{instance}", part(town), kind.word())
+    }
+
+    /// The same as a branch: a full name too.
+    pub fn branch(&self) -> String {
+        let Sent { kind, town, rig, name, instance } = self;
+        format!("{HEADS}gt-{}/{}{rig}/{name}-{instance}", kind.word(), part(town))
+    }
+
+    /// Reads a full name, in either form. `None`: none of gt's.
+    pub fn parse(kind: Kind, full: &str) -> Option<Sent> {
+        let word = kind.word();
+        let (town, rig, name, instance) = if let Some(rest) = full.strip_prefix("refs/gt/") {
+            let (town, rest) = match rest.strip_prefix(word).and_then(|rest| rest.strip_prefix('/')) {
+                Some(rest) => ("", rest),
+                None => {
+                    let (town, rest) = rest.split_once('/')?;
+                    (town, rest.strip_prefix(word)?.strip_prefix('/')?)
+                }
+            };
+            let mut parts = rest.splitn(3, '/');
+            (town, parts.next()?, parts.next()?, parts.next()?)
+        } else {
+            let rest =
+                full.strip_prefix(HEADS)?.strip_prefix("gt-")?.strip_prefix(word)?.strip_prefix('/')?;
+            let (rest, last) = rest.rsplit_once('/')?;
+            let (town, rig) = rest.split_once('/').unwrap_or(("", rest));
+            let (name, instance) = last.split_once('-')?;
+            (town, rig, name, instance)
+        };
+        let sound = is_rig_name(rig) && is_polecat_name(name) && is_instance(instance);
+        let sound = sound && (town.is_empty() || is_instance(town));
+        let [town, rig, name, instance] = [town, rig, name, instance].map(String::from);
+        let sent = Sent { kind, town, rig, name, instance };
+        (sound && [sent.full(), sent.branch()].contains(&full.to_string())).then_some(sent)
+    }
+
+    /// Where those of a rig are: prefixes that end with `/`, the form as a branch second.
+    pub fn places(kind: Kind, town: &str, rig: &str) -> [String; 2] {
+        let word = kind.word();
+        [format!("refs/gt/{}{word}/{rig}/", part(town)), format!("{HEADS}gt-{word}/{}{rig}/", part(town))]
+    }
+}
+
+/// The part of a name that is the town's.
+fn part(town: &str) -> String {
+    if town.is_empty() { String::new() } else { format!("{town}/") }
+}
+
+/// What takes the place of [`RECOVERY`] at origin, for what another machine kept.
+pub fn recovery_at_origin(town: &str) -> String {
+    format!("refs/gt/{}recovery/", part(town))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_branch_names_town_polecat_and_bead() {
+        for (text, town, name, bead) in [
+            ("polecat/gt-1a2b/Nux-wy-a.2", "gt-1a2b", "Nux", "wy-a.2"),
+            ("polecat/Nux-wy-1", "", "Nux", "wy-1"),
+            ("polecat/Nux-wy/Toast-wy-1", "Nux-wy", "Toast", "wy-1"),
+        ] {
+            let branch = Branch::parse(text).unwrap();
+            assert_eq!(branch, Branch::new(town, name, bead));
+            assert_eq!(branch.to_string(), text);
+            for under in [HEADS, TRACKED] {
+                assert_eq!(Branch::of_ref(&format!("{under}{text}")), Some(branch.clone()));
+            }
+        }
+        for other in
+            ["main", "polecat", "polecat/Nux", "polecat/nux-1", "polecat/a/b/Nux-1", "polecat//Nux-1"]
+        {
+            assert_eq!(Branch::parse(other), None, "{other}");
+        }
+        assert_eq!(Branch::of_ref("refs/gt/home/polecat/Nux-wy-1"), None);
+        for odd in [
+            "polecat/Nux-wy\u{202e}1",
+            "polecat/Nux-$(x)",
+            "polecat/a b/Nux-wy-1",
+            "polecat/-x/Nux-wy-1",
+            "polecat/Nux--x",
+        ] {
+            assert_eq!(Branch::parse(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_an_id_is_one_towns_and_one_without_may_be_anyones() {
+        let branch = Branch::new("gt-1a2b", "Nux", "wy-1");
+        assert!(branch.may_be_of("gt-1a2b") && !branch.may_be_of("gt-3c4d") && !branch.may_be_of(""));
+        let old = Branch::parse("polecat/Nux-wy-1").unwrap();
+        assert!(old.is_old() && old.may_be_of("gt-1a2b"));
+    }
+
+    #[test]
+    fn both_forms_of_a_ref_name_the_same_polecat() {
+        let of = |town: &str| Sent {
+            kind: Kind::Done,
+            town: town.into(),
+            rig: "wyvern".into(),
+            name: "Nux".into(),
+            instance: "i1".into(),
+        };
+        for (full, town) in [
+            ("refs/gt/gt-1a2b/done/wyvern/Nux/i1", "gt-1a2b"),
+            ("refs/heads/gt-done/gt-1a2b/wyvern/Nux-i1", "gt-1a2b"),
+            ("refs/gt/done/wyvern/Nux/i1", ""),
+            ("refs/heads/gt-done/wyvern/Nux-i1", ""),
+        ] {
+            let sent = Sent::parse(Kind::Done, full).unwrap();
+            assert_eq!(sent, of(town));
+            assert!([sent.full(), sent.branch()].contains(&full.into()), "{full}");
+            let [refs, branches] = Sent::places(Kind::Done, town, "wyvern");
+            assert!(full.starts_with(&refs) || full.starts_with(&branches), "{full}");
+        }
+        for other in [
+            "refs/gt/done/wyvern/Nux",
+            "refs/gt/done/wyvern/Nux/",
+            "refs/gt/done/wyvern/Nux/a/b",
+            "refs/gt/done/wyvern/nux/i1",
+            "refs/gt/done/../Nux/i1",
+            "refs/gt/a/b/done/wyvern/Nux/i1",
+            "refs/gt/gt-1a2b/start/wyvern/Nux/i1",
+            "refs/heads/gt-done/wyvern/Nux",
+            "refs/heads/gt-done/a/b/wyvern/Nux-i1",
+            "refs/heads/polecat/Nux-wy-1",
+            "refs/x/refs/gt/done/wyvern/Nux/i1",
+        ] {
+            assert_eq!(Sent::parse(Kind::Done, other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_another_machine_keeps_has_the_towns_id_at_origin() {
+        assert_eq!(recovery_at_origin("gt-1a2b"), "refs/gt/gt-1a2b/recovery/");
+        assert_eq!(recovery_at_origin(""), RECOVERY);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_prints_as_it_was(text in "(polecat/)?([a-zA-Z0-9-]{0,6}/)?[A-Za-z]{1,3}-[a-z0-9.-]{0,6}") {
+            if let Some(branch) = Branch::parse(&text) {
+                prop_assert_eq!(branch.to_string(), text);
+            }
+        }
+    }
+}

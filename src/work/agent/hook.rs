@@ -1,0 +1,209 @@
+//! What is on an agent's hook, and all that it needs to begin. No processes.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::beads::Filter;
+use crate::model::address::{Address, Role};
+use crate::model::bead::Bead;
+use crate::model::refs::Branch;
+use crate::model::words;
+use crate::town::Town;
+use crate::work::polecat::worktree;
+use crate::work::talk::mail;
+
+/// An agent's hook.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hook {
+    /// Whose.
+    pub address: String,
+    /// What is on it: the bead being worked on, best first.
+    pub beads: Vec<Bead>,
+}
+
+/// Reads a hook. Work that waits in the merge queue is not on it.
+///
+/// # Errors
+/// When the rig is unknown or its store cannot be read.
+pub fn hook(town: &Town, of: &Address) -> Result<Hook> {
+    let store = match of.rig() {
+        Some(rig) => town.rig(rig)?.store(of)?,
+        None => town.store(of)?,
+    };
+    let filter = Filter { statuses: held(), assignee: Some(of.to_string()), ..Filter::default() };
+    let mut beads = store.list(&filter)?;
+    beads.retain(is_hooked);
+    Ok(Hook { address: of.to_string(), beads: beads.into_iter().map(withheld).collect() })
+}
+
+/// A bead whose words others changed says nothing to an agent until the person has read it.
+fn withheld(bead: Bead) -> Bead {
+    if !bead.foreign {
+        return bead;
+    }
+    let said = "Others changed what this bead says, and it is not shown here. Go on with what you know of it, or stop \
+                and ask the person to read it: ";
+    Bead {
+        title: "(changed by others)".into(),
+        description: format!("{said}gt mail send overseer -s 'please adopt {0}' -m 'gt adopt {0}'", bead.id),
+        design: String::new(),
+        acceptance_criteria: String::new(),
+        notes: String::new(),
+        comments: Vec::new(),
+        ..bead
+    }
+}
+
+fn held() -> Vec<String> {
+    vec![words::HOOKED.into(), words::IN_PROGRESS.into()]
+}
+
+/// Whether a bead is work that its assignee has on the hook.
+pub(crate) fn is_hooked(bead: &Bead) -> bool {
+    held().contains(&bead.status) && bead.is_work() && !bead.has_label(words::LABEL_SUBMITTED)
+}
+
+/// What is on a hook, and the mail of its owner: one call for each store of the real bd.
+fn hook_and_mail(town: &Town, of: &Address) -> Result<(Option<Bead>, Vec<Bead>)> {
+    let inbox = mail::inbox(of);
+    let (mut hooked, mut mails) = (None, Vec::new());
+    for (number, store) in mail::stores_of(town, of)?.iter().enumerate() {
+        // Work is in the first: the rig's, or the town's for who belongs to none.
+        if number > 0 {
+            mails.extend(store.list(&inbox)?);
+        } else if store.is_dear() {
+            let statuses = held().into_iter().chain(inbox.statuses.clone()).collect();
+            let own = Filter { all: true, statuses, assignee: inbox.assignee.clone(), ..Filter::default() };
+            let (letters, work): (Vec<Bead>, Vec<Bead>) =
+                store.list(&own)?.into_iter().partition(|bead| bead.issue_type == words::MESSAGE);
+            mails.extend(letters.into_iter().filter(|bead| inbox.statuses.contains(&bead.status)));
+            hooked = work.into_iter().find(is_hooked).map(withheld);
+        } else {
+            hooked = hook(town, of)?.beads.into_iter().next();
+            mails.extend(store.list(&inbox)?);
+        }
+    }
+    // What others wrote is not for a model until a person adopts it.
+    mails.retain(|mail| !mail.foreign);
+    Ok((hooked, mails))
+}
+
+/// Everything an agent needs to begin.
+#[derive(Clone, Debug, Serialize)]
+pub struct Prime {
+    /// Who it is.
+    pub address: String,
+    /// What it is for: text.
+    pub role: String,
+    /// Its bead.
+    pub bead: Option<Bead>,
+    /// How many mails it has not read.
+    pub unread: usize,
+    /// The note its last session left.
+    pub handoff: Option<Note>,
+    /// What to do now, one step a line.
+    pub next: Vec<String>,
+}
+
+/// A handoff note.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// The mail's id.
+    pub id: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// How the subject of a handoff note begins.
+pub const HANDOFF: &str = "handoff: ";
+
+/// Gathers it.
+///
+/// # Errors
+/// As [`hook`].
+pub fn prime(town: &Town, of: &Address) -> Result<Prime> {
+    let (bead, mails) = hook_and_mail(town, of)?;
+    let unread = mails.iter().filter(|mail| !mail::is_read(mail)).count();
+    let own = of.to_string();
+    let handoff = mails
+        .iter()
+        .filter(|mail| mail.title.starts_with(HANDOFF) && mail::sender(mail) == own && !mail::is_read(mail))
+        .max_by(|a, b| mail::sent(a).cmp(mail::sent(b)))
+        .map(|mail| Note {
+            id: mail.id.clone(),
+            subject: mail.title.clone(),
+            text: mail.description.clone(),
+        });
+    Ok(Prime {
+        role: role_text(town, of, bead.as_ref()),
+        next: next_steps(of, bead.as_ref(), unread, handoff.as_ref()),
+        address: own,
+        bead,
+        unread,
+        handoff,
+    })
+}
+
+fn next_steps(of: &Address, bead: Option<&Bead>, unread: usize, handoff: Option<&Note>) -> Vec<String> {
+    let mut next = Vec::new();
+    if let Some(note) = handoff {
+        next.push(format!("go on where the handoff note says; then: gt mail read {}", note.id));
+    }
+    if unread > usize::from(handoff.is_some()) {
+        next.push("read your mail: gt mail inbox --unread".into());
+    }
+    match (of.role(), bead) {
+        (Some(Role::Polecat), Some(bead)) => {
+            if bead.status == words::HOOKED {
+                next.push(format!("say that you began: gt bd update {} --status in_progress", bead.id));
+            }
+            next.push(format!("do {}, in this worktree, and commit it", bead.id));
+            next.push("hand it over and end: gt done --exit".into());
+        }
+        (Some(Role::Polecat), None) => {
+            next.push("nothing is on your hook: end with gt handoff, or ask the witness by mail".into());
+        }
+        (_, Some(bead)) => next.push(format!("go on with {}: gt bd show {}", bead.id, bead.id)),
+        (_, None) => next.push("see what is there: gt status".into()),
+    }
+    next
+}
+
+fn role_text(town: &Town, of: &Address, bead: Option<&Bead>) -> String {
+    let Some(role) = of.role() else {
+        return format!("You are the Overseer of the town {}.\n", town.name);
+    };
+    let rig = of.rig().and_then(|name| town.rig(name).ok());
+    let place = crate::town::home(town, rig.as_ref(), of);
+    let branch = bead.zip(rig.as_ref()).map(|(bead, rig)| {
+        // Without a process: of one without its worktree the new name is told.
+        let own = worktree::branch_at(rig, of.name()).filter(|own| own.bead == bead.id);
+        own.unwrap_or_else(|| Branch::new(&rig.town, of.name(), &bead.id)).to_string()
+    });
+    let values = [
+        ("town", town.name.clone()),
+        ("rig", of.rig().unwrap_or_default().to_string()),
+        ("agent", of.name().to_string()),
+        ("address", of.to_string()),
+        ("bead", bead.map_or_else(|| "BEAD".into(), |bead| bead.id.clone())),
+        ("branch", branch.unwrap_or_default()),
+        ("worktree", place.to_string_lossy().into_owned()),
+    ];
+    values
+        .iter()
+        .fold(template(role).to_string(), |text, (key, value)| text.replace(&format!("{{{{{key}}}}}"), value))
+}
+
+fn template(role: Role) -> &'static str {
+    match role {
+        Role::Mayor => include_str!("../../../templates/CLAUDE.md"),
+        Role::Deacon => include_str!("../../../templates/deacon.md"),
+        Role::Witness => include_str!("../../../templates/witness.md"),
+        Role::Refinery => include_str!("../../../templates/refinery.md"),
+        Role::Polecat => include_str!("../../../templates/polecat.md"),
+        Role::Crew => include_str!("../../../templates/crew.md"),
+        Role::Plugin => "You are the plugin {{agent}} of the rig {{rig}}: your mail says what is wanted.\n",
+    }
+}

@@ -1,0 +1,420 @@
+//! What the whole town looks like: one look at its sessions, one call for each store.
+
+use std::collections::{BTreeSet, HashSet};
+
+use anyhow::Result;
+
+use crate::beads::request::Request;
+use crate::beads::{self, Overview};
+use crate::config::{self, Sources};
+use crate::model::address::{Address, Role, is_polecat_name};
+use crate::model::bead::Bead;
+use crate::model::words;
+use crate::mux::{Looking, Session, Snapshot};
+use crate::plan::place::{Facts, Place, Seen, place, seen};
+use crate::town::{Rig, RigConfig, Town};
+use crate::work::agent::roles;
+use crate::work::merge::approval;
+use crate::work::merge::queue::Row;
+use crate::work::observe::around::Around;
+use crate::work::observe::view::{Polecat, Queue, RigReport, Status, Store, TownReport, Unapproved};
+use crate::work::talk::mail;
+
+/// What was read of one rig, before its sessions are known.
+struct Read {
+    rig: Rig,
+    beads: Result<(Box<dyn beads::Store>, Overview), String>,
+    store: Store,
+    max_workers: usize,
+    names: BTreeSet<String>,
+}
+
+/// Reads everything while the look is under way. `only` narrows it to one rig.
+///
+/// # Errors
+/// Broken configuration. What cannot be read of stores and sessions is part of the report.
+pub fn town(
+    town: &Town,
+    sources: &Sources,
+    me: &Address,
+    kind: &'static str,
+    looking: Looking,
+    only: Option<&str>,
+) -> Result<TownReport> {
+    let read: Vec<Read> = match only {
+        Some(name) => vec![read(town.rig(name)?, sources, me)?],
+        // One rig that cannot be read does not hide the others.
+        None => town
+            .rig_names()?
+            .into_iter()
+            .map(|name| match town.rig(&name) {
+                Ok(rig) => read(rig, sources, me),
+                Err(error) => Ok(unreadable(town, name, format!("{error:#}"))),
+            })
+            .collect::<Result<_>>()?,
+    };
+    let (store, overseer_unread, overseer_foreign) = unread(town, me);
+    let snapshot = looking.wait()?;
+    let mark = town.mark();
+    Ok(TownReport {
+        name: town.name.clone(),
+        path: mark.clone(),
+        multiplexer: if snapshot.minimal.is_some() { "none" } else { kind },
+        sessions_unseen: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
+        store,
+        overseer_unread,
+        overseer_foreign,
+        agents: [Address::Mayor, Address::Deacon]
+            .iter()
+            .map(|own| Status::of(&mark, &snapshot, own))
+            .collect(),
+        rigs: read.into_iter().map(|read| report(&mark, &snapshot, read)).collect(),
+        daemons: snapshot.daemons,
+        unreachable: snapshot.unreachable,
+        elsewhere_unknown: snapshot.elsewhere_unknown,
+    })
+}
+
+/// Why sessions could not be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// Those of this machine.
+    pub here: Option<String>,
+    /// Those of other machines: a line for each daemon that did not answer.
+    pub away: Vec<String>,
+}
+
+/// One rig as [`town`] sees it, and why its sessions could not be seen. The town's own store is not asked.
+///
+/// # Errors
+/// As [`town`].
+pub fn rig(
+    town: &Town,
+    sources: &Sources,
+    me: &Address,
+    looking: Looking,
+    wanted: Rig,
+) -> Result<(RigReport, Unseen)> {
+    let read = read(wanted, sources, me)?;
+    let snapshot = looking.wait()?;
+    let unseen = Unseen {
+        here: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
+        away: crate::work::observe::away::silent(
+            &snapshot.daemons,
+            &snapshot.unreachable,
+            snapshot.elsewhere_unknown.as_deref(),
+        ),
+    };
+    Ok((report(&town.mark(), &snapshot, read), unseen))
+}
+
+/// How many mails of the person are unread; those from outside the town apart.
+fn unread(town: &Town, me: &Address) -> (Store, Option<usize>, usize) {
+    let listed =
+        town.store(me).and_then(|store| Ok((store.kind(), store.list(&mail::inbox(&Address::Overseer))?)));
+    match listed {
+        Ok((kind, mails)) => {
+            let unread = mails.iter().filter(|message| !mail::is_read(message));
+            let (foreign, own): (Vec<&Bead>, Vec<&Bead>) = unread.partition(|message| message.foreign);
+            (Store { kind: Some(kind), unreadable: None }, Some(own.len()), foreign.len())
+        }
+        Err(error) => (Store { kind: None, unreadable: Some(format!("{error:#}")) }, None, 0),
+    }
+}
+
+fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
+    let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..sources.clone() };
+    let preset = config::role(&sources, Role::Polecat, &[], None)?.settings.max_workers;
+    let max_workers = rig.config.max_workers.unwrap_or(preset);
+    let looked = rig.store(me).and_then(|store| Ok((store.overview()?, store)));
+    let (store, beads) = match looked {
+        Ok((seen, store)) => (Store { kind: Some(store.kind()), unreadable: None }, Ok((store, seen))),
+        Err(error) => {
+            let why = format!("{error:#}");
+            (Store { kind: None, unreadable: Some(why.clone()) }, Err(why))
+        }
+    };
+    let names = names(&rig);
+    Ok(Read { rig, beads, store, max_workers, names })
+}
+
+/// A rig of which only its name and its folders are known.
+fn unreadable(town: &Town, name: String, why: String) -> Read {
+    let rig = Rig { root: town.root.join(&name), name, config: RigConfig::default(), town: town.id.clone() };
+    let store = Store { kind: None, unreadable: Some(why.clone()) };
+    Read { beads: Err(why), store, max_workers: 0, names: names(&rig), rig }
+}
+
+/// Names that are reserved or have a worktree.
+fn names(rig: &Rig) -> BTreeSet<String> {
+    let entries = |dir: std::path::PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries(rig.names_dir())
+        .chain(entries(rig.root.join("polecats")))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| is_polecat_name(name))
+        .collect()
+}
+
+fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigReport {
+    if let Ok((store, seen)) = &mut read.beads
+        && let Err(error) = add_marked(store.as_ref(), seen, mark, snapshot, &read.rig.name)
+    {
+        let why = format!("{error:#}");
+        (read.store, read.beads) = (Store { kind: None, unreadable: Some(why.clone()) }, Err(why));
+    }
+    let seen = read.beads.as_ref().ok().map(|(_, seen)| seen);
+    let beads = seen.map_or(&[][..], |seen| &seen.beads);
+    let requests: Vec<Request> = beads.iter().filter_map(Request::from_bead).collect();
+    let name = read.rig.name.clone();
+    let view = View {
+        mark,
+        snapshot,
+        beads,
+        open: beads.iter().map(|bead| bead.id.as_str()).collect(),
+        requested: requests.iter().map(|request| request.bead.as_str()).collect(),
+        requests: &requests,
+        known: seen.is_some(),
+        rig: &name,
+    };
+    let mut names = read.names;
+    // Who handed its work over and is gone leaves its bead's address behind, but takes no place any more.
+    let at_work = |bead: &&Bead| is_held(bead) && !view.is_submitted(bead);
+    names.extend(beads.iter().filter(at_work).filter_map(|bead| view.own(bead.assignee.as_deref()?)));
+    names.extend(snapshot.ours(mark).filter_map(|session| view.own(&session.marks.address)));
+    names.extend(snapshot.unreachable.keys().filter_map(|address| view.own(address)));
+    let polecats: Vec<Polecat> = names.iter().map(|name| view.polecat(name)).collect();
+    let mut agents = vec![Address::Witness(name.clone()), Address::Refinery(name.clone())];
+    agents.extend(roles::members(&read.rig, Role::Crew).unwrap_or_default());
+    agents.extend(roles::members(&read.rig, Role::Plugin).unwrap_or_default());
+    RigReport {
+        store: read.store,
+        ready: seen.map(|seen| seen.free),
+        queue: view.known.then(|| view.queue()),
+        foreign: seen.map_or(0, |seen| seen.foreign),
+        max_workers: read.max_workers,
+        free_slots: read.max_workers.saturating_sub(polecats.len()),
+        agents: agents.iter().map(|address| Status::of(mark, snapshot, address)).collect(),
+        polecats,
+        set_aside: beads.iter().filter_map(Row::set_aside).collect(),
+        unapproved: view.unapproved(),
+        name,
+    }
+}
+
+/// Adds the beads that sessions are marked with and nobody has (any more), with what they wait for. Those of the real bd
+/// were all read.
+fn add_marked(
+    store: &dyn beads::Store,
+    seen: &mut Overview,
+    mark: &str,
+    snapshot: &Snapshot,
+    rig: &str,
+) -> Result<()> {
+    let held: HashSet<&str> =
+        seen.beads.iter().filter(|bead| is_held(bead)).map(|bead| bead.id.as_str()).collect();
+    let own = |address: &str| address.strip_prefix(rig).is_some_and(|rest| rest.starts_with('/'));
+    let marked = snapshot.ours(mark).map(|session| &session.marks).filter(|marks| own(&marks.address));
+    let ids: Vec<String> = marked
+        .map(|marks| marks.bead.clone())
+        .filter(|id| !id.is_empty() && !held.contains(id.as_str()))
+        .collect();
+    if ids.is_empty() || store.is_dear() {
+        return Ok(());
+    }
+    let known: HashSet<String> = seen.beads.iter().map(|bead| bead.id.clone()).collect();
+    let more = Around::read(store, &ids)?.beads.into_values();
+    seen.beads.extend(more.filter(|bead| !bead.is_closed() && !known.contains(&bead.id)));
+    Ok(())
+}
+
+/// Whether a bead is work that its assignee has on the hook: a mail's assignee is only who it is for.
+fn is_held(bead: &Bead) -> bool {
+    bead.issue_type != words::MESSAGE && bead.issue_type != words::MERGE_REQUEST && bead.status != words::OPEN
+}
+
+/// Everything known about one rig.
+struct View<'a> {
+    mark: &'a str,
+    snapshot: &'a Snapshot,
+    beads: &'a [Bead],
+    open: HashSet<&'a str>,
+    requested: HashSet<&'a str>,
+    requests: &'a [Request],
+    known: bool,
+    rig: &'a str,
+}
+
+impl View<'_> {
+    /// The polecat's name, when the address is one of this rig's.
+    fn own(&self, address: &str) -> Option<String> {
+        match Address::parse(address) {
+            Ok(Address::Polecat(rig, name)) if rig == self.rig => Some(name),
+            _ => None,
+        }
+    }
+
+    fn polecat(&self, name: &str) -> Polecat {
+        let address = Address::Polecat(self.rig.into(), name.into()).to_string();
+        let session = self.snapshot.of(self.mark, &address);
+        let bead = self.bead_of(&address, session);
+        let marked = session.map(|session| &session.marks);
+        let place = match bead {
+            Some(bead) => Some(self.place(bead, session)),
+            // The store is silent, and the session may know no more than its bead's id.
+            None if self.snapshot.unreachable.contains_key(&address) => Some(Place::Unreachable),
+            None if !self.known => Some(Place::Unknown),
+            None => None,
+        };
+        Polecat {
+            name: name.into(),
+            place,
+            state: session.map(Session::words),
+            bead: bead
+                .map(|bead| bead.id.clone())
+                .or_else(|| marked.map(|marks| marks.bead.clone()).filter(|id| !id.is_empty())),
+            title: bead.map(|bead| bead.title.clone()),
+            since: marked
+                .map(|marks| marks.since.clone())
+                .filter(|since| !since.is_empty())
+                .or_else(|| bead.map(|bead| bead.updated_at.clone())),
+            session: session.map(|session| session.name.clone()),
+            attached: session.map_or(0, |session| session.attached),
+            remote: self.remote(&address, place, bead),
+            address,
+        }
+    }
+
+    /// The remote it is on, or was when it crashed.
+    fn remote(&self, address: &str, place: Option<Place>, bead: Option<&Bead>) -> Option<String> {
+        let labelled = bead.and_then(Bead::remote).filter(|_| place != Some(Place::Submitted));
+        self.snapshot.remote_of(self.mark, address).or(labelled).map(Into::into)
+    }
+
+    fn bead_of(&self, address: &str, session: Option<&Session>) -> Option<&Bead> {
+        let held = |bead: &&Bead| bead.assignee.as_deref() == Some(address) && is_held(bead);
+        let by_id = |id: &str| self.beads.iter().find(|bead| bead.id == id);
+        let own = || self.beads.iter().filter(held);
+        // A name that passed on while its earlier work waits to be merged has two.
+        own()
+            .find(|bead| !self.is_submitted(bead))
+            .or_else(|| own().next())
+            .or_else(|| session.and_then(|session| by_id(&session.marks.bead)))
+            .or_else(|| {
+                let request = self.requests.iter().find(|request| request.worker == address)?;
+                by_id(&request.bead)
+            })
+    }
+
+    fn is_submitted(&self, bead: &Bead) -> bool {
+        bead.has_label(words::LABEL_SUBMITTED) || self.requested.contains(bead.id.as_str())
+    }
+
+    fn place(&self, bead: &Bead, session: Option<&Session>) -> Place {
+        let holder = bead.assignee.as_deref().unwrap_or_default();
+        let seen = match session {
+            Some(session) => Seen::Session(session),
+            // In minimal mode agents run by hand, unseen.
+            None => match seen(self.snapshot, self.mark, holder, Some(bead)) {
+                Seen::None if self.snapshot.minimal.is_some() => Seen::Unknown,
+                seen => seen,
+            },
+        };
+        place(&Facts {
+            bead,
+            open_request: self.requested.contains(bead.id.as_str()),
+            blocked: bead.blockers().any(|id| self.open.contains(id) || self.requested.contains(id)),
+            polecat: bead.assignee.as_deref().is_some_and(|own| self.own(own).is_some()),
+            session: seen,
+        })
+    }
+
+    fn unapproved(&self) -> Vec<Unapproved> {
+        let why = |request: &Request| {
+            let own = self.beads.iter().find(|bead| bead.id == request.id)?;
+            approval::noted(own, &request.commit).map(String::from)
+        };
+        let one = |request: &Request| {
+            let (id, bead) = (request.id.clone(), request.bead.clone());
+            why(request).map(|why| Unapproved { request: id, bead, why })
+        };
+        self.requests.iter().filter_map(one).collect()
+    }
+
+    fn queue(&self) -> Queue {
+        let all = || self.beads.iter().filter(|bead| bead.issue_type == words::MERGE_REQUEST);
+        let requests = || all().filter(|bead| !bead.foreign);
+        Queue {
+            waiting: requests().filter(|bead| bead.status == words::OPEN).count(),
+            merging: requests().filter(|bead| bead.status == words::IN_PROGRESS).count(),
+            foreign: all().filter(|bead| bead.foreign).count(),
+            set_aside: self.beads.iter().filter(|bead| bead.has_label(words::LABEL_REWORK)).count(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beads::embedded::schema::PARSED;
+    use crate::mux::Mux;
+    use crate::work::fixture::Fixture;
+    use crate::work::polecat::patrol::patrol;
+
+    fn look(town: &Fixture) -> RigReport {
+        let looking = town.mux.begin_look().unwrap();
+        rig(&town.town, &town.sources(), &Address::Overseer, looking, town.rig.clone()).unwrap().0
+    }
+
+    #[test]
+    fn a_survey_tells_everything_from_one_glance_at_the_store() {
+        let town = Fixture::new();
+        let (held, _) = town.polecat("Nux");
+        let back = town.bead("Came back", "open", None, &[words::LABEL_REWORK]);
+        town.bead("Kept back", "open", None, &[words::LABEL_HOLD]);
+        let submitted = town.bead("Handed over", "in_progress", Some("wyvern/Ace"), &[]);
+        town.request(&submitted, "Ace", |_| ());
+        town.store.calls();
+        let report = look(&town);
+        assert_eq!(town.store.calls(), ["open", "overview"]);
+        let polecats: Vec<_> = report.polecats.iter().map(|one| (one.name.as_str(), one.place)).collect();
+        assert_eq!(polecats, [("Nux", Some(Place::Working))]);
+        assert_eq!(report.polecats[0].bead.as_ref(), Some(&held));
+        assert_eq!((report.ready, report.queue.unwrap().waiting, report.set_aside.len()), (Some(1), 1, 1));
+        assert_eq!(report.set_aside[0].bead, back);
+
+        // A session that is marked with a bead which nobody has: what that waits for counts too.
+        let blocker = town.bead("First", "open", None, &[]);
+        let open = town.bead("Then", "open", None, &[]);
+        let store = town.rig.store(&Address::Overseer).unwrap();
+        store.write(&[], &[beads::Change::Depend(open.clone(), blocker, "blocks".into())]).unwrap();
+        town.mux.add(town.marks("wyvern/Toast", &open, "i-Toast"));
+        let report = look(&town);
+        let toast = report.polecats.iter().find(|one| one.name == "Toast").unwrap();
+        assert_eq!((toast.bead.as_ref(), toast.place), (Some(&open), Some(Place::Blocked)));
+        assert_eq!((toast.title.as_deref(), report.ready), (Some("Then"), Some(2)));
+    }
+
+    #[test]
+    fn status_and_patrol_read_no_more_beads_when_more_wait() {
+        let town = Fixture::new();
+        town.polecat("Nux");
+        let read = || {
+            let before = PARSED.get();
+            look(&town);
+            let status = PARSED.get() - before;
+            patrol(&town.scene(), None, true).unwrap();
+            (status, PARSED.get() - before - status)
+        };
+        let few = read();
+        let store = town.rig.store(&Address::Overseer).unwrap();
+        let new = |number: usize| crate::model::bead::NewBead {
+            title: format!("Bead {number}"),
+            ..Default::default()
+        };
+        let all: Vec<beads::Change> =
+            (0..200).map(|number| beads::Change::Create(Box::new(new(number)))).collect();
+        store.write(&[], &all).unwrap();
+        assert_eq!((read(), few), (few, (1, 1)));
+        assert_eq!(look(&town).ready, Some(200));
+    }
+}

@@ -1,0 +1,179 @@
+//! How a town, its rigs and its agents are, as values: what `gt status` tells.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::address::Address;
+use crate::mux::{Daemon, Snapshot};
+use crate::plan::place::Place;
+use crate::work::merge::queue::Row;
+
+/// How the session of a role is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Whose.
+    pub address: Address,
+    /// `working`, `ended (exit 1)`, `not running`, `unknown` …
+    pub state: String,
+    /// Whether its agent runs; nothing when that cannot be known.
+    pub alive: Option<bool>,
+    /// The session's name.
+    pub session: Option<String>,
+    /// Since when it is in this state: RFC 3339, UTC.
+    pub since: Option<String>,
+    /// How many clients look at it.
+    pub attached: usize,
+    /// The remote it is on; nothing for one of this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+}
+
+/// What `gt status` tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TownReport {
+    /// Its name.
+    pub name: String,
+    /// Its root.
+    pub path: String,
+    /// `tmux` or `none`.
+    pub multiplexer: &'static str,
+    /// Why sessions could not be seen, or cannot be here; nothing when all is well.
+    pub sessions_unseen: Option<String>,
+    /// The kind of its store.
+    pub store: Store,
+    /// The person's unread mail; nothing when the store could not be read.
+    pub overseer_unread: Option<usize>,
+    /// The person's unread mail from outside this town.
+    pub overseer_foreign: usize,
+    /// The Mayor and the deacon.
+    pub agents: Vec<Status>,
+    /// Its rigs, by name.
+    pub rigs: Vec<RigReport>,
+    /// The daemons on other machines that were asked; nothing for a town that has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub daemons: Vec<Daemon>,
+    /// Agents whose daemon did not answer, and their remote.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unreachable: BTreeMap<String, String>,
+    /// Why the town's record of sessions on other machines cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere_unknown: Option<String>,
+}
+
+/// A store of beads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Store {
+    /// `embedded` or `bd`, with the version where there is one.
+    pub kind: Option<String>,
+    /// Why it could not be read.
+    pub unreadable: Option<String>,
+}
+
+/// A rig, as `gt status` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RigReport {
+    /// Its name.
+    pub name: String,
+    /// Its store.
+    pub store: Store,
+    /// Beads that can be slung; nothing when the store could not be read.
+    pub ready: Option<usize>,
+    /// What waits to be merged; nothing when the store could not be read.
+    pub queue: Option<Queue>,
+    /// Beads that others made or changed: nothing starts them until they are adopted.
+    #[serde(skip_serializing_if = "is_none")]
+    pub foreign: usize,
+    /// Most polecats at once.
+    pub max_workers: usize,
+    /// How many more can be slung.
+    pub free_slots: usize,
+    /// Witness, refinery, crew and plugins.
+    pub agents: Vec<Status>,
+    /// Its polecats, by name.
+    pub polecats: Vec<Polecat>,
+    /// The beads that came back from the queue, with the reasons.
+    pub set_aside: Vec<Row>,
+    /// Requests that wait for a person's consent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unapproved: Vec<Unapproved>,
+}
+
+/// A request that waits for a person's consent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unapproved {
+    /// The request.
+    pub request: String,
+    /// The bead.
+    pub bead: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Requests by state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Queue {
+    /// Wait for their turn.
+    pub waiting: usize,
+    /// Are being tested and merged.
+    pub merging: usize,
+    /// Beads that came back: conflict or red.
+    pub set_aside: usize,
+    /// Requests that this town did not make, or that others changed: they are not merged.
+    #[serde(skip_serializing_if = "is_none")]
+    pub foreign: usize,
+}
+
+/// One polecat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Polecat {
+    /// Its address.
+    pub address: String,
+    /// Its name.
+    pub name: String,
+    /// Where its bead is; nothing for one without a bead.
+    pub place: Option<Place>,
+    /// What its session says: `working`, `waiting`, `ended (exit 1)` …; nothing without a session.
+    pub state: Option<String>,
+    /// Its bead's id.
+    pub bead: Option<String>,
+    /// Its bead's title.
+    pub title: Option<String>,
+    /// Since when: RFC 3339, UTC.
+    pub since: Option<String>,
+    /// Its session's name.
+    pub session: Option<String>,
+    /// How many clients look at it.
+    pub attached: usize,
+    /// The remote it is on; nothing for one of this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+impl Status {
+    /// Reads it from a look.
+    pub fn of(town: &str, snapshot: &Snapshot, address: &Address) -> Status {
+        let session = snapshot.of(town, &address.to_string());
+        let unseen = snapshot.unknown.is_some() || snapshot.minimal.is_some();
+        let (state, alive) = match session {
+            Some(session) => (session.words(), Some(session.alive())),
+            None if snapshot.unreachable.contains_key(&address.to_string()) => ("unreachable".into(), None),
+            None if unseen => ("unknown".into(), None),
+            None => ("not running".into(), Some(false)),
+        };
+        Status {
+            address: address.clone(),
+            state,
+            alive,
+            session: session.map(|session| session.name.clone()),
+            since: session.map(|session| session.marks.since.clone()),
+            attached: session.map_or(0, |session| session.attached),
+            remote: snapshot.remote_of(town, &address.to_string()).map(Into::into),
+        }
+    }
+}

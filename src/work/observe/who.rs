@@ -1,0 +1,152 @@
+//! Who is meant by what a person typed: an address, a bead's id, or a polecat's bare name where one rig only has it.
+
+use anyhow::Result;
+
+use super::around;
+use crate::base::failure::{Failure, Failures};
+use crate::base::grammar::is_bead_id;
+use crate::beads::Filter;
+use crate::beads::request::Request;
+use crate::config::{self, Sources};
+use crate::model::address::{Address, is_polecat_name};
+use crate::model::bead::Bead;
+use crate::model::words;
+use crate::town::ids::Prefixes;
+use crate::town::{Rig, Town};
+
+/// The address that is meant; the id of a bead means the agent that has it, or whose work on it waits in the queue.
+///
+/// # Errors
+/// What is no address; a bare name that no rig has, or several; a bead without an agent; a rig the town does not have.
+pub fn resolve(town: &Town, sources: &Sources, text: &str) -> Result<Address> {
+    if is_polecat_name(text) {
+        return named(town, text);
+    }
+    if is_bead_id(text) && text.contains('-') {
+        let mut failures = Failures::default();
+        let rigs = town.rigs(&mut failures)?;
+        if let Some(rig) = keeper(&rigs, &prefixes(sources, &rigs)?, text) {
+            return holder(rig, text);
+        }
+    }
+    let address = Address::parse(text)?;
+    if let Some(rig) = address.rig() {
+        town.rig(rig)?;
+    }
+    Ok(address)
+}
+
+/// The rig whose store keeps a bead, by the prefix of its id; where several rigs claim that prefix, the one that has it.
+///
+/// # Errors
+/// When no rig claims the prefix.
+pub fn rig_of(town: &Town, sources: &Sources, id: &str) -> Result<Rig> {
+    let mut failures = Failures::default();
+    let rigs = town.rigs(&mut failures)?;
+    let prefixes = prefixes(sources, &rigs)?;
+    if let Some(rig) = keeper(&rigs, &prefixes, id) {
+        return Ok(rig.clone());
+    }
+    if !prefixes.owners(id).is_empty() {
+        return Err(Failure::new(format!("{id} belongs to the town: polecats work on beads of their rig"))
+            .hint(format!("look at it with: gt bd show {id}"))
+            .into());
+    }
+    let none = Failure::new(format!("no bead {id}: no rig has a prefix that fits"))
+        .hint("see the rigs and their prefixes with: gt rigs");
+    failures.beside(Err(none.into()))
+}
+
+fn prefixes(sources: &Sources, rigs: &[Rig]) -> Result<Prefixes> {
+    Ok(Prefixes::of(&config::settings(sources)?.beads.prefix, rigs))
+}
+
+fn keeper<'a>(rigs: &'a [Rig], prefixes: &Prefixes, id: &str) -> Option<&'a Rig> {
+    let claim: Vec<&Rig> =
+        prefixes.rigs(id).filter_map(|name| rigs.iter().find(|rig| rig.name == name)).collect();
+    if let [one] = claim.as_slice() {
+        return Some(one);
+    }
+    let has = |rig: &&&Rig| {
+        let found = rig.store(&Address::Overseer).and_then(|store| store.list(&one(id)));
+        found.is_ok_and(|found| !found.is_empty())
+    };
+    claim.iter().find(has).or(claim.first()).copied()
+}
+
+fn one(id: &str) -> Filter {
+    Filter { ids: vec![id.into()], ..Filter::default() }
+}
+
+/// The polecat of this name: one that is there, else one whose work waits in the queue.
+fn named(town: &Town, name: &str) -> Result<Address> {
+    // What a rig's configuration says does not matter here.
+    let has = |rig: &String| {
+        let polecats = town.root.join(rig).join("polecats");
+        polecats.join(".names").join(name).exists() || polecats.join(name).is_dir()
+    };
+    let all = town.rig_names()?;
+    let mut rigs: Vec<&String> = all.iter().filter(|rig| has(rig)).collect();
+    let mut failures = Failures::default();
+    if rigs.is_empty() {
+        let waits = |rig: &&String| {
+            let address = Address::Polecat((*rig).clone(), name.into()).to_string();
+            let found = town.read_rig(rig).and_then(|rig| requests(&rig));
+            failures.keep(found).is_some_and(|found| found.iter().any(|own| own.worker == address))
+        };
+        rigs = all.iter().filter(waits).collect();
+    }
+    match rigs.as_slice() {
+        [rig] => Ok(Address::Polecat((*rig).clone(), name.into())),
+        [] => {
+            let none =
+                Failure::new(format!("no polecat is named {name}")).hint("see who is there with: gt agents");
+            failures.beside(Err(none.into()))
+        }
+        several => {
+            let forms: Vec<String> = several.iter().map(|rig| format!("{rig}/{name}")).collect();
+            Err(Failure::usage(format!("several rigs have a polecat named {name}"))
+                .hint(format!("say which: {}", forms.join(", ")))
+                .into())
+        }
+    }
+}
+
+fn requests(rig: &Rig) -> Result<Vec<Request>> {
+    let found = rig.store(&Address::Overseer)?.list(&Filter::open_requests())?;
+    Ok(found.iter().filter_map(Request::from_bead).collect())
+}
+
+/// The agent that has a bead of this rig, or whose work on it waits to be merged.
+fn holder(rig: &Rig, id: &str) -> Result<Address> {
+    let store = rig.store(&Address::Overseer)?;
+    let Some(bead) = store.list(&one(id))?.pop() else {
+        return Err(around::unknown(store.as_ref(), id).into());
+    };
+    let assigned = bead.assignee.as_deref().and_then(|holder| Address::parse(holder).ok());
+    if let Some(holder) = assigned.filter(|own| own.rig().is_some() && !bead.is_closed()) {
+        return Ok(holder);
+    }
+    let waits = requests(rig)?.into_iter().find(|request| request.bead == id);
+    match waits.and_then(|request| Address::parse(&request.worker).ok()) {
+        Some(worker) => Ok(worker),
+        None => Err(without(&bead, rig).into()),
+    }
+}
+
+/// Why a bead means no agent.
+fn without(bead: &Bead, rig: &Rig) -> Failure {
+    let id = &bead.id;
+    let kept = bead.meta(words::META_RECOVERY).map(|name| {
+        format!(
+            "its commits are kept: git -C {} log {name}",
+            crate::base::quote::quote(&rig.clone_dir().to_string_lossy())
+        )
+    });
+    let hint = match kept {
+        Some(kept) => kept,
+        None if bead.is_closed() => format!("look at it with: gt bd show {id}"),
+        None => format!("start one on it with: gt sling {id}"),
+    };
+    Failure::new(format!("no agent has {id}: it is {}", bead.status)).hint(hint)
+}

@@ -1,0 +1,454 @@
+//! Steps 1 and 2 of sling: what the look allows, and the names.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::elsewhere::{check_new_away, where_it_is};
+use super::hand::{self, Hand};
+use super::turn::{Turn, sweep_turns};
+use super::{Order, Outcome, Site};
+use crate::base::failure::Failure;
+use crate::base::files;
+use crate::base::grammar::count;
+use crate::beads::Filter;
+use crate::beads::request::Request;
+use crate::config::ResolvedRole;
+use crate::config::schema::Multiplexer;
+use crate::model::address::Address;
+use crate::model::bead::Bead;
+use crate::model::words;
+use crate::mux::Snapshot;
+use crate::mux::tmux::installed;
+use crate::plan::patrol::Move;
+use crate::plan::place::Place;
+use crate::plan::ready::{Begin, Facts, begin};
+use crate::programs::git::Git;
+use crate::town::away;
+use crate::work::agent::trust;
+use crate::work::observe::around::{self, Around, polecat};
+use crate::work::observe::scene::Scene;
+use crate::work::polecat::names::{self, Reservation};
+use crate::work::polecat::sling::{Work, role, taken};
+use crate::work::polecat::{patrol, worktree};
+use crate::work::remote::choose::{Given, choose};
+
+/// Step 1: reads the beads and decides for each; those that cannot be slung are in [`Outcome::failed`]. Beads that have a
+/// polecat without a session are taken in hand before anything is looked at, so that two commands never start one polecat
+/// twice.
+pub fn decide(site: &Site<'_>, order: &Order, outcome: &mut Outcome) -> Result<Vec<Work>> {
+    let mut around = Around::read(site.store.as_ref(), &order.beads)?;
+    let claims: Vec<Option<Claim>> =
+        order.beads.iter().map(|id| around.beads.get(id).and_then(|bead| claim(site, order, bead))).collect();
+    if claims.iter().any(Option::is_some) {
+        around = Around::read(site.store.as_ref(), &order.beads)?;
+    }
+    let sessions = site.mux.look()?;
+    let mut works = Vec::new();
+    let mut given = Given::new();
+    for (id, claim) in order.beads.iter().zip(claims) {
+        let decided = match around.bead(site.store.as_ref(), id) {
+            Ok(bead) => decide_one(site, order, &around, bead, (&sessions, &mut given), claim),
+            Err(unknown) => Ok(Err(unknown)),
+        };
+        match decided.and_then(|decided| Ok(decided?)) {
+            Ok(work) => works.push(work),
+            Err(error) => outcome.failed.push((id.clone(), error)),
+        }
+    }
+    let commits_here = |work: &&Work| !work.is_away() && !has_address(&work.role);
+    if works.iter().any(|work| commits_here(&work))
+        && let Some(failure) = Git::at(site.rig.clone_dir()).identity_missing()?
+    {
+        return Err(failure.into());
+    }
+    Ok(works)
+}
+
+/// Whether the role's environment says as whom its agents commit.
+fn has_address(role: &ResolvedRole) -> bool {
+    ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].iter().all(|name| role.settings.env.contains_key(*name))
+}
+
+/// A polecat's name taken in hand, or that another command has it.
+enum Claim {
+    Ours(Reservation),
+    Others,
+    /// The bead names a polecat that has no reservation.
+    Nobodys,
+}
+
+fn claim(site: &Site<'_>, order: &Order, bead: &Bead) -> Option<Claim> {
+    let Some(Address::Polecat(rig, name)) = polecat(bead) else { return None };
+    let hooked = bead.status == words::HOOKED;
+    let begun = bead.status == words::IN_PROGRESS && order.allowed.resume;
+    if rig != site.rig.name || !(hooked || begun) || bead.has_label(words::LABEL_SUBMITTED) {
+        return None;
+    }
+    names::holder(site.rig, &name).map_or(Some(Claim::Nobodys), |_| {
+        // A look at a name holds it for a moment too: only who keeps it counts.
+        for _ in 0..10 {
+            if let Ok(reservation) = names::claim(site.rig, &name) {
+                return Some(Claim::Ours(reservation));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Some(Claim::Others)
+    })
+}
+
+fn decide_one(
+    site: &Site<'_>,
+    order: &Order,
+    around: &Around,
+    bead: &Bead,
+    (sessions, given): (&Snapshot, &mut Given),
+    claim: Option<Claim>,
+) -> Result<Result<Work, Failure>> {
+    if !worktree::can_be_a_branch(&bead.id) {
+        return Ok(Err(Failure::new(format!("{} cannot be a part of a branch's name", bead.id))
+            .hint("write it down again, under an id that git takes: gt bd create TITLE")));
+    }
+    let place = around.place(bead, site.town, sessions);
+    let rework = bead.has_label(words::LABEL_REWORK);
+    let open = !matches!(place, Place::Hooked | Place::Crashed | Place::Working | Place::Submitted);
+    let said = bead.meta(words::META_RECOVERY).is_some();
+    let kept = if open && (rework || order.allowed.resume || said) { kept(site, bead)? } else { None };
+    let facts = Facts {
+        bead,
+        place,
+        blockers: &around.waits_for(bead),
+        kept: kept.is_some(),
+        in_hand: matches!(claim, Some(Claim::Others)),
+    };
+    let begin = match begin(&facts, order.allowed) {
+        Ok(begin) => begin,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let left = begin == Begin::Fresh && kept.is_some();
+    let kept = kept.filter(|_| !left);
+    let holder = polecat(bead).filter(|_| begin == Begin::Again);
+    if let (Some(wanted), Some(holder)) = (&order.name, &holder)
+        && holder.name() != wanted
+    {
+        return Ok(Err(Failure::new(format!("{} is taken by {holder}", bead.id))
+            .hint(format!("go on there: gt sling --resume {} {holder}", bead.id))));
+    }
+    if let Some(holder) = &holder
+        && let Some(other) = worktree::bead_at(site.rig, holder.name()).filter(|other| *other != bead.id)
+    {
+        return Ok(Err(Failure::new(format!("{} is held by {holder}, which works on {other}", bead.id))
+            .hint(format!("give it back first: gt doctor --fix {}", site.rig.name))));
+    }
+    let role = role(site, order, Some(bead), holder.as_ref().map(Address::name))?;
+    if let Err(error) = check_trust(site, &role) {
+        return error.downcast::<Failure>().map(Err);
+    }
+    let choice = match &holder {
+        Some(holder) => where_it_is(site, order, bead, holder, &role),
+        None => choose(site.town, &site.sources, &role, &order.wish, sessions, given),
+    };
+    let choice = match choice {
+        Ok(choice) => choice,
+        Err(error) => return error.downcast::<Failure>().map(Err),
+    };
+    // Its first start over there may have ended before the commits were fetched.
+    let kept = if begin == Begin::Again && choice.remote.is_some() { self::kept(site, bead)? } else { kept };
+    let of = holder.as_ref().and_then(|holder| sessions.of(&site.town.mark(), &holder.to_string()));
+    let claim = match claim {
+        Some(Claim::Ours(reservation)) if begin == Begin::Again => Some(reservation),
+        _ => None,
+    };
+    let work = Work {
+        bead: bead.clone(),
+        begin,
+        kept,
+        role,
+        choice,
+        claim,
+        name: holder.map(|holder| holder.name().to_string()).or_else(|| order.name.clone()),
+        ended: of.cloned(),
+        sessions: sessions.clone(),
+        asked: order.agent.clone(),
+        queued: around.requests.iter().map(|request| request.polecat().to_string()).collect(),
+        left,
+    };
+    match hand::check_away(site, &work) {
+        Ok(()) => Ok(Ok(work)),
+        Err(error) => error.downcast::<Failure>().map(Err),
+    }
+}
+
+/// Refuses a polecat whose program would read agent settings of the target that no person trusts.
+///
+/// # Errors
+/// As [`trust::check`].
+pub(crate) fn check_trust(site: &Site<'_>, role: &ResolvedRole) -> Result<()> {
+    trust::check(site.rig, &trust::Place::Target(site.target()), site.settings, role)
+}
+
+/// Whether the runtime's program is there; on this machine only.
+///
+/// # Errors
+/// When it is not on PATH.
+pub fn check_program(site: &Site<'_>, role: &ResolvedRole) -> Result<()> {
+    // `{{name}}`s are filled in later; without tmux a person runs the program, perhaps elsewhere.
+    let program = role.runtime.command.first().filter(|word| !word.contains("{{"));
+    let runs = site.mux.kind() == "tmux" && role.settings.multiplexer != Multiplexer::None;
+    program
+        .filter(|_| runs)
+        .map_or(Ok(()), |program| installed(program, site.env.get("PATH").map(OsStr::new), &site.town.root))
+}
+
+/// What a plan checks of what a start would do: the programs are there, and origin has the target.
+///
+/// # Errors
+/// What the start would fail with.
+pub fn check_start(site: &Site<'_>, works: &[Work]) -> Result<()> {
+    for work in works.iter().filter(|work| !work.is_away()) {
+        check_program(site, &work.role)?;
+    }
+    if works.iter().any(|work| work.begin != Begin::Again && !work.is_away()) {
+        Git::at(site.rig.clone_dir()).check_branch(&site.target())?;
+    }
+    Ok(())
+}
+
+/// Whether a polecat that is to be restarted on its bead could be started: its settings, program and worktree are there.
+///
+/// # Errors
+/// What the start would fail with.
+pub fn check_restart(site: &Site<'_>, order: &Order, name: &str) -> Result<()> {
+    let ids = order.beads.clone();
+    let bead = site.store.list(&Filter { ids, ..Filter::default() })?.pop();
+    if let Some(missing) = order.beads.first().filter(|_| bead.is_none()) {
+        return Err(around::unknown(site.store.as_ref(), missing).into());
+    }
+    let role = role(site, order, bead.as_ref(), Some(name))?;
+    check_trust(site, &role)?;
+    check_program(site, &role)?;
+    let place = site.rig.polecat_dir(name);
+    if place.join(".git").exists() && !Git::at(&place).git_dir()?.is_dir() {
+        crate::fail!("{} leads to no repository", place.display(); "mend it with: gt doctor --fix {}", site.rig.name);
+    }
+    Ok(())
+}
+
+/// What can be told of a bead that is not made yet: its runtime, program and presets exist, its polecat's name is free,
+/// the rig has room, and the machine it goes to answers and takes a text of that length. So a title is written down only
+/// when it can be slung.
+///
+/// # Errors
+/// As [`decide`] and [`reserve`].
+pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
+    let role = role(site, order, None, None)?;
+    check_trust(site, &role)?;
+    let away = check_new_away(site, order, &role, title)?;
+    if !away {
+        check_program(site, &role)?;
+    }
+    if !away
+        && !has_address(&role)
+        && let Some(failure) = Git::at(site.rig.clone_dir()).identity_missing()?
+    {
+        return Err(failure.into());
+    }
+    if let Some(name) = order.name.as_deref().filter(|name| names::holder(site.rig, name).is_some()) {
+        return Err(names::is_taken(site.rig, name).into());
+    }
+    if away || room(site, &role, 0)? > 0 || room(site, &role, free_leftovers(site, &site.mux.look()?))? > 0 {
+        return Ok(());
+    }
+    Err(full(site, &role).into())
+}
+
+/// The commit where an earlier attempt of a bead is kept in the canonical clone: its recovery ref, or what its last
+/// request handed over.
+fn kept(site: &Site<'_>, bead: &Bead) -> Result<Option<String>> {
+    let git = Git::at(site.rig.clone_dir());
+    if let Some(name) = bead.meta(words::META_RECOVERY)
+        && let Some(commit) = git.commit_of(name)?
+    {
+        return Ok(Some(commit));
+    }
+    let statuses = [words::OPEN, words::IN_PROGRESS, words::CLOSED].map(Into::into).to_vec();
+    let filter = Filter { types: vec![words::MERGE_REQUEST.into()], statuses, ..Filter::default() };
+    let requests = site.store.list(&filter)?;
+    let last = requests
+        .iter()
+        .filter_map(Request::from_bead)
+        .filter(|request| request.bead == bead.id)
+        .max_by(|a, b| (a.attempt, &a.created).cmp(&(b.attempt, &b.created)));
+    match last {
+        Some(request) => git.commit_of(&request.commit),
+        None => Ok(None),
+    }
+}
+
+/// Step 2: the limit, and a name and an instance id for each. One command of a rig at a time counts and reserves.
+pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>, outcome: &mut Outcome) -> Result<Vec<Hand>> {
+    let idle = works.first().map_or(0, |work| free_leftovers(site, &work.sessions));
+    let dir = site.rig.names_dir();
+    files::make_dir(&dir)?;
+    let _lock = files::lock(&dir.join(".lock"))?;
+    sweep_turns(&dir);
+    let mut mine = Vec::new();
+    for work in fitting(site, works, idle, outcome)? {
+        match work.claim.is_none().then(|| Turn::take(site, &work.bead.id)).transpose() {
+            Ok(turn) => mine.push((work, turn)),
+            Err(error) => outcome.failed.push((work.bead.id.clone(), error)),
+        }
+    }
+    let mut hands: Vec<Hand> = Vec::new();
+    for (mut work, turn) in mine {
+        let reservation = match work.claim.take() {
+            Some(reservation) => Ok(reservation),
+            None => {
+                let wanted = work.name.as_deref().or(order.name.as_deref());
+                let pool = &work.role.settings.names;
+                names::reserve(site.rig, pool, &work.queued, wanted, &names::new_instance())
+            }
+        };
+        match reservation {
+            Ok(reservation) => {
+                if let Some(turn) = &turn {
+                    turn.sign(&format!("{}/{}", site.rig.name, reservation.name));
+                }
+                hands.push(Hand::new(site, work, reservation, turn));
+            }
+            Err(error) => {
+                hands.iter_mut().rev().for_each(|hand| hand.undo(site));
+                return Err(error);
+            }
+        }
+    }
+    Ok(hands)
+}
+
+/// The works that the rig has room for, in their order; `idle` of its names have no polecat. The others are in
+/// [`Outcome::failed`]. Only new polecats on this machine need room.
+fn fitting(site: &Site<'_>, works: Vec<Work>, idle: usize, outcome: &mut Outcome) -> Result<Vec<Work>> {
+    let needs = |work: &Work| work.claim.is_none() && !work.is_away();
+    let Some(first) = works.iter().find(|work| needs(work)) else { return Ok(works) };
+    let mut free = room(site, &first.role, idle)?;
+    let full = full(site, &first.role);
+    let fits = |work: &Work| {
+        if needs(work) {
+            let fits = free > 0;
+            free = free.saturating_sub(1);
+            return fits;
+        }
+        true
+    };
+    let (fit, rest): (Vec<Work>, Vec<Work>) = works.into_iter().partition(fits);
+    if !rest.is_empty() {
+        let ids = rest.iter().map(|work| work.bead.id.clone()).collect();
+        let now = site.store.list(&Filter { ids, ..Filter::default() })?;
+        // A full rig may be full of the very polecat that took the bead a moment ago: then that is what is said.
+        let why = |work: Work| {
+            let (id, before) = (work.bead.id, work.bead.assignee);
+            let holder = now.iter().find(|now| now.id == id).and_then(|now| now.assignee.clone());
+            let failure = match holder.filter(|holder| before.as_ref() != Some(holder)) {
+                Some(holder) => taken(&id, &holder),
+                None => Failure { message: format!("{id} is not started: {}", full.message), ..full.clone() },
+            };
+            (id, failure.into())
+        };
+        outcome.failed.extend(rest.into_iter().map(why));
+    }
+    Ok(fit)
+}
+
+fn limit(site: &Site<'_>, role: &ResolvedRole) -> usize {
+    site.rig.config.max_workers.unwrap_or(role.settings.max_workers)
+}
+
+/// For how many more polecats on this machine the rig has room; `idle` of its names have no polecat.
+fn room(site: &Site<'_>, role: &ResolvedRole, idle: usize) -> Result<usize> {
+    let limit = limit(site, role);
+    if limit == 0 {
+        return Ok(usize::MAX);
+    }
+    // Records that cannot be read leave every polecat counted as one of this machine.
+    let records = away::read(site.town).unwrap_or_default();
+    let here = |(name, instance): &(&String, &String)| {
+        let record = records.get(&format!("{}/{name}", site.rig.name));
+        record.is_none_or(|record| record.instance != **instance)
+    };
+    let taken = names::taken(site.rig)?.iter().filter(here).count();
+    Ok(limit.saturating_sub(taken.saturating_sub(idle)))
+}
+
+/// Why no more polecats start on this machine.
+fn full(site: &Site<'_>, role: &ResolvedRole) -> Failure {
+    let (rig, limit) = (&site.rig.name, count(limit(site, role), "polecat"));
+    Failure::new(format!("the rig {rig} is full (max_workers: {limit} on this machine)")).hint(format!(
+        "wait, end one with: gt polecat release {rig}/NAME; or raise max_workers in {rig}/config.json"
+    ))
+}
+
+/// Frees names that a killed command left, and those of polecats whose work is handed over and whose session is gone.
+/// What cannot be freed keeps its name, and is the patrol's to report: it stops no other work. Gives how many those are: they
+/// hold files that are in no commit, say, but no polecat.
+fn free_leftovers(site: &Site<'_>, sessions: &Snapshot) -> usize {
+    if sessions.unknown.is_some() { 0 } else { free_those_left(site, sessions).unwrap_or(0) }
+}
+
+fn free_those_left(site: &Site<'_>, sessions: &Snapshot) -> Result<usize> {
+    let town = site.town.mark();
+    let mut left: Vec<(String, String)> = names::taken(site.rig)?.into_iter().collect();
+    left.retain(|(name, _)| {
+        let address = Address::Polecat(site.rig.name.clone(), name.clone());
+        sessions.of(&town, &address.to_string()).is_none() && !names::in_hand(site.rig, name)
+    });
+    if left.is_empty() {
+        return Ok(0);
+    }
+    let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
+    let held = site.store.list(&Filter { statuses, ..Filter::default() })?;
+    left.retain(|(name, _)| {
+        let address = format!("{}/{name}", site.rig.name);
+        !held
+            .iter()
+            .any(|bead| bead.assignee.as_deref() == Some(&address) && !bead.has_label(words::LABEL_SUBMITTED))
+    });
+    if left.is_empty() {
+        return Ok(0);
+    }
+    let scene = Scene::look(site.town, site.rig, site.mux, site.sources.clone())?;
+    let mut idle = 0;
+    for (name, instance) in left {
+        // One that cannot be ended is doctor's to name: it is in no other's way.
+        let _ = patrol::patrol(&scene, Some((&name, &instance)), false);
+        let stays = names::holder(site.rig, &name) == Some(instance);
+        idle += usize::from(stays && matches!(scene.decide(&name), Move::End | Move::FreeName));
+    }
+    Ok(idle)
+}
+
+/// The names that [`reserve`] would give, for a plan.
+///
+/// # Errors
+/// When the names cannot be read.
+pub fn names_to_come(
+    site: &Site<'_>,
+    order: &Order,
+    works: Vec<Work>,
+    outcome: &mut Outcome,
+) -> Result<Vec<(Work, String)>> {
+    let works = fitting(site, works, 0, outcome)?;
+    let mut taken = names::taken(site.rig)?;
+    let mut names = Vec::new();
+    for work in works {
+        let free = |name: &&String| {
+            !taken.contains_key(*name) && !work.queued.contains(*name) && !site.rig.polecat_dir(name).exists()
+        };
+        let wanted = work.name.clone().or_else(|| order.name.clone());
+        let next = work.role.settings.names.iter().find(free).cloned();
+        let name = wanted.or(next).unwrap_or_else(|| "(the next name)".into());
+        taken.insert(name.clone(), String::new());
+        names.push((work, name));
+    }
+    Ok(names)
+}

@@ -1,0 +1,177 @@
+//! Looking at one thing: no process but what opening a store of bd's takes.
+
+use std::path::{Path, PathBuf};
+
+use super::{Visit, broken, is_clone, json_file};
+use crate::base::files;
+use crate::model::address::{Address, Role};
+use crate::plan::doctor::{Found, Thing};
+use crate::town::discover::{check_kind, read_rig_config};
+use crate::town::{Layout, Rig, TownFile, away};
+use crate::work::setup::pieces;
+use crate::{beads, config};
+
+/// What was found of a thing, and where it was looked for.
+pub fn at(visit: &Visit<'_>, rig: Option<&Rig>, thing: &Thing) -> (Found, PathBuf) {
+    match rig {
+        Some(rig) => of_rig(visit, rig, thing),
+        None => of_town(visit, thing),
+    }
+}
+
+fn of_town(visit: &Visit<'_>, thing: &Thing) -> (Found, PathBuf) {
+    let root = &visit.town.root;
+    let older = visit.town.layout == Layout::Workspace;
+    let folder = |path: PathBuf| (exists(path.is_dir()), path);
+    match thing {
+        Thing::Identity => (identity(visit), visit.identity.clone()),
+        Thing::TownState => json(visit.older().join("state.json")),
+        Thing::Mail => folder(visit.older().join("mail")),
+        Thing::Boss => json(visit.older().join("boss/state.json")),
+        Thing::RigsFolder => folder(visit.older().join("rigs")),
+        Thing::RigList => {
+            let path = visit.town.rigs_path();
+            (if path.exists() { broken(visit.town.rigs_file()) } else { Found::Missing }, path)
+        }
+        Thing::Settings => settings(visit),
+        Thing::TownStore => {
+            let dir = visit.town.beads_dir();
+            let opened = || visit.town.store(&Address::Overseer).map(drop);
+            (store(&dir, opened), dir)
+        }
+        Thing::Program => program(visit),
+        Thing::Prompt => {
+            let path = root.join("CLAUDE.md");
+            (exists(older || path.is_file()), path)
+        }
+        Thing::Records => (broken(away::read(&visit.town)), root.join("mayor/remote.json")),
+        Thing::Presets => folder(root.join("config/presets")),
+        // Orphans are found by looking for them: what is listed is there.
+        _ => (Found::Missing, root.clone()),
+    }
+}
+
+fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> (Found, PathBuf) {
+    let root = &rig.root;
+    let refinery = root.join("refinery");
+    let file = |path: PathBuf| (exists(path.is_file()), path);
+    match thing {
+        Thing::RigConfig => {
+            let path = visit.town.rig_config_path(&rig.name);
+            (if path.exists() { broken(read_rig_config(&path)) } else { Found::Missing }, path)
+        }
+        Thing::RefineryFolder => (exists(refinery.is_dir()), refinery),
+        Thing::RefineryReadme => file(refinery.join("README.md")),
+        Thing::RefineryState => json(refinery.join("state.json")),
+        Thing::RefineryLock => file(refinery.join("state.json.lock")),
+        Thing::RefineryClone => clone(refinery.join("rig")),
+        Thing::MayorClone => clone(mayor_clone(visit, rig)),
+        Thing::Ignored => ignored(visit, rig),
+        Thing::RigStore => {
+            let dir = rig.beads_dir();
+            let opened = || rig.store(&Address::Overseer).map(drop);
+            (store(&dir, opened), dir)
+        }
+        Thing::RigStates => {
+            let (witness, path) = json(root.join("witness/state.json"));
+            let (mayor, other) = json(root.join("mayor/state.json"));
+            if witness == Found::Good { (mayor, other) } else { (witness, path) }
+        }
+        Thing::RigFolders => {
+            let missing = ["crew", "polecats", "plugins"].iter().find(|name| !root.join(name).is_dir());
+            (exists(missing.is_none()), root.join(missing.unwrap_or(&"crew")))
+        }
+        _ => (Found::Missing, root.clone()),
+    }
+}
+
+fn exists(yes: bool) -> Found {
+    if yes { Found::Good } else { Found::Missing }
+}
+
+fn json(path: PathBuf) -> (Found, PathBuf) {
+    (json_file(&path), path)
+}
+
+fn identity(visit: &Visit<'_>) -> Found {
+    if visit.town.layout == Layout::Workspace {
+        return json_file(&visit.identity);
+    }
+    broken(files::read_json::<TownFile>(&visit.identity).and_then(|file| {
+        check_kind(&visit.identity, "town", &file.kind, file.version)?;
+        Ok(())
+    }))
+}
+
+fn settings(visit: &Visit<'_>) -> (Found, PathBuf) {
+    let path = visit.town.root.join("config/town.toml");
+    if !path.exists() {
+        return (Found::Missing, path);
+    }
+    let all = config::settings(&visit.sources).map(drop).and_then(|()| {
+        Role::ALL.iter().try_for_each(|role| config::role(&visit.sources, *role, &[], None).map(drop))
+    });
+    (broken(all), path)
+}
+
+/// A store that is not there can be made; one that does not open is a person's to look at.
+fn store(dir: &Path, open: impl FnOnce() -> anyhow::Result<()>) -> Found {
+    match beads::kind_of(dir) {
+        Err(_) => Found::Missing,
+        // One that opens may still be damaged further in.
+        Ok(beads::Kind::Embedded) => {
+            broken(beads::embedded::Embedded::open(dir, "", "overseer").and_then(|store| store.check()))
+        }
+        Ok(beads::Kind::Bd) => match open() {
+            Ok(()) => Found::Good,
+            Err(error) => Found::Broken(format!("{error:#}"), crate::base::failure::hint_of(&error)),
+        },
+    }
+}
+
+/// `bin/bd` is needed where stores are gt's own; it must lead to a program that is there.
+fn program(visit: &Visit<'_>) -> (Found, PathBuf) {
+    let path = visit.town.bin_dir().join("bd");
+    let embedded = beads::kind_of(&visit.town.beads_dir()).is_ok_and(|kind| kind == beads::Kind::Embedded);
+    (exists(!embedded || path.exists()), path)
+}
+
+fn clone(path: PathBuf) -> (Found, PathBuf) {
+    let found = match is_clone(&path) {
+        true => Found::Good,
+        false if is_vacant(&path) => Found::Missing,
+        false => Found::Broken("it is no git clone, and not empty".into(), None),
+    };
+    (found, path)
+}
+
+/// Nothing there that a clone would be in the way of; a store of beads is taken over.
+fn is_vacant(dir: &Path) -> bool {
+    files::names_in(dir).is_ok_and(|names| names.iter().all(|name| name == ".beads"))
+}
+
+/// Where the Mayor's clone of a rig stands.
+pub fn mayor_clone(visit: &Visit<'_>, rig: &Rig) -> PathBuf {
+    match visit.town.layout {
+        Layout::Present => rig.clone_dir(),
+        Layout::Workspace => visit.older().join("rigs").join(&rig.name),
+    }
+}
+
+fn ignored(visit: &Visit<'_>, rig: &Rig) -> (Found, PathBuf) {
+    let path = visit.town.root.join(".gitignore");
+    let text = files::text(&path).ok().flatten().unwrap_or_default();
+    let lines = lines_of(visit, rig);
+    (exists(pieces::missing_lines(&text, &lines).is_empty()), path)
+}
+
+/// The lines of a rig in `.gitignore`. Older towns have a pattern for the whole rig, or ours.
+pub fn lines_of(visit: &Visit<'_>, rig: &Rig) -> Vec<String> {
+    match visit.town.layout {
+        Layout::Present => {
+            let of_town = pieces::IGNORED.map(String::from);
+            of_town.into_iter().chain(pieces::ignored_of_rig(&rig.name)).collect()
+        }
+        Layout::Workspace => vec![format!("{}/", rig.name)],
+    }
+}

@@ -1,0 +1,290 @@
+//! A store of beads that is gone: restored from its exports and from the branch of `gt sync`, and never replaced by an empty
+//! one unless a person says so.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::base::failure::Failure;
+use crate::base::files;
+use crate::beads::{self, Change, Kind, embedded, jsonl};
+use crate::model::address::Address;
+use crate::model::refs::Branch;
+use crate::plan::restore::{Settled, Source, bead_of_ref, choose, merges, missing, settle};
+use crate::plan::sync as plan;
+use crate::programs::git::Git;
+use crate::town::{Rig, Town, away};
+use crate::work::setup::{exports, install, rig as rigs, sync};
+use crate::work::talk::mail;
+
+/// A store that is not there.
+pub struct Lost<'a> {
+    /// The town.
+    pub town: &'a Town,
+    /// Whose store it is; the town's own without.
+    pub rig: Option<&'a Rig>,
+    /// Prefix of its ids.
+    pub prefix: &'a str,
+    /// Which store a new one is, where no export says that it was gt's own.
+    pub choice: crate::config::schema::Choice,
+    /// Beads that sessions name.
+    pub sessions: Vec<String>,
+    /// A person accepts an empty store when there is nothing to restore it from.
+    pub empty: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// How many beads it holds now.
+    pub beads: usize,
+    /// From what, and of when.
+    pub from: Vec<String>,
+    /// Of when the last source is, where that is known.
+    pub time: Option<String>,
+    /// Beads that it has open although the target has their merge.
+    pub settled: Settled,
+    /// Ids that are known from elsewhere and that it does not hold.
+    pub missing: Vec<String>,
+    /// How many of the beads are foreign: only the branch says what they say.
+    pub foreign: usize,
+    /// Sources that could not be read: what only they hold is not in it.
+    pub unread: Vec<String>,
+}
+
+impl Restored {
+    /// In one line.
+    pub fn line(&self) -> String {
+        match self.from.is_empty() {
+            true => "created empty, as asked".into(),
+            false => format!("restored: {} from {}", sync::beads(self.beads), self.from.join(" and ")),
+        }
+    }
+
+    /// What was done beside that, and what it cannot hold; follows the line.
+    pub fn beside(&self) -> String {
+        let mut text = match &self.time {
+            Some(time) => format!("; what was created or updated after {time} may not be in it"),
+            None => String::new(),
+        };
+        if self.foreign > 0 {
+            let are = sync::are(self.foreign);
+            text.push_str(&format!("; {are} foreign, since anyone could write them: gt adopt"));
+        }
+        if !self.settled.closed.is_empty() {
+            text.push_str(&format!("; closed again, as merged: {}", self.settled.closed.join(", ")));
+        }
+        text
+    }
+
+    /// What a person still has to look for.
+    pub fn lacks(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        if !self.missing.is_empty() {
+            parts.push(format!("missing: {}", self.missing.join(", ")));
+        }
+        if !self.settled.unsure.is_empty() {
+            parts.push(format!(
+                "open, though merged: {} (close them, unless they were reopened)",
+                self.settled.unsure.join(", ")
+            ));
+        }
+        parts.extend(self.unread.iter().map(|why| format!("could not be read: {why}")));
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+impl Lost<'_> {
+    fn root(&self) -> &Path {
+        self.rig.map_or(&self.town.root, |rig| &rig.root)
+    }
+
+    fn place(&self) -> Result<PathBuf> {
+        self.rig.map_or_else(|| Ok(self.town.beads_dir()), |rig| rigs::store_place(&rig.root))
+    }
+
+    /// The command of a person who has looked at it.
+    fn command(&self) -> String {
+        let rig = self.rig.map(|rig| format!(" {}", rig.name)).unwrap_or_default();
+        format!("gt doctor{rig} --fix --empty-stores")
+    }
+}
+
+/// Restores the store.
+///
+/// # Errors
+/// When there is nothing to restore it from, or the disk refuses: there is no store then either.
+pub fn restore(lost: &Lost<'_>) -> Result<Restored> {
+    let place = lost.place()?;
+    let mut restored = Restored::default();
+    let mut sources = exports::sources(lost.root()).unwrap_or_else(|error| {
+        restored.unread.push(format!("{error:#}"));
+        Vec::new()
+    });
+    // Only gt's own stores are exported; one whose settings ask for bd by now becomes a store of bd's.
+    let own = !sources.is_empty() && lost.choice != crate::config::schema::Choice::Bd;
+    let kind = if own { Kind::Embedded } else { beads::makes(lost.choice)? };
+    // The branch may be of another town's last sync: with an export, that says nothing of this town's beads.
+    restored.time = sources.iter().filter_map(|source| source.time.clone()).max();
+    match of_branch(lost) {
+        Ok(Some(source)) => {
+            restored.time = restored.time.take().or_else(|| source.time.clone());
+            sources.push(source);
+        }
+        Ok(None) => {}
+        Err(error) => restored.unread.push(format!("{error:#}")),
+    }
+    match choose(sources) {
+        None if !lost.empty => return Err(nothing(lost, &restored.unread).into()),
+        None => {
+            embedded::set_aside(&place)?;
+            install::make_store(&place, lost.prefix, lost.choice)?;
+            restored.time = None;
+        }
+        Some(mut all) => {
+            if let Some(rig) = lost.rig {
+                restored.settled = close_merged(lost, rig, &mut all.beads, &mut restored.unread);
+            }
+            restored.missing = missing(lost.prefix, known(lost, &mut restored.unread), &all.beads);
+            (restored.beads, restored.from) = (all.beads.len(), all.from);
+            if kind == Kind::Embedded {
+                restored.foreign = all.beads.iter().filter(|bead| bead.foreign).count();
+            }
+            make(lost, kind, &place, &all.beads)?;
+        }
+    }
+    if let Some(rig) = lost.rig {
+        rigs::link_store(&rig.root, &place)?;
+    }
+    tell(lost, &restored);
+    Ok(restored)
+}
+
+fn nothing(lost: &Lost<'_>, unread: &[String]) -> Failure {
+    let what = lost.rig.map_or("the town's store".to_string(), |rig| format!("the store of {}", rig.name));
+    let read = match unread {
+        [] => "there is no export of it, and no beads on a branch of gt sync".to_string(),
+        some => some.join("; "),
+    };
+    Failure::new(format!("{what} is gone, and there is nothing to restore it from: {read}")).hint(format!(
+        "put a copy of {} back if there is one; or accept an empty store: {}",
+        lost.root().join(".beads").display(),
+        lost.command()
+    ))
+}
+
+fn make(lost: &Lost<'_>, kind: Kind, place: &Path, all: &[crate::model::bead::Bead]) -> Result<()> {
+    if kind == Kind::Embedded {
+        let near = lost.root().join("mayor");
+        return embedded::create_with(place, &near, lost.prefix, all);
+    }
+    install::make_store(place, lost.prefix, lost.choice)?;
+    let store = beads::open(&beads::Place {
+        dir: place.to_path_buf(),
+        prefix: lost.prefix.into(),
+        prefixes: lost.rig.map(|rig| rig.config.beads.prefixes.clone()).unwrap_or_default(),
+        choice: lost.choice,
+        actor: Address::Overseer.to_string(),
+        secret: None,
+    })?;
+    store.import(&jsonl::render(all), beads::Origin::Own).map(drop)
+}
+
+/// The beads on the branch that the store was kept in step over. `None`: there is no such branch.
+fn of_branch(lost: &Lost<'_>) -> Result<Option<Source>> {
+    let place = match lost.rig {
+        Some(rig) => sync::of_rig(lost.town, rig, false)?,
+        None => match sync::of_town(lost.town, false)? {
+            Some(place) => place,
+            None => return Ok(None),
+        },
+    };
+    let git = Git::at(&place.clone);
+    let found = git.sync_fetch(&place.lane, "", true)?;
+    if found.tip.is_empty() {
+        return Ok(None);
+    }
+    let time = git.run("read a commit", ["show", "-s", "--format=%cI", &found.tip])?;
+    let read = jsonl::read(found.theirs.reader())?;
+    Ok(Some(Source {
+        own: false,
+        time: Some(time.trim().into()),
+        from: format!(
+            "the branch {} of {} at {} of {time}",
+            place.lane.branch,
+            place.lane.remote,
+            short(&found.tip)
+        ),
+        beads: read.iter().map(|bead| plan::home(bead, &place.town)).collect(),
+    }))
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+/// Closes what the target branch has the merges of.
+fn close_merged(
+    lost: &Lost<'_>,
+    rig: &Rig,
+    beads: &mut [crate::model::bead::Bead],
+    unread: &mut Vec<String>,
+) -> Settled {
+    let target = rig.config.merge.as_ref().and_then(|merge| merge.get("target")?.as_str()).unwrap_or("main");
+    let git = Git::at(rig.clone_dir());
+    let format = "--format=%H%x1f%cI%x1f%(trailers:key=Bead,valueonly,separator=%x2C)%x1f\
+                  %(trailers:key=Branch,valueonly,separator=%x2C)";
+    let tip = format!("refs/remotes/origin/{target}");
+    let log = || git.run("read the log", ["log", "--first-parent", format, &tip, "--"]);
+    match git.fetch_branch(target).and_then(|()| log()) {
+        Ok(log) => settle(beads, &merges(&log), &lost.sessions, &crate::base::time::now()),
+        Err(error) => {
+            unread.push(format!("{error:#}"));
+            Settled::default()
+        }
+    }
+}
+
+/// Beads that branches, worktrees, merges, sessions and records of other machines name.
+fn known(lost: &Lost<'_>, unread: &mut Vec<String>) -> Vec<String> {
+    let mut known = lost.sessions.clone();
+    match away::read(lost.town) {
+        Ok(records) => known.extend(records.into_values().map(|record| record.bead)),
+        Err(error) => unread.push(format!("{error:#}")),
+    }
+    let Some(rig) = lost.rig else { return known };
+    for dir in [rig.clone_dir(), rig.refinery_dir()].into_iter().filter(|dir| dir.join(".git").exists()) {
+        let git = Git::at(dir);
+        let trailers =
+            || git.run("read the log", ["log", "--all", "--format=%(trailers:key=Bead,valueonly)"]);
+        match git.refs_under(&["refs"]).and_then(|refs| Ok((refs, trailers()?))) {
+            Ok((refs, merged)) => {
+                known.extend(refs.keys().filter_map(|name| bead_of_ref(&rig.town, name)));
+                known.extend(merged.lines().map(|line| line.trim().to_string()));
+            }
+            Err(error) => unread.push(format!("{error:#}")),
+        }
+    }
+    for name in files::names_in(&rig.root.join("polecats")).unwrap_or_default() {
+        let dir = rig.polecat_dir(&name);
+        if dir.join(".git").exists()
+            && let Ok(status) = Git::at(dir).status()
+        {
+            known.extend(status.branch.and_then(|branch| Some(Branch::parse(&branch)?.bead)));
+        }
+    }
+    known
+}
+
+/// Mail to the Mayor about what is missing: doctor says it once, and finds nothing wrong the next time.
+fn tell(lost: &Lost<'_>, restored: &Restored) {
+    let Some(lacks) = restored.lacks() else { return };
+    let whose = lost.rig.map_or("the town", |rig| rig.name.as_str());
+    let subject = format!("the beads of {whose} were {}", restored.line());
+    let letter = mail::message(&Address::Overseer, &Address::Mayor, &subject, &format!("{lacks}\n"));
+    // Where the town's own store is gone too, doctor's answer has to do.
+    let _ = lost
+        .town
+        .store(&Address::Overseer)
+        .and_then(|store| store.write(&[], &[Change::Create(Box::new(letter))]));
+}

@@ -1,0 +1,4 @@
+//! What is said, and by whom it counts.
+
+pub mod adopt;
+pub mod mail;
