@@ -1,9 +1,9 @@
 //! A store as `gt sync` needs it: all of it, and what came in written over what is there, whatever made the store.
 
-use crate::beads::Walk;
 use anyhow::Result;
 
-use crate::beads::{Kind, Place, bd, embedded, kind_of};
+use crate::beads::{Kind, Place, Walk, bd, embedded, kind_of};
+use crate::model::bead::Bead;
 
 /// What keeps a store in step with a branch.
 pub trait InStep {
@@ -46,12 +46,13 @@ pub trait InStep {
         Ok(Vec::new())
     }
 
-    /// Brings it in step with those.
+    /// Brings it in step with those. The requests of this town that are closed are given to `closed` first: what comes may
+    /// have them open again.
     ///
     /// # Errors
-    /// When it cannot: what was in the store still is.
-    fn sync_itself(&self) -> Result<()> {
-        Ok(())
+    /// When it cannot: what was in the store still is. Those of `closed`; nothing comes then.
+    fn sync_itself(&self, closed: &dyn Fn(Vec<Bead>) -> Result<()>) -> Result<()> {
+        closed(Vec::new())
     }
 }
 

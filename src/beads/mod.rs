@@ -62,6 +62,15 @@ impl Filter {
         }
     }
 
+    /// The closed requests.
+    pub fn closed_requests() -> Filter {
+        Filter {
+            types: vec![words::MERGE_REQUEST.into()],
+            statuses: vec![words::CLOSED.into()],
+            ..Filter::default()
+        }
+    }
+
     /// Everything on its way: requests and messages too, closed beads left out.
     pub fn alive() -> Filter {
         Filter { all: true, statuses: words::ALIVE.map(String::from).into(), ..Filter::default() }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::town::{Fails, Town};
 use crate::common::{World, finish, gt};
+use crate::refinery::hand_over;
 
 /// The town with a store of bd's, and `other/` with gt's own.
 fn two_kinds() -> Town {
@@ -183,7 +184,7 @@ fn a_sync_whose_bd_fails_at_any_call_is_completed() {
     }
 }
 
-/// A bd 1.0 with a Dolt remote: it is asked to pull and to push, and again when another town pushed in between.
+/// A bd 1.0 with a Dolt remote: it is asked for the closed requests, to pull and to push, and again when another town pushed in between.
 #[test]
 fn a_store_with_a_dolt_remote_is_left_to_bd() {
     let world = World::with_rig();
@@ -195,6 +196,7 @@ echo "$*" >> '@LOG@'
 case "$*" in
   --version) echo 'bd version 1.0.5 (dev)' ;;
   'dolt remote list --json') echo '[{"name": "origin", "sql_url": "file:///x", "status": "ok"}]' ;;
+  list*) echo '[]' ;;
   'dolt pull') [ ! -e '@LOG@.conflict' ] || { echo 'Error: merge origin/main: Error 1105: Merge conflict detected' >&2; exit 1; } ;;
   'dolt push') [ -e '@LOG@.once' ] || { : > '@LOG@.once'; echo 'Error: push to origin/main: ! [rejected] main -> main (non-fast-forward)' >&2; exit 1; } ;;
   *) exit 9 ;;
@@ -207,8 +209,10 @@ esac
     std::fs::remove_file(world.path("asked")).unwrap();
     let run = world.in_town(["sync", "wyvern"]).ok();
     assert_eq!(run.stdout, "wyvern: bd pulled from and pushed to its Dolt remote origin\n");
-    let asked = ["dolt remote list --json", "dolt pull", "dolt push", "dolt pull", "dolt push"];
-    assert_eq!(world.read("asked").lines().collect::<Vec<_>>(), asked);
+    let asked = ["dolt remote", "list --json", "dolt pull", "dolt push", "dolt pull", "dolt push"];
+    let log = world.read("asked");
+    let first_words = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    assert_eq!(log.lines().map(first_words).collect::<Vec<_>>(), asked, "{log}");
     let record = world.in_town(["sync", "wyvern", "--json"]).ok().json()["synced"][0].clone();
     assert_eq!((&record["by_dolt"], &record["branch"]), (&true.into(), &Value::Null));
     world.write("asked.conflict", "");
@@ -219,6 +223,42 @@ esac
     );
     assert!(run.stderr.contains("bd dolt remote remove NAME"), "{run:?}");
     assert_eq!(world.git("origin.git", ["branch", "--list"]), "* main");
+}
+
+/// A request that a person closed with bd itself is over too, when what Dolt brings has it open again.
+#[test]
+fn a_request_that_bd_closed_is_not_open_again_by_an_older_copy_that_dolt_brings() {
+    let world = World::with_rig();
+    let request = hand_over(&world, "Nux", "Withdrawn", &[("a", "1\n")], true).request;
+    let export = bd(&world, "town", &["export"]);
+    let open = export.lines().find(|line| line.contains(&format!("\"id\":\"{request}\""))).unwrap();
+    let mut closed: Value = serde_json::from_str(open).unwrap();
+    closed["status"] = "closed".into();
+    world.write("asked.json", closed.to_string());
+    world.write("asked.older", open);
+    let store = "town/wyvern/mayor/rig/.beads";
+    std::fs::remove_dir_all(world.path(store)).unwrap();
+    world.write(format!("{store}/metadata.json"), "{}\n");
+    let script = r#"#!/bin/sh
+case "$*" in
+  --version) echo 'bd version 1.0.5 (dev)' ;;
+  list*) echo '['; cat '@LOG@.json'; echo ']' ;;
+  'dolt remote list --json') echo '[{"name": "origin"}]' ;;
+  'dolt pull') cp '@LOG@.older' '@LOG@.json' ;;
+  'dolt push') ;;
+  *) exit 9 ;;
+esac
+"#;
+    world.program("bd", &script.replace("@LOG@", &world.str("asked")));
+    let queue = || world.in_town(["mq", "list", "wyvern", "--json"]).ok().json()["requests"].clone();
+    assert_eq!(queue(), Value::Array(vec![]));
+    world.in_town(["sync", "wyvern", "--dry-run"]).ok();
+    assert!(!world.path("town/mayor/ended").exists());
+    for _ in 0..2 {
+        world.in_town(["sync", "wyvern"]).ok();
+        assert_eq!((&queue()[0]["id"], &queue()[0]["foreign"]), (&request.clone().into(), &true.into()));
+        assert_eq!(world.read("town/mayor/ended"), format!("ended {request}\n"));
+    }
 }
 
 /// The same with a real bd 1.0, whose stores were made from one another.

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Bd, take};
 use crate::base::files;
 use crate::base::time::same_moment;
-use crate::beads::{Place, Store, jsonl};
-use crate::beads::{Walk, in_step};
+use crate::beads::{Filter, Place, Store, Walk, in_step, jsonl};
 use crate::model::bead::Bead;
 
 /// Where the commit is noted that the store holds all of, beside it.
@@ -50,8 +49,9 @@ impl InStep {
     /// # Errors
     /// As [`Bd::open`].
     pub fn open(place: &Place) -> Result<InStep> {
-        let Place { dir, prefix, prefixes, actor, .. } = place;
-        Ok(InStep { bd: Bd::open(dir, prefixes, actor)?, prefix: prefix.clone() })
+        let Place { dir, prefix, prefixes, actor, secret, .. } = place;
+        let bd = Bd::open(dir, prefixes, actor)?.knowing(secret.clone());
+        Ok(InStep { bd, prefix: prefix.clone() })
     }
 
     fn note_file(&self) -> PathBuf {
@@ -150,8 +150,13 @@ impl in_step::InStep for InStep {
         self.bd.program.dolt_remotes(&self.bd.dir, &self.bd.actor)
     }
 
-    fn sync_itself(&self) -> Result<()> {
+    fn sync_itself(&self, closed: &dyn Fn(Vec<Bead>) -> Result<()>) -> Result<()> {
         let _lock = self.bd.lock()?;
+        if self.bd.secret.is_some() {
+            let mut requests = self.bd.list(&Filter::closed_requests())?;
+            requests.retain(|request| !request.foreign);
+            closed(requests)?;
+        }
         self.bd.program.dolt_sync(&self.bd.dir, &self.bd.actor)
     }
 }

@@ -24,6 +24,7 @@ use crate::plan::sync::{self as plan, Merged, Renamed};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Landing;
 use crate::programs::git::sync::{FILE, Found, Lane};
+use crate::town::ended::{self, Word};
 use crate::town::{Rig, Town, secret};
 use crate::work::step;
 use lines::{Draft, Lines};
@@ -42,6 +43,8 @@ const SIGNER: &str = "gt sync";
 pub struct Place {
     /// The rig; `None`: the town's own store.
     pub rig: Option<String>,
+    /// The town's folder.
+    pub root: PathBuf,
     /// The clone whose remote is used.
     pub clone: PathBuf,
     /// The `.beads` folder.
@@ -119,6 +122,7 @@ pub fn of_rig(town: &Town, rig: &Rig, trust: bool) -> Result<Place> {
     alone_there(town, rig, &lane)?;
     Ok(Place {
         rig: Some(rig.name.clone()),
+        root: town.root.clone(),
         clone: rig.clone_dir(),
         beads: rig.beads_dir(),
         prefix: rig.config.beads.prefix.clone(),
@@ -166,6 +170,7 @@ pub fn of_town(town: &Town, trust: bool) -> Result<Option<Place>> {
     }
     Ok(Some(Place {
         rig: None,
+        root: town.root.clone(),
         clone: town.root.clone(),
         beads: town.beads_dir(),
         prefix: String::new(),
@@ -193,7 +198,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
     })?;
     if let [remote, ..] = store.own_remotes()?.as_slice() {
         if !dry {
-            store.sync_itself()?;
+            store.sync_itself(&|closed| place.note_ended(&closed))?;
         }
         let (rig, remote) = (place.rig.clone(), remote.clone());
         return Ok(Synced { rig, remote, by_dolt: true, ..Synced::default() });
@@ -459,6 +464,13 @@ impl One<'_> {
 }
 
 impl Place {
+    /// Writes down which requests are over that were closed without gt, or by one that was killed before it wrote so.
+    fn note_ended(&self, closed: &[Bead]) -> Result<()> {
+        let noted = self.secret.as_ref().map_or("", |secret| &secret.ended);
+        let ids = closed.iter().map(|bead| bead.id.as_str()).filter(|id| !ended::contains(noted, id));
+        ended::note(&self.root, Word::Ended, ids)
+    }
+
     /// Under which key the store notes the commit that it holds all of.
     fn key(&self) -> String {
         format!("sync.base {} {}", self.lane.remote, self.lane.branch)
