@@ -59,7 +59,7 @@ fn the_end_of_several_killed_after_any_step_is_completed_and_keeps_the_commits()
         let addresses = beads.each_ref().map(|bead| format!("wyvern/{}", world.polecat_of(bead)));
         wait_for("the crashes, and what the hooks of the sessions do about them", || {
             let crashed = world.in_town(["polecats", "wyvern"]).ok().stdout.matches("crashed").count() == 3;
-            let told = world.in_town(["mail", "inbox", "mayor/"]).ok().stdout;
+            let told = world.in_town(["mail", "inbox", "overseer"]).ok().stdout;
             (crashed && beads.iter().all(|bead| told.contains(bead))).then_some(())
         });
         if step.starts_with("release") {

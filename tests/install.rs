@@ -104,6 +104,7 @@ fn the_tree_of_a_town_and_its_files_to_the_letter() {
     /mayor/state.json
     /mayor/secret
     /mayor/proofs.json
+    /mayor/ended
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/
@@ -139,6 +140,7 @@ fn a_folder_with_other_things_in_it_becomes_a_town_and_keeps_them() {
     /mayor/state.json
     /mayor/secret
     /mayor/proofs.json
+    /mayor/ended
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/

@@ -369,7 +369,7 @@ fn tests_that_could_not_run_stop_the_queue() {
     for (command, timeout, said) in [
         (serde_json::json!("no-such-program-gt"), "30m", "ended with 127"),
         (serde_json::json!(["no-such-program-gt"]), "30m", "is not installed"),
-        (serde_json::json!("kill -9 $$$$"), "30m", "signal 9"),
+        (serde_json::json!("kill -9 $$"), "30m", "signal 9"),
         (serde_json::json!("echo waiting; sleep 600 & sleep 600"), "1s", "took longer than 1s"),
         (serde_json::json!("exit 75"), "30m", "ended with 75"),
     ] {

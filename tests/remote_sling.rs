@@ -141,7 +141,7 @@ fn hostile_titles_and_texts_start_nothing_anywhere_and_arrive() {
     let description = format!("{HOSTILE}\n\n{HOSTILE}\nEOF\n{}\n", HOSTILE.repeat(40));
     let words = ["bd", "create", HOSTILE.trim(), "-d", &description, "--json"];
     let bead = world.gt_in("town/wyvern", words).ok().json()["id"].as_str().unwrap().to_string();
-    let title = world.show(&bead)["title"].as_str().unwrap().to_string();
+    let title = gastown::base::terminal::one_line(world.show(&bead)["title"].as_str().unwrap());
     sling(&world, &[&bead, "wyvern"]).ok();
     let env = wait_for("the agent", || std::fs::read(world.path("far/home/env")).ok());
     assert!(String::from_utf8_lossy(&env).contains(&format!("\0GT_BEAD_TITLE={title}\0")));

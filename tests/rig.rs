@@ -90,6 +90,7 @@ fn the_tree_of_a_rig_and_its_files_to_the_letter() {
     /mayor/state.json
     /mayor/secret
     /mayor/proofs.json
+    /mayor/ended
     /mayor/remote.json
     /mayor/.remote.lock
     /mayor/exports/

@@ -31,11 +31,16 @@ pub fn of(sources: &Sources) -> Result<Vec<Inert>> {
         layers.extend(env::role(sources, role)?);
     }
     layers.extend(sources::flags(sources, None)?);
-    let own = |layer: &&Layer| !matches!(layer.origin, Origin::BuiltIn(_));
+    let (built_in, own): (Vec<Layer>, Vec<Layer>) =
+        layers.into_iter().partition(|layer| matches!(layer.origin, Origin::BuiltIn(_)));
     let mut found = Vec::new();
-    for layer in layers.iter().filter(own) {
+    for layer in &own {
         walk(&layer.values, &mut Vec::new(), &mut |path, value| {
             let Some(why) = why(path, value) else { return };
+            // What says the same as the built-in presets, `gt freeze` say, changes nothing in any case.
+            if built_in.iter().any(|layer| is_said(&layer.values, path, value)) {
+                return;
+            }
             let key = path.join(".");
             let place = errors::place(&layer.origin, layer.text.as_deref(), path, errors::Part::Key);
             let one = Inert { said: format!("{place}: {key} does nothing: {why}"), key };
@@ -55,6 +60,15 @@ fn walk(values: &Dict, path: &mut Vec<String>, each: &mut dyn FnMut(&[String], &
             walk(inner, path, each);
         }
         path.pop();
+    }
+}
+
+fn is_said(values: &Dict, path: &[String], value: &Value) -> bool {
+    let (Some(first), rest) = (path.first(), path.get(1..).unwrap_or_default()) else { return false };
+    match values.get(first) {
+        Some(Value::Dict(_, inner)) if !rest.is_empty() => is_said(inner, rest, value),
+        Some(own) => rest.is_empty() && own.as_str().is_some() && own.as_str() == value.as_str(),
+        None => false,
     }
 }
 

@@ -85,6 +85,9 @@ pub(super) fn changes<'a>(session: &'a Session, spec: &'a Spec, changes: &[Live]
         maker.make(change)?;
         maker.out.done();
     }
+    if !spec.windows.iter().flat_map(|window| &window.panes).any(|pane| pane.size.is_some()) {
+        maker.out.forget_sizes();
+    }
     // What a person looks at stays what they look at; the agent, where that is gone.
     let agents = |room: &&Room<'_>| room.seen.panes.iter().any(|pane| pane.agent);
     let current = maker.rooms.iter().find(|room| room.seen.active);

@@ -120,7 +120,7 @@ fn an_agent_that_is_silent_is_given_up_only_when_a_person_says_so() {
     }
     far.world.in_town(["witness", "patrol", "wyvern"]).ok();
     assert_eq!(far.world.show(&far.bead)["assignee"], "wyvern/Nux");
-    assert_eq!(far.mail("mayor/"), Vec::<Value>::new());
+    assert_eq!(far.mail("overseer"), Vec::<Value>::new());
     let said = far.world.in_town(["polecat", "release", "--force", "wyvern/Nux"]).ok();
     assert_eq!(said.stdout, format!("wyvern/Nux released; {} is open again\n", far.bead));
     assert!(said.stderr.contains("does not answer), and its name stays taken until then"), "{said:?}");
@@ -206,7 +206,7 @@ fn a_restarted_daemon_s_shell_is_a_crash_and_never_written_to() {
     settle(&far, &daemon);
     daemon.restart();
     far.world.in_town(["witness", "patrol", "wyvern"]).ok();
-    assert_eq!(far.mail("mayor/").len(), 1);
+    assert_eq!(far.mail("overseer").len(), 1);
     assert_eq!(daemon.sessions().len(), 1);
     let work = daemon.folder().join("town/wyvern/polecats/Nux/half.txt");
     std::fs::write(work, "half").unwrap();
@@ -226,10 +226,10 @@ fn work_that_ended_before_it_was_collected_is_no_crash() {
     std::fs::rename(far.world.path("origin.git"), far.world.path("gone.git")).unwrap();
     let said = far.world.in_town(["witness", "patrol", "wyvern"]).ok();
     assert!(said.stderr.contains("what was handed in elsewhere waits"), "{said:?}");
-    assert_eq!(far.mail("mayor/"), Vec::<Value>::new());
+    assert_eq!(far.mail("overseer"), Vec::<Value>::new());
     std::fs::rename(far.world.path("gone.git"), far.world.path("origin.git")).unwrap();
     far.world.in_town(["witness", "patrol", "wyvern"]).ok();
-    assert_eq!(far.mail("mayor/"), Vec::<Value>::new());
+    assert_eq!(far.mail("overseer"), Vec::<Value>::new());
     nothing_left(&far, &daemon, "at once");
     far.came_home(&commit, "at once");
 }

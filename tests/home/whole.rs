@@ -98,7 +98,7 @@ fn a_tunnel_that_is_down_for_a_night_stops_neither_the_work_nor_its_merge() {
     let beads = world.gt_in("town/wyvern", ["bd", "export"]).ok().stdout;
     assert_eq!(beads.matches("\"title\":\"More of it\"").count(), 1, "{beads}");
     world.in_town(["witness", "patrol", "wyvern"]).ok();
-    assert_eq!(world.in_town(["mail", "inbox", "mayor/", "--json"]).ok().json()["messages"], json!([]));
+    assert_eq!(world.in_town(["mail", "inbox", "overseer", "--json"]).ok().json()["messages"], json!([]));
     assert!(world.path("town/wyvern/polecats/.names/Nux").exists());
     daemon.thaw();
     world.in_town(["witness", "patrol", "wyvern"]).ok();

@@ -23,17 +23,20 @@ pub fn is_missing(checkout: &Path) -> Result<bool> {
     }
     let words = ["ls-files", "-z", "--", ":(top,glob)**/.gitattributes"];
     let listed = Git::at(checkout).run("list attributes", words)?;
-    let has_rule = |path: &str| {
-        let path = checkout.join(path);
-        // A link could lead anywhere.
-        let text = path
-            .symlink_metadata()
-            .is_ok_and(|data| data.is_file())
-            .then(|| std::fs::read(path).ok())
-            .flatten();
-        String::from_utf8_lossy(&text.unwrap_or_default()).lines().any(is_rule)
-    };
-    Ok(listed.split('\0').filter(|path| !path.is_empty()).any(has_rule))
+    let mut folders = listed.split('\0').filter(|path| !path.is_empty());
+    Ok(folders.any(|path| tracks(&checkout.join(path))))
+}
+
+/// The same by the attributes at the top of the checkout alone, without a process: every sling asks.
+pub fn is_missing_at_top(checkout: &Path) -> bool {
+    tracks(&checkout.join(".gitattributes")) && which::which("git-lfs").is_err()
+}
+
+/// Whether a file of attributes gives files to git-lfs. A link is not followed: it could lead anywhere.
+fn tracks(attributes: &Path) -> bool {
+    let is_file = attributes.symlink_metadata().is_ok_and(|data| data.is_file());
+    let text = is_file.then(|| std::fs::read(attributes).ok()).flatten().unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().any(is_rule)
 }
 
 fn is_rule(line: &str) -> bool {

@@ -46,6 +46,14 @@ impl<'a> Changes<'a> {
         self.push("display-message", &["-p", DONE]);
     }
 
+    /// No window has sizes any more that tmux is to keep: a person's hooks are theirs again.
+    pub fn forget_sizes(&mut self) {
+        let session = format!("{}:", self.session);
+        for name in windows::SIZE_HOOKS {
+            self.push("set-hook", &["-u", "-t", &session, name]);
+        }
+    }
+
     /// Sets a mark of the session.
     pub fn mark(&mut self, name: &str, value: &str) {
         self.batch.push(set_mark(&format!("{}:", self.session), (name, value)));

@@ -52,6 +52,9 @@ pub struct WantedPane {
 /// Hooks of a person's that could open more or go elsewhere, between one pane of ours and the next.
 pub const HOOKS: [&str; 2] = ["after-new-window", "after-split-window"];
 
+/// Our hooks of a session that notice a person's own sizes.
+pub const SIZE_HOOKS: [&str; 2] = ["after-resize-pane", "after-select-layout"];
+
 /// The number of the agent's pane, counted over all windows.
 pub fn agents_place(windows: &[WantedWindow]) -> Option<usize> {
     windows.iter().flat_map(|window| &window.panes).position(|pane| pane.agent)
@@ -279,8 +282,9 @@ fn keep_sizes(target: &str, resizes: &[Resize]) -> TmuxCommands<'static> {
     }
     let forget = "set-hook -u -w window-resized";
     let unless_zoomed = format!("if-shell -F '#{{hook_flag_Z}}' '' '{forget}'");
-    batch.push(command("set-hook", &["-t", target, "after-resize-pane", &unless_zoomed]));
-    batch.push(command("set-hook", &["-t", target, "after-select-layout", forget]));
+    for (name, run) in SIZE_HOOKS.into_iter().zip([unless_zoomed.as_str(), forget]) {
+        batch.push(command("set-hook", &["-t", target, name, run]));
+    }
     let again = |resize: &Resize| {
         let (axis, all) = match resize.axis {
             Axis::X => ("-x", "#{window_width}"),

@@ -228,7 +228,7 @@ pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<Vec<String>> {
         set_up(wanted, command, path)?;
     }
     let mut missing = bringing.missing;
-    if lfs::is_missing(path)? {
+    if lfs::is_missing_at_top(path) {
         missing.push(format!(
             "files of the project are with git-lfs, and only pointers are here: {}",
             lfs::INSTALL
