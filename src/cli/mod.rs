@@ -133,7 +133,7 @@ pub enum Command {
     /// End this session: finished work is handed over, unfinished work goes on in a new one
     Handoff(work::Handoff),
     /// The merge queue
-    #[command(alias = "mq")]
+    #[command(visible_alias = "mq")]
     MergeQueue(queue::MergeQueue),
     /// Make beads and requests that others made, or changed, this town's own
     Adopt(queue::Adopt),

@@ -193,10 +193,9 @@ fn retry(ctx: &Ctx, town: &Town, me: &Me, id: &str, dry: bool) -> Result<Exit> {
         print_json("request", &crate::work::merge::queue::Row::new(&found.request, None, "open"))?;
     } else {
         let would = if dry { "would be" } else { "is" };
-        print(&format!(
-            "{id}  {would} in the queue again: {} {}\n",
-            found.request.bead, found.request.title
-        ))?;
+        let bead = Some(&found.request.bead).filter(|bead| *bead != id);
+        let bead = bead.map(|bead| format!("{bead} ")).unwrap_or_default();
+        print(&format!("{id}  {would} in the queue again: {bead}{}\n", found.request.title))?;
     }
     Ok(Exit::Done)
 }
