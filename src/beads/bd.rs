@@ -144,10 +144,22 @@ impl Bd {
                 let all: BTreeSet<&str> = known.chain(self.prefixes.iter().map(String::as_str)).collect();
                 let all = all.into_iter().collect::<Vec<_>>().join(",");
                 self.run("let bd take the prefixes", &["config", "set", ALLOWED, &all].map(word), None)?;
-                run()
+                run().map_err(|error| match is_prefix_refused(&error.to_string()) {
+                    true => self.has_one_prefix(&error),
+                    false => error,
+                })
             }
             other => other,
         }
+    }
+
+    /// 0.46 has the setting, and its store does not heed it.
+    fn has_one_prefix(&self, error: &anyhow::Error) -> anyhow::Error {
+        let Program { version, .. } = self.program;
+        let upgrade = self.program.upgrade();
+        Failure::new(error.to_string())
+            .hint(format!("bd {version} keeps ids of one prefix alone; upgrade it: {upgrade}; or move to gt's own store: gt bd export"))
+            .into()
     }
 
     fn read(&self, words: &[String]) -> Result<Vec<Bead>> {

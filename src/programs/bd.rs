@@ -191,7 +191,7 @@ impl Program {
         let Some(why) = self.version.unfit() else { return Ok(self) };
         crate::fail!(
             "bd {} at {} cannot be used: {why}", self.version, self.path.display();
-            "upgrade it: {}; new stores can be gt's own instead: beads.store = \"embedded\"", upgrade(&self.path)
+            "upgrade it: {}; new stores can be gt's own instead: beads.store = \"embedded\"", self.upgrade()
         );
     }
 
@@ -219,6 +219,11 @@ impl Program {
             // Kept for speed alone: a folder that cannot be written costs one call more next time.
             let _ = std::fs::write(dir.join(PROBE_FILE), text);
         }
+    }
+
+    /// The command that upgrades it.
+    pub fn upgrade(&self) -> &'static str {
+        upgrade(&self.path)
     }
 
     /// A call about the store in `dir`, signed by `actor`.

@@ -143,6 +143,11 @@ case "$command" in
           *" ${id%%-*} "*) ;;
           *) printf '\n=== Prefix Mismatch Detected ===\nDatabase configured prefix: %s-\n' "$prefix" >&2; exit 1 ;;
         esac
+        # What the setting allows the store itself does not take.
+        case "$id" in
+          "$prefix"-*) ;;
+          *) printf "Import failed: validate ID prefix for %s: issue ID '%s' does not match configured prefix '%s'\n" "$id" "$id" "$prefix" >&2; exit 1 ;;
+        esac
       done
     fi
     inner import --trust - < "$BEADS_DIR/inner/$$" > "$BEADS_DIR/inner/$$.said" || exit

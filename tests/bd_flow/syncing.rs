@@ -295,9 +295,10 @@ fn two_stores_of_a_real_bd_with_one_dolt_remote() {
     }
     assert_eq!(said(world, "town"), said(world, "other"));
     assert_eq!(said(world, "town").len(), 3);
-    // Dolt stops where both changed one bead; without the remote the branch takes over, and loses nothing.
+    // Dolt stops where both changed one bead; without the remote the branch takes over, and loses nothing. Two fields, both
+    // changed in one second, are none of that: it merges field by field, and the time is one.
     bd(world, "town", &["update", &one, "--title", "New"]);
-    bd(world, "other", &["update", &one, "--priority", "0"]);
+    bd(world, "other", &["update", &one, "--title", "Newer", "--priority", "0"]);
     world.in_town(["sync", "wyvern"]).ok();
     let run = world.gt_in("other", ["sync", "wyvern"]).fails(1);
     assert!(run.stderr.contains("bd dolt pull failed") && run.stderr.contains("conflict"), "{run:?}");

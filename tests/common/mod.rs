@@ -385,15 +385,16 @@ pub fn at_once(commands: impl IntoIterator<Item = Command>) -> Vec<Run> {
     })
 }
 
-/// Waits until `check` gives something, for 30 s at most; `what` says what for.
+/// Waits until `check` gives something, for 30 s at most, with a real bd, which is slow, for 180 s; `what` says what for.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
-    let limit = Instant::now() + Duration::from_secs(30);
+    let seconds = if std::env::var_os("GT_TEST_BD_BIN").is_some() { 180 } else { 30 };
+    let limit = Instant::now() + Duration::from_secs(seconds);
     loop {
         if let Some(value) = check() {
             return value;
         }
-        assert!(Instant::now() < limit, "waited 30 s in vain for {what}");
+        assert!(Instant::now() < limit, "waited {seconds} s in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
