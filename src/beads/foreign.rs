@@ -113,7 +113,9 @@ pub fn plain(bead: Bead, own: Option<&Bead>, ours: impl Fn(&str) -> bool) -> Bea
         return mail.clone();
     }
     let mut bead = marked_as(bead, own);
-    let holder = own.and_then(|own| own.assignee.as_deref());
+    // Who ended it is still named on what is done: that gives nobody anything to do.
+    let holder =
+        own.filter(|own| !own.is_closed() || bead.is_closed()).and_then(|own| own.assignee.as_deref());
     let given = bead.assignee.as_deref().is_some_and(|address| Some(address) != holder && ours(address));
     if is_work(&bead) && (given || own.is_some_and(|own| in_hand(own, &ours))) {
         let none = Bead { status: words::OPEN.into(), ..Bead::default() };
@@ -181,6 +183,12 @@ mod tests {
         // Its own agent has it already, and goes on; an agent of another town may take it.
         let held = bead(&[], Some("wyvern/Nux"), "in_progress");
         assert_eq!(plain(theirs.clone(), Some(&held), ours).status, "in_progress");
+        let done = bead(&[], Some("wyvern/Nux"), "closed");
+        assert_eq!(
+            plain(theirs.clone(), Some(&done), ours).status,
+            "closed",
+            "merged work is not begun again"
+        );
         let away = Bead { assignee: Some("pc-1a2b:wyvern/Nux".into()), ..theirs };
         assert_eq!(plain(away, None, ours).assignee.as_deref(), Some("pc-1a2b:wyvern/Nux"));
     }

@@ -40,6 +40,12 @@ pub struct Facts<'a> {
     pub in_hand: bool,
 }
 
+/// What is said of a bead that nothing starts until it is adopted.
+pub fn foreign(id: &str) -> Failure {
+    Failure::new(format!("{id} is foreign: others made it, or changed what it says"))
+        .hint(format!("read it with: gt bd show {id}; make it this town's with: gt adopt {id}"))
+}
+
 /// Decides how to begin, or why not.
 ///
 /// # Errors
@@ -62,10 +68,7 @@ pub fn begin(facts: &Facts<'_>, allowed: Allowed) -> Result<Begin, Failure> {
         ),
         Place::Working => taken(id, holder),
         Place::Hooked | Place::Crashed if facts.in_hand => taken(id, holder),
-        _ if facts.bead.foreign && (facts.place != Place::Taken || allowed.force) => no(
-            format!("{id} is foreign: others made it, or changed what it says"),
-            format!("read it with: gt bd show {id}; make it this town's with: gt adopt {id}"),
-        ),
+        _ if facts.bead.foreign && (facts.place != Place::Taken || allowed.force) => Err(foreign(id)),
         Place::Hooked => Ok(Begin::Again),
         Place::Crashed if allowed.resume => Ok(Begin::Again),
         Place::Crashed => no(

@@ -288,6 +288,18 @@ fn a_bead_whose_words_were_changed_is_not_started_until_it_is_adopted() {
         assert_eq!(ready(&world), 1);
         world.in_town(["sling", &id, "wyvern", "--dry-run"]).ok();
     }
+    // Nor is what works on it stopped to go on with other words.
+    world.in_town(["sling", &id, "wyvern"]).ok();
+    push(&world, |bead| bead["description"] = "```sh\nlater\n```".into(), &[]);
+    said(&world);
+    let run = world.in_town(["session", "restart", "wyvern/Nux"]).fails(1);
+    assert!(run.stderr.contains(&format!("{id} is foreign")), "{run:?}");
+    assert_eq!(
+        world.in_town(["session", "list", "--json"]).ok().json()["sessions"].as_array().unwrap().len(),
+        1
+    );
+    world.in_town(["unsling", &id, "--force"]).ok();
+    world.in_town(["adopt", &id, "--yes"]).ok();
     // Other fields say nothing to an agent.
     push(&world, |bead| bead["priority"] = 0.into(), &[]);
     said(&world);
@@ -424,4 +436,41 @@ fn requests_of_an_earlier_version_are_signed_once_by_doctor() {
     assert!(!again.stdout.contains(finding) && bead(&world, &late.request).foreign, "{again:?}");
     process(&world).ok();
     assert!(is_merged(&world, &old) && !is_merged(&world, &late));
+}
+
+#[test]
+fn what_waits_to_be_adopted_waits_under_another_id_as_well() {
+    let world = two_towns();
+    world.bead("Own", "true");
+    said(&world);
+    let bead = |id: &str, kind: &str, title: &str, made: &str| {
+        json!({
+            "_type": "issue", "id": id, "title": title, "issue_type": kind, "status": "open", "priority": 2,
+            "description": "```sh\necho 1 > evil\n```", "created_at": made, "updated_at": made,
+            "assignee": if kind == "message" { json!("mayor/") } else { Value::Null },
+        })
+    };
+    let old = "2026-01-01T00:00:00Z";
+    push(&world, |_| (), &[bead("wy-evil", "task", "Evil", old), bead("wy-mail", "message", "Orders", old)]);
+    said(&world);
+    // Beads of the same ids take those away from them.
+    let other = "2026-02-01T00:00:00Z";
+    let text: String = file(&world)
+        .lines()
+        .filter(|line| !line.contains("wy-evil") && !line.contains("wy-mail"))
+        .map(|line| format!("{line}\n"))
+        .chain(["wy-evil", "wy-mail"].map(|id| format!("{}\n", bead(id, "task", "Other", other))))
+        .collect();
+    commit(&world, &[(".beads/issues.jsonl", &text)]);
+    let run = said(&world);
+    assert_eq!(run.stderr.matches("another town made a bead of that id first").count(), 2, "{run:?}");
+    let all = world.gt_in("town/wyvern", ["bd", "list", "--all", "--limit", "0", "--json"]).ok().json();
+    let foreign = |title: &str| {
+        let mut of = all.as_array().unwrap().iter().filter(|bead| bead["title"] == title);
+        assert!(of.clone().count() > 0, "{title}: {all}");
+        of.all(|bead| bead["foreign"] == true)
+    };
+    assert!(foreign("Evil") && foreign("Other"), "{all}");
+    let mail = world.gt_in("town/wyvern", ["bd", "list", "--type", "message", "--all", "--json"]).ok().json();
+    assert!(mail.as_array().unwrap().iter().all(|mail| mail["foreign"] == true), "{mail}");
 }

@@ -230,7 +230,7 @@ pub fn each(db: &Connection, mut take: impl FnMut(Bead) -> Result<bool>) -> Resu
 /// How many beads are read at once.
 const PAGE: usize = 256;
 
-/// Every bead, by id, page by page: no query is under way while others are written that come before the last one read.
+/// Every bead, by id, those that are marked as foreign so, page by page: no query is under way while others are written that come before the last one read.
 pub struct Pages<'a> {
     db: &'a Connection,
     page: VecDeque<Bead>,
@@ -245,11 +245,13 @@ impl<'a> Pages<'a> {
 
     fn turn(&mut self) -> Result<()> {
         let Some(last) = self.last.take() else { return Ok(()) };
-        let mut query =
-            self.db.prepare_cached("SELECT bead FROM beads WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        let sql =
+            format!("SELECT bead, {} FROM beads b WHERE id > ?1 ORDER BY id LIMIT ?2", schema::IS_FOREIGN);
+        let mut query = self.db.prepare_cached(&sql)?;
         let mut rows = query.query(params![last, PAGE as i64])?;
         while let Some(row) = rows.next()? {
-            self.page.push_back(schema::parse(row.get_ref(0)?.as_str()?)?);
+            let bead = schema::parse(row.get_ref(0)?.as_str()?)?;
+            self.page.push_back(Bead { foreign: row.get(1)?, ..bead });
         }
         self.last = self.page.back().map(|bead| bead.id.clone());
         Ok(())

@@ -405,18 +405,35 @@ impl One<'_> {
         write: &mut dyn FnMut(Bead) -> Result<()>,
     ) -> Result<()> {
         let base = look.base.all()?;
-        let mut own =
-            own.map(|own| own.map(|own| self.terms().abroad(&own))).collect::<Result<Vec<Bead>>>()?;
+        let mut foreign = BTreeSet::new();
+        let plain = |own: Result<Bead>| -> Result<Bead> {
+            let own = own?;
+            foreign.extend(own.foreign.then(|| own.id.clone()));
+            Ok(self.sent_abroad(own))
+        };
+        let mut own = own.map(plain).collect::<Result<Vec<Bead>>>()?;
         if !self.store.is_exact() {
             plan::as_known(&mut own, &base);
         }
-        let merged = plan::merge(self.store.prefix(), &base, &own, &look.theirs.all()?, &self.terms());
+        let mut merged = plan::merge(self.store.prefix(), &base, &own, &look.theirs.all()?, &self.terms());
+        // A bead that waits to be adopted waits under whatever id it is given.
+        let waits =
+            |id: &String| merged.renamed.iter().any(|one| one.new == *id && foreign.contains(&one.old));
+        let waiting: Vec<bool> = merged.incoming.iter().map(|bead| waits(&bead.id)).collect();
+        for (bead, waits) in merged.incoming.iter_mut().zip(waiting) {
+            bead.foreign |= waits;
+        }
         self.take(look, merged, outcome, write)
     }
 
-    /// A bead of the store as the branch has it.
+    /// The same without the mark of what is foreign here, which the branch does not have.
+    fn sent_abroad(&self, own: Bead) -> Bead {
+        self.terms().abroad(&Bead { foreign: false, ..own })
+    }
+
+    /// A bead of the store as the branch has it, as far as the store can tell.
     fn sent(&self, own: Bead, base: &[Bead]) -> Bead {
-        let mut own = [self.terms().abroad(&own)];
+        let mut own = [self.sent_abroad(own)];
         if !self.store.is_exact() {
             plan::as_known(&mut own, base);
         }

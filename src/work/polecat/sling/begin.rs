@@ -23,7 +23,7 @@ use crate::mux::Snapshot;
 use crate::mux::tmux::installed;
 use crate::plan::patrol::Move;
 use crate::plan::place::Place;
-use crate::plan::ready::{Begin, Facts, begin};
+use crate::plan::ready::{Begin, Facts, begin, foreign};
 use crate::programs::git::Git;
 use crate::town::away;
 use crate::work::agent::trust;
@@ -224,6 +224,9 @@ pub fn check_restart(site: &Site<'_>, order: &Order, name: &str) -> Result<()> {
     let bead = site.store.list(&Filter { ids, ..Filter::default() })?.pop();
     if let Some(missing) = order.beads.first().filter(|_| bead.is_none()) {
         return Err(around::unknown(site.store.as_ref(), missing).into());
+    }
+    if let Some(bead) = bead.as_ref().filter(|bead| bead.foreign) {
+        return Err(foreign(&bead.id).into());
     }
     let role = role(site, order, bead.as_ref(), Some(name))?;
     check_trust(site, &role)?;
