@@ -80,7 +80,7 @@ fn what_cannot_be_slung_is_refused_and_nothing_changes() {
         &["sling", &taken, "wyvern"],
         1,
         &format!("{taken} is taken by wyvern/Nux"),
-        &format!("look at it with: gt attach wyvern/Nux; take it back with: gt unsling {taken}"),
+        &format!("look at it with: gt attach wyvern/Nux; take it back with: gt unsling --force {taken}"),
     );
     refuses(
         world,
@@ -469,7 +469,9 @@ fn hold_and_unhold() {
         &["hold", &two, &one],
         1,
         &format!("{one} is taken by wyvern/{name}"),
-        &format!("take it back first: gt unsling {one}"),
+        &format!(
+            "take it back first: gt unsling {one}; while its agent is at work: gt unsling --force {one}"
+        ),
     );
 }
 

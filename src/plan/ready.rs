@@ -66,8 +66,8 @@ pub fn begin(facts: &Facts<'_>, allowed: Allowed) -> Result<Begin, Failure> {
             format!("the work on {id} waits to be merged"),
             "look at the queue with: gt merge-queue list".into(),
         ),
-        Place::Working => taken(id, holder),
-        Place::Hooked | Place::Crashed if facts.in_hand => taken(id, holder),
+        Place::Working => taken(id, holder, "--force "),
+        Place::Hooked | Place::Crashed if facts.in_hand => taken(id, holder, ""),
         _ if facts.bead.foreign && (facts.place != Place::Taken || allowed.force) => Err(foreign(id)),
         Place::Hooked => Ok(Begin::Again),
         Place::Crashed if allowed.resume => Ok(Begin::Again),
@@ -109,9 +109,10 @@ pub fn begin(facts: &Facts<'_>, allowed: Allowed) -> Result<Begin, Failure> {
     }
 }
 
-fn taken(id: &str, holder: &str) -> Result<Begin, Failure> {
+/// `how`: what `gt unsling` asks for there.
+fn taken(id: &str, holder: &str, how: &str) -> Result<Begin, Failure> {
     Err(Failure::new(format!("{id} is taken by {holder}"))
-        .hint(format!("look at it with: gt attach {holder}; take it back with: gt unsling {id}")))
+        .hint(format!("look at it with: gt attach {holder}; take it back with: gt unsling {how}{id}")))
 }
 
 fn blocked(facts: &Facts<'_>) -> Result<Begin, Failure> {

@@ -175,8 +175,9 @@ fn can_be_held(bead: &Bead, requested: bool) -> Result<(), Failure> {
             .hint("look at the queue with: gt merge-queue list"));
     }
     match &bead.assignee {
-        Some(holder) => Err(Failure::new(format!("{id} is taken by {holder}"))
-            .hint(format!("take it back first: gt unsling {id}"))),
+        Some(holder) => Err(Failure::new(format!("{id} is taken by {holder}")).hint(format!(
+            "take it back first: gt unsling {id}; while its agent is at work: gt unsling --force {id}"
+        ))),
         None => Ok(()),
     }
 }

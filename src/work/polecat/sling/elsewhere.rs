@@ -43,7 +43,9 @@ pub fn where_it_is(
         return match &order.wish.hand {
             Hand::Nothing | Hand::Local => Ok(Choice::default()),
             _ => Err(Failure::new(format!("{id} was begun on this machine: its worktree is here"))
-                .hint(format!("go on here: gt sling {id} --resume; or give it up first: gt unsling {id}"))
+                .hint(format!(
+                    "go on here: gt sling {id} --resume; or give it up first: gt unsling --force {id}"
+                ))
                 .into()),
         };
     };
@@ -71,7 +73,9 @@ pub fn where_it_is(
     };
     if !same {
         return Err(Failure::new(format!("{id} was begun on {name}: its worktree is there"))
-            .hint(format!("go on there: gt sling {id} --resume; or give it up first: gt unsling {id}"))
+            .hint(format!(
+                "go on there: gt sling {id} --resume; or give it up first: gt unsling --force {id}"
+            ))
             .into());
     }
     Ok(Choice { remote: Some(known), why: vec![format!("it was begun on {name}")], opens: false })

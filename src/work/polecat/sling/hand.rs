@@ -82,7 +82,7 @@ pub fn planned(site: &Site<'_>, work: &Work, name: &str) -> Result<Slung> {
 /// What is said where kept commits are not used.
 fn left(work: &Work) -> Option<String> {
     let id = &work.bead.id;
-    let how = format!("to go on from them: gt unsling {id}, then gt sling {id} --resume");
+    let how = format!("to go on from them: gt unsling --force {id}, then gt sling {id} --resume");
     work.left.then(|| format!("{id}: it begins anew; commits of an earlier attempt are kept; {how}"))
 }
 

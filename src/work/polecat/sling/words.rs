@@ -65,7 +65,13 @@ pub fn read(words: &[String], new: Option<&str>, known: &Known) -> Result<Asked,
         return Err(Failure::usage(format!("--new makes one bead; '{word}' is no rig"))
             .hint("gt sling --new TITLE RIG"));
     }
-    for word in words {
+    for (at, word) in words.iter().enumerate() {
+        if known.rigs.contains(word) {
+            let beads = words.iter().enumerate().filter(|(other, _)| *other != at);
+            let beads: Vec<_> = beads.map(|(_, word)| crate::base::quote::quote(word)).collect();
+            return Err(Failure::usage(format!("'{word}' is a rig, and the rig goes last"))
+                .hint(format!("gt sling {} {word}", beads.join(" "))));
+        }
         if known.prefix_of(word).is_some() {
             if !asked.beads.contains(word) {
                 asked.beads.push(word.clone());
@@ -271,6 +277,15 @@ mod tests {
         assert_eq!(said(&["wy-1", "wyvern"], "Refactor"), "--new makes one bead; 'wy-1' is no rig");
         assert_eq!(said(&["wivern"], "Refactor"), "no rig named 'wivern'");
         assert_eq!(said(&["wyvern"], " "), "a title cannot be empty");
+    }
+
+    #[test]
+    fn a_rig_that_comes_first_is_told_its_place() {
+        let failure = words(&["wyvern", "wy-1", "wy-2"]).unwrap_err();
+        assert_eq!(failure.message, "'wyvern' is a rig, and the rig goes last");
+        assert_eq!(failure.hint.unwrap(), "gt sling wy-1 wy-2 wyvern");
+        let failure = words(&["wyvern", "Fix it"]).unwrap_err();
+        assert_eq!(failure.hint.unwrap(), "gt sling 'Fix it' wyvern");
     }
 
     #[test]
