@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::base::failure::Failure;
+use crate::base::quote::quote;
 
 pub use crate::base::files::locks::{Lock, lock, lock_folder, try_lock};
 
@@ -213,7 +214,7 @@ pub fn text(path: &Path) -> Result<Option<String>> {
         }
         Err(error) => error.to_string(),
     };
-    let hint = format!("look at it with: ls -l {}", crate::base::quote::quote(&path.to_string_lossy()));
+    let hint = format!("look at it with: ls -l {}", quote(&path.to_string_lossy()));
     Err(Failure::new(format!("cannot read {}: {why}", path.display())).hint(hint).into())
 }
 

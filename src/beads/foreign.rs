@@ -70,11 +70,6 @@ pub fn same_words(one: &Bead, other: &Bead) -> bool {
     said(one) == said(other) && rest(one) == rest(other)
 }
 
-/// Whether gt's own labels and metadata of beads of this type say how the work stands: requests and mail are made of theirs.
-fn is_work(bead: &Bead) -> bool {
-    ![words::MESSAGE, words::MERGE_REQUEST].contains(&bead.issue_type.as_str())
-}
-
 /// A label that gt gives a meaning to.
 pub fn is_own_label(label: &str) -> bool {
     label.starts_with("gt:")
@@ -87,10 +82,11 @@ pub fn is_own_key(key: &str) -> bool {
 
 /// The bead with gt's own labels and metadata of `from` in place of its own; with none when `from` is none.
 pub fn marked_as(mut bead: Bead, from: Option<&Bead>) -> Bead {
-    if !is_work(&bead) {
+    // Requests and mail are made of them.
+    if bead.is_letter() {
         return bead;
     }
-    let from = from.filter(|from| is_work(from));
+    let from = from.filter(|from| !from.is_letter());
     bead.labels.retain(|label| !is_own_label(label));
     bead.labels
         .extend(from.iter().flat_map(|from| &from.labels).filter(|label| is_own_label(label)).cloned());
@@ -117,7 +113,7 @@ pub fn plain(bead: Bead, own: Option<&Bead>, ours: impl Fn(&str) -> bool) -> Bea
     let holder =
         own.filter(|own| !own.is_closed() || bead.is_closed()).and_then(|own| own.assignee.as_deref());
     let given = bead.assignee.as_deref().is_some_and(|address| Some(address) != holder && ours(address));
-    if is_work(&bead) && (given || own.is_some_and(|own| in_hand(own, &ours))) {
+    if !bead.is_letter() && (given || own.is_some_and(|own| in_hand(own, &ours))) {
         let none = Bead { status: words::OPEN.into(), ..Bead::default() };
         stand_as(&mut bead, own.unwrap_or(&none));
     }
@@ -128,14 +124,9 @@ pub fn plain(bead: Bead, own: Option<&Bead>, ours: impl Fn(&str) -> bool) -> Bea
 /// `gt gc` removes things when the bead is closed or another's.
 pub fn in_hand(own: &Bead, ours: impl Fn(&str) -> bool) -> bool {
     let waits = [words::LABEL_SUBMITTED, words::LABEL_REWORK].iter().any(|label| own.has_label(label));
-    is_work(own)
+    !own.is_letter()
         && !own.is_closed()
-        && (waits || (is_begun(own) && own.assignee.as_deref().is_some_and(ours)))
-}
-
-/// Whether somebody has a bead.
-pub fn is_begun(bead: &Bead) -> bool {
-    [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str())
+        && (waits || (own.is_begun() && own.assignee.as_deref().is_some_and(ours)))
 }
 
 /// Makes a bead stand as another does: who has it, and whether it is closed.

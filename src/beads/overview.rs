@@ -39,9 +39,8 @@ impl Overview {
                 && !requested.contains(bead.id.as_str())
                 && !bead.blockers().any(in_the_way)
         };
-        let kinds = [words::MESSAGE, words::MERGE_REQUEST];
         let free = beads.iter().filter(is_free).count();
-        let foreign = |bead: &&Bead| bead.foreign && !kinds.contains(&bead.issue_type.as_str());
+        let foreign = |bead: &&Bead| bead.foreign && !bead.is_letter();
         let foreign = beads.iter().filter(foreign).count();
         Overview { free, foreign, beads }
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::base::failure::Failure;
 use crate::base::grammar::{is_bead_id, is_branch_name, is_instance, is_object_id};
 use crate::base::proof::Secret;
+use crate::base::time;
 use crate::beads::proven;
 use crate::model::address::{Address, is_rig_name};
 use crate::model::bead::{Bead, NewBead};
@@ -87,7 +88,7 @@ impl Request {
             (is_rig_name(&self.rig), "rig"),
             (worker.is_empty() || Address::parse(worker).is_ok(), "worker"),
             (self.instance.is_empty() || is_instance(&self.instance), "instance"),
-            (crate::base::time::seconds_since_epoch(&self.created).is_some(), "time"),
+            (time::seconds_since_epoch(&self.created).is_some(), "time"),
             (self.attempt > 0, "attempt"),
             (self.letter.is_empty() || is_object_id(&self.letter), "letter"),
         ];

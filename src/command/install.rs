@@ -12,6 +12,7 @@ use crate::model::address::Role;
 use crate::programs::versions;
 use crate::town::{Layout, Town};
 use crate::work::setup::install::{self, Ground, Installed, Wanted};
+use crate::work::setup::pieces::Piece;
 
 /// Runs it.
 ///
@@ -55,9 +56,7 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
 }
 
 fn dry_run(ctx: &Ctx, wanted: &Wanted, ground: &Ground) -> Result<Exit> {
-    let missing = |piece: &&crate::work::setup::pieces::Piece| {
-        *ground == Ground::Nothing || !piece.stands(&wanted.root)
-    };
+    let missing = |piece: &&Piece| *ground == Ground::Nothing || !piece.stands(&wanted.root);
     let mut shown: Vec<String> = wanted.pieces()?.iter().filter(missing).map(|piece| piece.shown()).collect();
     if wanted.store.is_some() && crate::beads::kind_of(&wanted.root.join(".beads")).is_err() {
         shown.push(".beads/".into());

@@ -49,13 +49,13 @@ pub(super) fn home(ctx: &Ctx) -> Option<PathBuf> {
 }
 
 /// What is said where no remote is configured.
-pub const NONE: &str =
+pub(super) const NO_REMOTES: &str =
     "no remotes; write one in config/town.toml: [remotes.NAME] with fugue_addr = \"tcp://localhost:9999\"";
 
 /// The remotes of the settings: the town's, and outside one just the person's own.
 ///
 /// # Errors
 /// Broken configuration.
-pub fn configured(ctx: &Ctx) -> Result<BTreeMap<String, Remote>> {
-    Ok(config::settings(&super::layers::sources(ctx, None)?)?.remotes)
+pub(super) fn remotes(ctx: &Ctx) -> Result<BTreeMap<String, Remote>> {
+    Ok(config::settings(&sources(ctx, None)?)?.remotes)
 }

@@ -11,7 +11,7 @@ use crate::cli::queue::Look;
 use crate::model::address::Address;
 use crate::programs::git::Git;
 use crate::programs::pager::Pager;
-use crate::town::Rig;
+use crate::town::{self, Rig};
 use crate::work::merge::queue;
 use crate::work::remote::pushed;
 use crate::{config, report};
@@ -56,7 +56,7 @@ pub fn path(ctx: &Ctx, args: Look) -> Result<Exit> {
     let town = ctx.town()?;
     let address = ctx.agent(&town, &args.address)?;
     let rig = address.rig().map(|name| town.rig(name)).transpose()?;
-    let dir = crate::town::home(&town, rig.as_ref(), &address);
+    let dir = town::home(&town, rig.as_ref(), &address);
     if !dir.is_dir() {
         if let Some((record, path)) = pushed::place(&town, &address.to_string())? {
             return Err(Failure::new(format!("{address} works on {}, in {path}", record.remote))
@@ -141,7 +141,7 @@ fn find(ctx: &Ctx, text: &str) -> Result<Work> {
     let rig = town.rig(name)?;
     let settings = config::settings(&ctx.sources(&town, Some(&rig)))?;
     let target = format!("refs/remotes/origin/{}", config::target(&settings));
-    let dir = crate::town::home(&town, Some(&rig), &address);
+    let dir = town::home(&town, Some(&rig), &address);
     if dir.join(".git").exists() {
         return Ok(Work { address, dir, commit: None, target });
     }

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::time;
 use crate::beads::request::Request;
 use crate::config::{self, Sources};
 use crate::model::address::Address;
@@ -142,7 +143,7 @@ fn show_plan(ctx: &Ctx, town: &Town, rig: &Rig, sources: &Sources, only: Option<
     let mut text = String::new();
     for (number, batch) in batches.iter().enumerate() {
         text.push_str(&format!("batch {}: merged, tested together, pushed once\n", number + 1));
-        for line in list(batch, &crate::base::time::now()).lines() {
+        for line in list(batch, &time::now()).lines() {
             text.push_str(&format!("  {line}\n"));
         }
     }

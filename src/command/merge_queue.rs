@@ -8,12 +8,15 @@ use serde_json::json;
 use super::{Ctx, Me, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::grammar::count;
+use crate::base::time;
+use crate::beads::request::Found;
 use crate::cli::queue::{MergeQueue, QueueCommand};
 use crate::config;
 use crate::model::address::{Address, is_polecat_name};
 use crate::report::queue as report;
 use crate::town::{Rig, Town};
-use crate::work::merge::{approval, done, queue};
+use crate::work::merge::queue::{self, Counts, Row};
+use crate::work::merge::{approval, done};
 use crate::work::observe::own::Home;
 use crate::work::polecat::names;
 
@@ -93,7 +96,7 @@ fn list(ctx: &Ctx, me: &Me, rig: &Rig) -> Result<Exit> {
     if rows.is_empty() {
         ctx.note(&format!("{}: nothing waits to be merged", rig.name));
     }
-    print(&report::list(&rows, &crate::base::time::now()))?;
+    print(&report::list(&rows, &time::now()))?;
     if rows.iter().any(|row| row.foreign) {
         ctx.note("foreign requests are not merged: this town did not make them, or others changed them");
     }
@@ -112,13 +115,13 @@ fn show(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<Exit> {
     let state =
         if found.bead.is_closed() { found.bead.close_reason.as_str() } else { found.bead.status.as_str() };
     let row = match found.bead.foreign {
-        true => crate::work::merge::queue::Row::foreign(&found.bead),
-        false => crate::work::merge::queue::Row::new(&found.request, None, state).of(Some(&found.bead)),
+        true => Row::foreign(&found.bead),
+        false => Row::new(&found.request, None, state).of(Some(&found.bead)),
     };
     if ctx.global.json {
         print_json("request", &row)?;
     } else {
-        print(&report::show(&row, &crate::base::time::now()))?;
+        print(&report::show(&row, &time::now()))?;
     }
     Ok(Exit::Done)
 }
@@ -133,19 +136,18 @@ fn status(ctx: &Ctx, town: &Town, me: &Me, rig: Option<&str>) -> Result<Exit> {
     let of_rig = |rig: &Rig| {
         queue::counts(rig, &me.address).with_context(|| format!("the queue of {} cannot be read", rig.name))
     };
-    let counts: Vec<crate::work::merge::queue::Counts> =
-        rigs.iter().filter_map(|rig| failures.keep(of_rig(rig))).collect();
+    let counts: Vec<Counts> = rigs.iter().filter_map(|rig| failures.keep(of_rig(rig))).collect();
     if ctx.global.json {
         print_json("queues", &counts)?;
         return super::of_rigs(failures);
     }
-    let now = crate::base::time::now();
+    let now = time::now();
     print(&counts.iter().map(|counts| counts.line(&now)).collect::<String>())?;
     super::of_rigs(failures)
 }
 
 /// The request that an id means: its own, or its bead's.
-fn find(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<crate::beads::request::Found> {
+fn find(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<Found> {
     queue::find(ctx.rig_of(town, id)?, id, &me.address)
 }
 
@@ -190,7 +192,7 @@ fn retry(ctx: &Ctx, town: &Town, me: &Me, id: &str, dry: bool) -> Result<Exit> {
     let found = find(ctx, town, me, id)?;
     queue::retry(&found, &me.address, dry)?;
     if ctx.global.json {
-        print_json("request", &crate::work::merge::queue::Row::new(&found.request, None, "open"))?;
+        print_json("request", &Row::new(&found.request, None, "open"))?;
     } else {
         let would = if dry { "would be" } else { "is" };
         let bead = Some(&found.request.bead).filter(|bead| *bead != id);

@@ -9,6 +9,7 @@ use crate::config;
 use crate::model::address::Address;
 use crate::plan::patrol::Move;
 use crate::town::{Rig, Town};
+use crate::work::observe::away;
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::names;
 use crate::work::polecat::patrol::{self, Finding};
@@ -84,9 +85,7 @@ fn look_after(
     }
     if only.is_none() {
         let seen = scene.seen();
-        crate::work::observe::away::silent(&seen.daemons, &seen.unreachable, None)
-            .iter()
-            .for_each(|line| ctx.note(line));
+        away::silent(&seen.daemons, &seen.unreachable, None).iter().for_each(|line| ctx.note(line));
     }
     if !dry {
         ctx.keep_exports(town, Some(rig));

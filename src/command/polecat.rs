@@ -17,6 +17,7 @@ use crate::model::words;
 use crate::town::{Rig, Town};
 use crate::work::observe::around;
 use crate::work::observe::scene::Scene;
+use crate::work::polecat::ending::give::BeadNow;
 use crate::work::polecat::ending::{self, Released};
 use crate::work::polecat::recovery::{self, What};
 
@@ -207,7 +208,7 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
 }
 
 /// What is said of the bead that a released polecat had.
-fn said_of(bead: Option<&str>, now: Option<crate::work::polecat::ending::give::BeadNow>) -> String {
+fn said_of(bead: Option<&str>, now: Option<BeadNow>) -> String {
     bead.zip(now).map_or(String::new(), |(id, now)| format!("; {}", now.said(id)))
 }
 

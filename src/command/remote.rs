@@ -6,7 +6,7 @@ use super::{Ctx, remote_sync, remote_tunnel};
 use crate::base::failure::{Exit, Failure};
 use crate::base::terminal;
 use crate::cli::remote::{RemoteArgs, RemoteCommand};
-use crate::command::layers::NONE;
+use crate::command::layers::NO_REMOTES;
 use crate::config;
 use crate::report::remote;
 use crate::work::remote::arrived::Adopt;
@@ -41,7 +41,7 @@ fn list(ctx: &Ctx) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     if lines.is_empty() {
-        ctx.note(NONE);
+        ctx.note(NO_REMOTES);
     }
     terminal::print(remote::table(&lines, &ctx.screen()))?;
     for rig in town.rig_names()?.iter().filter_map(|name| town.read_rig(name).ok()) {
@@ -61,7 +61,8 @@ fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
         let names: Vec<String> = lines.iter().map(|line| line.name.clone()).collect();
         lines.retain(|line| line.name == name || line.fugue_addr == name);
         if lines.is_empty() {
-            let hint = if names.is_empty() { NONE.into() } else { format!("there is: {}", names.join(", ")) };
+            let hint =
+                if names.is_empty() { NO_REMOTES.into() } else { format!("there is: {}", names.join(", ")) };
             return Err(Failure::usage(format!("no remote named '{name}'")).hint(hint).into());
         }
     }
@@ -77,7 +78,7 @@ fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     if asked.is_empty() {
-        ctx.note(NONE);
+        ctx.note(NO_REMOTES);
     }
     terminal::print(remote::status(&asked, &ctx.screen()))?;
     Ok(Exit::Done)

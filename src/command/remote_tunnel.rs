@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Ctx;
+use super::layers;
 use crate::base::failure::{Exit, Failure};
 use crate::base::terminal;
 use crate::cli::remote::TunnelCommand;
@@ -29,7 +30,7 @@ pub fn run(ctx: &Ctx, command: TunnelCommand) -> Result<Exit> {
 }
 
 fn open(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
-    let tunnels = wanted(&crate::command::layers::configured(ctx)?, name)?;
+    let tunnels = wanted(&layers::remotes(ctx)?, name)?;
     if dry_run {
         let home = home(ctx)?;
         let line = |tunnel: &Tunnel| match look(&home, tunnel) {
@@ -70,7 +71,7 @@ const NONE: &str = "no remote has ssh, so there is no tunnel to keep; say so in 
 
 fn close(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
     let home = home(ctx)?;
-    let remotes = crate::command::layers::configured(ctx)?;
+    let remotes = layers::remotes(ctx)?;
     // A tunnel outlives its remote's place in the settings, and can be closed all the same.
     let kept: Vec<Tunnel> = home.all()?.into_iter().map(|kept| kept.tunnel).collect();
     let kept: Vec<Tunnel> = match name {
@@ -103,7 +104,7 @@ fn close(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
 }
 
 fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
-    let remotes = crate::command::layers::configured(ctx)?;
+    let remotes = layers::remotes(ctx)?;
     if let Some(name) = name {
         known(&remotes, name)?;
     }
@@ -115,7 +116,7 @@ fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     if lines.is_empty() {
-        ctx.note(crate::command::layers::NONE);
+        ctx.note(layers::NO_REMOTES);
     }
     terminal::print(tunnel::table(&lines, &ctx.screen()))?;
     Ok(Exit::Done)
@@ -156,11 +157,8 @@ fn wanted(remotes: &BTreeMap<String, Remote>, name: Option<&str>) -> Result<Vec<
 pub(super) fn known<'r>(remotes: &'r BTreeMap<String, Remote>, name: &str) -> Result<&'r Remote, Failure> {
     let known = || remotes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     remotes.get(name).ok_or_else(|| {
-        let hint = if remotes.is_empty() {
-            crate::command::layers::NONE.into()
-        } else {
-            format!("there is: {}", known())
-        };
+        let hint =
+            if remotes.is_empty() { layers::NO_REMOTES.into() } else { format!("there is: {}", known()) };
         Failure::usage(format!("no remote named '{name}'")).hint(hint)
     })
 }

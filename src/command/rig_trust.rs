@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
 use crate::base::grammar::count;
+use crate::base::quote::quote;
 use crate::config;
 use crate::plan::trust::readers;
 use crate::programs::git::Git;
@@ -78,7 +79,7 @@ pub(super) fn run(ctx: &Ctx, name: &str, dry: bool) -> Result<Exit> {
     }
     let mut text = String::new();
     for open in &open {
-        let clone = crate::base::quote::quote(&open.clone.to_string_lossy());
+        let clone = quote(&open.clone.to_string_lossy());
         let short = open.commit.get(..10).unwrap_or(&open.commit);
         text.push_str(&format!(
             "in {clone} at {short}; look at one with: git -C {clone} show {short}:PATH\n"

@@ -17,6 +17,7 @@ use crate::mux::{self, Marks, Mux, Session, Snapshot, Started};
 use crate::town::Town;
 use crate::town::wish::{self, Down};
 use crate::work::agent::roles::{self, Begun, How, Prepared};
+use crate::work::observe::away;
 use crate::work::observe::view::Status;
 use crate::work::polecat::survivors;
 use crate::work::remote::tunnel;
@@ -300,7 +301,7 @@ pub fn stop_quietly(ctx: &Ctx, sight: &Sight, wanted: impl Fn(&Session) -> bool)
 /// When tmux could not be asked.
 pub fn say_unseen(ctx: &Ctx, snapshot: &Snapshot, empty: bool) -> Result<Exit> {
     let unknown = snapshot.elsewhere_unknown.as_deref();
-    for line in crate::work::observe::away::silent(&snapshot.daemons, &snapshot.unreachable, unknown) {
+    for line in away::silent(&snapshot.daemons, &snapshot.unreachable, unknown) {
         ctx.note(&line);
     }
     if let Some(why) = &snapshot.unknown {

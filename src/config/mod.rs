@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::base::failure::Failure;
-use crate::base::files;
+use crate::base::{files, time};
 use crate::model::address::Role;
 use crate::model::bead::Bead;
 
@@ -115,7 +115,7 @@ pub fn target(settings: &Settings) -> String {
 pub fn limits(sources: &Sources) -> crate::base::limits::Limits {
     let built_in = crate::base::limits::Limits::default();
     let Ok(Settings { limits, .. }) = settings(sources) else { return built_in };
-    let time = |text: &str, built_in| crate::base::time::parse_duration(text).unwrap_or(built_in);
+    let time = |text: &str, built_in| time::parse_duration(text).unwrap_or(built_in);
     crate::base::limits::Limits {
         network: time(&limits.network, built_in.network),
         local: time(&limits.local, built_in.local),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::schema::{Placement, When};
+use crate::base::time;
 use crate::model::bead::Bead;
 
 /// The rule that counts for a bead: of those whose conditions all hold, the one with the lowest order, then the first
@@ -22,7 +23,7 @@ pub fn choose<'r>(
 /// Whether all conditions that are given hold; a list holds when one of its elements does.
 pub fn matches(when: &When, bead: &Bead, rig: Option<&str>) -> bool {
     let estimate = || {
-        let wanted = when.min_estimate.as_deref().and_then(crate::base::time::parse_duration);
+        let wanted = when.min_estimate.as_deref().and_then(time::parse_duration);
         let minutes = bead.estimated_minutes.and_then(|minutes| u64::try_from(minutes).ok());
         wanted.zip(minutes).is_some_and(|(wanted, minutes)| minutes.saturating_mul(60) >= wanted.as_secs())
     };

@@ -215,7 +215,17 @@ impl Bead {
 
     /// Whether it is work that somebody does; mail, requests and convoys are not.
     pub fn is_work(&self) -> bool {
-        ![words::MESSAGE, words::MERGE_REQUEST, words::CONVOY].contains(&self.issue_type.as_str())
+        !self.is_letter() && self.issue_type != words::CONVOY
+    }
+
+    /// Whether it is mail or a request.
+    pub fn is_letter(&self) -> bool {
+        words::LETTERS.contains(&self.issue_type.as_str())
+    }
+
+    /// Whether somebody has it.
+    pub fn is_begun(&self) -> bool {
+        [words::HOOKED, words::IN_PROGRESS].contains(&self.status.as_str())
     }
 
     /// Whether it has the label.

@@ -19,6 +19,8 @@ pub const NOT_READY: [&str; 8] =
 pub const MERGE_REQUEST: &str = "merge-request";
 /// The type of a mail.
 pub const MESSAGE: &str = "message";
+/// The types of what is written to somebody, or to the queue: no work, whatever its labels say.
+pub const LETTERS: [&str; 2] = [MESSAGE, MERGE_REQUEST];
 /// The type of a list of beads that are followed together.
 pub const CONVOY: &str = "convoy";
 /// Label of every merge request.

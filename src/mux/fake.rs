@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use super::{Live, Looking, Marks, Mux, Pane, Session, Snapshot, Spec, Started};
 use crate::base::recorder::Recorder;
+use crate::base::time;
 
 /// The multiplexer of a test.
 #[derive(Debug, Default)]
@@ -44,7 +45,7 @@ impl Fake {
         let mut state = self.state.borrow_mut();
         state.made += 1;
         let number = state.made;
-        let now = crate::base::time::seconds_since_epoch(&crate::base::time::now()).unwrap_or_default();
+        let now = time::seconds_since_epoch(&time::now()).unwrap_or_default();
         let pane =
             Pane { id: format!("%{number}"), pid: i32::MAX - number as i32, agent: true, ..Pane::default() };
         let session = Session {

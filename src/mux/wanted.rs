@@ -43,6 +43,6 @@ pub(super) fn wanted_window(spec: &Spec, number: usize, window: &Window) -> Resu
     })
 }
 
-pub fn not_text(folder: &Path) -> Failure {
+pub(super) fn not_text(folder: &Path) -> Failure {
     Failure::new(format!("cannot start in {}: the path is not UTF-8", folder.display()))
 }

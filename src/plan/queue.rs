@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::time;
 use crate::beads::request::Request;
 
 /// Waiting this long, in seconds, weighs as much as one step of priority: so nothing waits for ever behind work that
@@ -13,7 +14,7 @@ pub const AGE_STEP: i64 = 4 * 60 * 60;
 pub fn order(requests: &mut [Request]) {
     requests.sort_by_cached_key(|request| {
         // A time that cannot be read counts as the oldest: such a request is looked at, not forgotten.
-        let since = crate::base::time::seconds_since_epoch(&request.created).unwrap_or(0);
+        let since = time::seconds_since_epoch(&request.created).unwrap_or(0);
         (since + i64::from(request.priority) * AGE_STEP, request.created.clone(), request.id.clone())
     });
 }

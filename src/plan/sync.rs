@@ -15,8 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::bead::Bead;
-use crate::model::words;
+use crate::model::bead::{Bead, Dependency};
 
 pub use address::{at_home, home};
 pub use bead::canonical;
@@ -165,31 +164,26 @@ pub fn one(
 /// Who had a bead in hand, and who has it instead.
 fn taken(before: &Bead, here: &Bead) -> Option<(String, String, String)> {
     let (from, by) = before.assignee.as_ref().zip(here.assignee.as_ref())?;
-    let in_work = |bead: &Bead| [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str());
-    let changed = in_work(before) && in_work(here) && before.id == here.id && from != by;
+    let changed = before.is_begun() && here.is_begun() && before.id == here.id && from != by;
     changed.then(|| (here.id.clone(), from.clone(), by.clone()))
 }
 
 /// Takes the edges to beads that stay out of it away, where the branch does not have them yet: there they would lead
 /// to another town's bead.
-fn hold_back(
-    own: &mut Beads,
-    base: &Beads,
-    waiting: &BTreeSet<String>,
-) -> BTreeMap<String, Vec<crate::model::bead::Dependency>> {
+fn hold_back(own: &mut Beads, base: &Beads, waiting: &BTreeSet<String>) -> BTreeMap<String, Vec<Dependency>> {
     let mut kept = BTreeMap::new();
     if waiting.is_empty() {
         return kept;
     }
     for bead in own.values_mut() {
         let known = base.get(&bead.id);
-        let stays = |edge: &crate::model::bead::Dependency| {
+        let stays = |edge: &Dependency| {
             !waiting.contains(&edge.depends_on_id)
                 || known.is_some_and(|known| ids::has_edge(known, &edge.depends_on_id))
         };
         let (stay, out) = std::mem::take(&mut bead.dependencies).into_iter().partition(stays);
         bead.dependencies = stay;
-        let out: Vec<crate::model::bead::Dependency> = out;
+        let out: Vec<Dependency> = out;
         if !out.is_empty() {
             kept.insert(bead.id.clone(), out);
         }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::process::{Output, Process};
 use crate::base::failure::{Exit, Failure};
+use crate::base::quote::quote;
 use crate::base::terminal::{self, Text};
 
 /// One process at a time may have a store of bd 1.0 open, so a call can wait for many others.
@@ -326,7 +327,7 @@ impl Program {
 const DOLT_TRIES: usize = 5;
 
 fn stopped(dir: &Path, what: &str, said: &str) -> Failure {
-    let store = crate::base::quote::quote(&dir.to_string_lossy());
+    let store = quote(&dir.to_string_lossy());
     Failure::new(format!("bd dolt {what} failed: {said}")).hint(format!(
         "nothing is lost; see BEADS_DIR={store} bd dolt --help; without a Dolt remote (bd dolt remote remove NAME) gt itself \
          keeps the beads in step over a branch, also where both sides changed one bead"

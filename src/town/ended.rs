@@ -39,9 +39,8 @@ pub fn read(root: &Path) -> Result<String> {
 
 /// Whether a request is over, by that text.
 pub fn contains(text: &str, id: &str) -> bool {
-    let of_id =
-        |line: &str| line.split_once(' ').filter(|(_, own)| *own == id).map(|(word, _)| word.to_string());
-    text.lines().rev().find_map(of_id).is_some_and(|word| word == Word::Ended.as_str())
+    let mut lines = text.lines().rev().filter_map(|line| line.split_once(' '));
+    lines.find(|(_, own)| *own == id).is_some_and(|(word, _)| word == Word::Ended.as_str())
 }
 
 /// Adds lines at the end of the file, in one write.

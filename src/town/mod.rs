@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::failure::{Failure, Failures};
 use crate::base::files;
+use crate::base::proof::Secret;
 use crate::config;
 use crate::model::address::Address;
 
@@ -235,7 +236,7 @@ impl Town {
     ///
     /// # Errors
     /// As [`secret::of`].
-    pub fn secret(&self) -> Result<crate::base::proof::Secret> {
+    pub fn secret(&self) -> Result<Secret> {
         secret::of(&self.root)
     }
 

@@ -17,7 +17,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::base::failure::Failure;
-use crate::base::terminal;
+use crate::base::{terminal, time};
 use crate::beads::{self, Kind};
 use crate::config::remotes::Known;
 use crate::config::schema::Worktree;
@@ -65,7 +65,7 @@ pub fn marks(agent: &Agent<'_>) -> Marks {
         role: agent.role.role.to_string(),
         state: "working".into(),
         bead: agent.bead.map(|bead| bead.id.clone()).unwrap_or_default(),
-        since: crate::base::time::now(),
+        since: time::now(),
         instance: agent.instance.into(),
         preset: agent.role.presets.join(","),
         hash: Asked::of(agent.role, agent.cwd).to_string(),

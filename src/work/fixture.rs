@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::base::files;
 use crate::base::recorder::Recorder;
+use crate::base::{files, time};
 use crate::beads::request::Request;
 use crate::beads::{self, Change, Filter, Store, Written};
 use crate::config::Sources;
@@ -129,7 +129,7 @@ impl Fixture {
             worker: self.address(worker),
             instance: instance(worker),
             title: format!("Work on {bead}"),
-            created: crate::base::time::now(),
+            created: time::now(),
             attempt: 1,
             priority: 2,
             ..Request::default()

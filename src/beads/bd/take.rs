@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::read::comma_safe;
 use super::shape;
-use crate::base::time::same_moment;
+use crate::base::time::{self, same_moment};
 use crate::beads::bd::{Call, Found};
 use crate::beads::jsonl;
 use crate::model::bead::{Bead, Comment};
@@ -38,8 +38,7 @@ fn fitted(version: Version, bead: &Bead, known: Option<&Bead>) -> Bead {
     let mut bead = bead.clone();
     // What is older is left out by all; before 1.0 what is as old too, and the time becomes that of the import.
     if let Some(known) = known.filter(|known| !jsonl::is_newer(&bead, known)) {
-        bead.updated_at =
-            if version.is_whole() { known.updated_at.clone() } else { crate::base::time::now() };
+        bead.updated_at = if version.is_whole() { known.updated_at.clone() } else { time::now() };
     }
     let same = |one: &Comment, other: &Comment| {
         one.author == other.author

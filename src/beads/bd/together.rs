@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::embedded::write::{change as apply, set_status};
 use super::read::comma_safe;
 use super::{apart, shape};
+use crate::base::time;
 use crate::beads::Change;
 use crate::beads::bd::{Call, Found};
 use crate::model::bead::{Bead, Comment, Dependency, NewBead, Patch};
@@ -48,7 +49,7 @@ impl<'a> Together<'a> {
     ) -> Result<Together<'a>> {
         let mut all = Together {
             version,
-            now: crate::base::time::now(),
+            now: time::now(),
             actor,
             found,
             created: Vec::new(),

@@ -17,7 +17,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use crate::base::failure::Failure;
 use crate::base::proof::Secret;
-use crate::base::{files, limits};
+use crate::base::{files, limits, time};
 use crate::beads::{
     Change, EMBEDDED_FILE, Filter, Guard, Imported, Origin, Overview, Store, Walk, Written, foreign, jsonl,
 };
@@ -374,7 +374,7 @@ fn rest_of(dir: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// When a file cannot be renamed.
 pub fn set_aside(dir: &Path) -> Result<Vec<PathBuf>> {
-    let now = crate::base::time::now();
+    let now = time::now();
     let mut kept = Vec::new();
     let store = Some(dir.join(EMBEDDED_FILE)).filter(|path| path.symlink_metadata().is_ok());
     for path in store.into_iter().chain(rest_of(dir)) {

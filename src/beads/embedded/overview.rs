@@ -38,7 +38,7 @@ pub fn keep(db: &Connection) -> rusqlite::Result<()> {
          AND {}",
         read::NOTHING_BLOCKS
     );
-    let letters = quoted(&[words::MESSAGE, words::MERGE_REQUEST]);
+    let letters = quoted(&words::LETTERS);
     let foreign = format!("b.closed = 0 AND b.issue_type NOT IN ({letters}) AND {is_foreign}");
     let waits = "IN (SELECT e.id FROM edges e WHERE e.target = NEW.id AND e.kind = 'blocks')";
     for (table, condition) in [("free", free), ("foreign_work", foreign)] {
@@ -106,7 +106,7 @@ const QUEUED: &str = "WITH queue (id) AS (SELECT value FROM json_each(?))
 /// The beads of an overview.
 pub fn concerns() -> Query {
     let mut query = Query::default();
-    let letters = quoted(&[words::MESSAGE, words::MERGE_REQUEST]);
+    let letters = quoted(&words::LETTERS);
     query.when("closed = 0");
     query.when_in("status", &words::ALIVE.map(String::from));
     query.when(&format!(

@@ -166,7 +166,7 @@ pub fn ready(
     let in_queue = in_queue(db, secret)?;
     let mut query = Query::default();
     query.when("closed = 0 AND status = 'open'");
-    query.when(&format!("issue_type NOT IN ({})", crate::beads::embedded::schema::quoted(&words::NOT_READY)));
+    query.when(&format!("issue_type NOT IN ({})", schema::quoted(&words::NOT_READY)));
     query.when(&format!("NOT {}", schema::IS_FOREIGN));
     query.when(&format!(
         "NOT EXISTS (SELECT 1 FROM labels l WHERE l.id = b.id AND l.label IN ('{}', '{}'))",
@@ -230,7 +230,8 @@ pub fn each(db: &Connection, mut take: impl FnMut(Bead) -> Result<bool>) -> Resu
 /// How many beads are read at once.
 const PAGE: usize = 256;
 
-/// Every bead, by id, those that are marked as foreign so, page by page: no query is under way while others are written that come before the last one read.
+/// Every bead, by id, those that are marked as foreign so, page by page: no query is under way while others are written that
+/// come before the last one read.
 pub struct Pages<'a> {
     db: &'a Connection,
     page: VecDeque<Bead>,

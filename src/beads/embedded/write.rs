@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::schema;
 use crate::base::failure::Failure;
 use crate::base::proof::Secret;
+use crate::base::time;
 use crate::beads::{Change, letters, proven};
 use crate::model::bead::{Bead, Comment, Dependency, NewBead, Patch, TITLE_MAX};
 use crate::model::words;
@@ -59,7 +60,7 @@ impl Writer<'_> {
     /// # Errors
     /// When a value is refused or a bead does not exist.
     pub fn apply(&self, change: &Change) -> Result<Option<String>> {
-        let now = &crate::base::time::now();
+        let now = &time::now();
         match change {
             Change::Create(new) => return self.create(new, now).map(Some),
             Change::Update(id, patch) => self.update(id, patch, now)?,
@@ -83,7 +84,7 @@ impl Writer<'_> {
     /// When the bead does not exist.
     pub fn undepend(&self, id: &str, target: &str) -> Result<bool> {
         let mut found = false;
-        self.edit(id, &crate::base::time::now(), |bead| {
+        self.edit(id, &time::now(), |bead| {
             let before = bead.dependencies.len();
             bead.dependencies.retain(|edge| edge.depends_on_id != target);
             found = bead.dependencies.len() < before;

@@ -10,7 +10,7 @@ use crate::base::failure::Failure;
 use crate::beads::embedded::Embedded;
 use crate::beads::{Change, Filter, Guard, Store, Written};
 use crate::cli::bd::{Close, CommentAdd, Create, Dep, Label, LabelWords, Texts, Update};
-use crate::model::bead::{Bead, NewBead, Patch};
+use crate::model::bead::{Bead, Dependency, NewBead, Patch};
 use crate::model::words;
 use crate::report::bd as report;
 
@@ -144,9 +144,7 @@ impl Run<'_> {
                 if self.global.json {
                     return print_value(&json!(bead.dependencies));
                 }
-                let line = |edge: &crate::model::bead::Dependency| {
-                    format!("{}  {}\n", edge.depends_on_id, edge.kind)
-                };
+                let line = |edge: &Dependency| format!("{}  {}\n", edge.depends_on_id, edge.kind);
                 print(&bead.dependencies.iter().map(line).collect::<String>())
             }
         }

@@ -161,10 +161,7 @@ impl Run<'_> {
     pub(super) fn stats(&self) -> Result<()> {
         let store = self.store()?;
         let found = store.list(&Filter { all: true, ..Filter::default() })?;
-        let work: Vec<&Bead> = found
-            .iter()
-            .filter(|bead| bead.issue_type != words::MESSAGE && bead.issue_type != words::MERGE_REQUEST)
-            .collect();
+        let work: Vec<&Bead> = found.iter().filter(|bead| !bead.is_letter()).collect();
         let of = |status: &str| work.iter().filter(|bead| bead.status == status).count();
         let ready = store.ready(None, None)?.len();
         let (open, hooked, doing, closed) =

@@ -11,6 +11,7 @@ use clap::CommandFactory;
 
 use super::{Ctx, prefixes_of};
 use crate::base::failure::Failures;
+use crate::base::proof::Secret;
 use crate::beads::embedded::Embedded;
 use crate::beads::{self, Filter, Kind, Store};
 use crate::cli::bd::{Bd, BdCommand, CommentsCommand, Dep, Label};
@@ -132,7 +133,7 @@ impl<'a> Stores<'a> {
     }
 
     /// The secret of the town around; none outside of towns.
-    pub fn secret(&self) -> Result<Option<crate::base::proof::Secret>> {
+    pub fn secret(&self) -> Result<Option<Secret>> {
         match self.ctx.locate() {
             Ok(found) => crate::town::secret::read(&found.root),
             Err(_) => Ok(None),

@@ -15,6 +15,7 @@ use self::beads::{EPIC, RED, REPOSITORY, TEST, TITLE, TWINS};
 use crate::base::failure::Failure;
 use crate::base::quote::quote;
 use crate::beads::{self as store, Filter, Store};
+use crate::config::schema::Choice;
 use crate::model::bead::Bead;
 use crate::model::words;
 use crate::mux::Mux;
@@ -416,7 +417,7 @@ impl Demo {
             dir: self.rig_dir().join(".beads"),
             prefix: "de".into(),
             prefixes: Vec::new(),
-            choice: crate::config::schema::Choice::Embedded,
+            choice: Choice::Embedded,
             actor: "overseer".into(),
             secret: crate::town::secret::read(&self.town)?,
         };

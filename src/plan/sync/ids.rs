@@ -55,7 +55,7 @@ pub fn waiting(base: &Beads, own: &Beads, theirs: &Beads) -> BTreeSet<String> {
 
 /// Whether somebody works on it, or it is in the queue.
 fn in_hand(bead: &Bead, own: &Beads) -> bool {
-    let held = bead.assignee.is_some() && [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str());
+    let held = bead.assignee.is_some() && bead.is_begun();
     let asks = |one: &Bead| {
         one.issue_type == words::MERGE_REQUEST && !one.is_closed() && one.meta("bead") == Some(&bead.id)
     };

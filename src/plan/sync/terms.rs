@@ -3,7 +3,7 @@
 use super::Beads;
 use super::address::{self, home};
 use crate::base::proof::Secret;
-use crate::beads::foreign::{in_hand, is_begun, marked_as, own_agent, plain, same_words, stand_as};
+use crate::beads::foreign::{in_hand, marked_as, own_agent, plain, same_words, stand_as};
 use crate::beads::proven;
 use crate::model::bead::Bead;
 
@@ -67,7 +67,7 @@ impl Terms<'_> {
     /// Whether the branch gives a bead to an agent of another town.
     fn is_theirs(&self, there: &Bead) -> bool {
         let away = |address: &str| address.split_once(':').is_some_and(|(_, rest)| own_agent(rest).is_some());
-        is_begun(there) && there.assignee.as_deref().is_some_and(|who| away(who) && !self.is_ours(who))
+        there.is_begun() && there.assignee.as_deref().is_some_and(|who| away(who) && !self.is_ours(who))
     }
 
     /// A bead as the branch gets it: gt's own labels and metadata stay at home, and those that others put there stay there.

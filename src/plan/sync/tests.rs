@@ -3,7 +3,9 @@ use serde_json::{Value, json};
 
 use super::address::abroad;
 use super::*;
+use crate::base::proof::Secret;
 use crate::model::bead::{Comment, Dependency};
+use crate::model::words;
 
 /// Two towns that trust each other, but for requests.
 fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> Merged {
@@ -408,8 +410,8 @@ fn whole_seconds_are_the_same_birth() {
 }
 
 /// A request of the town `pc-1a2b` with a proof, as the branch has it; its secret.
-fn request(id: &str) -> (Bead, crate::base::proof::Secret) {
-    let secret = crate::base::proof::Secret::new([9; 32]);
+fn request(id: &str) -> (Bead, Secret) {
+    let secret = Secret::new([9; 32]);
     let mut request = Bead { issue_type: words::MERGE_REQUEST.into(), ..bead(id, 3) };
     for (key, value) in [("worker", "wyvern/Nux"), ("commit", "c0ffee"), ("target", "main"), ("bead", "wy-a")]
     {

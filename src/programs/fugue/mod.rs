@@ -20,6 +20,9 @@ use crate::base::failure::Failure;
 pub use answers::{Answer, Row, Silence, plain};
 pub use calls::{Listing, MOST_LINES, Server, Wanted};
 
+/// A daemon answers in milliseconds. One that needs longer than this is silent.
+pub const LIMIT: Duration = Duration::from_secs(2);
+
 /// fugue's own variable for a daemon's address.
 const FUGUE_ADDR: &str = "FUGUE_ADDR";
 
@@ -146,9 +149,6 @@ fn missing(names: &[&str], found: &[PathBuf]) -> Failure {
         "name the one of fugue's programs that takes commands: GASTOWN_MULTIPLEXER_BIN=/path/to/fugue-compat",
     )
 }
-
-/// A daemon answers in milliseconds. One that needs longer than this is silent.
-pub const LIMIT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::answers::{Status, parse_status};
 use super::{Git, last_words};
+use crate::base::quote::quote;
 
 /// A ref.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ impl Git {
     pub fn objects_at(&self, url: &str) -> Result<Vec<String>> {
         let output = self.try_run(["ls-remote", "-q", "--", url])?;
         if !output.ok() {
-            let quoted = crate::base::quote::quote(url);
+            let quoted = quote(url);
             crate::fail!("cannot read {url}: {}", last_words(&output); "see whether git can read it: git ls-remote {quoted}");
         }
         Ok(output.text().lines().filter_map(|line| Some(line.split_once('\t')?.0.to_string())).collect())

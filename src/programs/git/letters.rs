@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::worktree::fetch_words;
 use super::{Git, last_words};
+use crate::base::quote::quote;
 
 /// A ref, and what it stands at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl Git {
         words.extend(patterns);
         let output = self.try_run(words)?;
         if !output.ok() {
-            let dir = crate::base::quote::quote(&self.dir.to_string_lossy());
+            let dir = quote(&self.dir.to_string_lossy());
             let mut failure = self.failure(format!(
                 "cannot read origin of {}: {}",
                 self.dir.display(),

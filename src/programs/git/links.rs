@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use super::{Git, last_words};
 use crate::base::failure::Failure;
+use crate::base::quote::quote;
 
 /// The mode of a link in a tree.
 const LINK: &str = "160000";
@@ -86,9 +87,8 @@ impl Git {
         // The URL comes from a commit: it may not name any program that git could be told to run.
         let ask = |words: Vec<&str>| self.process(words).env("GIT_PROTOCOL_FROM_USER", "0").run();
         let unreadable = |output: &crate::programs::Output| {
-            Failure::new(format!("cannot ask {url} whether it has {commit}: {}", last_words(output))).hint(
-                format!("see whether git can read it: git ls-remote {}", crate::base::quote::quote(url)),
-            )
+            Failure::new(format!("cannot ask {url} whether it has {commit}: {}", last_words(output)))
+                .hint(format!("see whether git can read it: git ls-remote {}", quote(url)))
         };
         let listed = ask(vec!["ls-remote", "-q", "--", url])?;
         if !listed.ok() {

@@ -14,6 +14,7 @@ use super::answers::{Push, Status, parse_status, read_blobs, read_push};
 use super::{Git, hooks, last_words};
 use crate::base::failure::Failure;
 use crate::base::files;
+use crate::base::quote::quote;
 use crate::programs::Output;
 
 impl Git {
@@ -29,7 +30,7 @@ impl Git {
         let text = files::text(&path)?.unwrap_or_default();
         let since = |name: &str| fetched_at(&text, name).is_some_and(|finished| finished > began);
         let look = || {
-            let dir = crate::base::quote::quote(&self.dir.to_string_lossy());
+            let dir = quote(&self.dir.to_string_lossy());
             format!("see whether git can read it: git -C {dir} ls-remote origin")
         };
         if since(branch) {

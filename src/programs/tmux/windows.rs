@@ -55,6 +55,8 @@ pub const HOOKS: [&str; 2] = ["after-new-window", "after-split-window"];
 /// Our hooks of a session that notice a person's own sizes.
 pub const SIZE_HOOKS: [&str; 2] = ["after-resize-pane", "after-select-layout"];
 
+const ON_END_HOOK: &str = r##"exec env -u GT_TOWN_ROOT /bin/sh -c 'cd /; eval "${GT_ON_END-$(tmux show-options -pqv -t "#{hook_pane}" @gt_on_end)}" </dev/null >/dev/null 2>&1; :'"##;
+
 /// The number of the agent's pane, counted over all windows.
 pub fn agents_place(windows: &[WantedWindow]) -> Option<usize> {
     windows.iter().flat_map(|window| &window.panes).position(|pane| pane.agent)
@@ -350,11 +352,10 @@ impl Wanted<'_> {
     }
 }
 
+/// What runs [`Wanted::on_end`], as a hook of a pane.
 pub fn end_hook() -> String {
     format!("run-shell -b {}", as_text(ON_END_HOOK))
 }
-
-pub const ON_END_HOOK: &str = r##"exec env -u GT_TOWN_ROOT /bin/sh -c 'cd /; eval "${GT_ON_END-$(tmux show-options -pqv -t "#{hook_pane}" @gt_on_end)}" </dev/null >/dev/null 2>&1; :'"##;
 
 /// Several words run without a shell; `env` says it readably when the program is missing. PATH is said again here: a
 /// program gets that of whoever calls tmux, and the session's own only in windows that a person opens. Without words

@@ -8,7 +8,7 @@ use crate::model::address::{Address, Role};
 use crate::model::bead::Bead;
 use crate::model::refs::Branch;
 use crate::model::words;
-use crate::town::Town;
+use crate::town::{self, Town};
 use crate::work::polecat::worktree;
 use crate::work::talk::mail;
 
@@ -176,7 +176,7 @@ fn role_text(town: &Town, of: &Address, bead: Option<&Bead>) -> String {
         return format!("You are the Overseer of the town {}.\n", town.name);
     };
     let rig = of.rig().and_then(|name| town.rig(name).ok());
-    let place = crate::town::home(town, rig.as_ref(), of);
+    let place = town::home(town, rig.as_ref(), of);
     let branch = bead.zip(rig.as_ref()).map(|(bead, rig)| {
         // Without a process: of one without its worktree the new name is told.
         let own = worktree::branch_at(rig, of.name()).filter(|own| own.bead == bead.id);

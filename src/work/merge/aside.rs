@@ -175,7 +175,7 @@ fn bead_changes(
     patch.metadata.insert(words::META_SET_ASIDE.into(), line.into());
     // Another may have it in hand by now; then it stays theirs.
     let holder = bead.assignee.as_deref().filter(|holder| *holder != request.worker);
-    let works = [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str());
+    let works = bead.is_begun();
     if holder.is_none() || !works || bead.has_label(words::LABEL_SUBMITTED) {
         patch.status = Some(words::OPEN.into());
         patch.assignee = Some(None);

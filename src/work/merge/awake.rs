@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::base::files;
+use crate::base::{files, time};
 use crate::town::Rig;
 
 /// Notes that the refinery works, or no longer does.
@@ -17,7 +17,7 @@ pub fn awake(rig: &Rig, awake: bool) -> Result<()> {
     }
     files::change_json(&path, |state| {
         state.insert("awake".into(), awake.into());
-        state.insert(if awake { "last_wake" } else { "last_sleep" }.into(), crate::base::time::now().into());
+        state.insert(if awake { "last_wake" } else { "last_sleep" }.into(), time::now().into());
         Ok(())
     })
 }

@@ -20,6 +20,7 @@ use crate::town::Town;
 use crate::work::merge::links;
 use crate::work::merge::submit::{Brought, NO_CHANGES, Requests, Submission, bead_and_requests, requests};
 use crate::work::observe::own::Home;
+use crate::work::setup::rig;
 use crate::work::step;
 
 /// Whose work is done, and how it is handed over.
@@ -289,7 +290,7 @@ fn push(work: &Work<'_>, look: &Look) -> Result<Option<String>> {
                 return Ok(None);
             }
             if there.iter().any(|(name, _)| name == "refs/heads/polecat") {
-                return Err(crate::work::setup::rig::blocked_by_polecat("origin").into());
+                return Err(rig::blocked_by_polecat("origin").into());
             }
             crate::fail!(
                 "the server refused the branch {}: {said}", look.branch;
@@ -311,7 +312,7 @@ fn check_push(work: &Work<'_>, look: &Look) -> Result<()> {
     let branch = format!("refs/heads/{}", look.branch);
     let there = git.refs_at_origin(&["refs/heads/polecat", &branch])?;
     if there.iter().any(|(name, _)| name == "refs/heads/polecat") {
-        return Err(crate::work::setup::rig::blocked_by_polecat("origin").into());
+        return Err(rig::blocked_by_polecat("origin").into());
     }
     let Some((_, commit)) = there.iter().find(|(name, _)| *name == branch) else { return Ok(()) };
     let again = look.requests.iter().any(|(request, _)| request.branch == look.branch);

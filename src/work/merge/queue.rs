@@ -23,6 +23,9 @@ use crate::work::merge::{approval, aside, bench};
 use crate::work::observe::around::unknown;
 use crate::work::step;
 
+/// The state of a bead that came back.
+const SET_ASIDE: &str = "set aside";
+
 /// Metadata key of a request that cannot be merged until a person does something: what failed. It is said once.
 pub const META_FAILURE: &str = "failure";
 
@@ -462,9 +465,8 @@ impl Row {
     /// The same with what its own bead says of a failure.
     #[must_use]
     pub fn of(self, request: Option<&Bead>) -> Row {
-        let failure =
-            request.and_then(|own| own.meta(crate::work::merge::queue::META_FAILURE)).map(Into::into);
-        let needs = request.and_then(|own| crate::work::merge::approval::noted(own, &self.commit));
+        let failure = request.and_then(|own| own.meta(META_FAILURE)).map(Into::into);
+        let needs = request.and_then(|own| approval::noted(own, &self.commit));
         Row { failure, needs_approval: needs.map(Into::into), ..self }
     }
 
@@ -473,9 +475,6 @@ impl Row {
         time::seconds_between(&self.created, now).map_or_else(|| "?".into(), time::short_age)
     }
 }
-
-/// The state of a bead that came back.
-pub const SET_ASIDE: &str = "set aside";
 
 /// How much waits in one rig.
 #[derive(Clone, Debug, Serialize)]

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::bench::{Bench, GREEN};
-use crate::base::files;
+use crate::base::{files, time};
 use crate::config::schema::{Command, Sandbox};
 use crate::plan::queue::{Ended, Verdict, verdict};
 use crate::programs::Process;
+use crate::town::occupancy;
 use crate::work::polecat::{survivors, worktree};
 
 /// How much of the end of a test run's output is shown.
@@ -78,8 +79,8 @@ impl Bench<'_> {
             return Ok(could_not_run(&error));
         }
         self.runs.set(self.runs.get() + 1);
-        let limit = crate::base::time::parse_duration(&self.merge.timeout);
-        let process = crate::town::occupancy::mark_of(self.rig, "")
+        let limit = time::parse_duration(&self.merge.timeout);
+        let process = occupancy::mark_of(self.rig, "")
             .iter()
             .fold(test_process(command).only_env(&self.test_env), |process, (key, value)| {
                 process.env(key, value)

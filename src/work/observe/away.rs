@@ -22,7 +22,7 @@ pub fn silent(
 }
 
 /// A daemon that does not answer is no empty one.
-pub fn line(daemon: &Daemon, why: &str, agents: &[&str]) -> String {
+fn line(daemon: &Daemon, why: &str, agents: &[&str]) -> String {
     let name = or_default(&daemon.remote);
     let agents = match agents {
         [] => String::new(),

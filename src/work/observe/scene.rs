@@ -20,7 +20,7 @@ use crate::plan::patrol::{Move, Polecat, decide};
 use crate::plan::place::{Seen, seen};
 use crate::town::away::{self, Record, Records};
 use crate::town::{Rig, Town};
-use crate::work::polecat::{names, worktree};
+use crate::work::polecat::{names, sandbox, worktree};
 use crate::work::remote::home;
 use crate::work::talk::mail;
 
@@ -386,8 +386,7 @@ fn folders(rig: &Rig) -> Result<BTreeSet<String>> {
     };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     // A folder that was on its way out when somebody was killed is still its polecat's.
-    let owner =
-        |name: String| crate::work::polecat::sandbox::aside_of(&name).map(str::to_string).unwrap_or(name);
+    let owner = |name: String| sandbox::aside_of(&name).map(str::to_string).unwrap_or(name);
     Ok(names.map(owner).filter(|name| crate::model::address::is_polecat_name(name)).collect())
 }
 

@@ -17,6 +17,7 @@ use crate::work::agent::roles;
 use crate::work::merge::approval;
 use crate::work::merge::queue::Row;
 use crate::work::observe::around::Around;
+use crate::work::observe::away;
 use crate::work::observe::view::{Polecat, Queue, RigReport, Status, Store, TownReport, Unapproved};
 use crate::work::talk::mail;
 
@@ -99,11 +100,7 @@ pub fn rig(
     let snapshot = looking.wait()?;
     let unseen = Unseen {
         here: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
-        away: crate::work::observe::away::silent(
-            &snapshot.daemons,
-            &snapshot.unreachable,
-            snapshot.elsewhere_unknown.as_deref(),
-        ),
+        away: away::silent(&snapshot.daemons, &snapshot.unreachable, snapshot.elsewhere_unknown.as_deref()),
     };
     Ok((report(&town.mark(), &snapshot, read), unseen))
 }
@@ -229,7 +226,7 @@ fn add_marked(
 
 /// Whether a bead is work that its assignee has on the hook: a mail's assignee is only who it is for.
 fn is_held(bead: &Bead) -> bool {
-    bead.issue_type != words::MESSAGE && bead.issue_type != words::MERGE_REQUEST && bead.status != words::OPEN
+    !bead.is_letter() && bead.status != words::OPEN
 }
 
 /// Everything known about one rig.

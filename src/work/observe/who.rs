@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::around;
 use crate::base::failure::{Failure, Failures};
 use crate::base::grammar::is_bead_id;
+use crate::base::quote::quote;
 use crate::beads::Filter;
 use crate::beads::request::Request;
 use crate::config::{self, Sources};
@@ -138,10 +139,7 @@ fn holder(rig: &Rig, id: &str) -> Result<Address> {
 fn without(bead: &Bead, rig: &Rig) -> Failure {
     let id = &bead.id;
     let kept = bead.meta(words::META_RECOVERY).map(|name| {
-        format!(
-            "its commits are kept: git -C {} log {name}",
-            crate::base::quote::quote(&rig.clone_dir().to_string_lossy())
-        )
+        format!("its commits are kept: git -C {} log {name}", quote(&rig.clone_dir().to_string_lossy()))
     });
     let hint = match kept {
         Some(kept) => kept,

@@ -16,7 +16,7 @@ use crate::town::away::{self, Record};
 use crate::town::occupancy;
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::ending::give::{BeadNow, give_back, keep_transcript};
-use crate::work::polecat::{names, strays, survivors};
+use crate::work::polecat::{names, sandbox, strays, survivors};
 use crate::work::remote::leave::{Left, leave, leaving};
 use crate::work::step;
 
@@ -95,7 +95,7 @@ fn end_here(
     }
     occupancy::check_removable(&sandbox.dir)?;
     // What is in a place that was never begun came with its making: it is kept, and in nobody's way.
-    let force = force || crate::work::polecat::sandbox::is_unbegun(&sandbox.dir);
+    let force = force || sandbox::is_unbegun(&sandbox.dir);
     let look = sandbox.look()?;
     if !force {
         let stops = look.stops(false, &scene.address_of(name))?;
@@ -168,7 +168,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     }
     let instance = scene.instance(name);
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &instance);
-    let force = force || crate::work::polecat::sandbox::is_unbegun(&sandbox.dir);
+    let force = force || sandbox::is_unbegun(&sandbox.dir);
     let trace = survivors::of_polecat(scene, name);
     if let Seen::Session(session) = scene.session_of(name) {
         keep_transcript(scene, name, &instance, session)?;
@@ -235,7 +235,7 @@ fn releasable(scene: &Scene<'_>, name: &str, force: bool) -> Result<()> {
         crate::fail!("{address} is at work"; "wait, or end it all the same with: gt polecat nuke {address}");
     }
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &scene.instance(name));
-    if record.is_some() || force || crate::work::polecat::sandbox::is_unbegun(&sandbox.dir) {
+    if record.is_some() || force || sandbox::is_unbegun(&sandbox.dir) {
         return Ok(());
     }
     let stops = sandbox.look()?.stops(true, &address.to_string())?;

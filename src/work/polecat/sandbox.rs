@@ -127,7 +127,7 @@ impl Sandbox {
             }
         }
         losses.unknown.extend(unknown);
-        if crate::work::polecat::sandbox::is_unbegun(&self.dir) {
+        if is_unbegun(&self.dir) {
             // What is ignored there came with its making.
             losses.files.ignored.clear();
         }

@@ -288,9 +288,7 @@ fn hook(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Result<
                 };
                 let mut hand = hands.remove(lost);
                 hand.undo(site);
-                outcome
-                    .failed
-                    .push((guard.id.clone(), crate::work::polecat::sling::taken(&guard.id, &holder).into()));
+                outcome.failed.push((guard.id.clone(), taken(&guard.id, &holder).into()));
             }
             Err(error) => {
                 // A store that cannot write all at once may have written some of it.

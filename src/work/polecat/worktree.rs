@@ -12,8 +12,8 @@ use crate::model::refs::{Branch, HEADS, POLECAT};
 use crate::programs::Process;
 use crate::programs::git::{Git, lfs};
 use crate::programs::process::Limit;
-use crate::town::Rig;
 use crate::town::within::Within;
+use crate::town::{Rig, occupancy};
 use crate::work::agent::hooks;
 use crate::work::polecat::bringing::{self, Bringing};
 use crate::work::polecat::loss::keep::Shelf;
@@ -87,7 +87,7 @@ pub fn check_free(path: &Path) -> Result<()> {
     if free {
         return Ok(());
     }
-    let shown = crate::base::quote::quote(&path.to_string_lossy());
+    let shown = quote(&path.to_string_lossy());
     crate::fail!("{} is there already", path.display(); "look at it (ls -la {shown}), move it away, or sling to another name")
 }
 
@@ -251,7 +251,7 @@ fn set_up(wanted: &Wanted<'_>, command: &Command, path: &Path) -> Result<()> {
         None => process,
     };
     // What it leaves in the background is found by these at the end.
-    let marks = crate::town::occupancy::mark_of(wanted.rig, wanted.name);
+    let marks = occupancy::mark_of(wanted.rig, wanted.name);
     let marked = marks.iter().fold(process.clone(), |process, (key, value)| process.env(key, value));
     let output = marked.cwd(path).own_locale().limit(limit).run()?;
     if output.ok() {

@@ -11,6 +11,7 @@ use super::letter::{self, Desk};
 use super::waiting;
 use crate::base::files;
 use crate::beads::Filter;
+use crate::model::address::Address;
 use crate::model::refs::{Kind, POLECATS, Sent};
 use crate::model::words;
 use crate::plan::homecoming::{self, Letter};
@@ -33,9 +34,7 @@ pub fn is_hybrid(town: &Town, rig: &Rig) -> Result<bool> {
         return Ok(true);
     }
     let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
-    let held = rig
-        .store(&crate::model::address::Address::Overseer)?
-        .list(&Filter { statuses, ..Filter::default() })?;
+    let held = rig.store(&Address::Overseer)?.list(&Filter { statuses, ..Filter::default() })?;
     Ok(held.iter().any(|bead| bead.remote().is_some()))
 }
 

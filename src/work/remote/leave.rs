@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use super::line::{self, Place};
 use crate::beads::{Change, Guard};
+use crate::model::address::Address;
 use crate::model::bead::Patch;
 use crate::model::refs::{self, RECOVERY};
 use crate::model::words;
@@ -16,6 +17,7 @@ use crate::mux::fugue::errand::{Errand, Ran};
 use crate::programs::git::Git;
 use crate::town::away::{self, Record};
 use crate::work::observe::scene::Scene;
+use crate::work::polecat::ending::give;
 use crate::work::polecat::loss::keep::Shelf;
 use crate::work::step;
 
@@ -60,7 +62,7 @@ pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Se
     leaving(scene, &address, record)?;
     step("leave.1");
     if let Some(session) = session {
-        crate::work::polecat::ending::give::keep_transcript(scene, name, &record.instance, session)?;
+        give::keep_transcript(scene, name, &record.instance, session)?;
         scene.mux.stop(&[&session.id])?;
     }
     step("leave.2");
@@ -85,7 +87,7 @@ pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Se
     let recovery = bring_kept(scene, name, &record.instance, &screen)?;
     // A start whose daemon fell silent, or an end by hand that was cut short, leaves it its bead.
     if scene.record(name).is_some_and(|own| own.instance == record.instance) {
-        crate::work::polecat::ending::give::give_back(scene, name, recovery.as_deref())?;
+        give::give_back(scene, name, recovery.as_deref())?;
     }
     if let Some(recovery) = &recovery {
         name_it(scene, &record.bead, recovery)?;
@@ -160,7 +162,7 @@ fn name_it(scene: &Scene<'_>, bead: &str, recovery: &str) -> Result<()> {
         lacks_labels: vec![words::LABEL_SUBMITTED.into()],
         ..Guard::default()
     };
-    let store = scene.rig.store(&crate::model::address::Address::Witness(scene.rig.name.clone()))?;
+    let store = scene.rig.store(&Address::Witness(scene.rig.name.clone()))?;
     // Refused: somebody has it, or it is closed or gone.
     store.write(&[guard], &[Change::Update(bead.into(), Box::new(patch))])?;
     Ok(())

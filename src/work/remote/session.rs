@@ -11,7 +11,7 @@ use crate::config::remotes::Known;
 use crate::config::schema::Sandbox;
 use crate::model::address::Address;
 use crate::mux::{Away, Spec};
-use crate::town::{Rig, Town};
+use crate::town::{self, Rig, Town};
 use crate::work::agent::{self, Agent, There};
 
 /// What an agent is told that takes its prompt by paste: which of the two it is is known only over there.
@@ -114,7 +114,7 @@ impl Far {
         }
         let town = Town { root: root.to_path_buf(), ..town.clone() };
         let rig = rig.map(|rig| Rig { root: town.root.join(&rig.name), ..rig.clone() });
-        let home = crate::town::home(&town, rig.as_ref(), address);
+        let home = town::home(&town, rig.as_ref(), address);
         Ok(Far { town, rig, home })
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use serde_json::json;
 
-use crate::base::files;
+use crate::base::{files, time};
 use crate::beads::embedded::Embedded;
 use crate::beads::{self, Filter, Store, jsonl};
 use crate::plan::restore::{Source, covers};
@@ -159,7 +159,7 @@ fn marked(line: &str) -> Option<String> {
 pub fn retire(place: &Path) -> Result<()> {
     let all = paths(place).into_iter().flatten().chain(config_copy(place));
     for path in all.filter(|path| path.exists()) {
-        let now = crate::base::time::now();
+        let now = time::now();
         let end = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         let kept = path.with_extension(format!("{now}.{end}"));
         std::fs::rename(&path, &kept)

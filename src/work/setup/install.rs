@@ -6,8 +6,10 @@ use anyhow::{Context, Result};
 
 use super::pieces::{self, Piece};
 use crate::base::failure::Failure;
-use crate::base::files;
+use crate::base::{files, time};
 use crate::beads;
+use crate::config::schema::Choice;
+use crate::model::address::Address;
 use crate::model::rules;
 use crate::programs::git::Git;
 use crate::town::discover::{self, Found};
@@ -23,7 +25,7 @@ pub struct Wanted {
     /// Make it a git repository.
     pub git: bool,
     /// Its store; none when absent.
-    pub store: Option<crate::config::schema::Choice>,
+    pub store: Option<Choice>,
     /// Prefix of its own ids.
     pub prefix: String,
     /// This program, for `bin/bd`.
@@ -108,7 +110,7 @@ impl Wanted {
                 .hint("name it with: gt install --name NAME")
                 .into());
         }
-        Ok(TownFile { kind: "town".into(), version: 1, name, created_at: crate::base::time::now() })
+        Ok(TownFile { kind: "town".into(), version: 1, name, created_at: time::now() })
     }
 
     /// The program for `bin/bd`, when the store will be an embedded one.
@@ -188,8 +190,8 @@ fn build(wanted: &Wanted, draft: &Path) -> Result<Option<String>> {
 ///
 /// # Errors
 /// As [`beads::create`].
-pub fn make_store(dir: &Path, prefix: &str, choice: crate::config::schema::Choice) -> Result<beads::Kind> {
-    let actor = crate::model::address::Address::Overseer.to_string();
+pub fn make_store(dir: &Path, prefix: &str, choice: Choice) -> Result<beads::Kind> {
+    let actor = Address::Overseer.to_string();
     let (dir, prefix, prefixes) = (dir.to_path_buf(), prefix.into(), Vec::new());
     beads::create(&beads::Place { dir, prefix, prefixes, choice, actor, secret: None })
 }

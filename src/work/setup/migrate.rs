@@ -9,14 +9,16 @@ use serde_json::{Map, Value};
 
 use super::{install, pieces, rig as rigs};
 use crate::base::failure::Failure;
-use crate::base::{files, repo_url};
+use crate::base::{files, repo_url, time};
 use crate::beads;
+use crate::config::schema::Choice;
 use crate::model::address::{Address, is_member_name, is_rig_name};
 use crate::model::bead::Bead;
 use crate::model::{rules, words};
 use crate::programs::git::Git;
 use crate::town::discover::{self, Found};
 use crate::town::{RigConfig, RigEntry, RigsFile, TownFile};
+use crate::work::talk::mail::{self, FROM};
 
 /// Folders of an older rig that are no worker's clone.
 const NO_WORKERS: [&str; 8] =
@@ -68,7 +70,7 @@ pub fn plan(found: &Found) -> Result<Plan> {
         kind: "town".into(),
         version: 1,
         name: text("name").unwrap_or_else(|| discover::folder_name(&found.root)),
-        created_at: text("created_at").unwrap_or_else(crate::base::time::now),
+        created_at: text("created_at").unwrap_or_else(time::now),
     };
     let mut taken = vec![rules::TOWN_PREFIX.to_string()];
     let mut planned = Vec::new();
@@ -174,15 +176,14 @@ fn letter(fields: Map<String, Value>, owner: &Address, number: usize) -> Bead {
     };
     let from = text(&["from", "sender"]);
     let sent = text(&["timestamp", "created_at", "date", "sent_at"]);
-    let sent =
-        if crate::base::time::seconds_since_epoch(&sent).is_some() { sent } else { crate::base::time::now() };
+    let sent = if time::seconds_since_epoch(&sent).is_some() { sent } else { time::now() };
     let body = text(&["body", "message", "content", "text"]);
     let first = body.lines().next().unwrap_or_default().to_string();
     let subject = [text(&["subject", "title"]), first].into_iter().find(|text| !text.trim().is_empty());
-    let (title, description) = crate::work::talk::mail::headed(&subject.unwrap_or_default(), &body);
+    let (title, description) = mail::headed(&subject.unwrap_or_default(), &body);
     let read = fields.get("read").and_then(Value::as_bool).unwrap_or(false);
     let mut labels = vec![words::LABEL_MESSAGE.to_string()];
-    labels.extend((!from.is_empty()).then(|| format!("{}{from}", crate::work::talk::mail::FROM)));
+    labels.extend((!from.is_empty()).then(|| format!("{}{from}", FROM)));
     labels.extend(read.then(|| words::LABEL_READ.to_string()));
     labels.sort();
     Bead {
@@ -277,7 +278,7 @@ impl Done {
 ///
 /// # Errors
 /// Whatever stands in the way; everything is as before then.
-pub fn migrate(plan: &Plan, store: crate::config::schema::Choice, gt: &Path) -> Result<()> {
+pub fn migrate(plan: &Plan, store: Choice, gt: &Path) -> Result<()> {
     let mayor = plan.root.join("mayor");
     let mut done = Done::default();
     done.folder(&mayor)?;
@@ -289,7 +290,7 @@ pub fn migrate(plan: &Plan, store: crate::config::schema::Choice, gt: &Path) -> 
     outcome
 }
 
-fn all_steps(plan: &Plan, store: crate::config::schema::Choice, gt: &Path, done: &mut Done) -> Result<()> {
+fn all_steps(plan: &Plan, store: Choice, gt: &Path, done: &mut Done) -> Result<()> {
     let root = &plan.root;
     files::make_private(root)?;
     town_store(plan, store, done)?;
@@ -327,7 +328,7 @@ fn all_steps(plan: &Plan, store: crate::config::schema::Choice, gt: &Path, done:
 }
 
 /// The town's store, with the mail in it, made aside and renamed; one that is there takes the mail in.
-fn town_store(plan: &Plan, choice: crate::config::schema::Choice, done: &mut Done) -> Result<()> {
+fn town_store(plan: &Plan, choice: Choice, done: &mut Done) -> Result<()> {
     let dir = plan.root.join(".beads");
     let jsonl = plan.letters.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?.join("\n");
     let place = |dir: PathBuf| beads::Place {
@@ -354,7 +355,7 @@ fn town_store(plan: &Plan, choice: crate::config::schema::Choice, done: &mut Don
     Ok(())
 }
 
-fn one_rig(plan: &Plan, rig: &RigPlan, store: crate::config::schema::Choice, done: &mut Done) -> Result<()> {
+fn one_rig(plan: &Plan, rig: &RigPlan, store: Choice, done: &mut Done) -> Result<()> {
     let root = plan.root.join(&rig.name);
     let older = plan.identity.parent().unwrap_or(&plan.root).join("rigs").join(&rig.name);
     done.rename(&older, &root.join("mayor/rig"))?;

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::base::failure::Failure;
-use crate::base::files;
+use crate::base::{files, time};
 use crate::beads::{self, Change, Kind, embedded, jsonl};
+use crate::config::schema::Choice;
 use crate::model::address::Address;
+use crate::model::bead::Bead;
 use crate::model::refs::Branch;
 use crate::plan::restore::{Settled, Source, bead_of_ref, choose, merges, missing, settle};
 use crate::plan::sync as plan;
@@ -26,7 +28,7 @@ pub struct Lost<'a> {
     /// Prefix of its ids.
     pub prefix: &'a str,
     /// Which store a new one is, where no export says that it was gt's own.
-    pub choice: crate::config::schema::Choice,
+    pub choice: Choice,
     /// Beads that sessions name.
     pub sessions: Vec<String>,
     /// A person accepts an empty store when there is nothing to restore it from.
@@ -122,7 +124,7 @@ pub fn restore(lost: &Lost<'_>) -> Result<Restored> {
         Vec::new()
     });
     // Only gt's own stores are exported; one whose settings ask for bd by now becomes a store of bd's.
-    let own = !sources.is_empty() && lost.choice != crate::config::schema::Choice::Bd;
+    let own = !sources.is_empty() && lost.choice != Choice::Bd;
     let kind = if own { Kind::Embedded } else { beads::makes(lost.choice)? };
     // The branch may be of another town's last sync: with an export, that says nothing of this town's beads.
     restored.time = sources.iter().filter_map(|source| source.time.clone()).max();
@@ -173,7 +175,7 @@ fn nothing(lost: &Lost<'_>, unread: &[String]) -> Failure {
     ))
 }
 
-fn make(lost: &Lost<'_>, kind: Kind, place: &Path, all: &[crate::model::bead::Bead]) -> Result<()> {
+fn make(lost: &Lost<'_>, kind: Kind, place: &Path, all: &[Bead]) -> Result<()> {
     if kind == Kind::Embedded {
         let near = lost.root().join("mayor");
         return embedded::create_with(place, &near, lost.prefix, all);
@@ -224,12 +226,7 @@ fn short(commit: &str) -> &str {
 }
 
 /// Closes what the target branch has the merges of.
-fn close_merged(
-    lost: &Lost<'_>,
-    rig: &Rig,
-    beads: &mut [crate::model::bead::Bead],
-    unread: &mut Vec<String>,
-) -> Settled {
+fn close_merged(lost: &Lost<'_>, rig: &Rig, beads: &mut [Bead], unread: &mut Vec<String>) -> Settled {
     let target = rig.config.merge.as_ref().and_then(|merge| merge.get("target")?.as_str()).unwrap_or("main");
     let git = Git::at(rig.clone_dir());
     let format = "--format=%H%x1f%cI%x1f%(trailers:key=Bead,valueonly,separator=%x2C)%x1f\
@@ -237,7 +234,7 @@ fn close_merged(
     let tip = format!("refs/remotes/origin/{target}");
     let log = || git.run("read the log", ["log", "--first-parent", format, &tip, "--"]);
     match git.fetch_branch(target).and_then(|()| log()) {
-        Ok(log) => settle(beads, &merges(&log), &lost.sessions, &crate::base::time::now()),
+        Ok(log) => settle(beads, &merges(&log), &lost.sessions, &time::now()),
         Err(error) => {
             unread.push(format!("{error:#}"));
             Settled::default()

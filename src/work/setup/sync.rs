@@ -15,8 +15,10 @@ use serde::Serialize;
 
 use crate::base::failure::Failure;
 use crate::base::proof::Secret;
+use crate::base::quote::quote;
 use crate::beads::in_step::{self, InStep};
 use crate::beads::{self, Beads, Walk, proven};
+use crate::config::schema::Choice;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
 use crate::model::rules::is_branch_name;
@@ -192,7 +194,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
         dir: place.beads.clone(),
         prefix: place.prefix.clone(),
         prefixes: place.prefixes.clone(),
-        choice: crate::config::schema::Choice::Auto,
+        choice: Choice::Auto,
         actor: actor.to_string(),
         secret: place.secret.clone(),
     })?;
@@ -313,7 +315,7 @@ impl One<'_> {
 
     fn unreadable(&self, error: &anyhow::Error) -> Failure {
         let Lane { branch, .. } = &self.place.lane;
-        let clone = crate::base::quote::quote(&self.place.clone.to_string_lossy());
+        let clone = quote(&self.place.clone.to_string_lossy());
         Failure::new(format!("{FILE} on {branch}: {error:#}")).hint(format!(
             "nothing was taken in; look at it: git -C {clone} show refs/gt/sync/{branch}:{FILE}"
         ))

@@ -5,6 +5,7 @@ use anyhow::Result;
 use serde_json::Map;
 
 use crate::base::failure::Failure;
+use crate::base::time;
 use crate::beads::letters::{self, META_SENT};
 use crate::beads::proven::META_PROOF;
 use crate::beads::{Change, Filter, Guard, Store, Written};
@@ -48,7 +49,7 @@ pub fn message(from: &Address, to: &Address, subject: &str, body: &str) -> NewBe
         issue_type: words::MESSAGE.into(),
         assignee: Some(to.to_string()),
         labels: vec![words::LABEL_MESSAGE.into(), format!("{FROM}{from}")],
-        metadata: Map::from_iter([(META_SENT.into(), crate::base::time::now().into())]),
+        metadata: Map::from_iter([(META_SENT.into(), time::now().into())]),
         signed: true,
         ..NewBead::default()
     }

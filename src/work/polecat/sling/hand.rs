@@ -22,7 +22,7 @@ use crate::work::agent::{Agent, There, handoff, prompt};
 use crate::work::polecat::loss::repo::Repo;
 use crate::work::polecat::names::{self, Reservation};
 use crate::work::polecat::sling::Work;
-use crate::work::polecat::{survivors, worktree};
+use crate::work::polecat::{sandbox, survivors, worktree};
 use crate::work::remote::session::PASTED;
 use crate::work::step;
 
@@ -214,11 +214,7 @@ impl Hand {
                     );
                 }
                 // A kill may have come while it was prepared.
-                return if crate::work::polecat::sandbox::is_unbegun(&path) {
-                    self.prepare(site, base, &path)
-                } else {
-                    Ok(())
-                };
+                return if sandbox::is_unbegun(&path) { self.prepare(site, base, &path) } else { Ok(()) };
             }
         }
         worktree::check_free(&path)?;

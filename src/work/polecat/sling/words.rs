@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::base::failure::Failure;
+use crate::base::quote::quote;
 use crate::model::address::{is_polecat_name, is_rig_name};
 use crate::town::ids::Prefixes;
 
@@ -68,7 +69,7 @@ pub fn read(words: &[String], new: Option<&str>, known: &Known) -> Result<Asked,
     for (at, word) in words.iter().enumerate() {
         if known.rigs.contains(word) {
             let beads = words.iter().enumerate().filter(|(other, _)| *other != at);
-            let beads: Vec<_> = beads.map(|(_, word)| crate::base::quote::quote(word)).collect();
+            let beads: Vec<_> = beads.map(|(_, word)| quote(word)).collect();
             return Err(Failure::usage(format!("'{word}' is a rig, and the rig goes last"))
                 .hint(format!("gt sling {} {word}", beads.join(" "))));
         }

@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::base::failure::Failure;
-use crate::base::files;
 use crate::base::quote::quote;
+use crate::base::{files, time};
 use crate::model::tunnel::Tunnel;
 use crate::programs::process::stamp::Stamp;
 
@@ -158,12 +158,7 @@ impl Place {
     /// the first attempt.
     pub fn begin(&self, tunnel: &Tunnel, failing: Option<Kept>) -> Result<()> {
         make_private(&self.dir)?;
-        let begun = || Kept {
-            version: 1,
-            tunnel: tunnel.clone(),
-            since: crate::base::time::now(),
-            ..Kept::default()
-        };
+        let begun = || Kept { version: 1, tunnel: tunnel.clone(), since: time::now(), ..Kept::default() };
         let kept = failing.map_or_else(begun, |kept| Kept { keeper: None, ssh: None, ..kept });
         self.write(&kept)
     }

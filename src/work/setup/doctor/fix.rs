@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::look::{lines_of, mayor_clone};
 use super::{Visit, orphans, secrets};
-use crate::base::files;
+use crate::base::{files, time};
 use crate::beads;
 use crate::plan::doctor::{Finding, Status, Thing};
 use crate::programs::git::{Git, credentials};
@@ -84,12 +84,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 fn town_piece(visit: &Visit<'_>, path: &str) -> Result<()> {
-    let identity = TownFile {
-        kind: "town".into(),
-        version: 1,
-        name: visit.town.name.clone(),
-        created_at: crate::base::time::now(),
-    };
+    let identity =
+        TownFile { kind: "town".into(), version: 1, name: visit.town.name.clone(), created_at: time::now() };
     let made = pieces::of_town(&identity, Some(&visit.gt))?;
     for piece in made.iter().filter(|piece| piece.path() == path) {
         piece.make(&visit.town.root)?;
@@ -98,7 +94,7 @@ fn town_piece(visit: &Visit<'_>, path: &str) -> Result<()> {
 }
 
 fn rig_pieces(rig: &Rig, paths: &[&str]) -> Result<()> {
-    let made = pieces::of_rig(&rig.name, &crate::base::time::now())?;
+    let made = pieces::of_rig(&rig.name, &time::now())?;
     for piece in made.iter().filter(|piece| paths.contains(&piece.path()) && !piece.stands(&rig.root)) {
         piece.make(&rig.root)?;
     }

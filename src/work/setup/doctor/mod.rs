@@ -13,6 +13,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::base::files;
+use crate::config::schema::Choice;
 use crate::config::{Sources, inert};
 use crate::mux::{Mux, Snapshot};
 use crate::plan::doctor::{Finding, Found, Status, Thing, judge, of_rig, of_town};
@@ -35,7 +36,7 @@ pub struct Visit<'a> {
     /// Its sessions.
     pub sessions: Snapshot,
     /// Which store new ones are.
-    pub store: crate::config::schema::Choice,
+    pub store: Choice,
     /// Prefix of the town's own ids.
     pub prefix: String,
     /// This program, for `bin/bd`.

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::{Visit, why};
 use crate::base::files;
+use crate::base::quote::quote;
 use crate::beads::{self, embedded};
 use crate::model::rules;
 use crate::plan::doctor::{Finding, Status};
@@ -73,7 +74,7 @@ fn link_is_enough(rig: &Rig) -> Result<bool> {
     if link.is_symlink() && !link.exists() && std::fs::read_link(&link).is_ok_and(|to| to != own) {
         crate::fail!(
             "{} leads elsewhere, to nothing", link.display();
-            "if the store there is not wanted any more: rm {}", crate::base::quote::quote(&link.to_string_lossy())
+            "if the store there is not wanted any more: rm {}", quote(&link.to_string_lossy())
         );
     }
     if !rig.clone_dir().is_dir() {

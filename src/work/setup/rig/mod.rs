@@ -9,8 +9,10 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::base::failure::Failure;
-use crate::base::{files, repo_url};
+use crate::base::quote::quote;
+use crate::base::{files, repo_url, time};
 use crate::beads::{self, embedded};
+use crate::config::schema::Choice;
 use crate::config::template;
 use crate::model::rules;
 use crate::plan::proposal;
@@ -20,6 +22,7 @@ use crate::town::trust::{self, Seen, Setting};
 use crate::town::{RigBeads, RigConfig, RigEntry, Town};
 use crate::work::agent::trust as agent_settings;
 use crate::work::setup::{install, pieces};
+use crate::work::talk::adopt;
 
 /// A rig that is to be added.
 #[derive(Clone, Debug)]
@@ -33,7 +36,7 @@ pub struct Wanted {
     /// The branch that work lands on; the remote's default when absent.
     pub branch: Option<String>,
     /// Its store.
-    pub store: crate::config::schema::Choice,
+    pub store: Choice,
     /// Prefix of the town's own ids.
     pub town_prefix: String,
     /// Its test command.
@@ -112,7 +115,7 @@ pub fn source(dir: &Path, typed: &str) -> Result<Source> {
     }
     let note = format!(
         "{top} has its branch checked out: for work to land there, run: git -C {} config receive.denyCurrentBranch updateInstead",
-        crate::base::quote::quote(&top)
+        quote(&top)
     );
     Ok(Source::of(&top, vec![note]))
 }
@@ -229,7 +232,7 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     if let Some(credential) = &wanted.source.credential {
         credentials::keep(&draft, credential)?;
     }
-    let now = crate::base::time::now();
+    let now = time::now();
     for piece in pieces::of_rig(&wanted.name, &now)? {
         piece.make(&draft)?;
     }
@@ -263,7 +266,7 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
 /// Lists a rig whose folder is complete. The town's lock is held.
 fn enter(town: &Town, wanted: &Wanted) -> Result<Added> {
     let config = read_rig_config(&town.rig_config_path(&wanted.name))?;
-    crate::work::talk::adopt::nothing_old(town, &wanted.name)?;
+    adopt::nothing_old(town, &wanted.name)?;
     list(town, &wanted.name, &config.git_url)?;
     crate::work::step("rig-add.5");
     let of_merge = |key: &str| config.merge.as_ref()?.get(key)?.as_str().map(String::from);
@@ -313,8 +316,7 @@ pub fn set_test(rig: &Path, command: &str) -> Result<()> {
 /// When one of the files cannot be read or written.
 pub fn list(town: &Town, name: &str, git_url: &str) -> Result<()> {
     ignore_lines(town, |text| pieces::ignore_text(text, &pieces::ignored_of_rig(name)))?;
-    let entry =
-        RigEntry { git_url: git_url.into(), added_at: crate::base::time::now(), other: Default::default() };
+    let entry = RigEntry { git_url: git_url.into(), added_at: time::now(), other: Default::default() };
     change_rigs(town, |file| {
         file.rigs.insert(name.into(), entry);
     })
@@ -392,7 +394,7 @@ pub fn ask(town: &Town, wanted: &Wanted) -> Result<String> {
     let head = text.lines().find_map(|line| line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD"));
     match (&wanted.branch, head) {
         (Some(branch), _) if !has(branch) => {
-            crate::fail!("{url} has no branch '{branch}'"; "see them with: git ls-remote --heads {}", crate::base::quote::quote(url))
+            crate::fail!("{url} has no branch '{branch}'"; "see them with: git ls-remote --heads {}", quote(url))
         }
         (Some(branch), _) => Ok(branch.clone()),
         (None, Some(head)) => Ok(head.into()),
@@ -411,7 +413,7 @@ pub fn blocked_by_polecat(origin: &str) -> Failure {
 /// A clone into `parent` that failed.
 pub fn no_clone(parent: &Path, url: &str, output: &crate::programs::Output) -> Failure {
     let mut failure = Git::at(parent).failure(format!("cannot clone {url}: {}", why_no_clone(output)));
-    let look = || format!("see whether git can read it: git ls-remote {}", crate::base::quote::quote(url));
+    let look = || format!("see whether git can read it: git ls-remote {}", quote(url));
     failure.hint.get_or_insert_with(look);
     failure
 }
@@ -438,7 +440,7 @@ fn clone_near(clone: &Path, target: &Path, url: &str, branch: &str) -> Result<()
 ///
 /// # Errors
 /// As [`beads::create`].
-pub fn make_rig_store(root: &Path, prefix: &str, choice: crate::config::schema::Choice) -> Result<()> {
+pub fn make_rig_store(root: &Path, prefix: &str, choice: Choice) -> Result<()> {
     let place = store_place(root)?;
     if beads::kind_of(&place).is_err() {
         install::make_store(&place, prefix, choice)?;

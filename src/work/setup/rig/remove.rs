@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::ignore_lines;
-use crate::base::files;
+use crate::base::{files, time};
 use crate::beads::Filter;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
@@ -90,9 +90,7 @@ fn in_work(bead: &Bead) -> Option<String> {
         words::MERGE_REQUEST if !bead.is_closed() => {
             Some(format!("request {} is open: {}", bead.id, bead.title))
         }
-        _ if [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str()) => {
-            Some(format!("bead {} is {}: {}", bead.id, bead.status, bead.title))
-        }
+        _ if bead.is_begun() => Some(format!("bead {} is {}: {}", bead.id, bead.status, bead.title)),
         _ => None,
     }
 }
@@ -276,7 +274,7 @@ fn unignore(town: &Town, name: &str) -> Result<()> {
 
 fn keep_beads(town: &Town, rig: &Rig) -> Result<Option<PathBuf>> {
     let store = rig.store(&Address::Overseer)?;
-    let path = removed_dir(town)?.join(format!("{}-{}.jsonl", rig.name, crate::base::time::now()));
+    let path = removed_dir(town)?.join(format!("{}-{}.jsonl", rig.name, time::now()));
     let mut any = false;
     files::write_with(&path, |out| {
         store.export_lines(&mut |line| {
