@@ -96,7 +96,13 @@ fn what_cannot_be_slung_is_refused_and_nothing_changes() {
         &format!("nothing of {open} is kept to go on with"),
         &format!("begin anew: gt sling {open}"),
     );
-    refuses(world, &["sling", &open, "wivern"], 2, "no rig named 'wivern'", "did you mean wyvern?");
+    refuses(
+        world,
+        &["sling", &open, "wivern"],
+        2,
+        "no rig named 'wivern'",
+        "did you mean 'wyvern'? see them with: gt rigs",
+    );
     refuses(
         world,
         &["sling", "hq-1", "wyvern"],

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::base::failure::Failure;
+use crate::base::nearest;
 use crate::base::quote::quote;
 
 pub use crate::base::files::locks::{Lock, lock, lock_folder, try_lock};
@@ -256,18 +257,7 @@ fn broken(path: &Path, error: &serde_json::Error) -> Failure {
     let said = error.to_string();
     let what = said.split(" at line ").next().unwrap_or(&said);
     let (what, hint) = match unknown_key(what) {
-        Some((key, known)) => {
-            let near = known
-                .iter()
-                .map(|name| (strsim::damerau_levenshtein(key, name), *name))
-                .filter(|(distance, _)| *distance <= 2)
-                .min();
-            let hint = match near {
-                Some((_, name)) => format!("did you mean '{name}'?"),
-                None => format!("known keys: {}", known.join(", ")),
-            };
-            (format!("unknown key '{key}'"), hint)
-        }
+        Some((key, known)) => (format!("unknown key '{key}'"), nearest::choices(key, known.into_iter())),
         None => (what.to_string(), "mend it by hand; gt never overwrites a file that it cannot read".into()),
     };
     Failure::new(format!("{}:{}:{}: {what}", path.display(), error.line(), error.column())).hint(hint)

@@ -2,8 +2,11 @@
 
 pub mod failure;
 pub mod files;
+pub mod folders;
 pub mod grammar;
+pub mod hash;
 pub mod limits;
+pub mod nearest;
 pub mod proof;
 pub mod quote;
 #[cfg(test)]

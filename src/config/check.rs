@@ -11,6 +11,7 @@ use regex::Regex;
 use super::layer::Layer;
 use super::schema::{Preset, RigSections, Runtime, Screen, Settings};
 use crate::base::failure::Failure;
+use crate::base::nearest::choices;
 use crate::base::time::parse_duration;
 use crate::config::{RoleSettings, arrays, errors, template};
 use crate::model::address::{Role, is_polecat_name};
@@ -136,11 +137,7 @@ impl Faults {
                 self.add(&["up", "roles"], "polecats are made by gt sling", "leave polecat out");
             } else if Role::parse(role).is_none() {
                 let known = Role::ALL.into_iter().filter(|role| *role != Role::Polecat).map(Role::as_str);
-                self.add(
-                    &["up", "roles"],
-                    format!("there is no role '{role}'"),
-                    errors::choices(role, known),
-                );
+                self.add(&["up", "roles"], format!("there is no role '{role}'"), choices(role, known));
             }
         }
         if let Some(socket) = settings
@@ -279,7 +276,7 @@ impl Faults {
         }
         let confirm = runtime.submit.confirm.as_str();
         if !matches!(confirm, "" | "busy" | "ready") {
-            let hint = errors::choices(confirm, ["busy", "ready"].into_iter());
+            let hint = choices(confirm, ["busy", "ready"].into_iter());
             self.add(&["agents", name, "submit", "confirm"], format!("cannot be '{confirm}'"), hint);
         }
     }
@@ -312,7 +309,7 @@ impl Faults {
             Value::String(_, text) => {
                 if let Some(name) = template::unknown_name(text) {
                     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                    let hint = errors::choices(name, template::NAMES.into_iter());
+                    let hint = choices(name, template::NAMES.into_iter());
                     self.add(&path, format!("unknown name '{{{{{name}}}}}'"), hint);
                 } else if template::has_typed(text) {
                     self.typed(path, text);

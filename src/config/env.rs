@@ -8,8 +8,8 @@ use figment::value::Value;
 
 use super::arrays::nested;
 use super::check::{self, Kind};
-use super::errors;
 use crate::base::failure::Failure;
+use crate::base::nearest::nearest;
 use crate::config::Sources;
 use crate::config::layer::Layer;
 use crate::config::origin::Origin;
@@ -147,7 +147,7 @@ fn unknown(name: &str) -> Failure {
             known.push(format!("{PREFIX}{section}__{key}").to_uppercase());
         }
     }
-    let hint = match errors::nearest(name, known.iter().map(String::as_str)) {
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near}?"),
         None => {
             "settings are GASTOWN_SECTION__KEY, roles GASTOWN_ROLE__KEY; see them with: gt config show".into()

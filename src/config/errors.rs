@@ -9,6 +9,7 @@ use figment::error::{Actual, Kind};
 use toml_edit::{ImDocument, Item, TableLike, Value};
 
 use crate::base::failure::Failure;
+use crate::base::nearest::choices;
 use crate::config::origin::Origin;
 
 /// Which part of `key = value` is meant.
@@ -203,21 +204,5 @@ fn shown(found: &Actual) -> String {
         Actual::Seq => "a list".into(),
         Actual::Map => "a table".into(),
         other => other.to_string(),
-    }
-}
-
-/// The nearest known word, when one is near enough to be meant.
-pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let (distance, near) = known.map(|own| (strsim::damerau_levenshtein(word, own), own)).min()?;
-    (distance <= (word.chars().count() / 3).max(2)).then_some(near)
-}
-
-/// A hint: the nearest known word, else all of them.
-pub(crate) fn choices<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> String {
-    let known: Vec<&str> = known.collect();
-    match nearest(word, known.iter().copied()) {
-        Some(near) => format!("did you mean '{near}'?"),
-        None if known.is_empty() => "there are none yet".into(),
-        None => format!("known are: {}", known.join(", ")),
     }
 }

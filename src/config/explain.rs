@@ -6,9 +6,10 @@ use anyhow::Result;
 use figment::value::{Dict, Value};
 use serde::Serialize;
 
+use super::Sources;
 use super::layer::Stack;
-use super::{Sources, errors};
 use crate::base::failure::Failure;
+use crate::base::nearest::nearest;
 use crate::model::address::Role;
 
 /// One value and where it comes from.
@@ -115,8 +116,8 @@ pub(super) fn keys(values: Value, more: &[&str]) -> impl Iterator<Item = String>
 /// A key that there is not. One without its table is found by its last part.
 pub(super) fn no_key<'k>(key: &str, known: impl Iterator<Item = &'k str> + Clone) -> Failure {
     let last = |known: &'k str| known.rsplit('.').next().unwrap_or(known);
-    let near = errors::nearest(key, known.clone()).or_else(|| {
-        let near = errors::nearest(key, known.clone().map(last))?;
+    let near = nearest(key, known.clone()).or_else(|| {
+        let near = nearest(key, known.clone().map(last))?;
         known.clone().find(|known| last(known) == near)
     });
     let hint = near.map_or_else(

@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::base::failure::Failure;
+use crate::base::folders::Folder;
+use crate::base::nearest::choices;
 use crate::base::{files, time};
 use crate::model::address::Role;
 use crate::model::bead::Bead;
@@ -254,7 +256,7 @@ fn unknown(stack: &Stack, role: Role, key: &str, name: &str, table: &str) -> Fai
     let known = stack.keys(table);
     let place = stack.place(&path).map(|place| format!("{place}: ")).unwrap_or_default();
     Failure::new(format!("{place}{path}: there is no [{table}.{name}]"))
-        .hint(errors::choices(name, known.iter().map(String::as_str)))
+        .hint(choices(name, known.iter().map(String::as_str)))
 }
 
 /// Where configuration is looked for. Plain data, so that tests and `explain` can say what they mean.
@@ -277,8 +279,7 @@ pub struct Sources {
 impl Sources {
     /// The user's files and the environment; town and rig are added by [`crate::town::Town::sources`].
     pub fn from_env(env: &HashMap<String, String>) -> Sources {
-        let folder = |name: &str| env.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let base = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
+        let base = Folder::Config.find(|name| env.get(name));
         let mut variables: Vec<(String, String)> =
             env.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         variables.sort_unstable();

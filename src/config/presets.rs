@@ -9,6 +9,7 @@ use figment::value::{Dict, Value};
 use super::check::Kind;
 use super::{env, errors, placement};
 use crate::base::failure::Failure;
+use crate::base::nearest::choices;
 use crate::config::layer::{Layer, Stack};
 use crate::config::origin::Origin;
 use crate::config::schema::Placement;
@@ -173,9 +174,7 @@ pub fn files(sources: &Sources, name: &str) -> Result<Vec<Layer>> {
     }
     if layers.is_empty() {
         let known = list(sources)?;
-        return Err(Failure::new(missing(name))
-            .hint(errors::choices(name, known.keys().map(String::as_str)))
-            .into());
+        return Err(Failure::new(missing(name)).hint(choices(name, known.keys().map(String::as_str))).into());
     }
     Ok(layers)
 }

@@ -1,6 +1,7 @@
 //! What rigs, crew members and ids may be called (`town.md`).
 
 use crate::base::failure::Failure;
+use crate::base::hash::fnv64;
 use crate::model::address::{RESERVED_RIG_NAMES, is_member_name, is_rig_name};
 
 /// Prefix of the town's own ids as built in, which a migrated town gets.
@@ -83,9 +84,7 @@ pub fn prefix_for(name: &str, taken: &[String]) -> String {
 pub fn town_id(name: &str, created_at: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     let name: String = name.chars().take(24).map(plain).collect();
-    let hash = format!("{name}\n{created_at}").bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = fnv64(&format!("{name}\n{created_at}"));
     format!("{name}-{:04x}", (hash >> 32) & 0xffff)
 }
 

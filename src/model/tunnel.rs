@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::hash::fnv32;
 use crate::model::fugue::{self, FugueAddr};
 
 /// A tunnel that gt keeps: what arrives at `local` here comes out at `there`, on the machine behind `ssh`.
@@ -22,7 +23,7 @@ impl Tunnel {
     pub fn key(&self) -> String {
         match fugue::parse(&self.local) {
             Ok(FugueAddr::Tcp(_, port)) => format!("tcp-{port}"),
-            _ => format!("unix-{:08x}", fnv(&self.local)),
+            _ => format!("unix-{:08x}", fnv32(self.local.bytes())),
         }
     }
 
@@ -44,9 +45,4 @@ pub fn end(address: &str) -> String {
         Ok(FugueAddr::Unix(path)) => path.display().to_string(),
         Err(_) => address.into(),
     }
-}
-
-/// A hash that is the same in every version (FNV-1a, 32 bits).
-fn fnv(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -1,5 +1,6 @@
 //! Windows and panes: as they are wanted, as they were seen, and the changes between the two.
 
+use crate::base::hash::fnv32;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -52,12 +53,9 @@ impl WantedPane {
     }
 }
 
-/// FNV-1a over the JSON: the same in every build of gt.
+/// The hash of the JSON.
 fn short(value: &impl Serialize) -> String {
-    let text = serde_json::to_string(value).unwrap_or_default();
-    let hash =
-        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    format!("{hash:08x}")
+    format!("{:08x}", fnv32(serde_json::to_vec(value).unwrap_or_default()))
 }
 
 /// What a pane runs.

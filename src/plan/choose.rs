@@ -8,8 +8,8 @@ mod among;
 use serde::{Deserialize, Serialize};
 
 use crate::base::failure::Failure;
+use crate::base::nearest::choices;
 use crate::config::ResolvedRole;
-use crate::config::errors::choices;
 use crate::config::remotes::Known;
 use crate::config::schema::{Multiplexer, Where};
 

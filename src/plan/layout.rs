@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::base::hash::fnv32;
 use crate::config::ResolvedRole;
 use crate::model::address::Address;
 use crate::mux::Spec;
@@ -104,10 +105,9 @@ impl fmt::Display for Asked {
     }
 }
 
-/// FNV-1a over texts and their borders: the same in every build of gt.
+/// The hash of texts and their borders.
 fn hash<'t>(texts: impl IntoIterator<Item = &'t str>) -> u32 {
-    let bytes = texts.into_iter().flat_map(|text| text.bytes().chain([0]));
-    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    fnv32(texts.into_iter().flat_map(|text| text.bytes().chain([0])))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::base::files;
+use crate::base::hash::fnv32;
 use crate::model::refs::Branch;
 use crate::town::{Town, TownFile};
 
@@ -129,11 +130,7 @@ pub fn forget(town: &Town, address: &str, instance: &str) -> Result<()> {
 /// When the town's file cannot be read.
 pub fn town_id(town: &Town) -> Result<String> {
     let made = files::read_json::<TownFile>(&town.root.join("mayor/town.json"))?.created_at;
-    // FNV-1a: the same in every build of gt.
-    let hash = format!("{}\n{made}", town.mark())
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    Ok(format!("{hash:08x}"))
+    Ok(format!("{:08x}", fnv32(format!("{}\n{made}", town.mark()).into_bytes())))
 }
 
 fn path(town: &Town) -> PathBuf {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::discover::{Found, found_at};
 use crate::base::failure::Failure;
 use crate::base::files;
+use crate::base::folders::Folder;
 use crate::programs::git::Git;
 
 /// Where a checkout belongs.
@@ -26,9 +27,7 @@ const TOWNS: &str = "towns";
 
 /// `$XDG_STATE_HOME/gastown/towns.json`; `var` reads the environment.
 fn list<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Option<PathBuf> {
-    let folder = |name: &str| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
-    Some(base.join("gastown/towns.json"))
+    Some(Folder::State.find(var)?.join("gastown/towns.json"))
 }
 
 fn towns(state: &files::Object) -> Vec<PathBuf> {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::failure::{Failure, Failures};
 use crate::base::files;
+use crate::base::nearest::nearest;
 use crate::base::proof::Secret;
 use crate::config;
 use crate::model::address::Address;
@@ -196,16 +197,7 @@ impl Town {
         if names.iter().any(|own| own == name) {
             return self.read_rig(name);
         }
-        let near = names
-            .iter()
-            .map(|own| (strsim::damerau_levenshtein(own, name), own))
-            .filter(|(distance, _)| *distance <= 2)
-            .min();
-        let hint = match near {
-            Some((_, own)) => format!("did you mean '{own}'? see them with: gt rigs"),
-            None => "see them with: gt rigs".into(),
-        };
-        Err(Failure::usage(format!("no rig named '{name}'")).hint(hint).into())
+        Err(no_rig(name, names.iter()).into())
     }
 
     /// Refuses a town of the older layout.
@@ -296,6 +288,13 @@ impl Rig {
     pub fn logs_dir(&self) -> PathBuf {
         self.root.join("logs")
     }
+}
+
+/// The failure to find a rig by name, with the nearest known one.
+pub fn no_rig<'r>(name: &str, rigs: impl Iterator<Item = &'r String>) -> Failure {
+    let near = nearest(name, rigs.map(String::as_str));
+    let near = near.map(|own| format!("did you mean '{own}'? ")).unwrap_or_default();
+    Failure::usage(format!("no rig named '{name}'")).hint(format!("{near}see them with: gt rigs"))
 }
 
 /// Where an agent works when its preset does not say otherwise.

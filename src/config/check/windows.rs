@@ -1,8 +1,8 @@
 //! What types cannot tell of a role's windows.
 
-use super::super::errors;
 use super::super::schema::{AGENT, Pane, Window};
 use super::Faults;
+use crate::base::nearest::choices;
 use crate::model::windows::{self, Broken, LAYOUTS, Size};
 
 impl Faults {
@@ -99,7 +99,7 @@ impl Faults {
             }
             Err(broken) => {
                 let hint = match broken {
-                    Broken::Form => errors::choices(layout, LAYOUTS.into_iter()),
+                    Broken::Form => choices(layout, LAYOUTS.into_iter()),
                     Broken::Sum => "copy it whole: tmux display-message -p '#{window_layout}'".into(),
                 };
                 self.add(path, format!("'{layout}' {broken}"), hint);

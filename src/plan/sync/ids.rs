@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::bead::{canonical, instant, merge};
 use super::{Beads, Renamed};
+use crate::base::hash::fnv64;
 use crate::base::time::same_moment;
 use crate::model::bead::Bead;
 use crate::model::words;
@@ -139,11 +140,9 @@ fn free(prefix: &str, bead: &Bead, taken: &[&Beads]) -> String {
     ids.take(1000).find(|id| !known(id)).unwrap_or_else(|| format!("{stem}{}", letters(&born)))
 }
 
-/// Six letters and digits from a text (FNV-1a): the same in every town.
+/// Six letters and digits from a text: the same in every town.
 fn letters(text: &str) -> String {
-    let mut hash = text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let mut hash = fnv64(text);
     let mut digit = || {
         let value = u32::try_from(hash % 36).unwrap_or_default();
         hash /= 36;

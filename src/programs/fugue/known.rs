@@ -3,6 +3,7 @@
 //! One small file in the cache folder. A program is known again by its path, size, inode and time of change, so that
 //! one that was replaced is asked again. A cache that cannot be read or written is no error: the program is asked.
 
+use crate::base::folders::Folder;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -72,9 +73,7 @@ fn parse(name: &str) -> Option<Dialect> {
 
 /// `$XDG_CACHE_HOME/gastown/fugue.json`, else in `~/.cache`.
 pub fn file() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
-    Some(base.join(FILE))
+    Some(Folder::Cache.find(|name| std::env::var_os(name))?.join(FILE))
 }
 
 fn read(path: &Path) -> Entries {

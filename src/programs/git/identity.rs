@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::Git;
 use crate::base::failure::Failure;
+use crate::base::folders::Folder;
 use crate::base::quote::quote;
 use crate::programs::{Output, Process};
 
@@ -186,14 +187,12 @@ impl Git {
     /// Whether one of the files with git's settings, as far as they can be found here, has one of these words.
     fn settings_mention(&self, words: &[&str]) -> bool {
         let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let home = var("HOME");
         let mut files = vec![self.common_dir().unwrap_or_default().join("config")];
         match var("GIT_CONFIG_GLOBAL") {
             Some(file) => files.push(file),
             None => {
-                let xdg = var("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
-                files.extend(xdg.map(|xdg| xdg.join("git/config")));
-                files.extend(home.map(|home| home.join(".gitconfig")));
+                files.extend(Folder::Config.find(var).map(|config| config.join("git/config")));
+                files.extend(var("HOME").map(|home| home.join(".gitconfig")));
             }
         }
         if var("GIT_CONFIG_NOSYSTEM").is_none() {

@@ -6,6 +6,7 @@ use crate::base::failure::Failure;
 use crate::base::quote::quote;
 use crate::model::address::{is_polecat_name, is_rig_name};
 use crate::town::ids::Prefixes;
+use crate::town::no_rig;
 
 /// What the words are read against.
 #[derive(Clone, Debug, Default)]
@@ -120,13 +121,7 @@ fn place(word: &str, known: &Known, after_others: bool) -> Result<Option<(String
     let path = word.starts_with('/') || word.starts_with("./") || word.starts_with("..");
     let lone_name = after_others && is_rig_name(word) && known.prefix_of(word).is_none();
     if path || lone_name {
-        let near = known
-            .rigs
-            .iter()
-            .max_by(|a, b| strsim::jaro_winkler(a, word).total_cmp(&strsim::jaro_winkler(b, word)));
-        let near = near.filter(|rig| strsim::jaro_winkler(rig, word) > 0.8);
-        let hint = near.map_or("see them with: gt rigs".into(), |rig| format!("did you mean {rig}?"));
-        return Err(Failure::usage(format!("no rig named '{word}'")).hint(hint));
+        return Err(no_rig(word, known.rigs.iter()));
     }
     Ok(None)
 }

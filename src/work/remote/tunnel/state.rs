@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::base::failure::Failure;
+use crate::base::folders::Folder;
 use crate::base::quote::quote;
 use crate::base::{files, time};
 use crate::model::tunnel::Tunnel;
@@ -86,9 +87,7 @@ impl Home {
     /// # Errors
     /// When the environment names no home.
     pub fn of<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Result<Home> {
-        let folder = |name: &str| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let base = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
-        match base {
+        match Folder::State.find(var) {
             Some(base) => Ok(Home(base.join("gastown/tunnels"))),
             None => Err(Failure::new("neither XDG_STATE_HOME nor HOME is set: nowhere to keep tunnels")
                 .hint("set one, like: export HOME=/home/you")
