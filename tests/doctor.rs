@@ -264,7 +264,7 @@ fn a_hooked_bead_that_never_began_goes_back_and_its_commits_stay() {
     assert_snapshot!(out, @"
     Rig: wyvern
     ✗ Polecat Nux has BEAD and no session
-        go on with: gt sling BEAD --resume
+        start it with: gt sling BEAD
 
     Issues: 1 found, 0 fixed
     Run with --fix to auto-repair
@@ -284,7 +284,23 @@ fn files_that_are_in_no_commit_are_never_removed() {
     world.write("town/wyvern/polecats/Nux/precious", "x");
     let out = doctor(&world, &["--fix"], 1);
     assert!(out.contains("files that are in no commit: ?? precious"), "{out}");
+    assert!(!out.contains("Run with"), "{out}");
+    assert!(doctor(&world, &["--fix", "--dry-run"], 1).ends_with("\nRun without --dry-run to auto-repair\n"));
     assert_eq!(world.read("town/wyvern/polecats/Nux/precious"), "x");
+}
+
+#[test]
+fn what_doctor_advises_of_a_polecat_that_ended_takes_its_bead_back_whatever_lies_there() {
+    let world = World::with_rig();
+    let id = half_sling(&world, true);
+    world.write("town/wyvern/polecats/Nux/draft", "x");
+    let words = ["bd", "update", &id, "--status", "in_progress", "--assignee", "wyvern/Nux"];
+    world.gt_in("town/wyvern", words).ok();
+    let out = doctor(&world, &["-q"], 1);
+    let advice = out.lines().find_map(|line| line.split_once("kept: gt ")).unwrap().1;
+    world.in_town(advice.split(' ')).ok();
+    assert_eq!(world.show(&id)["status"], "open");
+    doctor(&world, &[], 0);
 }
 
 #[test]

@@ -210,7 +210,11 @@ fn without_tmux_everything_but_the_session_works() {
     let world = World::with_rig();
     world.settings("[beads]\nstore = \"embedded\"\n");
     world.set("GASTOWN_POLECAT__MULTIPLEXER", "none");
-    let bead = world.bead("Say hello", "echo hello > hello.txt");
+    world.write(
+        "town/config/presets/polecat.toml",
+        "[polecat.env]\nEDITOR = \"its own\"\nCLAUDE_CODE_X = \"1\"\n",
+    );
+    let bead = world.bead("Say hello", "echo \"$EDITOR $CLAUDE_CODE_X\" > hello.txt");
     let slung = world.in_town(["sling", &bead, "wyvern"]).ok();
     let command = slung.stdout.lines().last().unwrap().to_string();
     assert!(command.starts_with("cd ") && command.contains("run-script"), "{slung:#?}");
@@ -219,8 +223,10 @@ fn without_tmux_everything_but_the_session_works() {
     // The same sling says it again.
     let again = world.in_town(["sling", &bead, "wyvern"]).ok();
     assert_eq!(again.stdout.lines().last().unwrap(), command);
+    assert!(!command.contains("its own"), "{command}");
     world.run("sh", "", ["-c", &command]).ok();
-    assert!(request(&world, &bead).is_some());
+    let commit = request(&world, &bead).unwrap()["metadata"]["commit"].as_str().unwrap().to_string();
+    assert_eq!(world.git("origin.git", ["show", &format!("{commit}:hello.txt")]), "its own 1");
     wait_for_the_end(&world);
 }
 

@@ -110,7 +110,7 @@ fn the_tree_of_a_town_and_its_files_to_the_letter() {
     /mayor/exports/
     /mayor/removed/*/
     /.gt-start/
-    gt-agent.lock
+    gt-agent.*
     *.json.lock
     .gt-new-*
     .gt-old-*
@@ -146,7 +146,7 @@ fn a_folder_with_other_things_in_it_becomes_a_town_and_keeps_them() {
     /mayor/exports/
     /mayor/removed/*/
     /.gt-start/
-    gt-agent.lock
+    gt-agent.*
     *.json.lock
     .gt-new-*
     .gt-old-*

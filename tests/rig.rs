@@ -96,7 +96,7 @@ fn the_tree_of_a_rig_and_its_files_to_the_letter() {
     /mayor/exports/
     /mayor/removed/*/
     /.gt-start/
-    gt-agent.lock
+    gt-agent.*
     *.json.lock
     .gt-new-*
     .gt-old-*

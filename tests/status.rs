@@ -1,5 +1,8 @@
 //! The whole town on one screen, from real stores and a real tmux.
 
+use std::io::Read;
+use std::process::Stdio;
+
 use crate::common::terminal::Terminal;
 use crate::common::{Run, World, gt, wait_for};
 
@@ -210,6 +213,19 @@ fn watching_follows_and_leaves_the_terminal_as_it_was() {
     assert_eq!(terminal.ended(), 0);
     wait_for("the old screen", || terminal.screen().contains("before").then_some(()));
     assert!(!terminal.screen().contains("wyvern"));
+}
+
+#[test]
+fn watching_ends_when_nothing_reads_it_any_more() {
+    let world = World::with_rig();
+    let mut command = world.command(gt(), "town");
+    let mut gt =
+        command.args(["status", "--watch"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    gt.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    let ended = wait_for("its end", || gt.try_wait().unwrap());
+    let mut said = String::new();
+    gt.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((ended.code(), said.as_str()), (Some(0), ""));
 }
 
 #[test]

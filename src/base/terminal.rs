@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use unicode_width::UnicodeWidthStr;
 
 use crate::base::repo_url;
@@ -274,6 +275,14 @@ fn is_taken(written: io::Result<()>) -> anyhow::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(anyhow::Error::new(error).context("cannot write to standard output")),
     }
+}
+
+/// Whether what reads standard output is gone, which a program that waits before it prints again does not notice by itself.
+pub fn is_abandoned() -> bool {
+    let out = io::stdout();
+    let mut polled = [PollFd::new(&out, PollFlags::empty())];
+    let _ = poll(&mut polled, Some(&Timespec::default()));
+    polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// A result that is printed piece by piece, however long it is.

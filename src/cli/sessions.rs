@@ -74,6 +74,8 @@ pub struct Stop {
 
 #[derive(Debug, Args)]
 pub struct RunAgent {
+    #[command(flatten)]
+    pub env: RunEnv,
     /// The file that is locked
     pub lock: std::path::PathBuf,
     /// The agent's address
@@ -86,7 +88,16 @@ pub struct RunAgent {
 }
 
 #[derive(Debug, Args)]
+pub struct RunEnv {
+    /// A file of variables that the program gets, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub env: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct RunClean {
+    #[command(flatten)]
+    pub env: RunEnv,
     /// The program and its words
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub program: Vec<std::ffi::OsString>,

@@ -69,8 +69,8 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
         print_json("doctor", &report)?;
     } else {
         let screen = Screen::of(ctx.fancy(), |name| ctx.var(name));
-        let detail =
-            Detail { quiet: ctx.global.quiet, verbose: args.verbose, dry_run: args.fix && args.dry.dry_run };
+        let (fix, verbose) = (args.fix, args.verbose);
+        let detail = Detail { quiet: ctx.global.quiet, verbose, fix, dry_run: fix && args.dry.dry_run };
         terminal::print(report.text(&at_home(ctx, &visit.town.root), &screen, detail))?;
     }
     if !ctx.global.json {

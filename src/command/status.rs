@@ -56,7 +56,7 @@ pub fn begin_look(ctx: &Ctx, town: &Town) -> Result<(Sources, &'static str, Look
     Ok((sources, mux.kind(), looking))
 }
 
-/// Shows it again whenever it changes, until Ctrl-C or `q`.
+/// Shows it again whenever it changes, until Ctrl-C or `q`, or until nothing reads it any more.
 fn watch(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
     let terminal = terminal::can_ask() && !ctx.global.json;
     let screen = if terminal { Some(crate::report::live::Live::open()?) } else { None };
@@ -74,6 +74,9 @@ fn watch(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
             Some(live) if live.asked_to_end(TICK)? => return Ok(Exit::Done),
             Some(_) => {}
             None => std::thread::sleep(TICK),
+        }
+        if terminal::is_abandoned() {
+            return Ok(Exit::Done);
         }
     }
 }

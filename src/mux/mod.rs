@@ -219,7 +219,7 @@ pub struct Spec {
     pub gt: String,
     /// The program and its words, run without a shell.
     pub argv: Vec<String>,
-    /// The lock that its agent takes; none for a session that has no agent.
+    /// The lock that its agent takes; none for one on another machine.
     #[serde(skip)]
     pub lock: Option<Lock>,
     /// Its marks.
@@ -263,7 +263,7 @@ impl Spec {
     /// What its agent's pane runs: [`Spec::argv`], behind what takes the lock.
     pub fn start_line(&self) -> Vec<String> {
         let mut line = Vec::new();
-        if let Some(Lock { gt, file }) = &self.lock {
+        if let Some(Lock { gt, file }) = self.lock.as_ref().filter(|_| !self.argv.is_empty()) {
             let file = file.to_string_lossy().into_owned();
             let (address, instance) = (self.marks.address.clone(), self.marks.instance.clone());
             line.extend([gt.clone(), "run-agent".into(), file, address, instance, "--".into()]);

@@ -1,12 +1,12 @@
 //! Minimal mode: no sessions. What a person should run by hand is said instead.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 
 use super::{ByHand, Looking, Mux, Runs, Snapshot, Spec, Started};
+use crate::base::files;
 use crate::base::quote::quote;
-use crate::model::environment::is_public;
 
 /// No multiplexer, and why.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Mux for None {
     fn start(&self, spec: &Spec, _taken: &Snapshot) -> Result<Started> {
         Ok(Started {
             name: spec.name.clone(),
-            by_hand: Some(ByHand { command: by_hand(spec), why: self.why.clone() }),
+            by_hand: Some(ByHand { command: by_hand(spec)?, why: self.why.clone() }),
             ..Started::default()
         })
     }
@@ -70,49 +70,63 @@ impl Mux for None {
     }
 }
 
-/// The line a person can paste into a shell to do what the session would have done. What a preset's `env` gives is taken from
-/// that shell: it may be a secret, and the line is shown.
-pub fn by_hand(spec: &Spec) -> String {
-    let mut words = vec!["cd".to_string(), quote_path(&spec.cwd), "&&".into(), "env".into()];
-    words.extend(spec.env.iter().map(|(key, value)| match is_public(key) {
-        true => quote(&format!("{key}={value}")),
-        false => format!("{key}=\"${{{key}?is not set, as the preset has it}}\""),
-    }));
+/// The line a person can paste into a shell to do what the session would have done. The environment is in a file beside the
+/// agent's lock that its owner alone can read: what a preset's `env` gives may be a secret, and the line is shown.
+fn by_hand(spec: &Spec) -> Result<String> {
+    let Some(lock) = &spec.lock else { crate::fail!("{} has no folder on this machine", spec.name) };
+    let file = lock.file.with_extension("env");
+    if let Some(dir) = file.parent() {
+        files::make_dir(dir)?;
+    }
+    files::write_json(&file, &BTreeMap::from_iter(spec.env.clone()))?;
     let shell = spec.windows.iter().flat_map(|window| &window.panes).find_map(|pane| match &pane.runs {
-        Runs::Shell(text) if !spec.has_agent() => Some(["sh".to_string(), "-c".into(), text.clone()]),
+        Runs::Shell(text) => Some(text),
         _ => None,
     });
-    // Without an agent, the first of the programs it would have shown.
-    words.extend(shell.iter().flatten().chain(&spec.start_line()).map(|word| quote(word)));
-    words.join(" ")
-}
-
-fn quote_path(path: &Path) -> String {
-    quote(&path.to_string_lossy())
+    let mut words = match shell {
+        _ if spec.has_agent() => spec.start_line(),
+        // Without an agent, the first of the programs it would have shown.
+        Some(text) => spec.clean_line(&["sh", "-c", text]),
+        None => spec.clean_line(&["sh"]),
+    };
+    words.splice(2..2, ["--env".into(), file.to_string_lossy().into_owned()]);
+    let line: Vec<String> = words.iter().map(|word| quote(word)).collect();
+    Ok(format!("cd {} && {}", quote(&spec.cwd.to_string_lossy()), line.join(" ")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
-    use crate::programs::process::Process;
+    use crate::mux::{Lock, WantedPane, Window};
 
     #[test]
     fn what_may_be_a_secret_is_in_no_line_and_no_record() {
-        let pair = |key: &str, value: &str| (key.to_string(), value.to_string());
-        let spec = Spec {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("it's");
+        let mut spec = Spec {
             cwd: "/".into(),
-            env: vec![pair("GT_BEAD_TITLE", "it's a $(title)"), pair("API_TOKEN", "ghp_hidden")],
-            argv: ["printenv", "API_TOKEN", "GT_BEAD_TITLE"].map(String::from).to_vec(),
+            env: vec![("API_TOKEN".into(), "ghp_hidden".into())],
+            argv: vec!["printenv".into()],
+            gt: "gt".into(),
+            lock: Some(Lock { gt: "gt".into(), file: place.join("gt-agent.lock") }),
             ..Spec::default()
         };
-        let line = by_hand(&spec);
-        assert!(
-            !line.contains("ghp_hidden") && !serde_json::to_string(&spec).unwrap().contains("ghp_hidden")
-        );
-        let run = |process: Process| process.args(["-c", &line]).run().unwrap();
-        let own = run(Process::new("sh").env("API_TOKEN", "mine"));
-        assert_eq!(own.text(), "mine\nit's a $(title)");
-        let unset = run(Process::new("sh"));
-        assert!(!unset.ok() && String::from_utf8_lossy(&unset.stderr).contains("API_TOKEN"));
+        assert!(!serde_json::to_string(&spec).unwrap().contains("ghp_hidden"));
+        let line = by_hand(&spec).unwrap();
+        let file = place.join("gt-agent.env");
+        let wanted = format!("cd / && gt run-agent --env {} ", quote(file.to_str().unwrap()));
+        assert!(line.starts_with(&wanted) && line.ends_with(" -- printenv"), "{line}");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(files::read(&file).unwrap().contains("ghp_hidden"));
+        // Windows alone: the first that runs something, else a shell.
+        spec.argv.clear();
+        for (runs, end) in [(Runs::Shell("make".into()), " -- sh -c make"), (Runs::Person, " -- sh")] {
+            let panes = vec![WantedPane { runs, ..WantedPane::default() }];
+            spec.windows = vec![Window { panes, ..Window::default() }];
+            let line = by_hand(&spec).unwrap();
+            assert!(line.contains(" run-clean --env ") && line.ends_with(end), "{line}");
+        }
     }
 }

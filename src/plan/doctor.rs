@@ -385,16 +385,19 @@ fn orphan(finding: &mut Finding, rig: &str) {
 fn polecat(rig: &str, name: &str, decision: Move, bead: Option<&str>) -> (String, Option<String>) {
     let has_bead = bead.is_some();
     let bead = bead.unwrap_or("its bead");
-    let resume = || Some(format!("go on with: gt sling {bead} --resume"));
     match decision {
         Move::FreeName => (format!("Name {name} is taken by nobody"), None),
         Move::End if has_bead => (format!("Polecat {name} is done and was not ended"), None),
         Move::End => (format!("Polecat {name} has no bead, and was not ended"), None),
-        Move::Unstarted => (format!("Polecat {name} has {bead} and no session"), resume()),
+        Move::Unstarted => (
+            format!("Polecat {name} has {bead} and no session"),
+            Some(format!("start it with: gt sling {bead}")),
+        ),
         Move::Crashed => (
             format!("Polecat {name} ended before {bead} was done"),
             Some(format!(
-                "go on with: gt sling {bead} --resume, or take it back with: gt polecat release {rig}/{name}"
+                "go on with: gt sling {bead} --resume, or take it back, with all that it has kept: \
+                 gt polecat release --force {rig}/{name}"
             )),
         ),
         Move::Stuck => (

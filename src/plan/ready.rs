@@ -73,7 +73,9 @@ pub fn begin(facts: &Facts<'_>, allowed: Allowed) -> Result<Begin, Failure> {
         Place::Crashed if allowed.resume => Ok(Begin::Again),
         Place::Crashed => no(
             format!("{id} is taken by {holder}, whose session has ended"),
-            format!("go on with it: gt sling --resume {id}; or give it back: gt unsling {id}"),
+            format!(
+                "go on with it: gt sling --resume {id}; or give it back, with all that it has kept: gt unsling --force {id}"
+            ),
         ),
         Place::Unknown => no(
             format!("{id} is taken by {holder}, whose session cannot be seen"),

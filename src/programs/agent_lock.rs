@@ -1,5 +1,6 @@
 //! The lock of an agent (`town::occupancy`) as a descriptor that programs inherit.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
@@ -23,9 +24,9 @@ pub struct NotStarted {
     pub why: String,
 }
 
-/// Becomes a program: same process, streams and inherited descriptors, of the environment what its session was given.
-/// Returns only when that failed.
-pub fn become_program(argv: &[OsString]) -> NotStarted {
+/// Becomes a program: same process, streams and inherited descriptors, of the environment what its session was given, and
+/// `more`. Returns only when that failed.
+pub fn become_program(argv: &[OsString], more: BTreeMap<String, String>) -> NotStarted {
     let Some((program, words)) = argv.split_first() else {
         return NotStarted { code: 126, why: "no program to run".into() };
     };
@@ -33,7 +34,7 @@ pub fn become_program(argv: &[OsString]) -> NotStarted {
     let kept =
         |key: &OsString| key.to_str().is_some_and(|key| keeps(passed.as_deref(), key) && key != PASSED);
     let env = std::env::vars_os().filter(|(key, _)| kept(key));
-    let error = Command::new(program).args(words).env_clear().envs(env).exec();
+    let error = Command::new(program).args(words).env_clear().envs(env).envs(more).exec();
     let shown = program.to_string_lossy();
     match error.kind() {
         ErrorKind::NotFound => {

@@ -12,6 +12,8 @@ pub struct Detail {
     pub quiet: bool,
     /// Also what was looked at.
     pub verbose: bool,
+    /// `--fix`.
+    pub fix: bool,
     /// `--fix --dry-run`.
     pub dry_run: bool,
 }
@@ -35,7 +37,7 @@ impl Report {
             }
         }
         if !detail.quiet || self.found > self.fixed {
-            sections.push(self.summary().into());
+            sections.push(self.summary(detail).into());
         }
         let parted = |(number, section): (usize, Text)| match number {
             0 => section,
@@ -44,11 +46,14 @@ impl Report {
         sections.into_iter().enumerate().map(parted).collect()
     }
 
-    fn summary(&self) -> String {
+    fn summary(&self, detail: Detail) -> String {
         let mut text = format!("Issues: {} found, {} fixed\n", self.found, self.fixed);
         let all = self.checks.iter().chain(self.rigs.iter().flat_map(|rig| &rig.checks));
-        if all.clone().any(|finding| finding.status == Status::Fail && finding.fixable) {
-            text.push_str("Run with --fix to auto-repair\n");
+        let fixable = |finding: &Finding| finding.status == Status::Fail && finding.fixable;
+        let how = if detail.dry_run { "without --dry-run" } else { "with --fix" };
+        // What was tried and failed says itself what helps.
+        if (!detail.fix || detail.dry_run) && all.into_iter().any(fixable) {
+            text.push_str(&format!("Run {how} to auto-repair\n"));
         }
         text
     }

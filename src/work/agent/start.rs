@@ -24,10 +24,8 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
     let alone = agent.role.runtime.command.is_empty() && !windows.is_empty();
     let argv = if alone { Vec::new() } else { program(agent)? };
     let on_end = if alone { String::new() } else { on_end(agent)? };
-    let lock = (!alone)
-        .then(|| own_path().map(|gt| Lock { gt, file: occupancy::lock_of(agent.town, agent.address) }));
     Ok(Spec {
-        lock: lock.transpose()?,
+        lock: Some(Lock { gt: own_path()?, file: occupancy::lock_of(agent.town, agent.address) }),
         window: agent.address.name().into(),
         cwd: agent.cwd.to_path_buf(),
         env: environment(agent, &name)?,

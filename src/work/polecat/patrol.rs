@@ -158,7 +158,7 @@ fn act(scene: &Scene<'_>, name: &str, finding: &mut Finding, alarms: &mut Alarms
             let what = format!("its session ended before {bead} was done");
             alarms.raise(scene, name, &what, &format!("go on with: gt sling {bead} --resume\n"))?
         }
-        Move::Unstarted => format!("has no session: go on with: gt sling {bead} --resume"),
+        Move::Unstarted => format!("has no session: start it with: gt sling {bead}"),
         Move::Stuck => {
             let what = format!("no progress on {bead} for 30 minutes");
             alarms.raise(scene, name, &what, &format!("look: gt attach {}\n", finding.address))?

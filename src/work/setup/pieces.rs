@@ -42,7 +42,7 @@ pub const IGNORED: [&str; 16] = [
     "/mayor/exports/",
     "/mayor/removed/*/",
     "/.gt-start/",
-    "gt-agent.lock",
+    "gt-agent.*",
     "*.json.lock",
     ".gt-new-*",
     ".gt-old-*",

@@ -143,7 +143,8 @@ const OWN: [(&str, &[&str]); 12] = [
 
 /// Whether gt makes a file or folder of this name in that folder of a rig.
 fn is_own(folder: &str, own: &[&str], name: &str) -> bool {
-    let lock = name.ends_with(".json.lock") || (name.starts_with("gt-") && name.ends_with(".lock"));
+    let of_agent = name.starts_with("gt-") && (name.ends_with(".lock") || name.ends_with(".env"));
+    let lock = name.ends_with(".json.lock") || of_agent;
     let of_folder = match folder {
         // Clones and worktrees: what is in them is looked at.
         "crew" | "polecats" => !name.starts_with('.'),
@@ -307,6 +308,7 @@ mod tests {
             "witness/patrol.lock",
             "witness/home.lock",
             "witness/gt-agent.lock",
+            "witness/gt-agent.env",
             "refinery/state.json.lock",
             "polecats/Nux",
             "polecats/.names",
