@@ -99,9 +99,9 @@ fn what_is_shown_never_acts() {
         for shown in [
             report::bd::line(&bead, [0; 3]),
             report::bd::page(&bead, std::slice::from_ref(&bead)),
-            report::mail::list(std::slice::from_ref(&message), "2026-01-01T00:00:00Z"),
+            report::mail::list(std::slice::from_ref(&message), "2026-01-01T00:00:00Z").to_string(),
             report::mail::whole(&message),
-            report::queue::list(std::slice::from_ref(&row), "2026-01-01T00:00:00Z"),
+            report::queue::list(std::slice::from_ref(&row), "2026-01-01T00:00:00Z").to_string(),
             report::queue::show(&row, "2026-01-01T00:00:00Z"),
         ] {
             is_harmless(&text, Text::from(shown).as_str());
@@ -217,7 +217,7 @@ fn a_value_is_never_a_part_of_a_text_for_a_shell() {
             script.extend(template::fill_command(command, &value).map(|line| line + "\n"));
         }
         // Templates of prompts know names and nothing else, and values stay values.
-        let filled = gastown::work::setup::pieces::fill("a {{town}} b", &[("town", &text), ("gt", "no")]);
+        let filled = gastown::base::fill::known("a {{town}} b", &[("town", &text), ("gt", "no")]);
         assert_eq!(filled, format!("a {text} b"));
         assert_eq!(template::fill("{{town}}", &value).unwrap(), text);
         let _ = template::expand(&text, text.len() % 2 == 0, &|_| Some(text.clone()));

@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn branches_are_what_git_takes_for_one() {
-        for name in ["main", "polecat/Nux-wy-1", "release/1.0", "a.b", "ünï", "x@y"] {
+        for name in ["main", "beads-sync", "polecat/Nux-wy-1", "release/1.0", "a.b", "ünï", "x@y"] {
             assert!(is_branch_name(name), "{name}");
         }
         for name in [
@@ -73,6 +73,9 @@ mod tests {
             "@",
             "HEAD",
             "@{-1}",
+            "@{1}",
+            "a*",
+            "a:b",
             "a~1",
             "a^",
             "a?",

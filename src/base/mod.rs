@@ -2,6 +2,7 @@
 
 pub mod failure;
 pub mod files;
+pub mod fill;
 pub mod folders;
 pub mod grammar;
 pub mod hash;

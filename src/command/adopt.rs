@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::terminal;
 use crate::cli::queue::Adopt;
 use crate::report::adopt as report;
 use crate::work::talk::adopt::{self, Foreign};
@@ -26,7 +27,7 @@ pub fn run(ctx: &Ctx, args: &Adopt) -> Result<Exit> {
         if ctx.global.json {
             print_json("foreign", &rows)?;
         } else {
-            print(&report::list(&rows))?;
+            terminal::print(report::list(&rows))?;
         }
         if rows.is_empty() && failures.is_empty() {
             ctx.note("nothing is foreign");

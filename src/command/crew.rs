@@ -4,11 +4,13 @@ use anyhow::Result;
 
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::terminal;
 use crate::cli::town::{CrewArgs, CrewCommand};
 use crate::config;
 use crate::model::address::Address;
 use crate::mux::Session;
 use crate::programs::git::Git;
+use crate::report::text::columns;
 use crate::town::{Rig, Town};
 use crate::work::polecat::loss::{Kind, Line, counted, cut, hints, texts};
 use crate::work::polecat::survivors;
@@ -72,7 +74,7 @@ fn list(ctx: &Ctx, town: &Town, named: Option<&str>) -> Result<Exit> {
             [format!("{}/crew/{}", member.rig, member.name), branch, member.path.display().to_string()]
         })
         .collect();
-    print(&super::rig::columns(&rows))?;
+    terminal::print(columns(&rows))?;
     super::of_rigs(failures)
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::terminal;
 use crate::base::time;
 use crate::beads::{Change, Filter, Written};
 use crate::cli::talk::{Mail, MailCommand};
@@ -55,7 +56,7 @@ fn inbox(ctx: &Ctx, town: &Town, address: Option<&str>, unread: bool) -> Result<
     } else if messages.is_empty() {
         ctx.note(&format!("no {}mail for {of}", if unread { "unread " } else { "" }));
     } else {
-        print(&report::mail::list(&messages, &time::now()))?;
+        terminal::print(report::mail::list(&messages, &time::now()))?;
     }
     Ok(Exit::Done)
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Ctx, Me, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::grammar::count;
+use crate::base::terminal;
 use crate::base::time;
 use crate::beads::request::Found;
 use crate::cli::queue::{MergeQueue, QueueCommand};
@@ -96,7 +97,7 @@ fn list(ctx: &Ctx, me: &Me, rig: &Rig) -> Result<Exit> {
     if rows.is_empty() {
         ctx.note(&format!("{}: nothing waits to be merged", rig.name));
     }
-    print(&report::list(&rows, &time::now()))?;
+    terminal::print(report::list(&rows, &time::now()))?;
     if rows.iter().any(|row| row.foreign) {
         ctx.note("foreign requests are not merged: this town did not make them, or others changed them");
     }

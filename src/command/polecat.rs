@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Ctx;
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::quote::quote;
-use crate::base::terminal::one_line;
+use crate::base::terminal;
 use crate::beads::Filter;
 use crate::beads::request::Request;
 use crate::cli::work::{PolecatArgs, PolecatCommand};
@@ -14,6 +14,7 @@ use crate::config;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
 use crate::model::words;
+use crate::report::text::columns;
 use crate::town::{Rig, Town};
 use crate::work::observe::around;
 use crate::work::observe::scene::Scene;
@@ -50,16 +51,13 @@ fn list(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
         return super::of_rigs(failures);
     }
     let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_string();
-    for one in &polecats {
-        let words = [&one["address"], &one["bead"], &one["move"], &one["title"]].map(text);
-        let line = format!("{:<20}  {:<12}  {:<10}  {}", words[0], words[1], words[2], words[3]);
-        super::print(&(one_line(&line) + "\n"))?;
-    }
-    for one in &kept {
-        let commit: String = text(&one["commit"]).chars().take(10).collect();
-        let line = format!("kept  {}  {commit}  {}", text(&one["name"]), text(&one["subject"]));
-        super::print(&(one_line(&line) + "\n"))?;
-    }
+    let here = |one: &serde_json::Value| ["address", "bead", "move", "title"].map(|key| text(&one[key]));
+    terminal::print(columns(&polecats.iter().map(here).collect::<Vec<_>>()))?;
+    let kept_row = |one: &serde_json::Value| {
+        let commit = text(&one["commit"]).chars().take(10).collect();
+        ["kept".into(), text(&one["name"]), commit, text(&one["subject"])]
+    };
+    terminal::print(columns(&kept.iter().map(kept_row).collect::<Vec<_>>()))?;
     if polecats.is_empty() && kept.is_empty() && failures.is_empty() {
         ctx.note("no polecats, and nothing kept of earlier ones");
     }

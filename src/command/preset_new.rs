@@ -10,6 +10,7 @@ use super::layers::sources;
 use super::{Ctx, print, print_json, would};
 use crate::base::failure::{Exit, Failure};
 use crate::base::files;
+use crate::base::fill;
 use crate::cli::town::NewPreset;
 use crate::config::{Sources, presets};
 use crate::model::address::Role;
@@ -107,11 +108,8 @@ fn starter(args: &NewPreset, sources: &Sources) -> Result<String> {
             args.name
         ),
     };
-    Ok(STARTER
-        .replace("{{use}}", &counts)
-        .replace("{{name}}", &args.name)
-        .replace("{{extends}}", &extends)
-        .replace("{{role}}", role.as_str()))
+    let values = [("use", &*counts), ("name", &args.name), ("extends", &extends), ("role", role.as_str())];
+    Ok(fill::known(STARTER, &values))
 }
 
 /// The first role that what it extends is about.

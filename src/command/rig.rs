@@ -9,9 +9,11 @@ use super::{Ctx, print, print_json, rig_trust};
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::files;
 use crate::base::quote::quote;
+use crate::base::terminal;
 use crate::cli::town::{RigArgs, RigCommand};
 use crate::config;
 use crate::programs::versions;
+use crate::report::text::columns;
 use crate::town::{Layout, Rig, Town};
 use crate::work::polecat::loss::{counted, cut, hints, texts};
 use crate::work::polecat::survivors;
@@ -167,7 +169,7 @@ fn show(ctx: &Ctx, lines: &[Line], more: bool) -> Result<()> {
             [line.name.clone(), line.prefix.clone(), people, line.git_url.clone()]
         })
         .collect();
-    print(&columns(&rows))
+    terminal::print(columns(&rows))
 }
 
 fn line(town: &Town, rig: Rig) -> Result<Line> {
@@ -190,20 +192,6 @@ fn line(town: &Town, rig: Rig) -> Result<Line> {
         path: rig.root,
         name: rig.name,
     })
-}
-
-/// Rows with each column as wide as its widest cell.
-pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {

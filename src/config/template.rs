@@ -6,6 +6,7 @@ use std::fmt;
 use anyhow::Result;
 
 use crate::base::failure::Failure;
+use crate::base::fill;
 
 /// Names that `{{name}}` can have: `gt` is the path of this program.
 pub const NAMES: [&str; 11] =
@@ -141,16 +142,7 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 /// # Errors
 /// Whatever `value` gives for a name that it does not know.
 pub fn fill<E>(text: &str, value: &dyn Fn(&str) -> Result<String, E>) -> Result<String, E> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let Some((name, tail)) = after.split_once("}}") else { break };
-        out.push_str(before);
-        out.push_str(&value(name.trim())?);
-        rest = tail;
-    }
-    out.push_str(rest);
-    Ok(out)
+    fill::each(text, |name, _, _| value(name).map(Some))
 }
 
 /// Whether a text has the title in it: no place in a text for a shell is safe for that, because what the shell runs may be
@@ -202,24 +194,16 @@ pub fn right_form(name: &str) -> String {
 /// # Errors
 /// As [`fill`]; also any other value, one with blanks in another place, and the title.
 pub fn fill_command(text: &str, value: &dyn Fn(&str) -> Result<String>) -> Result<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let Some((name, tail)) = after.split_once("}}") else { break };
-        out.push_str(before);
-        let name = name.trim();
+    fill::each(text, |name, before, after| {
         let filled = value(name)?;
         if name != TYPED && is_harmless(&filled) {
-            out.push_str(&filled);
-        } else if name != TYPED && is_harmless(&filled.replace(' ', "")) && is_argument(&out, tail) {
-            out.push_str(&format!("'{filled}'"));
+            Ok(Some(filled))
+        } else if name != TYPED && is_harmless(&filled.replace(' ', "")) && is_argument(before, after) {
+            Ok(Some(format!("'{filled}'")))
         } else {
-            return Err(Failure::new(misplaced(name)).hint(right_form(name)).into());
+            Err(Failure::new(misplaced(name)).hint(right_form(name)).into())
         }
-        rest = tail;
-    }
-    out.push_str(rest);
-    Ok(out)
+    })
 }
 
 fn is_harmless(value: &str) -> bool {

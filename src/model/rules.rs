@@ -88,19 +88,6 @@ pub fn town_id(name: &str, created_at: &str) -> String {
     format!("{name}-{:04x}", (hash >> 32) & 0xffff)
 }
 
-/// Whether git takes it as the name of a branch (`git check-ref-format`).
-pub fn is_branch_name(name: &str) -> bool {
-    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
-    let odd = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
-    !name.starts_with('-')
-        && !name.ends_with('.')
-        && !name.contains("..")
-        && !name.contains("@{")
-        && name != "@"
-        && !name.contains(odd)
-        && name.split('/').all(part)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,10 +123,6 @@ mod tests {
         let name = town_id("my town", "2026-01-01T00:00:00.5Z");
         assert!(name.starts_with("my-town-") && name.len() == 12, "{name}");
         assert_ne!(name, town_id("my town", "2026-01-01T00:00:00.6Z"));
-        assert!(is_branch_name("beads-sync") && is_branch_name("team/beads"));
-        for bad in ["", "-x", "a..b", "a b", "a:b", "a/", "/a", "x.lock", "a/.b", "@{1}", "a*", "a\nb"] {
-            assert!(!is_branch_name(bad), "{bad:?}");
-        }
     }
 
     proptest! {

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::text::{columns, pairs};
 use crate::base::grammar::count;
-use crate::base::terminal::one_line;
+use crate::base::terminal::{Text, one_line};
 use crate::work::talk::adopt::{Brings, Foreign};
 
 /// One foreign bead or request.
@@ -39,13 +40,9 @@ impl Row {
 }
 
 /// One line each.
-pub fn list(rows: &[Row]) -> String {
-    let width = |of: fn(&Row) -> &str| rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0);
-    let (ids, kinds, by) = (width(|row| &row.id), width(|row| &row.kind), width(|row| &row.by));
-    let line = |row: &Row| {
-        one_line(&format!("{:ids$}  {:kinds$}  {:by$}  {}", row.id, row.kind, row.by, row.title)) + "\n"
-    };
-    rows.iter().map(line).collect()
+pub fn list(rows: &[Row]) -> Text {
+    let cells = |row: &Row| [&row.id, &row.kind, &row.by, &row.title].map(Clone::clone);
+    columns(&rows.iter().map(cells).collect::<Vec<_>>())
 }
 
 /// One with all that is adopted.
@@ -56,18 +53,16 @@ pub fn show(one: &Foreign, brings: Option<&Brings>) -> String {
         let bead = bead.as_deref().unwrap_or("not in this store");
         let target = if request.target.is_empty() { "the target" } else { &request.target };
         let commits = format!("{} that {target} lacks", count(*commits, "commit"));
-        for (key, value) in [
-            ("bead", format!("{}: {bead}", request.bead)),
-            ("worker", request.worker.clone()),
-            ("branch", request.branch.clone()),
-            ("commit", format!("{}, {commits}", request.commit)),
-        ] {
-            let _ = writeln!(text, "  {key:7} {value}");
-        }
+        text += &pairs(&[
+            ("bead", &*format!("{}: {bead}", request.bead)),
+            ("worker", &request.worker),
+            ("branch", &request.branch),
+            ("commit", &format!("{}, {commits}", request.commit)),
+        ]);
         let _ = writeln!(text, "{}", stat.trim_end());
         return text;
     }
-    let _ = writeln!(text, "  {:7} {}", "by", row.by);
+    text += &pairs(&[("by", &row.by)]);
     let bead = &one.bead;
     for (title, part) in bead.texts() {
         let _ = write!(text, "\n{title}:\n{}\n", part.trim());

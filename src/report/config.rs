@@ -2,6 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::text::blanks;
 use crate::config::explain::{Explained, shown};
 
 /// A value wider than this does not push the others' origins to the right.
@@ -16,8 +17,7 @@ pub fn values(values: &[Explained], origins: bool) -> String {
         if !origins {
             return line + "\n";
         }
-        let blanks = " ".repeat(width.saturating_sub(line.width()));
-        format!("{line}{blanks}  # {}\n", value.from)
+        format!("{line}{}  # {}\n", blanks(&line, width), value.from)
     };
     lines.into_iter().zip(values).map(line).collect()
 }
@@ -31,8 +31,7 @@ pub fn explained(values: &[Explained]) -> String {
         let last = value.layers.len().saturating_sub(1);
         for (number, said) in value.layers.iter().enumerate() {
             let mark = if number == last { '*' } else { ' ' };
-            let blanks = " ".repeat(width - said.from.width());
-            text += &format!("{mark} {}{blanks}  {}\n", said.from, shown(&said.value));
+            text += &format!("{mark} {}{}  {}\n", said.from, blanks(&said.from, width), shown(&said.value));
         }
         if value.layers.is_empty() {
             text += &format!("* {}\n", value.from);

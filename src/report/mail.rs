@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::base::{terminal, time};
+use super::text::columns;
+use crate::base::terminal::Text;
+use crate::base::time;
 use crate::model::bead::Bead;
 use crate::work::talk::mail;
 
@@ -63,20 +65,14 @@ pub fn hidden(foreign: usize) -> String {
 }
 
 /// An inbox, a line each; `*` marks what was not read.
-pub fn list(messages: &[Message], now: &str) -> String {
-    let width =
-        |of: fn(&Message) -> &str| messages.iter().map(|one| of(one).chars().count()).max().unwrap_or(0);
-    let (ids, froms) = (width(|one| &one.id), width(Message::sender));
-    messages
-        .iter()
-        .map(|one| {
-            let age = time::seconds_between(&one.sent_at, now).map(time::short_age).unwrap_or_default();
-            let mark = if one.read { ' ' } else { '*' };
-            let line =
-                format!("{mark} {:<ids$}  {:>4}  {:<froms$}  {}", one.id, age, one.sender(), one.subject);
-            terminal::one_line(&line) + "\n"
-        })
-        .collect()
+pub fn list(messages: &[Message], now: &str) -> Text {
+    let row = |one: &Message| {
+        let age = time::seconds_between(&one.sent_at, now).map(time::short_age).unwrap_or_default();
+        let mark = if one.read { ' ' } else { '*' };
+        let id = format!("{mark} {}", one.id);
+        [id, format!("{age:>4}"), one.sender().to_string(), one.subject.clone()]
+    };
+    columns(&messages.iter().map(row).collect::<Vec<_>>())
 }
 
 /// One mail, whole.

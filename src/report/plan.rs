@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::text::{Color, Screen};
+use super::text::{Color, Screen, blanks};
 use crate::base::terminal::Text;
 use crate::mux::Live;
 use crate::plan::diff::{Line, Part, Plan, Sign};
@@ -42,8 +42,7 @@ fn shown(line: &Line, wide: usize, screen: &Screen) -> Text {
         Sign::Alone => Color::Dim,
     };
     let who = who(line);
-    let blanks = " ".repeat(wide - who.width());
-    screen.paint(color, line.sign.as_str()).then(format!(" {who}{blanks}  {}\n", what(line)))
+    screen.paint(color, line.sign.as_str()).then(format!(" {who}{}  {}\n", blanks(who, wide), what(line)))
 }
 
 /// Whose line it is: a session that is nobody's goes by its name.

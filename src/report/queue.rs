@@ -2,18 +2,16 @@
 
 use std::fmt::Write;
 
-use crate::base::terminal::one_line;
+use super::text::{columns, pairs};
+use crate::base::terminal::Text;
 use crate::base::time;
 use crate::work::merge::approval::Shown;
 use crate::work::merge::queue::{Counts, Row};
 use crate::work::merge::refinery::Processed;
 
 /// The queue of a rig, in its order, one line each.
-pub fn list(rows: &[Row], now: &str) -> String {
-    let width = |of: fn(&Row) -> &str| rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0);
-    let (ids, beads, workers) = (width(|row| &row.id), width(|row| &row.bead), width(|row| &row.worker));
-    let mut text = String::new();
-    for row in rows {
+pub fn list(rows: &[Row], now: &str) -> Text {
+    let cells = |row: &Row| {
         let held = match row {
             Row { foreign: true, .. } => "foreign  ",
             Row { held: true, .. } => "held  ",
@@ -21,18 +19,16 @@ pub fn list(rows: &[Row], now: &str) -> String {
             Row { needs_approval: Some(_), .. } => "waits for approval  ",
             _ => "",
         };
-        let line = format!(
-            "{:ids$}  P{}  {:>4}  {:beads$}  {:workers$}  {held}{}",
-            row.id,
-            row.priority,
-            row.age(now),
-            row.bead,
-            row.worker,
-            row.title
-        );
-        text += &(one_line(&line) + "\n");
+        let (priority, age) = (format!("P{}", row.priority), format!("{:>4}", row.age(now)));
+        let title = format!("{held}{}", row.title);
+        [row.id.clone(), priority, age, row.bead.clone(), row.worker.clone(), title]
+    };
+    let lines = columns(&rows.iter().map(cells).collect::<Vec<_>>());
+    let mut text = Text::default();
+    for (line, row) in lines.lines().zip(rows) {
+        text.push(line.then("\n"));
         if let Some(why) = &row.needs_approval {
-            let _ = writeln!(text, "  {why}; look at it and consent with: gt mq approve {}", row.id);
+            text.push(format!("  {why}; look at it and consent with: gt mq approve {}\n", row.id));
         }
     }
     text
@@ -40,48 +36,42 @@ pub fn list(rows: &[Row], now: &str) -> String {
 
 /// One request with all that is known of it.
 pub fn show(row: &Row, now: &str) -> String {
-    let mut text = format!("{}  {}\n", row.id, row.title);
+    let text = format!("{}  {}\n", row.id, row.title);
     let state = match (row.foreign, row.held) {
         (true, _) => format!("{}, foreign: this town did not make it, or others changed it", row.state),
         (_, true) => format!("{}, held by a person", row.state),
         _ => row.state.clone(),
     };
-    for (key, value) in [
+    let approval = row.needs_approval.as_ref().map(|why| format!("waits: {why}"));
+    let (priority, age, attempt) = (format!("P{}", row.priority), row.age(now), row.attempt.to_string());
+    let mut known = vec![
         ("state", state.as_str()),
         ("bead", &row.bead),
         ("worker", &row.worker),
         ("branch", &row.branch),
         ("commit", &row.commit),
         ("target", &row.target),
-        ("priority", &format!("P{}", row.priority)),
-        ("waits", &row.age(now)),
-        ("attempt", &row.attempt.to_string()),
-    ] {
-        let _ = writeln!(text, "  {key:9} {value}");
-    }
-    if let Some(failure) = &row.failure {
-        let _ = writeln!(text, "  {:9} {failure}", "failure");
-    }
-    if let Some(why) = &row.needs_approval {
-        let _ = writeln!(text, "  {:9} waits: {why}", "approval");
-    }
-    text
+        ("priority", &priority),
+        ("waits", &age),
+        ("attempt", &attempt),
+    ];
+    known.extend(row.failure.as_deref().map(|failure| ("failure", failure)));
+    known.extend(approval.as_deref().map(|approval| ("approval", approval)));
+    text + &pairs(&known)
 }
 
 /// What a person is shown before consenting to a request.
 pub fn consent(shown: &Shown) -> String {
     let mut text = format!("{}  {}\n", shown.request, shown.title);
     let why = shown.why.as_deref().unwrap_or("no consent is needed");
-    for (key, value) in [
+    text += &pairs(&[
         ("bead", shown.bead.as_str()),
         ("worker", &shown.worker),
         ("branch", &shown.branch),
         ("commit", &shown.commit),
         ("target", &shown.target),
         ("waits", why),
-    ] {
-        let _ = writeln!(text, "  {key:9} {value}");
-    }
+    ]);
     for line in shown.diffstat.lines() {
         let _ = writeln!(text, "  {line}");
     }

@@ -79,12 +79,29 @@ impl Screen {
         let mut line = Text::default();
         for (index, (cell, width)) in cells.iter().zip(widths).enumerate().take(last + 1) {
             let text = self.fit(&cell.text, *width);
-            let blanks = if index == last { 0 } else { width - text.width() + 2 };
             line.push(self.paint(cell.color, &text));
-            line.push(" ".repeat(blanks));
+            line.push(if index == last { String::new() } else { blanks(&text, width + 2) });
         }
         line.then("\n")
     }
+}
+
+/// Rows as a table without a head, uncut and without colours.
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> Text {
+    let rows: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(Cell::from).collect()).collect();
+    Screen { width: usize::MAX, fancy: false, unicode: true }.table(&[], &rows, 0)
+}
+
+/// Lines of a name and a value each, set in.
+pub fn pairs(pairs: &[(&str, &str)]) -> String {
+    let wide = pairs.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
+    let line = |(name, value): &(&str, &str)| format!("  {name}{} {value}\n", blanks(name, wide));
+    pairs.iter().map(line).collect()
+}
+
+/// What fills a text up to so many cells.
+pub fn blanks(text: &str, cells: usize) -> String {
+    " ".repeat(cells.saturating_sub(text.width()))
 }
 
 /// One cell of a table.

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::base::fill;
 use crate::beads::Filter;
 use crate::model::address::{Address, Role};
 use crate::model::bead::Bead;
@@ -183,17 +184,15 @@ fn role_text(town: &Town, of: &Address, bead: Option<&Bead>) -> String {
         own.unwrap_or_else(|| Branch::new(&rig.town, of.name(), &bead.id)).to_string()
     });
     let values = [
-        ("town", town.name.clone()),
-        ("rig", of.rig().unwrap_or_default().to_string()),
-        ("agent", of.name().to_string()),
-        ("address", of.to_string()),
-        ("bead", bead.map_or_else(|| "BEAD".into(), |bead| bead.id.clone())),
-        ("branch", branch.unwrap_or_default()),
-        ("worktree", place.to_string_lossy().into_owned()),
+        ("town", &*town.name),
+        ("rig", of.rig().unwrap_or_default()),
+        ("agent", of.name()),
+        ("address", &of.to_string()),
+        ("bead", bead.map_or("BEAD", |bead| &bead.id)),
+        ("branch", &branch.unwrap_or_default()),
+        ("worktree", &place.to_string_lossy()),
     ];
-    values
-        .iter()
-        .fold(template(role).to_string(), |text, (key, value)| text.replace(&format!("{{{{{key}}}}}"), value))
+    fill::known(template(role), &values)
 }
 
 fn template(role: Role) -> &'static str {

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::base::failure::{Exit, Failure};
 use crate::base::files;
+use crate::base::fill;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
 use crate::model::words;
@@ -99,14 +100,13 @@ impl Away {
     pub fn prime(&self) -> Result<Prime> {
         let bead = self.bead()?;
         let values = [
-            ("address", self.address.to_string()),
-            ("agent", self.address.name().to_string()),
-            ("rig", self.address.rig().unwrap_or_default().to_string()),
-            ("remote", self.remote.clone()),
-            ("bead", self.bead.clone()),
-            ("branch", self.branch.clone()),
+            ("address", &*self.address.to_string()),
+            ("agent", self.address.name()),
+            ("rig", self.address.rig().unwrap_or_default()),
+            ("remote", &self.remote),
+            ("bead", &self.bead),
+            ("branch", &self.branch),
         ];
-        let values: Vec<(&str, &str)> = values.iter().map(|(key, value)| (*key, value.as_str())).collect();
         let note = self.note().filter(|path| path.exists()).map(|path| files::read(&path)).transpose()?;
         let handoff = note.map(|text| {
             let (subject, text) = text.split_once('\n').unwrap_or((&text, ""));
@@ -119,7 +119,7 @@ impl Away {
         next.push("hand it in: gt done".into());
         Ok(Prime {
             address: self.address.to_string(),
-            role: crate::work::setup::pieces::fill(ROLE, &values),
+            role: fill::known(ROLE, &values),
             bead: Some(bead),
             unread: 0,
             handoff,

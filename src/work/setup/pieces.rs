@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::base::files;
+use crate::base::fill;
 use crate::town::{TownFile, secret};
 
 /// One thing on disk, at a path inside the town or rig.
@@ -69,7 +70,7 @@ pub fn ignored_of_rig(rig: &str) -> Vec<String> {
 /// The pieces of a town, its identity last. `gt` is this program, for `bin/bd`; none without an embedded store.
 pub fn of_town(file: &TownFile, gt: Option<&Path>) -> Result<Vec<Piece>> {
     let mut pieces = vec![
-        Piece::File("CLAUDE.md", fill(CLAUDE, &[("town", &file.name)])),
+        Piece::File("CLAUDE.md", fill::known(CLAUDE, &[("town", &file.name)])),
         Piece::File(".gitignore", ignore_text("", &IGNORED.map(String::from))),
         Piece::Folder("config"),
         Piece::Folder("config/presets"),
@@ -94,7 +95,7 @@ pub fn of_rig(rig: &str, now: &str) -> Result<Vec<Piece>> {
         Piece::Folder("mayor"),
         Piece::File("mayor/state.json", state()?),
         Piece::Folder("refinery"),
-        Piece::File("refinery/README.md", fill(REFINERY, &[("rig", rig)])),
+        Piece::File("refinery/README.md", fill::known(REFINERY, &[("rig", rig)])),
         Piece::File("refinery/state.json", refinery_state(now)?),
         Piece::File("refinery/state.json.lock", String::new()),
         Piece::Folder("witness"),
@@ -126,30 +127,6 @@ fn refinery_state(now: &str) -> Result<String> {
 
 fn pretty(value: &impl serde::Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(value).context("cannot write JSON")? + "\n")
-}
-
-/// Fills the `{{name}}`s of a template; a name without a value stays.
-pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once("{{") {
-        out.push_str(before);
-        let found = after.split_once("}}").and_then(|(name, tail)| {
-            let value = values.iter().find(|(own, _)| *own == name)?.1;
-            Some((value, tail))
-        });
-        match found {
-            Some((value, tail)) => {
-                out.push_str(value);
-                rest = tail;
-            }
-            None => {
-                out.push_str("{{");
-                rest = after;
-            }
-        }
-    }
-    out + rest
 }
 
 /// A `.gitignore` with these lines in it, each once; what stood there stays as it is.
@@ -231,12 +208,6 @@ impl Piece {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_template_takes_values_as_they_are() {
-        let text = fill("{{town}} has {{rig}} and {{other}} {{", &[("town", "a{{rig}}"), ("rig", "b")]);
-        assert_eq!(text, "a{{rig}} has b and {{other}} {{");
-    }
 
     #[test]
     fn lines_are_added_once_and_a_persons_own_stay() {

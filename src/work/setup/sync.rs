@@ -14,6 +14,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::base::failure::Failure;
+use crate::base::grammar::is_branch_name;
 use crate::base::proof::Secret;
 use crate::base::quote::quote;
 use crate::beads::in_step::{self, InStep};
@@ -21,7 +22,6 @@ use crate::beads::{self, Beads, Walk, proven};
 use crate::config::schema::Choice;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
-use crate::model::rules::is_branch_name;
 use crate::plan::sync::{self as plan, Merged, Renamed};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Landing;
