@@ -13,7 +13,7 @@ use crate::town::ids::Prefixes;
 use crate::town::{Rig, Town};
 use crate::work::polecat::sling::words::{Asked, Known, read};
 use crate::work::polecat::sling::{
-    Order, Outcome, Site, Slung, check_new, check_restart, open_tunnels, plan, sling,
+    Order, Outcome, Site, Slung, check_new, check_restart, plan, sling,
 };
 
 /// Gives beads to new polecats.
@@ -101,9 +101,6 @@ fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
         wish: super::elsewhere::wish(&how.elsewhere, how.fallback, how.dry.dry_run)?,
     };
     if let Some(title) = &asked.title {
-        if !how.dry.dry_run {
-            open_tunnels(&site, &order)?;
-        }
         check_new(&site, &order, title)?;
     }
     if how.dry.dry_run {

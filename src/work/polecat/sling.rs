@@ -33,10 +33,10 @@ use crate::work::agent::trust;
 use crate::work::polecat::names::{self, Reservation};
 use crate::work::polecat::survivors;
 use crate::work::step;
+use begin::Reading;
 use hand::Hand;
 
 pub use begin::{check_new, check_restart};
-pub use elsewhere::open_tunnels;
 
 /// Where beads are slung.
 pub struct Site<'a> {
@@ -133,7 +133,7 @@ pub struct Outcome {
 /// As [`sling`].
 pub fn plan(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let works = begin::decide(site, order, &mut outcome)?;
+    let works = begin::decide(site, order, Reading::read(site, order)?, &mut outcome)?;
     begin::check_start(site, &works)?;
     for (work, name) in begin::names_to_come(site, order, works, &mut outcome)? {
         match hand::planned(site, &work, &name) {
@@ -150,8 +150,9 @@ pub fn plan(site: &Site<'_>, order: &Order) -> Result<Outcome> {
 /// What concerns all of them: its target cannot be fetched. Nothing is left behind then.
 pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    elsewhere::open_tunnels(site, order)?;
-    let works = begin::decide(site, order, &mut outcome)?;
+    let read = Reading::read(site, order)?;
+    elsewhere::open_tunnels(site, order, read.beads().map(|(bead, role)| (Some(bead), role)))?;
+    let works = begin::decide(site, order, read, &mut outcome)?;
     let works = elsewhere::reachable(site, works, &mut outcome);
     step("sling.1");
     let hands = begin::reserve(site, order, works, &mut outcome)?;

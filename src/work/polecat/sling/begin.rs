@@ -1,11 +1,12 @@
 //! Steps 1 and 2 of sling: what the look allows, and the names.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::elsewhere::{check_new_away, where_it_is};
+use super::elsewhere::{check_new_away, open_tunnels, where_it_is};
 use super::hand::{self, Hand};
 use super::turn::{Turn, sweep_turns};
 use super::{Order, Outcome, Site};
@@ -34,11 +35,38 @@ use crate::work::polecat::sling::{Work, role, taken};
 use crate::work::polecat::{patrol, worktree};
 use crate::work::remote::choose::{Given, choose};
 
-/// Step 1: reads the beads and decides for each; those that cannot be slung are in [`Outcome::failed`]. Beads that have a
-/// polecat without a session are taken in hand before anything is looked at, so that two commands never start one polecat
-/// twice.
-pub fn decide(site: &Site<'_>, order: &Order, outcome: &mut Outcome) -> Result<Vec<Work>> {
-    let mut around = Around::read(site.store.as_ref(), &order.beads)?;
+/// The beads of an order as they were read, and what the polecat of each would be.
+pub struct Reading {
+    around: Around,
+    roles: BTreeMap<String, Result<ResolvedRole>>,
+}
+
+impl Reading {
+    /// Reads them. What is wrong with one of them is said where it is decided.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn read(site: &Site<'_>, order: &Order) -> Result<Reading> {
+        let around = Around::read(site.store.as_ref(), &order.beads)?;
+        let read = order.beads.iter().filter_map(|id| around.beads.get(id));
+        let role = |bead: &Bead| {
+            let holder = polecat(bead).filter(|_| bead.is_begun());
+            (bead.id.clone(), role(site, order, Some(bead), holder.as_ref().map(Address::name)))
+        };
+        let roles = read.map(role).collect();
+        Ok(Reading { around, roles })
+    }
+
+    /// Those whose role could be told.
+    pub fn beads(&self) -> impl Iterator<Item = (&Bead, &ResolvedRole)> {
+        self.roles.iter().filter_map(|(id, role)| self.around.beads.get(id).zip(role.as_ref().ok()))
+    }
+}
+
+/// Step 1: decides for each bead; those that cannot be slung are in [`Outcome::failed`]. Beads that have a polecat without a
+/// session are taken in hand before anything is looked at, so that two commands never start one polecat twice.
+pub fn decide(site: &Site<'_>, order: &Order, read: Reading, outcome: &mut Outcome) -> Result<Vec<Work>> {
+    let Reading { mut around, mut roles } = read;
     let claims: Vec<Option<Claim>> =
         order.beads.iter().map(|id| around.beads.get(id).and_then(|bead| claim(site, order, bead))).collect();
     if claims.iter().any(Option::is_some) {
@@ -46,13 +74,14 @@ pub fn decide(site: &Site<'_>, order: &Order, outcome: &mut Outcome) -> Result<V
     }
     let sessions = site.mux.look()?;
     let mut works = Vec::new();
-    let mut given = Given::new();
+    let mut decision = Decision { site, order, around: &around, sessions: &sessions, given: Given::new() };
     for (id, claim) in order.beads.iter().zip(claims) {
-        let decided = match around.bead(site.store.as_ref(), id) {
-            Ok(bead) => decide_one(site, order, &around, bead, (&sessions, &mut given), claim),
-            Err(unknown) => Ok(Err(unknown)),
+        let decided = match (around.bead(site.store.as_ref(), id), roles.remove(id)) {
+            (Ok(bead), Some(role)) => decision.of(bead, role, claim),
+            (Ok(_), None) => Err(taken(id, "another command").into()),
+            (Err(unknown), _) => Err(unknown.into()),
         };
-        match decided.and_then(|decided| Ok(decided?)) {
+        match decided {
             Ok(work) => works.push(work),
             Err(error) => outcome.failed.push((id.clone(), error)),
         }
@@ -98,86 +127,90 @@ fn claim(site: &Site<'_>, order: &Order, bead: &Bead) -> Option<Claim> {
     })
 }
 
-fn decide_one(
-    site: &Site<'_>,
-    order: &Order,
-    around: &Around,
-    bead: &Bead,
-    (sessions, given): (&Snapshot, &mut Given),
-    claim: Option<Claim>,
-) -> Result<Result<Work, Failure>> {
-    if !worktree::can_be_a_branch(&bead.id) {
-        return Ok(Err(Failure::new(format!("{} cannot be a part of a branch's name", bead.id))
-            .hint("write it down again, under an id that git takes: gt bd create TITLE")));
+/// What beads are decided with, one after the other: what was seen, and the places that those before were given.
+struct Decision<'a> {
+    site: &'a Site<'a>,
+    order: &'a Order,
+    around: &'a Around,
+    sessions: &'a Snapshot,
+    given: Given,
+}
+
+impl Decision<'_> {
+    /// What is to be done for a bead.
+    fn of(&mut self, bead: &Bead, role: Result<ResolvedRole>, claim: Option<Claim>) -> Result<Work> {
+        let (site, order) = (self.site, self.order);
+        let id = &bead.id;
+        if !worktree::can_be_a_branch(id) {
+            crate::fail!(
+                "{id} cannot be a part of a branch's name";
+                "write it down again, under an id that git takes: gt bd create TITLE"
+            );
+        }
+        let place = self.around.place(bead, site.town, self.sessions);
+        let said = bead.has_label(words::LABEL_REWORK) || bead.meta(words::META_RECOVERY).is_some();
+        let open = !matches!(place, Place::Hooked | Place::Crashed | Place::Working | Place::Submitted);
+        let kept = if open && (order.allowed.resume || said) { kept(site, bead)? } else { None };
+        let facts = Facts {
+            bead,
+            place,
+            blockers: &self.around.waits_for(bead),
+            kept: kept.is_some(),
+            in_hand: matches!(claim, Some(Claim::Others)),
+        };
+        let begin = begin(&facts, order.allowed)?;
+        let left = begin == Begin::Fresh && kept.is_some();
+        let kept = kept.filter(|_| !left);
+        let holder = polecat(bead).filter(|_| begin == Begin::Again);
+        if let Some(holder) = &holder {
+            check_holder(site, order, id, holder)?;
+        }
+        let role = role?;
+        check_trust(site, &role)?;
+        let choice = match &holder {
+            Some(holder) => where_it_is(site, order, bead, holder, &role)?,
+            None => choose(site.town, &site.sources, &role, &order.wish, self.sessions, &mut self.given)?,
+        };
+        // Its first start over there may have ended before the commits were fetched.
+        let again = begin == Begin::Again && choice.remote.is_some();
+        let kept = if again { self::kept(site, bead)? } else { kept };
+        let ended =
+            holder.as_ref().and_then(|holder| self.sessions.of(&site.town.mark(), &holder.to_string()));
+        let claim = match claim {
+            Some(Claim::Ours(reservation)) if begin == Begin::Again => Some(reservation),
+            _ => None,
+        };
+        let work = Work {
+            bead: bead.clone(),
+            begin,
+            kept,
+            role,
+            choice,
+            claim,
+            name: holder.as_ref().map(|holder| holder.name().to_string()).or_else(|| order.name.clone()),
+            ended: ended.cloned(),
+            sessions: self.sessions.clone(),
+            asked: order.agent.clone(),
+            queued: self.around.requests.iter().map(|request| request.polecat().to_string()).collect(),
+            left,
+        };
+        hand::check_away(site, &work)?;
+        Ok(work)
     }
-    let place = around.place(bead, site.town, sessions);
-    let rework = bead.has_label(words::LABEL_REWORK);
-    let open = !matches!(place, Place::Hooked | Place::Crashed | Place::Working | Place::Submitted);
-    let said = bead.meta(words::META_RECOVERY).is_some();
-    let kept = if open && (rework || order.allowed.resume || said) { kept(site, bead)? } else { None };
-    let facts = Facts {
-        bead,
-        place,
-        blockers: &around.waits_for(bead),
-        kept: kept.is_some(),
-        in_hand: matches!(claim, Some(Claim::Others)),
-    };
-    let begin = match begin(&facts, order.allowed) {
-        Ok(begin) => begin,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    let left = begin == Begin::Fresh && kept.is_some();
-    let kept = kept.filter(|_| !left);
-    let holder = polecat(bead).filter(|_| begin == Begin::Again);
-    if let (Some(wanted), Some(holder)) = (&order.name, &holder)
-        && holder.name() != wanted
-    {
-        return Ok(Err(Failure::new(format!("{} is taken by {holder}", bead.id))
-            .hint(format!("go on there: gt sling --resume {} {holder}", bead.id))));
+}
+
+/// Whether a bead can go on with its polecat: it is the one that was named, and works on nothing else.
+fn check_holder(site: &Site<'_>, order: &Order, id: &str, holder: &Address) -> Result<()> {
+    if order.name.as_deref().is_some_and(|wanted| wanted != holder.name()) {
+        crate::fail!("{id} is taken by {holder}"; "go on there: gt sling --resume {id} {holder}");
     }
-    if let Some(holder) = &holder
-        && let Some(other) = worktree::bead_at(site.rig, holder.name()).filter(|other| *other != bead.id)
-    {
-        return Ok(Err(Failure::new(format!("{} is held by {holder}, which works on {other}", bead.id))
-            .hint(format!("give it back first: gt doctor --fix {}", site.rig.name))));
+    if let Some(other) = worktree::bead_at(site.rig, holder.name()).filter(|other| other != id) {
+        crate::fail!(
+            "{id} is held by {holder}, which works on {other}";
+            "give it back first: gt doctor --fix {}", site.rig.name
+        );
     }
-    let role = role(site, order, Some(bead), holder.as_ref().map(Address::name))?;
-    if let Err(error) = check_trust(site, &role) {
-        return error.downcast::<Failure>().map(Err);
-    }
-    let choice = match &holder {
-        Some(holder) => where_it_is(site, order, bead, holder, &role),
-        None => choose(site.town, &site.sources, &role, &order.wish, sessions, given),
-    };
-    let choice = match choice {
-        Ok(choice) => choice,
-        Err(error) => return error.downcast::<Failure>().map(Err),
-    };
-    // Its first start over there may have ended before the commits were fetched.
-    let kept = if begin == Begin::Again && choice.remote.is_some() { self::kept(site, bead)? } else { kept };
-    let of = holder.as_ref().and_then(|holder| sessions.of(&site.town.mark(), &holder.to_string()));
-    let claim = match claim {
-        Some(Claim::Ours(reservation)) if begin == Begin::Again => Some(reservation),
-        _ => None,
-    };
-    let work = Work {
-        bead: bead.clone(),
-        begin,
-        kept,
-        role,
-        choice,
-        claim,
-        name: holder.map(|holder| holder.name().to_string()).or_else(|| order.name.clone()),
-        ended: of.cloned(),
-        sessions: sessions.clone(),
-        asked: order.agent.clone(),
-        queued: around.requests.iter().map(|request| request.polecat().to_string()).collect(),
-        left,
-    };
-    match hand::check_away(site, &work) {
-        Ok(()) => Ok(Ok(work)),
-        Err(error) => error.downcast::<Failure>().map(Err),
-    }
+    Ok(())
 }
 
 /// Refuses a polecat whose program would read agent settings of the target that no person trusts.
@@ -246,6 +279,9 @@ pub fn check_restart(site: &Site<'_>, order: &Order, name: &str) -> Result<()> {
 /// As [`decide`] and [`reserve`].
 pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
     let role = role(site, order, None, None)?;
+    if !order.wish.trial {
+        open_tunnels(site, order, std::iter::once((None, &role)))?;
+    }
     check_trust(site, &role)?;
     let away = check_new_away(site, order, &role, title)?;
     if !away {

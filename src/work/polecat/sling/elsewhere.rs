@@ -14,8 +14,7 @@ use crate::model::fugue;
 use crate::mux::Snapshot;
 use crate::plan::choose::{Choice, Hand};
 use crate::town::away;
-use crate::work::observe::around::{Around, polecat};
-use crate::work::polecat::sling::{Work, role};
+use crate::work::polecat::sling::Work;
 use crate::work::remote::choose::{Given, choose};
 use crate::work::remote::{line, tunnel};
 
@@ -81,32 +80,25 @@ pub fn where_it_is(
     Ok(Choice { remote: Some(known), why: vec![format!("it was begun on {name}")], opens: false })
 }
 
-/// Opens the tunnels that gt keeps to where these beads would go, before anybody is asked. One that cannot be opened is a
-/// daemon that does not answer, and another may do; unless that machine was named by hand.
+/// Opens the tunnels that gt keeps to where these beads would go, before anybody is asked; none stands for one that is not
+/// made yet. One that cannot be opened is a daemon that does not answer, and another may do; unless that machine was named
+/// by hand.
 ///
 /// # Errors
 /// What ssh said of a machine that was named by hand.
-pub fn open_tunnels(site: &Site<'_>, order: &Order) -> Result<()> {
+pub fn open_tunnels<'b>(
+    site: &Site<'_>,
+    order: &Order,
+    beads: impl Iterator<Item = (Option<&'b Bead>, &'b ResolvedRole)>,
+) -> Result<()> {
     if order.wish.hand == Hand::Local || !site.settings.remotes.values().any(|remote| remote.ssh.is_some()) {
         return Ok(());
     }
-    let known = if order.beads.is_empty() {
-        None
-    } else {
-        Some(Around::read(site.store.as_ref(), &order.beads)?.beads)
-    };
-    let beads: Vec<Option<&Bead>> = match &known {
-        Some(beads) => order.beads.iter().filter_map(|id| beads.get(id)).map(Some).collect(),
-        // The bead of a title, which is not made yet.
-        None => vec![None],
-    };
     let mut names = BTreeSet::new();
-    for bead in beads {
-        let holder = bead.and_then(polecat);
-        let role = role(site, order, bead, holder.as_ref().map(Address::name))?;
+    for (bead, role) in beads {
         // As if every daemon answered.
         let choice =
-            choose(site.town, &site.sources, &role, &order.wish, &Snapshot::default(), &mut Given::new());
+            choose(site.town, &site.sources, role, &order.wish, &Snapshot::default(), &mut Given::new());
         let chosen = choice.ok().and_then(|choice| choice.remote).map(|remote| remote.name);
         names.extend(bead.and_then(Bead::remote).map(str::to_string).or(chosen));
     }
