@@ -30,7 +30,7 @@ pub fn run(ctx: &Ctx, args: CrewArgs) -> Result<Exit> {
         CrewCommand::List { rig } => list(ctx, &town, rig.as_deref()),
         CrewCommand::Remove { name, rig, force, dry } => {
             let rig = ctx.rig(&town, rig.as_deref())?;
-            remove(ctx, &town, &rig, &name, (force, dry.dry_run))
+            remove(ctx, &town, &rig, &name, force, dry.dry_run)
         }
     }
 }
@@ -78,7 +78,7 @@ fn list(ctx: &Ctx, town: &Town, named: Option<&str>) -> Result<Exit> {
     super::of_rigs(failures)
 }
 
-fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, (force, dry_run): (bool, bool)) -> Result<Exit> {
+fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
     let member = crew::find(rig, name)?;
     let mut losses = crew::losses(rig, &member);
     let keep = !losses.is_empty();

@@ -53,7 +53,7 @@ impl View {
         let mux = Box::new(Hybrid::open(local, &town, &sources)?);
         let looking = mux.begin_close_look()?;
         let up = config::settings(&sources)?.up;
-        let mut wishes = up::wishes(&ctx.env, &sources, &town, &up, (named, presets))?;
+        let mut wishes = up::wishes(&ctx.env, &sources, &town, &up, named, presets)?;
         let sight = roles::Sight { town, mux, snapshot: looking.wait()? };
         sight.known()?;
         let roles::Sight { town, mux, snapshot } = sight;

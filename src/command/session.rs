@@ -79,7 +79,7 @@ fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> R
             .hint(format!("give it a bead: gt sling BEAD {address}"))
             .into());
     };
-    sling::check_restarts(ctx, &sight.town, (rig, name), &bead)?;
+    sling::check_restarts(ctx, &sight.town, rig, name, &bead)?;
     if dry_run {
         let plan = serde_json::json!({ "restart": address, "bead": bead });
         return super::would(ctx, &plan, &format!("stop {address} and start it again on {bead}"));

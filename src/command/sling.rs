@@ -12,9 +12,7 @@ use crate::plan::ready::Allowed;
 use crate::town::ids::Prefixes;
 use crate::town::{Rig, Town};
 use crate::work::polecat::sling::words::{Asked, Known, read};
-use crate::work::polecat::sling::{
-    Order, Outcome, Site, Slung, check_new, check_restart, plan, sling,
-};
+use crate::work::polecat::sling::{Order, Outcome, Site, Slung, check_new, check_restart, plan, sling};
 
 /// Gives beads to new polecats.
 ///
@@ -66,7 +64,7 @@ fn known(ctx: &Ctx, town: &Town, last: Option<&String>, failures: &mut Failures)
 ///
 /// # Errors
 /// What the start would fail with.
-pub fn check_restarts(ctx: &Ctx, town: &Town, (rig, name): (&str, &str), bead: &str) -> Result<()> {
+pub fn check_restarts(ctx: &Ctx, town: &Town, rig: &str, name: &str, bead: &str) -> Result<()> {
     let rig = town.rig(rig)?;
     let settings = config::settings(&ctx.sources(town, Some(&rig)))?;
     let mux = ctx.mux(&settings)?;

@@ -30,7 +30,7 @@ pub fn windows(session: &Session, spec: &Spec) -> Option<Vec<Live>> {
             continue;
         };
         let before = changes.len() + removed.len();
-        pair_panes(seen, (number, window), spec, &mut changes, &mut removed)?;
+        pair_panes(seen, number, window, spec, &mut changes, &mut removed)?;
         let same = seen.mark == Some(number) && seen.asked == window.asked();
         if !same || changes.len() + removed.len() > before {
             arranged.push(Live::Arrange(seen.id.clone(), number));
@@ -110,7 +110,8 @@ fn runs_just(seen: &SeenPane, pane: &WantedPane, spec: &Spec) -> bool {
 /// What becomes of the panes of a window; nothing when its agent's pane would have to be another.
 fn pair_panes(
     seen: &SeenWindow,
-    (number, window): (usize, &Window),
+    number: usize,
+    window: &Window,
     spec: &Spec,
     changes: &mut Vec<Live>,
     removed: &mut Vec<Live>,

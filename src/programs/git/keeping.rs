@@ -245,7 +245,8 @@ impl Git {
     pub fn commit_changes(
         &self,
         head: Option<&str>,
-        (hidden, nested): (&[String], &[String]),
+        hidden: &[String],
+        nested: &[String],
         message: &str,
         made: &[Loose],
     ) -> Result<String> {

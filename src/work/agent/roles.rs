@@ -19,7 +19,7 @@ use crate::plan::ready::Begin;
 use crate::town::{Rig, RigConfig, Town, home};
 use crate::work::agent::{self, Agent, There, handoff, hooks};
 use crate::work::polecat::{names, survivors};
-use crate::work::remote::choose::{Given, choose_for};
+use crate::work::remote::choose::Chooser;
 use crate::work::remote::session::PASTED;
 
 /// What a role is told when its runtime takes a prompt; `gt prime` says the rest.
@@ -153,8 +153,7 @@ pub fn prepare_as(
     let runs = |look: &&Snapshot| look.of(&town.mark(), &address.to_string()).is_some_and(Session::alive);
     let unseen = Snapshot::default();
     let look = how.look.filter(|look| !runs(look)).unwrap_or(&unseen);
-    let own = (&mut Given::new(), &*address.to_string());
-    let choice = choose_for(town, &resolved.sources, &role, &wish, look, own)?;
+    let choice = Chooser::new(town, &resolved.sources, look).of(address).choose(&role, &wish)?;
     // Only a clone over there needs to know the target.
     let target = match &choice.remote {
         Some(_) => config::target(&config::settings(&resolved.sources)?),

@@ -62,7 +62,8 @@ pub fn wishes(
     sources: &Sources,
     town: &Town,
     up: &Up,
-    (named, presets): (&[Address], &[String]),
+    named: &[Address],
+    presets: &[String],
 ) -> Result<Wishes> {
     let asked = asked(town, up)?;
     let addresses = if named.is_empty() { &asked } else { named };

@@ -34,7 +34,7 @@ fn window(agent: &Agent<'_>, asked: &schema::Window) -> Result<Window> {
     let env = environment(agent, &asked.env)?;
     let only = [schema::Pane { command: AGENT.into(), ..schema::Pane::default() }];
     let panes = if asked.panes.is_empty() { &only } else { asked.panes.as_slice() };
-    let panes = panes.iter().map(|asked| pane(agent, asked, (&cwd, &env)));
+    let panes = panes.iter().map(|asked| pane(agent, asked, &cwd, &env));
     Ok(Window {
         // A title may have anything in it; a name is one line.
         name: terminal::one_line(&fill(agent, &asked.name)?),
@@ -47,7 +47,8 @@ fn window(agent: &Agent<'_>, asked: &schema::Window) -> Result<Window> {
 fn pane(
     agent: &Agent<'_>,
     asked: &schema::Pane,
-    (cwd, below): (&Path, &BTreeMap<String, String>),
+    cwd: &Path,
+    below: &BTreeMap<String, String>,
 ) -> Result<WantedPane> {
     let own = folder(agent, cwd, asked.start_directory.as_deref())?;
     let mut env = below.clone();

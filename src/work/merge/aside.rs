@@ -137,7 +137,7 @@ impl Setting<'_> {
         let mut changes = Vec::new();
         // What has landed otherwise stays landed.
         if let Some(bead) = bead.filter(|bead| !bead.close_reason.starts_with("merged")) {
-            changes.extend(bead_changes(bead, request, recovery.as_deref(), (&reason.line(), &body)));
+            changes.extend(bead_changes(bead, request, recovery.as_deref(), &reason.line(), &body));
         }
         if let Ok(author) = Address::parse(&request.worker)
             && !matches!(author, Address::Polecat(..))
@@ -165,7 +165,8 @@ fn bead_changes(
     bead: &Bead,
     request: &Request,
     recovery: Option<&str>,
-    (line, text): (&str, &str),
+    line: &str,
+    text: &str,
 ) -> Vec<Change> {
     let mut patch = Patch {
         add_labels: vec![words::LABEL_REWORK.into()],
@@ -217,7 +218,7 @@ mod tests {
 
     fn patch(bead: &Bead) -> Patch {
         let request = Request { worker: "wyvern/Nux".into(), ..Request::default() };
-        match &bead_changes(bead, &request, Some("refs/gt/recovery/Nux/i1"), ("conflict: a", "why"))[0] {
+        match &bead_changes(bead, &request, Some("refs/gt/recovery/Nux/i1"), "conflict: a", "why")[0] {
             Change::Update(_, patch) => (**patch).clone(),
             other => panic!("{other:?}"),
         }

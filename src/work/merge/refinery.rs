@@ -70,8 +70,9 @@ pub fn process(job: &Job<'_>) -> (Processed, Option<anyhow::Error>) {
 }
 
 /// A batch on its way.
-#[derive(Default)]
 struct Batch {
+    /// The target as it is.
+    target: Front,
     /// Folded in order, each with the front that it makes.
     members: Vec<(Request, Front)>,
     /// On the target already, as this commit.
@@ -82,6 +83,18 @@ struct Batch {
     unapproved: Vec<(Request, Needs)>,
     /// Could not be judged: each stays in the queue.
     stuck: Vec<(Request, anyhow::Error)>,
+}
+
+impl Batch {
+    fn on(target: Front) -> Batch {
+        let (members, there, aside) = (Vec::new(), Vec::new(), Vec::new());
+        Batch { target, members, there, aside, unapproved: Vec::new(), stuck: Vec::new() }
+    }
+
+    /// What the target becomes with all members.
+    fn front(&self) -> &Front {
+        self.members.last().map_or(&self.target, |(_, front)| front)
+    }
 }
 
 /// What is to follow a round.
@@ -275,15 +288,13 @@ impl<'a> Run<'a> {
     /// Folds as many as fit into a batch. A request is set aside for a conflict only with the target itself; one that
     /// conflicts with another member waits until it is known whether that one lands.
     fn gather(&self, seen: &Seen, queue: &Queue, wanted: Vec<Request>) -> Result<Batch> {
-        let mut batch = Batch::default();
         let here = self.bench.has(&wanted)?;
-        let target = self.bench.front(&seen.tip)?;
-        let mut onto = target.clone();
+        let mut batch = Batch::on(self.bench.front(&seen.tip)?);
         for (request, here) in wanted.into_iter().zip(here) {
             if batch.members.len() >= self.bench.merge.batch_size.max(1) {
                 break;
             }
-            if let Err(error) = self.add(&mut batch, (seen, queue), (&target, &mut onto), &request, here) {
+            if let Err(error) = self.add(&mut batch, seen, queue, &request, here) {
                 // It lies in no request.
                 if self.bench.is_unsigned() {
                     return Err(error);
@@ -298,12 +309,13 @@ impl<'a> Run<'a> {
     fn add(
         &self,
         batch: &mut Batch,
-        (seen, queue): (&Seen, &Queue),
-        (target, onto): (&Front, &mut Front),
+        seen: &Seen,
+        queue: &Queue,
         request: &Request,
         here: bool,
     ) -> Result<()> {
         let own = request.clone();
+        let onto = batch.front().clone();
         if !here && !self.bench.bring(request)? {
             batch.aside.push((own, Reason::Missing));
         } else if let Some(commit) = self.bench.landed(seen, request)? {
@@ -311,21 +323,18 @@ impl<'a> Run<'a> {
         } else if let Some(reason) = nowhere(request, &self.bench.troubles(seen, request)?) {
             batch.aside.push((own, reason));
         } else {
-            match self.bench.fold(onto, request)? {
-                Folded::Clean(front) => match self.needs(seen, queue, request, (onto, &front))? {
+            match self.bench.fold(&onto, request)? {
+                Folded::Clean(front) => match self.needs(seen, queue, request, &onto, &front)? {
                     Some(needs) => batch.unapproved.push((own, needs)),
-                    None => {
-                        *onto = front.clone();
-                        batch.members.push((own, front));
-                    }
+                    None => batch.members.push((own, front)),
                 },
-                Folded::Nothing if onto == target => {
+                Folded::Nothing if onto == batch.target => {
                     let commit = self.bench.present_as(seen, request)?;
                     batch.there.push((own, commit));
                 }
                 // What it brings comes with a member before it: it lands if that one does.
-                Folded::Nothing => batch.members.push((own, onto.clone())),
-                Folded::Conflict(files) if onto == target => {
+                Folded::Nothing => batch.members.push((own, onto)),
+                Folded::Conflict(files) if onto == batch.target => {
                     batch.aside.push((own, Reason::Conflict { files }));
                 }
                 Folded::Conflict(_) => {}
@@ -346,7 +355,8 @@ impl<'a> Run<'a> {
         seen: &Seen,
         queue: &Queue,
         request: &Request,
-        (onto, front): (&Front, &Front),
+        onto: &Front,
+        front: &Front,
     ) -> Result<Option<Needs>> {
         if self.is_approved(queue, request) {
             return Ok(None);
@@ -391,7 +401,7 @@ impl<'a> Run<'a> {
                     self.say(&format!("red: {} {}", request.bead, request.title));
                     batch.aside.push((request, red(last_red.take())));
                     halving.take_out(place);
-                    self.refold((seen, queue), batch, place, &mut halving)?;
+                    self.refold(seen, queue, batch, place, &mut halving)?;
                 }
             }
         }
@@ -443,27 +453,22 @@ impl<'a> Run<'a> {
     /// Folds the members from `place` on again, without the one that was there.
     fn refold(
         &self,
-        (seen, queue): (&Seen, &Queue),
+        seen: &Seen,
+        queue: &Queue,
         batch: &mut Batch,
         place: usize,
         halving: &mut Halving,
     ) -> Result<()> {
         let rest = batch.members.split_off(place);
-        let mut onto = match batch.members.last() {
-            Some((_, front)) => front.clone(),
-            None => self.bench.front(&seen.tip)?,
-        };
         for (request, _) in rest {
+            let onto = batch.front().clone();
             match self.bench.fold(&onto, &request)? {
                 // What it brings came with the one that was taken out: the next round asks about it.
-                Folded::Clean(front) if self.needs(seen, queue, &request, (&onto, &front))?.is_some() => {
+                Folded::Clean(front) if self.needs(seen, queue, &request, &onto, &front)?.is_some() => {
                     halving.take_out(batch.members.len());
                 }
-                Folded::Clean(front) => {
-                    onto = front.clone();
-                    batch.members.push((request, front));
-                }
-                Folded::Nothing => batch.members.push((request, onto.clone())),
+                Folded::Clean(front) => batch.members.push((request, front)),
+                Folded::Nothing => batch.members.push((request, onto)),
                 // It stays in the queue: the next round looks at it on the target as it is then.
                 Folded::Conflict(_) | Folded::Impossible(_) => halving.take_out(batch.members.len()),
             }

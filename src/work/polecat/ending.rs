@@ -63,7 +63,7 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
             Left::Gone(kept) => kept,
             Left::Waits(why) => return Ok(End::Waits(why)),
         };
-        return end_here(scene, name, &sandbox, (force, trace), kept);
+        return end_here(scene, name, &sandbox, force, trace, kept);
     }
     // While it runs, a look before it is stopped leaves it the chance to commit.
     if session.is_some_and(|session| session.alive()) && !force {
@@ -78,7 +78,7 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
         scene.mux.stop(&[&session.id])?;
         step("end.2");
     }
-    end_here(scene, name, &sandbox, (force, trace), None)
+    end_here(scene, name, &sandbox, force, trace, None)
 }
 
 /// What a polecat has on this machine: recovery ref, worktree, branch, name. One that was elsewhere may have a place here
@@ -87,7 +87,8 @@ fn end_here(
     scene: &Scene<'_>,
     name: &str,
     sandbox: &Sandbox,
-    (force, trace): (bool, Trace),
+    force: bool,
+    trace: Trace,
     kept: Option<String>,
 ) -> Result<End> {
     if let Some(why) = clear(scene, name, trace).map(|why| why.filter(|_| !force))? {
@@ -287,7 +288,7 @@ fn release_elsewhere(scene: &Scene<'_>, name: &str, record: &Record, force: bool
         Left::Waits(why) => return Ok(Released { bead, waits: Some(why), ..Released::default() }),
     };
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &record.instance);
-    match end_here(scene, name, &sandbox, (force, trace), kept)? {
+    match end_here(scene, name, &sandbox, force, trace, kept)? {
         End::Done(kept) => Ok(Released { kept, bead, waits: None }),
         End::Dirty(_) | End::Waits(_) => Ok(Released { bead, ..Released::default() }),
     }

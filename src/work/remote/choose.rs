@@ -5,73 +5,76 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::config::{ResolvedRole, Sources, remotes};
+use crate::model::address::Address;
 use crate::mux::Snapshot;
 use crate::plan::choose::{self, Candidate, Choice, Hand, Wish};
 use crate::town::Town;
 use crate::town::away::{self, Records};
 use crate::work::remote::tunnel;
 
-/// Places that one command has given away so far, by remote: several beads are slung after one look.
-pub type Given = BTreeMap<String, usize>;
-
-/// Decides where a session of a role goes. Asks nobody: the look has what the daemons said.
-///
-/// # Errors
-/// As [`choose::choose`]; also broken configuration or records.
-pub fn choose(
-    town: &Town,
-    sources: &Sources,
-    role: &ResolvedRole,
-    wish: &Wish,
-    look: &Snapshot,
-    given: &mut Given,
-) -> Result<Choice> {
-    choose_for(town, sources, role, wish, look, (given, ""))
+/// Decides where the sessions of one command go. Asks nobody: the look has what the daemons said.
+pub struct Chooser<'a> {
+    /// The town, which remembers sessions elsewhere.
+    town: &'a Town,
+    /// Where its settings come from.
+    sources: &'a Sources,
+    /// What was seen.
+    look: &'a Snapshot,
+    /// An agent that may run already, by its address: its own session takes no place from it.
+    own: String,
+    /// Places given away so far, by remote: several beads are slung after one look.
+    given: BTreeMap<String, usize>,
 }
 
-/// The same for an agent that may run already: its own session takes no place from it.
-///
-/// # Errors
-/// As [`choose`].
-pub fn choose_for(
-    town: &Town,
-    sources: &Sources,
-    role: &ResolvedRole,
-    wish: &Wish,
-    look: &Snapshot,
-    (given, own): (&mut Given, &str),
-) -> Result<Choice> {
-    let mut known = remotes::of_role(sources, role)?;
-    if let Hand::Address(address) = &wish.hand
-        && !known.iter().any(|one| one.fugue_addr == *address)
-    {
-        known.push(remotes::at(sources, &known, address)?);
+impl<'a> Chooser<'a> {
+    /// One that has given nothing away.
+    pub fn new(town: &'a Town, sources: &'a Sources, look: &'a Snapshot) -> Chooser<'a> {
+        Chooser { town, sources, look, own: String::new(), given: BTreeMap::new() }
     }
-    let (records, unknown) = match away::read(town) {
-        Ok(records) => (records, None),
-        Err(error) => (Records::new(), Some(error)),
-    };
-    let candidate = |known: remotes::Known| {
-        let daemon = look.daemons.iter().find(|one| one.remote == known.name);
-        let silent = daemon.and_then(|one| one.silent.clone());
-        let opens = wish.trial && silent.is_some() && tunnel::is_to_be_opened(&known);
-        Candidate {
-            sessions: sessions(look, &records, &known, own) + given.get(&known.name).unwrap_or(&0),
-            silent: silent.filter(|_| !opens),
-            opens,
-            hint: daemon.and_then(|one| one.hint.clone()),
-            latency_us: daemon.and_then(|one| one.latency_us),
-            known,
+
+    /// The same for an agent that may run already.
+    pub fn of(self, own: &Address) -> Chooser<'a> {
+        Chooser { own: own.to_string(), ..self }
+    }
+
+    /// Where a session of a role goes.
+    ///
+    /// # Errors
+    /// As [`choose::choose`]; also broken configuration or records.
+    pub fn choose(&mut self, role: &ResolvedRole, wish: &Wish) -> Result<Choice> {
+        let Chooser { town, sources, look, own, given } = self;
+        let mut known = remotes::of_role(sources, role)?;
+        if let Hand::Address(address) = &wish.hand
+            && !known.iter().any(|one| one.fugue_addr == *address)
+        {
+            known.push(remotes::at(sources, &known, address)?);
         }
-    };
-    let candidates: Vec<Candidate> = known.into_iter().map(candidate).collect();
-    let choice = choose::choose(role, wish, &candidates)?;
-    if let Some(remote) = &choice.remote {
-        // Who is there could not be counted, nor the new one be written down.
-        unknown.map_or(Ok(()), Err)?;
-        *given.entry(remote.name.clone()).or_default() += 1;
+        let (records, unknown) = match away::read(town) {
+            Ok(records) => (records, None),
+            Err(error) => (Records::new(), Some(error)),
+        };
+        let candidate = |known: remotes::Known| {
+            let daemon = look.daemons.iter().find(|one| one.remote == known.name);
+            let silent = daemon.and_then(|one| one.silent.clone());
+            let opens = wish.trial && silent.is_some() && tunnel::is_to_be_opened(&known);
+            Candidate {
+                sessions: sessions(look, &records, &known, own) + given.get(&known.name).unwrap_or(&0),
+                silent: silent.filter(|_| !opens),
+                opens,
+                hint: daemon.and_then(|one| one.hint.clone()),
+                latency_us: daemon.and_then(|one| one.latency_us),
+                known,
+            }
+        };
+        let candidates: Vec<Candidate> = known.into_iter().map(candidate).collect();
+        let choice = choose::choose(role, wish, &candidates)?;
+        if let Some(remote) = &choice.remote {
+            // Who is there could not be counted, nor the new one be written down.
+            unknown.map_or(Ok(()), Err)?;
+            *given.entry(remote.name.clone()).or_default() += 1;
+        }
+        Ok(choice)
     }
-    Ok(choice)
 }
 
 /// gt's sessions with a daemon: those that were seen, and those that the town remembers and the look does not show; without

@@ -14,7 +14,7 @@ fn agents() -> Vec<Address> {
 
 fn wished(town: &Fixture, agents: &[Address]) -> Wishes {
     let sources = Sources { rig: None, ..town.sources() };
-    wishes(&town.env(), &sources, &town.town, &Up::default(), (agents, &[])).unwrap()
+    wishes(&town.env(), &sources, &town.town, &Up::default(), agents, &[]).unwrap()
 }
 
 /// Applies what these agents come to; the outcome of each line that acts, by address.

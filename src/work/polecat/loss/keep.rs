@@ -124,7 +124,7 @@ impl Shelf {
             let message = format!("Uncommitted changes of {} at its end", self.name);
             let head = losses.head.as_deref();
             let made = Git::alone(&self.clone).made_under(&format!("{RECOVERY}{}/", self.name), head)?;
-            let changes = git.commit_changes(head, (&files.hidden, &files.nested), &message, &made)?;
+            let changes = git.commit_changes(head, &files.hidden, &files.nested, &message, &made)?;
             known.extend(made.into_iter().map(|one| one.id).filter(|id| *id == changes));
             tips.retain(|tip| Some(tip.id.as_str()) != head);
             items.push((if prefix.is_empty() { String::new() } else { format!("{prefix}HEAD") }, changes));

@@ -33,7 +33,7 @@ use crate::work::observe::scene::Scene;
 use crate::work::polecat::names::{self, Reservation};
 use crate::work::polecat::sling::{Work, role, taken};
 use crate::work::polecat::{patrol, worktree};
-use crate::work::remote::choose::{Given, choose};
+use crate::work::remote::choose::Chooser;
 
 /// The beads of an order as they were read, and what the polecat of each would be.
 pub struct Reading {
@@ -74,7 +74,8 @@ pub fn decide(site: &Site<'_>, order: &Order, read: Reading, outcome: &mut Outco
     }
     let sessions = site.mux.look()?;
     let mut works = Vec::new();
-    let mut decision = Decision { site, order, around: &around, sessions: &sessions, given: Given::new() };
+    let chooser = Chooser::new(site.town, &site.sources, &sessions);
+    let mut decision = Decision { site, order, around: &around, sessions: &sessions, chooser };
     for (id, claim) in order.beads.iter().zip(claims) {
         let decided = match (around.bead(site.store.as_ref(), id), roles.remove(id)) {
             (Ok(bead), Some(role)) => decision.of(bead, role, claim),
@@ -133,7 +134,7 @@ struct Decision<'a> {
     order: &'a Order,
     around: &'a Around,
     sessions: &'a Snapshot,
-    given: Given,
+    chooser: Chooser<'a>,
 }
 
 impl Decision<'_> {
@@ -169,7 +170,7 @@ impl Decision<'_> {
         check_trust(site, &role)?;
         let choice = match &holder {
             Some(holder) => where_it_is(site, order, bead, holder, &role)?,
-            None => choose(site.town, &site.sources, &role, &order.wish, self.sessions, &mut self.given)?,
+            None => self.chooser.choose(&role, &order.wish)?,
         };
         // Its first start over there may have ended before the commits were fetched.
         let again = begin == Begin::Again && choice.remote.is_some();

@@ -15,7 +15,7 @@ use crate::mux::Snapshot;
 use crate::plan::choose::{Choice, Hand};
 use crate::town::away;
 use crate::work::polecat::sling::Work;
-use crate::work::remote::choose::{Given, choose};
+use crate::work::remote::choose::Chooser;
 use crate::work::remote::{line, tunnel};
 
 /// Work goes on where it was begun: its worktree is there. The bead's label says where that is, and what the town
@@ -95,10 +95,10 @@ pub fn open_tunnels<'b>(
         return Ok(());
     }
     let mut names = BTreeSet::new();
+    // As if every daemon answered.
+    let nobody = Snapshot::default();
     for (bead, role) in beads {
-        // As if every daemon answered.
-        let choice =
-            choose(site.town, &site.sources, role, &order.wish, &Snapshot::default(), &mut Given::new());
+        let choice = Chooser::new(site.town, &site.sources, &nobody).choose(role, &order.wish);
         let chosen = choice.ok().and_then(|choice| choice.remote).map(|remote| remote.name);
         names.extend(bead.and_then(Bead::remote).map(str::to_string).or(chosen));
     }
@@ -141,7 +141,7 @@ pub fn check_new_away(site: &Site<'_>, order: &Order, role: &ResolvedRole, title
         return Ok(false);
     }
     let look = site.mux.look()?;
-    let choice = choose(site.town, &site.sources, role, &order.wish, &look, &mut Given::new())?;
+    let choice = Chooser::new(site.town, &site.sources, &look).choose(role, &order.wish)?;
     let Some(remote) = &choice.remote else { return Ok(false) };
     let new = NewBead::titled(title);
     let bead = Bead { title: new.title, description: new.description, ..Bead::default() };

@@ -130,7 +130,8 @@ impl Prompts {
 fn session(
     site: &Site<'_>,
     work: &Work,
-    (address, instance): (&Address, &str),
+    address: &Address,
+    instance: &str,
     branch: &str,
     prompts: &Prompts,
 ) -> Result<Spec> {
@@ -167,7 +168,7 @@ pub fn check_away(site: &Site<'_>, work: &Work) -> Result<()> {
     let address = Address::Polecat(site.rig.name.clone(), "N".repeat(32));
     let prompts = Prompts::of(work, &address, &site.target(), &[]);
     let branch = Branch::new(&site.rig.town, address.name(), &work.bead.id).to_string();
-    session(site, work, (&address, "0123456789abcdef"), &branch, &prompts).map(drop)
+    session(site, work, &address, "0123456789abcdef", &branch, &prompts).map(drop)
 }
 
 impl Hand {
@@ -299,8 +300,8 @@ impl Hand {
     /// Step 5: the session. Name and bead are unlocked then. Gives the pane that still has to be told what to do.
     pub fn start(&mut self, site: &Site<'_>) -> Result<Option<String>> {
         let prompts = Prompts::of(&self.work, &self.address, &site.target(), &self.slung.conflicts);
-        let who = (&self.address, self.reservation.instance.as_str());
-        let spec = session(site, &self.work, who, &self.slung.branch, &prompts)?;
+        let (address, instance) = (&self.address, &self.reservation.instance);
+        let spec = session(site, &self.work, address, instance, &self.slung.branch, &prompts)?;
         worktree::begin(&site.rig.polecat_dir(&self.reservation.name))?;
         if let Some(agent) = &self.work.asked {
             names::ask_agent(site.rig, &self.reservation.name, agent)?;
