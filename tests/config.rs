@@ -41,7 +41,7 @@ fn the_worked_example() {
     assert_eq!(values.get("polecat.fugue_addr"), None);
     assert_eq!(said("polecat.placement"), ("remote".into(), remote.clone()));
     assert_eq!(said("polecat.max_workers"), (8.into(), "GASTOWN_POLECAT__MAX_WORKERS".into()));
-    assert_eq!(said("agents.codex.command").0, serde_json::json!(["codex"]));
+    assert_eq!(said("agents.codex.command").0[0], serde_json::json!("codex"));
     let layers: Vec<&str> = values["polecat.tags"]["layers"]
         .as_array()
         .unwrap()
@@ -360,7 +360,9 @@ fn every_key_and_variable_is_in_the_guide() {
     wanted.extend(keys(serde_json::to_value(window).unwrap()));
     let pane = schema::Pane { focus: true, size: Some("1".into()), ..schema::Pane::default() };
     wanted.extend(keys(serde_json::to_value(pane).unwrap()));
-    for key in ["layout", "tmux.socket", "fugue_addr", "remote", "waiting", "busy", "ready", "hooks"] {
+    for key in
+        ["layout", "tmux.socket", "fugue_addr", "remote", "question", "offline", "busy", "ready", "hooks"]
+    {
         wanted.push(key.into());
     }
     let missing: Vec<String> =

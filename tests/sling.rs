@@ -115,7 +115,7 @@ fn what_cannot_be_slung_is_refused_and_nothing_changes() {
         &["sling", &open, "wyvern", "--agent", "nobody"],
         1,
         "flag for polecat.agent: polecat.agent: there is no [agents.nobody]",
-        "known are: aider, claude, codex, gemini, none, opencode, shell, waits",
+        "known are: aider, claude, codex, copilot, gemini, none, opencode, pi, shell, waits",
     );
 }
 

@@ -300,7 +300,7 @@ fn runtime() -> gastown::config::Runtime {
     let screen = |pattern: &str| Some(Screen { pattern: pattern.into(), timeout: Some("2s".into()) });
     Runtime {
         process_names: vec!["sh".into()],
-        waiting: screen("Do you want"),
+        question: screen("Do you want"),
         busy: screen("esc to interrupt"),
         ready: screen("^> "),
         submit: Submit { keys: vec!["Enter".into()], confirm: "busy".into() },

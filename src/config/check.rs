@@ -262,7 +262,12 @@ impl Faults {
     }
 
     fn runtime(&mut self, name: &str, runtime: &Runtime) {
-        let screens = [("waiting", &runtime.waiting), ("busy", &runtime.busy), ("ready", &runtime.ready)];
+        let screens = [
+            ("question", &runtime.question),
+            ("offline", &runtime.offline),
+            ("busy", &runtime.busy),
+            ("ready", &runtime.ready),
+        ];
         for (key, screen) in screens {
             let Some(Screen { pattern, timeout }) = screen else { continue };
             if let Err(error) = Regex::new(pattern) {

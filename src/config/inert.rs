@@ -85,7 +85,7 @@ fn why(path: &[String], value: &Value) -> Option<&'static str> {
             Some("it is about polecats alone")
         }
         ["agents", _, "resume"] => Some("no earlier conversation is resumed yet"),
-        ["agents", _, "waiting" | "busy", "timeout"] => Some("only ready has a timeout"),
+        ["agents", _, "question" | "offline" | "busy", "timeout"] => Some("only ready has a timeout"),
         ["agents", _, "hooks"] if value.as_str() != Some("claude") => {
             Some("gt writes the settings file of claude alone")
         }

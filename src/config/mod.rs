@@ -196,6 +196,9 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
         let place = stack.place(&format!("{role}.windows")).unwrap_or_default();
         return Err(Failure::new(format!("{place}: {role}.{key}: {message}")).hint(hint).into());
     }
+    for (key, value) in &runtime.env {
+        settings.env.entry(key.clone()).or_insert_with(|| value.clone());
+    }
     let address_from = address(stack, role, &mut settings)?;
     let remotes = stack.get("remotes")?.unwrap_or_default();
     let environment = stack.get::<schema::Session>("session")?.unwrap_or_default().environment;

@@ -528,13 +528,19 @@ pub struct Runtime {
     pub unattended: Vec<String>,
     /// Added to go on with an earlier conversation.
     pub resume: Vec<String>,
+    /// Environment of its sessions, under that of the role.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
     /// How the first prompt reaches it.
     pub prompt: Prompt,
     /// Names its process goes by.
     pub process_names: Vec<String>,
-    /// The screen while it waits for a person: nothing is ever pasted then.
+    /// The screen while it asks a person something: nothing is ever pasted then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub waiting: Option<Screen>,
+    pub question: Option<Screen>,
+    /// The screen while it cannot reach its model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offline: Option<Screen>,
     /// The screen while it works.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy: Option<Screen>,

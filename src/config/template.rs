@@ -9,8 +9,20 @@ use crate::base::failure::Failure;
 use crate::base::fill;
 
 /// Names that `{{name}}` can have: `gt` is the path of this program.
-pub const NAMES: [&str; 11] =
-    ["town", "rig", "agent", "role", "bead", "title", "branch", "worktree", "address", "session_id", "gt"];
+pub const NAMES: [&str; 12] = [
+    "town",
+    "rig",
+    "agent",
+    "role",
+    "bead",
+    "title",
+    "branch",
+    "worktree",
+    "clone_quoted",
+    "address",
+    "session_id",
+    "gt",
+];
 
 /// The one of [`NAMES`] whose value is free text that anyone may have typed.
 const TYPED: &str = "title";

@@ -59,7 +59,7 @@ pub fn deliver(mux: &dyn Mux, pane: &str, runtime: &Runtime, text: &str) -> Resu
         Ok(read()? == Reading::Ready)
     };
     let ready = !patterns.tell_ready() || until(limit, takes_text)?;
-    if !ready || read()? == Reading::Waiting {
+    if !ready || read()? == Reading::Question {
         return Ok(Delivery::Queued);
     }
     check_not_shell(mux, pane, runtime)?;
@@ -72,7 +72,7 @@ pub fn deliver(mux: &dyn Mux, pane: &str, runtime: &Runtime, text: &str) -> Resu
         _ => Reading::Busy,
     };
     for _ in 0..2 {
-        if read()? == Reading::Waiting {
+        if read()? == Reading::Question {
             return Ok(Delivery::Unconfirmed);
         }
         let typed = mux.capture(pane, LINES)?;

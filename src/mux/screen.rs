@@ -9,13 +9,15 @@ use crate::config::schema::Screen;
 
 /// How many lines from the bottom count: agents draw their prompt and state there, and what they said before must
 /// not be taken for it.
-const BOTTOM: usize = 12;
+const BOTTOM: usize = 16;
 
 /// What a screen was read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// It asks a person something: nothing may be typed.
-    Waiting,
+    Question,
+    /// It cannot reach its model, and tries again.
+    Offline,
     /// It works.
     Busy,
     /// It takes text.
@@ -27,7 +29,8 @@ pub enum Reading {
 /// A runtime's patterns.
 #[derive(Clone, Debug)]
 pub struct Patterns {
-    waiting: Option<Regex>,
+    question: Option<Regex>,
+    offline: Option<Regex>,
     busy: Option<Regex>,
     ready: Option<Regex>,
 }
@@ -39,7 +42,8 @@ impl Patterns {
     /// One that is no regular expression.
     pub fn of(runtime: &Runtime) -> Result<Patterns> {
         Ok(Patterns {
-            waiting: compile("waiting", runtime.waiting.as_ref())?,
+            question: compile("question", runtime.question.as_ref())?,
+            offline: compile("offline", runtime.offline.as_ref())?,
             busy: compile("busy", runtime.busy.as_ref())?,
             ready: compile("ready", runtime.ready.as_ref())?,
         })
@@ -50,17 +54,20 @@ impl Patterns {
         self.ready.is_some()
     }
 
-    /// Reads the bottom lines of a screen: waiting counts first, then busy, then ready.
+    /// Reads the bottom lines of a screen: a question counts first, then offline, busy, ready.
     pub fn read(&self, screen: &str) -> Reading {
-        let lines: Vec<&str> = screen.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = screen.lines().map(|line| line.trim_end_matches(' ')).collect();
+        let lines: Vec<&str> = lines.into_iter().filter(|line| !line.trim().is_empty()).collect();
         let bottom = lines[lines.len().saturating_sub(BOTTOM)..].join("\n");
-        // A capture has lost the blanks at the ends of lines, which an empty prompt (`^> `) is made of.
+        // An empty prompt (`^> `) is made of a blank at the end of its line.
         let padded = bottom.replace('\n', " \n") + " ";
         let shows = |pattern: &Option<Regex>| {
             pattern.as_ref().is_some_and(|regex| regex.is_match(&bottom) || regex.is_match(&padded))
         };
-        if shows(&self.waiting) {
-            Reading::Waiting
+        if shows(&self.question) {
+            Reading::Question
+        } else if shows(&self.offline) {
+            Reading::Offline
         } else if shows(&self.busy) {
             Reading::Busy
         } else if shows(&self.ready) {
@@ -85,7 +92,7 @@ mod tests {
     fn patterns() -> Patterns {
         let screen = |pattern: &str| Some(Screen { pattern: pattern.into(), timeout: None });
         let runtime = Runtime {
-            waiting: screen("Do you want"),
+            question: screen("Do you want"),
             busy: screen("esc to interrupt"),
             ready: screen("^> "),
             ..Runtime::default()
@@ -96,7 +103,7 @@ mod tests {
     #[test]
     fn a_question_counts_before_everything_else() {
         let patterns = patterns();
-        assert_eq!(patterns.read("> \nesc to interrupt\nDo you want to go on?"), Reading::Waiting);
+        assert_eq!(patterns.read("> \nesc to interrupt\nDo you want to go on?"), Reading::Question);
         assert_eq!(patterns.read("> \n* esc to interrupt"), Reading::Busy);
         assert_eq!(patterns.read("hello\n>\n\n\n"), Reading::Ready);
         assert_eq!(patterns.read("starting"), Reading::Other);
@@ -107,5 +114,66 @@ mod tests {
     fn what_scrolled_up_does_not_count() {
         let old = format!("Do you want to?\n{}> ", "line\n".repeat(20));
         assert_eq!(patterns().read(&old), Reading::Ready);
+    }
+
+    /// `tests/screens/RUNTIME/STATE.WHAT.txt`: the title, then the bottom of a screen as the program drew it in tmux.
+    fn screens() -> Vec<(String, String, String, String)> {
+        let mut screens = Vec::new();
+        for dir in std::fs::read_dir("tests/screens").unwrap() {
+            let dir = dir.unwrap().path();
+            for file in std::fs::read_dir(&dir).unwrap() {
+                let file = file.unwrap().path();
+                let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_string();
+                let (state, text) = (name(&file), std::fs::read_to_string(&file).unwrap());
+                let (title, screen) = text.split_once('\n').unwrap();
+                screens.push((name(&dir), state, title.to_string(), screen.to_string()));
+            }
+        }
+        assert!(screens.len() > 50, "{}", screens.len());
+        screens
+    }
+
+    fn built_in(runtime: &str) -> Patterns {
+        let agents = crate::config::settings(&crate::config::Sources::default()).unwrap().agents;
+        Patterns::of(&agents[runtime]).unwrap()
+    }
+
+    #[test]
+    fn every_real_screen_gives_its_state() {
+        let read =
+            |runtime: &str, screen: &str| format!("{:?}", built_in(runtime).read(screen)).to_lowercase();
+        let wrong = |(runtime, state, _, screen): (String, String, String, String)| {
+            let read = read(&runtime, &screen);
+            (!state.starts_with(&format!("{read}."))).then(|| format!("{runtime}/{state}: {read}"))
+        };
+        let wrong: Vec<String> = screens().into_iter().filter_map(wrong).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    /// An agent that prints another screen, a file of these tests say, is as ready as before.
+    #[test]
+    fn a_screen_that_an_agent_shows_changes_nothing() {
+        let lines = |screen: &str| -> Vec<String> {
+            screen.lines().filter(|line| !line.trim().is_empty()).map(str::to_string).collect()
+        };
+        let screens = screens();
+        for (runtime, state, _, screen) in
+            screens.iter().filter(|(_, state, ..)| state.starts_with("ready.done"))
+        {
+            // Its prompt and what is below: it draws those, whatever else is shown.
+            let (patterns, own) = (built_in(runtime), lines(screen));
+            let first =
+                (0..own.len()).rev().find(|at| patterns.read(&own[*at..].join("\n")) == Reading::Ready);
+            let prompt = &own[first.unwrap()..];
+            for (_, shown_as, _, shown) in screens.iter().filter(|(of, ..)| of == runtime) {
+                let text = lines(shown).into_iter().map(|line| format!("  {line}"));
+                let screen = text.chain(prompt.iter().cloned()).collect::<Vec<_>>().join("\n");
+                assert_eq!(
+                    patterns.read(&screen),
+                    Reading::Ready,
+                    "{runtime}/{state} below {shown_as}\n{screen}"
+                );
+            }
+        }
     }
 }

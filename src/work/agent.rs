@@ -12,7 +12,7 @@ pub mod up;
 pub mod windows;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -20,7 +20,7 @@ use crate::base::failure::Failure;
 use crate::base::{terminal, time};
 use crate::beads::{self, Kind};
 use crate::config::remotes::Known;
-use crate::config::schema::Worktree;
+use crate::config::schema::{Sandbox, Worktree};
 use crate::config::{ResolvedRole, template};
 use crate::model::address::Address;
 use crate::model::bead::Bead;
@@ -113,6 +113,8 @@ pub(super) fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
         "title" => agent.bead.map(|bead| terminal::one_line(&bead.title)).unwrap_or_default(),
         "branch" => agent.branch.into(),
         "worktree" => agent.cwd.to_string_lossy().into_owned(),
+        // A JSON text is a TOML text.
+        "clone_quoted" => serde_json::Value::from(clone(agent).to_string_lossy()).to_string(),
         "address" => agent.address.to_string(),
         "session_id" => agent.instance.into(),
         // Over there it is wherever PATH has it.
@@ -123,6 +125,16 @@ pub(super) fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
             "names are {}", template::NAMES.join(", ")
         ),
     })
+}
+
+/// The clone that its folder is a worktree of; the folder itself where it is none.
+fn clone(agent: &Agent<'_>) -> PathBuf {
+    match (agent.address, agent.rig) {
+        (Address::Polecat(..), Some(rig)) if agent.role.settings.sandbox == Sandbox::Worktree => {
+            rig.clone_dir()
+        }
+        _ => agent.cwd.to_path_buf(),
+    }
 }
 
 /// What a session takes over from the command that starts it: where programs and configuration are.
@@ -232,4 +244,43 @@ pub struct There<'a> {
     pub rules: &'a Worktree,
     /// What it is told first when there is no gt over there.
     pub prompt: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::model::address::Role;
+    use crate::work::fixture::Fixture;
+
+    /// The words of a built-in runtime's polecat, and the environment of its session.
+    fn started(agent: &str) -> (String, HashMap<String, String>) {
+        let fixture = Fixture::new();
+        let mut sources = fixture.sources();
+        sources.flags.push(("polecat.agent".into(), agent.into()));
+        let role = config::role(&sources, Role::Polecat, &[], None).unwrap();
+        let agent = Agent {
+            town: &fixture.town,
+            rig: Some(&fixture.rig),
+            address: &Address::Polecat("wyvern".into(), "Nux".into()),
+            role: &role,
+            instance: "0123456789abcdef",
+            bead: None,
+            cwd: &fixture.rig.polecat_dir("Nux"),
+            branch: "",
+            env: &HashMap::new(),
+            prompt: "go",
+            away: None,
+        };
+        let words = command_line(&agent).unwrap().join(" ");
+        (words.replace(&fixture.town.mark(), "TOWN"), environment(&agent, "s").unwrap().into_iter().collect())
+    }
+
+    #[test]
+    fn codex_trusts_the_main_clone_and_gemini_its_worktree() {
+        let (words, _) = started("codex");
+        let trusts = r#"-c projects={ "TOWN/wyvern/mayor/rig"={trust_level="trusted"} }"#;
+        assert_eq!(words, format!("codex --no-daemon -c allow_login_shell=false {trusts}"));
+        assert_eq!(started("gemini").1["GEMINI_CLI_TRUST_WORKSPACE"], "true");
+    }
 }

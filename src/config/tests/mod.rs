@@ -91,7 +91,10 @@ fn the_built_in_settings_are_what_the_types_say_without_any_file() {
     assert_eq!(settings.beads, plain.beads);
     assert_eq!(settings.tmux.socket, None);
     let runtimes: Vec<&str> = settings.agents.keys().map(String::as_str).collect();
-    assert_eq!(runtimes, ["aider", "claude", "codex", "gemini", "none", "opencode", "shell"]);
+    assert_eq!(
+        runtimes,
+        ["aider", "claude", "codex", "copilot", "gemini", "none", "opencode", "pi", "shell"]
+    );
     assert_eq!(settings.agents["shell"].command, ["{{gt}}", "run-script"]);
     assert_eq!(settings.agents["shell"].prompt, Prompt::None);
     assert!(settings.agents["none"].command.is_empty());
@@ -182,7 +185,7 @@ fn the_worked_example() {
     let there = role(&files.sources(), Role::Polecat, &[], Some(&heavy)).unwrap();
     assert_eq!(there.presets, ["polecat", "remote-polecat"]);
     assert_eq!(there.agent, "codex");
-    assert_eq!(there.runtime.command, ["codex"]);
+    assert_eq!(there.runtime.command[0], "codex");
     assert_eq!(there.settings.env["EDITOR"], "true");
     assert_eq!(there.settings.tags, ["town", "remote"]);
     // It has no address of its own: a remote's or the environment's counts.
