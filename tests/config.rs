@@ -356,9 +356,10 @@ fn every_key_and_variable_is_in_the_guide() {
     wanted.extend(keys(serde_json::to_value(Runtime::default()).unwrap()));
     wanted.extend(keys(serde_json::to_value(schema::Placement::default()).unwrap()));
     wanted.extend(gastown::config::template::NAMES.map(str::to_string));
-    let window = schema::Window { focus: true, ..schema::Window::default() };
+    let window = schema::WindowSettings { focus: true, ..schema::WindowSettings::default() };
     wanted.extend(keys(serde_json::to_value(window).unwrap()));
-    let pane = schema::Pane { focus: true, size: Some("1".into()), ..schema::Pane::default() };
+    let pane =
+        schema::PaneSettings { focus: true, size: Some("1".into()), ..schema::PaneSettings::default() };
     wanted.extend(keys(serde_json::to_value(pane).unwrap()));
     for key in
         ["layout", "tmux.socket", "fugue_addr", "remote", "question", "offline", "busy", "ready", "hooks"]

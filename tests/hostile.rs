@@ -14,7 +14,7 @@ use gastown::beads::request::Request;
 use gastown::config::template;
 use gastown::model::address::{Address, is_member_name, is_polecat_name, is_rig_name};
 use gastown::model::bead::{Bead, Comment};
-use gastown::model::refs::{Branch, Kind, Sent};
+use gastown::model::refs::{Branch, Sent, SentKind};
 use gastown::plan::homecoming;
 use gastown::report::{self, Screen};
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ fn what_is_shown_never_acts() {
         let bead = bead(&text);
         let message = report::mail::Message::of(&bead);
         let request = Request { title: text.clone(), worker: text.clone(), ..Request::default() };
-        let row = gastown::work::merge::queue::Row::new(&request, Some(&bead), &text);
+        let row = gastown::work::merge::queue::RequestRow::new(&request, Some(&bead), &text);
         for shown in [
             report::bd::line(&bead, [0; 3]),
             report::bd::page(&bead, std::slice::from_ref(&bead)),
@@ -132,7 +132,7 @@ fn no_name_ref_or_record_is_made_of_it() {
             && !name.contains(['/', '$', '`', '#', ';', ' ', '\n'])
     };
     let from = Sent {
-        kind: Kind::Done,
+        kind: SentKind::Done,
         town: String::new(),
         rig: "wyvern".into(),
         name: "Nux".into(),
@@ -158,7 +158,7 @@ fn no_name_ref_or_record_is_made_of_it() {
             "{text:?}"
         );
         for full in [format!("refs/gt/done/wyvern/{text}/ab12"), format!("refs/gt/done/{text}/Nux/{text}")] {
-            assert_eq!(Sent::parse(Kind::Done, &full), None);
+            assert_eq!(Sent::parse(SentKind::Done, &full), None);
         }
         assert!(Branch::parse(&format!("polecat/{text}-wy-1")).is_none_or(|branch| plain(&branch.name)));
         // Each field of a completion record.

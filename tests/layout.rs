@@ -4,10 +4,10 @@ use gastown::mux::{self, Marks, Mux, Runs, SeenWindow, Session, Snapshot, Spec, 
 
 use crate::common::{World, wait_for};
 
-fn server(world: &World) -> mux::tmux::Tmux {
+fn server(world: &World) -> mux::tmux::TmuxMux {
     world.tmux(["new-session", "-d", "-s", "person", "--", "sleep", "1000"]).ok();
     let path = world.tmux(["display-message", "-p", "#{socket_path}"]).ok().stdout;
-    mux::tmux::Tmux::new(Some(path.trim()))
+    mux::tmux::TmuxMux::new(Some(path.trim()))
 }
 
 fn spec(world: &World, name: &str, windows: Vec<Window>) -> Spec {
@@ -107,7 +107,7 @@ fn windows_and_panes_stand_as_they_were_asked_for() {
 }
 
 /// Puts the session as the spec wants it, through the same plan as `gt apply`, until there is nothing left to do.
-fn apply(tmux: &impl Mux, spec: &Spec) -> Vec<gastown::mux::Live> {
+fn apply(tmux: &impl Mux, spec: &Spec) -> Vec<gastown::mux::LiveChange> {
     let seen = look(tmux, &spec.name);
     let changes = gastown::plan::live::windows(&seen, spec).expect("no restart");
     tmux.change(&seen, spec, &changes).unwrap();
@@ -205,34 +205,42 @@ fn a_session_that_runs_is_brought_to_other_windows_and_its_agent_notices_nothing
 
 #[test]
 fn nobody_elses_session_and_no_agent_is_changed() {
-    use gastown::mux::Live;
+    use gastown::mux::LiveChange;
     let world = World::new();
     let tmux = server(&world);
     let wanted = spec(&world, "ours", vec![window("work", vec![agent(), WantedPane::default()])]);
     let started = tmux.start(&wanted, &Snapshot::default()).unwrap();
     let seen = look(&tmux, "ours");
     let person = look(&tmux, "person");
-    let error = tmux.change(&person, &wanted, &[Live::AddPane(0, 1)]).unwrap_err().to_string();
+    let error = tmux.change(&person, &wanted, &[LiveChange::AddPane(0, 1)]).unwrap_err().to_string();
     assert!(error.contains("person") && error.contains("gone"), "{error}");
-    let theirs = Live::Remove(person.panes[0].id.clone());
-    tmux.change(&seen, &wanted, &[theirs, Live::Remove(started.pane.clone())]).unwrap();
+    let theirs = LiveChange::Remove(person.panes[0].id.clone());
+    tmux.change(&seen, &wanted, &[theirs, LiveChange::Remove(started.pane.clone())]).unwrap();
     assert_eq!(look(&tmux, "person").panes.len(), 1);
     assert!(look(&tmux, "ours").alive());
-    assert!(tmux.change(&seen, &wanted, &[Live::AddPane(0, 0)]).is_err(), "a second agent is never started");
+    assert!(
+        tmux.change(&seen, &wanted, &[LiveChange::AddPane(0, 0)]).is_err(),
+        "a second agent is never started"
+    );
     let gone = "@999".to_string();
     let error = tmux
-        .change(&seen, &wanted, &[Live::Marks(vec![("hash".into(), "x;".into())]), Live::Arrange(gone, 0)])
+        .change(
+            &seen,
+            &wanted,
+            &[LiveChange::Marks(vec![("hash".into(), "x;".into())]), LiveChange::Arrange(gone, 0)],
+        )
         .unwrap_err();
     assert!(error.to_string().contains("window @999 of ours is gone"), "{error}");
     // A pane of a window that goes between the look and the change: what was made before it stays, and is told.
-    let changes = [Live::Marks(vec![("hash".into(), "x;".into())]), Live::Keep("%999".into(), (0, 1))];
+    let changes =
+        [LiveChange::Marks(vec![("hash".into(), "x;".into())]), LiveChange::Keep("%999".into(), (0, 1))];
     let error = tmux.change(&seen, &wanted, &changes).unwrap_err().to_string();
     assert!(error.contains("change 2 of 2") && error.contains("%999"), "{error}");
     assert_eq!(look(&tmux, "ours").marks.hash, "x;");
-    tmux.change(&seen, &wanted, &[Live::Env("NEW".into(), Some("a;b $(x) #{pid}".into()))]).unwrap();
+    tmux.change(&seen, &wanted, &[LiveChange::Env("NEW".into(), Some("a;b $(x) #{pid}".into()))]).unwrap();
     let env = world.tmux(["show-environment", "-t", "=ours", "NEW"]).ok().stdout;
     assert_eq!(env, "NEW=a;b $(x) #{pid}\n");
-    tmux.change(&seen, &wanted, &[Live::Env("NEW".into(), None)]).unwrap();
+    tmux.change(&seen, &wanted, &[LiveChange::Env("NEW".into(), None)]).unwrap();
     assert_ne!(world.tmux(["show-environment", "-t", "=ours", "NEW"]).code, Some(0));
 }
 
@@ -360,7 +368,7 @@ fn a_persons_own_settings_and_hooks_change_no_window() {
     person.args(["-u", "-L", &world.socket]).args(own).args(["destroy-unattached", "off"]);
     crate::common::finish(&mut person).ok();
     let path = world.tmux(["display-message", "-p", "#{socket_path}"]).ok().stdout;
-    let tmux = mux::tmux::Tmux::new(Some(path.trim()));
+    let tmux = mux::tmux::TmuxMux::new(Some(path.trim()));
     let before =
         (world.tmux(["show-options", "-g"]).ok().stdout, world.tmux(["show-hooks", "-g"]).ok().stdout);
     let mut wanted = spec(

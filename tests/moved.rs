@@ -145,11 +145,11 @@ fn a_hook_that_splits_every_new_session_takes_no_mark_away() {
 
 #[test]
 fn ids_of_a_server_that_was_seen_mean_nothing_in_the_next() {
-    use gastown::mux::{Mux, tmux::Tmux};
+    use gastown::mux::{Mux, tmux::TmuxMux};
     let world = World::with_rig();
     let (_, pane, _) = polecat(&world, "Ace");
     let socket = world.tmux(["display-message", "-p", "#{socket_path}"]).ok().stdout.trim().to_string();
-    let tmux = Tmux::new(Some(&socket));
+    let tmux = TmuxMux::new(Some(&socket));
     let seen = tmux.look().unwrap();
     let id = seen.sessions[0].id.clone();
     // Between look and act the server restarts, and another session of gt's gets the ids.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use gastown::config::schema::{
-    Pane, Placement, Preset, Remote, RoleSettings, Runtime, Screen, Submit, When, Window,
+    PaneSettings, Placement, PresetFile, Remote, RoleSettings, Runtime, ScreenPattern, Submit, When,
+    WindowSettings,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,7 +21,7 @@ fn keys<T: DeserializeOwned + std::fmt::Debug>() -> BTreeSet<String> {
 
 /// The values that a text can have there.
 fn choices(toml: &str) -> BTreeSet<String> {
-    let error = toml::from_str::<Preset>(toml).unwrap_err().to_string();
+    let error = toml::from_str::<PresetFile>(toml).unwrap_err().to_string();
     let known =
         error.split_once("expected one of ").unwrap_or_else(|| error.split_once("expected ").unwrap()).1;
     known.split('`').skip(1).step_by(2).map(str::to_string).collect()
@@ -40,13 +41,13 @@ fn properties(schema: &Value, pointer: &str) -> BTreeSet<String> {
 fn the_schema_names_every_key_that_the_parser_takes_and_no_other() {
     let schema = schema();
     let known: [(&str, BTreeSet<String>); 10] = [
-        ("", keys::<Preset>()),
+        ("", keys::<PresetFile>()),
         ("/definitions/role", keys::<RoleSettings>()),
-        ("/definitions/window", keys::<Window>()),
-        ("/definitions/pane", keys::<Pane>()),
+        ("/definitions/window", keys::<WindowSettings>()),
+        ("/definitions/pane", keys::<PaneSettings>()),
         ("/definitions/runtime", keys::<Runtime>()),
         ("/definitions/runtime/properties/submit", keys::<Submit>()),
-        ("/definitions/screen", keys::<Screen>()),
+        ("/definitions/screen", keys::<ScreenPattern>()),
         ("/definitions/remote", keys::<Remote>()),
         ("/definitions/placement", keys::<Placement>()),
         ("/definitions/placement/properties/when", keys::<When>()),

@@ -19,11 +19,11 @@ pub struct Handed {
 
 /// The rig's store.
 pub fn store(world: &World) -> Box<dyn Store> {
-    let place = beads::Place {
+    let place = beads::StorePlace {
         dir: world.path("town/wyvern/.beads"),
         prefix: "wy".into(),
         prefixes: Vec::new(),
-        choice: gastown::config::schema::Choice::Embedded,
+        choice: gastown::config::schema::StoreChoice::Embedded,
         actor: "overseer".into(),
         secret: Some(secret(world)),
     };

@@ -315,7 +315,7 @@ fn parse(words: &[String]) -> Result<(), String> {
     }
     gastown::cli::Cli::try_parse_from(words).map_err(first)?;
     match words.iter().position(|word| word == "bd") {
-        Some(at) => gastown::cli::bd::Bd::try_parse_from(&words[at..]).map(drop).map_err(first),
+        Some(at) => gastown::cli::bd::BdArgs::try_parse_from(&words[at..]).map(drop).map_err(first),
         None => Ok(()),
     }
 }

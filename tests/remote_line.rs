@@ -4,13 +4,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use gastown::config::schema::{Command, Prompt, Worktree};
+use gastown::config::schema::{CommandSetting, Prompt, WorktreeSettings};
 use gastown::model::bead::Bead;
 use gastown::plan::homecoming;
 use gastown::plan::ready::Begin;
 use gastown::programs::git::Git;
 use gastown::town::occupancy::{self, Occupied};
-use gastown::work::remote::line::{self, Kind, Place, Start};
+use gastown::work::remote::line::{self, PlaceKind, RemotePlace, RemoteStart};
 
 use crate::common::{Run, World, finish, wait_for};
 
@@ -47,9 +47,9 @@ struct How {
     instance: &'static str,
     begin: Begin,
     kept: String,
-    kind: Kind,
+    kind: PlaceKind,
     bead: Bead,
-    rules: Worktree,
+    rules: WorktreeSettings,
     argv: Vec<String>,
     takes: Prompt,
     url: String,
@@ -77,14 +77,14 @@ impl There {
             instance,
             begin: Begin::Fresh,
             kept: String::new(),
-            kind: Kind::Worktree,
+            kind: PlaceKind::Worktree,
             bead: Bead {
                 id: "wy-1".into(),
                 title: "Fix it".into(),
                 issue_type: "task".into(),
                 ..Bead::default()
             },
-            rules: Worktree::default(),
+            rules: WorktreeSettings::default(),
             argv: vec!["agent".into()],
             takes: Prompt::None,
             url: self.world.str("origin.git"),
@@ -94,16 +94,16 @@ impl There {
 
     fn home(&self, how: &How) -> PathBuf {
         match how.kind {
-            Kind::Worktree | Kind::Clone => self.town.join("wyvern/polecats").join(how.name),
-            Kind::Crew => self.town.join("wyvern/crew").join(how.name),
-            Kind::Folder => self.town.join("wyvern/witness"),
+            PlaceKind::Worktree | PlaceKind::Clone => self.town.join("wyvern/polecats").join(how.name),
+            PlaceKind::Crew => self.town.join("wyvern/crew").join(how.name),
+            PlaceKind::Folder => self.town.join("wyvern/witness"),
         }
     }
 
-    fn with<T>(&self, how: &How, act: impl FnOnce(Place<'_>) -> T) -> T {
+    fn with<T>(&self, how: &How, act: impl FnOnce(RemotePlace<'_>) -> T) -> T {
         let branch = format!("polecat/gt-1a2b/{}-{}", how.name, how.bead.id);
         let address = format!("wyvern/{}", how.name);
-        act(Place {
+        act(RemotePlace {
             town: &self.town,
             id: "gt-1a2b",
             rig: "wyvern",
@@ -124,7 +124,7 @@ impl There {
                 .map(|(k, v)| (k.into(), v.clone())),
         );
         self.with(how, |place| {
-            line::start(&Start {
+            line::start(&RemoteStart {
                 kind: how.kind,
                 begin: how.begin,
                 kept: &how.kept,
@@ -211,15 +211,15 @@ fn what_is_sent_passes_shellcheck() {
     shells();
     let there = There::new(&["dash"]);
     let mut how = there.how("Nux", "one");
-    how.rules = Worktree {
+    how.rules = WorktreeSettings {
         copy: vec![".env".into()],
         link: vec!["a b".into()],
-        setup: Some(Command::Words(vec!["make".into(), "it".into()])),
+        setup: Some(CommandSetting::Words(vec!["make".into(), "it".into()])),
         submodules: true,
-        ..Worktree::default()
+        ..WorktreeSettings::default()
     };
     let mut texts = Vec::new();
-    for kind in [Kind::Worktree, Kind::Clone, Kind::Crew, Kind::Folder] {
+    for kind in [PlaceKind::Worktree, PlaceKind::Clone, PlaceKind::Crew, PlaceKind::Folder] {
         for takes in [Prompt::Argument, Prompt::Stdin, Prompt::None] {
             (how.kind, how.takes) = (kind, takes);
             texts.push(there.line(&how));
@@ -307,7 +307,7 @@ fn a_place_is_prepared_as_the_rig_says() {
         std::os::unix::fs::symlink("../../outside", clone.join("apps/link")).unwrap();
         std::fs::create_dir_all(clone.join("node modules/deep")).unwrap();
         std::fs::write(clone.join("node modules/deep/x"), "x").unwrap();
-        how.rules = Worktree {
+        how.rules = WorktreeSettings {
             copy: vec![
                 ".env".into(),
                 "missing".into(),
@@ -316,9 +316,9 @@ fn a_place_is_prepared_as_the_rig_says() {
                 "*.none".into(),
             ],
             link: vec!["node modules".into()],
-            setup: Some(Command::Text("echo done >set-up.log; echo \"$PWD\" >where.log".into())),
+            setup: Some(CommandSetting::Text("echo done >set-up.log; echo \"$PWD\" >where.log".into())),
             submodules: true,
-            ..Worktree::default()
+            ..WorktreeSettings::default()
         };
         (how.name, how.instance, how.bead.id) = ("Toast", "two", "wy-2".into());
         let run = there.start(&how).ok();
@@ -334,7 +334,8 @@ fn a_place_is_prepared_as_the_rig_says() {
         assert_eq!(std::fs::read_to_string(home.join("where.log")).unwrap().trim(), home.to_str().unwrap());
         assert_eq!(there.git_in(&home, &["status", "--porcelain"]), "");
         assert_eq!(there.git_in(&home, &["symbolic-ref", "--short", "HEAD"]), "polecat/gt-1a2b/Toast-wy-2");
-        how.rules = Worktree { setup: Some(Command::Text("echo no >&2; exit 3".into())), ..how.rules };
+        how.rules =
+            WorktreeSettings { setup: Some(CommandSetting::Text("echo no >&2; exit 3".into())), ..how.rules };
         (how.name, how.instance, how.bead.id) = ("Slit", "three", "wy-3".into());
         let run = there.start(&how).fails(1);
         failed(&run, "worktree.setup ended with 3: no");
@@ -344,7 +345,7 @@ fn a_place_is_prepared_as_the_rig_says() {
         let reason = std::fs::read_to_string(there.town.join(".gt-start/three.failed")).unwrap();
         assert_eq!(reason, "worktree.setup ended with 3: no\n");
         // Mended, the same start makes the place afresh, and runs the setup there.
-        how.rules.setup = Some(Command::Words(vec!["touch".into(), "good.log".into()]));
+        how.rules.setup = Some(CommandSetting::Words(vec!["touch".into(), "good.log".into()]));
         there.start(&how).ok();
         assert!(there.home(&how).join("good.log").exists());
         assert!(!there.town.join(".gt-start/three.failed").exists());
@@ -372,7 +373,7 @@ fn nothing_is_written_through_a_link_that_leads_out_of_the_worktree() {
         let mut how = there.how("Toast", "two");
         let rules = |copy: &[&str], link: &[&str]| {
             let own = |list: &[&str]| list.iter().map(ToString::to_string).collect();
-            Worktree { copy: own(copy), link: own(link), ..Worktree::default() }
+            WorktreeSettings { copy: own(copy), link: own(link), ..WorktreeSettings::default() }
         };
         for rules in
             [rules(&["cfg/secret.env"], &[]), rules(&["**/secret.env"], &[]), rules(&[], &["cfg/secret.env"])]
@@ -381,7 +382,7 @@ fn nothing_is_written_through_a_link_that_leads_out_of_the_worktree() {
             failed(&there.start(&how).fails(1), "is behind a link that leads out of that folder");
             assert!(!there.home(&how).exists(), "what it made is gone");
         }
-        how.rules = Worktree::default();
+        how.rules = WorktreeSettings::default();
         there.world.program("gt", "#!/bin/sh\n");
         failed(&there.start(&how).fails(1), ".claude/settings.local.json in ");
         assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0);
@@ -394,9 +395,11 @@ fn a_hook_that_fails_after_a_whole_checkout_is_named_and_stops_nothing() {
         let there = There::new(&shell);
         there.world.program("hooks/post-checkout", "#!/bin/sh\necho bundle: not found >&2\nexit 1\n");
         there.world.git("", ["config", "--global", "core.hooksPath", &there.world.str("bin/hooks")]);
-        for (kind, name, instance) in
-            [(Kind::Worktree, "Nux", "one"), (Kind::Clone, "Slit", "two"), (Kind::Crew, "dave", "three")]
-        {
+        for (kind, name, instance) in [
+            (PlaceKind::Worktree, "Nux", "one"),
+            (PlaceKind::Clone, "Slit", "two"),
+            (PlaceKind::Crew, "dave", "three"),
+        ] {
             let how = How { kind, ..there.how(name, instance) };
             let run = there.start(&how).ok();
             assert!(run.stdout.contains("a hook failed after the checkout: bundle: not found"), "{run:#?}");
@@ -750,7 +753,7 @@ fn a_beads_own_script_needs_no_gt_over_there() {
 #[test]
 fn the_end_keeps_what_is_nowhere_else() {
     for shell in shells() {
-        for kind in [Kind::Worktree, Kind::Clone] {
+        for kind in [PlaceKind::Worktree, PlaceKind::Clone] {
             let there = There::new(&shell);
             let mut how = there.how("Nux", "one");
             how.kind = kind;
@@ -791,7 +794,7 @@ fn the_end_keeps_what_is_nowhere_else() {
 #[test]
 fn repositories_inside_are_asked_for_at_hand_in_and_kept_at_the_end() {
     for shell in shells() {
-        let kinds = [Kind::Worktree, Kind::Clone];
+        let kinds = [PlaceKind::Worktree, PlaceKind::Clone];
         for kind in kinds.into_iter().take(if shell == ["dash"] { 2 } else { 1 }) {
             let there = There::new(&shell);
             let world = &there.world;
@@ -872,7 +875,8 @@ fn busybox_and_git_are_enough() {
     how.argv = Vec::new();
     how.bead.title = HOSTILE.into();
     how.bead.description = format!("```sh\ncat >its.txt <<'END'\n{HOSTILE}\nEND\n```\n");
-    how.rules = Worktree { setup: Some(Command::Text("true".into())), ..Worktree::default() };
+    how.rules =
+        WorktreeSettings { setup: Some(CommandSetting::Text("true".into())), ..WorktreeSettings::default() };
     let run = there.start(&how).ok();
     assert!(run.stdout.contains("handed in wy-1"), "{run:#?}");
     assert_eq!(world.git("origin.git", ["show", "polecat/gt-1a2b/Nux-wy-1:its.txt"]), HOSTILE);
@@ -887,11 +891,11 @@ fn crew_and_roles_get_their_folder() {
     for shell in shells() {
         let there = There::new(&shell);
         let mut how = there.how("max", "one");
-        how.kind = Kind::Crew;
+        how.kind = PlaceKind::Crew;
         there.start(&how).ok();
         there.start(&how).ok();
         assert!(there.home(&how).join(".git").is_dir() && there.home(&how).join("README.md").exists());
-        how.kind = Kind::Folder;
+        how.kind = PlaceKind::Folder;
         there.start(&how).ok();
         assert_eq!(there.out("pwd").trim(), there.home(&how).to_str().unwrap());
     }
@@ -909,9 +913,9 @@ fn a_text_of_48_kib_travels_and_a_longer_one_does_not() {
     assert_eq!(there.out("bead"), line::bead_text(&how.bead));
     how.bead.description.push('x');
     let error = there.with(&how, |place| {
-        line::start(&Start {
+        line::start(&RemoteStart {
             place,
-            kind: Kind::Worktree,
+            kind: PlaceKind::Worktree,
             begin: Begin::Fresh,
             kept: "",
             git_url: "",

@@ -6,14 +6,14 @@ use gastown::mux::{self, Marks, Mux, Session, Snapshot, Spec};
 use crate::common::{World, wait_for};
 
 /// The world's own server, with one session of a person in it.
-fn server(world: &World) -> mux::tmux::Tmux {
+fn server(world: &World) -> mux::tmux::TmuxMux {
     world.tmux(["new-session", "-d", "-s", "person", "--", "sleep", "1000"]).ok();
     on_socket(world)
 }
 
-fn on_socket(world: &World) -> mux::tmux::Tmux {
+fn on_socket(world: &World) -> mux::tmux::TmuxMux {
     let path = world.tmux(["display-message", "-p", "#{socket_path}"]).ok().stdout;
-    mux::tmux::Tmux::new(Some(path.trim()))
+    mux::tmux::TmuxMux::new(Some(path.trim()))
 }
 
 fn spec(world: &World, name: &str, argv: &[&str]) -> Spec {
@@ -288,16 +288,16 @@ fn a_paste_arrives_whole_and_a_dead_pane_keeps_nothing() {
 #[test]
 fn an_unreadable_server_is_unknown_and_an_absent_one_is_empty() {
     let world = World::new();
-    let nothing = mux::tmux::Tmux::new(Some(&world.str("no-socket"))).look().unwrap();
+    let nothing = mux::tmux::TmuxMux::new(Some(&world.str("no-socket"))).look().unwrap();
     assert_eq!(nothing, Snapshot::default());
     world.write("blocked", "no socket");
-    let blocked = mux::tmux::Tmux::new(Some(&world.str("blocked/socket"))).look().unwrap();
+    let blocked = mux::tmux::TmuxMux::new(Some(&world.str("blocked/socket"))).look().unwrap();
     assert!(blocked.unknown.is_some(), "{blocked:?}");
 }
 
 fn runtime() -> gastown::config::Runtime {
-    use gastown::config::schema::{Runtime, Screen, Submit};
-    let screen = |pattern: &str| Some(Screen { pattern: pattern.into(), timeout: Some("2s".into()) });
+    use gastown::config::schema::{Runtime, ScreenPattern, Submit};
+    let screen = |pattern: &str| Some(ScreenPattern { pattern: pattern.into(), timeout: Some("2s".into()) });
     Runtime {
         process_names: vec!["sh".into()],
         question: screen("Do you want"),

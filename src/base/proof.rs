@@ -11,7 +11,7 @@ const LENGTH: usize = 32;
 
 /// What a proof is about. The same fields of another kind have another proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProofKind {
     /// A request to be merged.
     Request,
     /// Mail.
@@ -20,13 +20,13 @@ pub enum Kind {
     Approval,
 }
 
-impl Kind {
+impl ProofKind {
     /// The word that stands before the fields. Proofs are kept in stores: the words stay as they are.
     fn word(self) -> &'static str {
         match self {
-            Kind::Request => "request",
-            Kind::Mail => "mail",
-            Kind::Approval => "approval",
+            ProofKind::Request => "request",
+            ProofKind::Mail => "mail",
+            ProofKind::Approval => "approval",
         }
     }
 }
@@ -64,12 +64,12 @@ impl Secret {
     }
 
     /// The proof of these fields: 64 hexadecimal digits.
-    pub fn prove(&self, kind: Kind, fields: &[&str]) -> String {
+    pub fn prove(&self, kind: ProofKind, fields: &[&str]) -> String {
         hex(&self.mac(kind.word(), fields).finalize().into_bytes())
     }
 
     /// Whether a proof is that of these fields. Compares in constant time.
-    pub fn holds(&self, kind: Kind, fields: &[&str], proof: &str) -> bool {
+    pub fn holds(&self, kind: ProofKind, fields: &[&str], proof: &str) -> bool {
         bytes_of(proof).is_some_and(|proof| self.mac(kind.word(), fields).verify_slice(&proof).is_ok())
     }
 
@@ -142,20 +142,20 @@ mod tests {
 
     #[test]
     fn a_proof_holds_for_its_fields_alone() {
-        let proof = secret().prove(Kind::Request, &["wy-1", "main"]);
+        let proof = secret().prove(ProofKind::Request, &["wy-1", "main"]);
         assert_eq!(proof.len(), 64);
-        assert!(secret().holds(Kind::Request, &["wy-1", "main"], &proof));
+        assert!(secret().holds(ProofKind::Request, &["wy-1", "main"], &proof));
         for other in
             [&["wy-1", "mai"][..], &["wy-1"], &["wy-1", "main", ""], &["wy-1main"], &["main", "wy-1"]]
         {
-            assert!(!secret().holds(Kind::Request, other, &proof), "{other:?}");
+            assert!(!secret().holds(ProofKind::Request, other, &proof), "{other:?}");
         }
-        assert!(!secret().holds(Kind::Mail, &["wy-1", "main"], &proof));
-        assert!(!Secret::new([8; LENGTH]).holds(Kind::Request, &["wy-1", "main"], &proof));
+        assert!(!secret().holds(ProofKind::Mail, &["wy-1", "main"], &proof));
+        assert!(!Secret::new([8; LENGTH]).holds(ProofKind::Request, &["wy-1", "main"], &proof));
         for broken in
             ["", "x", &proof[1..], &proof.to_uppercase(), &format!("{proof}0"), &format!("{proof}\n")]
         {
-            assert!(!secret().holds(Kind::Request, &["wy-1", "main"], broken), "{broken:?}");
+            assert!(!secret().holds(ProofKind::Request, &["wy-1", "main"], broken), "{broken:?}");
         }
     }
 

@@ -8,11 +8,11 @@ use anyhow::Result;
 #[derive(Debug, Default)]
 pub struct Recorder {
     calls: RefCell<Vec<String>>,
-    faults: RefCell<Vec<Fault>>,
+    faults: RefCell<Vec<RecordedFault>>,
 }
 
 #[derive(Debug)]
-enum Fault {
+enum RecordedFault {
     /// The call that comes after so many others.
     After(usize),
     /// Every call whose line has all of these words.
@@ -28,15 +28,15 @@ impl Recorder {
         let line = line.into();
         let mut failed = false;
         self.faults.borrow_mut().retain_mut(|fault| match fault {
-            Fault::After(0) => {
+            RecordedFault::After(0) => {
                 failed = true;
                 false
             }
-            Fault::After(left) => {
+            RecordedFault::After(left) => {
                 *left -= 1;
                 true
             }
-            Fault::With(words) => {
+            RecordedFault::With(words) => {
                 failed |= words.split(' ').all(|word| line.split(' ').any(|own| own == word));
                 true
             }
@@ -50,12 +50,12 @@ impl Recorder {
 
     /// The `nth` call from now on fails, counted from 1.
     pub fn fail_at(&self, nth: usize) {
-        self.faults.borrow_mut().push(Fault::After(nth.saturating_sub(1)));
+        self.faults.borrow_mut().push(RecordedFault::After(nth.saturating_sub(1)));
     }
 
     /// Every call fails whose line has all these words: `fail("stop $1")`.
     pub fn fail(&self, words: &str) {
-        self.faults.borrow_mut().push(Fault::With(words.into()));
+        self.faults.borrow_mut().push(RecordedFault::With(words.into()));
     }
 
     /// No call fails any more.

@@ -33,13 +33,13 @@ use anyhow::{Context, Result};
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::base::proof::Secret;
-use crate::beads::{Change, Filter, Guard, Imported, Origin, Store, Written, jsonl, letters, proven};
-use crate::model::bead::Bead;
+use crate::beads::{Change, Filter, Guard, ImportOrigin, Imported, Store, Written, jsonl, letters, proven};
+use crate::model::bead::{Bead, BeadMap};
 use crate::model::rules;
 use crate::programs::bd::{Program, complaint};
-use seen::{Files, Seen};
+use seen::{Files, SeenAnswer};
 
-pub use in_step::InStep;
+pub use in_step::BdSync;
 pub use shape::beads as parse;
 
 /// Types of bead that gt makes and bd takes only when it is told of them.
@@ -63,7 +63,7 @@ pub struct Bd {
     actor: String,
     secret: Option<Secret>,
     /// The last read, for a write that follows.
-    seen: RefCell<Option<Seen>>,
+    seen: RefCell<Option<SeenAnswer>>,
 }
 
 impl Bd {
@@ -100,7 +100,7 @@ impl Bd {
     /// When there is a store, or it cannot be made; then nothing is left.
     pub fn create_with(program: &Program, dir: &Path, prefix: &str) -> Result<()> {
         if let Ok(kind) = super::kind_of(dir) {
-            let whose = if kind == super::Kind::Bd { "bd's" } else { "gt's own" };
+            let whose = if kind == super::StoreKind::Bd { "bd's" } else { "gt's own" };
             crate::fail!("{} holds a store already, {whose}", dir.display(); "look into it with: gt bd list");
         }
         let scratch = tempfile::Builder::new().prefix("gt-bd-").tempdir()?;
@@ -165,7 +165,7 @@ impl Bd {
     fn read(&self, words: &[String]) -> Result<Vec<Bead>> {
         let before = self.files();
         let answer = self.run("read the beads", words, None)?;
-        self.seen.replace(Seen::keep(self.program.version, words, before, self.files(), &answer));
+        self.seen.replace(SeenAnswer::keep(self.program.version, words, before, self.files(), &answer));
         self.understand(&answer)
     }
 
@@ -180,7 +180,7 @@ impl Bd {
         Ok(beads)
     }
 
-    fn look(&self, ids: &[String]) -> Result<BTreeMap<String, Bead>> {
+    fn look(&self, ids: &[String]) -> Result<BeadMap> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -276,11 +276,11 @@ impl Store for Bd {
         Ok(jsonl::render(&beads))
     }
 
-    fn import(&self, text: &str, origin: Origin) -> Result<Imported> {
+    fn import(&self, text: &str, origin: ImportOrigin) -> Result<Imported> {
         let lines = jsonl::parse(text)?;
         let _lock = self.lock()?;
         let own = self.list(&Filter { all: true, ..Filter::default() })?;
-        let own: BTreeMap<String, Bead> = own.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
+        let own: BeadMap = own.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
         let mut imported = Imported::default();
         let wanted = lines.into_iter().filter_map(|line| {
             let known = own.get(&line.id);
@@ -307,7 +307,7 @@ impl Store for Bd {
     }
 }
 
-fn by_id(beads: Vec<Bead>) -> BTreeMap<String, Bead> {
+fn by_id(beads: Vec<Bead>) -> BeadMap {
     beads.into_iter().map(|bead| (bead.id.clone(), bead)).collect()
 }
 
@@ -387,6 +387,3 @@ pub struct Call {
     /// Which changes (by index) get the ids that it answers, in this order.
     pub makes: Vec<usize>,
 }
-
-/// Beads by id.
-pub type Found = BTreeMap<String, Bead>;

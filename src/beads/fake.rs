@@ -11,7 +11,7 @@ use std::rc::Rc;
 use anyhow::Result;
 
 use crate::base::recorder::Recorder;
-use crate::beads::{Change, Filter, Guard, Imported, Origin, Overview, Store, Written};
+use crate::beads::{Change, Filter, Guard, ImportOrigin, Imported, Overview, Store, Written};
 use crate::model::bead::Bead;
 
 thread_local! {
@@ -27,15 +27,15 @@ pub fn watch(dir: &Path) -> Rc<Recorder> {
 pub(super) fn watched(dir: &Path, store: Box<dyn Store>) -> Result<Box<dyn Store>> {
     let Some(recorder) = WATCHED.with_borrow(|watched| watched.get(dir).cloned()) else { return Ok(store) };
     recorder.call("open")?;
-    Ok(Box::new(Fake { store, recorder }))
+    Ok(Box::new(FakeStore { store, recorder }))
 }
 
-struct Fake {
+struct FakeStore {
     store: Box<dyn Store>,
     recorder: Rc<Recorder>,
 }
 
-impl Store for Fake {
+impl Store for FakeStore {
     fn list(&self, filter: &Filter) -> Result<Vec<Bead>> {
         let about = filter.types.iter().chain(&filter.ids).map(String::as_str);
         self.recorder.call(["list"].into_iter().chain(about).collect::<Vec<_>>().join(" "))?;
@@ -74,7 +74,7 @@ impl Store for Fake {
         self.store.export_lines(take)
     }
 
-    fn import(&self, jsonl: &str, origin: Origin) -> Result<Imported> {
+    fn import(&self, jsonl: &str, origin: ImportOrigin) -> Result<Imported> {
         self.recorder.call("import")?;
         self.store.import(jsonl, origin)
     }

@@ -10,7 +10,7 @@ use crate::model::words;
 
 /// Whose an import is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum ImportOrigin {
     /// This town's: an export of it, or a file that the person trusts.
     Own,
     /// Anyone's.
@@ -32,9 +32,9 @@ pub struct Imported {
 
 impl Imported {
     /// What is to be written of a line, beside what is there; `None`: nothing.
-    pub fn take(&mut self, line: Bead, own: Option<&Bead>, origin: Origin) -> Option<Bead> {
+    pub fn take(&mut self, line: Bead, own: Option<&Bead>, origin: ImportOrigin) -> Option<Bead> {
         let kind = |bead: &Bead| bead.issue_type == words::MERGE_REQUEST;
-        if origin == Origin::Foreign && (kind(&line) || own.is_some_and(kind)) {
+        if origin == ImportOrigin::Foreign && (kind(&line) || own.is_some_and(kind)) {
             self.left_out.push(line.id);
             return None;
         }
@@ -43,7 +43,7 @@ impl Imported {
             Some(own) if jsonl::is_newer(&line, own) => self.changed += 1,
             Some(_) => return None,
         }
-        if origin == Origin::Own {
+        if origin == ImportOrigin::Own {
             return Some(line);
         }
         let mut bead = plain(line, own, |address| own_agent(address).is_some());
@@ -203,27 +203,27 @@ mod tests {
     fn an_import_is_foreign_where_its_words_are_new_and_holds_no_request() {
         let mut imported = Imported::default();
         let line = bead(&["gt:submitted"], None, "open");
-        let new = imported.take(line.clone(), None, Origin::Foreign).unwrap();
+        let new = imported.take(line.clone(), None, ImportOrigin::Foreign).unwrap();
         assert!(new.foreign && new.labels.is_empty());
         let older = Bead { updated_at: "2026-01-01T00:00:00Z".into(), ..line.clone() };
-        let changed = imported.take(line.clone(), Some(&older), Origin::Foreign).unwrap();
+        let changed = imported.take(line.clone(), Some(&older), ImportOrigin::Foreign).unwrap();
         assert!(!changed.foreign, "what an agent reads is as it was");
         let said = Bead { description: "```sh\nother\n```".into(), ..line.clone() };
-        assert!(imported.take(said, Some(&older), Origin::Foreign).unwrap().foreign);
-        assert_eq!(imported.take(older.clone(), Some(&line), Origin::Foreign), None);
+        assert!(imported.take(said, Some(&older), ImportOrigin::Foreign).unwrap().foreign);
+        assert_eq!(imported.take(older.clone(), Some(&line), ImportOrigin::Foreign), None);
         let request = Bead { issue_type: words::MERGE_REQUEST.into(), ..line.clone() };
-        assert_eq!(imported.take(request.clone(), None, Origin::Foreign), None);
+        assert_eq!(imported.take(request.clone(), None, ImportOrigin::Foreign), None);
         assert_eq!(
             imported.take(
                 line.clone(),
                 Some(&Bead { updated_at: String::new(), ..request.clone() }),
-                Origin::Foreign
+                ImportOrigin::Foreign
             ),
             None
         );
         assert_eq!((imported.added, imported.changed), (1, 2));
         assert_eq!((imported.foreign.len(), imported.left_out.len()), (2, 2));
-        let own = imported.take(request.clone(), None, Origin::Own).unwrap();
+        let own = imported.take(request.clone(), None, ImportOrigin::Own).unwrap();
         assert_eq!(own, request);
     }
 }

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-use crate::beads::{Kind, Place, Walk, bd, embedded, kind_of};
+use crate::beads::{StoreKind, StorePlace, Walk, bd, embedded, kind_of};
 use crate::model::bead::Bead;
 
 /// What keeps a store in step with a branch.
-pub trait InStep {
+pub trait SyncedStore {
     /// Prefix of its ids; empty when it is not known.
     fn prefix(&self) -> &str;
 
@@ -60,14 +60,14 @@ pub trait InStep {
 ///
 /// # Errors
 /// As [`super::open`].
-pub fn open(place: &Place) -> Result<Box<dyn InStep>> {
+pub fn open(place: &StorePlace) -> Result<Box<dyn SyncedStore>> {
     Ok(match kind_of(&place.dir)? {
-        Kind::Embedded => Box::new(embedded::Embedded::open(&place.dir, "", &place.actor)?),
-        Kind::Bd => Box::new(bd::InStep::open(place)?),
+        StoreKind::Embedded => Box::new(embedded::Embedded::open(&place.dir, "", &place.actor)?),
+        StoreKind::Bd => Box::new(bd::BdSync::open(place)?),
     })
 }
 
-impl InStep for embedded::Embedded {
+impl SyncedStore for embedded::Embedded {
     fn prefix(&self) -> &str {
         self.prefix()
     }

@@ -4,7 +4,7 @@
 //! and so is mail of this town that others changed or copied. Whether it was read, or archived, is not under the proof.
 
 use super::proven::META_PROOF;
-use crate::base::proof::{Kind, Secret};
+use crate::base::proof::{ProofKind, Secret};
 use crate::base::time::seconds_since_epoch;
 use crate::beads::Change;
 use crate::model::bead::{Bead, NewBead};
@@ -18,7 +18,7 @@ pub const FROM: &str = "from:";
 
 /// The proof of a mail. `id` is empty where bd chooses the id as it writes the bead.
 pub fn proof(secret: &Secret, id: &str, mail: &Bead) -> String {
-    secret.prove(Kind::Mail, &fields(id, mail))
+    secret.prove(ProofKind::Mail, &fields(id, mail))
 }
 
 /// Marks the mail of a store that gt did not write. `with_id`: gt's own store, whose proofs cover the id. That store marks what
@@ -64,7 +64,7 @@ fn bead(new: &NewBead) -> Bead {
 pub fn holds(secret: &Secret, mail: &Bead, with_id: bool) -> bool {
     let id = if with_id { mail.id.as_str() } else { "" };
     mail.issue_type == words::MESSAGE
-        && mail.meta(META_PROOF).is_some_and(|proof| secret.holds(Kind::Mail, &fields(id, mail), proof))
+        && mail.meta(META_PROOF).is_some_and(|proof| secret.holds(ProofKind::Mail, &fields(id, mail), proof))
 }
 
 /// bd takes white space off the end of a text.

@@ -20,13 +20,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::config::schema::Choice;
+use crate::config::schema::StoreChoice;
 use crate::model::bead::{Bead, NewBead, Patch};
 use crate::model::words;
 use crate::programs::bd::Program;
 
 pub use embedded::write::random_id;
-pub use foreign::{Imported, Origin};
+pub use foreign::{ImportOrigin, Imported};
 pub use overview::Overview;
 
 /// Which beads to read. Empty means all that are not closed, messages and requests left out.
@@ -181,7 +181,7 @@ pub trait Store {
     ///
     /// # Errors
     /// A line that is no bead is named by number, and nothing is taken in.
-    fn import(&self, jsonl: &str, origin: Origin) -> Result<Imported>;
+    fn import(&self, jsonl: &str, origin: ImportOrigin) -> Result<Imported>;
 
     /// Beads that others made or changed are the town's own from now on, as they were read.
     ///
@@ -200,7 +200,7 @@ pub trait Store {
 
 /// Where a store is and how it is to be opened.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct StorePlace {
     /// The `.beads` folder.
     pub dir: PathBuf,
     /// Prefix of new ids.
@@ -208,7 +208,7 @@ pub struct Place {
     /// Other prefixes that ids in it may have (`beads.prefixes`).
     pub prefixes: Vec<String>,
     /// `auto`, `bd` or `embedded` (`[beads] store`).
-    pub choice: Choice,
+    pub choice: StoreChoice,
     /// Who writes: an address.
     pub actor: String,
     /// The town's secret: requests that are proven with it are the town's own. Without it every request is foreign.
@@ -222,14 +222,14 @@ pub const EMBEDDED_FILE: &str = "gastown.db";
 ///
 /// # Errors
 /// When there is none, when it was made by bd and bd is missing, or when it cannot be opened.
-pub fn open(place: &Place) -> Result<Box<dyn Store>> {
+pub fn open(place: &StorePlace) -> Result<Box<dyn Store>> {
     let store: Box<dyn Store> = match kind_of(&place.dir)? {
-        Kind::Embedded => Box::new(
+        StoreKind::Embedded => Box::new(
             embedded::Embedded::open(&place.dir, &place.prefix, &place.actor)?
                 .accepting(&place.prefixes)
                 .knowing(place.secret.clone()),
         ),
-        Kind::Bd => {
+        StoreKind::Bd => {
             Box::new(bd::Bd::open(&place.dir, &place.prefixes, &place.actor)?.knowing(place.secret.clone()))
         }
     };
@@ -242,13 +242,13 @@ pub fn open(place: &Place) -> Result<Box<dyn Store>> {
 ///
 /// # Errors
 /// When one exists, or it cannot be made.
-pub fn create(place: &Place) -> Result<Kind> {
+pub fn create(place: &StorePlace) -> Result<StoreKind> {
     if let Some(program) = maker(place.choice)? {
         bd::Bd::create_with(&program, &place.dir, &place.prefix)?;
-        Ok(Kind::Bd)
+        Ok(StoreKind::Bd)
     } else {
         embedded::Embedded::create(&place.dir, &place.prefix)?;
-        Ok(Kind::Embedded)
+        Ok(StoreKind::Embedded)
     }
 }
 
@@ -256,17 +256,17 @@ pub fn create(place: &Place) -> Result<Kind> {
 ///
 /// # Errors
 /// When bd is asked for and is not there, or is a version that gt cannot work with.
-pub fn makes(choice: Choice) -> Result<Kind> {
-    Ok(maker(choice)?.map_or(Kind::Embedded, |_| Kind::Bd))
+pub fn makes(choice: StoreChoice) -> Result<StoreKind> {
+    Ok(maker(choice)?.map_or(StoreKind::Embedded, |_| StoreKind::Bd))
 }
 
 /// The bd that would make a new store; `None` when gt would.
-fn maker(choice: Choice) -> Result<Option<Program>> {
-    if choice == Choice::Embedded {
+fn maker(choice: StoreChoice) -> Result<Option<Program>> {
+    if choice == StoreChoice::Embedded {
         return Ok(None);
     }
     let program = Program::on_path()?;
-    if program.is_none() && choice == Choice::Bd {
+    if program.is_none() && choice == StoreChoice::Bd {
         crate::fail!(
             "beads.store is \"bd\", and bd is not on PATH";
             "install bd; or use gt's own store: beads.store = \"auto\" (see who says it: gt config explain beads.store)"
@@ -277,7 +277,7 @@ fn maker(choice: Choice) -> Result<Option<Program>> {
 
 /// Which program made a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum StoreKind {
     /// gt itself.
     Embedded,
     /// The real bd.
@@ -288,20 +288,20 @@ pub enum Kind {
 ///
 /// # Errors
 /// When there is no store in `dir`.
-pub fn kind_of(dir: &Path) -> Result<Kind> {
+pub fn kind_of(dir: &Path) -> Result<StoreKind> {
     // A folder or a link that leads nowhere is a damaged store, not none.
     if dir.join(EMBEDDED_FILE).symlink_metadata().is_ok() {
-        return Ok(Kind::Embedded);
+        return Ok(StoreKind::Embedded);
     }
     let made_by_bd = ["metadata.json", "beads.db", "issues.jsonl", "embeddeddolt", "dolt", "config.yaml"];
     if made_by_bd.iter().any(|name| dir.join(name).exists()) {
-        return Ok(Kind::Bd);
+        return Ok(StoreKind::Bd);
     }
     crate::fail!("no store of beads in {}", dir.display(); "look at the town with: gt doctor --fix")
 }
 
 /// The beads that are there, by id, one after the other.
-pub type Beads<'a> = &'a mut dyn Iterator<Item = Result<Bead>>;
+pub type BeadIter<'a> = &'a mut dyn Iterator<Item = Result<Bead>>;
 
 /// Goes through the beads that are there, and gives those that are to be written.
-pub type Walk<'a> = &'a mut dyn FnMut(Beads<'_>, &mut dyn FnMut(Bead) -> Result<()>) -> Result<()>;
+pub type Walk<'a> = &'a mut dyn FnMut(BeadIter<'_>, &mut dyn FnMut(Bead) -> Result<()>) -> Result<()>;

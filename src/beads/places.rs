@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::{Place, Store, open};
-use crate::config::schema::Choice;
+use super::{Store, StorePlace, open};
+use crate::config::schema::StoreChoice;
 use crate::model::address::Address;
 use crate::town::{Rig, Town, secret};
 
@@ -15,11 +15,11 @@ impl Town {
     pub fn store(&self, actor: &Address) -> Result<Box<dyn Store>> {
         self.needs_present_layout()?;
         // Without a prefix a store goes by the one it was made with: towns of other programs have their own.
-        open(&Place {
+        open(&StorePlace {
             dir: self.beads_dir(),
             prefix: String::new(),
             prefixes: Vec::new(),
-            choice: Choice::Auto,
+            choice: StoreChoice::Auto,
             actor: actor.to_string(),
             secret: secret::read(&self.root)?,
         })
@@ -39,12 +39,12 @@ impl Rig {
     ///
     /// # Errors
     /// When the town's secret cannot be read.
-    pub fn store_place(&self, actor: &Address) -> Result<Place> {
-        Ok(Place {
+    pub fn store_place(&self, actor: &Address) -> Result<StorePlace> {
+        Ok(StorePlace {
             dir: self.beads_dir(),
             prefix: self.config.beads.prefix.clone(),
             prefixes: self.config.beads.prefixes.clone(),
-            choice: Choice::Auto,
+            choice: StoreChoice::Auto,
             actor: actor.to_string(),
             secret: self.root.parent().map(secret::read).transpose()?.flatten(),
         })

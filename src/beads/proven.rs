@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::proof::{Kind, Secret};
+use crate::base::proof::{ProofKind, Secret};
 use crate::model::bead::{Bead, NewBead};
 use crate::model::words;
 use crate::town::ended;
@@ -28,14 +28,14 @@ pub fn holds(secret: &Secret, bead: &Bead) -> bool {
     let fields = fields(&bead.id, &bead.metadata);
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     needs_proof(&bead.issue_type)
-        && bead.meta(META_PROOF).is_some_and(|proof| secret.holds(Kind::Request, &fields, proof))
+        && bead.meta(META_PROOF).is_some_and(|proof| secret.holds(ProofKind::Request, &fields, proof))
         && (bead.is_closed() || !ended::contains(&secret.ended, &bead.id))
 }
 
 /// The proof of a request with this id and metadata.
 pub fn of(secret: &Secret, id: &str, metadata: &Map<String, Value>) -> String {
     let fields = fields(id, metadata);
-    secret.prove(Kind::Request, &fields.iter().map(String::as_str).collect::<Vec<_>>())
+    secret.prove(ProofKind::Request, &fields.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Puts the proof into a new request, whose id is chosen before: the proof covers it.

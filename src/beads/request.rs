@@ -144,7 +144,7 @@ pub fn note<'a>(rig: &Rig, word: Word, ids: impl IntoIterator<Item = &'a str>) -
 }
 
 /// A request of any rig, open or not.
-pub struct Found {
+pub struct FoundRequest {
     /// Its rig.
     pub rig: Rig,
     /// Its bead in the store.

@@ -18,7 +18,7 @@ pub struct Raw {
 #[derive(Debug, Parser)]
 #[command(name = "bd", bin_name = "bd", disable_help_subcommand = true)]
 #[command(version = concat!("version ", env!("CARGO_PKG_VERSION"), " (gastown)"))]
-pub struct Bd {
+pub struct BdArgs {
     #[command(flatten)]
     pub global: BdGlobal,
     #[command(subcommand)]
@@ -63,9 +63,9 @@ pub enum BdCommand {
     Update(Box<Update>),
     /// Close beads
     #[command(alias = "done")]
-    Close(Close),
+    Close(CloseArgs),
     /// Open closed beads again
-    Reopen(Close),
+    Reopen(CloseArgs),
     /// What waits for what
     #[command(subcommand)]
     Dep(Dep),
@@ -88,17 +88,11 @@ pub enum BdCommand {
     #[command(subcommand)]
     Config(Config),
     /// Nothing to do: everyone works on the same store
-    Sync(Ignored),
+    Sync(super::town::Ignored),
     /// Print how to work with beads
-    Prime(Ignored),
+    Prime(super::town::Ignored),
     /// Print where the store is
     Where,
-}
-
-#[derive(Debug, Args)]
-pub struct Ignored {
-    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -288,7 +282,7 @@ pub struct Update {
 }
 
 #[derive(Debug, Args)]
-pub struct Close {
+pub struct CloseArgs {
     #[command(flatten)]
     pub beads: Ids,
     /// Why

@@ -22,7 +22,7 @@ pub struct Elsewhere {
 
 /// What to do when no place can be had there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Fallback {
+pub enum FallbackArg {
     /// Leave the work as it is, and say so with exit code 3
     Wait,
     /// Do it on this machine

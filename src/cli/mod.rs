@@ -39,12 +39,12 @@ pub struct Global {
     pub quiet: bool,
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
-    pub color: Color,
+    pub color: ColorWhen,
 }
 
 /// `--color`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub enum ColorWhen {
     /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
@@ -71,11 +71,11 @@ pub enum Command {
     /// Check the town and repair it
     Doctor(town::Doctor),
     /// Show the whole town on one screen
-    Status(town::Status),
+    Status(town::StatusArgs),
     /// Bring a town of the older layout to the present one
     Migrate(DryRun),
     /// Bring the beads in step with those of other towns, over git
-    Sync(town::Sync),
+    Sync(town::SyncArgs),
     /// Remove recovery refs that are merged or 30 days old, old logs and other leftovers
     Gc(town::Gc),
     /// Show or explain the settings
@@ -93,15 +93,15 @@ pub enum Command {
     /// List the agents; on a terminal, choose one and go there
     Agents(sessions::Agents),
     /// Start what should run
-    Start(roles::Start),
+    Start(roles::StartArgs),
     /// Show what `gt apply` would do: + start, ~ change, - stop, ! left alone
-    Plan(roles::Plan),
+    Plan(roles::PlanArgs),
     /// Make what runs be what the configuration asks for
     Apply(roles::Apply),
     /// The same, after taking back a `gt down` of the whole town
     Up(roles::Apply),
     /// Stop what should run, and keep it down
-    Down(roles::Down),
+    Down(roles::DownArgs),
     /// Print a preset of what runs
     Freeze(roles::Freeze),
     /// The Mayor's session
@@ -125,26 +125,26 @@ pub enum Command {
     /// Start a polecat on an issue
     Spawn(work::Spawn),
     /// Show what is on my hook
-    Hook(work::Hook),
+    Hook(work::HookArgs),
     /// Print everything an agent needs to begin
-    Prime(work::Prime),
+    Prime(work::PrimeArgs),
     /// Hand finished work to the merge queue
-    Done(work::Done),
+    Done(work::DoneArgs),
     /// End this session: finished work is handed over, unfinished work goes on in a new one
     Handoff(work::Handoff),
     /// The merge queue
     #[command(visible_alias = "mq")]
     MergeQueue(queue::MergeQueue),
     /// Make beads and requests that others made, or changed, this town's own
-    Adopt(queue::Adopt),
+    Adopt(queue::AdoptArgs),
     /// Land a polecat's work without the queue
     Land(queue::Land),
     /// Show what a polecat changed
-    Diff(queue::Look),
+    Diff(queue::LookArgs),
     /// Print where an agent works
-    Path(queue::Look),
+    Path(queue::LookArgs),
     /// Show a polecat's commits
-    Log(queue::Look),
+    Log(queue::LookArgs),
     /// Read and send mail
     Mail(talk::Mail),
     /// Sessions: stop, list, restart
@@ -159,7 +159,7 @@ pub enum Command {
     #[command(disable_help_flag = true)]
     Bd(bd::Raw),
     /// Show the whole flow on a small repository made for it
-    Demo(town::Demo),
+    Demo(town::DemoArgs),
     /// Deprecated: polecats are not pooled
     #[command(hide = true)]
     Wake(town::Ignored),

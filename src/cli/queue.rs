@@ -70,7 +70,7 @@ pub enum QueueCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  gt adopt\n  gt adopt wy-a1b --yes\n  gt adopt --all --rig wyvern")]
-pub struct Adopt {
+pub struct AdoptArgs {
     /// Ids of beads and requests; what is foreign is listed when none is given
     pub ids: Vec<String>,
     /// All foreign beads; requests are adopted by their ids
@@ -104,7 +104,7 @@ pub struct Land {
 }
 
 #[derive(Debug, Args)]
-pub struct Look {
+pub struct LookArgs {
     /// The agent's address
     pub address: String,
 }

@@ -6,7 +6,7 @@ use super::DryRun;
 use super::elsewhere::Elsewhere;
 
 #[derive(Debug, Args)]
-pub struct Start {
+pub struct StartArgs {
     /// Presets asked for, in order
     #[arg(long)]
     pub preset: Vec<String>,
@@ -15,7 +15,7 @@ pub struct Start {
 }
 
 #[derive(Debug, Args)]
-pub struct Plan {
+pub struct PlanArgs {
     /// Only these agents, whether `[up]` asks for them or not
     pub addresses: Vec<String>,
     /// As `gt apply --restart` would do it
@@ -41,7 +41,7 @@ pub struct Apply {
 }
 
 #[derive(Debug, Args)]
-pub struct Down {
+pub struct DownArgs {
     /// Only these agents: they stay down until they are named by `gt up`
     pub addresses: Vec<String>,
     #[command(flatten)]

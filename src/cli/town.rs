@@ -48,7 +48,7 @@ pub struct Doctor {
 }
 
 #[derive(Debug, Args)]
-pub struct Status {
+pub struct StatusArgs {
     /// Only this rig
     pub rig: Option<String>,
     /// Show it again whenever it changes
@@ -65,7 +65,7 @@ pub struct Gc {
 }
 
 #[derive(Debug, Args)]
-pub struct Sync {
+pub struct SyncArgs {
     /// Only this rig; all of them, and the town's own store where the town is a repository, when not given
     pub rig: Option<String>,
     #[command(flatten)]
@@ -290,7 +290,7 @@ pub struct Polecats {
 }
 
 #[derive(Debug, Args)]
-pub struct Demo {
+pub struct DemoArgs {
     /// Keep the town and say where it is
     #[arg(long)]
     pub keep: bool,

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::DryRun;
-use super::elsewhere::{Elsewhere, Fallback};
+use super::elsewhere::{Elsewhere, FallbackArg};
 
 #[derive(Debug, Args)]
 pub struct Sling {
@@ -36,7 +36,7 @@ pub struct SlingHow {
     pub elsewhere: Elsewhere,
     /// What to do when no remote can take it; when not given: wait where all are full, fail where none answers
     #[arg(long, value_name = "WHAT")]
-    pub fallback: Option<Fallback>,
+    pub fallback: Option<FallbackArg>,
     #[command(flatten)]
     pub dry: DryRun,
 }
@@ -74,7 +74,7 @@ pub struct Hold {
 }
 
 #[derive(Debug, Args)]
-pub struct Hook {
+pub struct HookArgs {
     /// Whose; mine when not given
     pub address: Option<String>,
     // `gt hook show ADDRESS`, as the Go program has it.
@@ -83,13 +83,13 @@ pub struct Hook {
 }
 
 #[derive(Debug, Args)]
-pub struct Prime {
+pub struct PrimeArgs {
     /// Whose; mine when not given
     pub address: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub struct Done {
+pub struct DoneArgs {
     /// End the session too
     #[arg(long)]
     pub exit: bool,

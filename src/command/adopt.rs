@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::terminal;
-use crate::cli::queue::Adopt;
+use crate::cli::queue::AdoptArgs;
 use crate::report::adopt as report;
 use crate::work::talk::adopt::{self, Foreign};
 
@@ -13,7 +13,7 @@ use crate::work::talk::adopt::{self, Foreign};
 ///
 /// # Errors
 /// An id that is not foreign, a request whose commit is not to be had, an agent that asks; one that changed meanwhile.
-pub fn run(ctx: &Ctx, args: &Adopt) -> Result<Exit> {
+pub fn run(ctx: &Ctx, args: &AdoptArgs) -> Result<Exit> {
     let town = ctx.town()?;
     town.needs_present_layout()?;
     let me = ctx.me()?.address;
@@ -23,7 +23,7 @@ pub fn run(ctx: &Ctx, args: &Adopt) -> Result<Exit> {
     // What others wrote as mail is not for a model.
     all.retain(|one| !one.is_mail() || ctx.is_person());
     if args.ids.is_empty() && !args.all {
-        let rows: Vec<report::Row> = all.iter().map(report::Row::of).collect();
+        let rows: Vec<report::ForeignRow> = all.iter().map(report::ForeignRow::of).collect();
         if ctx.global.json {
             print_json("foreign", &rows)?;
         } else {
@@ -39,7 +39,7 @@ pub fn run(ctx: &Ctx, args: &Adopt) -> Result<Exit> {
     let mut shown = Vec::new();
     for one in &wanted {
         let brings = one.brings(&town, &ctx.env, &me)?;
-        shown.push(report::Row::of(one));
+        shown.push(report::ForeignRow::of(one));
         if !ctx.global.json {
             print(&report::show(one, brings.as_ref()))?;
         }
@@ -63,7 +63,7 @@ pub fn run(ctx: &Ctx, args: &Adopt) -> Result<Exit> {
 }
 
 /// Those that are meant.
-fn chosen(args: &Adopt, all: Vec<Foreign>) -> Result<Vec<Foreign>> {
+fn chosen(args: &AdoptArgs, all: Vec<Foreign>) -> Result<Vec<Foreign>> {
     if args.all {
         return Ok(all.into_iter().filter(|one| !one.is_request() && !one.is_mail()).collect());
     }

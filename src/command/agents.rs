@@ -9,7 +9,7 @@ use crate::base::failure::{Exit, Failure};
 use crate::base::terminal;
 use crate::cli::sessions::Agents;
 use crate::model::address::Address;
-use crate::report::sessions::{self, Line};
+use crate::report::sessions::{self, SessionLine};
 
 /// Runs it.
 ///
@@ -37,7 +37,7 @@ pub fn run(ctx: &Ctx, args: &Agents) -> Result<Exit> {
 }
 
 /// Asks for a number; an empty line or the end of input is none.
-fn choose(lines: &[Line]) -> Result<Option<&Line>> {
+fn choose(lines: &[SessionLine]) -> Result<Option<&SessionLine>> {
     super::print("go to number (empty: to none): ")?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

@@ -3,18 +3,18 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::plan::{self, View};
+use super::plan::{self, PlanView};
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
 use crate::cli::roles::Apply;
 use crate::config::inert;
 use crate::mux::deliver::Delivery;
-use crate::plan::diff::Line;
+use crate::plan::diff::PlanLine;
 use crate::report;
 use crate::report::plan::who;
 use crate::town::wish;
 use crate::work::agent::roles::{self, Begun};
-use crate::work::agent::up::{self, Done};
+use crate::work::agent::up::{self, Applied};
 use crate::work::step;
 
 /// Runs it; `up` takes back a `gt down` of the whole town first.
@@ -26,14 +26,14 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     let town = ctx.town()?;
     let named = plan::named(ctx, &town, &args.addresses)?;
     if args.dry.dry_run {
-        let view = View::take(ctx, town, &named, &args.preset)?;
+        let view = PlanView::take(ctx, town, &named, &args.preset)?;
         let mut down = wish::read(&view.town)?;
         plan::lift(&mut down, &named, up);
         return plan::show(ctx, &view, &down, &view.plan(&down, args.restart));
     }
     // Of two that run at once, the second finds what the first has done.
     let lock = town.lock()?;
-    let view = View::take(ctx, town, &named, &args.preset)?;
+    let view = PlanView::take(ctx, town, &named, &args.preset)?;
     let down = wish::update(&view.town, |down| plan::lift(down, &named, up))?;
     step("apply.1");
     let plan = view.plan(&down, args.restart);
@@ -56,7 +56,9 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     inert.iter().for_each(|one| ctx.note(&format!("warning: {}", one.said)));
     say(ctx, &done)?;
     for (_, outcome) in &done {
-        if let Done::Started(Begun::Started(started)) | Done::Restarted(Begun::Started(started)) = outcome {
+        if let Applied::Started(Begun::Started(started)) | Applied::Restarted(Begun::Started(started)) =
+            outcome
+        {
             started.notes.iter().for_each(|note| ctx.note(note));
         }
     }
@@ -71,7 +73,7 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
 }
 
 /// Tells what was done.
-fn say(ctx: &Ctx, done: &[(&Line, Done)]) -> Result<()> {
+fn say(ctx: &Ctx, done: &[(&PlanLine, Applied)]) -> Result<()> {
     if ctx.global.json {
         let records: Vec<_> =
             done.iter().map(|(line, done)| json!({ "line": line, "done": word(done) })).collect();
@@ -83,44 +85,45 @@ fn say(ctx: &Ctx, done: &[(&Line, Done)]) -> Result<()> {
     Ok(())
 }
 
-fn word(done: &Done) -> &'static str {
+fn word(done: &Applied) -> &'static str {
     match done {
-        Done::Started(Begun::Ran(_)) => "ran",
-        Done::Started(begun) | Done::Restarted(begun) if begun.minimal().is_some() => "by_hand",
-        Done::Started(_) => "started",
-        Done::Restarted(_) => "restarted",
-        Done::Changed => "changed",
-        Done::Stopped => "stopped",
-        Done::Nothing => "nothing",
+        Applied::Started(Begun::Ran(_)) => "ran",
+        Applied::Started(begun) | Applied::Restarted(begun) if begun.minimal().is_some() => "by_hand",
+        Applied::Started(_) => "started",
+        Applied::Restarted(_) => "restarted",
+        Applied::Changed => "changed",
+        Applied::Stopped => "stopped",
+        Applied::Nothing => "nothing",
     }
 }
 
-fn said(line: &Line, done: &Done) -> String {
+fn said(line: &PlanLine, done: &Applied) -> String {
     let address = who(line);
     match done {
-        Done::Started(Begun::Started(started)) | Done::Restarted(Begun::Started(started)) => {
+        Applied::Started(Begun::Started(started)) | Applied::Restarted(Begun::Started(started)) => {
             match &started.by_hand {
                 Some(by_hand) => format!("{}\n", by_hand.command),
                 None => {
-                    let verb = if matches!(done, Done::Started(_)) { "started" } else { "restarted" };
+                    let verb = if matches!(done, Applied::Started(_)) { "started" } else { "restarted" };
                     format!("{verb} {address} in session {}\n", started.name)
                 }
             }
         }
-        Done::Started(Begun::Ran(name)) | Done::Restarted(Begun::Ran(name)) => {
+        Applied::Started(Begun::Ran(name)) | Applied::Restarted(Begun::Ran(name)) => {
             format!("{address} runs already in session {name}\n")
         }
-        Done::Changed => format!("changed {address} (session {})\n", line.session),
-        Done::Stopped => format!("stopped {address} (session {})\n", line.session),
-        Done::Nothing => String::new(),
+        Applied::Changed => format!("changed {address} (session {})\n", line.session),
+        Applied::Stopped => format!("stopped {address} (session {})\n", line.session),
+        Applied::Nothing => String::new(),
     }
 }
 
 /// Tells those that were started to begin, when their runtime takes its first prompt by paste; whether that failed for none.
-fn prompt(ctx: &Ctx, view: &View, done: &[(&Line, Done)]) -> bool {
+fn prompt(ctx: &Ctx, view: &PlanView, done: &[(&PlanLine, Applied)]) -> bool {
     let mut all = true;
     for (line, outcome) in done {
-        let (Done::Started(Begun::Started(started)) | Done::Restarted(Begun::Started(started))) = outcome
+        let (Applied::Started(Begun::Started(started)) | Applied::Restarted(Begun::Started(started))) =
+            outcome
         else {
             continue;
         };

@@ -24,7 +24,7 @@ pub fn run(ctx: &Ctx, args: ConfigArgs) -> Result<Exit> {
         ConfigCommand::Show { origin, rig } => show(ctx, origin, rig.as_deref())?,
         ConfigCommand::Explain { key, rig } => explain_key(ctx, &key, rig.as_deref())?,
         ConfigCommand::Set { key, value, unset: _, rig, user, dry } => {
-            set(ctx, &key, value.as_deref(), Place { rig, user }, dry.dry_run)?;
+            set(ctx, &key, value.as_deref(), ConfigPlace { rig, user }, dry.dry_run)?;
         }
         ConfigCommand::Path { rig } => path(ctx, rig.as_deref())?,
     }
@@ -73,12 +73,12 @@ fn explain_setting(ctx: &Ctx, sources: &Sources, key: &str) -> Result<()> {
 const WIDEST: usize = 80;
 
 /// Whose files are changed: a rig's, the person's own, else the town's.
-struct Place {
+struct ConfigPlace {
     rig: Option<String>,
     user: bool,
 }
 
-fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: Place, dry_run: bool) -> Result<()> {
+fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: ConfigPlace, dry_run: bool) -> Result<()> {
     ctx.person_only(&format!("gt config set {key}"))?;
     let all = sources(ctx, place.rig.as_deref())?;
     let rig = all.rig.clone().filter(|_| place.rig.is_some());

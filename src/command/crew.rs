@@ -12,7 +12,7 @@ use crate::mux::Session;
 use crate::programs::git::Git;
 use crate::report::text::columns;
 use crate::town::{Rig, Town};
-use crate::work::polecat::loss::{Kind, Line, counted, cut, hints, texts};
+use crate::work::polecat::loss::{Loss, LossLine, counted, cut, hints, texts};
 use crate::work::polecat::survivors;
 use crate::work::setup::crew::{self, Member};
 
@@ -87,8 +87,8 @@ fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, force: bool, dry_run: b
     let address = Address::Crew(rig.name.clone(), name.into()).to_string();
     let open = sessions.of(&town.mark(), &address);
     let is_open = |session: &Session| format!("session {} is open", session.name);
-    losses.extend(open.map(|session| Line { kind: Kind::Session, text: is_open(session) }));
-    let unseen = |why: &String| Line::unknown(format!("its session cannot be seen: {why}"));
+    losses.extend(open.map(|session| LossLine { kind: Loss::Session, text: is_open(session) }));
+    let unseen = |why: &String| LossLine::unknown(format!("its session cannot be seen: {why}"));
     losses.extend(sessions.unknown.as_ref().map(unseen));
     for line in cut(&texts(&losses)) {
         ctx.note(&line);

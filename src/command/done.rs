@@ -5,18 +5,18 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
 use crate::base::grammar::count;
-use crate::cli::work::Done;
+use crate::cli::work::DoneArgs;
 use crate::config;
-use crate::work::merge::done::{Done as Answer, Work, done, plan};
+use crate::work::merge::done::{DoneReport, FinishedWork, done, plan};
 use crate::work::observe::own;
-use crate::work::remote::over_there::Away;
+use crate::work::remote::over_there::RemotePolecat;
 
 /// Hands finished work to the merge queue.
 ///
 /// # Errors
 /// What stands in the way, and nothing is changed.
-pub fn run(ctx: &Ctx, args: Done) -> Result<Exit> {
-    let away = Away::of(|name| ctx.var(name));
+pub fn run(ctx: &Ctx, args: DoneArgs) -> Result<Exit> {
+    let away = RemotePolecat::of(|name| ctx.var(name));
     let answer = match &away {
         Some(away) if args.dry.dry_run => away.plan(&ctx.dir, args.no_changes.is_some())?,
         Some(away) => away.hand_in(&ctx.dir, args.no_changes.as_deref())?,
@@ -54,14 +54,14 @@ pub fn run(ctx: &Ctx, args: Done) -> Result<Exit> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn hand_over(ctx: &Ctx, no_changes: Option<&str>, exit: bool, dry: bool) -> Result<Answer> {
+pub fn hand_over(ctx: &Ctx, no_changes: Option<&str>, exit: bool, dry: bool) -> Result<DoneReport> {
     let town = ctx.town()?;
     let me = ctx.me()?;
     let home = own::home(&town, &ctx.dir, &me)?;
     let settings = config::settings(&ctx.sources(&town, Some(&home.rig)))?;
     let mux = ctx.mux(&settings)?;
     let secret = town.secret()?;
-    let work = Work {
+    let work = FinishedWork {
         town: &town,
         home: &home,
         target: &config::target(&settings),

@@ -6,12 +6,12 @@ use serde_json::json;
 use super::plan::named;
 use super::{Ctx, print, print_json, roles};
 use crate::base::failure::{Exit, Failures};
-use crate::cli::roles::Down;
+use crate::cli::roles::DownArgs;
 use crate::config;
 use crate::model::address::{Address, Role};
 use crate::mux::Session;
-use crate::plan::diff::Held;
-use crate::plan::layout::Asked;
+use crate::plan::diff::SkipReason;
+use crate::plan::layout::AskedMark;
 use crate::town::wish;
 use crate::work::agent::up;
 use crate::work::polecat::survivors;
@@ -21,7 +21,7 @@ use crate::work::step;
 ///
 /// # Errors
 /// When it cannot be known what runs, or the wish cannot be written.
-pub fn run(ctx: &Ctx, args: &Down) -> Result<Exit> {
+pub fn run(ctx: &Ctx, args: &DownArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let named = named(ctx, &town, &args.addresses)?;
     let lock = if args.dry.dry_run { None } else { Some(town.lock()?) };
@@ -64,15 +64,15 @@ fn found<'a>(ctx: &Ctx, sight: &'a roles::Sight, named: &[Address]) -> Result<Ve
     };
     let asked: Vec<String> = asked.iter().map(Address::to_string).collect();
     let once = |session: &Session| {
-        named.is_empty() && Asked::parse(&session.marks.hash).is_some_and(|asked| asked.up)
+        named.is_empty() && AskedMark::parse(&session.marks.hash).is_some_and(|asked| asked.up)
     };
     let town = sight.town.mark();
     let ours = sight.known()?.ours(&town);
     Ok(ours.filter(|session| asked.contains(&session.marks.address) || once(session)).collect())
 }
 
-fn say(ctx: &Ctx, args: &Down, found: &[&Session]) -> Result<()> {
-    let held = |session: &Session| session.alive().then(|| Held::of(session));
+fn say(ctx: &Ctx, args: &DownArgs, found: &[&Session]) -> Result<()> {
+    let held = |session: &Session| session.alive().then(|| SkipReason::of(session));
     if ctx.global.json {
         let record = |session: &&Session| json!({ "address": session.marks.address, "session": session.name, "was": held(session) });
         let records: Vec<_> = found.iter().map(record).collect();
@@ -91,18 +91,18 @@ fn say(ctx: &Ctx, args: &Down, found: &[&Session]) -> Result<()> {
     Ok(())
 }
 
-fn was(held: Held, is: bool) -> &'static str {
+fn was(held: SkipReason, is: bool) -> &'static str {
     match (held, is) {
         (_, true) => held.as_str(),
-        (Held::Works, _) => "it worked",
-        (Held::Waits, _) => "it waited",
-        (Held::Attached, _) => "somebody was attached",
-        (Held::Panes, _) => "panes of a person's were in its session",
+        (SkipReason::Works, _) => "it worked",
+        (SkipReason::Waits, _) => "it waited",
+        (SkipReason::Attached, _) => "somebody was attached",
+        (SkipReason::Panes, _) => "panes of a person's were in its session",
     }
 }
 
 /// Says what stays down, and what goes on.
-fn around(ctx: &Ctx, sight: &roles::Sight, args: &Down, found: &[&Session]) {
+fn around(ctx: &Ctx, sight: &roles::Sight, args: &DownArgs, found: &[&Session]) {
     let up = ["gt up".to_string()].into_iter().chain(args.addresses.iter().cloned());
     ctx.note(&format!("stays down until: {}", up.collect::<Vec<_>>().join(" ")));
     let town = sight.town.mark();

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use toml::{Table, Value};
 
-use super::plan::View;
+use super::plan::PlanView;
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure};
 use crate::cli::roles::Freeze;
@@ -19,8 +19,8 @@ use crate::work::agent::roles::{self, Prepared};
 /// When nothing of that name runs, or it cannot be known what does.
 pub fn run(ctx: &Ctx, args: &Freeze) -> Result<Exit> {
     let town = ctx.town()?;
-    let view = View::look(ctx, town)?;
-    let mut preset = Preset::default();
+    let view = PlanView::look(ctx, town)?;
+    let mut preset = PresetDraft::default();
     match &args.what {
         None => every(ctx, &view, &mut preset)?,
         Some(what) => one(ctx, &view, what, &mut preset)?,
@@ -35,14 +35,14 @@ pub fn run(ctx: &Ctx, args: &Freeze) -> Result<Exit> {
 
 /// A preset in the making.
 #[derive(Default)]
-struct Preset {
+struct PresetDraft {
     roles: Table,
     agents: Table,
     /// Lines of comment on top.
     said: Vec<String>,
 }
 
-impl Preset {
+impl PresetDraft {
     fn add(&mut self, role: &str, frozen: Frozen, whose: &str) {
         self.roles.insert(role.into(), Value::Table(frozen.role));
         self.agents.extend(frozen.runtime.map(|(name, runtime)| (name, Value::Table(runtime))));
@@ -64,7 +64,7 @@ impl Preset {
 }
 
 /// Every role that runs, once each: agents of one role share a preset.
-fn every(ctx: &Ctx, view: &View, preset: &mut Preset) -> Result<()> {
+fn every(ctx: &Ctx, view: &PlanView, preset: &mut PresetDraft) -> Result<()> {
     let mark = view.town.mark();
     let mut ours: Vec<(Address, &Session)> = view
         .snapshot
@@ -96,7 +96,7 @@ fn every(ctx: &Ctx, view: &View, preset: &mut Preset) -> Result<()> {
 }
 
 /// One session: an agent's, by its address, or any of this server's by its name.
-fn one(ctx: &Ctx, view: &View, what: &str, preset: &mut Preset) -> Result<()> {
+fn one(ctx: &Ctx, view: &PlanView, what: &str, preset: &mut PresetDraft) -> Result<()> {
     let mark = view.town.mark();
     let named =
         view.snapshot.sessions.iter().find(|session| session.name == what && session.remote.is_none());
@@ -129,11 +129,11 @@ fn one(ctx: &Ctx, view: &View, what: &str, preset: &mut Preset) -> Result<()> {
     Ok(())
 }
 
-fn frozen(ctx: &Ctx, view: &View, address: &Address, session: &Session) -> Result<Frozen> {
+fn frozen(ctx: &Ctx, view: &PlanView, address: &Address, session: &Session) -> Result<Frozen> {
     let rig = address.rig().map(|name| view.town.rig(name)).transpose()?;
     let sources = ctx.sources(&view.town, rig.as_ref());
     let runtimes = config::settings(&sources)?.agents;
-    let how = roles::How::default();
+    let how = roles::StartOptions::default();
     let Prepared { spec, role, .. } =
         roles::prepare(&ctx.env, &ctx.sources(&view.town, None), &view.town, address, how)?;
     let spec = crate::work::agent::up::filled_then(&spec, &session.marks.instance).unwrap_or(spec);

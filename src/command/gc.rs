@@ -10,7 +10,7 @@ use crate::cli::town::Gc;
 use crate::config;
 use crate::model::address::Address;
 use crate::town::{Rig, Town};
-use crate::work::polecat::recovery::{self, Fate, Gone};
+use crate::work::polecat::recovery::{self, RefFate, RemovedRef};
 use crate::work::polecat::strays;
 
 /// Drops recovery refs that are merged or 30 days old, and old logs.
@@ -31,9 +31,9 @@ pub fn run(ctx: &Ctx, args: Gc) -> Result<Exit> {
     let verb = if args.dry.dry_run { "would remove" } else { "removed" };
     for one in &gone {
         let why = match one.why {
-            Fate::Merged => "merged",
-            Fate::Abandoned => "of work taken back",
-            Fate::Old | Fate::Stays => "30 days old",
+            RefFate::Merged => "merged",
+            RefFate::Abandoned => "of work taken back",
+            RefFate::Old | RefFate::Stays => "30 days old",
         };
         super::print(&format!("{verb} {} of {}: {why}\n", one.what, one.rig))?;
     }
@@ -43,7 +43,7 @@ pub fn run(ctx: &Ctx, args: Gc) -> Result<Exit> {
     ended.map(|()| Exit::Done)
 }
 
-fn of_rig(ctx: &Ctx, town: &Town, rig: &Rig, dry: bool) -> Result<Vec<Gone>> {
+fn of_rig(ctx: &Ctx, town: &Town, rig: &Rig, dry: bool) -> Result<Vec<RemovedRef>> {
     let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
     let mut notes = Vec::new();
     // Before the recovery refs go that tell whose branches they are.
@@ -61,7 +61,7 @@ fn of_rig(ctx: &Ctx, town: &Town, rig: &Rig, dry: bool) -> Result<Vec<Gone>> {
 
 /// Branches of polecats at origin that nothing waits for, and records of landings that are over. Branches of an origin that
 /// cannot be read stay, with a note.
-fn strays(rig: &Rig, target: &str, dry: bool, notes: &mut Vec<String>) -> Result<Vec<Gone>> {
+fn strays(rig: &Rig, target: &str, dry: bool, notes: &mut Vec<String>) -> Result<Vec<RemovedRef>> {
     let branches = strays::branches_at_origin(rig, &[]).unwrap_or_else(|error| {
         notes.push(format!("{error:#}"));
         Vec::new()
@@ -78,9 +78,9 @@ fn strays(rig: &Rig, target: &str, dry: bool, notes: &mut Vec<String>) -> Result
         notes.push(format!("{error:#}"));
         return Ok(Vec::new());
     }
-    let gone = |what: String, why: Fate| Gone { rig: rig.name.clone(), what, why };
+    let gone = |what: String, why: RefFate| RemovedRef { rig: rig.name.clone(), what, why };
     let landings = strays::landings(rig, target, &open, dry)?;
     let branches =
-        branches.into_iter().map(|one| gone(format!("branch {} at origin", one.branch), Fate::Abandoned));
-    Ok(branches.chain(landings.into_iter().map(|name| gone(name, Fate::Merged))).collect())
+        branches.into_iter().map(|one| gone(format!("branch {} at origin", one.branch), RefFate::Abandoned));
+    Ok(branches.chain(landings.into_iter().map(|name| gone(name, RefFate::Merged))).collect())
 }

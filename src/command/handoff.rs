@@ -8,16 +8,16 @@ use crate::cli::work::Handoff;
 use crate::config;
 use crate::model::address::Address;
 use crate::work::agent;
-use crate::work::agent::handoff::{self, Kind};
+use crate::work::agent::handoff::{self, HandoffKind};
 use crate::work::observe::own;
-use crate::work::remote::over_there::Away;
+use crate::work::remote::over_there::RemotePolecat;
 
 /// Ends this session: finished work is handed over, unfinished work goes on in a new one.
 ///
 /// # Errors
 /// Outside an agent's session, or when the note cannot be written: the session goes on then.
 pub fn run(ctx: &Ctx, args: Handoff) -> Result<Exit> {
-    if let Some(away) = Away::of(|name| ctx.var(name)) {
+    if let Some(away) = RemotePolecat::of(|name| ctx.var(name)) {
         return elsewhere(ctx, &args, &away);
     }
     let town = ctx.town()?;
@@ -37,8 +37,8 @@ pub fn run(ctx: &Ctx, args: Handoff) -> Result<Exit> {
     let mux = ctx.mux(&settings)?;
     let kind = handoff::kind(&town, &of)?;
     let note = match kind {
-        Kind::Shutdown => None,
-        Kind::Cycle => Some(handoff::note(
+        HandoffKind::Shutdown => None,
+        HandoffKind::Cycle => Some(handoff::note(
             args.message.as_deref(),
             args.subject.as_deref(),
             home.as_ref().map(|home| home.dir.as_path()),
@@ -70,13 +70,13 @@ pub fn run(ctx: &Ctx, args: Handoff) -> Result<Exit> {
 }
 
 /// On another machine: the note stands beside the bead's file, and the town starts the next session.
-fn elsewhere(ctx: &Ctx, args: &Handoff, away: &Away) -> Result<Exit> {
+fn elsewhere(ctx: &Ctx, args: &Handoff, away: &RemotePolecat) -> Result<Exit> {
     let note = handoff::note(args.message.as_deref(), args.subject.as_deref(), Some(&ctx.dir))?;
     if !args.dry.dry_run {
         away.leave_note(&note.subject, &note.text)?;
     }
     if ctx.global.json {
-        let kind = Kind::Cycle;
+        let kind = HandoffKind::Cycle;
         let value = serde_json::json!({ "kind": kind, "note": note, "address": away.address });
         print_json("handoff", &value)?;
         return Ok(Exit::Done);

@@ -4,19 +4,19 @@ use anyhow::Result;
 
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure};
-use crate::cli::work::Hook;
+use crate::cli::work::HookArgs;
 use crate::model::address::Address;
 use crate::report;
 use crate::town::Town;
 use crate::work::agent::hook;
 use crate::work::observe::own;
-use crate::work::remote::over_there::Away;
+use crate::work::remote::over_there::RemotePolecat;
 
 /// Shows what is on a hook.
 ///
 /// # Errors
 /// An unknown address, or a store that cannot be read.
-pub fn run(ctx: &Ctx, args: Hook) -> Result<Exit> {
+pub fn run(ctx: &Ctx, args: HookArgs) -> Result<Exit> {
     let address = match (args.address, args.shown) {
         (Some(word), shown) if ["show", "status"].contains(&word.as_str()) => shown,
         (_, Some(more)) => {
@@ -42,8 +42,8 @@ pub fn run(ctx: &Ctx, args: Hook) -> Result<Exit> {
 }
 
 /// A polecat that asks about itself on another machine, where its town is missing, or its store lacks the bead.
-pub fn own_away(ctx: &Ctx, given: Option<&str>) -> Option<Away> {
-    let away = Away::of(|name| ctx.var(name))?;
+pub fn own_away(ctx: &Ctx, given: Option<&str>) -> Option<RemotePolecat> {
+    let away = RemotePolecat::of(|name| ctx.var(name))?;
     if given.is_some_and(|text| text != away.address.to_string()) {
         return None;
     }

@@ -10,8 +10,8 @@ use crate::cli::town::Install;
 use crate::config;
 use crate::model::address::Role;
 use crate::programs::versions;
-use crate::town::{Layout, Town};
-use crate::work::setup::install::{self, Ground, Installed, Wanted};
+use crate::town::{FolderLayout, Town};
+use crate::work::setup::install::{self, Ground, Installed, NewTown};
 use crate::work::setup::pieces::Piece;
 
 /// Runs it.
@@ -28,10 +28,11 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
         );
     }
     versions::need_git()?;
-    let town = Town { root: root.clone(), name: String::new(), layout: Layout::Present, id: String::new() };
+    let town =
+        Town { root: root.clone(), name: String::new(), layout: FolderLayout::Present, id: String::new() };
     let sources = ctx.sources(&town, None);
     let settings = config::settings(&sources)?;
-    let wanted = Wanted {
+    let wanted = NewTown {
         root,
         name: args.name,
         git: args.git,
@@ -55,7 +56,7 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn dry_run(ctx: &Ctx, wanted: &Wanted, ground: &Ground) -> Result<Exit> {
+fn dry_run(ctx: &Ctx, wanted: &NewTown, ground: &Ground) -> Result<Exit> {
     let missing = |piece: &&Piece| *ground == Ground::Nothing || !piece.stands(&wanted.root);
     let mut shown: Vec<String> = wanted.pieces()?.iter().filter(missing).map(|piece| piece.shown()).collect();
     if wanted.store.is_some() && crate::beads::kind_of(&wanted.root.join(".beads")).is_err() {

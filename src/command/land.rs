@@ -6,7 +6,7 @@ use super::{Ctx, print, print_json, remote_sync};
 use crate::base::failure::{Exit, Failure};
 use crate::cli::queue::Land;
 use crate::config;
-use crate::config::schema::{Command, Strategy};
+use crate::config::schema::{CommandSetting, Strategy};
 use crate::model::address::Address;
 use crate::programs::Process;
 use crate::work::merge::land;
@@ -34,7 +34,7 @@ pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
     let mux = ctx.mux(&settings)?;
     let bring = |target: &str| !args.dry.dry_run && remote_sync::bring(ctx, &town, &rig, target);
     let scene = Scene::look_and(&town, &rig, mux.as_ref(), sources.clone(), bring)?;
-    let job = land::Job {
+    let job = land::LandJob {
         scene: &scene,
         sources: &sources,
         name: &name,
@@ -60,7 +60,7 @@ pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn show_plan(ctx: &Ctx, job: &land::Job<'_>, merge: &config::schema::Merge) -> Result<Exit> {
+fn show_plan(ctx: &Ctx, job: &land::LandJob<'_>, merge: &config::schema::MergeSettings) -> Result<Exit> {
     let checked = land::check(job)?;
     let strategy = match merge.strategy {
         Strategy::Merge => "merge",
@@ -68,8 +68,8 @@ fn show_plan(ctx: &Ctx, job: &land::Job<'_>, merge: &config::schema::Merge) -> R
         Strategy::Squash => "squash",
     };
     let tests = merge.test_command.as_ref().map(|command| match command {
-        Command::Text(text) => text.clone(),
-        Command::Words(words) => match words.split_first() {
+        CommandSetting::Text(text) => text.clone(),
+        CommandSetting::Words(words) => match words.split_first() {
             Some((program, rest)) => Process::new(program).args(rest).shown(),
             None => String::new(),
         },

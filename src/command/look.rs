@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure};
 use crate::base::terminal::{self, Text};
-use crate::cli::queue::Look;
+use crate::cli::queue::LookArgs;
 use crate::model::address::Address;
 use crate::programs::git::Git;
 use crate::programs::pager::Pager;
@@ -17,7 +17,7 @@ use crate::work::remote::pushed;
 use crate::{config, report};
 
 /// Where an agent's work is.
-struct Work {
+struct AgentWork {
     address: Address,
     dir: PathBuf,
     /// The commit, where only that is left: the worktree is gone and the work waits in the queue.
@@ -29,7 +29,7 @@ struct Work {
 ///
 /// # Errors
 /// When there is nobody of that address, or git cannot compare.
-pub fn diff(ctx: &Ctx, args: Look) -> Result<Exit> {
+pub fn diff(ctx: &Ctx, args: LookArgs) -> Result<Exit> {
     let work = find(ctx, &args.address)?;
     let git = Git::at(&work.dir);
     let tip = work.commit.as_deref().unwrap_or("HEAD");
@@ -52,7 +52,7 @@ pub fn diff(ctx: &Ctx, args: Look) -> Result<Exit> {
 ///
 /// # Errors
 /// When there is nobody of that address.
-pub fn path(ctx: &Ctx, args: Look) -> Result<Exit> {
+pub fn path(ctx: &Ctx, args: LookArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let address = ctx.agent(&town, &args.address)?;
     let rig = address.rig().map(|name| town.rig(name)).transpose()?;
@@ -77,13 +77,13 @@ pub fn path(ctx: &Ctx, args: Look) -> Result<Exit> {
 ///
 /// # Errors
 /// As [`diff`].
-pub fn log(ctx: &Ctx, args: Look) -> Result<Exit> {
+pub fn log(ctx: &Ctx, args: LookArgs) -> Result<Exit> {
     let work = find(ctx, &args.address)?;
     let range = format!("{}..{}", work.target, work.commit.as_deref().unwrap_or("HEAD"));
     show(ctx, &work, &Git::at(&work.dir), "log", &["log", "--oneline", "--decorate", &range, "--"])
 }
 
-fn show(ctx: &Ctx, work: &Work, git: &Git, name: &str, words: &[&str]) -> Result<Exit> {
+fn show(ctx: &Ctx, work: &AgentWork, git: &Git, name: &str, words: &[&str]) -> Result<Exit> {
     let words: Vec<&str> = ["-c", "color.ui=never"].into_iter().chain(words.iter().copied()).collect();
     if ctx.global.json {
         let text = git.run(&format!("show the {name} of {}", work.address), words)?;
@@ -130,7 +130,7 @@ fn page(git: &Git, words: &[&str], shown: impl Fn(&str) -> Text) -> Result<i32> 
     failed.map(|()| code)
 }
 
-fn find(ctx: &Ctx, text: &str) -> Result<Work> {
+fn find(ctx: &Ctx, text: &str) -> Result<AgentWork> {
     let town = ctx.town()?;
     let address = ctx.agent(&town, text)?;
     let Some(name) = address.rig() else {
@@ -143,17 +143,17 @@ fn find(ctx: &Ctx, text: &str) -> Result<Work> {
     let target = format!("refs/remotes/origin/{}", config::target(&settings));
     let dir = town::home(&town, Some(&rig), &address);
     if dir.join(".git").exists() {
-        return Ok(Work { address, dir, commit: None, target });
+        return Ok(AgentWork { address, dir, commit: None, target });
     }
     if let Some((record, _)) = pushed::place(&town, &address.to_string())? {
         let (_, commit) = pushed::commit(&rig, address.name(), &record)?;
-        return Ok(Work { address, dir: rig.clone_dir(), commit: Some(commit), target });
+        return Ok(AgentWork { address, dir: rig.clone_dir(), commit: Some(commit), target });
     }
     waiting(ctx, &rig, address, target)
 }
 
 /// The work of a polecat that is gone and whose request waits.
-fn waiting(ctx: &Ctx, rig: &Rig, address: Address, target: String) -> Result<Work> {
+fn waiting(ctx: &Ctx, rig: &Rig, address: Address, target: String) -> Result<AgentWork> {
     let (rows, _) = queue::list(rig, &ctx.me()?.address)?;
     let Some(row) = rows.into_iter().find(|row| row.worker == address.to_string()) else {
         return Err(nobody(&address, Some(rig)).into());
@@ -161,7 +161,7 @@ fn waiting(ctx: &Ctx, rig: &Rig, address: Address, target: String) -> Result<Wor
     let clones = [rig.clone_dir(), rig.refinery_dir()];
     for dir in clones {
         if Git::at(&dir).commit_of(&row.commit)?.is_some() {
-            return Ok(Work { address, dir, commit: Some(row.commit), target });
+            return Ok(AgentWork { address, dir, commit: Some(row.commit), target });
         }
     }
     crate::fail!("the commit {} of {address} is not here yet", row.commit; "it is fetched by: gt refinery process {}", rig.name)

@@ -31,7 +31,7 @@ pub fn run(ctx: &Ctx, args: Mail) -> Result<Exit> {
             let to = ctx.agent(&town, &address)?;
             mail::check(&town, &to)?;
             let body = if stdin { from_stdin()? } else { message.unwrap_or_default() };
-            send(ctx, &town, &to, &Letter { subject, body, dry: dry.dry_run })
+            send(ctx, &town, &to, &MailDraft { subject, body, dry: dry.dry_run })
         }
     }
 }
@@ -99,13 +99,13 @@ fn read(ctx: &Ctx, town: &Town, id: &str) -> Result<Exit> {
 }
 
 /// A mail to be sent.
-struct Letter {
+struct MailDraft {
     subject: String,
     body: String,
     dry: bool,
 }
 
-fn send(ctx: &Ctx, town: &Town, to: &Address, letter: &Letter) -> Result<Exit> {
+fn send(ctx: &Ctx, town: &Town, to: &Address, letter: &MailDraft) -> Result<Exit> {
     let from = own::who(town, &ctx.dir, &ctx.me()?);
     let new = mail::message(&from, to, &letter.subject, &letter.body);
     if letter.dry {

@@ -13,7 +13,7 @@ use crate::model::address::Address;
 use crate::programs::git::Git;
 use crate::report::queue::list;
 use crate::town::{Rig, Town, away};
-use crate::work::merge::queue::{self, Row};
+use crate::work::merge::queue::{self, RequestRow};
 use crate::work::merge::{approval, refinery};
 use crate::work::remote::home::has_records;
 
@@ -91,7 +91,8 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
         Err(error) => ctx.note(&format!("what was handed in elsewhere waits: {error:#}")),
     }
     let by_person = ctx.is_person();
-    let job = refinery::Job { town, rig, sources: &sources, only, by_person, say: &|text| ctx.note(text) };
+    let job =
+        refinery::MergeJob { town, rig, sources: &sources, only, by_person, say: &|text| ctx.note(text) };
     let (report, error) = refinery::process(&job);
     ctx.keep_exports(town, Some(rig));
     if ctx.global.json {
@@ -124,15 +125,15 @@ fn show_plan(ctx: &Ctx, town: &Town, rig: &Rig, sources: &Sources, only: Option<
     for missing in missing(rig, &plan.merged.iter().map(of).collect())? {
         ctx.note(&format!("origin has no branch {missing}: what is to land there waits"));
     }
-    let row = |request: &Request| Row::new(request, None, "open");
+    let row = |request: &Request| RequestRow::new(request, None, "open");
     let size = merge.batch_size.max(1);
-    let batches: Vec<Vec<Row>> =
+    let batches: Vec<Vec<RequestRow>> =
         plan.merged.chunks(size).map(|batch| batch.iter().map(row).collect()).collect();
     if ctx.global.json {
-        let held: Vec<Row> = plan.held.iter().map(row).collect();
+        let held: Vec<RequestRow> = plan.held.iter().map(row).collect();
         let unapproved = plan.unapproved.iter();
-        let unapproved: Vec<Row> = unapproved
-            .map(|(request, why)| Row { needs_approval: Some(why.clone()), ..row(request) })
+        let unapproved: Vec<RequestRow> = unapproved
+            .map(|(request, why)| RequestRow { needs_approval: Some(why.clone()), ..row(request) })
             .collect();
         print_json(
             "plan",

@@ -10,15 +10,15 @@ use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::grammar::count;
 use crate::base::terminal;
 use crate::base::time;
-use crate::beads::request::Found;
+use crate::beads::request::FoundRequest;
 use crate::cli::queue::{MergeQueue, QueueCommand};
 use crate::config;
 use crate::model::address::{Address, is_polecat_name};
 use crate::report::queue as report;
 use crate::town::{Rig, Town};
-use crate::work::merge::queue::{self, Counts, Row};
+use crate::work::merge::queue::{self, Counts, RequestRow};
 use crate::work::merge::{approval, done};
-use crate::work::observe::own::Home;
+use crate::work::observe::own::OwnWorktree;
 use crate::work::polecat::names;
 
 /// Looks at the queue, puts work into it, takes work out.
@@ -54,7 +54,7 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry: bool) -> Result<Exit>
     }
     let settings = config::settings(&ctx.sources(town, Some(rig)))?;
     let mux = ctx.mux(&settings)?;
-    let home = Home {
+    let home = OwnWorktree {
         dir: rig.polecat_dir(name),
         instance: names::holder(rig, name).unwrap_or_default(),
         rig: rig.clone(),
@@ -66,7 +66,7 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry: bool) -> Result<Exit>
     let store = rig.store(&address)?;
     let push_submodules = settings.worktree.push_submodules;
     let mux = mux.as_ref();
-    let work = done::Work { town, home: &home, target: &target, push_submodules, mux, store, secret };
+    let work = done::FinishedWork { town, home: &home, target: &target, push_submodules, mux, store, secret };
     let answer = if dry { done::plan(&work, None)? } else { done::done(&work, None)? };
     if ctx.global.json {
         print_json("request", &answer)?;
@@ -116,8 +116,8 @@ fn show(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<Exit> {
     let state =
         if found.bead.is_closed() { found.bead.close_reason.as_str() } else { found.bead.status.as_str() };
     let row = match found.bead.foreign {
-        true => Row::foreign(&found.bead),
-        false => Row::new(&found.request, None, state).of(Some(&found.bead)),
+        true => RequestRow::foreign(&found.bead),
+        false => RequestRow::new(&found.request, None, state).of(Some(&found.bead)),
     };
     if ctx.global.json {
         print_json("request", &row)?;
@@ -148,7 +148,7 @@ fn status(ctx: &Ctx, town: &Town, me: &Me, rig: Option<&str>) -> Result<Exit> {
 }
 
 /// The request that an id means: its own, or its bead's.
-fn find(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<Found> {
+fn find(ctx: &Ctx, town: &Town, me: &Me, id: &str) -> Result<FoundRequest> {
     queue::find(ctx.rig_of(town, id)?, id, &me.address)
 }
 
@@ -193,7 +193,7 @@ fn retry(ctx: &Ctx, town: &Town, me: &Me, id: &str, dry: bool) -> Result<Exit> {
     let found = find(ctx, town, me, id)?;
     queue::retry(&found, &me.address, dry)?;
     if ctx.global.json {
-        print_json("request", &Row::new(&found.request, None, "open"))?;
+        print_json("request", &RequestRow::new(&found.request, None, "open"))?;
     } else {
         let would = if dry { "would be" } else { "is" };
         let bead = Some(&found.request.bead).filter(|bead| *bead != id);

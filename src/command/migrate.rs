@@ -7,7 +7,7 @@ use crate::base::failure::Exit;
 use crate::cli::DryRun;
 use crate::config;
 use crate::programs::versions;
-use crate::town::Layout;
+use crate::town::FolderLayout;
 use crate::work::setup::migrate;
 
 /// Runs it.
@@ -16,7 +16,7 @@ use crate::work::setup::migrate;
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: DryRun) -> Result<Exit> {
     let found = ctx.locate()?;
-    if found.layout == Layout::Present {
+    if found.layout == FolderLayout::Present {
         if ctx.global.json {
             print_json("plan", &serde_json::Value::Null)?;
         }

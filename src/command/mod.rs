@@ -65,7 +65,7 @@ use clap::Parser;
 
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::terminal::{self, Text};
-use crate::cli::{Cli, Color, Command, Global};
+use crate::cli::{Cli, ColorWhen, Command, Global};
 use crate::model::address::{Address, Role};
 use crate::town::checkout::{self, Checkout};
 use crate::town::{Rig, Town};
@@ -116,7 +116,7 @@ impl Ctx {
     ///
     /// # Errors
     /// When there is none.
-    pub fn locate(&self) -> Result<crate::town::discover::Found> {
+    pub fn locate(&self) -> Result<crate::town::discover::FoundTown> {
         let root = if self.global.dir.is_some() { None } else { self.var("GT_TOWN_ROOT").map(PathBuf::from) };
         match (Town::locate(&self.dir, root.as_deref()), root) {
             (Err(error), None) => self.checkout()?.map(|own| own.found.clone()).ok_or(error),
@@ -302,9 +302,9 @@ impl Ctx {
     /// Whether standard output takes colour and symbols.
     pub fn fancy(&self) -> bool {
         match self.global.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => {
                 terminal::is_shown() && self.var("NO_COLOR").is_none() && self.var("TERM") != Some("dumb")
             }
         }

@@ -12,7 +12,7 @@ use crate::town::{Rig, Town};
 use crate::work::observe::away;
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::names;
-use crate::work::polecat::patrol::{self, Finding};
+use crate::work::polecat::patrol::{self, PatrolFinding};
 
 /// Looks after a rig's polecats once.
 ///
@@ -65,7 +65,7 @@ fn look_after(
     rig: &Rig,
     only: Option<(&str, &str)>,
     dry: bool,
-) -> Result<(Vec<Finding>, Failures)> {
+) -> Result<(Vec<PatrolFinding>, Failures)> {
     let sources = ctx.sources(town, Some(rig));
     let mux = ctx.mux(&config::settings(&sources)?)?;
     // The end of one session here is no occasion to ask origin what was done elsewhere.

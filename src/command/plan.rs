@@ -5,14 +5,14 @@ use anyhow::Result;
 use super::{Ctx, print_json, roles};
 use crate::base::failure::{Exit, Failure, hint_of};
 use crate::base::terminal::{self, Text};
-use crate::cli::roles::Plan as Words;
+use crate::cli::roles::PlanArgs;
 use crate::config::schema::Multiplexer;
 use crate::model::address::Address;
 use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Mux, Snapshot};
 use crate::plan::diff::Plan;
 use crate::town::Town;
-use crate::town::wish::{self, Down};
+use crate::town::wish::{self, DownList};
 use crate::work::agent::up::{self, Wishes};
 use crate::{config, report};
 
@@ -20,17 +20,17 @@ use crate::{config, report};
 ///
 /// # Errors
 /// What keeps it from knowing what should run, or what does.
-pub fn run(ctx: &Ctx, args: &Words) -> Result<Exit> {
+pub fn run(ctx: &Ctx, args: &PlanArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let named = named(ctx, &town, &args.addresses)?;
-    let view = View::take(ctx, town, &named, &args.preset)?;
+    let view = PlanView::take(ctx, town, &named, &args.preset)?;
     let mut down = wish::read(&view.town)?;
     lift(&mut down, &named, false);
     show(ctx, &view, &down, &view.plan(&down, args.restart))
 }
 
 /// What should run and what does, seen at the same time.
-pub struct View {
+pub struct PlanView {
     /// The town.
     pub town: Town,
     /// What keeps its sessions.
@@ -41,12 +41,12 @@ pub struct View {
     pub wishes: Wishes,
 }
 
-impl View {
+impl PlanView {
     /// Looks. The look is under way while settings and presets are read.
     ///
     /// # Errors
     /// Broken settings; a multiplexer that cannot be asked: what runs is not known then, and nothing is planned.
-    pub fn take(ctx: &Ctx, town: Town, named: &[Address], presets: &[String]) -> Result<View> {
+    pub fn take(ctx: &Ctx, town: Town, named: &[Address], presets: &[String]) -> Result<PlanView> {
         let sources = ctx.sources(&town, None);
         let socket = config::tmux_socket(&sources)?;
         let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
@@ -58,14 +58,14 @@ impl View {
         sight.known()?;
         let roles::Sight { town, mux, snapshot } = sight;
         wishes.meet(&town, &snapshot);
-        Ok(View { town, mux, snapshot, wishes })
+        Ok(PlanView { town, mux, snapshot, wishes })
     }
 
     /// Looks at what runs alone.
     ///
     /// # Errors
     /// A multiplexer that cannot be asked.
-    pub fn look(ctx: &Ctx, town: Town) -> Result<View> {
+    pub fn look(ctx: &Ctx, town: Town) -> Result<PlanView> {
         let sources = ctx.sources(&town, None);
         let socket = config::tmux_socket(&sources)?;
         let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
@@ -74,11 +74,11 @@ impl View {
         let sight = roles::Sight { town, mux, snapshot };
         sight.known()?;
         let roles::Sight { town, mux, snapshot } = sight;
-        Ok(View { town, mux, snapshot, wishes: Wishes::default() })
+        Ok(PlanView { town, mux, snapshot, wishes: Wishes::default() })
     }
 
     /// The plan.
-    pub fn plan(&self, down: &Down, restart: bool) -> Plan {
+    pub fn plan(&self, down: &DownList, restart: bool) -> Plan {
         self.wishes.plan(&self.town, down, &self.snapshot, restart)
     }
 }
@@ -100,7 +100,7 @@ pub fn named(ctx: &Ctx, town: &Town, words: &[String]) -> Result<Vec<Address>> {
 }
 
 /// Takes back what was taken down: those that are named, or with `all` the town.
-pub fn lift(down: &mut Down, named: &[Address], all: bool) {
+pub fn lift(down: &mut DownList, named: &[Address], all: bool) {
     named.iter().for_each(|address| down.one_up(&address.to_string()));
     if all && named.is_empty() {
         down.all_up();
@@ -111,7 +111,7 @@ pub fn lift(down: &mut Down, named: &[Address], all: bool) {
 ///
 /// # Errors
 /// When standard output cannot take it.
-pub fn show(ctx: &Ctx, view: &View, down: &Down, plan: &Plan) -> Result<Exit> {
+pub fn show(ctx: &Ctx, view: &PlanView, down: &DownList, plan: &Plan) -> Result<Exit> {
     let failed = failures(ctx, view);
     if ctx.global.json {
         print_json("plan", plan)?;
@@ -123,7 +123,7 @@ pub fn show(ctx: &Ctx, view: &View, down: &Down, plan: &Plan) -> Result<Exit> {
 }
 
 /// Says what a plan does not: who is down, that nothing is to be done, what cannot be seen.
-pub fn around(ctx: &Ctx, view: &View, down: &Down, plan: &Plan, failed: bool) {
+pub fn around(ctx: &Ctx, view: &PlanView, down: &DownList, plan: &Plan, failed: bool) {
     if ctx.global.json {
         return;
     }
@@ -150,7 +150,7 @@ pub fn around(ctx: &Ctx, view: &View, down: &Down, plan: &Plan, failed: bool) {
 }
 
 /// Says whose sessions could not be worked out.
-pub fn failures(ctx: &Ctx, view: &View) -> bool {
+pub fn failures(ctx: &Ctx, view: &PlanView) -> bool {
     let mut failed = false;
     for wish in &view.wishes.wanted {
         if let Err(error) = &wish.prepared {

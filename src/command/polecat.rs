@@ -32,9 +32,9 @@ pub fn run(ctx: &Ctx, args: PolecatArgs) -> Result<Exit> {
         PolecatCommand::List { rig } => list(ctx, &town, rig.as_deref()),
         PolecatCommand::Recover { what, dry } => recover(ctx, &town, &what, dry.dry_run),
         PolecatCommand::Release { address, force, dry } => {
-            end(ctx, &town, &address, if force { How::Force } else { How::Gently }, dry.dry_run)
+            end(ctx, &town, &address, if force { EndMode::Force } else { EndMode::Gently }, dry.dry_run)
         }
-        PolecatCommand::Nuke { address, dry } => end(ctx, &town, &address, How::Nuke, dry.dry_run),
+        PolecatCommand::Nuke { address, dry } => end(ctx, &town, &address, EndMode::Nuke, dry.dry_run),
     }
 }
 
@@ -148,13 +148,13 @@ fn find_bead(ctx: &Ctx, town: &Town, id: &str) -> Result<(Rig, Bead)> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum How {
+enum EndMode {
     Gently,
     Force,
     Nuke,
 }
 
-fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exit> {
+fn end(ctx: &Ctx, town: &Town, address: &str, how: EndMode, dry: bool) -> Result<Exit> {
     let own = ctx.agent(town, address)?;
     let address = own.to_string();
     let Address::Polecat(rig, name) = own else {
@@ -168,13 +168,13 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
     let scene = Scene::look(town, &rig, mux.as_ref(), sources)?;
     let bead = scene.bead_of(&name).map(|bead| bead.id.clone());
     if dry {
-        let now = ending::check_release(&scene, &name, how != How::Gently)?;
+        let now = ending::check_release(&scene, &name, how != EndMode::Gently)?;
         let plan = json!({ "end": address, "bead": bead, "bead_is": now });
         let given = said_of(bead.as_deref(), now);
         let line = format!("stop {address}, keep its commits, remove its worktree and branch{given}");
         return super::would(ctx, &plan, &line);
     }
-    if how == How::Nuke && ending::forget(&scene, &name)? {
+    if how == EndMode::Nuke && ending::forget(&scene, &name)? {
         if ctx.global.json {
             super::print_json("released", &json!({ "address": address, "forgotten": true }))?;
         } else {
@@ -182,7 +182,7 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: How, dry: bool) -> Result<Exi
         }
         return Ok(Exit::Done);
     }
-    let Released { kept, bead: now, waits } = ending::release(&scene, &name, how != How::Gently)?;
+    let Released { kept, bead: now, waits } = ending::release(&scene, &name, how != EndMode::Gently)?;
     scene.notes().iter().for_each(|note| ctx.note(note));
     if ctx.global.json {
         let mut value = serde_json::to_value(&kept)?;

@@ -35,7 +35,7 @@ pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
     if ctx.global.json {
         super::print_json("witness", &json!({ "agent": witness, "polecats": rig.polecats }))?;
     } else {
-        let line = witness.map(crate::work::observe::view::Status::line).unwrap_or_default();
+        let line = witness.map(crate::work::observe::view::RoleStatus::line).unwrap_or_default();
         terminal::print(Text::from(line).then(rig.work(&ctx.screen(), &time::now())))?;
     }
     say(ctx, &rig, unseen)

@@ -78,7 +78,7 @@ fn show(ctx: &Ctx, sources: &Sources, name: &str) -> Result<()> {
 }
 
 #[derive(Serialize)]
-struct Checked {
+struct CheckedFile {
     preset: String,
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ fn check(ctx: &Ctx, sources: &Sources, names: &[String]) -> Result<Exit> {
     let mut add = |preset: &str, result: Result<()>| {
         let error = result.err();
         let failure = error.as_ref().and_then(|error| error.downcast_ref::<Failure>());
-        checked.push(Checked {
+        checked.push(CheckedFile {
             preset: preset.into(),
             ok: error.is_none(),
             error: error.as_ref().map(ToString::to_string),
@@ -123,14 +123,14 @@ fn check(ctx: &Ctx, sources: &Sources, names: &[String]) -> Result<Exit> {
 }
 
 /// A line for each; a mistake that several share, in the settings under them, is said once.
-fn lines(checked: &[Checked]) -> String {
+fn lines(checked: &[CheckedFile]) -> String {
     let mut text = String::new();
     for (place, one) in checked.iter().enumerate() {
         let Some(error) = &one.error else {
             text.push_str(&format!("ok      {}\n", one.preset));
             continue;
         };
-        let same = |other: &&Checked| other.error.as_ref() == Some(error);
+        let same = |other: &&CheckedFile| other.error.as_ref() == Some(error);
         if checked[..place].iter().any(|other| same(&other)) {
             continue;
         }
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_mistake_that_several_presets_share_is_said_once() {
-        let one = |preset: &str, error: Option<&str>| Checked {
+        let one = |preset: &str, error: Option<&str>| CheckedFile {
             preset: preset.into(),
             ok: error.is_none(),
             error: error.map(Into::into),

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
-use crate::cli::work::Prime;
+use crate::cli::work::PrimeArgs;
 use crate::report;
 use crate::work::agent::hook::prime;
 
@@ -12,7 +12,7 @@ use crate::work::agent::hook::prime;
 ///
 /// # Errors
 /// An unknown address, or a store that cannot be read.
-pub fn run(ctx: &Ctx, args: Prime) -> Result<Exit> {
+pub fn run(ctx: &Ctx, args: PrimeArgs) -> Result<Exit> {
     let given = args.address.as_deref();
     let prime = match super::hook::own_away(ctx, given) {
         Some(away) => away.prime()?,

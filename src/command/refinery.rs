@@ -7,7 +7,7 @@ use super::{Ctx, merge, polecats, roles};
 use crate::base::failure::Exit;
 use crate::cli::roles::{Refinery, RefineryCommand};
 use crate::model::address::Address;
-use crate::work::observe::view::Status;
+use crate::work::observe::view::RoleStatus;
 
 /// Runs it.
 ///
@@ -42,7 +42,7 @@ fn status(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
     if ctx.global.json {
         super::print_json("refinery", &json!({ "agent": agent, "queue": queue }))?;
     } else {
-        let line = agent.map(Status::line).unwrap_or_default();
+        let line = agent.map(RoleStatus::line).unwrap_or_default();
         super::print(&format!("{line}{}\n", queue.words()))?;
     }
     Ok(Exit::Done)

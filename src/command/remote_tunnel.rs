@@ -14,7 +14,7 @@ use crate::config::schema::Remote;
 use crate::model::tunnel::Tunnel;
 use crate::programs::ssh;
 use crate::report::tunnel;
-use crate::work::remote::tunnel::{Home, Line, Opened, Phase, down, keep, look, up_all};
+use crate::work::remote::tunnel::{Opened, Phase, TunnelLine, TunnelsDir, down, keep, look, up_all};
 
 /// Runs it.
 ///
@@ -110,7 +110,8 @@ fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
     }
     let home = home(ctx)?;
     let asked = remotes.iter().filter(|(own, _)| name.is_none_or(|name| name == own.as_str()));
-    let lines: Vec<Line> = asked.map(|(name, remote)| line(&home, name, remote)).collect::<Result<_>>()?;
+    let lines: Vec<TunnelLine> =
+        asked.map(|(name, remote)| line(&home, name, remote)).collect::<Result<_>>()?;
     if ctx.global.json {
         super::print_json("tunnels", &lines)?;
         return Ok(Exit::Done);
@@ -126,10 +127,10 @@ fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
 ///
 /// # Errors
 /// When the state folder cannot be read.
-pub(super) fn line(home: &Home, name: &str, remote: &Remote) -> Result<Line> {
+pub(super) fn line(home: &TunnelsDir, name: &str, remote: &Remote) -> Result<TunnelLine> {
     Ok(match Tunnel::of(name, remote) {
-        Ok(tunnel) => Line::kept(&tunnel, look(home, &tunnel)?.as_ref()),
-        Err(failure) => Line::not_kept(name, remote, &failure),
+        Ok(tunnel) => TunnelLine::kept(&tunnel, look(home, &tunnel)?.as_ref()),
+        Err(failure) => TunnelLine::not_kept(name, remote, &failure),
     })
 }
 
@@ -137,8 +138,8 @@ pub(super) fn line(home: &Home, name: &str, remote: &Remote) -> Result<Line> {
 ///
 /// # Errors
 /// When there is no home.
-pub(super) fn home(ctx: &Ctx) -> Result<Home> {
-    Home::of(|name| ctx.var(name))
+pub(super) fn home(ctx: &Ctx) -> Result<TunnelsDir> {
+    TunnelsDir::of(|name| ctx.var(name))
 }
 
 /// The tunnels that are meant: the named one, else all that gt is to keep.

@@ -14,10 +14,10 @@ use crate::cli::town::{RigArgs, RigCommand};
 use crate::config;
 use crate::programs::versions;
 use crate::report::text::columns;
-use crate::town::{Layout, Rig, Town};
+use crate::town::{FolderLayout, Rig, Town};
 use crate::work::polecat::loss::{counted, cut, hints, texts};
 use crate::work::polecat::survivors;
-use crate::work::setup::rig::{self, Wanted, remove as removal};
+use crate::work::setup::rig::{self, NewRig, remove as removal};
 
 /// Runs it.
 ///
@@ -54,7 +54,7 @@ fn add(ctx: &Ctx, name: String, url: &str, new: New, dry_run: bool) -> Result<Ex
     versions::need_git()?;
     let source = rig::source(&ctx.dir, url)?;
     let settings = config::settings(&ctx.sources(&town, None))?;
-    let wanted = Wanted {
+    let wanted = NewRig {
         name,
         source,
         prefix: new.prefix,
@@ -109,7 +109,7 @@ fn propose_test(ctx: &Ctx, root: &Path, added: &mut rig::Added) -> Result<()> {
     Ok(())
 }
 
-fn show_plan(ctx: &Ctx, town: &Town, wanted: &Wanted) -> Result<Exit> {
+fn show_plan(ctx: &Ctx, town: &Town, wanted: &NewRig) -> Result<Exit> {
     let target = rig::ask(town, wanted)?;
     let taken = rig::prefixes(town, &wanted.town_prefix, wanted.prefix.is_some())?;
     let made = crate::model::rules::prefix_for(&wanted.name, &taken);
@@ -127,7 +127,7 @@ fn show_plan(ctx: &Ctx, town: &Town, wanted: &Wanted) -> Result<Exit> {
 
 /// A rig as it is listed.
 #[derive(Serialize)]
-struct Line {
+struct RigLine {
     name: String,
     git_url: String,
     prefix: String,
@@ -154,7 +154,7 @@ pub fn list(ctx: &Ctx) -> Result<Exit> {
     super::of_rigs(failures)
 }
 
-fn show(ctx: &Ctx, lines: &[Line], more: bool) -> Result<()> {
+fn show(ctx: &Ctx, lines: &[RigLine], more: bool) -> Result<()> {
     if ctx.global.json {
         return print_json("rigs", &lines);
     }
@@ -172,17 +172,17 @@ fn show(ctx: &Ctx, lines: &[Line], more: bool) -> Result<()> {
     terminal::print(columns(&rows))
 }
 
-fn line(town: &Town, rig: Rig) -> Result<Line> {
+fn line(town: &Town, rig: Rig) -> Result<RigLine> {
     let crew = match town.layout {
-        Layout::Present => {
+        FolderLayout::Present => {
             let names = files::names_in(&rig.root.join("crew"))?;
             names.iter().filter(|name| crate::model::address::is_member_name(name)).count()
         }
-        Layout::Workspace => 0,
+        FolderLayout::Workspace => 0,
     };
     let target = rig.config.merge.as_ref().and_then(|merge| merge.get("target"));
     let trust = crate::town::trust::read(&rig.root)?.unwrap_or_default();
-    Ok(Line {
+    Ok(RigLine {
         untrusted: trust.open().into_iter().map(|setting| setting.path.clone()).collect(),
         target: target.and_then(|target| target.as_str()).map(str::to_string),
         polecats: crate::work::polecat::names::taken(&rig)?.len(),

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Ctx;
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::quote::quote;
-use crate::cli::elsewhere::{Elsewhere, Fallback};
+use crate::cli::elsewhere::{Elsewhere, FallbackArg};
 use crate::cli::roles::StartHow;
 use crate::config;
 use crate::config::schema::Multiplexer;
@@ -15,10 +15,10 @@ use crate::mux::deliver::Delivery;
 use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Marks, Mux, Session, Snapshot, Started};
 use crate::town::Town;
-use crate::town::wish::{self, Down};
-use crate::work::agent::roles::{self, Begun, How, Prepared};
+use crate::town::wish::{self, DownList};
+use crate::work::agent::roles::{self, Begun, Prepared, StartOptions};
 use crate::work::observe::away;
-use crate::work::observe::view::Status;
+use crate::work::observe::view::RoleStatus;
 use crate::work::polecat::survivors;
 use crate::work::remote::tunnel;
 
@@ -75,9 +75,10 @@ impl Sight {
 pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
     let town = ctx.town()?;
     let sources = ctx.sources(&town, None);
-    let wish = super::elsewhere::wish(&how.elsewhere, Some(Fallback::Fail), how.dry.dry_run)?;
+    let wish = super::elsewhere::wish(&how.elsewhere, Some(FallbackArg::Fail), how.dry.dry_run)?;
     let prepare = |look: Option<&Snapshot>| -> (Vec<Prepared>, Failures) {
-        let asked = How { agent: how.agent.as_deref(), presets: &how.preset, wish: Some(&wish), look };
+        let asked =
+            StartOptions { agent: how.agent.as_deref(), presets: &how.preset, wish: Some(&wish), look };
         let mut failures = Failures::default();
         let one = |address: &Address| roles::prepare(&ctx.env, &sources, &town, address, asked);
         (addresses.iter().filter_map(|address| failures.keep(one(address))).collect(), failures)
@@ -111,7 +112,7 @@ pub fn start(ctx: &Ctx, addresses: &[Address], how: &StartHow) -> Result<Exit> {
         return ended(failures);
     }
     // Whoever starts an agent by hand does not want it down any more.
-    let lift = |down: &mut Down| addresses.iter().for_each(|address| down.one_up(&address.to_string()));
+    let lift = |down: &mut DownList| addresses.iter().for_each(|address| down.one_up(&address.to_string()));
     failures.keep(wish::update(&town, lift));
     let start = |prepared: Prepared| {
         let begun = roles::start(&town, sight.mux.as_ref(), &sight.snapshot, &prepared);
@@ -172,8 +173,8 @@ pub fn check_start(
     elsewhere: &Elsewhere,
     trial: bool,
 ) -> Result<()> {
-    let wish = super::elsewhere::wish(elsewhere, Some(Fallback::Fail), trial)?;
-    let how = How { wish: Some(&wish), ..How::default() };
+    let wish = super::elsewhere::wish(elsewhere, Some(FallbackArg::Fail), trial)?;
+    let how = StartOptions { wish: Some(&wish), ..StartOptions::default() };
     let prepared = roles::prepare(&ctx.env, &ctx.sources(&sight.town, None), &sight.town, address, how)?;
     match prepared.refused {
         Some(refused) => Err(refused.into()),
@@ -382,15 +383,15 @@ fn start_hint(address: &Address) -> String {
 }
 
 /// How a role's session is.
-pub fn status(sight: &Sight, address: &Address) -> Status {
-    Status::of(&sight.town.mark(), &sight.snapshot, address)
+pub fn status(sight: &Sight, address: &Address) -> RoleStatus {
+    RoleStatus::of(&sight.town.mark(), &sight.snapshot, address)
 }
 
 /// Prints how a role is.
 ///
 /// # Errors
 /// When standard output cannot take it.
-pub fn show(ctx: &Ctx, name: &str, status: &Status) -> Result<Exit> {
+pub fn show(ctx: &Ctx, name: &str, status: &RoleStatus) -> Result<Exit> {
     match ctx.global.json {
         true => super::print_json(name, status)?,
         false => super::print(&status.line())?,

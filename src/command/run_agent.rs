@@ -17,7 +17,7 @@ use crate::town::occupancy;
 /// When something else holds the lock.
 pub fn run(args: &RunAgent) -> Result<Exit> {
     agent_lock::free_descriptor()?;
-    let server = std::env::var("TMUX").ok().and_then(|tmux| occupancy::Server::of_pane(&tmux));
+    let server = std::env::var("TMUX").ok().and_then(|tmux| occupancy::TmuxServer::of_pane(&tmux));
     let lock = occupancy::take(&args.lock, (&args.address, &args.instance), server)?;
     let _kept = occupancy::hand_on(&lock)?;
     become_program(&args.program, &args.env)

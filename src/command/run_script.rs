@@ -21,7 +21,7 @@ use crate::programs::git::Git;
 use crate::town::Town;
 use crate::work::agent::{hook, script};
 use crate::work::merge::links;
-use crate::work::observe::own::{self, Home};
+use crate::work::observe::own::{self, OwnWorktree};
 use crate::work::polecat::loss::keep::Shelf;
 
 /// Does the script on this polecat's hook, commits everything and hands it over.
@@ -56,7 +56,7 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
 }
 
 /// The bead is being worked on. Refused means that it was begun already.
-fn begin(home: &Home, bead: &Bead) -> Result<()> {
+fn begin(home: &OwnWorktree, bead: &Bead) -> Result<()> {
     if bead.status != words::HOOKED {
         return Ok(());
     }
@@ -72,7 +72,7 @@ fn begin(home: &Home, bead: &Bead) -> Result<()> {
 }
 
 /// Gives the script's exit code when it failed.
-fn work(ctx: &Ctx, town: &Town, home: &Home, bead: &Bead) -> Result<Option<i32>> {
+fn work(ctx: &Ctx, town: &Town, home: &OwnWorktree, bead: &Bead) -> Result<Option<i32>> {
     let Some(script) = script::find(&bead.description) else {
         return Err(Failure::new(format!("the description of {} has no sh block", bead.id))
             .hint("write one between ```sh and ```, or choose another runtime: gt sling BEAD --agent NAME")
@@ -100,7 +100,7 @@ fn work(ctx: &Ctx, town: &Town, home: &Home, bead: &Bead) -> Result<Option<i32>>
 }
 
 /// The script always begins at the target. Nothing of an earlier run is lost.
-fn put_aside(home: &Home, bead: &Bead, git: &Git, target: &str) -> Result<()> {
+fn put_aside(home: &OwnWorktree, bead: &Bead, git: &Git, target: &str) -> Result<()> {
     let mut status = git.status()?;
     if status.branch.is_none() {
         git.run("stop the replay", ["rebase", "--abort"])?;
@@ -126,7 +126,7 @@ fn put_aside(home: &Home, bead: &Bead, git: &Git, target: &str) -> Result<()> {
 }
 
 /// Runs it, its output going to the pane and to the log as it comes.
-fn run_it(home: &Home, script: &script::Script) -> Result<(i32, Vec<u8>)> {
+fn run_it(home: &OwnWorktree, script: &script::Script) -> Result<(i32, Vec<u8>)> {
     let mut file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
     file.write_all(script.text.as_bytes()).context("cannot write a temporary file")?;
     let logs = home.rig.logs_dir();
@@ -150,7 +150,7 @@ fn run_it(home: &Home, script: &script::Script) -> Result<(i32, Vec<u8>)> {
 }
 
 /// Puts a remark on the bead. When even that fails the pane has it all the same.
-fn comment(home: &Home, bead: &Bead, text: &str) {
+fn comment(home: &OwnWorktree, bead: &Bead, text: &str) {
     let change = Change::Comment(bead.id.clone(), text.into());
     let written = home.rig.store(&home.address).and_then(|store| store.write(&[], &[change]));
     if let Err(error) = written {

@@ -11,7 +11,7 @@ use crate::mux::Mux;
 use crate::plan::ready::Allowed;
 use crate::town::ids::Prefixes;
 use crate::town::{Rig, Town};
-use crate::work::polecat::sling::words::{Asked, Known, read};
+use crate::work::polecat::sling::words::{KnownNames, SlingWords, read};
 use crate::work::polecat::sling::{Order, Outcome, Site, Slung, check_new, check_restart, plan, sling};
 
 /// Gives beads to new polecats.
@@ -41,7 +41,7 @@ pub fn spawn(ctx: &Ctx, args: Spawn) -> Result<Exit> {
 }
 
 /// Reads the words against what is known of the rigs. Those that cannot be read are named where a word is not understood.
-fn understand(ctx: &Ctx, town: &Town, words: &[String], new: Option<&str>) -> Result<Asked> {
+fn understand(ctx: &Ctx, town: &Town, words: &[String], new: Option<&str>) -> Result<SlingWords> {
     let mut failures = Failures::default();
     let known = known(ctx, town, words.last(), &mut failures)?;
     failures.beside(read(words, new, &known).map_err(Into::into))
@@ -51,13 +51,13 @@ fn understand(ctx: &Ctx, town: &Town, words: &[String], new: Option<&str>) -> Re
 ///
 /// # Errors
 /// When the list of rigs or the settings cannot be read.
-fn known(ctx: &Ctx, town: &Town, last: Option<&String>, failures: &mut Failures) -> Result<Known> {
+fn known(ctx: &Ctx, town: &Town, last: Option<&String>, failures: &mut Failures) -> Result<KnownNames> {
     let rigs = town.rigs(failures)?;
     let prefixes = Prefixes::of(&config::settings(&ctx.sources(town, None))?.beads.prefix, &rigs);
     let path_rig = last
         .filter(|word| word.contains('/') || word.starts_with('.'))
         .and_then(|word| super::rig_of_path(town, &ctx.dir.join(word)));
-    Ok(Known { prefixes, rigs: town.rig_names()?, path_rig })
+    Ok(KnownNames { prefixes, rigs: town.rig_names()?, path_rig })
 }
 
 /// Checks a restart of a polecat on its bead before its session is stopped.
@@ -85,7 +85,7 @@ fn site<'a>(
     Ok(Site { town, rig, settings, sources, mux, env: &ctx.env, store })
 }
 
-fn go(ctx: &Ctx, town: &Town, asked: Asked, how: &SlingHow) -> Result<Exit> {
+fn go(ctx: &Ctx, town: &Town, asked: SlingWords, how: &SlingHow) -> Result<Exit> {
     let rig = ctx.rig(town, asked.rig.as_deref())?;
     let settings = config::settings(&ctx.sources(town, Some(&rig)))?;
     let mux = ctx.mux(&settings)?;

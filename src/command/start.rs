@@ -4,14 +4,14 @@ use anyhow::Result;
 
 use super::{Ctx, roles};
 use crate::base::failure::Exit;
-use crate::cli::roles::{Start, StartHow};
+use crate::cli::roles::{StartArgs, StartHow};
 use crate::config;
 
 /// Runs it.
 ///
 /// # Errors
 /// What the command could not do.
-pub fn run(ctx: &Ctx, args: Start) -> Result<Exit> {
+pub fn run(ctx: &Ctx, args: StartArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let up = config::settings(&ctx.sources(&town, None))?.up;
     let wanted = crate::work::agent::roles::wanted(&town, &up)?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::Ctx;
 use crate::base::failure::Exit;
 use crate::base::{terminal, time};
-use crate::cli::town::Status;
+use crate::cli::town::StatusArgs;
 use crate::config::schema::Multiplexer;
 use crate::config::{self, Sources};
 use crate::mux::hybrid::Hybrid;
@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What the command could not do.
-pub fn run(ctx: &Ctx, args: Status) -> Result<Exit> {
+pub fn run(ctx: &Ctx, args: StatusArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let rig = args.rig.as_deref().map(|rig| ctx.rig(&town, Some(rig))).transpose()?.map(|rig| rig.name);
     if args.watch {
@@ -59,7 +59,7 @@ pub fn begin_look(ctx: &Ctx, town: &Town) -> Result<(Sources, &'static str, Look
 /// Shows it again whenever it changes, until Ctrl-C or `q`, or until nothing reads it any more.
 fn watch(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
     let terminal = terminal::can_ask() && !ctx.global.json;
-    let screen = if terminal { Some(crate::report::live::Live::open()?) } else { None };
+    let screen = if terminal { Some(crate::report::live::LiveScreen::open()?) } else { None };
     let mut shown = None;
     loop {
         let report = survey(ctx, town, rig)?;

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
 use crate::base::terminal::one_line;
-use crate::cli::town::Sync;
+use crate::cli::town::SyncArgs;
 use crate::config;
 use crate::town::{Rig, Town};
-use crate::work::setup::sync::{self, Place, Synced, are, beads};
+use crate::work::setup::sync::{self, SyncPair, SyncReport, are, beads};
 use crate::work::talk::adopt;
 
 /// What the town's own store is called where rigs are named.
@@ -19,7 +19,7 @@ const TOWN: &str = "town";
 ///
 /// # Errors
 /// The first store that could not be brought in step; the others were.
-pub fn run(ctx: &Ctx, args: Sync) -> Result<Exit> {
+pub fn run(ctx: &Ctx, args: SyncArgs) -> Result<Exit> {
     let town = ctx.town()?;
     town.needs_present_layout()?;
     let (mut done, mut broken) = (Vec::new(), None);
@@ -47,7 +47,7 @@ pub fn run(ctx: &Ctx, args: Sync) -> Result<Exit> {
 
 /// What there is to bring in step, by name: the rig, or all of them and the town's own store where it has somewhere to
 /// go.
-fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<(String, Result<Place>)>> {
+fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<(String, Result<SyncPair>)>> {
     if rig.is_some() {
         let rig = ctx.rig(town, rig)?;
         return Ok(vec![(rig.name.clone(), of_rig(ctx, town, &rig))]);
@@ -56,7 +56,7 @@ fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<(String, Resu
         let place = town.read_rig(&name).and_then(|rig| of_rig(ctx, town, &rig));
         (name, place)
     };
-    let mut places: Vec<(String, Result<Place>)> = town.rig_names()?.into_iter().map(rig).collect();
+    let mut places: Vec<(String, Result<SyncPair>)> = town.rig_names()?.into_iter().map(rig).collect();
     let trust = config::settings(&ctx.sources(town, None))?.sync.trust;
     places.extend(sync::of_town(town, trust).transpose().map(|place| (TOWN.to_string(), place)));
     if places.is_empty() && !ctx.global.json {
@@ -65,14 +65,14 @@ fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<(String, Resu
     Ok(places)
 }
 
-fn of_rig(ctx: &Ctx, town: &Town, rig: &Rig) -> Result<Place> {
+fn of_rig(ctx: &Ctx, town: &Town, rig: &Rig) -> Result<SyncPair> {
     let trust = config::settings(&ctx.sources(town, Some(rig)))?.sync.trust;
     // What comes in from now on is never signed as this town's.
     adopt::note_old(town, rig)?;
     sync::of_rig(town, rig, trust)
 }
 
-fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
+fn one(ctx: &Ctx, place: &SyncPair, dry: bool) -> Result<Value> {
     let synced = sync::sync(place, &ctx.me()?.address, dry)?;
     if !ctx.global.json {
         print(&line(&synced, dry))?;
@@ -115,7 +115,7 @@ fn one(ctx: &Ctx, place: &Place, dry: bool) -> Result<Value> {
 }
 
 /// `wyvern: 3 beads in, 2 out, 1 merged`
-fn line(synced: &Synced, dry: bool) -> String {
+fn line(synced: &SyncReport, dry: bool) -> String {
     let name = synced.rig.as_deref().unwrap_or(TOWN);
     if synced.by_dolt {
         let did = if dry { "bd would pull from and push to" } else { "bd pulled from and pushed to" };

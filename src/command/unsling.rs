@@ -6,7 +6,7 @@ use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
 use crate::cli::work::Unsling;
 use crate::config;
-use crate::work::polecat::unsling::{Site, unsling};
+use crate::work::polecat::unsling::{UnslingSite, unsling};
 
 /// Takes a bead back from its polecat.
 ///
@@ -18,7 +18,7 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
     let sources = ctx.sources(&town, Some(&rig));
     let mux = ctx.mux(&config::settings(&sources)?)?;
     let store = rig.store(&ctx.me()?.address)?;
-    let site = Site { town: &town, rig: &rig, sources, mux: mux.as_ref(), store };
+    let site = UnslingSite { town: &town, rig: &rig, sources, mux: mux.as_ref(), store };
     let unslung = unsling(&site, &args.bead, args.force, args.dry.dry_run)?;
     if ctx.global.json {
         print_json("unslung", &unslung)?;

@@ -9,7 +9,7 @@ use figment::value::{Dict, Value};
 use regex::Regex;
 
 use super::layer::Layer;
-use super::schema::{Preset, RigSections, Runtime, Screen, Settings};
+use super::schema::{PresetFile, RigSections, Runtime, ScreenPattern, Settings};
 use crate::base::failure::Failure;
 use crate::base::nearest::choices;
 use crate::base::time::parse_duration;
@@ -19,7 +19,7 @@ use crate::model::{environment, fugue};
 
 /// What a layer is to be read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum LayerKind {
     /// A settings file, or variables and flags about settings.
     Settings,
     /// A preset file, or variables and flags about roles.
@@ -37,12 +37,12 @@ struct Fault {
 
 enum Typed {
     Settings(Box<Settings>),
-    Preset(Box<Preset>),
+    Preset(Box<PresetFile>),
     Rig(Box<RigSections>),
 }
 
 /// Checks the types alone.
-pub(super) fn types(kind: Kind, layer: &Layer) -> Result<(), Failure> {
+pub(super) fn types(kind: LayerKind, layer: &Layer) -> Result<(), Failure> {
     typed(kind, layer).map(|_| ())
 }
 
@@ -50,7 +50,7 @@ pub(super) fn types(kind: Kind, layer: &Layer) -> Result<(), Failure> {
 ///
 /// # Errors
 /// The first thing that is wrong, with its place.
-pub(super) fn layer(kind: Kind, layer: &Layer) -> Result<()> {
+pub(super) fn layer(kind: LayerKind, layer: &Layer) -> Result<()> {
     let mut faults = Faults(Vec::new());
     match typed(kind, layer)? {
         Typed::Settings(settings) => faults.settings(&settings),
@@ -70,7 +70,7 @@ pub(super) fn layer(kind: Kind, layer: &Layer) -> Result<()> {
 /// What is wrong with windows that more than one layer says, each rightly: key, message and hint.
 pub(super) fn joined_windows(
     role: Role,
-    windows: &[super::schema::Window],
+    windows: &[super::schema::WindowSettings],
 ) -> Option<(String, String, String)> {
     let mut faults = Faults(Vec::new());
     faults.windows(role.as_str(), windows);
@@ -78,12 +78,12 @@ pub(super) fn joined_windows(
     Some((fault.path[1..].join("."), fault.message, fault.hint))
 }
 
-fn typed(kind: Kind, layer: &Layer) -> Result<Typed, Failure> {
+fn typed(kind: LayerKind, layer: &Layer) -> Result<Typed, Failure> {
     let values = Value::from(arrays::alone(&layer.values));
     let typed = match kind {
-        Kind::Settings => values.deserialize().map(|settings| Typed::Settings(Box::new(settings))),
-        Kind::Preset => values.deserialize().map(|preset| Typed::Preset(Box::new(preset))),
-        Kind::Rig => values.deserialize().map(|rig| Typed::Rig(Box::new(rig))),
+        LayerKind::Settings => values.deserialize().map(|settings| Typed::Settings(Box::new(settings))),
+        LayerKind::Preset => values.deserialize().map(|preset| Typed::Preset(Box::new(preset))),
+        LayerKind::Rig => values.deserialize().map(|rig| Typed::Rig(Box::new(rig))),
     };
     typed.map_err(|error| errors::typed(&error, &layer.origin, layer.text.as_deref()))
 }
@@ -152,7 +152,7 @@ impl Faults {
         self.shared(&settings.agents, &settings.remotes, &settings.placement);
     }
 
-    fn merge(&mut self, merge: &super::schema::Merge) {
+    fn merge(&mut self, merge: &super::schema::MergeSettings) {
         self.duration(&["merge", "timeout"], &merge.timeout);
         if merge.batch_size == 0 {
             self.add(&["merge", "batch_size"], "a batch holds at least 1 request", "");
@@ -164,7 +164,7 @@ impl Faults {
         }
     }
 
-    fn worktree(&mut self, worktree: &super::schema::Worktree) {
+    fn worktree(&mut self, worktree: &super::schema::WorktreeSettings) {
         for (key, paths) in [("copy", &worktree.copy), ("link", &worktree.link)] {
             for (number, path) in paths.iter().enumerate() {
                 if let Err(why) = super::brought::inside(path) {
@@ -186,7 +186,7 @@ impl Faults {
         }
     }
 
-    fn preset(&mut self, preset: &Preset, values: &Dict) {
+    fn preset(&mut self, preset: &PresetFile, values: &Dict) {
         for (role, settings) in preset.roles() {
             if values.contains_key(role.as_str()) {
                 self.role(role.as_str(), settings);
@@ -269,7 +269,7 @@ impl Faults {
             ("ready", &runtime.ready),
         ];
         for (key, screen) in screens {
-            let Some(Screen { pattern, timeout }) = screen else { continue };
+            let Some(ScreenPattern { pattern, timeout }) = screen else { continue };
             if let Err(error) = Regex::new(pattern) {
                 let why = error.to_string();
                 let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");

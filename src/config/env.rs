@@ -7,7 +7,7 @@ use anyhow::Result;
 use figment::value::Value;
 
 use super::arrays::nested;
-use super::check::{self, Kind};
+use super::check::{self, LayerKind};
 use crate::base::failure::Failure;
 use crate::base::nearest::nearest;
 use crate::config::Sources;
@@ -160,8 +160,8 @@ fn unknown(name: &str) -> Failure {
 /// comma-separated list where a list is.
 pub(super) fn layer(origin: Origin, path: &[String], text: &str) -> Result<Layer> {
     let kind = match path.first().and_then(|first| Role::parse(first)) {
-        Some(_) => Kind::Preset,
-        None => Kind::Settings,
+        Some(_) => LayerKind::Preset,
+        None => LayerKind::Settings,
     };
     let written: Value = text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
     let list: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();

@@ -14,13 +14,13 @@ use crate::config::origin::Origin;
 
 /// Which part of `key = value` is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum KeyOrValue {
     Key,
     Value,
 }
 
 /// `FILE:LINE:COLUMN`, or just the origin's name when the text has no such path.
-pub(super) fn place(origin: &Origin, text: Option<&str>, path: &[String], part: Part) -> String {
+pub(super) fn place(origin: &Origin, text: Option<&str>, path: &[String], part: KeyOrValue) -> String {
     let json = matches!(origin, Origin::File(file) if file.extension().is_some_and(|ext| ext == "json"));
     let offset = text.and_then(|text| {
         let offset = if json { in_json(text, path) } else { in_toml(text, path, part) };
@@ -41,14 +41,14 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// The offset of a path's last part that the document has.
-fn in_toml(text: &str, path: &[String], part: Part) -> Option<usize> {
+fn in_toml(text: &str, path: &[String], part: KeyOrValue) -> Option<usize> {
     let document = ImDocument::parse(text).ok()?;
     let mut node = Node::Table(document.as_table());
     let mut found: Option<Range<usize>> = None;
     for (number, step) in path.iter().enumerate() {
         let Some((key, next, span)) = node.step(step) else { break };
         let last = number + 1 == path.len();
-        found = if last && part == Part::Value { span.or(key) } else { key.or(span) }.or(found);
+        found = if last && part == KeyOrValue::Value { span.or(key) } else { key.or(span) }.or(found);
         node = next;
     }
     found.map(|span| span.start)
@@ -146,7 +146,7 @@ pub(super) fn fault(
     message: &str,
     hint: &str,
 ) -> Failure {
-    let failure = Failure::new(format!("{}: {message}", place(origin, text, path, Part::Value)));
+    let failure = Failure::new(format!("{}: {message}", place(origin, text, path, KeyOrValue::Value)));
     if hint.is_empty() { failure } else { failure.hint(hint) }
 }
 
@@ -160,11 +160,11 @@ pub(super) fn typed(error: &figment::Error, origin: &Origin, text: Option<&str>)
         }
         let table = &path[..path.len() - 1];
         let inside = if table.is_empty() { String::new() } else { format!(" in [{}]", key(table)) };
-        let place = place(origin, text, &path, Part::Key);
+        let place = place(origin, text, &path, KeyOrValue::Key);
         return Failure::new(format!("{place}: unknown key '{name}'{inside}"))
             .hint(choices(name, known.iter().copied()));
     }
-    let place = place(origin, text, &path, Part::Value);
+    let place = place(origin, text, &path, KeyOrValue::Value);
     let key = key(&path);
     match &error.kind {
         Kind::UnknownVariant(name, known) => Failure::new(format!("{place}: {key} cannot be '{name}'"))

@@ -42,7 +42,7 @@ pub fn of(sources: &Sources) -> Result<Vec<Inert>> {
                 return;
             }
             let key = path.join(".");
-            let place = errors::place(&layer.origin, layer.text.as_deref(), path, errors::Part::Key);
+            let place = errors::place(&layer.origin, layer.text.as_deref(), path, errors::KeyOrValue::Key);
             let one = Inert { said: format!("{place}: {key} does nothing: {why}"), key };
             if !found.contains(&one) {
                 found.push(one);

@@ -93,7 +93,7 @@ impl Stack {
         let says = |layer: &&Layer| Value::from(layer.values.clone()).find_ref(key).is_some();
         let layer = self.layers.iter().rev().find(says)?;
         let path: Vec<String> = key.split('.').map(str::to_string).collect();
-        Some(errors::place(&layer.origin, layer.text.as_deref(), &path, errors::Part::Value))
+        Some(errors::place(&layer.origin, layer.text.as_deref(), &path, errors::KeyOrValue::Value))
     }
 
     fn wrong(&self, error: &figment::Error) -> anyhow::Error {

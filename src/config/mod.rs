@@ -201,7 +201,7 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
     }
     let address_from = address(stack, role, &mut settings)?;
     let remotes = stack.get("remotes")?.unwrap_or_default();
-    let environment = stack.get::<schema::Session>("session")?.unwrap_or_default().environment;
+    let environment = stack.get::<schema::SessionSettings>("session")?.unwrap_or_default().environment;
     Ok(ResolvedRole {
         role,
         settings,
@@ -217,7 +217,7 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
 
 /// Why windows cannot be shown with a runtime that runs nothing: key, message and hint.
 fn agentless(agent: &str, runtime: &Runtime, settings: &RoleSettings) -> Option<(String, String, String)> {
-    let shows = |window: &schema::Window| runtime.command.is_empty() && window.has_agent();
+    let shows = |window: &schema::WindowSettings| runtime.command.is_empty() && window.has_agent();
     let number = settings.windows.iter().position(shows)?;
     let message = format!("it shows the agent, and the runtime {agent} runs none");
     let hint = format!(

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use figment::value::{Dict, Value};
 
-use super::check::Kind;
+use super::check::LayerKind;
 use super::{env, errors, placement};
 use crate::base::failure::Failure;
 use crate::base::nearest::choices;
@@ -34,7 +34,7 @@ const BUILT_IN: [(&str, &str); 10] = [
 ];
 
 /// Presets that somebody asks for.
-pub(super) struct Asked {
+pub(super) struct WantedPresets {
     names: Vec<String>,
     /// Who asks, when it is not the command line: a variable, or a place in a file.
     by: Option<String>,
@@ -42,7 +42,7 @@ pub(super) struct Asked {
     rule: Option<String>,
 }
 
-impl Asked {
+impl WantedPresets {
     /// Who asks, for people.
     pub(super) fn shown(&self) -> Option<String> {
         match (&self.rule, &self.by) {
@@ -53,8 +53,8 @@ impl Asked {
 }
 
 /// A role's own preset.
-pub(super) fn own(role: Role) -> Asked {
-    Asked { names: vec![role.to_string()], by: None, rule: None }
+pub(super) fn own(role: Role) -> WantedPresets {
+    WantedPresets { names: vec![role.to_string()], by: None, rule: None }
 }
 
 /// The presets that are asked for: by hand, else `GASTOWN_PRESET`, else the placement rule that matches the bead, else
@@ -64,14 +64,14 @@ pub(super) fn asked(
     asked: &[String],
     bead: Option<&Bead>,
     below: impl Fn() -> Stack,
-) -> Result<Asked> {
+) -> Result<WantedPresets> {
     if !asked.is_empty() {
-        return Ok(Asked { names: asked.to_vec(), by: None, rule: None });
+        return Ok(WantedPresets { names: asked.to_vec(), by: None, rule: None });
     }
     if let Some(names) = env::named(sources, "GASTOWN_PRESET") {
         let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
         let names = names.map(str::to_string).collect();
-        return Ok(Asked { names, by: Some("GASTOWN_PRESET".into()), rule: None });
+        return Ok(WantedPresets { names, by: Some("GASTOWN_PRESET".into()), rule: None });
     }
     let stack = below();
     let rules: BTreeMap<String, Placement> = stack.get("placement")?.unwrap_or_default();
@@ -80,17 +80,17 @@ pub(super) fn asked(
         let rule_place = || stack.place(&format!("placement.{name}"));
         let by = stack.place(&format!("placement.{name}.use")).or_else(rule_place);
         let names = vec![rule.preset.clone()];
-        return Ok(Asked { names, by, rule: Some(format!("placement.{name}")) });
+        return Ok(WantedPresets { names, by, rule: Some(format!("placement.{name}")) });
     }
     let names: Vec<String> = stack.get("defaults.presets")?.unwrap_or_default();
     // Finding a place means reading the file again: only for presets that may be missing.
     let by = if names.is_empty() { None } else { stack.place("defaults.presets") };
-    Ok(Asked { names, by, rule: None })
+    Ok(WantedPresets { names, by, rule: None })
 }
 
 /// The layers of these presets, lowest first, each after what it extends and none twice; `loaded` says which are
 /// there already, and learns the new ones.
-pub(super) fn load(sources: &Sources, asked: &Asked, loaded: &mut Vec<String>) -> Result<Vec<Layer>> {
+pub(super) fn load(sources: &Sources, asked: &WantedPresets, loaded: &mut Vec<String>) -> Result<Vec<Layer>> {
     let mut layers = Vec::new();
     for name in &asked.names {
         load_one(sources, name, loaded, &mut Vec::new(), &mut layers)
@@ -184,7 +184,7 @@ pub fn files(sources: &Sources, name: &str) -> Result<Vec<Layer>> {
 /// # Errors
 /// A broken file, or one whose name is not the preset's.
 pub fn file(path: &Path, name: &str, text: String, sources: &Sources) -> Result<Layer> {
-    let layer = toml_layer(Origin::File(path.into()), text, Some(Kind::Preset), sources)?;
+    let layer = toml_layer(Origin::File(path.into()), text, Some(LayerKind::Preset), sources)?;
     if let Some(said) = layer.values.get("name").and_then(Value::as_str).filter(|said| *said != name) {
         let message = format!("name: the preset calls itself '{said}', and its file is {name}.toml");
         let hint = format!("write name = \"{name}\", or rename the file to {said}.toml");
@@ -226,7 +226,7 @@ pub fn list(sources: &Sources) -> Result<BTreeMap<String, Vec<Origin>>> {
 /// # Errors
 /// As [`files`]; also a cycle.
 pub fn merged(sources: &Sources, name: &str) -> Result<Dict> {
-    let asked = Asked { names: vec![name.into()], by: None, rule: None };
+    let asked = WantedPresets { names: vec![name.into()], by: None, rule: None };
     let own = Stack::default().over(files(sources, name)?);
     let mut merged = Stack::default().over(load(sources, &asked, &mut Vec::new())?).values()?;
     for key in ["name", "description", "extends"] {

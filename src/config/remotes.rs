@@ -12,7 +12,7 @@ use crate::base::failure::Failure;
 
 /// A daemon on another machine that configuration names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Known {
+pub struct KnownRemote {
     /// The remote's name; its address where it has none.
     pub name: String,
     /// The daemon's address.
@@ -27,7 +27,7 @@ pub struct Known {
     pub tags: Vec<String>,
 }
 
-impl Known {
+impl KnownRemote {
     /// Where the town is over there, when it is `here` on this machine.
     pub fn town_or<'a>(&'a self, here: &'a Path) -> &'a Path {
         self.town.as_deref().map_or(here, Path::new)
@@ -39,7 +39,7 @@ impl Known {
 ///
 /// # Errors
 /// Broken configuration.
-pub fn known(sources: &Sources) -> Result<Vec<Known>> {
+pub fn known(sources: &Sources) -> Result<Vec<KnownRemote>> {
     let mut known = Vec::new();
     if speaks_of_remotes(sources)? {
         known = named(sources, &super::settings(sources)?.remotes)?;
@@ -56,7 +56,7 @@ pub fn known(sources: &Sources) -> Result<Vec<Known>> {
 ///
 /// # Errors
 /// As [`named`].
-pub fn of_role(sources: &Sources, role: &ResolvedRole) -> Result<Vec<Known>> {
+pub fn of_role(sources: &Sources, role: &ResolvedRole) -> Result<Vec<KnownRemote>> {
     let mut known = named(sources, &role.remotes)?;
     if let Some(address) = &role.settings.fugue_addr
         && !known.iter().any(|one| one.fugue_addr == *address)
@@ -70,9 +70,9 @@ pub fn of_role(sources: &Sources, role: &ResolvedRole) -> Result<Vec<Known>> {
 ///
 /// # Errors
 /// A town whose path is not absolute.
-fn named(sources: &Sources, remotes: &BTreeMap<String, Remote>) -> Result<Vec<Known>> {
+fn named(sources: &Sources, remotes: &BTreeMap<String, Remote>) -> Result<Vec<KnownRemote>> {
     let elsewhere = remote_town(sources)?;
-    let known = |(name, remote): (&String, &Remote)| Known {
+    let known = |(name, remote): (&String, &Remote)| KnownRemote {
         name: name.clone(),
         fugue_addr: remote.fugue_addr.clone(),
         ssh: remote.ssh.clone(),
@@ -87,7 +87,7 @@ fn named(sources: &Sources, remotes: &BTreeMap<String, Remote>) -> Result<Vec<Kn
 ///
 /// # Errors
 /// As [`named`].
-pub fn at(sources: &Sources, known: &[Known], address: &str) -> Result<Known> {
+pub fn at(sources: &Sources, known: &[KnownRemote], address: &str) -> Result<KnownRemote> {
     let mut one = unnamed(known, address);
     if one.town.is_none() {
         one.town = remote_town(sources)?;
@@ -109,11 +109,11 @@ fn remote_town(sources: &Sources) -> Result<Option<String>> {
 }
 
 /// The remote of an address: the one that is configured, else one named after the address itself.
-pub fn unnamed(known: &[Known], address: &str) -> Known {
-    known.iter().find(|one| one.fugue_addr == address).cloned().unwrap_or_else(|| Known {
+pub fn unnamed(known: &[KnownRemote], address: &str) -> KnownRemote {
+    known.iter().find(|one| one.fugue_addr == address).cloned().unwrap_or_else(|| KnownRemote {
         name: address.into(),
         fugue_addr: address.into(),
-        ..Known::default()
+        ..KnownRemote::default()
     })
 }
 

@@ -12,25 +12,25 @@ use crate::programs::fugue;
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// What counts when nothing else is asked for.
-    pub defaults: Defaults,
+    pub defaults: DefaultSettings,
     /// What `gt start` and `gt apply` keep running.
-    pub up: Up,
+    pub up: UpSettings,
     /// The store of work.
-    pub beads: Beads,
+    pub beads: BeadsSettings,
     /// tmux.
-    pub tmux: Tmux,
+    pub tmux: TmuxSettings,
     /// What the programs of sessions get.
-    pub session: Session,
+    pub session: SessionSettings,
     /// fugue's programs.
-    pub fugue: Fugue,
+    pub fugue: FugueSettings,
     /// How the refinery merges.
-    pub merge: Merge,
+    pub merge: MergeSettings,
     /// How a worktree is prepared.
-    pub worktree: Worktree,
+    pub worktree: WorktreeSettings,
     /// How beads of other towns are taken.
-    pub sync: Sync,
+    pub sync: SyncSettings,
     /// How long gt waits for what makes no progress.
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// How to run one kind of agent, by name.
     pub agents: BTreeMap<String, Runtime>,
     /// Where remote sessions can live, by name.
@@ -42,7 +42,7 @@ pub struct Settings {
 /// `[defaults]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Defaults {
+pub struct DefaultSettings {
     /// Presets that count when none are asked for.
     pub presets: Vec<String>,
 }
@@ -50,7 +50,7 @@ pub struct Defaults {
 /// `[up]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Up {
+pub struct UpSettings {
     /// Roles that should run.
     pub roles: Vec<String>,
     /// Rigs whose roles should run; all when absent.
@@ -60,23 +60,23 @@ pub struct Up {
 /// `[beads]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Beads {
+pub struct BeadsSettings {
     /// `auto`, `bd` or `embedded`.
-    pub store: Choice,
+    pub store: StoreChoice,
     /// Prefix of the town's own ids, when its store is made.
     pub prefix: String,
 }
 
-impl Default for Beads {
-    fn default() -> Beads {
-        Beads { store: Choice::Auto, prefix: "hq".into() }
+impl Default for BeadsSettings {
+    fn default() -> BeadsSettings {
+        BeadsSettings { store: StoreChoice::Auto, prefix: "hq".into() }
     }
 }
 
 /// `[tmux]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Tmux {
+pub struct TmuxSettings {
     /// The server's socket: a name (`tmux -L`) or an absolute path (`tmux -S`); tmux's own default when absent.
     pub socket: Option<String>,
 }
@@ -84,21 +84,21 @@ pub struct Tmux {
 /// `[session]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Session {
+pub struct SessionSettings {
     /// Which variables pass from the command that starts a session, as patterns: the last that fits decides.
     pub environment: Vec<String>,
 }
 
-impl Default for Session {
-    fn default() -> Session {
-        Session { environment: crate::model::environment::BUILT_IN.map(String::from).into() }
+impl Default for SessionSettings {
+    fn default() -> SessionSettings {
+        SessionSettings { environment: crate::model::environment::BUILT_IN.map(String::from).into() }
     }
 }
 
 /// `[beads] store`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Choice {
+pub enum StoreChoice {
     /// bd when it is on PATH, else the embedded store; a store that exists keeps its kind.
     #[default]
     Auto,
@@ -111,17 +111,17 @@ pub enum Choice {
 /// `[fugue]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Fugue {
+pub struct FugueSettings {
     /// The program that is called: a name or a path; `fugue-client`, else `fugue-compat` when absent.
     pub program: Option<String>,
     /// The words that program understands.
-    pub dialect: Dialect,
+    pub dialect: DialectSetting,
 }
 
 /// `fugue.dialect`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Dialect {
+pub enum DialectSetting {
     /// What the program's own help says.
     #[default]
     Auto,
@@ -131,13 +131,13 @@ pub enum Dialect {
     Compat,
 }
 
-impl Dialect {
+impl DialectSetting {
     /// The words, where the settings say them.
     pub fn known(self) -> Option<fugue::Dialect> {
         match self {
-            Dialect::Auto => None,
-            Dialect::Client => Some(fugue::Dialect::Client),
-            Dialect::Compat => Some(fugue::Dialect::Compat),
+            DialectSetting::Auto => None,
+            DialectSetting::Client => Some(fugue::Dialect::Client),
+            DialectSetting::Compat => Some(fugue::Dialect::Compat),
         }
     }
 }
@@ -145,7 +145,7 @@ impl Dialect {
 /// `[sync]`, also a section of a rig's `config.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Sync {
+pub struct SyncSettings {
     /// Beads that `gt sync` brings count as this town's own. Requests to be merged never do.
     pub trust: bool,
 }
@@ -153,13 +153,13 @@ pub struct Sync {
 /// `[merge]`, also a section of a rig's `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Merge {
+pub struct MergeSettings {
     /// The branch that work lands on; the remote's own default branch when absent.
     pub target: Option<String>,
     /// How a branch lands.
     pub strategy: Strategy,
     /// Text for `sh -c`, or words run without a shell; no tests when absent.
-    pub test_command: Option<Command>,
+    pub test_command: Option<CommandSetting>,
     /// The longest a test run may take.
     pub timeout: String,
     /// Most requests tested and pushed together.
@@ -176,9 +176,9 @@ pub struct Merge {
     pub approve: Approve,
 }
 
-impl Default for Merge {
+impl Default for MergeSettings {
     fn default() -> Self {
-        Merge {
+        MergeSettings {
             target: None,
             strategy: Strategy::Merge,
             test_command: None,
@@ -220,7 +220,7 @@ pub enum Approve {
 /// A command: one text for `sh -c`, or words run as they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "a text or a list of texts")]
-pub enum Command {
+pub enum CommandSetting {
     /// For `sh -c`.
     Text(String),
     /// Program and arguments.
@@ -230,13 +230,13 @@ pub enum Command {
 /// `[worktree]`, also a section of a rig's `config.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Worktree {
+pub struct WorktreeSettings {
     /// Untracked files copied from the canonical clone.
     pub copy: Vec<String>,
     /// Untracked files or folders linked from it.
     pub link: Vec<String>,
     /// Run in a new worktree, by `sh -c` or as words.
-    pub setup: Option<Command>,
+    pub setup: Option<CommandSetting>,
     /// Whether submodules are checked out.
     pub submodules: bool,
     /// Whether `gt done` pushes commits of submodules to their origins.
@@ -246,7 +246,7 @@ pub struct Worktree {
 /// `[limits]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct LimitSettings {
     /// git and ssh on the network.
     pub network: String,
     /// git and setup commands on this machine.
@@ -257,16 +257,16 @@ pub struct Limits {
     pub tmux: String,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { network: "60s".into(), local: "10m".into(), lock: "10m".into(), tmux: "20s".into() }
+impl Default for LimitSettings {
+    fn default() -> LimitSettings {
+        LimitSettings { network: "60s".into(), local: "10m".into(), lock: "10m".into(), tmux: "20s".into() }
     }
 }
 
 /// A preset file: what one or more roles are, and perhaps runtimes, remotes and placement rules of its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Preset {
+pub struct PresetFile {
     /// The file's name without `.toml`; may be left out.
     pub name: String,
     /// One line for `gt preset list`.
@@ -297,7 +297,7 @@ pub struct Preset {
     pub placement: BTreeMap<String, Placement>,
 }
 
-impl Preset {
+impl PresetFile {
     /// Its roles.
     pub fn roles(&self) -> [(Role, &RoleSettings); 7] {
         [
@@ -317,11 +317,11 @@ impl Preset {
 #[serde(default)]
 pub struct RigSections {
     /// As in [`Settings`].
-    pub merge: Merge,
+    pub merge: MergeSettings,
     /// As in [`Settings`].
-    pub worktree: Worktree,
+    pub worktree: WorktreeSettings,
     /// As in [`Settings`].
-    pub sync: Sync,
+    pub sync: SyncSettings,
     /// For the role polecat.
     pub max_workers: Option<usize>,
     /// For the role polecat.
@@ -364,9 +364,9 @@ pub struct RoleSettings {
     /// `never`, `on-cycle`, `on-failure` or `always`.
     pub restart: Restart,
     /// `worktree` or `clone`.
-    pub sandbox: Sandbox,
+    pub sandbox: SandboxSetting,
     /// What tmux shows; one window with the agent when empty.
-    pub windows: Vec<Window>,
+    pub windows: Vec<WindowSettings>,
 }
 
 impl Default for RoleSettings {
@@ -385,7 +385,7 @@ impl Default for RoleSettings {
             names: Vec::new(),
             start_directory: "{{worktree}}".into(),
             restart: Restart::Never,
-            sandbox: Sandbox::Worktree,
+            sandbox: SandboxSetting::Worktree,
             windows: Vec::new(),
         }
     }
@@ -437,7 +437,7 @@ pub enum Restart {
 /// `sandbox`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sandbox {
+pub enum SandboxSetting {
     /// A worktree of the canonical clone.
     #[default]
     Worktree,
@@ -448,7 +448,7 @@ pub enum Sandbox {
 /// One window of a role's session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Window {
+pub struct WindowSettings {
     /// Its name, as a template.
     pub name: String,
     /// One of tmux's layouts or a layout string; one above the other when absent.
@@ -464,13 +464,13 @@ pub struct Window {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Its panes; one with the agent when empty.
-    pub panes: Vec<Pane>,
+    pub panes: Vec<PaneSettings>,
 }
 
 /// One pane of a window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Pane {
+pub struct PaneSettings {
     /// `{{agent}}`, or a command for `sh -c`, where the bead's title is `$GT_BEAD_TITLE`; the person's own shell when empty.
     pub command: String,
     /// Whether it has the focus of its window; the agent's pane when none says so, else the first.
@@ -504,17 +504,17 @@ fn text_or_number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<St
 /// The command of the agent's own pane.
 pub const AGENT: &str = "{{agent}}";
 
-impl Pane {
+impl PaneSettings {
     /// Whether this is the agent's own pane.
     pub fn is_agent(&self) -> bool {
         self.command.trim() == AGENT
     }
 }
 
-impl Window {
+impl WindowSettings {
     /// Whether the agent is in it.
     pub fn has_agent(&self) -> bool {
-        self.panes.is_empty() || self.panes.iter().any(Pane::is_agent)
+        self.panes.is_empty() || self.panes.iter().any(PaneSettings::is_agent)
     }
 }
 
@@ -537,16 +537,16 @@ pub struct Runtime {
     pub process_names: Vec<String>,
     /// The screen while it asks a person something: nothing is ever pasted then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub question: Option<Screen>,
+    pub question: Option<ScreenPattern>,
     /// The screen while it cannot reach its model.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub offline: Option<Screen>,
+    pub offline: Option<ScreenPattern>,
     /// The screen while it works.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub busy: Option<Screen>,
+    pub busy: Option<ScreenPattern>,
     /// The screen when it takes text.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ready: Option<Screen>,
+    pub ready: Option<ScreenPattern>,
     /// How pasted text is submitted.
     pub submit: Submit,
     /// Whose settings file tells gt the agent's state.
@@ -575,7 +575,7 @@ pub enum Prompt {
 /// A pattern for the bottom lines of a screen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Screen {
+pub struct ScreenPattern {
     /// A regular expression.
     pub pattern: String,
     /// How long to wait for it.

@@ -18,7 +18,7 @@ use crate::model::address::Role;
 
 /// A change of one file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change {
+pub struct FileChange {
     /// The whole key, as `gt config explain` takes it.
     pub key: String,
     /// The file.
@@ -35,7 +35,7 @@ pub struct Change {
 /// # Errors
 /// A key that there is not, with the nearest one, or that the file cannot hold; a value of the wrong type, or without
 /// sense; a file that is broken, or would be; and settings that could not be read any more.
-pub fn change(sources: &Sources, key: &str, value: Option<&str>) -> Result<Change> {
+pub fn change(sources: &Sources, key: &str, value: Option<&str>) -> Result<FileChange> {
     let key = if RIG_POLECAT.contains(&key) { format!("polecat.{key}") } else { key.to_string() };
     let steps: Vec<String> = key.split('.').map(str::to_string).collect();
     let role = Role::parse(&steps[0]);
@@ -45,7 +45,7 @@ pub fn change(sources: &Sources, key: &str, value: Option<&str>) -> Result<Chang
     let before = sources.text(&path)?;
     let text = edited(&path, before.as_deref().unwrap_or_default(), &inside, value.as_ref())?;
     if before.as_ref().is_some_and(|before| *before == text) || (before.is_none() && value.is_none()) {
-        return Ok(Change { key, path, value, text: None });
+        return Ok(FileChange { key, path, value, text: None });
     }
     let after = Sources { instead: Some((path.clone(), text.clone())), ..sources.clone() };
     let whole = || -> Result<()> {
@@ -68,11 +68,11 @@ pub fn change(sources: &Sources, key: &str, value: Option<&str>) -> Result<Chang
         Ok(())
     };
     whole()?;
-    Ok(Change { key, path, value, text: Some(text) })
+    Ok(FileChange { key, path, value, text: Some(text) })
 }
 
-fn kind_of(role: Option<Role>) -> super::check::Kind {
-    if role.is_some() { super::check::Kind::Preset } else { super::check::Kind::Settings }
+fn kind_of(role: Option<Role>) -> super::check::LayerKind {
+    if role.is_some() { super::check::LayerKind::Preset } else { super::check::LayerKind::Settings }
 }
 
 /// Tables with keys of a person's own choice.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use anyhow::Result;
 use figment::value::{Dict, Value};
 
-use super::check::Kind;
+use super::check::LayerKind;
 use super::{check, env, errors, template};
 use crate::base::files;
 use crate::config::Sources;
@@ -48,7 +48,7 @@ pub(super) fn tmux_socket_file(sources: &Sources) -> Result<Option<Layer>> {
     }
     let values = super::arrays::nested(&["tmux".into(), "socket".into()], Value::from(name));
     let layer = Layer { origin: Origin::File(path), values, text: None };
-    check::layer(Kind::Settings, &layer)?;
+    check::layer(LayerKind::Settings, &layer)?;
     Ok(Some(layer))
 }
 
@@ -83,7 +83,7 @@ fn rig_file(sources: &Sources) -> Result<Option<Layer>> {
     let mut layer = Layer { origin: Origin::File(path), values, text: Some(text) };
     layer.values.retain(|key, _| RIG_SECTIONS.contains(&key.as_str()) || RIG_POLECAT.contains(&key.as_str()));
     expand(&mut layer, sources)?;
-    check::layer(Kind::Rig, &layer)?;
+    check::layer(LayerKind::Rig, &layer)?;
     Ok(Some(layer))
 }
 
@@ -108,14 +108,14 @@ pub(super) fn flags(sources: &Sources, role: Option<Role>) -> Result<Vec<Layer>>
 
 fn settings_file(path: PathBuf, sources: &Sources) -> Result<Option<Layer>> {
     let Some(text) = sources.text(&path)? else { return Ok(None) };
-    toml_layer(Origin::File(path), text, Some(Kind::Settings), sources).map(Some)
+    toml_layer(Origin::File(path), text, Some(LayerKind::Settings), sources).map(Some)
 }
 
 /// A layer from TOML; checked when `kind` says as what (built-in files are checked by tests).
 pub(super) fn toml_layer(
     origin: Origin,
     text: String,
-    kind: Option<Kind>,
+    kind: Option<LayerKind>,
     sources: &Sources,
 ) -> Result<Layer> {
     let values = toml::from_str(&text).map_err(|error| errors::syntax(&error, &origin, &text))?;
@@ -153,7 +153,7 @@ fn expand_value(
     value: &mut Value,
     path: &mut Vec<String>,
     lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<(), (Vec<String>, template::Broken)> {
+) -> Result<(), (Vec<String>, template::BrokenVariable)> {
     match value {
         Value::String(_, text) => match template::expand(text, is_for_shell(path), lookup) {
             Ok(filled) => *text = filled.into_owned(),

@@ -76,6 +76,9 @@ pub struct Bead {
     pub extra: Map<String, Value>,
 }
 
+/// Beads by id.
+pub type BeadMap = std::collections::BTreeMap<String, Bead>;
+
 /// One edge: `issue_id` depends on `depends_on_id`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

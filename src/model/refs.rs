@@ -80,18 +80,18 @@ impl fmt::Display for Branch {
 
 /// What a ref carries between a town and other machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SentKind {
     /// A completion record.
     Done,
     /// Commits of an earlier attempt, for a start.
     Start,
 }
 
-impl Kind {
+impl SentKind {
     fn word(self) -> &'static str {
         match self {
-            Kind::Done => "done",
-            Kind::Start => "start",
+            SentKind::Done => "done",
+            SentKind::Start => "start",
         }
     }
 }
@@ -101,7 +101,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// What it carries.
-    pub kind: Kind,
+    pub kind: SentKind,
     /// The town's id; empty in names that earlier versions made.
     pub town: String,
     /// The rig.
@@ -126,7 +126,7 @@ impl Sent {
     }
 
     /// Reads a full name, in either form. `None`: none of gt's.
-    pub fn parse(kind: Kind, full: &str) -> Option<Sent> {
+    pub fn parse(kind: SentKind, full: &str) -> Option<Sent> {
         let word = kind.word();
         let (town, rig, name, instance) = if let Some(rest) = full.strip_prefix("refs/gt/") {
             let (town, rest) = match rest.strip_prefix(word).and_then(|rest| rest.strip_prefix('/')) {
@@ -154,7 +154,7 @@ impl Sent {
     }
 
     /// Where those of a rig are: prefixes that end with `/`, the form as a branch second.
-    pub fn places(kind: Kind, town: &str, rig: &str) -> [String; 2] {
+    pub fn places(kind: SentKind, town: &str, rig: &str) -> [String; 2] {
         let word = kind.word();
         [format!("refs/gt/{}{word}/{rig}/", part(town)), format!("{HEADS}gt-{word}/{}{rig}/", part(town))]
     }
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn both_forms_of_a_ref_name_the_same_polecat() {
         let of = |town: &str| Sent {
-            kind: Kind::Done,
+            kind: SentKind::Done,
             town: town.into(),
             rig: "wyvern".into(),
             name: "Nux".into(),
@@ -229,10 +229,10 @@ mod tests {
             ("refs/gt/done/wyvern/Nux/i1", ""),
             ("refs/heads/gt-done/wyvern/Nux-i1", ""),
         ] {
-            let sent = Sent::parse(Kind::Done, full).unwrap();
+            let sent = Sent::parse(SentKind::Done, full).unwrap();
             assert_eq!(sent, of(town));
             assert!([sent.full(), sent.branch()].contains(&full.into()), "{full}");
-            let [refs, branches] = Sent::places(Kind::Done, town, "wyvern");
+            let [refs, branches] = Sent::places(SentKind::Done, town, "wyvern");
             assert!(full.starts_with(&refs) || full.starts_with(&branches), "{full}");
         }
         for other in [
@@ -248,7 +248,7 @@ mod tests {
             "refs/heads/polecat/Nux-wy-1",
             "refs/x/refs/gt/done/wyvern/Nux/i1",
         ] {
-            assert_eq!(Sent::parse(Kind::Done, other), None, "{other}");
+            assert_eq!(Sent::parse(SentKind::Done, other), None, "{other}");
         }
     }
 

@@ -60,12 +60,12 @@ pub struct Resize {
     /// Columns or rows.
     pub cells: usize,
     /// What that is of the window, whatever its size.
-    pub part: Part,
+    pub part: PaneShare,
 }
 
 /// How much of a window a pane has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum PaneShare {
     /// What it was given.
     Own(Size),
     /// Its share of what the others leave.
@@ -105,7 +105,7 @@ pub fn resizes(layout: Option<&str>, sizes: &[Option<Size>], window: (usize, usi
         pane: 0,
         axis: across.0,
         cells: size.of(across.1),
-        part: Part::Own(size),
+        part: PaneShare::Own(size),
     });
     let mut resizes: Vec<Resize> = main.into_iter().collect();
     if sizes[1..].iter().any(Option::is_some) {
@@ -121,7 +121,7 @@ fn row(first: usize, sizes: &[Option<Size>], (axis, all): (Axis, usize)) -> Vec<
     let others = sizes.iter().filter(|size| size.is_none()).count();
     let share = (free.saturating_sub(taken) / others.max(1)).max(1);
     let given = |part: fn(Size) -> usize| sizes.iter().flatten().map(|size| part(*size)).sum::<usize>();
-    let rest = Part::Rest {
+    let rest = PaneShare::Rest {
         percent: given(|size| if let Size::Percent(percent) = size { percent } else { 0 }),
         cells: sizes.len() - 1 + given(|size| if let Size::Cells(cells) = size { cells } else { 0 }),
         among: others.max(1),
@@ -130,7 +130,7 @@ fn row(first: usize, sizes: &[Option<Size>], (axis, all): (Axis, usize)) -> Vec<
         pane: first + number,
         axis,
         cells: size.map_or(share, |size| size.of(all)),
-        part: size.map_or(rest, Part::Own),
+        part: size.map_or(rest, PaneShare::Own),
     };
     let mut resizes: Vec<Resize> = sizes.iter().enumerate().map(resize).collect();
     resizes.pop();
@@ -139,18 +139,20 @@ fn row(first: usize, sizes: &[Option<Size>], (axis, all): (Axis, usize)) -> Vec<
 
 /// Why a text is no layout string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Broken {
+pub enum BrokenLayout {
     /// It is neither a name nor of a layout string's form.
     Form,
     /// Its first four digits do not belong to the rest: it was edited.
     Sum,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for BrokenLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Broken::Form => "is no layout of tmux",
-            Broken::Sum => "is no layout string that tmux takes: its first four digits do not fit the rest",
+            BrokenLayout::Form => "is no layout of tmux",
+            BrokenLayout::Sum => {
+                "is no layout string that tmux takes: its first four digits do not fit the rest"
+            }
         })
     }
 }
@@ -159,19 +161,19 @@ impl fmt::Display for Broken {
 ///
 /// # Errors
 /// When it is none.
-pub fn count(layout: &str) -> Result<usize, Broken> {
-    let (sum, body) = layout.split_once(',').ok_or(Broken::Form)?;
+pub fn count(layout: &str) -> Result<usize, BrokenLayout> {
+    let (sum, body) = layout.split_once(',').ok_or(BrokenLayout::Form)?;
     let digits = sum.len() == 4 && sum.bytes().all(|b| b.is_ascii_hexdigit());
     if !digits {
-        return Err(Broken::Form);
+        return Err(BrokenLayout::Form);
     }
     let mut cells = Cells { rest: body, panes: 0 };
     if cells.cell(0).is_none() || !cells.rest.is_empty() {
-        return Err(Broken::Form);
+        return Err(BrokenLayout::Form);
     }
     match u16::from_str_radix(sum, 16) {
         Ok(said) if said == checksum(body) => Ok(cells.panes),
-        _ => Err(Broken::Sum),
+        _ => Err(BrokenLayout::Sum),
     }
 }
 
@@ -273,11 +275,11 @@ mod tests {
     fn layout_strings_are_counted() {
         assert_eq!(count("4fc3,200x50,0,0[200x24,0,0,0,200x15,0,25,1,200x9,0,41,2]"), Ok(3));
         assert_eq!(count("51db,200x50,0,0[200x34,0,0,3,200x15,0,35,4]"), Ok(2));
-        assert_eq!(count("51dc,200x50,0,0[200x34,0,0,3,200x15,0,35,4]"), Err(Broken::Sum));
+        assert_eq!(count("51dc,200x50,0,0[200x34,0,0,3,200x15,0,35,4]"), Err(BrokenLayout::Sum));
         for wrong in
             ["main-vertcal", "51db,200x50,0,0[200x34,0,0,3", "", ",", "51db,", "51db,a", "zzzz,1x1,0,0"]
         {
-            assert_eq!(count(wrong), Err(Broken::Form), "{wrong}");
+            assert_eq!(count(wrong), Err(BrokenLayout::Form), "{wrong}");
         }
     }
 

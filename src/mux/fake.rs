@@ -8,25 +8,25 @@ use std::ops::Deref;
 
 use anyhow::Result;
 
-use super::{Live, Looking, Marks, Mux, Pane, Session, Snapshot, Spec, Started};
+use super::{LiveChange, Looking, Marks, Mux, Pane, Session, Snapshot, Spec, Started};
 use crate::base::recorder::Recorder;
 use crate::base::time;
 
 /// The multiplexer of a test.
 #[derive(Debug, Default)]
-pub struct Fake {
+pub struct FakeMux {
     recorder: Recorder,
-    state: RefCell<State>,
+    state: RefCell<FakeState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct FakeState {
     seen: Snapshot,
     made: usize,
     screen: String,
 }
 
-impl Deref for Fake {
+impl Deref for FakeMux {
     type Target = Recorder;
 
     fn deref(&self) -> &Recorder {
@@ -34,7 +34,7 @@ impl Deref for Fake {
     }
 }
 
-impl Fake {
+impl FakeMux {
     /// Adds a session whose agent runs; gives its id.
     pub fn add(&self, marks: Marks) -> String {
         let name = marks.address.replace('/', "-");
@@ -99,7 +99,7 @@ impl Fake {
     }
 }
 
-impl Mux for Fake {
+impl Mux for FakeMux {
     fn begin_look(&self) -> Result<Looking> {
         self.call("look")?;
         Ok(Looking::Known(self.state.borrow().seen.clone()))
@@ -134,7 +134,7 @@ impl Mux for Fake {
         Ok(())
     }
 
-    fn change(&self, session: &Session, _spec: &Spec, _changes: &[Live]) -> Result<()> {
+    fn change(&self, session: &Session, _spec: &Spec, _changes: &[LiveChange]) -> Result<()> {
         self.call(format!("change {}", session.id))?;
         self.there(&session.id)
     }

@@ -16,8 +16,8 @@ use self::sight::{failure_on, instance_of, is_ours, last_lines, said, secret_on,
 use super::{Daemon, Looking, Mux, Session, Snapshot, Spec, Started};
 use crate::base::failure::{Failure, Failures};
 use crate::base::terminal;
-use crate::config::remotes::Known;
-use crate::programs::fugue::{Answer, LIMIT, Listing, Row, Server, Silence, Wanted};
+use crate::config::remotes::KnownRemote;
+use crate::programs::fugue::{DaemonRow, FugueServer, LIMIT, Listing, NewDaemonSession, Reply, Silence};
 use crate::town::away::Records;
 
 pub use self::sight::unreachable;
@@ -44,9 +44,9 @@ pub struct Ours {
 
 /// One daemon.
 #[derive(Clone, Debug)]
-pub struct Fugue {
-    server: Server,
-    remote: Known,
+pub struct FugueMux {
+    server: FugueServer,
+    remote: KnownRemote,
     ours: Arc<Ours>,
 }
 
@@ -85,27 +85,27 @@ pub fn split(id: &str) -> Option<(&str, &str)> {
 }
 
 /// What is said where a daemon is silent.
-pub fn silent(remote: &Known, silence: &Silence) -> Failure {
+pub fn silent(remote: &KnownRemote, silence: &Silence) -> Failure {
     let named = (remote.name != remote.fugue_addr).then_some(remote.name.as_str());
     out_of_reach(remote, &silence.why(), Some(silence.hint(&remote.fugue_addr, named, remote.ssh.as_deref())))
 }
 
 /// The same with what a look found.
-pub fn out_of_reach(remote: &Known, why: &str, hint: Option<String>) -> Failure {
+pub fn out_of_reach(remote: &KnownRemote, why: &str, hint: Option<String>) -> Failure {
     let unnamed = remote.name == remote.fugue_addr || remote.fugue_addr.is_empty();
     let name = if unnamed { "the fugue daemon".into() } else { format!("the remote {}", remote.name) };
     let place = if remote.fugue_addr.is_empty() { "its default socket" } else { &remote.fugue_addr };
     Failure { hint, ..Failure::new(format!("cannot reach {name} at {place}: {why}")) }
 }
 
-impl Fugue {
+impl FugueMux {
     /// The daemon behind a server.
-    pub fn new(server: Server, remote: Known, ours: Arc<Ours>) -> Fugue {
-        Fugue { server, remote, ours }
+    pub fn new(server: FugueServer, remote: KnownRemote, ours: Arc<Ours>) -> FugueMux {
+        FugueMux { server, remote, ours }
     }
 
     /// Whose it is.
-    pub fn remote(&self) -> &Known {
+    pub fn remote(&self) -> &KnownRemote {
         &self.remote
     }
 
@@ -130,15 +130,15 @@ impl Fugue {
             if names.contains(&name) {
                 continue;
             }
-            let wanted = Wanted { name: &name, cwd: None, tags: &tags, line: &away.line };
+            let wanted = NewDaemonSession { name: &name, cwd: None, tags: &tags, line: &away.line };
             match self.server.new_session(&wanted)? {
-                Answer::Said(_) => return self.watch(&name, &spec.marks.instance),
-                Answer::Refused(why) if why.contains("already exists") => names.push(name),
-                Answer::Refused(why) => return Err(self.refused(&spec.name, &why).into()),
-                Answer::Silent(silence @ Silence::Overdue) => {
+                Reply::Said(_) => return self.watch(&name, &spec.marks.instance),
+                Reply::Refused(why) if why.contains("already exists") => names.push(name),
+                Reply::Refused(why) => return Err(self.refused(&spec.name, &why).into()),
+                Reply::Silent(silence @ Silence::Overdue) => {
                     return Err(self.unsure(&spec.marks.instance, &silence));
                 }
-                Answer::Silent(silence) => return Err(self.silent(&silence).into()),
+                Reply::Silent(silence) => return Err(self.silent(&silence).into()),
             }
         }
         Err(self.refused(&spec.name, &format!("{NAMES} sessions named like it exist already")).into())
@@ -174,7 +174,7 @@ impl Fugue {
         self.rows().map(drop)
     }
 
-    fn rows(&self) -> Result<Vec<Row>> {
+    fn rows(&self) -> Result<Vec<DaemonRow>> {
         self.server.list()?.map_err(|silence| self.silent(&silence))
     }
 
@@ -195,12 +195,12 @@ impl Fugue {
                 };
                 return Err(self.refused(name, &why).into());
             };
-            if let Answer::Said(text) = self.server.capture(&row.name, LINES)? {
+            if let Reply::Said(text) = self.server.capture(&row.name, LINES)? {
                 screen = text;
             }
             if let Some(reason) = failure_on(&screen, instance) {
                 return Err(match self.server.kill(&row.id)? {
-                    Answer::Silent(_) => NotStarted::Unknown(self.refused(name, &reason)),
+                    Reply::Silent(_) => NotStarted::Unknown(self.refused(name, &reason)),
                     _ => self.refused(name, &reason).into(),
                 });
             }
@@ -228,7 +228,7 @@ impl Fugue {
             let Some(row) = rows.iter().find(|row| instance_of(row) == Some(instance)) else {
                 return Ok(true);
             };
-            Ok(matches!(self.server.kill(&row.id)?, Answer::Said(_)))
+            Ok(matches!(self.server.kill(&row.id)?, Reply::Said(_)))
         };
         let error = self.silent(silence);
         match ended() {
@@ -238,7 +238,7 @@ impl Fugue {
     }
 
     /// The session as it is at this moment, by its id here: nothing when it is gone.
-    fn row(&self, id: &str) -> Result<Option<Row>> {
+    fn row(&self, id: &str) -> Result<Option<DaemonRow>> {
         let own = split(id).map_or(id, |(_, own)| own);
         Ok(self.rows()?.into_iter().find(|row| row.id == own))
     }
@@ -256,16 +256,16 @@ impl Fugue {
         }
     }
 
-    fn done(&self, answer: Answer, what: &str) -> Result<String> {
+    fn done(&self, answer: Reply, what: &str) -> Result<String> {
         match answer {
-            Answer::Said(text) => Ok(text),
-            Answer::Silent(silence) => Err(self.silent(&silence)),
-            Answer::Refused(why) => crate::fail!("cannot {what} on {}: {why}", self.remote.name),
+            Reply::Said(text) => Ok(text),
+            Reply::Silent(silence) => Err(self.silent(&silence)),
+            Reply::Refused(why) => crate::fail!("cannot {what} on {}: {why}", self.remote.name),
         }
     }
 
     /// What an answered or unanswered list comes to.
-    pub fn seen(&self, listed: Result<Vec<Row>, Silence>, took: Duration, into: &mut Snapshot) {
+    pub fn seen(&self, listed: Result<Vec<DaemonRow>, Silence>, took: Duration, into: &mut Snapshot) {
         let mut daemon = Daemon {
             remote: self.remote.name.clone(),
             fugue_addr: self.remote.fugue_addr.clone(),
@@ -287,7 +287,7 @@ impl Fugue {
     }
 }
 
-impl Mux for Fugue {
+impl Mux for FugueMux {
     fn begin_look(&self) -> Result<Looking> {
         let (listed, took) = self.begin_list().wait()?;
         let mut snapshot = Snapshot::default();

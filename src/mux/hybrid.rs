@@ -9,11 +9,11 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::fugue::errand::{Errand, Ran};
-use super::fugue::{self, Fugue, NotStarted, Ours};
-use super::{Daemon, Live, Looking as AnyLooking, Mux, Session, Snapshot, Spec, Started};
+use super::fugue::{self, FugueMux, NotStarted, Ours};
+use super::{Daemon, LiveChange, Looking as AnyLooking, Mux, Session, Snapshot, Spec, Started};
 use crate::base::failure::{Failure, Failures};
 use crate::config::Sources;
-use crate::config::remotes::{self, Known};
+use crate::config::remotes::{self, KnownRemote};
 use crate::model::fugue as address;
 use crate::programs::fugue::{Fugue as Program, Listing};
 use crate::programs::tmux;
@@ -25,7 +25,7 @@ pub struct Hybrid {
     local: Box<dyn Mux>,
     town: Town,
     sources: Sources,
-    remotes: Vec<Known>,
+    remotes: Vec<KnownRemote>,
     ours: Arc<Ours>,
     /// Why the town's records cannot be read.
     unknown: Option<String>,
@@ -33,42 +33,42 @@ pub struct Hybrid {
 }
 
 /// A look at all of them that is under way.
-pub struct Looking {
+pub struct HybridLooking {
     local: Box<AnyLooking>,
-    asked: Vec<Asked>,
+    asked: Vec<AskedDaemon>,
     ours: Arc<Ours>,
     unknown: Option<String>,
     town: Town,
 }
 
 /// A daemon that was asked.
-struct Asked {
+struct AskedDaemon {
     /// It may have several names; at least one.
-    names: Vec<Known>,
-    list: Result<(Fugue, Listing), Failure>,
+    names: Vec<KnownRemote>,
+    list: Result<(FugueMux, Listing), Failure>,
 }
 
 impl Hybrid {
     /// Asks this machine, as `here` does, and all daemons at the same time.
     fn begin(&self, here: impl Fn(&dyn Mux) -> Result<AnyLooking>) -> Result<AnyLooking> {
-        let mut places: Vec<Vec<Known>> = Vec::new();
+        let mut places: Vec<Vec<KnownRemote>> = Vec::new();
         for remote in &self.remotes {
             match places.iter_mut().find(|names| names[0].fugue_addr == remote.fugue_addr) {
                 Some(names) => names.push(remote.clone()),
                 None => places.push(vec![remote.clone()]),
             }
         }
-        let ask = |names: Vec<Known>| {
+        let ask = |names: Vec<KnownRemote>| {
             let list = self.daemon(&names[0], &self.ours).map(|daemon| {
                 let listing = daemon.begin_list();
                 (daemon, listing)
             });
-            Asked { names, list }
+            AskedDaemon { names, list }
         };
         let asked = places.into_iter().map(ask).collect();
         let local = Box::new(here(self.local.as_ref())?);
         let (ours, unknown, town) = (self.ours.clone(), self.unknown.clone(), self.town.clone());
-        Ok(AnyLooking::Hybrid(Looking { local, asked, ours, unknown, town }))
+        Ok(AnyLooking::Hybrid(HybridLooking { local, asked, ours, unknown, town }))
     }
 
     /// Sessions of this town: with `local`, with every daemon that configuration names, and with those that the town
@@ -85,7 +85,7 @@ impl Hybrid {
         for record in records.values() {
             if !remotes.iter().any(|remote| remote.fugue_addr == record.fugue_addr) {
                 let (name, fugue_addr) = (record.remote.clone(), record.fugue_addr.clone());
-                remotes.push(Known { name, fugue_addr, ..Known::default() });
+                remotes.push(KnownRemote { name, fugue_addr, ..KnownRemote::default() });
             }
         }
         for remote in remotes.iter().filter(|remote| !remote.fugue_addr.is_empty()) {
@@ -111,24 +111,24 @@ impl Hybrid {
             .map_err(|(message, hint)| Failure { hint: hint.clone(), ..Failure::new(message.clone()) })
     }
 
-    fn daemon(&self, remote: &Known, ours: &Arc<Ours>) -> Result<Fugue, Failure> {
-        Ok(Fugue::new(self.program()?.at(&remote.fugue_addr), remote.clone(), ours.clone()))
+    fn daemon(&self, remote: &KnownRemote, ours: &Arc<Ours>) -> Result<FugueMux, Failure> {
+        Ok(FugueMux::new(self.program()?.at(&remote.fugue_addr), remote.clone(), ours.clone()))
     }
 
     /// The daemon that keeps a session, by its id; none for one of this machine.
-    fn keeper(&self, id: &str) -> Result<Option<Fugue>> {
+    fn keeper(&self, id: &str) -> Result<Option<FugueMux>> {
         let Some((addr, _)) = fugue::split(id) else { return Ok(None) };
         Ok(Some(self.daemon(&self.remote(addr, addr), &self.ours)?))
     }
 
     /// A remote by its address; one that nobody named has the name that is given.
-    fn remote(&self, addr: &str, name: &str) -> Known {
+    fn remote(&self, addr: &str, name: &str) -> KnownRemote {
         let known = self.remotes.iter().find(|remote| remote.fugue_addr == addr && remote.name == name);
         let known = known.or_else(|| self.remotes.iter().find(|remote| remote.fugue_addr == addr));
-        known.cloned().unwrap_or_else(|| Known {
+        known.cloned().unwrap_or_else(|| KnownRemote {
             name: name.into(),
             fugue_addr: addr.into(),
-            ..Known::default()
+            ..KnownRemote::default()
         })
     }
 
@@ -192,7 +192,7 @@ impl Hybrid {
     }
 }
 
-impl Looking {
+impl HybridLooking {
     /// What was found, here and there.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ impl Looking {
         if snapshot == Snapshot::default()
             && let (Some((tmux, close)), Some(server)) = (asks, occupancy::server(&occupied))
         {
-            let seen = tmux::Looking::at(&tmux, close, &server.socket, &server.process)?;
+            let seen = tmux::TmuxLooking::at(&tmux, close, &server.socket, &server.process)?;
             snapshot = super::seen(seen);
         }
         snapshot.occupied = occupied;
@@ -216,7 +216,7 @@ impl Looking {
         for session in snapshot.sessions.iter_mut().filter(|session| session.marks.town == self.ours.town) {
             session.occupied = snapshot.occupied.contains_key(&session.marks.address);
         }
-        for Asked { names, list } in self.asked {
+        for AskedDaemon { names, list } in self.asked {
             match list {
                 Ok((daemon, listing)) => match listing.wait() {
                     Ok((listed, took)) => daemon.seen(listed, took, &mut snapshot),
@@ -255,7 +255,7 @@ fn once(snapshot: &mut Snapshot, ours: &Ours) {
 
 /// Whether a daemon was just asked and answered; a failure where it did not: asking again would only take the time once
 /// more.
-fn answered(remote: &Known, seen: &Snapshot) -> Result<bool, Failure> {
+fn answered(remote: &KnownRemote, seen: &Snapshot) -> Result<bool, Failure> {
     match seen.daemons.iter().find(|daemon| daemon.fugue_addr == remote.fugue_addr) {
         Some(Daemon { silent: Some(why), hint, .. }) => Err(fugue::out_of_reach(remote, why, hint.clone())),
         Some(_) => Ok(true),
@@ -264,7 +264,7 @@ fn answered(remote: &Known, seen: &Snapshot) -> Result<bool, Failure> {
 }
 
 /// A daemon that gt itself could not ask: what is there is not known.
-fn unasked(names: &[Known], error: &anyhow::Error, ours: &Ours, snapshot: &mut Snapshot) {
+fn unasked(names: &[KnownRemote], error: &anyhow::Error, ours: &Ours, snapshot: &mut Snapshot) {
     let Some(remote) = names.first() else { return };
     snapshot.unreachable.extend(fugue::unreachable(remote, ours));
     snapshot.daemons.push(Daemon {
@@ -285,7 +285,7 @@ impl Mux for Hybrid {
         self.begin(|local| local.begin_close_look())
     }
 
-    fn change(&self, session: &Session, spec: &Spec, changes: &[Live]) -> Result<()> {
+    fn change(&self, session: &Session, spec: &Spec, changes: &[LiveChange]) -> Result<()> {
         match self.keeper(&session.id)? {
             Some(daemon) => daemon.change(session, spec, changes),
             None => self.local.change(session, spec, changes),
@@ -319,7 +319,7 @@ impl Mux for Hybrid {
         specs.iter().enumerate().map(start).collect()
     }
 
-    fn reachable(&self, remote: &Known, seen: &Snapshot) -> Result<()> {
+    fn reachable(&self, remote: &KnownRemote, seen: &Snapshot) -> Result<()> {
         match answered(remote, seen)? {
             true => Ok(()),
             false => self.daemon(remote, &self.ours)?.answers(),

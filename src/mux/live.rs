@@ -5,7 +5,7 @@
 
 use anyhow::Result;
 
-use super::{Live, SeenWindow, Session, Spec, Window};
+use super::{LiveChange, SeenWindow, Session, Spec, Window};
 use crate::base::failure::Failure;
 use crate::model::windows::{LAYOUTS, Size, resizes};
 use crate::mux::wanted::{wanted_pane, wanted_window};
@@ -52,11 +52,15 @@ impl<'s> Room<'s> {
 }
 
 /// The changes as tmux makes them, in one process.
-pub(super) fn changes<'a>(session: &'a Session, spec: &'a Spec, changes: &[Live]) -> Result<Changes<'a>> {
+pub(super) fn changes<'a>(
+    session: &'a Session,
+    spec: &'a Spec,
+    changes: &[LiveChange],
+) -> Result<Changes<'a>> {
     let shown = spec.shown();
     let arranged = || {
         changes.iter().filter_map(|change| match change {
-            Live::Arrange(id, number) => Some((id, *number)),
+            LiveChange::Arrange(id, number) => Some((id, *number)),
             _ => None,
         })
     };
@@ -75,7 +79,7 @@ pub(super) fn changes<'a>(session: &'a Session, spec: &'a Spec, changes: &[Live]
     };
     // Where panes will be counts from the start: what is opened goes beside them.
     for change in changes {
-        if let Live::Keep(id, (_, place)) | Live::RunAgain(id, (_, place)) = change
+        if let LiveChange::Keep(id, (_, place)) | LiveChange::RunAgain(id, (_, place)) = change
             && let Some(slot) = maker.slot(id)
         {
             slot.place = Some(*place);
@@ -117,33 +121,33 @@ impl Maker<'_> {
         Ok(self.shown.get(number).cloned().ok_or_else(none)?)
     }
 
-    fn pane(&self, (number, place): (usize, usize)) -> Result<crate::programs::tmux::WantedPane> {
+    fn pane(&self, (number, place): (usize, usize)) -> Result<crate::programs::tmux::NewPane> {
         let window = self.window(number)?;
         let none = || Failure::new(format!("window {number} of {} has no pane {place}", self.spec.name));
         wanted_pane(self.spec, (number, place), window.panes.get(place).ok_or_else(none)?)
     }
 
-    fn make(&mut self, change: &Live) -> Result<()> {
+    fn make(&mut self, change: &LiveChange) -> Result<()> {
         match change {
-            Live::Marks(marks) => marks.iter().for_each(|(name, value)| self.out.mark(name, value)),
-            Live::Env(name, value) => self.out.env(name, value.as_deref()),
-            Live::AddWindow(number) => self.add_window(*number)?,
-            Live::AddPane(number, place) => self.add_pane(*number, *place)?,
-            Live::RunAgain(id, at) => {
+            LiveChange::Marks(marks) => marks.iter().for_each(|(name, value)| self.out.mark(name, value)),
+            LiveChange::Env(name, value) => self.out.env(name, value.as_deref()),
+            LiveChange::AddWindow(number) => self.add_window(*number)?,
+            LiveChange::AddPane(number, place) => self.add_pane(*number, *place)?,
+            LiveChange::RunAgain(id, at) => {
                 let pane = self.pane(*at)?;
                 self.out.run_again(id, &pane);
             }
-            Live::Keep(id, at) => {
+            LiveChange::Keep(id, at) => {
                 let mark = self.pane(*at)?.mark;
                 self.out.mark_pane(id, &mark);
             }
-            Live::Remove(id) => {
+            LiveChange::Remove(id) => {
                 self.out.remove(id);
                 self.rooms.retain(|room| room.seen.id != *id);
                 self.rooms.iter_mut().for_each(|room| room.remove(id));
             }
-            Live::Order(ids) => self.order(ids),
-            Live::Arrange(id, number) => self.arrange(id, *number)?,
+            LiveChange::Order(ids) => self.order(ids),
+            LiveChange::Arrange(id, number) => self.arrange(id, *number)?,
         }
         Ok(())
     }

@@ -20,12 +20,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::config::remotes::Known;
+use crate::config::remotes::KnownRemote;
 use crate::config::schema::Multiplexer;
 use crate::model::environment::is_public;
 use crate::town::occupancy::Occupied;
 
-pub use windows::{Live, Runs, SeenPane, SeenWindow, WantedPane, Window};
+pub use windows::{LiveChange, Runs, SeenPane, SeenWindow, WantedPane, Window};
 
 /// The marks gt puts on a session it made (`town.md`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -221,7 +221,7 @@ pub struct Spec {
     pub argv: Vec<String>,
     /// The lock that its agent takes; none for one on another machine.
     #[serde(skip)]
-    pub lock: Option<Lock>,
+    pub lock: Option<AgentLock>,
     /// Its marks.
     pub marks: Marks,
     /// A text for `sh` that is run (without a terminal) when the program ends.
@@ -231,7 +231,7 @@ pub struct Spec {
     pub windows: Vec<Window>,
     /// Where it is to run when not on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub away: Option<Away>,
+    pub away: Option<RemoteTarget>,
 }
 
 /// An environment for output: of what gt does not set itself only the names.
@@ -241,14 +241,14 @@ fn shown<S: serde::Serializer>(env: &[(String, String)], to: S) -> std::result::
 
 /// The lock of an agent ([`crate::town::occupancy`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lock {
+pub struct AgentLock {
     /// The program that takes it and becomes the agent: gt.
     pub gt: String,
     /// The file.
     pub file: PathBuf,
 }
 
-impl Lock {
+impl AgentLock {
     /// The words of an agent's program, from those that its pane was started with.
     pub fn program(words: &[String]) -> &[String] {
         match words {
@@ -263,7 +263,7 @@ impl Spec {
     /// What its agent's pane runs: [`Spec::argv`], behind what takes the lock.
     pub fn start_line(&self) -> Vec<String> {
         let mut line = Vec::new();
-        if let Some(Lock { gt, file }) = self.lock.as_ref().filter(|_| !self.argv.is_empty()) {
+        if let Some(AgentLock { gt, file }) = self.lock.as_ref().filter(|_| !self.argv.is_empty()) {
             let file = file.to_string_lossy().into_owned();
             let (address, instance) = (self.marks.address.clone(), self.marks.instance.clone());
             line.extend([gt.clone(), "run-agent".into(), file, address, instance, "--".into()]);
@@ -302,7 +302,7 @@ impl Spec {
 
 /// Where a session runs that is not on this machine (`remote.md`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Away {
+pub struct RemoteTarget {
     /// The remote's name; its address where it has none.
     pub remote: String,
     /// The daemon's address; empty for the program's own default socket.
@@ -355,9 +355,9 @@ pub struct ByHand {
 /// A look that is under way.
 pub enum Looking {
     /// At a tmux server.
-    Tmux(crate::programs::tmux::Looking),
+    Tmux(crate::programs::tmux::TmuxLooking),
     /// At a tmux server and at daemons on other machines.
-    Hybrid(hybrid::Looking),
+    Hybrid(hybrid::HybridLooking),
     /// Nothing had to be asked.
     Known(Snapshot),
 }
@@ -376,7 +376,7 @@ impl Looking {
     }
 }
 
-fn seen(rows: Result<Vec<crate::programs::tmux::Row>, String>) -> Snapshot {
+fn seen(rows: Result<Vec<crate::programs::tmux::PaneRow>, String>) -> Snapshot {
     match rows {
         Ok(rows) => tmux::snapshot(rows),
         Err(why) => Snapshot { unknown: Some(why), ..Snapshot::default() },
@@ -399,7 +399,7 @@ pub fn open(choice: Multiplexer, socket: Option<&str>) -> Result<Box<dyn Mux>> {
             crate::fail!("sessions through fugue are not there yet"; "use multiplexer = \"tmux\"")
         }
         Multiplexer::Auto if !found => Box::new(none::None::new("tmux is not installed")),
-        Multiplexer::Auto | Multiplexer::Tmux => Box::new(tmux::Tmux::new(socket)),
+        Multiplexer::Auto | Multiplexer::Tmux => Box::new(tmux::TmuxMux::new(socket)),
     })
 }
 
@@ -455,7 +455,7 @@ pub trait Mux {
     ///
     /// # Errors
     /// Why it cannot be, with what helps.
-    fn reachable(&self, _remote: &Known, _seen: &Snapshot) -> Result<()> {
+    fn reachable(&self, _remote: &KnownRemote, _seen: &Snapshot) -> Result<()> {
         Ok(())
     }
 
@@ -480,7 +480,7 @@ pub trait Mux {
     ///
     /// # Errors
     /// When the session is gone or not ours, or one of the changes cannot be made.
-    fn change(&self, session: &Session, _spec: &Spec, _changes: &[Live]) -> Result<()> {
+    fn change(&self, session: &Session, _spec: &Spec, _changes: &[LiveChange]) -> Result<()> {
         crate::fail!("{} shows no windows of its own, so none can be changed", session.name)
     }
 
@@ -512,7 +512,7 @@ pub trait Mux {
     /// Runs something short on another machine, in a session of its own.
     ///
     /// # Errors
-    /// As [`fugue::Fugue::errand`]; also where there are no other machines.
+    /// As [`fugue::FugueMux::errand`]; also where there are no other machines.
     fn errand(&self, errand: &fugue::errand::Errand) -> Result<fugue::errand::Ran> {
         crate::fail!("no daemon is known at {}", errand.fugue_addr; "see which there are with: gt remote list")
     }

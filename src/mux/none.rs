@@ -99,7 +99,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::mux::{Lock, WantedPane, Window};
+    use crate::mux::{AgentLock, WantedPane, Window};
 
     #[test]
     fn what_may_be_a_secret_is_in_no_line_and_no_record() {
@@ -110,7 +110,7 @@ mod tests {
             env: vec![("API_TOKEN".into(), "ghp_hidden".into())],
             argv: vec!["printenv".into()],
             gt: "gt".into(),
-            lock: Some(Lock { gt: "gt".into(), file: place.join("gt-agent.lock") }),
+            lock: Some(AgentLock { gt: "gt".into(), file: place.join("gt-agent.lock") }),
             ..Spec::default()
         };
         assert!(!serde_json::to_string(&spec).unwrap().contains("ghp_hidden"));

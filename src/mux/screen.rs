@@ -5,7 +5,7 @@ use regex::Regex;
 
 use crate::base::failure::Failure;
 use crate::config::Runtime;
-use crate::config::schema::Screen;
+use crate::config::schema::ScreenPattern;
 
 /// How many lines from the bottom count: agents draw their prompt and state there, and what they said before must
 /// not be taken for it.
@@ -78,7 +78,7 @@ impl Patterns {
     }
 }
 
-fn compile(key: &str, screen: Option<&Screen>) -> Result<Option<Regex>> {
+fn compile(key: &str, screen: Option<&ScreenPattern>) -> Result<Option<Regex>> {
     let Some(screen) = screen else { return Ok(None) };
     let regex = Regex::new(&format!("(?m:{})", screen.pattern))
         .map_err(|error| Failure::new(format!("the runtime's pattern '{key}' cannot be used: {error}")))?;
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn patterns() -> Patterns {
-        let screen = |pattern: &str| Some(Screen { pattern: pattern.into(), timeout: None });
+        let screen = |pattern: &str| Some(ScreenPattern { pattern: pattern.into(), timeout: None });
         let runtime = Runtime {
             question: screen("Do you want"),
             busy: screen("esc to interrupt"),

@@ -7,12 +7,12 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{
-    Live, Looking, Marks, Mux, Pane, SeenPane, SeenWindow, Session, Snapshot, Spec, Started, live, none,
+    LiveChange, Looking, Marks, Mux, Pane, SeenPane, SeenWindow, Session, Snapshot, Spec, Started, live, none,
 };
 use crate::base::failure::Failure;
 use crate::base::terminal;
 use crate::mux::wanted::{not_text, wanted_window};
-use crate::programs::tmux::{self, Answer, Made, Row, Wanted};
+use crate::programs::tmux::{self, Answer, Made, NewTmuxSession, PaneRow};
 use crate::town::occupancy::{self, Occupied};
 
 /// How many sessions one process makes at most: what a time limit and a kill are about.
@@ -23,14 +23,14 @@ const NAMES: usize = 100;
 
 /// The sessions of one tmux server.
 #[derive(Clone, Debug)]
-pub struct Tmux {
+pub struct TmuxMux {
     server: tmux::Tmux,
 }
 
-impl Tmux {
+impl TmuxMux {
     /// The server on that socket; tmux's default when absent.
-    pub fn new(socket: Option<&str>) -> Tmux {
-        Tmux { server: tmux::Tmux::new(socket) }
+    pub fn new(socket: Option<&str>) -> TmuxMux {
+        TmuxMux { server: tmux::Tmux::new(socket) }
     }
 
     /// Starts those that can be in a few processes, by their number; whoever is not among them is to be started alone,
@@ -51,7 +51,7 @@ impl Tmux {
             }
         }
         for some in sheets.chunks(TOGETHER) {
-            let wanted: Vec<Wanted<'_>> = some.iter().map(|(_, sheet)| sheet.wanted()).collect();
+            let wanted: Vec<NewTmuxSession<'_>> = some.iter().map(|(_, sheet)| sheet.wanted()).collect();
             let made = self.server.new_sessions(&wanted).unwrap_or_default();
             for ((number, sheet), made) in some.iter().zip(made) {
                 if let Made::Session(session, pane, pid) = made {
@@ -107,9 +107,9 @@ struct Sheet<'a> {
     cwd: &'a str,
     env: Vec<(String, String)>,
     argv: Vec<String>,
-    agent: tmux::Agent,
+    agent: tmux::PaneMark,
     marks: [(&'static str, &'a str); tmux::MARKS.len()],
-    windows: Vec<tmux::WantedWindow>,
+    windows: Vec<tmux::NewWindow>,
 }
 
 impl<'a> Sheet<'a> {
@@ -120,12 +120,12 @@ impl<'a> Sheet<'a> {
         let env = named(&spec.environment(), &name);
         let argv = spec.start_line();
         let Marks { town, address, role, bead, instance, .. } = spec.marks.clone();
-        let agent = tmux::Agent { instance, address, role, bead, town };
+        let agent = tmux::PaneMark { instance, address, role, bead, town };
         Ok(Sheet { agent, cwd, env, argv, marks: marks(&spec.marks), windows: windows(spec)?, spec, name })
     }
 
-    fn wanted(&self) -> Wanted<'_> {
-        Wanted {
+    fn wanted(&self) -> NewTmuxSession<'_> {
+        NewTmuxSession {
             name: &self.name,
             window: &self.spec.window,
             cwd: self.cwd,
@@ -139,7 +139,7 @@ impl<'a> Sheet<'a> {
     }
 }
 
-impl Mux for Tmux {
+impl Mux for TmuxMux {
     fn begin_look(&self) -> Result<Looking> {
         Ok(Looking::Tmux(self.server.begin_look(false)?))
     }
@@ -199,7 +199,7 @@ impl Mux for Tmux {
         done(self.server.mark(session, marks)?, "mark", session)
     }
 
-    fn change(&self, session: &Session, spec: &Spec, changes: &[Live]) -> Result<()> {
+    fn change(&self, session: &Session, spec: &Spec, changes: &[LiveChange]) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -311,7 +311,7 @@ pub fn check(spec: &Spec) -> Result<()> {
 }
 
 /// The windows as tmux is to make them.
-fn windows(spec: &Spec) -> Result<Vec<tmux::WantedWindow>> {
+fn windows(spec: &Spec) -> Result<Vec<tmux::NewWindow>> {
     spec.windows.iter().enumerate().map(|(number, window)| wanted_window(spec, number, window)).collect()
 }
 
@@ -367,10 +367,10 @@ fn marks(marks: &Marks) -> [(&'static str, &str); tmux::MARKS.len()] {
 }
 
 /// What the rows of a look come to.
-pub fn snapshot(rows: Vec<Row>) -> Snapshot {
+pub fn snapshot(rows: Vec<PaneRow>) -> Snapshot {
     let mut snapshot = Snapshot::default();
     // Agents whose pane is not in the session that gt made for it: a person joined, moved or linked it elsewhere.
-    let mut strays: Vec<Row> = Vec::new();
+    let mut strays: Vec<PaneRow> = Vec::new();
     for mut row in rows {
         let old = tmux::parse_version(&row.version).is_some_and(|found| found < tmux::MINIMUM);
         if old {
@@ -419,7 +419,7 @@ pub fn snapshot(rows: Vec<Row>) -> Snapshot {
 }
 
 /// A session from the first of its rows. It is gt's only with the mark that names it.
-fn new_session(row: &mut Row) -> Session {
+fn new_session(row: &mut PaneRow) -> Session {
     let [town, address, role, state, bead, since, instance, preset, hash] = std::mem::take(&mut row.marks);
     let marks = Marks { town, address, role, state, bead, since, instance, preset, hash };
     Session {
@@ -434,7 +434,7 @@ fn new_session(row: &mut Row) -> Session {
     }
 }
 
-fn pane(row: Row, agent: bool) -> Pane {
+fn pane(row: PaneRow, agent: bool) -> Pane {
     Pane {
         id: row.pane,
         pid: row.pid,
@@ -449,7 +449,7 @@ fn pane(row: Row, agent: bool) -> Pane {
 
 /// An agent's pane in a session that is not its own. It belongs to its own session where that is left; else it is one by
 /// itself, whose id is the pane's. A pane that several sessions show counts once.
-fn add_stray(snapshot: &mut Snapshot, row: Row) {
+fn add_stray(snapshot: &mut Snapshot, row: PaneRow) {
     let Some(agent) = row.agent.clone() else { return };
     let seen = |session: &Session| session.panes.iter().any(|pane| pane.agent && pane.id == row.pane);
     if snapshot.sessions.iter().any(seen) {
@@ -468,7 +468,7 @@ fn add_stray(snapshot: &mut Snapshot, row: Row) {
         true => Marks { state, since, preset, hash, ..Marks::default() },
         false => Marks::default(),
     };
-    let tmux::Agent { instance, address, role, bead, town } = agent;
+    let tmux::PaneMark { instance, address, role, bead, town } = agent;
     snapshot.sessions.push(Session {
         id: row.pane.clone(),
         name: row.name.clone(),
@@ -481,7 +481,7 @@ fn add_stray(snapshot: &mut Snapshot, row: Row) {
     });
 }
 
-fn add_window(session: &mut Session, row: &Row, close: tmux::Close, agent: bool) {
+fn add_window(session: &mut Session, row: &PaneRow, close: tmux::PaneDetail, agent: bool) {
     if session.windows.last().is_none_or(|window| window.id != close.window) {
         let (mark, asked) = close.window_mark.split_once(' ').unwrap_or_default();
         session.windows.push(SeenWindow {

@@ -13,9 +13,9 @@ pub(super) fn wanted_pane(
     spec: &Spec,
     (window, place): (usize, usize),
     pane: &WantedPane,
-) -> Result<tmux::WantedPane> {
+) -> Result<tmux::NewPane> {
     let cwd = pane.cwd.as_ref().unwrap_or(&spec.cwd);
-    Ok(tmux::WantedPane {
+    Ok(tmux::NewPane {
         mark: format!("{window}.{place} {}", pane.asked()),
         argv: match &pane.runs {
             Runs::Agent => spec.start_line(),
@@ -29,11 +29,11 @@ pub(super) fn wanted_pane(
     })
 }
 
-pub(super) fn wanted_window(spec: &Spec, number: usize, window: &Window) -> Result<tmux::WantedWindow> {
+pub(super) fn wanted_window(spec: &Spec, number: usize, window: &Window) -> Result<tmux::NewWindow> {
     let sizes: Vec<Option<Size>> =
         window.panes.iter().map(|pane| pane.size.as_deref().and_then(Size::parse)).collect();
     let panes = window.panes.iter().enumerate().map(|(place, pane)| wanted_pane(spec, (number, place), pane));
-    Ok(tmux::WantedWindow {
+    Ok(tmux::NewWindow {
         name: window.name.clone(),
         mark: format!("{number} {}", window.asked()),
         resizes: resizes(window.layout.as_deref(), &sizes, CELLS),

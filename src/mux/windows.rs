@@ -127,7 +127,7 @@ pub struct SeenPane {
 /// tmux's, from a close look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Live {
+pub enum LiveChange {
     /// Sets marks of the session, by name: `hash`, `preset`.
     Marks(Vec<(String, String)>),
     /// Sets a variable of what is opened in it from now on, or takes it away.

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::base::failure::Failure;
 use crate::base::nearest::choices;
 use crate::config::ResolvedRole;
-use crate::config::remotes::Known;
+use crate::config::remotes::KnownRemote;
 use crate::config::schema::{Multiplexer, Where};
 
 /// What a person said by hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct PlacementWish {
     /// Where to.
-    pub hand: Hand,
+    pub hand: PlaceFlags,
     /// What to do when no place can be had there.
     pub fallback: Option<Fallback>,
     /// Nothing is to be done, only said: a tunnel that would be opened first is not open yet.
@@ -26,7 +26,7 @@ pub struct Wish {
 
 /// `--local`, `--remote`, `--fugue-addr`, `--tag`: one of them, or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Hand {
+pub enum PlaceFlags {
     /// Nothing was said.
     #[default]
     Nothing,
@@ -56,7 +56,7 @@ pub enum Fallback {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidate {
     /// What configuration says.
-    pub known: Known,
+    pub known: KnownRemote,
     /// gt's sessions there, and those on their way.
     pub sessions: usize,
     /// Why it could not be asked; nothing when it answered, or was not asked.
@@ -73,7 +73,7 @@ pub struct Candidate {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Choice {
     /// The daemon; nothing for this machine.
-    pub remote: Option<Known>,
+    pub remote: Option<KnownRemote>,
     /// What was considered, in order, a line each.
     pub why: Vec<String>,
     /// Its tunnel would be opened first: in a trial nobody can be asked there.
@@ -104,22 +104,26 @@ pub const DEFAULT_SOCKET: &str = "fugue";
 /// # Errors
 /// A remote that there is not, tags that none has, a role that must not be here and has no address; when no place can be
 /// had, by `wish.fallback`: exit code 3 to wait, else 1.
-pub fn choose(role: &ResolvedRole, wish: &Wish, candidates: &[Candidate]) -> Result<Choice, Failure> {
-    let ask = Ask { role, wish, candidates, why: Vec::new() };
+pub fn choose(
+    role: &ResolvedRole,
+    wish: &PlacementWish,
+    candidates: &[Candidate],
+) -> Result<Choice, Failure> {
+    let ask = Search { role, wish, candidates, why: Vec::new() };
     match &wish.hand {
-        Hand::Local => ask.this_machine("by hand: --local"),
-        Hand::Address(address) => ask.at(address, format!("by hand: --fugue-addr {address}")),
-        Hand::Remote(name) => ask.named(name),
-        Hand::Tags(tags) => {
+        PlaceFlags::Local => ask.this_machine("by hand: --local"),
+        PlaceFlags::Address(address) => ask.at(address, format!("by hand: --fugue-addr {address}")),
+        PlaceFlags::Remote(name) => ask.named(name),
+        PlaceFlags::Tags(tags) => {
             let words: Vec<String> = tags.iter().map(|tag| format!("--tag {tag}")).collect();
             ask.because(format!("by hand: {}", words.join(" "))).among(tags)
         }
-        Hand::Nothing => by_role(ask),
+        PlaceFlags::Nothing => by_role(ask),
     }
 }
 
 /// Nothing was said by hand: the role's placement, its address, its tags.
-fn by_role(mut ask: Ask<'_>) -> Result<Choice, Failure> {
+fn by_role(mut ask: Search<'_>) -> Result<Choice, Failure> {
     let (name, settings) = (ask.role.role, &ask.role.settings);
     ask.why.extend(
         ask.role.asked_by.iter().map(|by| format!("presets: {} ({by})", ask.role.presets.join(", "))),
@@ -163,14 +167,14 @@ fn by_role(mut ask: Ask<'_>) -> Result<Choice, Failure> {
 }
 
 /// What is asked, and the reasons so far.
-struct Ask<'a> {
+struct Search<'a> {
     role: &'a ResolvedRole,
-    wish: &'a Wish,
+    wish: &'a PlacementWish,
     candidates: &'a [Candidate],
     why: Vec<String>,
 }
 
-impl Ask<'_> {
+impl Search<'_> {
     fn because(mut self, reason: impl Into<String>) -> Self {
         self.why.push(reason.into());
         self
@@ -181,7 +185,7 @@ impl Ask<'_> {
         if self.role.settings.multiplexer != Multiplexer::Fugue {
             return Ok(Choice::here(self.why, reason));
         }
-        let known = Known { name: DEFAULT_SOCKET.into(), ..Known::default() };
+        let known = KnownRemote { name: DEFAULT_SOCKET.into(), ..KnownRemote::default() };
         let multiplexer = format!("{}.multiplexer is \"fugue\": its own default socket", self.role.role);
         let why = self.because(reason).because(multiplexer).why;
         Ok(Choice { remote: Some(known), why, opens: false })
@@ -191,7 +195,7 @@ impl Ask<'_> {
     fn at(self, address: &str, reason: String) -> Result<Choice, Failure> {
         let found = self.candidates.iter().find(|one| one.known.fugue_addr == address);
         let unnamed = || Candidate {
-            known: Known { name: address.into(), fugue_addr: address.into(), ..Known::default() },
+            known: KnownRemote { name: address.into(), fugue_addr: address.into(), ..KnownRemote::default() },
             ..Candidate::default()
         };
         let candidate = found.cloned().unwrap_or_else(unnamed);

@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::layout::{Asked, Layout, Wanted};
+use super::layout::{AskedMark, Layout, WantedAgent};
 use super::live;
 use crate::model::address::{Address, Role};
-use crate::mux::{Live, Session, Snapshot, Spec};
+use crate::mux::{LiveChange, Session, Snapshot, Spec};
 
 /// The difference, in the order in which it is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// What is to be done, and what is left alone.
-    pub lines: Vec<Line>,
+    pub lines: Vec<PlanLine>,
     /// Agents that should run, but that a person took down.
     pub down: Vec<String>,
     /// How many run as they should.
@@ -25,7 +25,7 @@ pub struct Plan {
 
 /// One session's part of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct PlanLine {
     /// What is done.
     pub sign: Sign,
     /// Whose session; empty when it is nobody's of this town.
@@ -37,16 +37,16 @@ pub struct Line {
     pub id: String,
     /// What is changed while it runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub live: Vec<Live>,
+    pub live: Vec<LiveChange>,
     /// What takes a new start of the agent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub restart: Vec<Part>,
+    pub restart: Vec<ChangedPart>,
     /// Why, where that is not plain.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
     /// Why the agent's end, which this takes, waits until it is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub held: Option<Held>,
+    pub held: Option<SkipReason>,
 }
 
 /// What is done with a session.
@@ -81,7 +81,7 @@ impl Sign {
 /// A part of what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum ChangedPart {
     /// The agent's words.
     Command,
     /// Where it starts.
@@ -96,16 +96,16 @@ pub enum Part {
     All,
 }
 
-impl Part {
+impl ChangedPart {
     /// For people.
     pub fn as_str(self) -> &'static str {
         match self {
-            Part::Command => "command",
-            Part::Folder => "folder",
-            Part::Environment => "environment",
-            Part::Place => "place",
-            Part::Windows => "windows",
-            Part::All => "everything",
+            ChangedPart::Command => "command",
+            ChangedPart::Folder => "folder",
+            ChangedPart::Environment => "environment",
+            ChangedPart::Place => "place",
+            ChangedPart::Windows => "windows",
+            ChangedPart::All => "everything",
         }
     }
 }
@@ -113,7 +113,7 @@ impl Part {
 /// Why an agent is not ended unasked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Held {
+pub enum SkipReason {
     /// It works.
     Works,
     /// It waits for somebody.
@@ -124,28 +124,28 @@ pub enum Held {
     Panes,
 }
 
-impl Held {
+impl SkipReason {
     /// What an agent that lives does.
-    pub fn of(session: &Session) -> Held {
+    pub fn of(session: &Session) -> SkipReason {
         match session.marks.state.as_str() {
-            _ if session.attached > 0 => Held::Attached,
-            "waiting" => Held::Waits,
-            _ => Held::Works,
+            _ if session.attached > 0 => SkipReason::Attached,
+            "waiting" => SkipReason::Waits,
+            _ => SkipReason::Works,
         }
     }
 
     /// For people.
     pub fn as_str(self) -> &'static str {
         match self {
-            Held::Works => "it works",
-            Held::Waits => "it waits",
-            Held::Attached => "somebody is attached",
-            Held::Panes => "panes of a person's are in its session",
+            SkipReason::Works => "it works",
+            SkipReason::Waits => "it waits",
+            SkipReason::Attached => "somebody is attached",
+            SkipReason::Panes => "panes of a person's are in its session",
         }
     }
 }
 
-impl Line {
+impl PlanLine {
     /// Whether something is done about it.
     pub fn acts(&self) -> bool {
         match self.sign {
@@ -160,8 +160,8 @@ impl Line {
         !self.restart.is_empty() && self.held.is_none()
     }
 
-    fn new(sign: Sign, address: &str, session: &Session, why: impl Into<String>) -> Line {
-        Line {
+    fn new(sign: Sign, address: &str, session: &Session, why: impl Into<String>) -> PlanLine {
+        PlanLine {
             sign,
             address: address.into(),
             session: session.name.clone(),
@@ -177,7 +177,7 @@ impl Line {
 impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
-        !self.lines.iter().any(Line::acts)
+        !self.lines.iter().any(PlanLine::acts)
     }
 
     /// How many lines of a kind are done.
@@ -216,12 +216,12 @@ struct Diff<'a> {
     restart: bool,
     plan: Plan,
     /// What is left alone comes last.
-    alone: Vec<Line>,
+    alone: Vec<PlanLine>,
 }
 
 impl Diff<'_> {
     /// An agent that should run, with all sessions of its own.
-    fn wanted(&mut self, wanted: &Wanted<'_>, address: &str, found: Vec<&Session>) {
+    fn wanted(&mut self, wanted: &WantedAgent<'_>, address: &str, found: Vec<&Session>) {
         if wanted.down {
             self.down(address, &found);
             return;
@@ -241,7 +241,7 @@ impl Diff<'_> {
             Some(session) => {
                 for other in found.iter().filter(|other| other.alive() && other.id != session.id) {
                     let why = format!("session {} is a later one of the same agent", session.name);
-                    self.alone.push(Line::new(Sign::Alone, address, other, why));
+                    self.alone.push(PlanLine::new(Sign::Alone, address, other, why));
                 }
                 self.running(address, spec, session);
             }
@@ -252,7 +252,7 @@ impl Diff<'_> {
     /// An agent that a person took down: what is left of it goes, because they asked for that.
     fn down(&mut self, address: &str, found: &[&Session]) {
         self.plan.down.push(address.into());
-        let stop = |session: &&Session| Line::new(Sign::Stop, address, session, "taken down");
+        let stop = |session: &&Session| PlanLine::new(Sign::Stop, address, session, "taken down");
         self.plan.lines.extend(found.iter().map(stop));
     }
 
@@ -261,10 +261,10 @@ impl Diff<'_> {
         let theirs = |other: &&Session| other.name == spec.name && other.marks.town != self.town;
         if let Some(other) = self.snapshot.sessions.iter().find(theirs) {
             let why = format!("not this town's, though it has the name of {address}");
-            self.alone.push(Line::new(Sign::Alone, "", other, why));
+            self.alone.push(PlanLine::new(Sign::Alone, "", other, why));
         }
         let why = if ended.is_empty() { "" } else { "its agent has ended" };
-        let mut line = Line::new(Sign::Start, address, &Session::default(), why);
+        let mut line = PlanLine::new(Sign::Start, address, &Session::default(), why);
         line.session = self.free(&spec.name, address);
         line.id = ended.first().map(|session| session.id.clone()).unwrap_or_default();
         line.held = ended.iter().find_map(|session| in_use(session)).filter(|_| !self.restart);
@@ -286,78 +286,78 @@ impl Diff<'_> {
             self.plan.good += 1;
             return;
         }
-        let mut line = Line::new(Sign::Change, address, session, "");
-        line.held = Some(Held::of(session)).filter(|_| !restart.is_empty() && !self.restart);
+        let mut line = PlanLine::new(Sign::Change, address, session, "");
+        line.held = Some(SkipReason::of(session)).filter(|_| !restart.is_empty() && !self.restart);
         (line.live, line.restart) = (live, restart);
         self.plan.lines.push(line);
     }
 
     /// A session of a role that nothing asks for.
     fn unwanted(&mut self, address: &str, session: &Session, down: bool) {
-        let up = Asked::parse(&session.marks.hash).is_some_and(|asked| asked.up);
+        let up = AskedMark::parse(&session.marks.hash).is_some_and(|asked| asked.up);
         if down {
-            self.plan.lines.push(Line::new(Sign::Stop, address, session, "taken down"));
+            self.plan.lines.push(PlanLine::new(Sign::Stop, address, session, "taken down"));
         } else if up {
-            let mut line = Line::new(Sign::Stop, address, session, "not in [up] any more");
-            line.held = Some(Held::of(session)).filter(|_| session.alive() && !self.restart);
+            let mut line = PlanLine::new(Sign::Stop, address, session, "not in [up] any more");
+            line.held = Some(SkipReason::of(session)).filter(|_| session.alive() && !self.restart);
             self.plan.lines.push(line);
         } else {
             let why = "started by hand, not in [up]";
-            self.alone.push(Line::new(Sign::Alone, address, session, why));
+            self.alone.push(PlanLine::new(Sign::Alone, address, session, why));
         }
     }
 
     fn leave(&mut self, address: &str, session: &str, why: &str) {
         let seen = Session { name: session.into(), ..Session::default() };
-        self.alone.push(Line::new(Sign::Alone, address, &seen, why));
+        self.alone.push(PlanLine::new(Sign::Alone, address, &seen, why));
     }
 }
 
 /// Why a session whose agent has ended is still somebody's.
-fn in_use(session: &Session) -> Option<Held> {
+fn in_use(session: &Session) -> Option<SkipReason> {
     let persons = |pane: &crate::mux::Pane| pane.mark.is_empty() && !pane.agent && !pane.dead;
     match session.attached {
-        0 => session.panes.iter().any(persons).then_some(Held::Panes),
-        _ => Some(Held::Attached),
+        0 => session.panes.iter().any(persons).then_some(SkipReason::Panes),
+        _ => Some(SkipReason::Attached),
     }
 }
 
 /// What of a session that runs is not as it should be: what can be changed in life, and what takes a new start.
-fn changes(spec: &Spec, session: &Session) -> (Vec<Live>, Vec<Part>) {
-    let Some(wanted) = Asked::parse(&spec.marks.hash) else { return (Vec::new(), Vec::new()) };
-    let Some(found) = Asked::parse(&session.marks.hash) else {
+fn changes(spec: &Spec, session: &Session) -> (Vec<LiveChange>, Vec<ChangedPart>) {
+    let Some(wanted) = AskedMark::parse(&spec.marks.hash) else { return (Vec::new(), Vec::new()) };
+    let Some(found) = AskedMark::parse(&session.marks.hash) else {
         // A daemon keeps no such mark: what runs elsewhere is taken as it is.
-        let restart = if session.remote.is_some() { Vec::new() } else { vec![Part::All] };
+        let restart = if session.remote.is_some() { Vec::new() } else { vec![ChangedPart::All] };
         return (Vec::new(), restart);
     };
-    let part = |differs: bool, part: Part| differs.then_some(part);
+    let part = |differs: bool, part: ChangedPart| differs.then_some(part);
     let mut live = environment(spec, &wanted, &found);
     let windows = if session.windows.is_empty() { Some(Vec::new()) } else { live::windows(session, spec) };
     let restart = [
-        part(wanted.command != found.command, Part::Command),
-        part(wanted.folder != found.folder, Part::Folder),
-        part(wanted.env != found.env, Part::Environment),
-        part(wanted.place != found.place, Part::Place),
-        part(windows.is_none(), Part::Windows),
+        part(wanted.command != found.command, ChangedPart::Command),
+        part(wanted.folder != found.folder, ChangedPart::Folder),
+        part(wanted.env != found.env, ChangedPart::Environment),
+        part(wanted.place != found.place, ChangedPart::Place),
+        part(windows.is_none(), ChangedPart::Windows),
     ];
     live.extend(windows.into_iter().flatten());
     if wanted.later != found.later {
         // Last: a change that fails is planned again.
-        let hash = Asked { later: wanted.later, vars: wanted.vars, ..found }.to_string();
-        live.push(Live::Marks(vec![("hash".into(), hash)]));
+        let hash = AskedMark { later: wanted.later, vars: wanted.vars, ..found }.to_string();
+        live.push(LiveChange::Marks(vec![("hash".into(), hash)]));
     }
     (live, restart.into_iter().flatten().collect())
 }
 
 /// The environment of later windows: what the preset says now, and what it does not say any more as it is without.
-fn environment(spec: &Spec, wanted: &Asked, found: &Asked) -> Vec<Live> {
+fn environment(spec: &Spec, wanted: &AskedMark, found: &AskedMark) -> Vec<LiveChange> {
     if wanted.later == found.later {
         return Vec::new();
     }
     let value =
         |name: &str| spec.env.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.clone());
     let gone = found.vars.iter().filter(|name| !wanted.vars.contains(name));
-    wanted.vars.iter().chain(gone).map(|name| Live::Env(name.clone(), value(name))).collect()
+    wanted.vars.iter().chain(gone).map(|name| LiveChange::Env(name.clone(), value(name))).collect()
 }
 
 /// Whether a session is of a role that is kept running: polecats come with their work.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::patrol::Move;
-use crate::town::Layout;
+use crate::town::FolderLayout;
 
 /// One thing that is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -104,7 +104,7 @@ pub enum Thing {
 
 /// What was found of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Health {
     /// As it should be.
     Good,
     /// Not there.
@@ -116,7 +116,7 @@ pub enum Found {
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum CheckStatus {
     /// ✓
     Pass,
     /// ✗
@@ -132,7 +132,7 @@ pub struct Finding {
     #[serde(skip)]
     pub thing: Thing,
     /// How it came out.
-    pub status: Status,
+    pub status: CheckStatus,
     /// In words.
     pub message: String,
     /// Whether `--fix` can do something about it.
@@ -145,18 +145,20 @@ pub struct Finding {
 }
 
 /// What is checked of every town.
-pub fn of_town(layout: Layout) -> Vec<Thing> {
+pub fn of_town(layout: FolderLayout) -> Vec<Thing> {
     use Thing::{
         Boss, Identity, Mail, Presets, Program, Prompt, RigList, RigsFolder, Settings, TownState, TownStore,
     };
     match layout {
-        Layout::Workspace => vec![Identity, TownState, Mail, Boss, RigsFolder],
-        Layout::Present => vec![Identity, TownState, RigList, TownStore, Program, Prompt, Presets, Settings],
+        FolderLayout::Workspace => vec![Identity, TownState, Mail, Boss, RigsFolder],
+        FolderLayout::Present => {
+            vec![Identity, TownState, RigList, TownStore, Program, Prompt, Presets, Settings]
+        }
     }
 }
 
 /// What is checked of every rig.
-pub fn of_rig(layout: Layout) -> Vec<Thing> {
+pub fn of_rig(layout: FolderLayout) -> Vec<Thing> {
     use Thing::{
         Ignored, MayorClone, RefineryClone, RefineryFolder, RefineryLock, RefineryReadme, RefineryState,
         RigConfig, RigFolders, RigStates, RigStore,
@@ -164,24 +166,24 @@ pub fn of_rig(layout: Layout) -> Vec<Thing> {
     let refinery =
         [RefineryFolder, RefineryReadme, RefineryState, RefineryLock, RefineryClone, MayorClone, Ignored];
     match layout {
-        Layout::Workspace => refinery.to_vec(),
+        FolderLayout::Workspace => refinery.to_vec(),
         // The clones first: the store stands in one of them.
-        Layout::Present => {
+        FolderLayout::Present => {
             [vec![RigConfig], refinery.to_vec(), vec![RigStore, RigStates, RigFolders]].concat()
         }
     }
 }
 
 /// Judges one thing. `rig` names the rig it belongs to, for hints.
-pub fn judge(thing: Thing, found: Found, looked_at: String, rig: &str) -> Finding {
+pub fn judge(thing: Thing, found: Health, looked_at: String, rig: &str) -> Finding {
     let words = words(&thing);
     let (status, message, fixable, hint) = match found {
-        Found::Good => (Status::Pass, words.good.to_string(), false, None),
-        Found::Missing => (Status::Fail, words.missing.to_string(), words.fixable, None),
-        Found::Broken(why, hint) => {
+        Health::Good => (CheckStatus::Pass, words.good.to_string(), false, None),
+        Health::Missing => (CheckStatus::Fail, words.missing.to_string(), words.fixable, None),
+        Health::Broken(why, hint) => {
             let hint = hint.unwrap_or_else(|| words.hint_broken.to_string());
             (
-                Status::Fail,
+                CheckStatus::Fail,
                 format!("{}: {why}", words.broken),
                 false,
                 Some(hint).filter(|hint| !hint.is_empty()),
@@ -189,7 +191,7 @@ pub fn judge(thing: Thing, found: Found, looked_at: String, rig: &str) -> Findin
         }
     };
     let mut finding = Finding { thing, status, message, fixable, hint, looked_at };
-    if finding.status == Status::Fail {
+    if finding.status == CheckStatus::Fail {
         orphan(&mut finding, rig);
     }
     finding
@@ -415,19 +417,21 @@ mod tests {
     #[test]
     fn the_words_of_source_document_004() {
         let line = |thing, found| judge(thing, found, String::new(), "gastown").message;
-        assert_eq!(line(Thing::Identity, Found::Good), "Workspace config valid");
-        assert_eq!(line(Thing::Mail, Found::Good), "Mail directory exists");
-        assert_eq!(line(Thing::Boss, Found::Good), "Boss state valid");
-        assert_eq!(line(Thing::RefineryClone, Found::Missing), "Missing refinery/rig/ clone");
-        assert_eq!(line(Thing::MayorClone, Found::Good), "Mayor rig clone exists");
-        assert_eq!(line(Thing::Ignored, Found::Good), "Gitignore entries present");
+        assert_eq!(line(Thing::Identity, Health::Good), "Workspace config valid");
+        assert_eq!(line(Thing::Mail, Health::Good), "Mail directory exists");
+        assert_eq!(line(Thing::Boss, Health::Good), "Boss state valid");
+        assert_eq!(line(Thing::RefineryClone, Health::Missing), "Missing refinery/rig/ clone");
+        assert_eq!(line(Thing::MayorClone, Health::Good), "Mayor rig clone exists");
+        assert_eq!(line(Thing::Ignored, Health::Good), "Gitignore entries present");
     }
 
     #[test]
     fn what_is_broken_is_never_overwritten() {
-        for thing in [of_town(Layout::Present), of_rig(Layout::Present), of_town(Layout::Workspace)].concat()
+        for thing in
+            [of_town(FolderLayout::Present), of_rig(FolderLayout::Present), of_town(FolderLayout::Workspace)]
+                .concat()
         {
-            let finding = judge(thing.clone(), Found::Broken("line 1".into(), None), String::new(), "x");
+            let finding = judge(thing.clone(), Health::Broken("line 1".into(), None), String::new(), "x");
             assert!(!finding.fixable && finding.hint.is_some(), "{thing:?}");
         }
     }

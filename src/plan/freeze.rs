@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::layout::Asked;
+use super::layout::AskedMark;
 use crate::base::terminal::one_line;
-use crate::config::schema::{AGENT, Pane, RoleSettings, Runtime, Window};
+use crate::config::schema::{AGENT, PaneSettings, RoleSettings, Runtime, WindowSettings};
 use crate::config::{ResolvedRole, template};
-use crate::mux::{Lock, Runs, SeenPane, SeenWindow, Session, Spec};
+use crate::mux::{AgentLock, Runs, SeenPane, SeenWindow, Session, Spec};
 
 /// A role's part of a preset.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,8 +40,8 @@ pub fn ours(now: Now<'_>, session: &Session) -> Frozen {
     let Now { role, spec, runtimes, prompt } = now;
     let mut frozen = Frozen::default();
     let mut settings = role.settings.clone();
-    let wanted = Asked::parse(&spec.marks.hash).unwrap_or_default();
-    let found = Asked::parse(&session.marks.hash).unwrap_or_else(|| wanted.clone());
+    let wanted = AskedMark::parse(&spec.marks.hash).unwrap_or_default();
+    let found = AskedMark::parse(&session.marks.hash).unwrap_or_else(|| wanted.clone());
     if found.command != wanted.command {
         match known_runtime(role, runtimes, &found) {
             Some((name, unattended)) => (settings.agent, settings.unattended) = (name, unattended),
@@ -91,12 +91,12 @@ pub fn theirs(session: &Session) -> Frozen {
 fn known_runtime(
     role: &ResolvedRole,
     runtimes: &BTreeMap<String, Runtime>,
-    found: &Asked,
+    found: &AskedMark,
 ) -> Option<(String, bool)> {
     let fits = |name: &String, runtime: &Runtime, unattended: bool| {
         let mut other = role.clone();
         (other.agent, other.runtime, other.settings.unattended) = (name.clone(), runtime.clone(), unattended);
-        Asked::of(&other, std::path::Path::new("")).command == found.command
+        AskedMark::of(&other, std::path::Path::new("")).command == found.command
     };
     let both = runtimes.iter().flat_map(|(name, runtime)| [false, true].map(|un| (name, runtime, un)));
     let mut fitting = both.filter(|(name, runtime, unattended)| fits(name, runtime, *unattended));
@@ -108,7 +108,7 @@ fn seen_runtime(session: &Session, prompt: &str) -> Table {
     let started = agents_pane(session).map(|pane| pane.start_command.as_str()).unwrap_or_default();
     let words = shlex::split(started).unwrap_or_default();
     let skipped = words.iter().take_while(|word| *word == "env" || word.starts_with("PATH=")).count();
-    let mut words = Lock::program(&words[skipped..]).to_vec();
+    let mut words = AgentLock::program(&words[skipped..]).to_vec();
     let told = words.last().is_some_and(|word| word == prompt);
     if told {
         words.pop();
@@ -146,25 +146,25 @@ fn as_asked(session: &Session, spec: &Spec) -> bool {
 }
 
 /// A window as it was seen. A pane of ours keeps the words that configuration has for it.
-fn window_of(seen: &SeenWindow, role: Option<&RoleSettings>, spec: &Spec) -> Window {
+fn window_of(seen: &SeenWindow, role: Option<&RoleSettings>, spec: &Spec) -> WindowSettings {
     let several = seen.panes.len() > 1;
     let panes = seen.panes.iter().map(|pane| match role.and_then(|role| configured(pane, role, spec)) {
-        Some(own) => Pane { size: None, focus: own.focus && several, ..own },
+        Some(own) => PaneSettings { size: None, focus: own.focus && several, ..own },
         None => pane_of(pane),
     });
-    let panes: Vec<Pane> = panes.collect();
-    Window {
+    let panes: Vec<PaneSettings> = panes.collect();
+    WindowSettings {
         name: one_line(&seen.name),
         layout: several.then(|| seen.layout.clone()),
         panes,
-        ..Window::default()
+        ..WindowSettings::default()
     }
 }
 
 /// What configuration says of a pane that it asked for and that is as it was asked for.
-fn configured(seen: &SeenPane, role: &RoleSettings, spec: &Spec) -> Option<Pane> {
+fn configured(seen: &SeenPane, role: &RoleSettings, spec: &Spec) -> Option<PaneSettings> {
     if seen.agent {
-        return Some(Pane { command: AGENT.into(), ..Pane::default() });
+        return Some(PaneSettings { command: AGENT.into(), ..PaneSettings::default() });
     }
     let (window, at) = seen.mark?;
     if spec.windows.get(window)?.panes.get(at)?.asked() != seen.asked {
@@ -192,10 +192,10 @@ pub fn runs(seen: &SeenPane) -> Runs {
 }
 
 /// A pane that nothing says anything of: what it was started with, else what is in front of its shell.
-fn pane_of(seen: &SeenPane) -> Pane {
+fn pane_of(seen: &SeenPane) -> PaneSettings {
     let words = shlex::split(&seen.start_command).unwrap_or_default();
     let skipped = words.iter().take_while(|word| *word == "env" || word.starts_with("PATH=")).count();
-    let command = match Lock::program(&words[skipped.min(words.len())..]) {
+    let command = match AgentLock::program(&words[skipped.min(words.len())..]) {
         // A shell that is about to be: tmux's own name stands there until then.
         [] if seen.dead || is_shell(&seen.command) || seen.command.starts_with("tmux") => String::new(),
         [] => format!("{}; exec $SHELL", seen.command),
@@ -210,7 +210,7 @@ fn pane_of(seen: &SeenPane) -> Pane {
         },
     };
     let path = Some(seen.path.clone()).filter(|path| path.starts_with('/'));
-    Pane { command, start_directory: path, ..Pane::default() }
+    PaneSettings { command, start_directory: path, ..PaneSettings::default() }
 }
 
 /// Shells by the names of their programs.

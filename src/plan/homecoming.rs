@@ -52,7 +52,7 @@ pub fn proven(secret: &str, said: &[u8]) -> Vec<u8> {
 
 /// A letter that says what was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct CompletionRecord {
     /// Whose it is.
     pub from: Sent,
     /// The bead.
@@ -71,7 +71,7 @@ pub struct Letter {
 
 /// The letter's JSON. Fields of later versions are left alone.
 #[derive(Deserialize)]
-struct Text {
+struct RecordJson {
     version: u64,
     rig: String,
     worker: String,
@@ -83,11 +83,11 @@ struct Text {
     #[serde(default)]
     notes: String,
     #[serde(default)]
-    beads: Vec<Found>,
+    beads: Vec<FoundBead>,
 }
 
 #[derive(Deserialize)]
-struct Found {
+struct FoundBead {
     title: String,
     #[serde(default)]
     description: String,
@@ -97,11 +97,11 @@ struct Found {
 ///
 /// # Errors
 /// What is wrong with it, in words without anything of what it says.
-pub fn read(from: &Sent, message: &str) -> Result<Letter, String> {
+pub fn read(from: &Sent, message: &str) -> Result<CompletionRecord, String> {
     if message.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} bytes"));
     }
-    let text: Text = serde_json::from_str(message.trim()).map_err(|error| {
+    let text: RecordJson = serde_json::from_str(message.trim()).map_err(|error| {
         // serde quotes what it found: only where it was is said on.
         format!("its message is no letter of gt's (line {}, column {})", error.line(), error.column())
     })?;
@@ -128,7 +128,7 @@ pub fn read(from: &Sent, message: &str) -> Result<Letter, String> {
         _ => return Err("its outcome is neither done nor no-changes".into()),
     };
     let found = text.beads.into_iter().map(|bead| (plain(&bead.title), plain(&bead.description)));
-    Ok(Letter {
+    Ok(CompletionRecord {
         from: from.clone(),
         bead: text.bead,
         branch: text.branch,
@@ -145,7 +145,7 @@ fn plain(text: &str) -> String {
     text.replace("\r\n", "\n").chars().map(keep).collect()
 }
 
-impl Letter {
+impl CompletionRecord {
     /// Who wrote it.
     pub fn worker(&self) -> Address {
         Address::Polecat(self.from.rig.clone(), self.from.name.clone())
@@ -169,11 +169,11 @@ impl Letter {
 
 /// What is known here of a letter's matter.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct CompletionFacts<'a> {
     /// The letter's own id: its commit.
     pub id: &'a str,
     /// The letter.
-    pub letter: &'a Letter,
+    pub letter: &'a CompletionRecord,
     /// This town started its session, and the record proves that it comes from there; or a person adopted it.
     pub proven: bool,
     /// Another instance has its polecat's name by now.
@@ -205,7 +205,7 @@ pub enum Fate {
 }
 
 /// Decides about one letter.
-pub fn fate(facts: &Facts<'_>) -> Fate {
+pub fn fate(facts: &CompletionFacts<'_>) -> Fate {
     let taken = facts.requested || facts.bead.is_some_and(|bead| is_taken(bead, facts.id));
     if !facts.proven {
         // Its ref may stay at origin after its polecat is forgotten here.
@@ -243,7 +243,7 @@ pub fn fate(facts: &Facts<'_>) -> Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::refs::Kind;
+    use crate::model::refs::SentKind;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -251,7 +251,7 @@ mod tests {
 
     fn nux() -> Sent {
         Sent {
-            kind: Kind::Done,
+            kind: SentKind::Done,
             town: "gt-1a2b".into(),
             rig: "wyvern".into(),
             name: "Nux".into(),
@@ -333,10 +333,10 @@ mod tests {
     #[test]
     fn each_way_a_bead_can_have_gone_has_its_fate() {
         let done = read(&nux(), &text().to_string()).unwrap();
-        let none = Letter { no_changes: true, ..done.clone() };
+        let none = CompletionRecord { no_changes: true, ..done.clone() };
         let own = Some("wyvern/Nux");
         let works = bead("in_progress", own, &["gt:remote:gaming-pc"]);
-        let base = Facts {
+        let base = CompletionFacts {
             id: "c1",
             letter: &done,
             proven: true,
@@ -346,22 +346,22 @@ mod tests {
         };
         let keep = |why: &str, named| Fate::Keep { why: why.into(), named };
         assert_eq!(fate(&base), Fate::Submit);
-        assert_eq!(fate(&Facts { letter: &none, ..base }), Fate::Close);
-        assert_eq!(fate(&Facts { proven: false, ..base }), Fate::Foreign);
-        assert_eq!(fate(&Facts { requested: true, ..base }), Fate::Taken);
-        assert_eq!(fate(&Facts { bead: None, ..base }), keep("there is no bead wy-1 here", false));
+        assert_eq!(fate(&CompletionFacts { letter: &none, ..base }), Fate::Close);
+        assert_eq!(fate(&CompletionFacts { proven: false, ..base }), Fate::Foreign);
+        assert_eq!(fate(&CompletionFacts { requested: true, ..base }), Fate::Taken);
+        assert_eq!(fate(&CompletionFacts { bead: None, ..base }), keep("there is no bead wy-1 here", false));
         assert_eq!(
-            fate(&Facts { passed_on: true, ..base }),
+            fate(&CompletionFacts { passed_on: true, ..base }),
             keep("wy-1 is with another wyvern/Nux by now", false)
         );
         let mut taken = works.clone();
         taken.metadata.insert("letter".into(), "c1".into());
-        assert_eq!(fate(&Facts { bead: Some(&taken), ..base }), Fate::Taken);
+        assert_eq!(fate(&CompletionFacts { bead: Some(&taken), ..base }), Fate::Taken);
         // A later letter does not make it forget the earlier one.
         taken.metadata.insert("letter".into(), with_letter(&taken, "c2").into());
         for id in ["c1", "c2"] {
-            assert_eq!(fate(&Facts { bead: Some(&taken), id, ..base }), Fate::Taken);
-            assert_eq!(fate(&Facts { bead: Some(&taken), id, proven: false, ..base }), Fate::Taken);
+            assert_eq!(fate(&CompletionFacts { bead: Some(&taken), id, ..base }), Fate::Taken);
+            assert_eq!(fate(&CompletionFacts { bead: Some(&taken), id, proven: false, ..base }), Fate::Taken);
         }
         for (found, wanted) in [
             (bead("hooked", own, &[]), Fate::Submit),
@@ -373,14 +373,18 @@ mod tests {
             (bead("closed", Some("max"), &[]), keep("wy-1 is closed", false)),
             (bead("hooked", Some("wyvern/Toast"), &[]), keep("wy-1 is with wyvern/Toast by now", false)),
         ] {
-            assert_eq!(fate(&Facts { bead: Some(&found), ..base }), wanted, "{found:?}");
+            assert_eq!(fate(&CompletionFacts { bead: Some(&found), ..base }), wanted, "{found:?}");
         }
         for (found, wanted) in [
             (bead("closed", own, &[]), Fate::Taken),
             (bead("in_progress", own, &["gt:submitted"]), keep("the work on wy-1 waits to be merged", false)),
             (bead("open", None, &[]), keep("wy-1 was taken back", true)),
         ] {
-            assert_eq!(fate(&Facts { bead: Some(&found), letter: &none, ..base }), wanted, "{found:?}");
+            assert_eq!(
+                fate(&CompletionFacts { bead: Some(&found), letter: &none, ..base }),
+                wanted,
+                "{found:?}"
+            );
         }
     }
 

@@ -14,7 +14,7 @@ pub struct Layout<'a> {
     /// The town's mark on its sessions.
     pub town: String,
     /// Every agent that should run, or should but is kept down.
-    pub wanted: Vec<Wanted<'a>>,
+    pub wanted: Vec<WantedAgent<'a>>,
     /// Only some agents were asked for: nothing is concluded about the others.
     pub some: bool,
     /// Agents that a person took down by name, whether configuration wants them or not.
@@ -23,7 +23,7 @@ pub struct Layout<'a> {
 
 /// An agent that should run.
 #[derive(Clone, Debug)]
-pub struct Wanted<'a> {
+pub struct WantedAgent<'a> {
     /// Whose.
     pub address: Address,
     /// Its session; nothing when it could not be worked out, and then nothing is concluded.
@@ -37,7 +37,7 @@ pub struct Wanted<'a> {
 ///
 /// Windows and panes have marks of their own ([`crate::mux::Window::asked`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct AskedMark {
     /// The agent's words, and how it gets its prompt.
     pub command: u32,
     /// Where it starts.
@@ -54,9 +54,9 @@ pub struct Asked {
     pub up: bool,
 }
 
-impl Asked {
+impl AskedMark {
     /// What a role asks for, in a folder.
-    pub fn of(role: &ResolvedRole, cwd: &Path) -> Asked {
+    pub fn of(role: &ResolvedRole, cwd: &Path) -> AskedMark {
         let settings = &role.settings;
         let unattended: &[String] = if settings.unattended { &role.runtime.unattended } else { &[] };
         let env = hash(settings.env.iter().flat_map(|(key, value)| [key.as_str(), value]));
@@ -66,7 +66,7 @@ impl Asked {
             Some(address) => vec![address.to_string(), format!("{:?}", settings.tags)],
             None => Vec::new(),
         };
-        Asked {
+        AskedMark {
             command: hash(words.chain([prompt.as_str()])),
             folder: hash([cwd.to_string_lossy().as_ref()]),
             env,
@@ -78,7 +78,7 @@ impl Asked {
     }
 
     /// Reads a mark; nothing for one that this program did not write.
-    pub fn parse(mark: &str) -> Option<Asked> {
+    pub fn parse(mark: &str) -> Option<AskedMark> {
         let mut words = mark.split(' ');
         let pieces = words.next()?.split('.').map(|piece| u32::from_str_radix(piece, 16).ok());
         let &[command, folder, env, later, place] = pieces.collect::<Option<Vec<u32>>>()?.as_slice() else {
@@ -90,16 +90,16 @@ impl Asked {
             None => false,
             Some(_) => return None,
         };
-        words.next().is_none().then_some(Asked { command, folder, env, later, place, vars, up })
+        words.next().is_none().then_some(AskedMark { command, folder, env, later, place, vars, up })
     }
 }
 
 /// What the mark of a session ends in that was started because configuration wants it.
 const UP: &str = "up";
 
-impl fmt::Display for Asked {
+impl fmt::Display for AskedMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Asked { command, folder, env, later, place, vars, up } = self;
+        let AskedMark { command, folder, env, later, place, vars, up } = self;
         write!(f, "{command:08x}.{folder:08x}.{env:08x}.{later:08x}.{place:08x} {}", vars.join(","))?;
         f.write_str(if *up { " up" } else { "" })
     }
@@ -134,22 +134,22 @@ mod tests {
     #[test]
     fn each_piece_changes_with_what_it_is_about_and_with_nothing_else() {
         let runtime = Runtime { command: vec!["run".into(), "{{session_id}}".into()], ..Runtime::default() };
-        let plain = Asked::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/a"));
-        let again = Asked::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/a"));
+        let plain = AskedMark::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/a"));
+        let again = AskedMark::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/a"));
         assert_eq!(plain, again);
-        let moved = Asked::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/b"));
+        let moved = AskedMark::of(&role(RoleSettings::default(), runtime.clone()), Path::new("/b"));
         assert_ne!(moved, plain);
-        assert_eq!(Asked { folder: plain.folder, ..moved }, plain);
+        assert_eq!(AskedMark { folder: plain.folder, ..moved }, plain);
         let env = RoleSettings { env: [("A".into(), "b".into())].into(), ..RoleSettings::default() };
-        let other = Asked::of(&role(env, runtime.clone()), Path::new("/a"));
+        let other = AskedMark::of(&role(env, runtime.clone()), Path::new("/a"));
         assert_ne!((other.env, other.later), (plain.env, plain.later));
         assert_eq!(other.vars, ["A"]);
-        assert_eq!(Asked { env: plain.env, later: plain.later, vars: Vec::new(), ..other }, plain);
+        assert_eq!(AskedMark { env: plain.env, later: plain.later, vars: Vec::new(), ..other }, plain);
         let unattended = RoleSettings { unattended: true, ..RoleSettings::default() };
         let words = Runtime { unattended: vec!["--yes".into()], ..runtime };
-        let other = Asked::of(&role(unattended, words), Path::new("/a"));
+        let other = AskedMark::of(&role(unattended, words), Path::new("/a"));
         assert_ne!(other, plain);
-        assert_eq!(Asked { command: plain.command, ..other }, plain);
+        assert_eq!(AskedMark { command: plain.command, ..other }, plain);
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
             "1.2.3.4.5  down",
             "1.2.3.4.5  up x",
         ] {
-            assert_eq!(Asked::parse(mark), None, "{mark}");
+            assert_eq!(AskedMark::parse(mark), None, "{mark}");
         }
     }
 
@@ -182,8 +182,8 @@ mod tests {
             up in any::<bool>(),
         ) {
             let [command, folder, env, later, place] = pieces;
-            let asked = Asked { command, folder, env, later, place, vars, up };
-            prop_assert_eq!(Asked::parse(&asked.to_string()), Some(asked));
+            let asked = AskedMark { command, folder, env, later, place, vars, up };
+            prop_assert_eq!(AskedMark::parse(&asked.to_string()), Some(asked));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::freeze;
-use crate::mux::{Live, Runs, SeenPane, SeenWindow, Session, Spec, WantedPane, Window};
+use crate::mux::{LiveChange, Runs, SeenPane, SeenWindow, Session, Spec, WantedPane, Window};
 
 /// The changes of windows and panes, in the order in which they are to be made; none when all is as it should be.
 /// `session` is as a close look saw it. Nothing at all (`None`) when the agent itself would have to be started anew:
@@ -11,7 +11,7 @@ use crate::mux::{Live, Runs, SeenPane, SeenWindow, Session, Spec, WantedPane, Wi
 ///
 /// A window is known again by the agent, else by its name, else by its mark; a pane by what runs in it, else by its
 /// place. What a person opened is left alone, also in a window of ours.
-pub fn windows(session: &Session, spec: &Spec) -> Option<Vec<Live>> {
+pub fn windows(session: &Session, spec: &Spec) -> Option<Vec<LiveChange>> {
     if spec.windows.is_empty() && session.panes.iter().all(|pane| pane.mark.is_empty()) {
         return Some(Vec::new());
     }
@@ -20,20 +20,20 @@ pub fn windows(session: &Session, spec: &Spec) -> Option<Vec<Live>> {
     let mut changes = Vec::new();
     let kept = || pairs.iter().flatten();
     if !kept().map(|window| window.index).is_sorted() {
-        changes.push(Live::Order(kept().map(|window| window.id.clone()).collect()));
+        changes.push(LiveChange::Order(kept().map(|window| window.id.clone()).collect()));
     }
     let mut arranged = Vec::new();
     let mut removed = Vec::new();
     for (number, window) in shown.iter().enumerate() {
         let Some(seen) = pairs.get(number).copied().flatten() else {
-            changes.push(Live::AddWindow(number));
+            changes.push(LiveChange::AddWindow(number));
             continue;
         };
         let before = changes.len() + removed.len();
         pair_panes(seen, number, window, spec, &mut changes, &mut removed)?;
         let same = seen.mark == Some(number) && seen.asked == window.asked();
         if !same || changes.len() + removed.len() > before {
-            arranged.push(Live::Arrange(seen.id.clone(), number));
+            arranged.push(LiveChange::Arrange(seen.id.clone(), number));
         }
     }
     for seen in &session.windows {
@@ -42,10 +42,10 @@ pub fn windows(session: &Session, spec: &Spec) -> Option<Vec<Live>> {
             continue;
         }
         if seen.panes.iter().all(|pane| pane.mark.is_some()) {
-            removed.push(Live::Remove(seen.id.clone()));
+            removed.push(LiveChange::Remove(seen.id.clone()));
         } else {
             let own = seen.panes.iter().filter(|pane| pane.mark.is_some());
-            removed.extend(own.map(|pane| Live::Remove(pane.id.clone())));
+            removed.extend(own.map(|pane| LiveChange::Remove(pane.id.clone())));
         }
     }
     changes.append(&mut removed);
@@ -113,8 +113,8 @@ fn pair_panes(
     number: usize,
     window: &Window,
     spec: &Spec,
-    changes: &mut Vec<Live>,
-    removed: &mut Vec<Live>,
+    changes: &mut Vec<LiveChange>,
+    removed: &mut Vec<LiveChange>,
 ) -> Option<()> {
     let mut free: Vec<&SeenPane> =
         seen.panes.iter().filter(|pane| pane.mark.is_some() || pane.agent).collect();
@@ -157,16 +157,16 @@ fn pair_panes(
         let at = (number, place);
         match pairs[place] {
             Some(own) if own.mark != Some(at) || own.asked != pane.asked() => {
-                changes.push(Live::Keep(own.id.clone(), at));
+                changes.push(LiveChange::Keep(own.id.clone(), at));
             }
             Some(_) => {}
             // tmux runs a pane anew with words only, so a person's own shell is another pane.
             None if pane.runs != Runs::Person && !free.is_empty() => {
-                changes.push(Live::RunAgain(free.remove(0).id.clone(), at));
+                changes.push(LiveChange::RunAgain(free.remove(0).id.clone(), at));
             }
-            None => changes.push(Live::AddPane(number, place)),
+            None => changes.push(LiveChange::AddPane(number, place)),
         }
     }
-    removed.extend(free.iter().map(|pane| Live::Remove(pane.id.clone())));
+    removed.extend(free.iter().map(|pane| LiveChange::Remove(pane.id.clone())));
     Some(())
 }

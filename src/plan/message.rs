@@ -10,7 +10,7 @@ use crate::model::commit::{Author, Squashed};
 
 /// What a merged branch is about; empty fields are left out.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Work<'a> {
+pub struct MergedWork<'a> {
     /// The bead.
     pub bead: &'a str,
     /// Its title.
@@ -59,7 +59,7 @@ fn plain(text: &str, orders: &[(Regex, &str)]) -> String {
 
 /// The message of a merge or squash: the bead's title on one line, who did what, and the trailers of the squashed commits. Their
 /// authors beside `author` are co-authors.
-pub fn message(work: Work<'_>, author: Option<&Author>, squashed: &[Squashed]) -> String {
+pub fn message(work: MergedWork<'_>, author: Option<&Author>, squashed: &[Squashed]) -> String {
     let title = work.title.split_whitespace().collect::<Vec<_>>().join(" ");
     let title = match title.is_empty() {
         true => work.bead.to_string(),
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn odd_titles_make_one_line_and_stay_data() {
-        let work = Work {
+        let work = MergedWork {
             bead: "wy-1",
             title: "# $(rm -rf /); \"x\"\n\nfoo: bar",
             branch: "polecat/Nux-wy-1",
@@ -169,7 +169,7 @@ mod tests {
         ];
         let author = author(&squashed);
         assert_eq!(author.map(|author| author.name.as_str()), Some("Cyn"));
-        insta::assert_snapshot!(message(Work { bead: "wy-1", title: "Fix it", ..Work::default() }, author, &squashed), @r"
+        insta::assert_snapshot!(message(MergedWork { bead: "wy-1", title: "Fix it", ..MergedWork::default() }, author, &squashed), @r"
         Fix it (wy-1)
 
         Bead: wy-1

@@ -17,7 +17,7 @@ pub const BETWEEN_NUDGES: i64 = 5 * 60;
 
 /// What was found of one polecat's name.
 #[derive(Clone, Copy, Debug)]
-pub struct Polecat<'a> {
+pub struct Patrolled<'a> {
     /// A command that still runs has the name in hand.
     pub in_hand: bool,
     /// It has a worktree, or a branch of its own.
@@ -55,7 +55,7 @@ pub enum Move {
 }
 
 /// Decides for one polecat.
-pub fn decide(polecat: &Polecat<'_>) -> Move {
+pub fn decide(polecat: &Patrolled<'_>) -> Move {
     if polecat.in_hand {
         return Move::Unknown;
     }
@@ -158,7 +158,7 @@ mod tests {
             (session(false, "working"), session(true, "working"), session(false, "pending_shutdown"));
         let (hooked, begun) = (bead("hooked", &[]), bead("in_progress", &[]));
         let submitted = bead("in_progress", &["gt:submitted"]);
-        let base = Polecat {
+        let base = Patrolled {
             in_hand: false,
             sandbox: true,
             bead: Some(&begun),
@@ -169,19 +169,19 @@ mod tests {
         };
         for (polecat, wanted) in [
             (base, Move::Leave),
-            (Polecat { in_hand: true, ..base }, Move::Unknown),
-            (Polecat { session: Seen::Unknown, ..base }, Move::Unknown),
-            (Polecat { idle: Some(STUCK_AFTER), ..base }, Move::Stuck),
-            (Polecat { session: Seen::Session(&dead), ..base }, Move::Crashed),
-            (Polecat { session: Seen::None, ..base }, Move::Crashed),
-            (Polecat { session: Seen::None, bead: Some(&hooked), ..base }, Move::Unstarted),
-            (Polecat { session: Seen::Session(&dead), bead: Some(&hooked), ..base }, Move::Crashed),
-            (Polecat { bead: Some(&submitted), ..base }, Move::Leave),
-            (Polecat { bead: Some(&submitted), session: Seen::Session(&waits), ..base }, Move::End),
-            (Polecat { bead: Some(&submitted), session: Seen::Session(&dead), ..base }, Move::End),
-            (Polecat { bead: None, session: Seen::None, ..base }, Move::End),
-            (Polecat { bead: None, session: Seen::None, sandbox: false, ..base }, Move::FreeName),
-            (Polecat { bead: None, idle: Some(STUCK_AFTER), ..base }, Move::End),
+            (Patrolled { in_hand: true, ..base }, Move::Unknown),
+            (Patrolled { session: Seen::Unknown, ..base }, Move::Unknown),
+            (Patrolled { idle: Some(STUCK_AFTER), ..base }, Move::Stuck),
+            (Patrolled { session: Seen::Session(&dead), ..base }, Move::Crashed),
+            (Patrolled { session: Seen::None, ..base }, Move::Crashed),
+            (Patrolled { session: Seen::None, bead: Some(&hooked), ..base }, Move::Unstarted),
+            (Patrolled { session: Seen::Session(&dead), bead: Some(&hooked), ..base }, Move::Crashed),
+            (Patrolled { bead: Some(&submitted), ..base }, Move::Leave),
+            (Patrolled { bead: Some(&submitted), session: Seen::Session(&waits), ..base }, Move::End),
+            (Patrolled { bead: Some(&submitted), session: Seen::Session(&dead), ..base }, Move::End),
+            (Patrolled { bead: None, session: Seen::None, ..base }, Move::End),
+            (Patrolled { bead: None, session: Seen::None, sandbox: false, ..base }, Move::FreeName),
+            (Patrolled { bead: None, idle: Some(STUCK_AFTER), ..base }, Move::End),
         ] {
             assert_eq!(decide(&polecat), wanted, "{polecat:?}");
         }

@@ -102,7 +102,7 @@ pub fn seen<'a>(snapshot: &'a Snapshot, town: &str, address: &str, bead: Option<
 
 /// What the table is read from.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct PlaceFacts<'a> {
     /// The bead.
     pub bead: &'a Bead,
     /// A merge request for it is open.
@@ -116,7 +116,7 @@ pub struct Facts<'a> {
 }
 
 /// Reads the table.
-pub fn place(facts: &Facts<'_>) -> Place {
+pub fn place(facts: &PlaceFacts<'_>) -> Place {
     let bead = facts.bead;
     if bead.is_closed() && !facts.open_request {
         return if bead.close_reason.starts_with("merged") { Place::Merged } else { Place::Closed };
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn read(bead: &Bead, open_request: bool, session: Seen<'_>) -> Place {
-        place(&Facts { bead, open_request, blocked: false, polecat: true, session })
+        place(&PlaceFacts { bead, open_request, blocked: false, polecat: true, session })
     }
 
     #[test]
@@ -241,8 +241,13 @@ mod tests {
     #[test]
     fn an_open_blocker_keeps_a_bead_back() {
         let open = bead("open", None, &[]);
-        let facts =
-            Facts { bead: &open, open_request: false, blocked: true, polecat: false, session: Seen::None };
+        let facts = PlaceFacts {
+            bead: &open,
+            open_request: false,
+            blocked: true,
+            polecat: false,
+            session: Seen::None,
+        };
         assert_eq!(place(&facts), Place::Blocked);
     }
 }

@@ -90,7 +90,7 @@ impl Needs {
 
 /// What is to be done next with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum NextStep {
     /// Test the first so many members together, folded in order onto the target.
     Test(usize),
     /// The member at this place breaks the tests: everything before it is green, with it they are red.
@@ -117,12 +117,12 @@ impl Halving {
     }
 
     /// The next question or the answer.
-    pub fn ask(&self) -> Ask {
+    pub fn ask(&self) -> NextStep {
         match self.red {
-            _ if self.green == self.members => Ask::Land(self.members),
-            None => Ask::Test(self.members),
-            Some(red) if red == self.green + 1 => Ask::Guilty(self.green),
-            Some(red) => Ask::Test(self.green.midpoint(red)),
+            _ if self.green == self.members => NextStep::Land(self.members),
+            None => NextStep::Test(self.members),
+            Some(red) if red == self.green + 1 => NextStep::Guilty(self.green),
+            Some(red) => NextStep::Test(self.green.midpoint(red)),
         }
     }
 
@@ -260,7 +260,7 @@ mod tests {
         let mut search = Halving::new(members.len());
         loop {
             match search.ask() {
-                Ask::Test(front) => {
+                NextStep::Test(front) => {
                     runs += 1;
                     let is_green = !members[..front].iter().any(|member| guilty[*member]);
                     if is_green {
@@ -268,11 +268,11 @@ mod tests {
                     }
                     search.tested(front, is_green);
                 }
-                Ask::Guilty(place) => {
+                NextStep::Guilty(place) => {
                     aside.push(members.remove(place));
                     search.take_out(place);
                 }
-                Ask::Land(front) => {
+                NextStep::Land(front) => {
                     assert_eq!(front, members.len());
                     assert!(green_fronts.contains(&members), "{members:?} was not green as a whole");
                     return (members, aside, runs);
@@ -320,15 +320,15 @@ mod tests {
             let mut runs = 0;
             loop {
                 match search.ask() {
-                    Ask::Test(front) => {
+                    NextStep::Test(front) => {
                         runs += 1;
                         prop_assert!(runs <= n * n + n);
                         let is_green = answers.next().unwrap();
                         if is_green { greens.push(members[..front].to_vec()); }
                         search.tested(front, is_green);
                     }
-                    Ask::Guilty(place) => { members.remove(place); search.take_out(place); }
-                    Ask::Land(_) => break,
+                    NextStep::Guilty(place) => { members.remove(place); search.take_out(place); }
+                    NextStep::Land(_) => break,
                 }
             }
             prop_assert!(greens.contains(&members));

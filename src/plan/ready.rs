@@ -27,7 +27,7 @@ pub enum Begin {
 
 /// What the verdict is read from.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct ReadyFacts<'a> {
     /// The bead.
     pub bead: &'a Bead,
     /// Where it is.
@@ -50,7 +50,7 @@ pub fn foreign(id: &str) -> Failure {
 ///
 /// # Errors
 /// The reason, each with the command that helps.
-pub fn begin(facts: &Facts<'_>, allowed: Allowed) -> Result<Begin, Failure> {
+pub fn begin(facts: &ReadyFacts<'_>, allowed: Allowed) -> Result<Begin, Failure> {
     let id = &facts.bead.id;
     let holder = facts.bead.assignee.as_deref().unwrap_or("somebody");
     let no = |message: String, hint: String| Err(Failure::new(message).hint(hint));
@@ -117,7 +117,7 @@ fn taken(id: &str, holder: &str, how: &str) -> Result<Begin, Failure> {
         .hint(format!("look at it with: gt attach {holder}; take it back with: gt unsling {how}{id}")))
 }
 
-fn blocked(facts: &Facts<'_>) -> Result<Begin, Failure> {
+fn blocked(facts: &ReadyFacts<'_>) -> Result<Begin, Failure> {
     let id = &facts.bead.id;
     let failure = if facts.blockers.is_empty() {
         Failure::new(format!("{id} is {}", facts.bead.status))
@@ -142,7 +142,7 @@ mod tests {
             assignee: Some("wyvern/Nux".into()),
             ..Bead::default()
         };
-        let facts = Facts { bead: &bead, place, blockers: &[], kept, in_hand };
+        let facts = ReadyFacts { bead: &bead, place, blockers: &[], kept, in_hand };
         begin(&facts, allowed).map_err(|failure| failure.message)
     }
 
@@ -195,7 +195,7 @@ mod tests {
         let bead = Bead { id: "wy-1".into(), foreign: true, ..Bead::default() };
         for place in [Place::Foreign, Place::Hooked, Place::Crashed, Place::Taken] {
             let allowed = Allowed { force: true, resume: true };
-            let facts = Facts { bead: &bead, place, blockers: &[], kept: true, in_hand: false };
+            let facts = ReadyFacts { bead: &bead, place, blockers: &[], kept: true, in_hand: false };
             let failure = begin(&facts, allowed).unwrap_err();
             assert_eq!(
                 failure.message, "wy-1 is foreign: others made it, or changed what it says",
@@ -207,11 +207,12 @@ mod tests {
     #[test]
     fn blockers_are_named_and_epics_are_not_work() {
         let bead = Bead { id: "wy-1".into(), issue_type: "epic".into(), ..Bead::default() };
-        let facts = Facts { bead: &bead, place: Place::Ready, blockers: &[], kept: false, in_hand: false };
+        let facts =
+            ReadyFacts { bead: &bead, place: Place::Ready, blockers: &[], kept: false, in_hand: false };
         let failure = begin(&facts, Allowed::default()).unwrap_err();
         assert_eq!(failure.message, "wy-1 is an epic: its children are the work");
         let blockers = ["wy-2".to_string(), "wy-3".to_string()];
-        let facts = Facts { place: Place::Blocked, blockers: &blockers, ..facts };
+        let facts = ReadyFacts { place: Place::Blocked, blockers: &blockers, ..facts };
         assert_eq!(begin(&facts, Allowed::default()).unwrap_err().message, "wy-1 is blocked by wy-2, wy-3");
     }
 }

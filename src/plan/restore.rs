@@ -10,7 +10,7 @@ use crate::model::words;
 
 /// Beads that were found somewhere else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct BeadSource {
     /// From what, and of when.
     pub from: String,
     /// Of when, where that is known: RFC 3339.
@@ -24,7 +24,7 @@ pub struct Source {
 
 /// A commit on the target branch that gt made for a bead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Merge {
+pub struct MergeCommit {
     /// The bead.
     pub bead: String,
     /// The commit.
@@ -43,19 +43,19 @@ pub struct Settled {
 }
 
 /// Reads `git log` with the format `%H%x1f%cI%x1f<Bead>%x1f<Branch>`, the values of the trailers of gt's merges.
-pub fn merges(log: &str) -> Vec<Merge> {
+pub fn merges(log: &str) -> Vec<MergeCommit> {
     let read = |line: &str| {
         let mut fields = line.split('\x1f');
         let (commit, time) = (fields.next()?, fields.next()?);
         let (bead, branch) = (fields.next()?.trim(), fields.next()?.trim());
         let is_own = !bead.is_empty() && !branch.is_empty() && !bead.contains(',');
-        is_own.then(|| Merge { bead: bead.into(), commit: commit.into(), time: time.into() })
+        is_own.then(|| MergeCommit { bead: bead.into(), commit: commit.into(), time: time.into() })
     };
     log.lines().filter_map(read).collect()
 }
 
 /// Closes the beads whose work was merged after the state that was restored. `merges` has the latest first.
-pub fn settle(beads: &mut [Bead], merges: &[Merge], at_work: &[String], now: &str) -> Settled {
+pub fn settle(beads: &mut [Bead], merges: &[MergeCommit], at_work: &[String], now: &str) -> Settled {
     let mut settled = Settled::default();
     // git knows whole seconds.
     let at = |time: &str| time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
@@ -80,7 +80,7 @@ pub fn settle(beads: &mut [Bead], merges: &[Merge], at_work: &[String], now: &st
 
 /// What all sources together give.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoredBeads {
     /// The beads, by id; of each the state that was changed last.
     pub beads: Vec<Bead>,
     /// The sources that something was taken from, the fullest first.
@@ -88,7 +88,7 @@ pub struct Restored {
 }
 
 /// Puts the sources together. `None`: they hold no bead at all, and a store made of them would be an empty one.
-pub fn choose(mut sources: Vec<Source>) -> Option<Restored> {
+pub fn choose(mut sources: Vec<BeadSource>) -> Option<RestoredBeads> {
     sources.sort_by_key(|source| std::cmp::Reverse(source.beads.len()));
     let mut all: BTreeMap<String, Bead> = BTreeMap::new();
     let mut from = Vec::new();
@@ -110,7 +110,7 @@ pub fn choose(mut sources: Vec<Source>) -> Option<Restored> {
         }
         from.extend(taken.then_some(source.from));
     }
-    (!all.is_empty()).then(|| Restored { beads: all.into_values().collect(), from })
+    (!all.is_empty()).then(|| RestoredBeads { beads: all.into_values().collect(), from })
 }
 
 /// Ids of the store's prefix that are known from elsewhere, or that its own beads name, and that it does not hold.
@@ -155,12 +155,12 @@ mod tests {
         }
     }
 
-    fn source(from: &str, beads: &[Bead]) -> Source {
-        Source {
+    fn source(from: &str, beads: &[Bead]) -> BeadSource {
+        BeadSource {
             from: from.into(),
             own: from.starts_with("export"),
             beads: beads.to_vec(),
-            ..Source::default()
+            ..BeadSource::default()
         }
     }
 

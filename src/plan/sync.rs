@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::bead::{Bead, Dependency};
+use crate::model::bead::{Bead, BeadMap, Dependency};
 
 pub use address::{at_home, home};
 pub use bead::canonical;
@@ -24,7 +24,7 @@ pub use terms::Terms;
 
 /// What came of a merge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergedBeads {
     /// The beads as the branch is to have them, by id.
     pub branch: Vec<Bead>,
     /// Whether the branch has them so already.
@@ -59,13 +59,11 @@ pub struct Renamed {
     pub title: String,
 }
 
-type Beads = BTreeMap<String, Bead>;
-
 /// Merges what is here with what is on the branch. `prefix` is that of new ids here. All beads are in the form of the
 /// branch ([`Terms::abroad`]). `terms` say what of others counts here.
 ///
 /// No bead is taken away: one that only one side has is new there, or was lost on the other.
-pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead], terms: &Terms<'_>) -> Merged {
+pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead], terms: &Terms<'_>) -> MergedBeads {
     let index = |beads: &[Bead]| ids::index(prefix, beads);
     let (base, before, there) = (index(base), index(own), index(theirs));
     let proven: BTreeSet<&String> =
@@ -89,8 +87,8 @@ pub fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead], terms: 
     let renamed = ids::give_way(prefix, &base, &mut own, &theirs);
     // The bead of a request may have a new id: the request follows, and is this town's still.
     own.values_mut().filter(|bead| proven.contains(&bead.id)).for_each(|bead| terms.prove(bead));
-    let mut merged = Merged { renamed, ..Merged::default() };
-    let mut branch = Beads::new();
+    let mut merged = MergedBeads { renamed, ..MergedBeads::default() };
+    let mut branch = BeadMap::new();
     let all: BTreeSet<&String> = own.keys().chain(theirs.keys()).collect();
     for id in all {
         let bead = match (own.get(id), theirs.get(id)) {
@@ -149,13 +147,17 @@ pub fn one(
     own: Option<Bead>,
     theirs: Option<Bead>,
     terms: &Terms<'_>,
-) -> Option<Merged> {
+) -> Option<MergedBeads> {
     // Most of them: nobody changed it.
     if own == theirs
         && base == theirs
         && let Some(bead) = theirs
     {
-        return Some(Merged { branch: vec![canonical(bead)], branch_has_it: true, ..Merged::default() });
+        return Some(MergedBeads {
+            branch: vec![canonical(bead)],
+            branch_has_it: true,
+            ..MergedBeads::default()
+        });
     }
     let apart = own.as_ref().zip(theirs.as_ref()).is_some_and(|(own, theirs)| !ids::same_birth(own, theirs));
     (!apart).then(|| merge(prefix, base.as_slice(), own.as_slice(), theirs.as_slice(), terms))
@@ -170,7 +172,11 @@ fn taken(before: &Bead, here: &Bead) -> Option<(String, String, String)> {
 
 /// Takes the edges to beads that stay out of it away, where the branch does not have them yet: there they would lead
 /// to another town's bead.
-fn hold_back(own: &mut Beads, base: &Beads, waiting: &BTreeSet<String>) -> BTreeMap<String, Vec<Dependency>> {
+fn hold_back(
+    own: &mut BeadMap,
+    base: &BeadMap,
+    waiting: &BTreeSet<String>,
+) -> BTreeMap<String, Vec<Dependency>> {
     let mut kept = BTreeMap::new();
     if waiting.is_empty() {
         return kept;

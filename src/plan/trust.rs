@@ -85,7 +85,7 @@ pub fn is_setting(path: &str, names: &[String]) -> bool {
 
 /// What an entry of a tree is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A file, or a link to a commit of another repository.
     File,
     /// A symbolic link.
@@ -102,7 +102,7 @@ pub struct Entry<'a> {
     /// git's id of its content.
     pub id: &'a str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
 }
 
 /// How many links in a row are followed, as an operating system does.
@@ -140,7 +140,8 @@ fn named_in(path: &str, text: &str) -> BTreeSet<String> {
 /// The agent settings of a tree, and what links among them lead to and their texts name: those files count as well. `texts` has
 /// the text of each link, and of each setting that [`names_files`], by id.
 pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String, String>) -> Vec<Setting> {
-    let own = || entries.iter().filter(|entry| entry.kind != Kind::Tree && is_setting(entry.path, names));
+    let own =
+        || entries.iter().filter(|entry| entry.kind != EntryKind::Tree && is_setting(entry.path, names));
     let setting = |entry: &Entry<'_>, by: Option<&str>| Setting {
         path: entry.path.into(),
         id: entry.id.into(),
@@ -151,16 +152,16 @@ pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String
     let by_path: BTreeMap<&str, &Entry<'_>> = entries.iter().map(|entry| (entry.path, entry)).collect();
     let leads =
         |entry: &Entry<'_>, rest: &str| joined_path(entry.path, texts.get(entry.id)?).map(|to| to + rest);
-    let links = own().filter(|entry| entry.kind == Kind::Link);
+    let links = own().filter(|entry| entry.kind == EntryKind::Link);
     let mut open: Vec<(String, &str, usize)> =
         links.filter_map(|entry| Some((leads(entry, "")?, entry.path, 0))).collect();
     let named = |entry: &Entry<'_>| {
-        let text = texts.get(entry.id).filter(|_| entry.kind == Kind::File && names_files(entry.path));
+        let text = texts.get(entry.id).filter(|_| entry.kind == EntryKind::File && names_files(entry.path));
         let paths = text.map(|text| named_in(entry.path, text)).unwrap_or_default();
         // A folder that is named is not read as a whole.
         paths
             .into_iter()
-            .filter(|path| by_path.get(path.as_str()).is_none_or(|there| there.kind != Kind::Tree))
+            .filter(|path| by_path.get(path.as_str()).is_none_or(|there| there.kind != EntryKind::Tree))
     };
     for entry in own() {
         open.extend(named(entry).map(|path| (path, entry.path, 0)));
@@ -173,7 +174,7 @@ pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String
         let above = place.match_indices('/').map(|(at, _)| &place[..at]);
         let on_the_way = above
             .chain([place.as_str()])
-            .find_map(|path| by_path.get(path).filter(|entry| entry.kind == Kind::Link));
+            .find_map(|path| by_path.get(path).filter(|entry| entry.kind == EntryKind::Link));
         let mut add = |entry: &Entry<'_>| {
             found.entry(entry.path.into()).or_insert_with(|| setting(entry, Some(by)));
         };
@@ -185,7 +186,7 @@ pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String
             open.extend(named(entry).map(|path| (path, by, depth + 1)));
             let inside = format!("{place}/");
             let below = by_path.range(inside.as_str()..).take_while(|(path, _)| path.starts_with(&inside));
-            let links = below.filter(|(_, entry)| entry.kind == Kind::Link);
+            let links = below.filter(|(_, entry)| entry.kind == EntryKind::Link);
             open.extend(links.filter_map(|(_, link)| Some((leads(link, "")?, by, depth + 1))));
         }
     }
@@ -294,18 +295,18 @@ mod tests {
     fn what_a_link_leads_to_counts_as_well() {
         let entry = |path: &'static str, id: &'static str, kind| Entry { path, id, kind };
         let entries = [
-            entry(".claude", "l1", Kind::Link),
-            entry("AGENTS.md", "l2", Kind::Link),
-            entry("CLAUDE.md", "l3", Kind::Link),
-            entry("GEMINI.md", "l4", Kind::Link),
-            entry("docs", "t1", Kind::Tree),
-            entry("docs/agents.md", "b1", Kind::File),
-            entry("short", "l5", Kind::Link),
-            entry("tools", "t2", Kind::Tree),
-            entry("tools/claude", "t3", Kind::Tree),
-            entry("tools/claude/settings.json", "l6", Kind::Link),
-            entry("tools/real.json", "b2", Kind::File),
-            entry("tools/other", "b3", Kind::File),
+            entry(".claude", "l1", EntryKind::Link),
+            entry("AGENTS.md", "l2", EntryKind::Link),
+            entry("CLAUDE.md", "l3", EntryKind::Link),
+            entry("GEMINI.md", "l4", EntryKind::Link),
+            entry("docs", "t1", EntryKind::Tree),
+            entry("docs/agents.md", "b1", EntryKind::File),
+            entry("short", "l5", EntryKind::Link),
+            entry("tools", "t2", EntryKind::Tree),
+            entry("tools/claude", "t3", EntryKind::Tree),
+            entry("tools/claude/settings.json", "l6", EntryKind::Link),
+            entry("tools/real.json", "b2", EntryKind::File),
+            entry("tools/other", "b3", EntryKind::File),
         ];
         let texts = [
             ("l1", "tools/./claude"),

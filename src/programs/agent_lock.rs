@@ -17,7 +17,7 @@ pub const DESCRIPTOR: i32 = 9;
 
 /// Why a program could not be become, and the exit code that shells have for it.
 #[derive(Debug)]
-pub struct NotStarted {
+pub struct NotExecuted {
     /// 127 for a program that is missing, else 126.
     pub code: u8,
     /// What to say.
@@ -26,9 +26,9 @@ pub struct NotStarted {
 
 /// Becomes a program: same process, streams and inherited descriptors, of the environment what its session was given, and
 /// `more`. Returns only when that failed.
-pub fn become_program(argv: &[OsString], more: BTreeMap<String, String>) -> NotStarted {
+pub fn become_program(argv: &[OsString], more: BTreeMap<String, String>) -> NotExecuted {
     let Some((program, words)) = argv.split_first() else {
-        return NotStarted { code: 126, why: "no program to run".into() };
+        return NotExecuted { code: 126, why: "no program to run".into() };
     };
     let passed = std::env::var(PASSED).ok();
     let kept =
@@ -38,9 +38,9 @@ pub fn become_program(argv: &[OsString], more: BTreeMap<String, String>) -> NotS
     let shown = program.to_string_lossy();
     match error.kind() {
         ErrorKind::NotFound => {
-            NotStarted { code: 127, why: format!("{shown} is not installed or not on PATH: {error}") }
+            NotExecuted { code: 127, why: format!("{shown} is not installed or not on PATH: {error}") }
         }
-        _ => NotStarted { code: 126, why: format!("cannot start {shown}: {error}") },
+        _ => NotExecuted { code: 126, why: format!("cannot start {shown}: {error}") },
     }
 }
 

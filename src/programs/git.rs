@@ -29,7 +29,7 @@ use crate::base::failure::{Failure, NO_ROOM};
 use crate::base::limits::MOMENT;
 use crate::programs::process::{Output, Process};
 
-pub use answers::{Push, Status};
+pub use answers::{Push, WorktreeStatus};
 
 /// A work tree or clone that git is run in.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ use anyhow::Result;
 use crate::base::failure::Failure;
 use crate::base::quote::quote;
 use crate::base::{files, limits, repo_url, terminal};
-use crate::programs::process::signals::{Charge, Reach};
+use crate::programs::process::signals::{Charge, SignalTarget};
 
 pub use crate::programs::process::running::Running;
 
@@ -88,9 +88,9 @@ pub struct Process {
     pub own_locale: bool,
     /// A file that it holds open as its standard input, and so the lock on that file: until it ends, whatever becomes of
     /// gt.
-    pub held: Option<Held>,
+    pub held: Option<HeldFile>,
     /// Standard output goes to this file instead of being kept: it may be long.
-    pub out: Option<Held>,
+    pub out: Option<HeldFile>,
     /// Standard output and standard error go to this file, as they come, instead of being kept.
     pub log: Option<PathBuf>,
 }
@@ -179,14 +179,14 @@ impl Process {
     /// Has it hold a file open, and the lock on it.
     #[must_use]
     pub fn holding(mut self, file: Arc<File>) -> Self {
-        self.held = Some(Held(file));
+        self.held = Some(HeldFile(file));
         self
     }
 
     /// Sends its standard output to a file.
     #[must_use]
     pub fn into_file(mut self, file: Arc<File>) -> Self {
-        self.out = Some(Held(file));
+        self.out = Some(HeldFile(file));
         self
     }
 
@@ -259,11 +259,11 @@ impl Process {
         let mut command = self.command(self.own_locale);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         command.stdin(match (&self.held, &self.stdin) {
-            (Some(Held(file)), _) => Stdio::from(file.try_clone()?),
+            (Some(HeldFile(file)), _) => Stdio::from(file.try_clone()?),
             (None, Some(_)) => Stdio::piped(),
             (None, None) => Stdio::null(),
         });
-        if let Some(Held(file)) = &self.out {
+        if let Some(HeldFile(file)) = &self.out {
             command.stdout(file.try_clone()?);
         }
         if let Some(path) = &self.log {
@@ -272,9 +272,9 @@ impl Process {
             command.stderr(file.try_clone().map_err(failed)?).stdout(file);
         }
         let (mut child, charge) =
-            signals::spawn(&mut command, Reach::Group).map_err(|error| self.cannot_start(&error))?;
+            signals::spawn(&mut command, SignalTarget::Group).map_err(|error| self.cannot_start(&error))?;
         let pipes = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
-        Ok(Running::new(self, child, charge, Reach::Group, pipes))
+        Ok(Running::new(self, child, charge, SignalTarget::Group, pipes))
     }
 
     /// Runs it to its end.
@@ -289,7 +289,7 @@ impl Process {
     pub(super) fn start_on_terminal(&self, stdin: Stdio) -> Result<(Child, Charge)> {
         let mut command = self.command(true);
         command.stdin(stdin);
-        signals::spawn(&mut command, Reach::Terminal).map_err(|error| self.cannot_start(&error))
+        signals::spawn(&mut command, SignalTarget::Terminal).map_err(|error| self.cannot_start(&error))
     }
 
     /// Runs it with its output and errors, in the order they come, given to `sink`; its exit code, or 128 and the
@@ -355,11 +355,11 @@ impl Process {
         sink: impl FnMut(usize, &[u8]),
     ) -> Result<i32> {
         let (child, charge) =
-            signals::spawn(&mut command, Reach::Alone).map_err(|error| self.cannot_start(&error))?;
+            signals::spawn(&mut command, SignalTarget::Alone).map_err(|error| self.cannot_start(&error))?;
         // The command holds the writing ends: without this the pipes would never end.
         drop(command);
         let pipes = readers.map(|reader| reader.map(OwnedFd::from));
-        let running = Running::new(self, child, charge, Reach::Alone, pipes);
+        let running = Running::new(self, child, charge, SignalTarget::Alone, pipes);
         let status = running.collect(sink)?.0;
         Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1))
     }
@@ -380,7 +380,7 @@ impl Process {
     pub(super) fn spawn(&self, streams: impl FnOnce(&mut Command)) -> Result<(Child, Charge)> {
         let mut command = self.command(self.own_locale);
         streams(&mut command);
-        signals::spawn(&mut command, Reach::Alone).map_err(|error| self.cannot_start(&error))
+        signals::spawn(&mut command, SignalTarget::Alone).map_err(|error| self.cannot_start(&error))
     }
 
     /// Becomes it: only returns when that failed.
@@ -411,15 +411,15 @@ impl Process {
 
 /// A file that a program is to hold open.
 #[derive(Clone, Debug)]
-pub struct Held(pub Arc<File>);
+pub struct HeldFile(pub Arc<File>);
 
-impl PartialEq for Held {
-    fn eq(&self, other: &Held) -> bool {
+impl PartialEq for HeldFile {
+    fn eq(&self, other: &HeldFile) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-impl Eq for Held {}
+impl Eq for HeldFile {}
 
 /// Variables by which git tells its hooks and aliases which repository it was called for (`git rev-parse
 /// --local-env-vars`, and what a push adds): they are never about the repositories of the town.

@@ -76,7 +76,7 @@ pub fn list(processes: &[Named]) -> String {
 
 /// What came of ending survivors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct EndedSurvivors {
     /// Those that were ended.
     pub ended: Vec<Named>,
     /// Those that could not be.
@@ -85,7 +85,7 @@ pub struct Outcome {
     pub others: Vec<Named>,
 }
 
-impl Outcome {
+impl EndedSurvivors {
     /// The tmux servers among the others: they have sessions that may be a person's.
     pub fn servers(&self) -> Vec<Named> {
         self.others.iter().filter(|one| one.name == TMUX).cloned().collect()
@@ -112,12 +112,12 @@ pub fn leader(pid: i32, town: &str) -> Option<Stamp> {
 
 /// Ends what is left of these: after a moment in which it may end by itself SIGTERM, then SIGKILL, each sent only to the
 /// process that was seen. With `others` those who stand in a folder get the same moment to leave it. What came of each.
-pub fn end(traces: &[Trace], others: bool) -> Vec<Outcome> {
-    let mut outcomes = vec![Outcome::default(); traces.len()];
+pub fn end(traces: &[Trace], others: bool) -> Vec<EndedSurvivors> {
+    let mut outcomes = vec![EndedSurvivors::default(); traces.len()];
     let mut found = Census::take(traces);
     if !found.ours.is_empty() || (others && !found.others.is_empty()) {
         let limit = Instant::now() + GRACE;
-        wait(limit, || found.ours.iter().any(One::alive));
+        wait(limit, || found.ours.iter().any(TracedProcess::alive));
         found = Census::take(traces);
         while others && found.ours.is_empty() && !found.others.is_empty() && Instant::now() < limit {
             std::thread::sleep(Duration::from_millis(20));
@@ -147,13 +147,13 @@ pub fn end(traces: &[Trace], others: bool) -> Vec<Outcome> {
     outcomes
 }
 
-fn send(to: &[One], signals: &[Signal], patience: Duration) {
+fn send(to: &[TracedProcess], signals: &[Signal], patience: Duration) {
     for one in to {
         for signal in signals {
             one.stamp.send(*signal);
         }
     }
-    wait(Instant::now() + patience, || to.iter().any(One::alive));
+    wait(Instant::now() + patience, || to.iter().any(TracedProcess::alive));
 }
 
 fn wait(limit: Instant, goes_on: impl Fn() -> bool) {
@@ -164,7 +164,7 @@ fn wait(limit: Instant, goes_on: impl Fn() -> bool) {
 
 /// A process with what it carries.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct SeenProcess {
     stat: Stat,
     /// Its variables by which it is recognised.
     env: Vec<(String, String)>,
@@ -174,25 +174,25 @@ struct Seen {
 /// All processes at one moment.
 struct Census {
     own: i32,
-    all: BTreeMap<i32, Seen>,
+    all: BTreeMap<i32, SeenProcess>,
     /// Who has the locked files of traces open, by the number of the trace.
     holders: Vec<BTreeSet<i32>>,
 }
 
 /// What is left of traces, and who else is in their folders.
-struct Found {
-    ours: Vec<One>,
-    others: Vec<One>,
+struct Remains {
+    ours: Vec<TracedProcess>,
+    others: Vec<TracedProcess>,
 }
 
 /// A process that was found by the trace of this number.
-struct One {
+struct TracedProcess {
     trace: usize,
     stamp: Stamp,
     named: Named,
 }
 
-impl One {
+impl TracedProcess {
     fn alive(&self) -> bool {
         self.stamp.alive()
     }
@@ -202,13 +202,13 @@ impl One {
 type Selected = BTreeMap<i32, usize>;
 
 impl Census {
-    fn take(traces: &[Trace]) -> Found {
+    fn take(traces: &[Trace]) -> Remains {
         let all = seen().into_iter().map(|one| (one.stat.pid, one)).collect();
         let own = rustix::process::getpid().as_raw_nonzero().get();
         Census { own, all, holders: holders(traces) }.of(traces)
     }
 
-    fn of(&self, traces: &[Trace]) -> Found {
+    fn of(&self, traces: &[Trace]) -> Remains {
         let (ours, mut others) = self.select(traces);
         // Another command of gt leaves a folder by itself.
         others.retain(|pid, _| !is_gt(*pid));
@@ -216,11 +216,11 @@ impl Census {
             let one = |(pid, trace)| {
                 let stat = &self.all.get(&pid)?.stat;
                 let named = Named { name: stat.name.clone(), pid };
-                Some(One { trace, stamp: Stamp::with(pid, stat.start.clone()), named })
+                Some(TracedProcess { trace, stamp: Stamp::with(pid, stat.start.clone()), named })
             };
             selected.into_iter().filter_map(one).collect()
         };
-        Found { ours: all(ours), others: all(others) }
+        Remains { ours: all(ours), others: all(others) }
     }
 
     /// Those that are to be ended, and those that are only named.
@@ -233,7 +233,7 @@ impl Census {
         }
         // This command and those it was started from, and a server under which other agents of a town run.
         let mut spared = self.ancestors();
-        let other_agent = |one: &&Seen| {
+        let other_agent = |one: &&SeenProcess| {
             let town = one.value(TOWN);
             town.is_some()
                 && !ours.contains_key(&one.pid())
@@ -260,12 +260,12 @@ impl Census {
         (ours, others)
     }
 
-    fn by_trace(&self, traces: &[Trace], has: impl Fn(&Trace, &Seen) -> bool) -> Selected {
-        let trace = |one: &Seen| traces.iter().position(|trace| has(trace, one));
+    fn by_trace(&self, traces: &[Trace], has: impl Fn(&Trace, &SeenProcess) -> bool) -> Selected {
+        let trace = |one: &SeenProcess| traces.iter().position(|trace| has(trace, one));
         self.all.values().filter_map(|one| Some((one.pid(), trace(one)?))).collect()
     }
 
-    fn has(&self, trace: &Trace, one: &Seen) -> bool {
+    fn has(&self, trace: &Trace, one: &SeenProcess) -> bool {
         let lacks = trace.lacks.as_ref().is_none_or(|(key, value)| one.value(key) != Some(value));
         let env = !trace.env.is_empty()
             && trace.env.iter().all(|(key, value)| one.value(key) == Some(value.as_str()));
@@ -273,7 +273,7 @@ impl Census {
     }
 
     /// A number that a group or session carries is given to no other process; one that nothing carries any more is.
-    fn is_led_by(&self, one: &Seen, leader: &Stamp) -> bool {
+    fn is_led_by(&self, one: &SeenProcess, leader: &Stamp) -> bool {
         let carries = one.stat.session == leader.pid || one.stat.group == leader.pid;
         carries && self.all.get(&leader.pid).is_none_or(|now| now.stat.start == leader.start)
     }
@@ -291,14 +291,14 @@ impl Census {
     /// its variables to every pane, whoever asked for it: so the pane's folder counts too.
     fn shared_servers(&self, ours: &Selected) -> BTreeMap<i32, BTreeSet<&str>> {
         let servers = ours.keys().filter_map(|pid| self.all.get(pid)).filter(|one| one.stat.name == TMUX);
-        let split = |server: &Seen| {
+        let split = |server: &SeenProcess| {
             let folder = server.value(FOLDER).map(Path::new).filter(|folder| folder.parent().is_some());
-            let is_own = |one: &&Seen| {
+            let is_own = |one: &&SeenProcess| {
                 let at = one.value(FOLDER).map(Path::new);
                 ours.contains_key(&one.pid()) && at.zip(folder).is_some_and(|(at, of)| at.starts_with(of))
             };
             let panes = self.all.values().filter(|one| one.stat.parent == server.pid());
-            let (own, foreign): (Vec<&Seen>, Vec<&Seen>) = panes.partition(is_own);
+            let (own, foreign): (Vec<&SeenProcess>, Vec<&SeenProcess>) = panes.partition(is_own);
             let own = own.iter().filter_map(|one| one.value("TMUX_PANE")).collect();
             (!foreign.is_empty()).then_some((server.pid(), own))
         };
@@ -321,7 +321,7 @@ impl Census {
     }
 }
 
-impl Seen {
+impl SeenProcess {
     fn pid(&self) -> i32 {
         self.stat.pid
     }
@@ -391,11 +391,11 @@ fn own_variables(environ: &[u8]) -> Vec<(String, String)> {
 }
 
 #[cfg(target_os = "linux")]
-fn seen() -> Vec<Seen> {
+fn seen() -> Vec<SeenProcess> {
     let seen = |pid: i32| {
         let of = |what: &str| format!("/proc/{pid}/{what}");
         // What other users run tells neither its environment nor its folder.
-        Some(Seen {
+        Some(SeenProcess {
             stat: Stat::of(pid)?,
             env: own_variables(&std::fs::read(of("environ")).unwrap_or_default()),
             dir: std::fs::read_link(of("cwd")).ok(),
@@ -441,11 +441,11 @@ fn is_gt(_pid: i32) -> bool {
 
 /// Sessions and groups alone: this system shows neither environments nor folders of others.
 #[cfg(not(target_os = "linux"))]
-fn seen() -> Vec<Seen> {
+fn seen() -> Vec<SeenProcess> {
     let words = ["-axo", "pid=,ppid=,pgid=,tty=,state=,lstart=,comm="];
     let Ok(output) = Process::new("ps").args(words).timeout(MOMENT).run() else { return Vec::new() };
     let stats = output.text().lines().filter_map(Stat::parse_ps).collect::<Vec<_>>();
-    stats.into_iter().map(|stat| Seen { stat, ..Seen::default() }).collect()
+    stats.into_iter().map(|stat| SeenProcess { stat, ..SeenProcess::default() }).collect()
 }
 
 #[cfg(test)]
@@ -453,23 +453,27 @@ mod tests {
     use super::*;
 
     /// A process by number, parent, session, what it carries and where it works.
-    fn one(pid: i32, parent: i32, session: i32, env: &[(&str, &str)], dir: &str) -> Seen {
+    fn one(pid: i32, parent: i32, session: i32, env: &[(&str, &str)], dir: &str) -> SeenProcess {
         let stat =
             Stat { pid, parent, group: session, session, start: format!("at {pid}"), ..Stat::default() };
         let env = env.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        Seen { stat, env, dir: (!dir.is_empty()).then(|| dir.into()) }
+        SeenProcess { stat, env, dir: (!dir.is_empty()).then(|| dir.into()) }
     }
 
-    fn in_a_terminal(mut seen: Seen) -> Seen {
+    fn in_a_terminal(mut seen: SeenProcess) -> SeenProcess {
         seen.stat.terminal = true;
         seen
     }
 
-    fn selected(all: Vec<Seen>, traces: &[Trace]) -> (Vec<i32>, Vec<i32>) {
+    fn selected(all: Vec<SeenProcess>, traces: &[Trace]) -> (Vec<i32>, Vec<i32>) {
         selected_with(all, traces, Vec::new())
     }
 
-    fn selected_with(all: Vec<Seen>, traces: &[Trace], holders: Vec<BTreeSet<i32>>) -> (Vec<i32>, Vec<i32>) {
+    fn selected_with(
+        all: Vec<SeenProcess>,
+        traces: &[Trace],
+        holders: Vec<BTreeSet<i32>>,
+    ) -> (Vec<i32>, Vec<i32>) {
         let all = all.into_iter().map(|one| (one.pid(), one)).collect();
         let (ours, others) = Census { own: 2, all, holders }.select(traces);
         (ours.into_keys().collect(), others.into_keys().collect())

@@ -32,11 +32,11 @@ use crate::programs::process::stamp::Stamp;
 use crate::programs::process::{Limit, Output, Process};
 
 pub use self::live::Changes;
-pub use self::look::Looking;
-pub use self::rows::{Agent, Close, MARKS, Own, Row};
-pub use self::windows::{WantedPane, WantedWindow};
+pub use self::look::TmuxLooking;
+pub use self::rows::{MARKS, Own, PaneDetail, PaneMark, PaneRow};
+pub use self::windows::{NewPane, NewWindow};
 pub use crate::programs::tmux::make::Made;
-pub use crate::programs::tmux::windows::Wanted;
+pub use crate::programs::tmux::windows::NewTmuxSession;
 
 /// The oldest tmux whose `new-session` takes an environment.
 pub const MINIMUM: (u32, u32) = (3, 2);
@@ -48,12 +48,12 @@ const SOCKET: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Tmux {
     socket: String,
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<KnownServer>>,
 }
 
 /// What was seen of the server: ids mean something in that one only.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownServer {
     /// Its process.
     server: Option<i32>,
     /// Its socket, where that is another than the one that is configured.
@@ -118,7 +118,8 @@ impl Tmux {
     fn remember(&self, server: i32, agents: impl IntoIterator<Item = (String, String)>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.server != Some(server) {
-            *known = Known { server: Some(server), socket: known.socket.take(), ..Known::default() };
+            *known =
+                KnownServer { server: Some(server), socket: known.socket.take(), ..KnownServer::default() };
         }
         known.agents.extend(agents);
     }

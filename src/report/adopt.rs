@@ -11,7 +11,7 @@ use crate::work::talk::adopt::{Brings, Foreign};
 
 /// One foreign bead or request.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
+pub struct ForeignRow {
     /// Its id.
     pub id: String,
     /// The rig; none: the town's own store.
@@ -24,12 +24,12 @@ pub struct Row {
     pub by: String,
 }
 
-impl Row {
+impl ForeignRow {
     /// The row of one.
-    pub fn of(one: &Foreign) -> Row {
+    pub fn of(one: &Foreign) -> ForeignRow {
         let by =
             if one.is_request() { one.bead.meta("worker").unwrap_or_default() } else { &one.bead.created_by };
-        Row {
+        ForeignRow {
             id: one.bead.id.clone(),
             rig: one.rig.as_ref().map(|rig| rig.name.clone()),
             kind: if one.is_request() { "request".into() } else { one.bead.issue_type.clone() },
@@ -40,14 +40,14 @@ impl Row {
 }
 
 /// One line each.
-pub fn list(rows: &[Row]) -> Text {
-    let cells = |row: &Row| [&row.id, &row.kind, &row.by, &row.title].map(Clone::clone);
+pub fn list(rows: &[ForeignRow]) -> Text {
+    let cells = |row: &ForeignRow| [&row.id, &row.kind, &row.by, &row.title].map(Clone::clone);
     columns(&rows.iter().map(cells).collect::<Vec<_>>())
 }
 
 /// One with all that is adopted.
 pub fn show(one: &Foreign, brings: Option<&Brings>) -> String {
-    let row = Row::of(one);
+    let row = ForeignRow::of(one);
     let mut text = one_line(&format!("{}  {}  {}", row.id, row.kind, row.title)) + "\n";
     if let Some(Brings { request, bead, commits, stat }) = brings {
         let bead = bead.as_deref().unwrap_or("not in this store");

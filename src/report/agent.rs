@@ -2,9 +2,9 @@
 
 use super::text::Color;
 use crate::base::time;
-use crate::work::observe::view::Status;
+use crate::work::observe::view::RoleStatus;
 
-impl Status {
+impl RoleStatus {
     /// As one line.
     pub fn line(&self) -> String {
         format!("{}: {}\n", self.address, self.words(&time::now()))

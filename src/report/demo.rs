@@ -8,7 +8,7 @@ const BAR: usize = 24;
 
 /// One bead as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct DemoRow {
     /// Its id.
     pub id: String,
     /// Where it is: `waiting`, `working`, `merged` …
@@ -24,7 +24,7 @@ pub struct Row {
 pub struct Stage {
     screen: Screen,
     drawn: usize,
-    shown: Vec<Row>,
+    shown: Vec<DemoRow>,
 }
 
 impl Stage {
@@ -63,7 +63,7 @@ impl Stage {
     }
 
     /// The beads as they are now: drawn over the last time on a terminal, elsewhere a line for each that moved.
-    pub fn progress(&mut self, rows: &[Row]) {
+    pub fn progress(&mut self, rows: &[DemoRow]) {
         if rows == self.shown {
             return;
         }
@@ -86,7 +86,7 @@ impl Stage {
 }
 
 /// `[########................] 2 of 6 merged, 1 set aside, 3 working`
-fn bar(rows: &[Row]) -> String {
+fn bar(rows: &[DemoRow]) -> String {
     let count = |place: &str| rows.iter().filter(|row| row.place == place).count();
     let merged = count("merged");
     let full = BAR * merged / rows.len().max(1);
@@ -101,7 +101,7 @@ fn bar(rows: &[Row]) -> String {
     text
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &DemoRow) -> String {
     format!("  {}  {:9}  {:8}  {}", row.id, row.place, row.who, row.title).trim_end().to_string()
 }
 
@@ -109,8 +109,8 @@ fn line(row: &Row) -> String {
 mod tests {
     use super::*;
 
-    fn row(id: &str, place: &'static str) -> Row {
-        Row { id: id.into(), place, who: "Nux".into(), title: "A title".into() }
+    fn row(id: &str, place: &'static str) -> DemoRow {
+        DemoRow { id: id.into(), place, who: "Nux".into(), title: "A title".into() }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::text::{Color, Screen};
 use crate::base::terminal::Text;
-use crate::plan::doctor::{Finding, Status};
+use crate::plan::doctor::{CheckStatus, Finding};
 use crate::work::setup::doctor::Report;
 
 /// How much is shown.
@@ -22,7 +22,7 @@ impl Report {
     /// As a person reads it. `path` is the town's root as the person writes it.
     pub fn text(&self, path: &str, screen: &Screen, detail: Detail) -> Text {
         let shown = |checks: &[Finding]| -> Text {
-            let wanted = |finding: &&Finding| !detail.quiet || finding.status == Status::Fail;
+            let wanted = |finding: &&Finding| !detail.quiet || finding.status == CheckStatus::Fail;
             checks.iter().filter(wanted).map(|finding| line(finding, screen, detail)).collect()
         };
         let mut sections = Vec::new();
@@ -49,7 +49,7 @@ impl Report {
     fn summary(&self, detail: Detail) -> String {
         let mut text = format!("Issues: {} found, {} fixed\n", self.found, self.fixed);
         let all = self.checks.iter().chain(self.rigs.iter().flat_map(|rig| &rig.checks));
-        let fixable = |finding: &Finding| finding.status == Status::Fail && finding.fixable;
+        let fixable = |finding: &Finding| finding.status == CheckStatus::Fail && finding.fixable;
         let how = if detail.dry_run { "without --dry-run" } else { "with --fix" };
         // What was tried and failed says itself what helps.
         if (!detail.fix || detail.dry_run) && all.into_iter().any(fixable) {
@@ -60,7 +60,7 @@ impl Report {
 }
 
 fn line(finding: &Finding, screen: &Screen, detail: Detail) -> Text {
-    let good = finding.status != Status::Fail;
+    let good = finding.status != CheckStatus::Fail;
     let symbol = match (good, screen.unicode) {
         (true, true) => "✓",
         (false, true) => "✗",
@@ -69,12 +69,12 @@ fn line(finding: &Finding, screen: &Screen, detail: Detail) -> Text {
     };
     let symbol = screen.paint(if good { Color::Good } else { Color::Bad }, symbol);
     let after = match finding.status {
-        Status::Fixed => " (fixed)",
-        Status::Fail if finding.fixable && detail.dry_run => " (would be fixed)",
+        CheckStatus::Fixed => " (fixed)",
+        CheckStatus::Fail if finding.fixable && detail.dry_run => " (would be fixed)",
         _ => "",
     };
     let mut text = symbol.then(format!(" {}{after}\n", finding.message));
-    if let Some(hint) = finding.hint.as_ref().filter(|_| finding.status == Status::Fail) {
+    if let Some(hint) = finding.hint.as_ref().filter(|_| finding.status == CheckStatus::Fail) {
         text.push(format!("    {hint}\n"));
     }
     if detail.verbose && !finding.looked_at.is_empty() {

@@ -1,11 +1,11 @@
 //! What came home from other machines, as `gt remote sync` says it.
 
-use crate::work::remote::arrived::{Arrived, State};
-use crate::work::remote::going::Gone;
+use crate::work::remote::arrived::{Arrived, RecordState};
+use crate::work::remote::going::CleanedUp;
 
 /// A line for each that was to be ended on its machine.
-pub fn gone(gone: &[Gone], dry: bool) -> String {
-    let line = |one: &Gone| {
+pub fn gone(gone: &[CleanedUp], dry: bool) -> String {
+    let line = |one: &CleanedUp| {
         let kept = one.recovery.as_ref().map_or(String::new(), |name| format!("; kept under {name}"));
         match one.ended {
             true => format!("{}  ended on {}{kept}\n", one.address, one.remote),
@@ -25,15 +25,17 @@ fn line(one: &Arrived, dry: bool) -> String {
     let commit = one.commit.get(..10).unwrap_or(&one.commit);
     let kept = one.recovery.as_ref().map_or(String::new(), |name| format!("; {commit} is kept under {name}"));
     let said = match one.state {
-        State::Waits if dry && one.bead.is_empty() => format!("would take in what {} handed in", one.worker),
-        State::Waits => format!("would take in what {} handed in for {}", one.worker, one.bead),
-        State::Submitted => {
+        RecordState::Waits if dry && one.bead.is_empty() => {
+            format!("would take in what {} handed in", one.worker)
+        }
+        RecordState::Waits => format!("would take in what {} handed in for {}", one.worker, one.bead),
+        RecordState::Submitted => {
             format!("{}  submitted: {} by {commit}, request {}", one.bead, one.worker, one.request)
         }
-        State::Closed => format!("{}  closed without changes: {}", one.bead, one.worker),
-        State::Kept => format!("{}  not submitted: {}{kept}", one.bead, one.why),
-        State::Taken => format!("{}  was taken in before: {}", one.bead, one.worker),
-        State::Foreign => {
+        RecordState::Closed => format!("{}  closed without changes: {}", one.bead, one.worker),
+        RecordState::Kept => format!("{}  not submitted: {}{kept}", one.bead, one.why),
+        RecordState::Taken => format!("{}  was taken in before: {}", one.bead, one.worker),
+        RecordState::Foreign => {
             let rig = one.worker.split('/').next().unwrap_or_default();
             let id = one.id.get(..10).unwrap_or(&one.id);
             format!(
@@ -41,9 +43,9 @@ fn line(one: &Arrived, dry: bool) -> String {
                 one.bead, one.worker, one.why
             )
         }
-        State::Missing => format!("{}  waits: {}: {}", one.bead, one.worker, one.why),
-        State::Failed => format!("{}  could not be taken in: {}: {}", one.bead, one.worker, one.why),
-        State::Unreadable => format!("left alone: {}: {}", one.name, one.why),
+        RecordState::Missing => format!("{}  waits: {}: {}", one.bead, one.worker, one.why),
+        RecordState::Failed => format!("{}  could not be taken in: {}: {}", one.bead, one.worker, one.why),
+        RecordState::Unreadable => format!("left alone: {}: {}", one.name, one.why),
     };
     let found = match one.found.as_slice() {
         [] => String::new(),

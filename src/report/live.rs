@@ -13,7 +13,7 @@ use crate::base::terminal::{self, Step, Text};
 use crate::programs::process::signals::{self, Charge};
 
 /// The terminal's alternate screen, with keys read one by one. Dropping it gives the terminal back.
-pub struct Live {
+pub struct LiveScreen {
     before: Termios,
     _put_back: Charge,
     shown: Mutex<Text>,
@@ -22,12 +22,12 @@ pub struct Live {
 /// Keys that end it: q, Ctrl-C, Ctrl-D, Escape.
 const END: [u8; 4] = [b'q', 3, 4, 27];
 
-impl Live {
+impl LiveScreen {
     /// Takes the terminal.
     ///
     /// # Errors
     /// When standard input is no terminal.
-    pub fn open() -> Result<Live> {
+    pub fn open() -> Result<LiveScreen> {
         let input = std::io::stdin();
         let before = tcgetattr(&input).map_err(|_| Failure::new("watching needs a terminal"))?;
         let mut raw = before.clone();
@@ -35,7 +35,7 @@ impl Live {
         tcsetattr(&input, OptionalActions::Now, &raw)?;
         let given_back = before.clone();
         let _put_back = signals::at_end(move || give_back(&given_back));
-        let live = Live { before, _put_back, shown: Mutex::default() };
+        let live = LiveScreen { before, _put_back, shown: Mutex::default() };
         terminal::print(Text::step(Step::Open))?;
         Ok(live)
     }
@@ -84,7 +84,7 @@ impl Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for LiveScreen {
     fn drop(&mut self) {
         give_back(&self.before);
     }

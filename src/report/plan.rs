@@ -4,8 +4,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::text::{Color, Screen, blanks};
 use crate::base::terminal::Text;
-use crate::mux::Live;
-use crate::plan::diff::{Line, Part, Plan, Sign};
+use crate::mux::LiveChange;
+use crate::plan::diff::{ChangedPart, Plan, PlanLine, Sign};
 
 /// As people read it: one line each, then what it adds up to.
 pub fn plan(plan: &Plan, screen: &Screen) -> Text {
@@ -34,7 +34,7 @@ fn sum(plan: &Plan) -> String {
     if said.is_empty() { String::new() } else { format!("{}\n", said.join(", ")) }
 }
 
-fn shown(line: &Line, wide: usize, screen: &Screen) -> Text {
+fn shown(line: &PlanLine, wide: usize, screen: &Screen) -> Text {
     let color = match line.sign {
         Sign::Start => Color::Good,
         Sign::Change => Color::Waiting,
@@ -46,13 +46,13 @@ fn shown(line: &Line, wide: usize, screen: &Screen) -> Text {
 }
 
 /// Whose line it is: a session that is nobody's goes by its name.
-pub fn who(line: &Line) -> &str {
+pub fn who(line: &PlanLine) -> &str {
     if line.address.is_empty() { &line.session } else { &line.address }
 }
 
 /// What is done, and why.
-fn what(line: &Line) -> String {
-    let Line { session, address, .. } = line;
+fn what(line: &PlanLine) -> String {
+    let PlanLine { session, address, .. } = line;
     let held = line.held.map(|held| format!(", held back: {}", held.as_str())).unwrap_or_default();
     let why = if line.why.is_empty() { String::new() } else { format!(": {}", line.why) };
     match line.sign {
@@ -74,7 +74,7 @@ fn what(line: &Line) -> String {
 }
 
 /// What takes a new start, and why it waits.
-fn again(line: &Line) -> String {
+fn again(line: &PlanLine) -> String {
     let said = format!("restart for a new {}", parts(&line.restart));
     match line.held {
         Some(held) => {
@@ -86,27 +86,27 @@ fn again(line: &Line) -> String {
 }
 
 /// What of a line waits for a word; nothing when it is done.
-pub fn held(line: &Line) -> Option<String> {
+pub fn held(line: &PlanLine) -> Option<String> {
     line.held?;
     Some(if line.sign == Sign::Change { again(line) } else { what(line) })
 }
 
-fn parts(parts: &[Part]) -> String {
+fn parts(parts: &[ChangedPart]) -> String {
     parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Changes in a session that goes on running, by kind and number.
-fn live(changes: &[Live]) -> String {
+fn live(changes: &[LiveChange]) -> String {
     let kinds = changes.iter().map(|change| match change {
-        Live::Env(..) => ("variable of later windows", "variables of later windows"),
-        Live::AddWindow(_) => ("new window", "new windows"),
-        Live::Order(_) => ("other order of windows", "other orders of windows"),
-        Live::AddPane(..) => ("new pane", "new panes"),
-        Live::RunAgain(..) => ("pane run anew", "panes run anew"),
-        Live::Remove(id) if id.starts_with('@') => ("window closed", "windows closed"),
-        Live::Remove(_) => ("pane closed", "panes closed"),
-        Live::Arrange(..) => ("window arranged", "windows arranged"),
-        Live::Marks(_) | Live::Keep(..) => ("", ""),
+        LiveChange::Env(..) => ("variable of later windows", "variables of later windows"),
+        LiveChange::AddWindow(_) => ("new window", "new windows"),
+        LiveChange::Order(_) => ("other order of windows", "other orders of windows"),
+        LiveChange::AddPane(..) => ("new pane", "new panes"),
+        LiveChange::RunAgain(..) => ("pane run anew", "panes run anew"),
+        LiveChange::Remove(id) if id.starts_with('@') => ("window closed", "windows closed"),
+        LiveChange::Remove(_) => ("pane closed", "panes closed"),
+        LiveChange::Arrange(..) => ("window arranged", "windows arranged"),
+        LiveChange::Marks(_) | LiveChange::Keep(..) => ("", ""),
     });
     let mut counted: Vec<((&str, &str), usize)> = Vec::new();
     for kind in kinds.filter(|kind| !kind.0.is_empty()) {

@@ -6,17 +6,17 @@ use super::text::{columns, pairs};
 use crate::base::terminal::Text;
 use crate::base::time;
 use crate::work::merge::approval::Shown;
-use crate::work::merge::queue::{Counts, Row};
+use crate::work::merge::queue::{Counts, RequestRow};
 use crate::work::merge::refinery::Processed;
 
 /// The queue of a rig, in its order, one line each.
-pub fn list(rows: &[Row], now: &str) -> Text {
-    let cells = |row: &Row| {
+pub fn list(rows: &[RequestRow], now: &str) -> Text {
+    let cells = |row: &RequestRow| {
         let held = match row {
-            Row { foreign: true, .. } => "foreign  ",
-            Row { held: true, .. } => "held  ",
-            Row { failure: Some(_), .. } => "stuck  ",
-            Row { needs_approval: Some(_), .. } => "waits for approval  ",
+            RequestRow { foreign: true, .. } => "foreign  ",
+            RequestRow { held: true, .. } => "held  ",
+            RequestRow { failure: Some(_), .. } => "stuck  ",
+            RequestRow { needs_approval: Some(_), .. } => "waits for approval  ",
             _ => "",
         };
         let (priority, age) = (format!("P{}", row.priority), format!("{:>4}", row.age(now)));
@@ -35,7 +35,7 @@ pub fn list(rows: &[Row], now: &str) -> Text {
 }
 
 /// One request with all that is known of it.
-pub fn show(row: &Row, now: &str) -> String {
+pub fn show(row: &RequestRow, now: &str) -> String {
     let text = format!("{}  {}\n", row.id, row.title);
     let state = match (row.foreign, row.held) {
         (true, _) => format!("{}, foreign: this town did not make it, or others changed it", row.state),

@@ -2,10 +2,10 @@
 
 use super::text::{Cell, Color, Screen};
 use crate::base::terminal::Text;
-use crate::work::remote::known::{Asked, Line};
+use crate::work::remote::known::{Asked, RemoteLine};
 
 /// As a table.
-pub fn table(lines: &[Line], screen: &Screen) -> Text {
+pub fn table(lines: &[RemoteLine], screen: &Screen) -> Text {
     let dash = || "-".to_string();
     let rows: Vec<Vec<Cell>> = lines
         .iter()

@@ -5,9 +5,9 @@ use crate::base::grammar::count;
 use crate::base::terminal::Text;
 use crate::base::time;
 use crate::plan::place::Place;
-use crate::work::observe::view::{Polecat, Queue, RigReport, Unapproved};
+use crate::work::observe::view::{Polecat, QueueCounts, RigReport, Unapproved};
 
-impl Queue {
+impl QueueCounts {
     /// In a few words.
     pub fn words(&self) -> String {
         let counts = [

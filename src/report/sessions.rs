@@ -10,7 +10,7 @@ use crate::mux::{Session, Snapshot};
 
 /// One session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct SessionLine {
     /// Whose.
     pub address: String,
     /// As [`state`] says.
@@ -31,25 +31,25 @@ pub struct Line {
 }
 
 /// The town's sessions, of one rig or all, by address; with them those that are where a daemon is silent.
-pub fn lines(town: &str, snapshot: &Snapshot, rig: Option<&str>) -> Vec<Line> {
+pub fn lines(town: &str, snapshot: &Snapshot, rig: Option<&str>) -> Vec<SessionLine> {
     let of_rig = |address: &str| match rig {
         None => true,
         Some(_) => Address::parse(address).is_ok_and(|address| address.rig() == rig),
     };
     let seen = snapshot.ours(town).map(line);
-    let unseen = snapshot.unreachable.iter().map(|(address, remote)| Line {
+    let unseen = snapshot.unreachable.iter().map(|(address, remote)| SessionLine {
         address: address.clone(),
         state: "unreachable".into(),
         remote: Some(remote.clone()),
-        ..Line::default()
+        ..SessionLine::default()
     });
-    let mut lines: Vec<Line> = seen.chain(unseen).filter(|line| of_rig(&line.address)).collect();
+    let mut lines: Vec<SessionLine> = seen.chain(unseen).filter(|line| of_rig(&line.address)).collect();
     lines.sort_by(|a, b| (order(a), &a.address, &a.session).cmp(&(order(b), &b.address, &b.session)));
     lines
 }
 
-fn line(session: &Session) -> Line {
-    Line {
+fn line(session: &Session) -> SessionLine {
+    SessionLine {
         address: session.marks.address.clone(),
         state: session.words(),
         alive: Some(session.alive()),
@@ -62,18 +62,18 @@ fn line(session: &Session) -> Line {
 }
 
 /// The town's own before its rigs.
-fn order(line: &Line) -> bool {
+fn order(line: &SessionLine) -> bool {
     Address::parse(&line.address).is_ok_and(|address| address.rig().is_some())
 }
 
 /// As a table.
-pub fn table(lines: &[Line], screen: &Screen) -> Text {
+pub fn table(lines: &[SessionLine], screen: &Screen) -> Text {
     let now = time::now();
     let rows: Vec<Vec<Cell>> = lines.iter().map(|line| cells(line, &now)).collect();
     screen.table(&["ADDRESS", "STATE", "BEAD", "AGE", "SESSION"], &rows, 4)
 }
 
-fn cells(line: &Line, now: &str) -> Vec<Cell> {
+fn cells(line: &SessionLine, now: &str) -> Vec<Cell> {
     let attached = if line.attached > 0 { " (attached)" } else { "" };
     let on = line.remote.as_ref().map(|remote| format!(" on {remote}")).unwrap_or_default();
     let color = match (line.alive, line.state.as_str()) {
@@ -92,9 +92,9 @@ fn cells(line: &Line, now: &str) -> Vec<Cell> {
 }
 
 /// As a numbered choice.
-pub fn choice(lines: &[Line], screen: &Screen) -> Text {
+pub fn choice(lines: &[SessionLine], screen: &Screen) -> Text {
     let now = time::now();
-    let numbered = |(index, line): (usize, &Line)| {
+    let numbered = |(index, line): (usize, &SessionLine)| {
         let mut row = cells(line, &now);
         row.insert(0, (index + 1).to_string().into());
         row

@@ -67,7 +67,7 @@ mod tests {
     use crate::plan::place::Place;
     use crate::report::sessions;
     use crate::work::observe::view::Polecat;
-    use crate::work::observe::view::{RigReport, Status, Store};
+    use crate::work::observe::view::{RigReport, RoleStatus, StoreView};
 
     /// The Mayor here, Nux on a machine that answers, Toast on one that does not.
     fn hybrid() -> Snapshot {
@@ -119,14 +119,14 @@ mod tests {
             path: "/t".into(),
             multiplexer: "tmux",
             sessions_unseen: None,
-            store: Store::default(),
+            store: StoreView::default(),
             overseer_unread: Some(0),
             overseer_foreign: 0,
-            agents: vec![Status::of("/t", &snapshot, &Address::Mayor)],
+            agents: vec![RoleStatus::of("/t", &snapshot, &Address::Mayor)],
             rigs: vec![RigReport {
                 unapproved: Vec::new(),
                 name: "wyvern".into(),
-                store: Store::default(),
+                store: StoreView::default(),
                 ready: None,
                 foreign: 0,
                 queue: None,
@@ -142,7 +142,7 @@ mod tests {
         };
         let lines = sessions::lines("/t", &snapshot, None);
         assert_eq!(lines.iter().map(|line| line.alive).collect::<Vec<_>>(), [Some(true), Some(true), None]);
-        let toast = Status::of("/t", &snapshot, &Address::Polecat("wyvern".into(), "Toast".into()));
+        let toast = RoleStatus::of("/t", &snapshot, &Address::Polecat("wyvern".into(), "Toast".into()));
         let shown = report
             .text(&screen, "2026-01-01T00:00:00Z")
             .then("\n")

@@ -8,22 +8,22 @@ use crate::config::schema::Remote;
 use crate::model::fugue::{self, FugueAddr};
 use crate::model::tunnel::Tunnel;
 use crate::plan::tunnel::by_hand;
-use crate::work::remote::tunnel::{Kept, Line, Opened, Phase};
+use crate::work::remote::tunnel::{Opened, Phase, TunnelLine, TunnelState};
 
-impl Line {
+impl TunnelLine {
     /// One that gt keeps, or would.
-    pub fn kept(tunnel: &Tunnel, kept: Option<&Kept>) -> Line {
-        let line = Line {
+    pub fn kept(tunnel: &Tunnel, kept: Option<&TunnelState>) -> TunnelLine {
+        let line = TunnelLine {
             name: tunnel.name.clone(),
             state: Phase::Ended.as_str(),
             local: tunnel.local.clone(),
             there: Some(tunnel.there.clone()),
             ssh: Some(tunnel.ssh.clone()),
-            ..Line::default()
+            ..TunnelLine::default()
         };
         let Some(kept) = kept else { return line };
         let runs = kept.phase != Phase::Ended;
-        Line {
+        TunnelLine {
             state: kept.phase.as_str(),
             since: Some(kept.since.clone()),
             error: kept.error.clone().or_else(|| kept.nobody.as_ref().map(|why| at_far_end(tunnel, why))),
@@ -35,23 +35,23 @@ impl Line {
     }
 
     /// One that is not gt's to keep.
-    pub fn not_kept(name: &str, remote: &Remote, why: &Failure) -> Line {
+    pub fn not_kept(name: &str, remote: &Remote, why: &Failure) -> TunnelLine {
         let own = remote.ssh.is_none();
         let line = by_hand(name, remote);
-        Line {
+        TunnelLine {
             name: name.into(),
             state: if own { "own" } else { Phase::Ended.as_str() },
             local: remote.fugue_addr.clone(),
             ssh: remote.ssh.clone(),
             error: (!own).then(|| why.message.clone()),
             hint: if own { line } else { why.hint.clone() },
-            ..Line::default()
+            ..TunnelLine::default()
         }
     }
 }
 
 /// As a table, with the errors under it.
-pub fn table(lines: &[Line], screen: &Screen) -> Text {
+pub fn table(lines: &[TunnelLine], screen: &Screen) -> Text {
     let now = time::now();
     let rows: Vec<Vec<Cell>> = lines
         .iter()

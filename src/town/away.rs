@@ -61,7 +61,7 @@ impl Record {
 pub type Records = BTreeMap<String, Record>;
 
 #[derive(Serialize, Deserialize)]
-struct File {
+struct RecordsFile {
     version: u32,
     #[serde(default)]
     sessions: Records,
@@ -77,7 +77,7 @@ pub fn read(town: &Town) -> Result<Records> {
     if !path.exists() && !path.is_symlink() {
         return Ok(Records::new());
     }
-    Ok(files::read_json::<File>(&path)?.sessions)
+    Ok(files::read_json::<RecordsFile>(&path)?.sessions)
 }
 
 /// Changes the records under their lock. Without any left the file goes.
@@ -97,7 +97,7 @@ pub fn update<T>(town: &Town, change: impl FnOnce(&mut Records) -> T) -> Result<
             _ => {}
         }
     } else if records != before {
-        let (path, file) = (path(town), File { version: 1, sessions: records });
+        let (path, file) = (path(town), RecordsFile { version: 1, sessions: records });
         let failed = || format!("cannot write {}", path.display());
         let text = serde_json::to_string_pretty(&file).with_context(failed)? + "\n";
         if path.exists() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::Value;
 
-use super::discover::{Found, found_at};
+use super::discover::{FoundTown, found_at};
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::base::folders::Folder;
@@ -17,7 +17,7 @@ use crate::programs::git::Git;
 #[derive(Clone, Debug)]
 pub struct Checkout {
     /// The town.
-    pub found: Found,
+    pub found: FoundTown,
     /// The rig's name.
     pub rig: String,
 }

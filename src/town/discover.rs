@@ -8,9 +8,9 @@ use serde::Deserialize;
 use crate::base::failure::Failure;
 use crate::base::files::{read, read_json};
 use crate::base::repo_url;
-use crate::config::schema::{Merge, Sync, Worktree};
+use crate::config::schema::{MergeSettings, SyncSettings, WorktreeSettings};
 use crate::model::rules;
-use crate::town::{Layout, Rig, RigConfig, RigsFile, Town, TownFile};
+use crate::town::{FolderLayout, Rig, RigConfig, RigsFile, Town, TownFile};
 
 /// The present layout's identity file.
 pub const IDENTITY: &str = "mayor/town.json";
@@ -20,11 +20,11 @@ pub const OLDER: [&str; 2] = ["mayor", ".gastown"];
 
 /// Where a town was found, before its files are believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundTown {
     /// Absolute, links resolved.
     pub root: PathBuf,
     /// Which layout.
-    pub layout: Layout,
+    pub layout: FolderLayout,
     /// Its identity file.
     pub identity: PathBuf,
 }
@@ -33,7 +33,7 @@ pub struct Found {
 ///
 /// # Errors
 /// When `dir` does not exist, or is in no town.
-pub fn locate(dir: &Path) -> Result<Found> {
+pub fn locate(dir: &Path) -> Result<FoundTown> {
     let start = real(dir).map_err(|why| {
         Failure::new(format!("not in a town: {}: {why}", dir.display())).hint("name one with: gt -C DIR …")
     })?;
@@ -47,7 +47,7 @@ pub fn locate(dir: &Path) -> Result<Found> {
 ///
 /// # Errors
 /// When there is none.
-pub fn locate_at(root: &Path) -> Result<Found> {
+pub fn locate_at(root: &Path) -> Result<FoundTown> {
     real(root).ok().and_then(|root| found_at(&root)).ok_or_else(|| {
         Failure::new(format!("GT_TOWN_ROOT is {}, and there is no town", root.display()))
             .hint("take it away with: unset GT_TOWN_ROOT")
@@ -72,45 +72,45 @@ fn not_in_a_town(dir: &Path) -> anyhow::Error {
 }
 
 /// The town at exactly this folder.
-pub fn found_at(root: &Path) -> Option<Found> {
-    let found = |layout, identity| Some(Found { root: root.to_path_buf(), layout, identity });
+pub fn found_at(root: &Path) -> Option<FoundTown> {
+    let found = |layout, identity| Some(FoundTown { root: root.to_path_buf(), layout, identity });
     let present = root.join(IDENTITY);
     if present.is_file() {
-        return found(Layout::Present, present);
+        return found(FolderLayout::Present, present);
     }
     // Any project may have a `mayor/config.json` of its own: only one that says so is a town's.
     OLDER
         .iter()
         .map(|dir| root.join(dir).join("config.json"))
         .find(|path| kind(path) == "workspace")
-        .and_then(|path| found(Layout::Workspace, path))
+        .and_then(|path| found(FolderLayout::Workspace, path))
 }
 
 /// What a JSON file says it is; empty when it does not.
 pub fn kind(path: &Path) -> String {
     #[derive(Deserialize)]
-    struct Kind {
+    struct TownKind {
         #[serde(rename = "type")]
         kind: String,
     }
     let text = crate::base::files::bytes(path).unwrap_or_default();
-    serde_json::from_slice::<Kind>(&text).map(|found| found.kind).unwrap_or_default()
+    serde_json::from_slice::<TownKind>(&text).map(|found| found.kind).unwrap_or_default()
 }
 
-impl Found {
+impl FoundTown {
     /// Reads the identity file.
     ///
     /// # Errors
     /// When it is broken, foreign, or of a newer version.
     pub fn town(self) -> Result<Town> {
         let (name, id) = match self.layout {
-            Layout::Present => {
+            FolderLayout::Present => {
                 let file: TownFile = read_json(&self.identity)?;
                 check_kind(&self.identity, "town", &file.kind, file.version)?;
                 let id = rules::town_id(&file.name, &file.created_at);
                 (file.name, id)
             }
-            Layout::Workspace => (folder_name(&self.root), String::new()),
+            FolderLayout::Workspace => (folder_name(&self.root), String::new()),
         };
         Ok(Town { root: self.root, name, layout: self.layout, id })
     }
@@ -165,8 +165,8 @@ impl Town {
     /// As [`Town::rigs_file`]; for the older layout, when the root cannot be read.
     pub fn rig_names(&self) -> Result<Vec<String>> {
         match self.layout {
-            Layout::Present => Ok(self.rigs_file()?.rigs.into_keys().collect()),
-            Layout::Workspace => {
+            FolderLayout::Present => Ok(self.rigs_file()?.rigs.into_keys().collect()),
+            FolderLayout::Workspace => {
                 let names = crate::base::files::names_in(&self.root)?;
                 let is_rig = |name: &String| kind(&self.rig_config_path(name)) == "rig";
                 Ok(names.into_iter().filter(is_rig).collect())
@@ -177,8 +177,8 @@ impl Town {
     /// The `config.json` of a rig.
     pub fn rig_config_path(&self, name: &str) -> PathBuf {
         match self.layout {
-            Layout::Present => self.root.join(name).join("config.json"),
-            Layout::Workspace => self.root.join(name).join(".gastown/config.json"),
+            FolderLayout::Present => self.root.join(name).join("config.json"),
+            FolderLayout::Workspace => self.root.join(name).join(".gastown/config.json"),
         }
     }
 
@@ -202,11 +202,11 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
     #[derive(Deserialize)]
     struct Sections {
         #[serde(rename = "merge")]
-        _merge: Option<Merge>,
+        _merge: Option<MergeSettings>,
         #[serde(rename = "worktree")]
-        _worktree: Option<Worktree>,
+        _worktree: Option<WorktreeSettings>,
         #[serde(rename = "sync")]
-        _sync: Option<Sync>,
+        _sync: Option<SyncSettings>,
     }
     let text = read(path)?;
     let mut config: RigConfig = crate::base::files::parse_json(path, &text)?;

@@ -6,43 +6,43 @@ use super::Rig;
 
 /// A store of a town.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Owner {
+pub enum StoreOwner {
     /// The town's own store.
     Town,
     /// The store of this rig.
     Rig(String),
 }
 
-impl std::fmt::Display for Owner {
+impl std::fmt::Display for StoreOwner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Owner::Town => write!(f, "the town"),
-            Owner::Rig(name) => write!(f, "rig {name}"),
+            StoreOwner::Town => write!(f, "the town"),
+            StoreOwner::Rig(name) => write!(f, "rig {name}"),
         }
     }
 }
 
 /// The prefixes of a town, each with the stores that claim it: as `beads.prefix` before as one of `beads.prefixes`.
 #[derive(Clone, Debug, Default)]
-pub struct Prefixes(BTreeMap<String, Vec<Owner>>);
+pub struct Prefixes(BTreeMap<String, Vec<StoreOwner>>);
 
 impl Prefixes {
     /// Collects them. `town` is the prefix of the town's own store.
     pub fn of<'a>(town: &str, rigs: impl IntoIterator<Item = &'a Rig> + Clone) -> Prefixes {
         let mut all = Prefixes::default();
-        all.claim(town, Owner::Town);
+        all.claim(town, StoreOwner::Town);
         for rig in rigs.clone() {
-            all.claim(&rig.config.beads.prefix, Owner::Rig(rig.name.clone()));
+            all.claim(&rig.config.beads.prefix, StoreOwner::Rig(rig.name.clone()));
         }
         for rig in rigs {
             for prefix in &rig.config.beads.prefixes {
-                all.claim(prefix, Owner::Rig(rig.name.clone()));
+                all.claim(prefix, StoreOwner::Rig(rig.name.clone()));
             }
         }
         all
     }
 
-    fn claim(&mut self, prefix: &str, owner: Owner) {
+    fn claim(&mut self, prefix: &str, owner: StoreOwner) {
         if prefix.is_empty() {
             return;
         }
@@ -54,15 +54,15 @@ impl Prefixes {
 
     /// The stores that an id may be in: those that claim the longest prefix that it begins with. Empty: its prefix is
     /// unknown. More than one: the stores are to be looked into in this order.
-    pub fn owners(&self, id: &str) -> &[Owner] {
+    pub fn owners(&self, id: &str) -> &[StoreOwner] {
         self.of_id(id).and_then(|prefix| self.0.get(prefix)).map_or(&[], Vec::as_slice)
     }
 
     /// The rigs among [`Prefixes::owners`].
     pub fn rigs(&self, id: &str) -> impl Iterator<Item = &str> {
         self.owners(id).iter().filter_map(|owner| match owner {
-            Owner::Town => None,
-            Owner::Rig(name) => Some(name.as_str()),
+            StoreOwner::Town => None,
+            StoreOwner::Rig(name) => Some(name.as_str()),
         })
     }
 
@@ -73,7 +73,7 @@ impl Prefixes {
     }
 
     /// All of them, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[Owner])> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[StoreOwner])> {
         self.0.iter().map(|(prefix, owners)| (prefix.as_str(), owners.as_slice()))
     }
 }

@@ -35,7 +35,7 @@ pub struct Town {
     /// Its name.
     pub name: String,
     /// Which of the two layouts.
-    pub layout: Layout,
+    pub layout: FolderLayout,
     /// What it is called where several towns meet, on a branch of `gt sync` and in names at origin: its name and what tells it
     /// from others of that name ([`rules::town_id`]). Empty where it has no identity file.
     pub id: String,
@@ -43,7 +43,7 @@ pub struct Town {
 
 /// How a town's folders are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum FolderLayout {
     /// `mayor/town.json` (source document 002).
     Present,
     /// `mayor/config.json` or `.gastown/config.json` of type workspace (004): recognised, checked, migrated.
@@ -163,7 +163,7 @@ impl Town {
     ///
     /// # Errors
     /// When there is none.
-    pub fn locate(dir: &Path, root: Option<&Path>) -> Result<discover::Found> {
+    pub fn locate(dir: &Path, root: Option<&Path>) -> Result<discover::FoundTown> {
         match root {
             Some(root) => discover::locate_at(root),
             None => discover::locate(dir),
@@ -205,7 +205,7 @@ impl Town {
     /// # Errors
     /// For one of the older layout, with how to migrate it.
     pub fn needs_present_layout(&self) -> Result<()> {
-        if self.layout == Layout::Workspace {
+        if self.layout == FolderLayout::Workspace {
             crate::fail!(
                 "{} is a town of the older layout", self.root.display();
                 "bring it to the present one with: gt migrate --dry-run, then: gt migrate"

@@ -45,24 +45,24 @@ pub struct Holder {
     /// Its program, which leads its session and process group. It may have ended: what it started holds the lock then.
     pub process: Option<Stamp>,
     /// The tmux server that its pane is in.
-    pub server: Option<Server>,
+    pub server: Option<TmuxServer>,
 }
 
 /// A tmux server, as a pane knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Server {
+pub struct TmuxServer {
     /// The path of its socket.
     pub socket: String,
     /// Its process.
     pub process: Stamp,
 }
 
-impl Server {
+impl TmuxServer {
     /// From the variable `TMUX` of a pane: `SOCKET,PID,SESSION`.
-    pub fn of_pane(tmux: &str) -> Option<Server> {
+    pub fn of_pane(tmux: &str) -> Option<TmuxServer> {
         let mut parts = tmux.rsplitn(3, ',');
         let (_, pid) = (parts.next()?, parts.next()?.parse().ok()?);
-        Some(Server { socket: parts.next()?.into(), process: Stamp::of(pid)? })
+        Some(TmuxServer { socket: parts.next()?.into(), process: Stamp::of(pid)? })
     }
 }
 
@@ -205,7 +205,7 @@ pub fn check_removable(dir: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When something else holds it, or the file cannot be opened.
-pub fn take(lock: &Path, (address, instance): (&str, &str), server: Option<Server>) -> Result<File> {
+pub fn take(lock: &Path, (address, instance): (&str, &str), server: Option<TmuxServer>) -> Result<File> {
     let failed = || format!("cannot take the lock {}", lock.display());
     if let Some(dir) = lock.parent() {
         files::make_dir(dir)?;
@@ -238,7 +238,7 @@ pub fn hand_on(lock: &File) -> Result<OwnedFd> {
 }
 
 /// A tmux server that runs and that agents of a town are in.
-pub fn server(held: &BTreeMap<String, Occupied>) -> Option<&Server> {
+pub fn server(held: &BTreeMap<String, Occupied>) -> Option<&TmuxServer> {
     held.values().find_map(|occupied| match occupied {
         Occupied::Yes(holder) => holder.server.as_ref().filter(|server| server.process.alive()),
         _ => None,
@@ -361,11 +361,11 @@ mod tests {
     #[test]
     fn a_pane_knows_its_server() {
         let own = Stamp::own().unwrap();
-        let server = Server::of_pane(&format!("/tmp/a,b/default,{},3", own.pid)).unwrap();
+        let server = TmuxServer::of_pane(&format!("/tmp/a,b/default,{},3", own.pid)).unwrap();
         assert_eq!((server.socket.as_str(), &server.process), ("/tmp/a,b/default", &own));
-        assert_eq!(Server::of_pane("x"), None);
+        assert_eq!(TmuxServer::of_pane("x"), None);
         let holder = |process: Stamp| {
-            let server = Some(Server { process, ..server.clone() });
+            let server = Some(TmuxServer { process, ..server.clone() });
             Occupied::Yes(Holder { server, ..Holder::default() })
         };
         let of = |process| super::server(&[("a".to_string(), holder(process))].into()).cloned();

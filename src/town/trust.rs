@@ -23,7 +23,7 @@ pub struct Setting {
 
 /// The agent settings of the commit that was looked at last: as long as origin stays there, git is not asked again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct SeenSettings {
     /// The commit.
     pub commit: String,
     /// The names that were looked for.
@@ -41,7 +41,7 @@ pub struct Trust {
     pub trusted: BTreeMap<String, BTreeSet<String>>,
     /// The last look.
     #[serde(default)]
-    pub seen: Seen,
+    pub seen: SeenSettings,
 }
 
 impl Trust {
@@ -84,7 +84,7 @@ pub fn read(rig: &Path) -> Result<Option<Trust>> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn create(rig: &Path, seen: Seen) -> Result<()> {
+pub fn create(rig: &Path, seen: SeenSettings) -> Result<()> {
     files::write_json(&path(rig), &Trust { version: 1, seen, ..Trust::default() })
 }
 

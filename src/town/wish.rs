@@ -18,7 +18,7 @@ const KEY: &str = "down";
 /// What is down by a person's wish.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Down {
+pub struct DownList {
     /// Everything that should run.
     pub all: bool,
     /// All but these addresses.
@@ -29,7 +29,7 @@ pub struct Down {
     pub agents: BTreeSet<String>,
 }
 
-impl Down {
+impl DownList {
     /// Whether an agent is to stay down.
     pub fn holds(&self, address: &str) -> bool {
         self.agents.contains(address) || (self.all && !self.but.contains(address))
@@ -66,14 +66,14 @@ impl Down {
 ///
 /// # Errors
 /// A broken file, with its path.
-pub fn read(town: &Town) -> Result<Down> {
+pub fn read(town: &Town) -> Result<DownList> {
     of(town, &whole(town)?)
 }
 
-fn of(town: &Town, state: &Map<String, Value>) -> Result<Down> {
+fn of(town: &Town, state: &Map<String, Value>) -> Result<DownList> {
     match state.get(KEY) {
-        None => Ok(Down::default()),
-        Some(value) => Down::deserialize(value).map_err(|error| {
+        None => Ok(DownList::default()),
+        Some(value) => DownList::deserialize(value).map_err(|error| {
             let path = path(town);
             Failure::new(format!("{}: {KEY}: {error}", path.display()))
                 .hint("mend it by hand, or take the key out: then nothing is down")
@@ -86,7 +86,7 @@ fn of(town: &Town, state: &Map<String, Value>) -> Result<Down> {
 ///
 /// # Errors
 /// When the file cannot be read or written; it is as it was then.
-pub fn update(town: &Town, change: impl FnOnce(&mut Down)) -> Result<Down> {
+pub fn update(town: &Town, change: impl FnOnce(&mut DownList)) -> Result<DownList> {
     files::change_json(&path(town), |state| {
         let before = of(town, state)?;
         let mut down = before.clone();
@@ -94,7 +94,7 @@ pub fn update(town: &Town, change: impl FnOnce(&mut Down)) -> Result<Down> {
         if down == before {
             return Ok(down);
         }
-        if down == Down::default() {
+        if down == DownList::default() {
             state.remove(KEY);
         } else {
             state.insert(KEY.into(), serde_json::to_value(&down)?);
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_town_that_is_down_comes_up_again_but_for_whom_was_named() {
-        let mut down = Down::default();
+        let mut down = DownList::default();
         down.one("wyvern/crew/ann");
         down.all();
         assert!(down.holds("mayor/") && down.holds("wyvern/crew/ann"));
@@ -134,6 +134,6 @@ mod tests {
         assert_eq!(down.agents, ["wyvern/crew/ann".to_string()].into());
         assert!(!down.holds("wyvern/witness") && down.holds("wyvern/crew/ann"));
         down.one_up("wyvern/crew/ann");
-        assert_eq!(down, Down::default());
+        assert_eq!(down, DownList::default());
     }
 }

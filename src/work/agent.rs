@@ -18,14 +18,14 @@ use anyhow::Result;
 
 use crate::base::failure::Failure;
 use crate::base::{terminal, time};
-use crate::beads::{self, Kind};
-use crate::config::remotes::Known;
-use crate::config::schema::{Sandbox, Worktree};
+use crate::beads::{self, StoreKind};
+use crate::config::remotes::KnownRemote;
+use crate::config::schema::{SandboxSetting, WorktreeSettings};
 use crate::config::{ResolvedRole, template};
 use crate::model::address::Address;
 use crate::model::bead::Bead;
 use crate::mux::Marks;
-use crate::plan::layout::Asked;
+use crate::plan::layout::AskedMark;
 use crate::plan::ready::Begin;
 use crate::programs::{Process, agent_lock};
 use crate::town::{Rig, Town};
@@ -68,7 +68,7 @@ pub fn marks(agent: &Agent<'_>) -> Marks {
         since: time::now(),
         instance: agent.instance.into(),
         preset: agent.role.presets.join(","),
-        hash: Asked::of(agent.role, agent.cwd).to_string(),
+        hash: AskedMark::of(agent.role, agent.cwd).to_string(),
     }
 }
 
@@ -130,7 +130,7 @@ pub(super) fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
 /// The clone that its folder is a worktree of; the folder itself where it is none.
 fn clone(agent: &Agent<'_>) -> PathBuf {
     match (agent.address, agent.rig) {
-        (Address::Polecat(..), Some(rig)) if agent.role.settings.sandbox == Sandbox::Worktree => {
+        (Address::Polecat(..), Some(rig)) if agent.role.settings.sandbox == SandboxSetting::Worktree => {
             rig.clone_dir()
         }
         _ => agent.cwd.to_path_buf(),
@@ -184,7 +184,8 @@ pub fn environment(agent: &Agent<'_>, session: &str) -> Result<Vec<(String, Stri
     // The tmux server may have been started long ago from elsewhere: what configures gt and finds programs comes
     // from whoever starts the session.
     for (key, value) in passed_on(agent.env) {
-        let embedded = key == "PATH" && beads_dir.exists() && beads::kind_of(&beads_dir)? == Kind::Embedded;
+        let embedded =
+            key == "PATH" && beads_dir.exists() && beads::kind_of(&beads_dir)? == StoreKind::Embedded;
         let value =
             if embedded { format!("{}:{value}", agent.town.bin_dir().display()) } else { value.into() };
         set(key, value);
@@ -233,7 +234,7 @@ pub fn environment(agent: &Agent<'_>, session: &str) -> Result<Vec<(String, Stri
 #[derive(Clone, Copy, Debug)]
 pub struct There<'a> {
     /// Which machine.
-    pub remote: &'a Known,
+    pub remote: &'a KnownRemote,
     /// How its work begins.
     pub begin: Begin,
     /// The commit of an earlier attempt that its work begins with; empty when there is none.
@@ -241,7 +242,7 @@ pub struct There<'a> {
     /// The branch that work lands on.
     pub target: &'a str,
     /// How a worktree is prepared.
-    pub rules: &'a Worktree,
+    pub rules: &'a WorktreeSettings,
     /// What it is told first when there is no gt over there.
     pub prompt: &'a str,
 }

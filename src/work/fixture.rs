@@ -13,8 +13,8 @@ use crate::model::bead::{Bead, NewBead, Patch};
 use crate::model::refs::Branch;
 use crate::model::rules::town_id;
 use crate::mux::Marks;
-use crate::mux::fake::Fake;
-use crate::town::{Layout, Rig, RigBeads, RigConfig, Town, TownFile};
+use crate::mux::fake::FakeMux;
+use crate::town::{FolderLayout, Rig, RigBeads, RigConfig, Town, TownFile};
 use crate::work::observe::scene::Scene;
 
 /// The town `town` with the rig `wyvern`.
@@ -22,7 +22,7 @@ pub struct Fixture {
     _dir: tempfile::TempDir,
     pub town: Town,
     pub rig: Rig,
-    pub mux: Fake,
+    pub mux: FakeMux,
     /// The calls of the rig's store.
     pub store: Rc<Recorder>,
     /// The calls of the town's store.
@@ -35,7 +35,7 @@ impl Fixture {
         let root = dir.path().canonicalize().unwrap();
         let made = "2026-01-01T00:00:00Z";
         let id = town_id("town", made);
-        let town = Town { root: root.clone(), name: "town".into(), layout: Layout::Present, id };
+        let town = Town { root: root.clone(), name: "town".into(), layout: FolderLayout::Present, id };
         let config = RigConfig {
             kind: "rig".into(),
             version: 1,
@@ -62,7 +62,7 @@ impl Fixture {
         repository(&rig.clone_dir());
         let (store, town_store) =
             (beads::fake::watch(&rig.beads_dir()), beads::fake::watch(&town.beads_dir()));
-        Fixture { _dir: dir, town, rig, mux: Fake::default(), store, town_store }
+        Fixture { _dir: dir, town, rig, mux: FakeMux::default(), store, town_store }
     }
 
     /// The environment of a person whose agents only wait.

@@ -2,7 +2,7 @@
 
 use gastown::beads::bd::Bd;
 use gastown::beads::embedded::Embedded;
-use gastown::beads::{Change, Filter, Kind, Origin, Store, jsonl, kind_of};
+use gastown::beads::{Change, Filter, ImportOrigin, Store, StoreKind, jsonl, kind_of};
 use gastown::model::bead::{Bead, NewBead};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn a_store_is_made_and_the_repository_stays_as_it_was() {
         let dir = shop.world.path("repo/.beads");
         let head = shop.world.git("repo", ["rev-parse", "HEAD"]);
         Bd::create_with(&shop.program, &dir, "wy").unwrap();
-        assert_eq!(kind_of(&dir).unwrap(), Kind::Bd);
+        assert_eq!(kind_of(&dir).unwrap(), StoreKind::Bd);
         assert_eq!(shop.calls(), ["init", "init", "config"]);
         assert_eq!(shop.world.git("repo", ["rev-parse", "HEAD"]), head);
         assert_eq!(shop.world.git("repo", ["status", "--porcelain"]), "");
@@ -249,7 +249,7 @@ fn beads_move_to_the_embedded_store_and_back() {
         }
         assert_eq!(mine, theirs);
 
-        let bad = store.import(&format!("{out}{{\"id\": 7}}\n"), Origin::Own).unwrap_err();
+        let bad = store.import(&format!("{out}{{\"id\": 7}}\n"), ImportOrigin::Own).unwrap_err();
         assert!(bad.to_string().starts_with("line 5: "), "{bad}");
         shop.calls();
     });

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use gastown::programs::fugue::{Answer, Dialect, Fugue, Server, Silence, Wanted};
+use gastown::programs::fugue::{Dialect, Fugue, FugueServer, NewDaemonSession, Reply, Silence};
 
 use crate::common::fugue::Daemon;
 use crate::common::{World, wait_for};
 
-fn compat(world: &World, addr: &str) -> Server {
+fn compat(world: &World, addr: &str) -> FugueServer {
     Fugue::new(world.path("fugue-bin/fugue-compat"), Dialect::Compat).at(addr)
 }
 
@@ -75,29 +75,29 @@ fn speak(far: &Daemon, fugue: &Fugue) {
         sorted.sort();
         let folder = far.folder().join("run");
         let line = "printf '%s\\n' \"$PWD\"; exec cat";
-        let wanted = Wanted { name: "gt-wyvern-Nux", cwd: folder.to_str(), tags: &tags, line };
-        assert_eq!(server.new_session(&wanted).unwrap(), Answer::Said(String::new()));
+        let wanted = NewDaemonSession { name: "gt-wyvern-Nux", cwd: folder.to_str(), tags: &tags, line };
+        assert_eq!(server.new_session(&wanted).unwrap(), Reply::Said(String::new()));
         assert!(
-            matches!(server.new_session(&wanted).unwrap(), Answer::Refused(why) if why.contains("already exists"))
+            matches!(server.new_session(&wanted).unwrap(), Reply::Refused(why) if why.contains("already exists"))
         );
         let rows = server.list().unwrap().unwrap();
         assert_eq!((rows[0].name.as_str(), rows[0].tags.as_slice()), ("gt-wyvern-Nux", sorted.as_slice()));
         let capture = || match server.capture("gt-wyvern-Nux", 50).unwrap() {
-            Answer::Said(text) => text,
+            Reply::Said(text) => text,
             other => panic!("{other:?}"),
         };
         let real = folder.canonicalize().unwrap();
         wait_for("the folder", || capture().contains(real.to_str().unwrap()).then_some(()));
         let odd = "-l; $(touch /tmp/x) 'a'\n\"b\" \u{1F389} #{session_name};";
-        assert_eq!(server.text("gt-wyvern-Nux", odd).unwrap(), Answer::Said(String::new()));
-        assert_eq!(server.keys("gt-wyvern-Nux", &["Enter"]).unwrap(), Answer::Said(String::new()));
+        assert_eq!(server.text("gt-wyvern-Nux", odd).unwrap(), Reply::Said(String::new()));
+        assert_eq!(server.keys("gt-wyvern-Nux", &["Enter"]).unwrap(), Reply::Said(String::new()));
         let line = "-l; $(touch /tmp/x) 'a' \"b\" \u{1F389} #{session_name};";
         wait_for("the text, and what cat says", || (capture().matches(line).count() == 2).then_some(()));
-        assert_eq!(server.kill(&rows[0].id).unwrap(), Answer::Said(String::new()));
-        assert_eq!(server.kill(&rows[0].id).unwrap(), Answer::Said(String::new()));
+        assert_eq!(server.kill(&rows[0].id).unwrap(), Reply::Said(String::new()));
+        assert_eq!(server.kill(&rows[0].id).unwrap(), Reply::Said(String::new()));
         assert_eq!(server.list().unwrap(), Ok(Vec::new()));
         assert!(
-            matches!(server.capture("gt-wyvern-Nux", 5).unwrap(), Answer::Refused(why) if why.contains("not found"))
+            matches!(server.capture("gt-wyvern-Nux", 5).unwrap(), Reply::Refused(why) if why.contains("not found"))
         );
     }
 }
@@ -138,8 +138,8 @@ fn an_answer_that_was_somebody_else_s_is_asked_for_again() {
     };
     let tell = |what: &str| format!("echo '{what}: Discriminant(2)' >&2; exit 1");
     let connecting = tell("Connection failed: Protocol error: Unexpected response to Connect");
-    let wanted = Wanted { name: "gt-wyvern-Nux", line: "exec cat", ..Wanted::default() };
-    let done = Answer::Said(String::new());
+    let wanted = NewDaemonSession { name: "gt-wyvern-Nux", line: "exec cat", ..NewDaemonSession::default() };
+    let done = Reply::Said(String::new());
     odd("", &connecting);
     assert_eq!(server.list().unwrap(), Ok(Vec::new()));
     assert_eq!(server.new_session(&wanted).unwrap(), done);
@@ -173,7 +173,12 @@ fn a_restarted_daemon_gives_back_shells_without_tags() {
     let world = World::new();
     let far = world.daemon("far");
     let tags = ["gt-i-1".to_string()];
-    let wanted = Wanted { name: "gt-wyvern-Nux", tags: &tags, line: "exec cat", ..Wanted::default() };
+    let wanted = NewDaemonSession {
+        name: "gt-wyvern-Nux",
+        tags: &tags,
+        line: "exec cat",
+        ..NewDaemonSession::default()
+    };
     let server = compat(&world, &far.addr);
     server.new_session(&wanted).unwrap();
     let before = far.session("gt-wyvern-Nux").unwrap();

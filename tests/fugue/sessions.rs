@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use gastown::base::quote::quote;
 use gastown::config::Sources;
 use gastown::mux::hybrid::Hybrid;
-use gastown::mux::{Away, Marks, Mux, Session, Snapshot, Spec, none};
+use gastown::mux::{Marks, Mux, RemoteTarget, Session, Snapshot, Spec, none};
 use gastown::town::{Town, away};
 
 use crate::common::fugue::Daemon;
@@ -56,7 +56,7 @@ pub fn spec(place: &Place, addr: &str, line: &str) -> Spec {
             instance: "i1".into(),
             ..Marks::default()
         },
-        away: Some(Away {
+        away: Some(RemoteTarget {
             remote: addr.into(),
             fugue_addr: addr.into(),
             town: "/far/town".into(),

@@ -6,12 +6,13 @@ use super::super::embedded::write::change as apply;
 use super::read::comma_safe;
 use super::shape;
 use crate::beads::Change;
-use crate::beads::bd::{Call, Found};
+use crate::beads::bd::Call;
+use crate::model::bead::BeadMap;
 use crate::model::bead::{Bead, NewBead, Patch};
 use crate::programs::bd::Version;
 
 /// A call for each change, in order; neighbours that say the same of several beads are one call.
-pub fn calls(version: Version, found: &Found, changes: &[Change]) -> Vec<Call> {
+pub fn calls(version: Version, found: &BeadMap, changes: &[Change]) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     let mut state = found.clone();
     for (index, change) in changes.iter().enumerate() {
@@ -31,7 +32,7 @@ pub fn calls(version: Version, found: &Found, changes: &[Change]) -> Vec<Call> {
 }
 
 /// The calls for one change; `state` holds the beads as they are by then.
-pub fn single(version: Version, state: &mut Found, index: usize, change: &Change) -> Vec<Call> {
+pub fn single(version: Version, state: &mut BeadMap, index: usize, change: &Change) -> Vec<Call> {
     let call = |words: Vec<String>| Call { words, ..Call::default() };
     match change {
         Change::Create(new) => {

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::{Bd, take};
 use crate::base::files;
 use crate::base::time::same_moment;
-use crate::beads::{Filter, Place, Store, Walk, in_step, jsonl};
-use crate::model::bead::Bead;
+use crate::beads::{Filter, Store, StorePlace, Walk, in_step, jsonl};
+use crate::model::bead::{Bead, BeadMap};
 
 /// Where the commit is noted that the store holds all of, beside it.
 pub const NOTE_FILE: &str = "gt.sync.json";
 
 /// The store, and the prefix of its ids.
-pub struct InStep {
+pub struct BdSync {
     bd: Bd,
     prefix: String,
 }
@@ -43,15 +43,15 @@ struct Birth {
     title: Option<String>,
 }
 
-impl InStep {
+impl BdSync {
     /// Opens the store.
     ///
     /// # Errors
     /// As [`Bd::open`].
-    pub fn open(place: &Place) -> Result<InStep> {
-        let Place { dir, prefix, prefixes, actor, secret, .. } = place;
+    pub fn open(place: &StorePlace) -> Result<BdSync> {
+        let StorePlace { dir, prefix, prefixes, actor, secret, .. } = place;
         let bd = Bd::open(dir, prefixes, actor)?.knowing(secret.clone());
-        Ok(InStep { bd, prefix: prefix.clone() })
+        Ok(BdSync { bd, prefix: prefix.clone() })
     }
 
     fn note_file(&self) -> PathBuf {
@@ -83,7 +83,7 @@ impl InStep {
 
 impl Notes {
     /// Remembers the births of beads that are to take the place of others. Whether there are any.
-    fn adopt(&mut self, own: &BTreeMap<String, Bead>, beads: &[Bead]) -> bool {
+    fn adopt(&mut self, own: &BeadMap, beads: &[Bead]) -> bool {
         let mut any = false;
         for bead in beads {
             let Some(known) = own.get(&bead.id) else { continue };
@@ -99,7 +99,7 @@ impl Notes {
     }
 }
 
-impl in_step::InStep for InStep {
+impl in_step::SyncedStore for BdSync {
     fn prefix(&self) -> &str {
         &self.prefix
     }

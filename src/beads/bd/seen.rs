@@ -12,14 +12,14 @@ const LONGEST: usize = 8 << 20;
 const SMALL: u64 = 4 << 10;
 
 /// The path of a file, its size, and what else tells of a change.
-type File = (PathBuf, u64, Vec<u8>);
+type FileState = (PathBuf, u64, Vec<u8>);
 
 /// The files that any write to a store changes, as they are.
 ///
 /// A read of bd 1.0 writes files anew as they were: they are compared by size and, small ones, by what is in them. The journal
 /// only grows, and the manifest holds the hash of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files(Vec<File>);
+pub struct Files(Vec<FileState>);
 
 impl Files {
     /// Those of the store in `dir`; `None` when they do not tell of every write: another machine or a server keeps the
@@ -50,7 +50,7 @@ impl Files {
     }
 }
 
-fn collect(dir: &Path, files: &mut Vec<File>) -> std::io::Result<()> {
+fn collect(dir: &Path, files: &mut Vec<FileState>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
@@ -66,12 +66,12 @@ fn collect(dir: &Path, files: &mut Vec<File>) -> std::io::Result<()> {
 
 /// An answer of bd's, and the files that it was read from.
 #[derive(Debug)]
-pub struct Seen {
+pub struct SeenAnswer {
     files: Files,
     answer: String,
 }
 
-impl Seen {
+impl SeenAnswer {
     /// Keeps an answer, when its call shows beads as a look does and nothing was written while it ran.
     pub fn keep(
         version: Version,
@@ -79,11 +79,11 @@ impl Seen {
         before: Option<Files>,
         after: Option<Files>,
         answer: &str,
-    ) -> Option<Seen> {
+    ) -> Option<SeenAnswer> {
         let first = words.first()?;
         let is_look = first == "list" || (first == "export" && !version.is_whole());
         let files = before.filter(|before| is_look && after.as_ref() == Some(before))?;
-        (answer.len() <= LONGEST).then(|| Seen { files, answer: answer.into() })
+        (answer.len() <= LONGEST).then(|| SeenAnswer { files, answer: answer.into() })
     }
 
     /// The answer, when nothing was written since.
@@ -113,7 +113,7 @@ mod tests {
             let words = [if version == WHOLE { "list" } else { "export" }.to_string()];
             let seen = || {
                 let now = || Files::of(dir, version);
-                Seen::keep(version, &words, now(), now(), "[]").unwrap()
+                SeenAnswer::keep(version, &words, now(), now(), "[]").unwrap()
             };
             assert_eq!(seen().answer(Files::of(dir, version)).as_deref(), Some("[]"));
             if version == WHOLE {
@@ -126,10 +126,16 @@ mod tests {
             let earlier = (seen(), Files::of(dir, version));
             write(file, "12");
             assert_eq!(earlier.0.answer(Files::of(dir, version)), None);
-            assert!(Seen::keep(version, &words, earlier.1, Files::of(dir, version), "[]").is_none());
+            assert!(SeenAnswer::keep(version, &words, earlier.1, Files::of(dir, version), "[]").is_none());
             assert!(
-                Seen::keep(version, &["show".into()], Files::of(dir, version), Files::of(dir, version), "")
-                    .is_none()
+                SeenAnswer::keep(
+                    version,
+                    &["show".into()],
+                    Files::of(dir, version),
+                    Files::of(dir, version),
+                    ""
+                )
+                .is_none()
             );
         }
         write("metadata.json", "{\"dolt_mode\":\"server\"}");

@@ -5,8 +5,9 @@ use anyhow::Result;
 use super::read::comma_safe;
 use super::shape;
 use crate::base::time::{self, same_moment};
-use crate::beads::bd::{Call, Found};
+use crate::beads::bd::Call;
 use crate::beads::jsonl;
+use crate::model::bead::BeadMap;
 use crate::model::bead::{Bead, Comment};
 use crate::programs::bd::Version;
 
@@ -14,7 +15,7 @@ use crate::programs::bd::Version;
 ///
 /// # Errors
 /// When this version cannot take them all: before 1.0 bd takes two beads that say the same for one.
-pub fn put(version: Version, own: &Found, beads: Vec<Bead>) -> Result<Vec<Call>> {
+pub fn put(version: Version, own: &BeadMap, beads: Vec<Bead>) -> Result<Vec<Call>> {
     if beads.is_empty() {
         return Ok(Vec::new());
     }
@@ -76,7 +77,7 @@ fn take_away(known: &Bead, wanted: &Bead) -> Vec<Call> {
     calls
 }
 
-fn refuse_twins(version: Version, own: &Found, wanted: &[Bead]) -> Result<()> {
+fn refuse_twins(version: Version, own: &BeadMap, wanted: &[Bead]) -> Result<()> {
     let says = |bead: &Bead| {
         let texts = [&bead.title, &bead.description, &bead.design, &bead.acceptance_criteria, &bead.notes];
         let rest = (bead.status.clone(), bead.priority, bead.issue_type.clone(), bead.assignee.clone());

@@ -10,7 +10,8 @@ use super::read::comma_safe;
 use super::{apart, shape};
 use crate::base::time;
 use crate::beads::Change;
-use crate::beads::bd::{Call, Found};
+use crate::beads::bd::Call;
+use crate::model::bead::BeadMap;
 use crate::model::bead::{Bead, Comment, Dependency, NewBead, Patch};
 use crate::model::words;
 use crate::programs::bd::Version;
@@ -25,9 +26,9 @@ pub struct Together<'a> {
     version: Version,
     now: String,
     actor: &'a str,
-    found: &'a Found,
+    found: &'a BeadMap,
     created: Vec<(usize, Bead)>,
-    rows: Found,
+    rows: BeadMap,
     lines: Vec<String>,
     rest: Vec<(usize, Change)>,
     stripped: BTreeMap<String, Vec<String>>,
@@ -44,7 +45,7 @@ impl<'a> Together<'a> {
     pub fn of(
         version: Version,
         actor: &'a str,
-        found: &'a Found,
+        found: &'a BeadMap,
         changes: &[Change],
     ) -> Result<Together<'a>> {
         let mut all = Together {
@@ -53,7 +54,7 @@ impl<'a> Together<'a> {
             actor,
             found,
             created: Vec::new(),
-            rows: Found::new(),
+            rows: BeadMap::new(),
             lines: Vec::new(),
             rest: Vec::new(),
             stripped: BTreeMap::new(),
@@ -271,7 +272,7 @@ impl<'a> Together<'a> {
 }
 
 /// Whether a change is one that `import` takes whatever comes with it.
-fn is_imported(found: &Found, change: &Change) -> bool {
+fn is_imported(found: &BeadMap, change: &Change) -> bool {
     match change {
         Change::Create(new) => new.parent.is_none() || new.id.is_some(),
         Change::Comment(..) => true,

@@ -9,9 +9,10 @@ use super::super::embedded::write::{change as apply, check_priority, check_title
 use super::together::Together;
 use super::{apart, shape};
 use crate::base::failure::Failure;
-use crate::beads::bd::{Call, Found};
+use crate::beads::bd::Call;
 use crate::beads::{Change, Guard};
 use crate::model::bead::Bead;
+use crate::model::bead::BeadMap;
 use crate::programs::bd::Version;
 
 /// The beads that must be seen before the changes can be decided.
@@ -36,7 +37,7 @@ pub fn look_ids(guards: &[Guard], changes: &[Change]) -> Vec<String> {
 ///
 /// # Errors
 /// When a change cannot be made: a bead does not exist, or a value is refused. Then nothing is to be run.
-pub fn calls(version: Version, actor: &str, found: &Found, changes: &[Change]) -> Result<Vec<Call>> {
+pub fn calls(version: Version, actor: &str, found: &BeadMap, changes: &[Change]) -> Result<Vec<Call>> {
     check(found, changes)?;
     let apart = apart::calls(version, found, changes);
     if !version.is_whole() || apart.len() < 2 {
@@ -47,7 +48,7 @@ pub fn calls(version: Version, actor: &str, found: &Found, changes: &[Change]) -
     Ok(together.filter(|together| together.len() < apart.len()).unwrap_or(apart))
 }
 
-fn check(found: &Found, changes: &[Change]) -> Result<()> {
+fn check(found: &BeadMap, changes: &[Change]) -> Result<()> {
     let new: BTreeSet<&String> = changes
         .iter()
         .filter_map(|change| match change {

@@ -19,7 +19,8 @@ use crate::base::failure::Failure;
 use crate::base::proof::Secret;
 use crate::base::{files, limits, time};
 use crate::beads::{
-    Change, EMBEDDED_FILE, Filter, Guard, Imported, Origin, Overview, Store, Walk, Written, foreign, jsonl,
+    Change, EMBEDDED_FILE, Filter, Guard, ImportOrigin, Imported, Overview, Store, Walk, Written, foreign,
+    jsonl,
 };
 use crate::model::bead::Bead;
 
@@ -328,7 +329,7 @@ impl Store for Embedded {
         }))
     }
 
-    fn import(&self, text: &str, origin: Origin) -> Result<Imported> {
+    fn import(&self, text: &str, origin: ImportOrigin) -> Result<Imported> {
         let lines = jsonl::parse(text)?;
         self.transaction(|writer| {
             let mut imported = Imported::default();

@@ -5,16 +5,16 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::{Run, print, print_value};
+use super::{BdRun, print, print_value};
 use crate::base::failure::Failure;
 use crate::beads::embedded::Embedded;
 use crate::beads::{Change, Filter, Guard, Store, Written};
-use crate::cli::bd::{Close, CommentAdd, Create, Dep, Label, LabelWords, Texts, Update};
+use crate::cli::bd::{CloseArgs, CommentAdd, Create, Dep, Label, LabelWords, Texts, Update};
 use crate::model::bead::{Bead, Dependency, NewBead, Patch};
 use crate::model::words;
 use crate::report::bd as report;
 
-impl Run<'_> {
+impl BdRun<'_> {
     pub(super) fn create(&self, args: Create) -> Result<()> {
         let store = self.store()?;
         let texts = args.texts;
@@ -104,7 +104,7 @@ impl Run<'_> {
         self.changed(&store, &args.ids, "updated")
     }
 
-    pub(super) fn close(&self, args: Close) -> Result<()> {
+    pub(super) fn close(&self, args: CloseArgs) -> Result<()> {
         let store = self.store()?;
         let reason = args.reason.unwrap_or_else(|| "Closed".into());
         let ids = args.beads.ids;
@@ -113,7 +113,7 @@ impl Run<'_> {
         self.changed(&store, &ids, "closed")
     }
 
-    pub(super) fn reopen(&self, args: Close) -> Result<()> {
+    pub(super) fn reopen(&self, args: CloseArgs) -> Result<()> {
         let store = self.store()?;
         let ids = args.beads.ids;
         let mut changes = updates(&ids, &Patch { status: Some(words::OPEN.into()), ..Patch::default() });

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Run, print, print_value};
+use super::{BdRun, print, print_value};
 use crate::base::failure::{Exit, Failure};
 use crate::base::terminal::{Stream, Text};
 use crate::beads::embedded::Embedded;
@@ -16,7 +16,7 @@ use crate::work::observe::around;
 
 /// A list under way.
 struct Printed<'a> {
-    run: &'a Run<'a>,
+    run: &'a BdRun<'a>,
     store: &'a Embedded,
     widths: [usize; 3],
     out: Stream,
@@ -24,7 +24,7 @@ struct Printed<'a> {
 }
 
 impl<'a> Printed<'a> {
-    fn new(run: &'a Run<'a>, store: &'a Embedded, widths: [usize; 3]) -> Printed<'a> {
+    fn new(run: &'a BdRun<'a>, store: &'a Embedded, widths: [usize; 3]) -> Printed<'a> {
         Printed { run, store, widths, out: Stream::new(), count: 0 }
     }
 
@@ -57,7 +57,7 @@ impl<'a> Printed<'a> {
     }
 }
 
-impl Run<'_> {
+impl BdRun<'_> {
     pub(super) fn ready(&self, args: Ready) -> Result<()> {
         let store = self.store()?;
         if let Some(parent) = &args.parent {

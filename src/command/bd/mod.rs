@@ -19,8 +19,8 @@ use super::{Ctx, print};
 use crate::base::failure::{Exit, Failure};
 use crate::base::terminal::{self, Stream, Text};
 use crate::beads::embedded::Embedded;
-use crate::beads::{self, Imported, Kind, Origin, Store};
-use crate::cli::bd::{Bd, BdCommand, BdGlobal, CommentsCommand, Config, Import, Init, Raw};
+use crate::beads::{self, ImportOrigin, Imported, Store, StoreKind};
+use crate::cli::bd::{BdArgs, BdCommand, BdGlobal, CommentsCommand, Config, Import, Init, Raw};
 use crate::report::bd as report;
 use crate::town::discover::read_rig_prefixes;
 use route::Stores;
@@ -35,7 +35,7 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
     given.extend(ctx.global.quiet.then(|| OsString::from("--quiet")));
     let first = given.first().and_then(|word| word.to_str()).unwrap_or_default().to_string();
     let parse = |words: &[OsString]| {
-        Bd::try_parse_from(std::iter::once(OsString::from("bd")).chain(words.iter().cloned()))
+        BdArgs::try_parse_from(std::iter::once(OsString::from("bd")).chain(words.iter().cloned()))
     };
     let parsed = parse(&given);
     let (mut ids, actor) = match &parsed {
@@ -58,7 +58,7 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
         }
         let parsed = parse(&words);
         if let Some(dir) = dir.as_ref().filter(|_| first != "init")
-            && beads::kind_of(dir).is_ok_and(|kind| kind == Kind::Bd)
+            && beads::kind_of(dir).is_ok_and(|kind| kind == StoreKind::Bd)
             && !(["export", "import"].contains(&first.as_str()) && parsed.is_ok())
         {
             if !several {
@@ -76,7 +76,7 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
                 return Ok(if error.use_stderr() { Exit::Failed } else { Exit::Done });
             }
         };
-        let run = Run { ctx, global: bd.global, stores: &stores, dir, all: RefCell::new(all.take()) };
+        let run = BdRun { ctx, global: bd.global, stores: &stores, dir, all: RefCell::new(all.take()) };
         match run.command(bd.command) {
             Ok(Exit::Done) => {
                 // Whoever looks after the rig says what keeps an export from being made.
@@ -148,7 +148,7 @@ fn prefixes_of(dir: &Path) -> Result<Vec<String>> {
     rig.map_or_else(|| Ok(Vec::new()), |rig| read_rig_prefixes(&rig.join("config.json")))
 }
 
-struct Run<'a> {
+struct BdRun<'a> {
     ctx: &'a Ctx,
     global: BdGlobal,
     stores: &'a Stores<'a>,
@@ -157,7 +157,7 @@ struct Run<'a> {
     all: RefCell<Option<Vec<Value>>>,
 }
 
-impl Run<'_> {
+impl BdRun<'_> {
     fn command(&self, command: BdCommand) -> Result<Exit> {
         match command {
             BdCommand::Init(args) => self.init(args)?,
@@ -224,7 +224,7 @@ impl Run<'_> {
     /// The store of either kind.
     fn any_store(&self) -> Result<Rc<dyn Store>> {
         match &self.dir {
-            Some(dir) if beads::kind_of(dir)? == Kind::Bd => {
+            Some(dir) if beads::kind_of(dir)? == StoreKind::Bd => {
                 let store = beads::bd::Bd::open(dir, &prefixes_of(dir)?, &self.stores.actor)?;
                 Ok(Rc::new(store.knowing(self.stores.secret()?)))
             }
@@ -320,7 +320,7 @@ impl Run<'_> {
         }
         // Outside of towns nothing acts on beads.
         let own = args.trust || self.ctx.locate().is_err();
-        let origin = if own { Origin::Own } else { Origin::Foreign };
+        let origin = if own { ImportOrigin::Own } else { ImportOrigin::Foreign };
         let Imported { added, changed, foreign, left_out } = store.import(&text, origin)?;
         let mut text = format!("{} added, {changed} changed\n", crate::base::grammar::count(added, "bead"));
         if !left_out.is_empty() {

@@ -13,10 +13,10 @@ use super::{Ctx, prefixes_of};
 use crate::base::failure::Failures;
 use crate::base::proof::Secret;
 use crate::beads::embedded::Embedded;
-use crate::beads::{self, Filter, Kind, Store};
-use crate::cli::bd::{Bd, BdCommand, CommentsCommand, Dep, Label};
+use crate::beads::{self, Filter, Store, StoreKind};
+use crate::cli::bd::{BdArgs, BdCommand, CommentsCommand, Dep, Label};
 use crate::town::Town;
-use crate::town::ids::{Owner, Prefixes};
+use crate::town::ids::{Prefixes, StoreOwner};
 
 /// Whether each of the command's beads may be in a store of its own.
 pub(super) fn is_of_several(command: &BdCommand) -> bool {
@@ -56,7 +56,7 @@ pub(super) fn first_word(words: &[OsString]) -> Vec<String> {
 
 /// The words without the ids that are in other stores: a value of a flag stays.
 pub(super) fn without(words: &[OsString], others: &[String]) -> Vec<OsString> {
-    let mut bd = Bd::command();
+    let mut bd = BdArgs::command();
     bd.build();
     let command = words.iter().find_map(|word| bd.find_subcommand(word));
     let takes_value = |word: &str| {
@@ -82,7 +82,7 @@ pub(super) fn without(words: &[OsString], others: &[String]) -> Vec<OsString> {
 }
 
 /// A store, and the ids of the beads that are in it.
-pub(super) type Part = (Option<PathBuf>, Vec<String>);
+pub(super) type StorePart = (Option<PathBuf>, Vec<String>);
 
 /// The stores that a command may be for, each opened once.
 pub(super) struct Stores<'a> {
@@ -102,8 +102,8 @@ impl<'a> Stores<'a> {
 
     /// The stores of these beads, in the order of the first bead of each: the one at hand if it has a bead, else that of the
     /// rig, or the town, whose prefix its id has. Without ids, outside a town, and where no prefix fits, the store at hand.
-    pub fn split(&self, ids: &[String]) -> Vec<Part> {
-        let mut split: Vec<Part> = Vec::new();
+    pub fn split(&self, ids: &[String]) -> Vec<StorePart> {
+        let mut split: Vec<StorePart> = Vec::new();
         for id in ids {
             let dir = match &self.here {
                 Some(dir) if self.has(dir, id) => self.here.clone(),
@@ -142,7 +142,7 @@ impl<'a> Stores<'a> {
 
     /// Whether gt's own store in a folder has a bead. The real bd is not asked: its ids have the prefix of their rig.
     fn has(&self, dir: &Path, id: &str) -> bool {
-        if beads::kind_of(dir).is_ok_and(|kind| kind == Kind::Bd) {
+        if beads::kind_of(dir).is_ok_and(|kind| kind == StoreKind::Bd) {
             return false;
         }
         let filter = Filter { ids: vec![id.to_string()], ..Filter::default() };
@@ -155,8 +155,8 @@ impl<'a> Stores<'a> {
             .owners(id)
             .iter()
             .map(|owner| match owner {
-                Owner::Rig(rig) => town.root.join(rig).join(".beads"),
-                Owner::Town => town.beads_dir(),
+                StoreOwner::Rig(rig) => town.root.join(rig).join(".beads"),
+                StoreOwner::Town => town.beads_dir(),
             })
             .filter(|dir| beads::kind_of(dir).is_ok())
             .collect();

@@ -15,16 +15,16 @@ use self::beads::{EPIC, RED, REPOSITORY, TEST, TITLE, TWINS};
 use crate::base::failure::Failure;
 use crate::base::quote::quote;
 use crate::beads::{self as store, Filter, Store};
-use crate::config::schema::Choice;
+use crate::config::schema::StoreChoice;
 use crate::model::bead::Bead;
 use crate::model::words;
 use crate::mux::Mux;
-use crate::mux::tmux::Tmux;
+use crate::mux::tmux::TmuxMux;
 use crate::programs::git::Git;
 use crate::programs::process::signals;
 use crate::programs::{Output, Process};
 use crate::report::Screen;
-use crate::report::demo::{Row, Stage};
+use crate::report::demo::{DemoRow, Stage};
 
 /// The longest that a wave of polecats may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ const WAVES: usize = 3;
 const SOCKET: usize = 100;
 
 /// What is wanted of a demo.
-pub struct Wanted<'a> {
+pub struct DemoOptions<'a> {
     /// Leave the town, and say how to look around.
     pub keep: bool,
     /// A repository to show it on, instead of one made for it.
@@ -54,7 +54,7 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// What stopped it; the town goes all the same.
-pub fn run(wanted: &Wanted<'_>) -> Result<()> {
+pub fn run(wanted: &DemoOptions<'_>) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("gt-demo-").tempdir().context("no temporary folder")?;
     let began = Instant::now();
     let mut demo = Demo::new(wanted, folder.path())?;
@@ -102,7 +102,7 @@ struct Demo {
 }
 
 impl Demo {
-    fn new(wanted: &Wanted<'_>, folder: &Path) -> Result<Demo> {
+    fn new(wanted: &DemoOptions<'_>, folder: &Path) -> Result<Demo> {
         let root = folder.canonicalize()?;
         if root.join("tmux").as_os_str().len() > SOCKET {
             crate::fail!("the temporary folder's path is too long for a tmux socket: {}", root.display(); "try: TMPDIR=/tmp gt demo");
@@ -403,8 +403,8 @@ impl Demo {
         Ok(())
     }
 
-    fn mux(&self) -> Tmux {
-        Tmux::new(Some(&text(&self.root.join("tmux"))))
+    fn mux(&self) -> TmuxMux {
+        TmuxMux::new(Some(&text(&self.root.join("tmux"))))
     }
 
     fn rig_dir(&self) -> PathBuf {
@@ -413,11 +413,11 @@ impl Demo {
 
     /// The beads as they are now, read as `gt status` reads them.
     fn beads(&self, ids: &[String]) -> Result<Vec<Bead>> {
-        let place = store::Place {
+        let place = store::StorePlace {
             dir: self.rig_dir().join(".beads"),
             prefix: "de".into(),
             prefixes: Vec::new(),
-            choice: Choice::Embedded,
+            choice: StoreChoice::Embedded,
             actor: "overseer".into(),
             secret: crate::town::secret::read(&self.town)?,
         };
@@ -491,10 +491,10 @@ fn remove(path: &Path) -> Result<()> {
 }
 
 /// The beads in the order of `ids`, as rows.
-fn rows(beads: &[Bead], ids: &[String]) -> Vec<Row> {
+fn rows(beads: &[Bead], ids: &[String]) -> Vec<DemoRow> {
     let found = ids.iter().filter_map(|id| beads.iter().find(|bead| bead.id == *id));
     found
-        .map(|bead| Row {
+        .map(|bead| DemoRow {
             id: bead.id.clone(),
             place: place_of(bead),
             who: bead.assignee.as_deref().and_then(|who| who.rsplit('/').next()).unwrap_or_default().into(),

@@ -1,13 +1,13 @@
 //! What types cannot tell of a role's windows.
 
-use super::super::schema::{AGENT, Pane, Window};
+use super::super::schema::{AGENT, PaneSettings, WindowSettings};
 use super::Faults;
 use crate::base::nearest::choices;
-use crate::model::windows::{self, Broken, LAYOUTS, Size};
+use crate::model::windows::{self, BrokenLayout, LAYOUTS, Size};
 
 impl Faults {
     /// Windows of one role, as one layer says them: what a list takes over from below (`"..."`) was checked there.
-    pub(super) fn windows(&mut self, role: &str, windows: &[Window]) {
+    pub(super) fn windows(&mut self, role: &str, windows: &[WindowSettings]) {
         let mut agents = 0;
         for (number, window) in windows.iter().enumerate() {
             let at = number.to_string();
@@ -26,7 +26,7 @@ impl Faults {
     }
 
     /// One window; gives how many of its panes are the agent's.
-    fn window(&mut self, path: &[&str], window: &Window, before: usize) -> usize {
+    fn window(&mut self, path: &[&str], window: &WindowSettings, before: usize) -> usize {
         let at = |key: &'static str| [path, &[key]].concat();
         if window.name.contains(char::is_control) {
             self.add(&at("name"), "a window's name is one line of plain text", "");
@@ -55,7 +55,7 @@ impl Faults {
         agents
     }
 
-    fn pane(&mut self, path: &[&str], pane: &Pane, window: &Window) {
+    fn pane(&mut self, path: &[&str], pane: &PaneSettings, window: &WindowSettings) {
         let at = |key: &'static str| [path, &[key]].concat();
         self.env(path, &pane.env);
         if pane.command.contains(AGENT) && !pane.is_agent() {
@@ -82,7 +82,7 @@ impl Faults {
         }
     }
 
-    fn layout(&mut self, path: &[&str], window: &Window) {
+    fn layout(&mut self, path: &[&str], window: &WindowSettings) {
         let Some(layout) = window.layout.as_deref().filter(|layout| !LAYOUTS.contains(layout)) else {
             return;
         };
@@ -99,8 +99,8 @@ impl Faults {
             }
             Err(broken) => {
                 let hint = match broken {
-                    Broken::Form => choices(layout, LAYOUTS.into_iter()),
-                    Broken::Sum => "copy it whole: tmux display-message -p '#{window_layout}'".into(),
+                    BrokenLayout::Form => choices(layout, LAYOUTS.into_iter()),
+                    BrokenLayout::Sum => "copy it whole: tmux display-message -p '#{window_layout}'".into(),
                 };
                 self.add(path, format!("'{layout}' {broken}"), hint);
             }

@@ -1,7 +1,7 @@
 //! What is said when a file, a variable or a name is wrong.
 
 use super::super::role;
-use super::{Files, user_polecat, user_settings};
+use super::{TestFiles, user_polecat, user_settings};
 use crate::model::address::Role;
 use crate::model::bead::Bead;
 
@@ -295,7 +295,7 @@ fn errors_in_presets_name_the_place_and_what_was_meant() {
 
 #[test]
 fn a_circle_is_shown_and_a_preset_that_is_not_there_has_a_nearest_one() {
-    let files = Files::new(&[
+    let files = TestFiles::new(&[
         ("user/presets/a.toml", "extends = ['b']\n"),
         ("town/config/presets/b.toml", "# b\nextends = ['c']\n"),
         ("user/presets/c.toml", "extends = ['b']\n"),
@@ -327,7 +327,7 @@ fn errors_in_a_rig_s_config_json_name_file_and_line() {
     ];
     let mut shown = String::new();
     for json in cases {
-        shown += &format!("{}\n\n", Files::new(&[("town/wyvern/config.json", json)]).settings_error());
+        shown += &format!("{}\n\n", TestFiles::new(&[("town/wyvern/config.json", json)]).settings_error());
     }
     insta::assert_snapshot!(shown, @r#"
     town/wyvern/config.json:4:3: not valid JSON: trailing comma
@@ -365,7 +365,7 @@ fn errors_in_the_environment_name_the_variable() {
     ];
     let mut shown = String::new();
     for (name, value) in cases {
-        shown += &format!("{}\n\n", Files::new(&[]).env(name, value).polecat_error());
+        shown += &format!("{}\n\n", TestFiles::new(&[]).env(name, value).polecat_error());
     }
     insta::assert_snapshot!(shown, @r#"
     unknown variable GASTOWN_POLECAT_AGENT: variables with GASTOWN_ configure gt
@@ -404,12 +404,12 @@ fn errors_in_the_environment_name_the_variable() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_no_file_that_is_absent() {
-    let files = Files::new(&[("user/config.toml/folder", "")]);
+    let files = TestFiles::new(&[("user/config.toml/folder", "")]);
     insta::assert_snapshot!(files.settings_error(), @r"
     cannot read user/config.toml: it is a folder
     hint: look at it with: ls -l user/config.toml
     ");
-    let files = Files::new(&[]);
+    let files = TestFiles::new(&[]);
     std::fs::create_dir_all(files.dir.path().join("user")).unwrap();
     std::fs::write(files.dir.path().join("user/config.toml"), b"\xff\xfe").unwrap();
     insta::assert_snapshot!(files.settings_error(), @r"
@@ -420,7 +420,7 @@ fn a_file_that_cannot_be_read_is_no_file_that_is_absent() {
 
 #[test]
 fn what_names_something_that_is_not_whole_is_told_where() {
-    let remote = Files::new(&[
+    let remote = TestFiles::new(&[
         ("town/config/town.toml", "[remotes.pc]\ntags = ['gpu']\n"),
         ("user/presets/polecat.toml", "[polecat]\nremote = 'pc'\n"),
     ]);

@@ -1,29 +1,29 @@
 //! Layers on real files, and what is said when one is wrong.
 
-use super::schema::{Merge, Multiplexer, Prompt, Restart, Strategy, Where};
+use super::schema::{MergeSettings, Multiplexer, Prompt, Restart, Strategy, Where};
 use super::*;
 use crate::base::failure::Failure;
 
 mod errors;
 
 /// User, town and rig folders of a test.
-struct Files {
+struct TestFiles {
     dir: tempfile::TempDir,
     env: Vec<(String, String)>,
 }
 
-impl Files {
-    fn new(files: &[(&str, &str)]) -> Files {
+impl TestFiles {
+    fn new(files: &[(&str, &str)]) -> TestFiles {
         let dir = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        Files { dir, env: Vec::new() }
+        TestFiles { dir, env: Vec::new() }
     }
 
-    fn env(mut self, name: &str, value: &str) -> Files {
+    fn env(mut self, name: &str, value: &str) -> TestFiles {
         self.env.push((name.into(), value.into()));
         self
     }
@@ -71,12 +71,12 @@ impl Files {
     }
 }
 
-fn user_settings(toml: &str) -> Files {
-    Files::new(&[("user/config.toml", toml)])
+fn user_settings(toml: &str) -> TestFiles {
+    TestFiles::new(&[("user/config.toml", toml)])
 }
 
-fn user_polecat(toml: &str) -> Files {
-    Files::new(&[("user/presets/polecat.toml", toml)])
+fn user_polecat(toml: &str) -> TestFiles {
+    TestFiles::new(&[("user/presets/polecat.toml", toml)])
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn the_built_in_settings_are_what_the_types_say_without_any_file() {
     // The list of variables stands in the file alone.
     let test_env = settings.merge.test_env.clone();
     assert!(["PATH", "HOME", "CARGO_HOME"].iter().all(|name| test_env.iter().any(|own| own == name)));
-    assert_eq!(settings.merge, Merge { test_env, ..plain.merge });
+    assert_eq!(settings.merge, MergeSettings { test_env, ..plain.merge });
     assert_eq!(settings.worktree, plain.worktree);
     assert_eq!(settings.beads, plain.beads);
     assert_eq!(settings.tmux.socket, None);
@@ -104,11 +104,11 @@ fn the_built_in_settings_are_what_the_types_say_without_any_file() {
 fn every_built_in_file_is_right_by_itself() {
     let sources = Sources::default();
     let layer = sources::built_in().unwrap();
-    check::layer(check::Kind::Settings, &layer).unwrap();
+    check::layer(check::LayerKind::Settings, &layer).unwrap();
     let mut seen = 0;
     for name in presets::list(&sources).unwrap().keys() {
         for layer in presets::files(&sources, name).unwrap() {
-            check::layer(check::Kind::Preset, &layer).unwrap();
+            check::layer(check::LayerKind::Preset, &layer).unwrap();
             assert_eq!(layer.values["name"].as_str(), Some(name.as_str()));
             seen += 1;
         }
@@ -144,7 +144,7 @@ fn what_the_roles_are_as_built_in() {
 
 #[test]
 fn later_layers_of_settings_win_key_by_key() {
-    let files = Files::new(&[
+    let files = TestFiles::new(&[
         ("user/config.toml", "[merge]\nstrategy = 'squash'\nretries = 1\nbatch_size = 2\n"),
         ("town/config/town.toml", "[merge]\nretries = 2\nbatch_size = 3\n"),
         (
@@ -166,8 +166,8 @@ fn later_layers_of_settings_win_key_by_key() {
 }
 
 /// The worked example of `presets.md`.
-fn worked_example() -> Files {
-    Files::new(&[
+fn worked_example() -> TestFiles {
+    TestFiles::new(&[
         ("user/presets/polecat.toml", "[polecat]\nenv = { EDITOR = 'true' }\n"),
         ("town/config/presets/polecat.toml", "[polecat]\nagent = 'codex'\ntags = ['town']\n"),
         (
@@ -206,7 +206,7 @@ fn the_worked_example() {
 
 #[test]
 fn presets_asked_for_come_from_the_hand_then_the_environment_then_placement_then_the_defaults() {
-    let files = Files::new(&[
+    let files = TestFiles::new(&[
         ("user/config.toml", "[defaults]\npresets = ['d']\n[placement.all]\nuse = 'p'\n"),
         ("user/presets/a.toml", "[polecat]\ntags = ['...', 'a']\n"),
         ("user/presets/b.toml", "extends = ['a']\n[polecat]\ntags = ['...', 'b']\n"),
@@ -214,7 +214,7 @@ fn presets_asked_for_come_from_the_hand_then_the_environment_then_placement_then
         ("user/presets/p.toml", "[polecat]\ntags = ['p']\n"),
         ("user/presets/d.toml", "[polecat]\ntags = ['d']\n"),
     ]);
-    let tags = |files: &Files, asked: &[&str], bead: Option<&Bead>| {
+    let tags = |files: &TestFiles, asked: &[&str], bead: Option<&Bead>| {
         let asked: Vec<String> = asked.iter().map(|name| (*name).to_string()).collect();
         role(&files.sources(), Role::Polecat, &asked, bead).unwrap().settings.tags
     };
@@ -228,7 +228,7 @@ fn presets_asked_for_come_from_the_hand_then_the_environment_then_placement_then
 
 #[test]
 fn replace_drops_the_lower_files_of_a_preset() {
-    let files = Files::new(&[
+    let files = TestFiles::new(&[
         ("user/presets/polecat.toml", "replace = true\n[polecat]\nagent = 'shell'\n"),
         ("town/config/presets/polecat.toml", "[polecat]\nmax_workers = 3\n"),
     ]);
@@ -239,7 +239,7 @@ fn replace_drops_the_lower_files_of_a_preset() {
 
 #[test]
 fn the_rig_s_own_number_comes_under_presets_that_are_asked_for() {
-    let files = Files::new(&[
+    let files = TestFiles::new(&[
         ("town/wyvern/config.json", r#"{"max_workers": 8, "worker_spawn_delay": "5s"}"#),
         ("user/presets/small.toml", "extends = ['polecat']\n[polecat]\nmax_workers = 1\n"),
     ]);
@@ -250,14 +250,14 @@ fn the_rig_s_own_number_comes_under_presets_that_are_asked_for() {
 
 #[test]
 fn the_address_of_the_environment_counts_for_whoever_may_be_elsewhere() {
-    let files = Files::new(&[]).env("GASTOWN_FUGUE_ADDR", "tcp://far:1");
+    let files = TestFiles::new(&[]).env("GASTOWN_FUGUE_ADDR", "tcp://far:1");
     assert_eq!(files.polecat().address(), Some("tcp://far:1"));
     let remote = role(&files.sources(), Role::Polecat, &["remote-polecat".into()], None).unwrap();
     assert_eq!(remote.address(), Some("tcp://far:1"));
     assert_eq!(role(&files.sources(), Role::Mayor, &[], None).unwrap().address(), None);
     let files = files.env("GASTOWN_POLECAT__FUGUE_ADDR", "tcp://own:2");
     assert_eq!(files.polecat().address(), Some("tcp://own:2"));
-    let old = Files::new(&[]).env("GASTOWN_CCMUX_ADDR", "unix:///run/old.sock");
+    let old = TestFiles::new(&[]).env("GASTOWN_CCMUX_ADDR", "unix:///run/old.sock");
     assert_eq!(old.polecat().address(), Some("unix:///run/old.sock"));
     insta::assert_snapshot!(env::warnings(&old.env.iter().cloned().collect()).join("\n"), @"warning: GASTOWN_CCMUX_ADDR is the old name of GASTOWN_FUGUE_ADDR and still counts");
     let both = old.env("GASTOWN_FUGUE_ADDR", "tcp://new:1");
@@ -268,7 +268,7 @@ fn the_address_of_the_environment_counts_for_whoever_may_be_elsewhere() {
 #[test]
 fn a_remote_s_address_counts_when_the_role_names_it() {
     let remotes = "[remotes.gaming-pc]\nfugue_addr = 'tcp://gaming-pc:9999'\n";
-    let files = Files::new(&[
+    let files = TestFiles::new(&[
         ("town/config/town.toml", remotes),
         ("user/presets/polecat.toml", "[polecat]\nremote = 'gaming-pc'\n"),
     ]);
@@ -282,7 +282,7 @@ fn a_remote_s_address_counts_when_the_role_names_it() {
 
 #[test]
 fn a_value_of_the_environment_takes_the_type_of_its_key() {
-    let files = Files::new(&[])
+    let files = TestFiles::new(&[])
         .env("GASTOWN_TMUX__SOCKET", "123")
         .env("GASTOWN_MERGE__TEST_COMMAND", "true")
         .env("GASTOWN_MERGE__CANNOT_RUN", "[126]")
@@ -294,7 +294,7 @@ fn a_value_of_the_environment_takes_the_type_of_its_key() {
         .env("GASTOWN_POLECAT__TAGS", "a");
     let settings = files.settings();
     assert_eq!(settings.tmux.socket.as_deref(), Some("123"));
-    assert_eq!(settings.merge.test_command, Some(schema::Command::Text("true".into())));
+    assert_eq!(settings.merge.test_command, Some(schema::CommandSetting::Text("true".into())));
     assert_eq!(settings.merge.cannot_run, [126]);
     assert_eq!(settings.up.roles, ["mayor", "crew"]);
     let polecat = files.polecat().settings;
@@ -335,7 +335,7 @@ fn the_socket_is_known_the_cheap_way_and_is_the_same() {
         (&[("town/config/tmux-socket", "one-line\n")], &[("GASTOWN_TMUX__SOCKET", "long")], Some("long")),
     ];
     for (files, env, wanted) in cases {
-        let files = env.iter().fold(Files::new(files), |files, (name, value)| files.env(name, value));
+        let files = env.iter().fold(TestFiles::new(files), |files, (name, value)| files.env(name, value));
         assert_eq!(tmux_socket(&files.sources()).unwrap().as_deref(), wanted);
         assert_eq!(files.settings().tmux.socket.as_deref(), wanted);
     }
@@ -345,7 +345,7 @@ fn the_socket_is_known_the_cheap_way_and_is_the_same() {
 fn a_role_s_own_preset_may_hold_placement_rules_and_runtimes() {
     let toml = "[placement.docs]\nwhen = { labels = ['docs'] }\nuse = 'writer'\n\
                 [agents.writer]\ncommand = ['vi']\n[agents.claude]\nprompt = 'paste'\n";
-    let files = Files::new(&[
+    let files = TestFiles::new(&[
         ("user/presets/polecat.toml", toml),
         ("user/presets/writer.toml", "[polecat]\nagent = 'writer'\n"),
     ]);
@@ -360,12 +360,12 @@ fn a_role_s_own_preset_may_hold_placement_rules_and_runtimes() {
 #[test]
 fn a_remote_s_name_counts_over_the_address_of_a_lower_layer() {
     let files = |own: &str| {
-        Files::new(&[
+        TestFiles::new(&[
             ("town/config/town.toml", "[remotes.box]\nfugue_addr = 'tcp://box:1'\n"),
             ("town/config/presets/far.toml", &format!("extends = ['remote-polecat']\n[polecat]\n{own}\n")),
         ])
     };
-    let far = |files: &Files| role(&files.sources(), Role::Polecat, &["far".into()], None).unwrap();
+    let far = |files: &TestFiles| role(&files.sources(), Role::Polecat, &["far".into()], None).unwrap();
     let named = files("remote = 'box'");
     assert_eq!(far(&named).address(), Some("tcp://box:1"));
     assert!(far(&named).address_from.unwrap().ends_with("far.toml:3:10"), "{:?}", far(&named));
@@ -379,11 +379,11 @@ fn a_remote_s_name_counts_over_the_address_of_a_lower_layer() {
 
 #[test]
 fn the_town_over_there_is_the_remote_s_own_then_the_variable_s() {
-    let files = Files::new(&[(
+    let files = TestFiles::new(&[(
         "town/config/town.toml",
         "[remotes.a]\nfugue_addr = 'tcp://a:1'\ntown = '/srv/gt'\n[remotes.b]\nfugue_addr = 'tcp://b:1'\n",
     )]);
-    let towns = |files: &Files| -> Vec<Option<String>> {
+    let towns = |files: &TestFiles| -> Vec<Option<String>> {
         remotes::known(&files.sources()).unwrap().into_iter().map(|known| known.town).collect()
     };
     assert_eq!(towns(&files), [Some("/srv/gt".into()), None]);
@@ -391,7 +391,7 @@ fn the_town_over_there_is_the_remote_s_own_then_the_variable_s() {
     let there = Some("/home/user/gt".to_string());
     assert_eq!(towns(&files), [Some("/srv/gt".into()), there.clone(), there]);
     let files = files.env("GASTOWN_FUGUE_ADDR", "");
-    let relative = Files { env: vec![("GASTOWN_REMOTE_TOWN".into(), "gt".into())], ..files };
+    let relative = TestFiles { env: vec![("GASTOWN_REMOTE_TOWN".into(), "gt".into())], ..files };
     insta::assert_snapshot!(relative.said(&remotes::known(&relative.sources()).unwrap_err()), @r"
     GASTOWN_REMOTE_TOWN: 'gt' is no absolute path
     hint: it is where the town is on the other machine: like /home/user/gt

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::sight::{failure_on, is_ours, last_lines, said};
-use super::{Fugue, LINES, LONGEST_PAUSE, PAUSE};
-use crate::programs::fugue::{Answer, Row, Wanted};
+use super::{FugueMux, LINES, LONGEST_PAUSE, PAUSE};
+use crate::programs::fugue::{DaemonRow, NewDaemonSession, Reply};
 
 /// How long somebody waits for an errand.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,14 +49,14 @@ pub enum Ran {
     Running(String),
 }
 
-impl Fugue {
+impl FugueMux {
     /// Runs an errand, or goes on with the one that was begun, and waits until it is seen to have ended: 5 s at most.
     ///
     /// # Errors
     /// A silent daemon, or one that starts no session.
     pub fn errand(&self, errand: &Errand) -> Result<Ran> {
         let tag = format!("{TAG}{}", errand.instance);
-        let mine = |row: &&Row| row.tags.contains(&tag) && is_ours(row, &self.ours.town_id);
+        let mine = |row: &&DaemonRow| row.tags.contains(&tag) && is_ours(row, &self.ours.town_id);
         let rows = self.rows()?;
         // A restarted daemon made a shell of it.
         if let Some(shell) = rows.iter().find(|row| row.id == errand.begun && !mine(row)) {
@@ -76,7 +76,7 @@ impl Fugue {
                     screen => format!("it ended before it was done: {}", last_lines(screen)),
                 }));
             };
-            if let Answer::Said(text) = self.server.capture(&row.name, LINES)? {
+            if let Reply::Said(text) = self.server.capture(&row.name, LINES)? {
                 screen = text;
             }
             let done = said(&screen, errand.done, &errand.instance).is_some();
@@ -96,14 +96,14 @@ impl Fugue {
     }
 
     /// Starts its session; gives the daemon's own id of it.
-    fn begin(&self, errand: &Errand, tag: &str, rows: &[Row]) -> Result<String> {
+    fn begin(&self, errand: &Errand, tag: &str, rows: &[DaemonRow]) -> Result<String> {
         let tags = [tag.to_string(), format!("{TOWN}{}", self.ours.town_id)];
         let line = format!("{}\nsleep {LINGER}\n", errand.line);
         let free = |name: &String| rows.iter().all(|row| row.name != *name);
         let numbered = (2..).map(|number| format!("{}-{number}", errand.name));
         let mut names = std::iter::once(errand.name.clone()).chain(numbered);
         let name = names.find(free).unwrap_or_default();
-        let wanted = Wanted { name: &name, cwd: None, tags: &tags, line: &line };
+        let wanted = NewDaemonSession { name: &name, cwd: None, tags: &tags, line: &line };
         self.done(self.server.new_session(&wanted)?, "start a session")?;
         match self.rows()?.into_iter().find(|row| row.tags.contains(&tags[0])) {
             Some(row) => Ok(row.id),

@@ -2,10 +2,10 @@
 
 use super::{Ours, id};
 use crate::base::grammar::is_object_id;
-use crate::config::remotes::Known;
+use crate::config::remotes::KnownRemote;
 use crate::model::address::Address;
 use crate::mux::{Marks, Pane, Session};
-use crate::programs::fugue::Row;
+use crate::programs::fugue::DaemonRow;
 use crate::town::away::Record;
 
 /// Before the instance, in a tag.
@@ -29,7 +29,10 @@ pub const FAILED: &str = "gt: start failed ";
 pub const REASON_ENDS: &str = "gt: end of reason";
 
 /// Who is on a daemon that is silent.
-pub fn unreachable<'a>(remote: &Known, ours: &'a Ours) -> impl Iterator<Item = (String, String)> + use<'a> {
+pub fn unreachable<'a>(
+    remote: &KnownRemote,
+    ours: &'a Ours,
+) -> impl Iterator<Item = (String, String)> + use<'a> {
     let addr = remote.fugue_addr.clone();
     let there = ours.records.iter().filter(move |(_, record)| record.fugue_addr == addr);
     there.map(|(address, record)| (address.clone(), record.remote.clone()))
@@ -50,22 +53,22 @@ pub fn tags(wanted: &[String], marks: &Marks, town_id: &str) -> Vec<String> {
     tags
 }
 
-fn tag<'r>(row: &'r Row, mark: &str) -> Option<&'r str> {
+fn tag<'r>(row: &'r DaemonRow, mark: &str) -> Option<&'r str> {
     row.tags.iter().find_map(|tag| tag.strip_prefix(mark))
 }
 
 /// Whether a session carries the town's tag.
-pub fn is_ours(row: &Row, town_id: &str) -> bool {
+pub fn is_ours(row: &DaemonRow, town_id: &str) -> bool {
     tag(row, TOWN) == Some(town_id)
 }
 
 /// The instance that a session's tag names.
-pub fn instance_of(row: &Row) -> Option<&str> {
+pub fn instance_of(row: &DaemonRow) -> Option<&str> {
     tag(row, INSTANCE)
 }
 
 /// A session as a daemon lists it, with marks where it is ours: by its tags, or by its id where they are gone.
-pub fn session(row: Row, remote: &Known, ours: &Ours) -> Session {
+pub fn session(row: DaemonRow, remote: &KnownRemote, ours: &Ours) -> Session {
     let id = id(&remote.fugue_addr, &row.id);
     let known =
         |(_, record): &(&String, &Record)| record.fugue_addr == remote.fugue_addr && record.id == row.id;
@@ -159,13 +162,13 @@ mod tests {
         Ours { town: "/town".into(), town_id: "abcd".into(), records }
     }
 
-    fn remote() -> Known {
-        Known { name: "pc".into(), fugue_addr: "tcp://x:1".into(), ..Known::default() }
+    fn remote() -> KnownRemote {
+        KnownRemote { name: "pc".into(), fugue_addr: "tcp://x:1".into(), ..KnownRemote::default() }
     }
 
-    fn row(id: &str, tags: &[&str]) -> Row {
+    fn row(id: &str, tags: &[&str]) -> DaemonRow {
         let tags = tags.iter().map(|tag| (*tag).to_string()).collect();
-        Row { id: id.into(), name: format!("name-{id}"), attached: 0, tags }
+        DaemonRow { id: id.into(), name: format!("name-{id}"), attached: 0, tags }
     }
 
     #[test]
@@ -199,7 +202,7 @@ mod tests {
             let foreign = session(row("id-3", tags), &remote(), &ours());
             assert_eq!(foreign.marks, Marks::default(), "{tags:?}");
         }
-        let elsewhere = Known { fugue_addr: "tcp://y:1".into(), ..remote() };
+        let elsewhere = KnownRemote { fugue_addr: "tcp://y:1".into(), ..remote() };
         assert_eq!(session(row("id-2", &[]), &elsewhere, &ours()).marks, Marks::default());
     }
 

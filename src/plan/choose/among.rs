@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
-use super::{Ask, Candidate, Choice, Fallback, lacks};
+use super::{Candidate, Choice, Fallback, Search, lacks};
 use crate::base::failure::{Exit, Failure};
-use crate::config::remotes::Known;
+use crate::config::remotes::KnownRemote;
 
 /// Places of a daemon without a limit: more than any limit, and fewer with each session.
 const UNLIMITED: usize = 1 << 40;
@@ -33,7 +33,7 @@ impl Candidate {
     }
 }
 
-impl Ask<'_> {
+impl Search<'_> {
     /// The best of those that have all these tags.
     pub(super) fn among(mut self, tags: &[String]) -> Result<Choice, Failure> {
         let candidates = self.candidates;
@@ -133,7 +133,7 @@ fn taken(one: &Candidate) -> String {
 }
 
 fn unreachable(one: &Candidate) -> String {
-    let Known { name, fugue_addr, .. } = &one.known;
+    let KnownRemote { name, fugue_addr, .. } = &one.known;
     let what = if name == fugue_addr { "the fugue daemon".to_string() } else { format!("the remote {name}") };
     let place = if fugue_addr.is_empty() { "the default socket" } else { fugue_addr };
     format!("cannot reach {what} at {place}: {}", one.silent.as_deref().unwrap_or("it was not asked"))

@@ -23,12 +23,12 @@ fn role(change: impl FnOnce(&mut RoleSettings)) -> ResolvedRole {
 
 fn at(name: &str, tags: &[&str], most: Option<usize>, sessions: usize, latency_us: Option<u64>) -> Candidate {
     Candidate {
-        known: Known {
+        known: KnownRemote {
             name: name.into(),
             fugue_addr: format!("tcp://{name}:9999"),
             max_workers: most,
             tags: tags.iter().map(|tag| (*tag).into()).collect(),
-            ..Known::default()
+            ..KnownRemote::default()
         },
         sessions,
         silent: None,
@@ -52,16 +52,16 @@ fn yard() -> Vec<Candidate> {
     ]
 }
 
-fn by(hand: Hand) -> Wish {
-    Wish { hand, ..Wish::default() }
+fn by(hand: PlaceFlags) -> PlacementWish {
+    PlacementWish { hand, ..PlacementWish::default() }
 }
 
-fn tags(tags: &[&str]) -> Hand {
-    Hand::Tags(tags.iter().map(|tag| (*tag).into()).collect())
+fn tags(tags: &[&str]) -> PlaceFlags {
+    PlaceFlags::Tags(tags.iter().map(|tag| (*tag).into()).collect())
 }
 
 /// The choice with its reasons; or what is said, the hint and the exit code.
-fn said(role: &ResolvedRole, wish: &Wish, candidates: &[Candidate]) -> String {
+fn said(role: &ResolvedRole, wish: &PlacementWish, candidates: &[Candidate]) -> String {
     match choose(role, wish, candidates) {
         Ok(choice) => {
             let place = choice.remote.map_or("here".into(), |remote| remote.name);
@@ -99,7 +99,7 @@ fn the_most_specific_word_counts() {
     let odd = role(|role| role.tags = vec!["town".into()]);
     let elsewhere = role(|role| role.placement = Where::Remote);
     let rule = ResolvedRole { asked_by: Some("placement.heavy, town.toml:3:7".into()), ..address.clone() };
-    let nothing = Wish::default();
+    let nothing = PlacementWish::default();
     let cases = [
         ("nothing says a thing", &plain, &nothing),
         ("an address", &address, &nothing),
@@ -113,12 +113,12 @@ fn the_most_specific_word_counts() {
         ("tags that remotes have", &tagged, &nothing),
         ("tags that none has", &odd, &nothing),
         ("placement remote, remotes", &elsewhere, &nothing),
-        ("--local over an address", &address, &by(Hand::Local)),
-        ("--local over placement remote", &elsewhere, &by(Hand::Local)),
-        ("--remote over placement local", &local, &by(Hand::Remote("gaming-pc".into()))),
-        ("--remote over multiplexer tmux", &tmux, &by(Hand::Remote("box".into()))),
-        ("--fugue-addr over an address", &address, &by(Hand::Address("tcp://gaming-pc:9999".into()))),
-        ("--fugue-addr over placement local", &local, &by(Hand::Address("tcp://far:1".into()))),
+        ("--local over an address", &address, &by(PlaceFlags::Local)),
+        ("--local over placement remote", &elsewhere, &by(PlaceFlags::Local)),
+        ("--remote over placement local", &local, &by(PlaceFlags::Remote("gaming-pc".into()))),
+        ("--remote over multiplexer tmux", &tmux, &by(PlaceFlags::Remote("box".into()))),
+        ("--fugue-addr over an address", &address, &by(PlaceFlags::Address("tcp://gaming-pc:9999".into()))),
+        ("--fugue-addr over placement local", &local, &by(PlaceFlags::Address("tcp://far:1".into()))),
         ("--tag over an address", &address, &by(tags(&["gpu"]))),
         ("two tags", &plain, &by(tags(&["heavy", "gpu"]))),
     ];
@@ -202,32 +202,32 @@ fn what_cannot_be_had_is_said_with_what_helps() {
     });
     let address = role(|role| role.fugue_addr = Some("tcp://mini:9999".into()));
     let heavy = by(tags(&["heavy"]));
-    let with = |fallback, wish: &Wish| Wish { fallback: Some(fallback), ..wish.clone() };
+    let with = |fallback, wish: &PlacementWish| PlacementWish { fallback: Some(fallback), ..wish.clone() };
     let full: Vec<Candidate> = yard().into_iter().filter(|one| one.known.name == "mini").collect();
     let two = [full[0].clone(), at("box", &["heavy"], Some(4), 5, None)];
     let dead = [silent(full[0].clone(), "connection refused")];
     let mixed = [full[0].clone(), silent(at("box", &["heavy"], Some(4), 0, None), "connection refused")];
     let both_dead = [dead[0].clone(), mixed[1].clone()];
     let cases = [
-        ("placement remote, no address", &elsewhere, Wish::default(), &[][..]),
-        ("placement remote, tmux", &torn, Wish::default(), &full),
-        ("a remote that is not", &plain, by(Hand::Remote("gamin-pc".into())), &yard()),
-        ("a remote where there is none", &plain, by(Hand::Remote("box".into())), &[]),
+        ("placement remote, no address", &elsewhere, PlacementWish::default(), &[][..]),
+        ("placement remote, tmux", &torn, PlacementWish::default(), &full),
+        ("a remote that is not", &plain, by(PlaceFlags::Remote("gamin-pc".into())), &yard()),
+        ("a remote where there is none", &plain, by(PlaceFlags::Remote("box".into())), &[]),
         ("tags that none has", &plain, by(tags(&["tpu"])), &yard()),
         ("tags, and no remotes", &plain, heavy.clone(), &[]),
-        ("full", &address, Wish::default(), &full),
-        ("full, fail", &address, with(Fallback::Fail, &Wish::default()), &full),
-        ("full, local", &address, with(Fallback::Local, &Wish::default()), &full),
+        ("full", &address, PlacementWish::default(), &full),
+        ("full, fail", &address, with(Fallback::Fail, &PlacementWish::default()), &full),
+        ("full, local", &address, with(Fallback::Local, &PlacementWish::default()), &full),
         ("all full", &plain, heavy.clone(), &two),
-        ("dead", &address, Wish::default(), &dead),
-        ("dead, wait", &address, with(Fallback::Wait, &Wish::default()), &dead),
-        ("dead, local", &address, with(Fallback::Local, &Wish::default()), &dead),
+        ("dead", &address, PlacementWish::default(), &dead),
+        ("dead, wait", &address, with(Fallback::Wait, &PlacementWish::default()), &dead),
+        ("dead, local", &address, with(Fallback::Local, &PlacementWish::default()), &dead),
         ("full and dead", &plain, heavy.clone(), &mixed),
         ("all dead", &plain, heavy, &both_dead),
         (
             "an unnamed one is dead",
             &address,
-            by(Hand::Address("tcp://far:1".into())),
+            by(PlaceFlags::Address("tcp://far:1".into())),
             &[{
                 let mut far = silent(at("tcp://far:1", &[], None, 0, None), "no route to host");
                 far.known.fugue_addr = "tcp://far:1".into();
@@ -341,7 +341,7 @@ proptest! {
             role.tags = vec!["a".into()];
         });
         let remote = |candidates: &[Candidate]| {
-            choose(&role, &Wish::default(), candidates).map(|choice| choice.remote).map_err(|failure| failure.exit)
+            choose(&role, &PlacementWish::default(), candidates).map(|choice| choice.remote).map_err(|failure| failure.exit)
         };
         let mut turned = candidates.clone();
         turned.reverse();
@@ -355,18 +355,18 @@ proptest! {
             role.placement = Where::Remote;
             role.tags = wanted.iter().map(|tag| (*tag).into()).collect();
         });
-        if let Ok(choice) = choose(&role, &Wish::default(), &candidates) {
+        if let Ok(choice) = choose(&role, &PlacementWish::default(), &candidates) {
             prop_assert!(choice.remote.is_some());
         }
-        prop_assert_eq!(choose(&role, &by(Hand::Local), &candidates).unwrap().remote, None);
-        let local = Wish { fallback: Some(Fallback::Local), ..Wish::default() };
+        prop_assert_eq!(choose(&role, &by(PlaceFlags::Local), &candidates).unwrap().remote, None);
+        let local = PlacementWish { fallback: Some(Fallback::Local), ..PlacementWish::default() };
         prop_assert!(candidates.is_empty() || choose(&role, &local, &candidates).is_ok());
     }
 
     /// With nothing that says a thing about other machines, everything is here, whatever remotes there are.
     #[test]
     fn nothing_said_is_here(candidates in candidates()) {
-        let choice = choose(&role(|_| {}), &Wish::default(), &candidates).unwrap();
+        let choice = choose(&role(|_| {}), &PlacementWish::default(), &candidates).unwrap();
         prop_assert_eq!(choice.remote, None);
     }
 

@@ -15,27 +15,29 @@ fn address(number: usize) -> Address {
 }
 
 /// What is asked for, from few values, so that some are equal.
-fn asked() -> impl Strategy<Value = Asked> {
-    (prop::collection::vec(0u32..2, 5), any::<bool>(), any::<bool>()).prop_map(|(pieces, var, up)| Asked {
-        command: pieces[0],
-        folder: pieces[1],
-        env: pieces[2],
-        later: pieces[3],
-        place: pieces[4],
-        vars: if var { vec!["A".into()] } else { Vec::new() },
-        up,
+fn asked() -> impl Strategy<Value = AskedMark> {
+    (prop::collection::vec(0u32..2, 5), any::<bool>(), any::<bool>()).prop_map(|(pieces, var, up)| {
+        AskedMark {
+            command: pieces[0],
+            folder: pieces[1],
+            env: pieces[2],
+            later: pieces[3],
+            place: pieces[4],
+            vars: if var { vec!["A".into()] } else { Vec::new() },
+            up,
+        }
     })
 }
 
 /// An agent that is wanted: its session, whether it is down, whether it could be worked out.
-fn wanted() -> impl Strategy<Value = Option<(Asked, bool, bool)>> {
+fn wanted() -> impl Strategy<Value = Option<(AskedMark, bool, bool)>> {
     prop::option::of((asked(), prop::bool::weighted(0.2), prop::bool::weighted(0.9)))
 }
 
 /// What was seen of one agent.
 #[derive(Clone, Debug)]
-struct Seen {
-    mark: Option<Asked>,
+struct SeenAgent {
+    mark: Option<AskedMark>,
     alive: bool,
     attached: usize,
     state: &'static str,
@@ -43,7 +45,7 @@ struct Seen {
     unreachable: bool,
 }
 
-fn seen() -> impl Strategy<Value = Vec<Seen>> {
+fn seen() -> impl Strategy<Value = Vec<SeenAgent>> {
     let one = (
         prop::option::weighted(0.9, asked()),
         any::<bool>(),
@@ -52,7 +54,7 @@ fn seen() -> impl Strategy<Value = Vec<Seen>> {
         prop::bool::weighted(0.8),
         prop::bool::weighted(0.05),
     );
-    let one = one.prop_map(|(mark, alive, attached, state, ours, unreachable)| Seen {
+    let one = one.prop_map(|(mark, alive, attached, state, ours, unreachable)| SeenAgent {
         mark,
         alive,
         attached,
@@ -63,7 +65,7 @@ fn seen() -> impl Strategy<Value = Vec<Seen>> {
     prop::collection::vec(one, 0..3)
 }
 
-fn spec(address: &Address, asked: &Asked) -> Spec {
+fn spec(address: &Address, asked: &AskedMark) -> Spec {
     let marks = Marks {
         town: TOWN.into(),
         address: address.to_string(),
@@ -81,7 +83,7 @@ struct Case {
 }
 
 impl Case {
-    fn new(wanted: Vec<Option<(Asked, bool, bool)>>, seen: Vec<Vec<Seen>>, down: Vec<bool>) -> Case {
+    fn new(wanted: Vec<Option<(AskedMark, bool, bool)>>, seen: Vec<Vec<SeenAgent>>, down: Vec<bool>) -> Case {
         let specs = wanted.into_iter().enumerate().map(|(number, one)| {
             one.map(|(asked, down, known)| (spec(&address(number), &asked), down, known))
         });
@@ -92,8 +94,14 @@ impl Case {
             }
         }
         let polecat = Address::Polecat("wyvern".into(), "Nux".into());
-        let works =
-            Seen { mark: None, alive: true, attached: 0, state: "working", ours: true, unreachable: false };
+        let works = SeenAgent {
+            mark: None,
+            alive: true,
+            attached: 0,
+            state: "working",
+            ours: true,
+            unreachable: false,
+        };
         add(&mut snapshot, &polecat, works);
         let down = (0..).zip(down).filter(|(_, down)| *down).map(|(number, _)| address(number).to_string());
         Case { specs: specs.collect(), snapshot, down: down.collect() }
@@ -104,7 +112,7 @@ impl Case {
             let (spec, down, known) = one.as_ref()?;
             let address = address(number);
             let down = *down || self.down.contains(&address.to_string());
-            Some(Wanted { address, spec: known.then_some(spec), down })
+            Some(WantedAgent { address, spec: known.then_some(spec), down })
         });
         Layout { town: TOWN.into(), wanted: wanted.collect(), some: false, down: self.down.clone() }
     }
@@ -141,7 +149,7 @@ impl Case {
                 snapshot.sessions.push(Session { id, name, marks, panes, created, ..Session::default() });
             }
             for change in &line.live {
-                if let Live::Marks(marks) = change
+                if let LiveChange::Marks(marks) = change
                     && let Some(session) = snapshot.sessions.iter_mut().find(|one| one.id == line.id)
                 {
                     session.marks.hash.clone_from(&marks[0].1);
@@ -152,7 +160,7 @@ impl Case {
     }
 }
 
-fn add(snapshot: &mut Snapshot, address: &Address, one: Seen) {
+fn add(snapshot: &mut Snapshot, address: &Address, one: SeenAgent) {
     let number = snapshot.sessions.len();
     let named = snapshot.sessions.iter().filter(|own| own.marks.address == address.to_string()).count();
     let name = match named {
@@ -230,7 +238,7 @@ proptest! {
     fn what_cannot_be_seen_is_left_alone(case in case(), restart in any::<bool>()) {
         let far = diff(&case.layout(), &case.snapshot, restart);
         for address in case.snapshot.unreachable.keys() {
-            let touched = |line: &&Line| line.address == *address && matches!(line.sign, Sign::Start | Sign::Change);
+            let touched = |line: &&PlanLine| line.address == *address && matches!(line.sign, Sign::Start | Sign::Change);
             prop_assert_eq!(far.lines.iter().find(touched), None);
         }
         let unknown = Snapshot { unknown: Some("tmux is stuck".into()), ..Snapshot::default() };

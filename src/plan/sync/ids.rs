@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::bead::{canonical, instant, merge};
-use super::{Beads, Renamed};
+use super::{BeadMap, Renamed};
 use crate::base::hash::fnv64;
 use crate::base::time::same_moment;
 use crate::model::bead::Bead;
 use crate::model::words;
 
 /// The beads by id. A file that somebody joined from two may say one bead twice, or two beads under one id.
-pub fn index(prefix: &str, beads: &[Bead]) -> Beads {
-    let mut all = Beads::new();
+pub fn index(prefix: &str, beads: &[Bead]) -> BeadMap {
+    let mut all = BeadMap::new();
     let mut spare = Vec::new();
     for bead in beads {
         let bead = canonical(bead.clone());
@@ -41,7 +41,7 @@ pub fn same_birth(one: &Bead, other: &Bead) -> bool {
 
 /// Beads here whose id the branch has for another, and which must keep it for now: their holder knows them by it. With
 /// them what the branch does not have yet and what speaks of them: their requests.
-pub fn waiting(base: &Beads, own: &Beads, theirs: &Beads) -> BTreeSet<String> {
+pub fn waiting(base: &BeadMap, own: &BeadMap, theirs: &BeadMap) -> BTreeSet<String> {
     let collide = |bead: &&Bead| theirs.get(&bead.id).is_some_and(|other| !same_birth(bead, other));
     let mut out: BTreeSet<String> =
         own.values().filter(collide).filter(|bead| in_hand(bead, own)).map(|bead| bead.id.clone()).collect();
@@ -55,7 +55,7 @@ pub fn waiting(base: &Beads, own: &Beads, theirs: &Beads) -> BTreeSet<String> {
 }
 
 /// Whether somebody works on it, or it is in the queue.
-fn in_hand(bead: &Bead, own: &Beads) -> bool {
+fn in_hand(bead: &Bead, own: &BeadMap) -> bool {
     let held = bead.assignee.is_some() && bead.is_begun();
     let asks = |one: &Bead| {
         one.issue_type == words::MERGE_REQUEST && !one.is_closed() && one.meta("bead") == Some(&bead.id)
@@ -65,7 +65,7 @@ fn in_hand(bead: &Bead, own: &Beads) -> bool {
 
 /// Gives beads of this town new ids where the branch has another bead under theirs, and lets what refers to them
 /// follow.
-pub fn give_way(prefix: &str, base: &Beads, own: &mut Beads, theirs: &Beads) -> Vec<Renamed> {
+pub fn give_way(prefix: &str, base: &BeadMap, own: &mut BeadMap, theirs: &BeadMap) -> Vec<Renamed> {
     let collide = |bead: &&Bead| theirs.get(&bead.id).is_some_and(|other| !same_birth(bead, other));
     let old: Vec<String> = own.values().filter(collide).map(|bead| bead.id.clone()).collect();
     let mut done = Vec::new();
@@ -120,7 +120,7 @@ pub fn has_edge(bead: &Bead, target: &str) -> bool {
 }
 
 /// An id nobody has: the next number for a child, else more letters than usual, made from what the bead is.
-fn free(prefix: &str, bead: &Bead, taken: &[&Beads]) -> String {
+fn free(prefix: &str, bead: &Bead, taken: &[&BeadMap]) -> String {
     let known = |id: &str| taken.iter().any(|beads| beads.contains_key(id));
     if let Some((parent, number)) = bead.id.rsplit_once('.')
         && let Ok(number) = number.parse::<u64>()

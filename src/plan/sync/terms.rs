@@ -1,6 +1,6 @@
 //! What of others counts in this town: what they say of its requests, its labels and its agents does not.
 
-use super::Beads;
+use super::BeadMap;
 use super::address::{self, home};
 use crate::base::proof::Secret;
 use crate::beads::foreign::{in_hand, marked_as, own_agent, plain, same_words, stand_as};
@@ -42,7 +42,7 @@ impl Terms<'_> {
     }
 
     /// Beads of the branch as they are taken: without what only this town says.
-    pub fn taken(&self, theirs: Beads, own: &Beads) -> Beads {
+    pub fn taken(&self, theirs: BeadMap, own: &BeadMap) -> BeadMap {
         let taken = |(id, bead): (String, Bead)| {
             let own = own.get(&id).filter(|own| super::ids::same_birth(own, &bead));
             let bead = match self.trust {

@@ -8,7 +8,7 @@ use crate::model::bead::{Comment, Dependency};
 use crate::model::words;
 
 /// Two towns that trust each other, but for requests.
-fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> Merged {
+fn merge(prefix: &str, base: &[Bead], own: &[Bead], theirs: &[Bead]) -> MergedBeads {
     super::merge(prefix, base, own, theirs, &Terms { town: "pc-1a2b", secret: None, trust: true })
 }
 
@@ -106,18 +106,18 @@ fn edits() -> impl Strategy<Value = Edit> {
 
 /// One town's work: edits of the beads that were there, with their times, and new beads of its own.
 #[derive(Clone, Debug)]
-struct Work {
+struct TownEdits {
     edits: Vec<(usize, Edit, u32)>,
     new: Vec<(u8, u32)>,
     lost: Option<usize>,
 }
 
-fn work() -> impl Strategy<Value = Work> {
+fn work() -> impl Strategy<Value = TownEdits> {
     let edits = proptest::collection::vec((0..4usize, edits(), 0..30u32), 0..8);
     let new = proptest::collection::vec((0..6u8, 100..130u32), 0..3);
     (edits, new, proptest::option::of(0..8usize)).prop_map(|(mut edits, new, lost)| {
         edits.sort_by_key(|(_, _, time)| *time);
-        Work { edits, new, lost }
+        TownEdits { edits, new, lost }
     })
 }
 
@@ -131,7 +131,7 @@ fn base() -> Vec<Bead> {
 }
 
 /// `from` differs in the moments of birth of what towns make.
-fn worked(base: &[Bead], work: &Work, from: u32) -> Vec<Bead> {
+fn worked(base: &[Bead], work: &TownEdits, from: u32) -> Vec<Bead> {
     let mut beads = base.to_vec();
     for (at, edit, time) in &work.edits {
         apply(&mut beads[*at], edit, *time);
@@ -151,7 +151,7 @@ fn worked(base: &[Bead], work: &Work, from: u32) -> Vec<Bead> {
 }
 
 /// A town that holds what came of a merge.
-fn after(own: &[Bead], merged: &Merged) -> Vec<Bead> {
+fn after(own: &[Bead], merged: &MergedBeads) -> Vec<Bead> {
     let mut beads: BTreeMap<String, Bead> = own.iter().map(|bead| (bead.id.clone(), bead.clone())).collect();
     beads.extend(merged.incoming.iter().map(|bead| (bead.id.clone(), bead.clone())));
     beads.into_values().collect()
@@ -267,7 +267,7 @@ proptest! {
         let whole = super::merge("wy", &base, &a, &b, &terms);
         let of = |beads: &[Bead], id: &str| beads.iter().find(|bead| bead.id == id).cloned();
         let ids: BTreeSet<String> = a.iter().chain(&b).map(|bead| bead.id.clone()).collect();
-        let mut all = Merged { branch_has_it: true, ..Merged::default() };
+        let mut all = MergedBeads { branch_has_it: true, ..MergedBeads::default() };
         for id in &ids {
             let Some(one) = super::one("wy", of(&base, id), of(&a, id), of(&b, id), &terms) else {
                 prop_assert!(!whole.renamed.is_empty() || !whole.waiting.is_empty());

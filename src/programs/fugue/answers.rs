@@ -8,7 +8,7 @@ use crate::programs::process::Output;
 
 /// What a call came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Reply {
     /// It worked and printed this.
     Said(String),
     /// The daemon could not be asked.
@@ -36,7 +36,7 @@ pub enum Silence {
 
 /// A session, as a daemon lists it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
+pub struct DaemonRow {
     /// The daemon's own id.
     pub id: String,
     /// Its name.
@@ -48,24 +48,24 @@ pub struct Row {
 }
 
 /// The verdict on a call. What could not be reached is told apart by the program's words: the exit code is the same.
-pub fn answer(output: &Output) -> Answer {
+pub fn answer(output: &Output) -> Reply {
     if output.timed_out {
-        return Answer::Silent(Silence::Overdue);
+        return Reply::Silent(Silence::Overdue);
     }
     if output.ok() {
-        return Answer::Said(output.text());
+        return Reply::Said(output.text());
     }
     let said = output.error_text();
     if let Some(path) = said.strip_prefix("Server not running at ") {
-        return Answer::Silent(Silence::Absent(path.into()));
+        return Reply::Silent(Silence::Absent(path.into()));
     }
     if let Some(why) = said.strip_prefix("Connection failed: ") {
-        return Answer::Silent(silence(why));
+        return Reply::Silent(silence(why));
     }
     if said.starts_with("Protocol") || said.starts_with("Connection closed") {
-        return Answer::Silent(Silence::Foreign(said));
+        return Reply::Silent(Silence::Foreign(said));
     }
-    Answer::Refused(match output.signal {
+    Reply::Refused(match output.signal {
         Some(signal) if said.is_empty() => format!("the program was ended by signal {signal}"),
         _ => said.strip_prefix("error: ").unwrap_or(&said).to_string(),
     })
@@ -90,13 +90,18 @@ fn silence(why: &str) -> Silence {
 }
 
 /// The rows of a list: id, clients, tags, name. Lines of another shape are none of ours.
-pub fn rows(text: &str) -> Vec<Row> {
+pub fn rows(text: &str) -> Vec<DaemonRow> {
     let row = |line: &str| {
         let mut parts = line.splitn(4, '\t');
         let (id, attached, tags) = (parts.next()?, parts.next()?, parts.next()?);
         let name = parts.next()?;
         let tags = tags.split(',').filter(|tag| !tag.is_empty()).map(Into::into).collect();
-        Some(Row { id: id.into(), name: name.into(), attached: attached.parse().unwrap_or_default(), tags })
+        Some(DaemonRow {
+            id: id.into(),
+            name: name.into(),
+            attached: attached.parse().unwrap_or_default(),
+            tags,
+        })
     };
     text.lines().filter_map(row).filter(|row| !row.id.is_empty()).collect()
 }
@@ -221,7 +226,7 @@ fn skip_sequence(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 mod tests {
     use super::*;
 
-    fn failed(said: &str) -> Answer {
+    fn failed(said: &str) -> Reply {
         answer(&Output {
             code: Some(1),
             signal: None,
@@ -234,7 +239,7 @@ mod tests {
     #[test]
     fn a_silent_daemon_is_never_an_empty_one() {
         let why = |said: &str| match failed(said) {
-            Answer::Silent(silence) => silence.why(),
+            Reply::Silent(silence) => silence.why(),
             other => panic!("{said}: {other:?}"),
         };
         assert_eq!(
@@ -256,10 +261,10 @@ mod tests {
         assert!(
             why(http).starts_with("what listens there does not speak fugue's protocol (Failed to receive")
         );
-        assert_eq!(failed(""), Answer::Refused(String::new()));
+        assert_eq!(failed(""), Reply::Refused(String::new()));
         assert_eq!(
             failed("error: Failed to create session: Session already exists: a\n"),
-            Answer::Refused("Failed to create session: Session already exists: a".into())
+            Reply::Refused("Failed to create session: Session already exists: a".into())
         );
     }
 
@@ -308,8 +313,8 @@ mod tests {
     fn a_list_is_read_by_its_tabs() {
         let text = "id-1\t0\tgt-i-1,gt-t-a\tgt-wyvern-Nux\nid-2\t1\t\todd\tname\nno row\n\t0\t\tx\n";
         let tags = vec!["gt-i-1".to_string(), "gt-t-a".to_string()];
-        let first = Row { id: "id-1".into(), name: "gt-wyvern-Nux".into(), attached: 0, tags };
-        let second = Row { id: "id-2".into(), name: "odd\tname".into(), attached: 1, tags: Vec::new() };
+        let first = DaemonRow { id: "id-1".into(), name: "gt-wyvern-Nux".into(), attached: 0, tags };
+        let second = DaemonRow { id: "id-2".into(), name: "odd\tname".into(), attached: 1, tags: Vec::new() };
         assert_eq!(rows(text), [first, second]);
     }
 

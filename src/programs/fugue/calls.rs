@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::answers::{Answer, Row, Silence, answer, plain, rows};
+use super::answers::{DaemonRow, Reply, Silence, answer, plain, rows};
 use super::{Dialect, FUGUE_ADDR, Fugue};
 use crate::base::failure::Failure;
 use crate::programs::fugue::LIMIT;
@@ -20,14 +20,14 @@ const WORD: usize = 128 * 1024 - 1;
 
 /// A daemon: the program that asks it, and its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct FugueServer {
     fugue: Fugue,
     addr: String,
 }
 
 /// A session to make.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted<'a> {
+pub struct NewDaemonSession<'a> {
     /// Its name.
     pub name: &'a str,
     /// Where its command starts; where the daemon likes when absent. A folder that is missing is no error to fugue.
@@ -48,26 +48,26 @@ impl Listing {
     ///
     /// # Errors
     /// When the program cannot be started, or refuses its arguments.
-    pub fn wait(self) -> Result<(Result<Vec<Row>, Silence>, Duration)> {
+    pub fn wait(self) -> Result<(Result<Vec<DaemonRow>, Silence>, Duration)> {
         let (output, took) = self.asked.join().map_err(|_| Failure::new("asking a fugue daemon failed"))?;
         let output = output?;
         // No session at all: exit code 1 and not a word.
         let empty = output.code == Some(1) && output.stdout.is_empty() && output.stderr.is_empty();
         let listed = match answer(&output) {
             _ if empty => Ok(Vec::new()),
-            Answer::Said(text) => Ok(rows(&text)),
-            Answer::Silent(silence) => Err(silence),
-            Answer::Refused(why) => crate::fail!("cannot list fugue's sessions: {why}"),
+            Reply::Said(text) => Ok(rows(&text)),
+            Reply::Silent(silence) => Err(silence),
+            Reply::Refused(why) => crate::fail!("cannot list fugue's sessions: {why}"),
         };
         Ok((listed, took))
     }
 }
 
 /// The commands, each as data.
-impl Server {
+impl FugueServer {
     /// A daemon by its address; the program's own default socket when it is empty.
-    pub fn new(fugue: Fugue, addr: &str) -> Server {
-        Server { fugue, addr: addr.into() }
+    pub fn new(fugue: Fugue, addr: &str) -> FugueServer {
+        FugueServer { fugue, addr: addr.into() }
     }
 
     /// Its address.
@@ -98,7 +98,7 @@ impl Server {
     }
 
     /// Makes a session. Values stand in one word with their option: one may begin with a dash.
-    pub fn new_call(&self, wanted: &Wanted) -> Process {
+    pub fn new_call(&self, wanted: &NewDaemonSession) -> Process {
         let mut call = self.call(["new-pane", "new-session"]);
         if !self.is_client() {
             call = call.arg("-d");
@@ -158,7 +158,7 @@ impl Server {
 }
 
 /// The commands, run.
-impl Server {
+impl FugueServer {
     /// Starts asking for the list of sessions: one process, [`LIMIT`] at most.
     pub fn begin_list(&self) -> Listing {
         let call = self.list_call();
@@ -175,7 +175,7 @@ impl Server {
     ///
     /// # Errors
     /// As [`Listing::wait`].
-    pub fn list(&self) -> Result<Result<Vec<Row>, Silence>> {
+    pub fn list(&self) -> Result<Result<Vec<DaemonRow>, Silence>> {
         Ok(self.begin_list().wait()?.0)
     }
 
@@ -183,7 +183,7 @@ impl Server {
     ///
     /// # Errors
     /// When the program cannot be started, or a value is one that it cannot take.
-    pub fn new_session(&self, wanted: &Wanted) -> Result<Answer> {
+    pub fn new_session(&self, wanted: &NewDaemonSession) -> Result<Reply> {
         let apart = |tag: &&String| tag.is_empty() || tag.contains([',', '\t', '\n', '\0']);
         if let Some(tag) = wanted.tags.iter().find(apart) {
             crate::fail!("'{tag}' cannot be a tag of a fugue session"; "leave out commas, tabs and newlines");
@@ -197,13 +197,13 @@ impl Server {
         self.ask_once(&self.new_call(wanted))
     }
 
-    /// Ends a session; one that is gone already is [`Answer::Said`].
+    /// Ends a session; one that is gone already is [`Reply::Said`].
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn kill(&self, id: &str) -> Result<Answer> {
+    pub fn kill(&self, id: &str) -> Result<Reply> {
         Ok(match self.ask(&self.kill_call(id))? {
-            Answer::Refused(why) if why.contains("not found") => Answer::Said(String::new()),
+            Reply::Refused(why) if why.contains("not found") => Reply::Said(String::new()),
             other => other,
         })
     }
@@ -212,9 +212,9 @@ impl Server {
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn capture(&self, name: &str, lines: usize) -> Result<Answer> {
+    pub fn capture(&self, name: &str, lines: usize) -> Result<Reply> {
         Ok(match self.ask(&self.capture_call(name, lines))? {
-            Answer::Said(text) => Answer::Said(plain(&text)),
+            Reply::Said(text) => Reply::Said(plain(&text)),
             other => other,
         })
     }
@@ -224,16 +224,13 @@ impl Server {
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn text(&self, name: &str, text: &str) -> Result<Answer> {
+    pub fn text(&self, name: &str, text: &str) -> Result<Reply> {
         let line = plain(text).split_whitespace().collect::<Vec<_>>().join(" ");
         if line.is_empty() {
-            return Ok(Answer::Said(String::new()));
+            return Ok(Reply::Said(String::new()));
         }
         if line.len() > WORD {
-            return Ok(Answer::Refused(format!(
-                "the text is too long: {} bytes, {WORD} at most",
-                line.len()
-            )));
+            return Ok(Reply::Refused(format!("the text is too long: {} bytes, {WORD} at most", line.len())));
         }
         self.ask_once(&self.text_call(name, &line))
     }
@@ -242,17 +239,17 @@ impl Server {
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn keys<S: AsRef<str>>(&self, name: &str, keys: &[S]) -> Result<Answer> {
+    pub fn keys<S: AsRef<str>>(&self, name: &str, keys: &[S]) -> Result<Reply> {
         self.ask_once(&self.keys_call(name, keys))
     }
 
     /// What changes nothing, or nothing more the second time.
-    fn ask(&self, call: &Process) -> Result<Answer> {
+    fn ask(&self, call: &Process) -> Result<Reply> {
         Ok(answer(&settled(call, true)?))
     }
 
     /// What must not be done twice.
-    fn ask_once(&self, call: &Process) -> Result<Answer> {
+    fn ask_once(&self, call: &Process) -> Result<Reply> {
         Ok(answer(&settled(call, false)?))
     }
 }
@@ -281,7 +278,7 @@ fn settled(call: &Process, twice: bool) -> Result<Output> {
 mod tests {
     use super::*;
 
-    fn server(dialect: Dialect, addr: &str) -> Server {
+    fn server(dialect: Dialect, addr: &str) -> FugueServer {
         Fugue::new("fugue", dialect).at(addr)
     }
 
@@ -293,7 +290,7 @@ mod tests {
     #[test]
     fn spawn_command_construction() {
         let tags = ["remote".to_string(), "gt-i-1".into()];
-        let wanted = Wanted {
+        let wanted = NewDaemonSession {
             name: "gt-wyvern-Nux",
             cwd: Some("/home/a b"),
             tags: &tags,
@@ -307,7 +304,11 @@ mod tests {
             let server = server(dialect, addr);
             let all = [
                 server.new_call(&wanted),
-                server.new_call(&Wanted { name: "-x", line: "true", ..Wanted::default() }),
+                server.new_call(&NewDaemonSession {
+                    name: "-x",
+                    line: "true",
+                    ..NewDaemonSession::default()
+                }),
                 server.list_call(),
                 server.kill_call("id-1"),
                 server.capture_call("gt-wyvern-Nux", 5000),
@@ -352,13 +353,13 @@ mod tests {
     fn a_tag_with_a_comma_and_a_line_that_is_too_long_are_refused() {
         let server = server(Dialect::Compat, "");
         let tags = ["a,b".to_string()];
-        let wanted = Wanted { name: "n", tags: &tags, line: "true", ..Wanted::default() };
+        let wanted = NewDaemonSession { name: "n", tags: &tags, line: "true", ..NewDaemonSession::default() };
         assert_eq!(
             server.new_session(&wanted).unwrap_err().to_string(),
             "'a,b' cannot be a tag of a fugue session"
         );
         let line = "x".repeat(WORD + 1);
-        let wanted = Wanted { name: "n", line: &line, ..Wanted::default() };
+        let wanted = NewDaemonSession { name: "n", line: &line, ..NewDaemonSession::default() };
         assert!(server.new_session(&wanted).unwrap_err().to_string().contains("is too long: 131072 bytes"));
     }
 }

@@ -20,14 +20,14 @@ const MOST: usize = 32;
 
 /// One program: its size, inode and time of change in nanoseconds, and what it speaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
+struct ProgramEntry {
     size: u64,
     inode: u64,
     changed_ns: i128,
     dialect: Option<String>,
 }
 
-type Entries = BTreeMap<String, Entry>;
+type Entries = BTreeMap<String, ProgramEntry>;
 
 /// The program's dialect, or none for one that takes no commands of fugue's.
 ///
@@ -54,7 +54,7 @@ pub fn dialect(program: &Path, cache: Option<&Path>) -> Result<Option<Dialect>> 
             entries.clear();
         }
         let dialect = dialect.map(|dialect| name(dialect).to_string());
-        entries.insert(key, Entry { size, inode, changed_ns, dialect });
+        entries.insert(key, ProgramEntry { size, inode, changed_ns, dialect });
         write(cache, &entries);
     }
     Ok(dialect)

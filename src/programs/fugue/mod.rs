@@ -17,8 +17,8 @@ use anyhow::Result;
 use super::process::Process;
 use crate::base::failure::Failure;
 
-pub use answers::{Answer, Row, Silence, plain};
-pub use calls::{Listing, MOST_LINES, Server, Wanted};
+pub use answers::{DaemonRow, Reply, Silence, plain};
+pub use calls::{FugueServer, Listing, MOST_LINES, NewDaemonSession};
 
 /// A daemon answers in milliseconds. One that needs longer than this is silent.
 pub const LIMIT: Duration = Duration::from_secs(2);
@@ -81,8 +81,8 @@ impl Fugue {
     }
 
     /// The daemon at this address; the program's own default socket when it is empty.
-    pub fn at(&self, addr: &str) -> Server {
-        Server::new(self.clone(), addr)
+    pub fn at(&self, addr: &str) -> FugueServer {
+        FugueServer::new(self.clone(), addr)
     }
 
     /// The program's path.

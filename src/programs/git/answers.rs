@@ -5,7 +5,7 @@ use crate::programs::Output;
 
 /// What `git status` says of a work tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
+pub struct WorktreeStatus {
     /// The commit checked out; empty before the first.
     pub commit: String,
     /// The branch checked out; `None` while detached (a rebase goes on, say).
@@ -34,8 +34,8 @@ pub enum Push {
 }
 
 /// Reads `git status --porcelain=v2 --branch -z`.
-pub fn parse_status(text: &str) -> Status {
-    let mut status = Status::default();
+pub fn parse_status(text: &str) -> WorktreeStatus {
+    let mut status = WorktreeStatus::default();
     let mut fields = text.split('\0');
     while let Some(field) = fields.next() {
         if let Some(commit) = field.strip_prefix("# branch.oid ") {

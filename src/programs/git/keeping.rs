@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::answers::{Status, parse_status};
+use super::answers::{WorktreeStatus, parse_status};
 use super::{Git, last_words};
 use crate::base::quote::quote;
 
@@ -194,7 +194,7 @@ impl Git {
     ///
     /// # Errors
     /// When this is no work tree that git can read.
-    pub fn full_status(&self) -> Result<Status> {
+    pub fn full_status(&self) -> Result<WorktreeStatus> {
         let words = [
             "status",
             "--porcelain=v2",

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result};
 
 use super::Git;
-use super::running::{self, Running};
+use super::running::{self, RunningGit};
 use crate::base::files;
 use crate::programs::{Output, Process};
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whose a lock file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
+pub enum LockOwner {
     /// No git runs in the clone, and no process has the file open.
     Gone,
     /// This one, in words.
@@ -41,7 +41,7 @@ pub struct LockFile {
     /// How long it has been there.
     pub age: Duration,
     /// Who has it.
-    pub owner: Owner,
+    pub owner: LockOwner,
     /// Tells it from another one of the same name.
     inode: u64,
 }
@@ -49,12 +49,12 @@ pub struct LockFile {
 impl LockFile {
     /// Whether it may go.
     pub fn is_left_over(&self) -> bool {
-        self.owner == Owner::Gone && self.age >= SETTLED
+        self.owner == LockOwner::Gone && self.age >= SETTLED
     }
 
     /// Whether a person should know of it.
     pub fn is_worth_a_word(&self) -> bool {
-        self.is_left_over() || (self.owner != Owner::Gone && self.age >= LONG)
+        self.is_left_over() || (self.owner != LockOwner::Gone && self.age >= LONG)
     }
 }
 
@@ -99,13 +99,13 @@ impl Git {
         let dirs = folders(&common);
         let gits = running::all();
         for lock in &mut locks {
-            let here = |git: &&Running| dirs.iter().any(|dir| git.concerns(dir));
+            let here = |git: &&RunningGit| dirs.iter().any(|dir| git.concerns(dir));
             lock.owner = match (running::holder(&lock.path), &gits) {
-                (Ok(Some(holder)), _) => Owner::Runs(holder),
+                (Ok(Some(holder)), _) => LockOwner::Runs(holder),
                 (Ok(None), Some(gits)) => {
-                    gits.iter().find(here).map_or(Owner::Gone, |git| Owner::Runs(git.shown()))
+                    gits.iter().find(here).map_or(LockOwner::Gone, |git| LockOwner::Runs(git.shown()))
                 }
-                _ => Owner::Unknown,
+                _ => LockOwner::Unknown,
             };
         }
         Ok(locks)
@@ -160,7 +160,7 @@ impl Git {
                 continue;
             }
             let place = place_of(&admin);
-            let made = |git: &Running| {
+            let made = |git: &RunningGit| {
                 let inside = |dir: &PathBuf| git.concerns(dir);
                 git.concerns(&admin)
                     || place.as_ref().is_some_and(inside)
@@ -228,7 +228,7 @@ fn find_locks(dir: &Path, locks: &mut Vec<LockFile>) {
         } else if data.is_file() && name.ends_with(".lock") && !name.starts_with("gt-") {
             let age = data.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
             let age = age.unwrap_or_default();
-            locks.push(LockFile { path, age, owner: Owner::Unknown, inode: data.ino() });
+            locks.push(LockFile { path, age, owner: LockOwner::Unknown, inode: data.ino() });
         }
     }
 }
@@ -306,9 +306,9 @@ impl LockFile {
     /// Where it is, how old, and whose, in words.
     pub fn shown(&self) -> String {
         let owner = match &self.owner {
-            Owner::Gone => "no process has it".to_string(),
-            Owner::Runs(owner) => format!("held by {owner}"),
-            Owner::Unknown => "its owner is not known".to_string(),
+            LockOwner::Gone => "no process has it".to_string(),
+            LockOwner::Runs(owner) => format!("held by {owner}"),
+            LockOwner::Unknown => "its owner is not known".to_string(),
         };
         let seconds = self.age.as_secs();
         let age = match seconds {
@@ -443,7 +443,7 @@ mod tests {
             .spawn()
             .unwrap();
         let ready = Instant::now() + Duration::from_secs(10);
-        let here = |git: &Running| git.pid == i32::try_from(child.id()).unwrap() && git.cwd == place;
+        let here = |git: &RunningGit| git.pid == i32::try_from(child.id()).unwrap() && git.cwd == place;
         while !running::all().unwrap().iter().any(here) && Instant::now() < ready {
             std::thread::yield_now();
         }
@@ -452,7 +452,7 @@ mod tests {
         git.mend().unwrap();
         assert!(place.exists() && lock.exists());
         let found = git.lock_files().unwrap();
-        assert!(matches!(&found[0].owner, Owner::Runs(who) if who.contains("cat-file")), "{found:?}");
+        assert!(matches!(&found[0].owner, LockOwner::Runs(who) if who.contains("cat-file")), "{found:?}");
         assert!(found[0].is_worth_a_word());
         child.kill().unwrap();
         child.wait().unwrap();

@@ -8,7 +8,7 @@ use crate::base::quote::quote;
 
 /// A ref, and what it stands at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct RefAt {
     /// Its full name.
     pub name: String,
     /// The object.
@@ -93,7 +93,7 @@ impl Git {
     ///
     /// # Errors
     /// When git fails.
-    pub fn held(&self, prefixes: &[&str]) -> Result<Vec<Held>> {
+    pub fn held(&self, prefixes: &[&str]) -> Result<Vec<RefAt>> {
         // No message holds a NUL: git ends it there.
         let format = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(contents)%00%00";
         let mut words = vec!["for-each-ref", "--sort=refname", "--sort=committerdate", format];
@@ -146,14 +146,14 @@ impl Git {
 }
 
 /// Each record ends with two NULs and a line break; no field holds a NUL.
-fn parse_held(bytes: &[u8]) -> Vec<Held> {
+fn parse_held(bytes: &[u8]) -> Vec<RefAt> {
     let mut rest = bytes.split(|byte| *byte == 0);
     let mut all = Vec::new();
     while let (Some(name), Some(id), Some(kind), Some(message), Some(_)) =
         (rest.next(), rest.next(), rest.next(), rest.next(), rest.next())
     {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_start_matches('\n').to_string();
-        all.push(Held { name: text(name), id: text(id), kind: text(kind), message: message.into() });
+        all.push(RefAt { name: text(name), id: text(id), kind: text(kind), message: message.into() });
     }
     all
 }

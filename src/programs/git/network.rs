@@ -8,7 +8,7 @@ use crate::programs::process::Limit;
 
 /// Where a call of git goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reach {
+pub(super) struct NetworkTarget {
     /// How long it may make no progress, and what it is.
     pub limit: Limit,
     /// Whether it may run ssh.
@@ -19,7 +19,7 @@ pub(super) struct Reach {
 const REMOTE: [&str; 7] = ["fetch", "push", "pull", "ls-remote", "clone", "submodule", "remote"];
 
 /// Where the call with these words goes. No process.
-pub(super) fn reach(dir: &Path, args: &[OsString]) -> Reach {
+pub(super) fn reach(dir: &Path, args: &[OsString]) -> NetworkTarget {
     let mut words = args.iter().map(|word| word.to_string_lossy());
     let mut command = words.next().unwrap_or_default();
     while command == "-c" {
@@ -28,7 +28,7 @@ pub(super) fn reach(dir: &Path, args: &[OsString]) -> Reach {
     }
     let place = dir.display();
     if !REMOTE.contains(&command.as_ref()) {
-        return Reach { limit: Limit::Local(format!("git {command} in {place}")), by_ssh: false };
+        return NetworkTarget { limit: Limit::Local(format!("git {command} in {place}")), by_ssh: false };
     }
     let words: Vec<_> = words.filter(|word| !word.starts_with('-')).collect();
     // A clone names its source first, the others a remote; submodules have remotes of their own.
@@ -41,7 +41,7 @@ pub(super) fn reach(dir: &Path, args: &[OsString]) -> Reach {
     let url = remote.as_deref().map(|remote| url_of(dir, remote).unwrap_or_else(|| repo_url::plain(remote)));
     let from = url.as_ref().map(|url| format!(" with {url}")).unwrap_or_default();
     let here = url.as_ref().is_some_and(|url| url.starts_with('/') || url.starts_with("file://"));
-    Reach { limit: Limit::Network(format!("git {command}{from} in {place}")), by_ssh: !here }
+    NetworkTarget { limit: Limit::Network(format!("git {command}{from} in {place}")), by_ssh: !here }
 }
 
 /// The URL of a remote, as it stands in the clone's own configuration.
@@ -66,7 +66,7 @@ fn url_in(config: &str, remote: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn call(words: &[&str]) -> Reach {
+    fn call(words: &[&str]) -> NetworkTarget {
         reach(Path::new("/no/clone"), &words.iter().map(OsString::from).collect::<Vec<_>>())
     }
 
@@ -78,7 +78,7 @@ mod tests {
         assert!(!call(&["clone", "-q", "/a/clone", "/b"]).by_ssh);
         assert!(call(&["clone", "-q", "--branch", "/x", "--", "me@host:x", "/b"]).by_ssh);
         assert!(call(&["submodule", "update"]).by_ssh);
-        let local = Reach { limit: Limit::Local("git status in /no/clone".into()), by_ssh: false };
+        let local = NetworkTarget { limit: Limit::Local("git status in /no/clone".into()), by_ssh: false };
         assert_eq!(call(&["status", "--porcelain=v2"]), local);
     }
 

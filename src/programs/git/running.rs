@@ -6,7 +6,7 @@ use anyhow::Result;
 
 /// A running git.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Running {
+pub struct RunningGit {
     /// Its process id.
     pub pid: i32,
     /// Its working folder.
@@ -17,7 +17,7 @@ pub struct Running {
     told: Vec<u8>,
 }
 
-impl Running {
+impl RunningGit {
     /// Whether it works inside a folder, or was told of it.
     pub fn concerns(&self, dir: &Path) -> bool {
         use std::os::unix::ffi::OsStrExt;
@@ -33,7 +33,7 @@ impl Running {
 }
 
 /// Every git of this user; `None` when the system does not tell (then nothing may be concluded).
-pub fn all() -> Option<Vec<Running>> {
+pub fn all() -> Option<Vec<RunningGit>> {
     if Path::new("/proc/self/cwd").exists() { from_proc(Path::new("/proc")) } else { from_lsof() }
 }
 
@@ -57,7 +57,7 @@ pub fn holder(path: &Path) -> Result<Option<String>> {
     Ok(None)
 }
 
-fn from_proc(proc: &Path) -> Option<Vec<Running>> {
+fn from_proc(proc: &Path) -> Option<Vec<RunningGit>> {
     use std::os::unix::fs::MetadataExt;
     let own = rustix::process::getuid().as_raw();
     let mut found = Vec::new();
@@ -82,7 +82,7 @@ fn from_proc(proc: &Path) -> Option<Vec<Running>> {
             continue;
         }
         let told = [line, std::fs::read(dir.join("environ")).unwrap_or_default()].concat();
-        found.push(Running { pid, cwd, words, told });
+        found.push(RunningGit { pid, cwd, words, told });
     }
     Some(found)
 }
@@ -92,7 +92,7 @@ fn is_git(name: &str) -> bool {
 }
 
 /// The same where the system has no `/proc`.
-fn from_lsof() -> Option<Vec<Running>> {
+fn from_lsof() -> Option<Vec<RunningGit>> {
     // lsof exits with 1 when there is none.
     let run =
         super::Process::new("lsof").args(["-w", "-a", "-c", "git", "-d", "cwd", "-F", "pn"]).run().ok()?;
@@ -101,14 +101,14 @@ fn from_lsof() -> Option<Vec<Running>> {
 }
 
 /// Reads `lsof -F pn`: a line `p12`, then `n/its/folder`.
-fn parse_lsof(text: &str) -> Vec<Running> {
+fn parse_lsof(text: &str) -> Vec<RunningGit> {
     let mut found = Vec::new();
     let mut pid = 0;
     for line in text.lines() {
         if let Some(number) = line.strip_prefix('p') {
             pid = number.parse().unwrap_or_default();
         } else if let Some(cwd) = line.strip_prefix('n') {
-            found.push(Running { pid, cwd: cwd.into(), words: String::new(), told: Vec::new() });
+            found.push(RunningGit { pid, cwd: cwd.into(), words: String::new(), told: Vec::new() });
         }
     }
     found
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_git_concerns_the_folder_it_runs_in_and_those_it_was_told_of() {
-        let git = Running {
+        let git = RunningGit {
             pid: 7,
             cwd: "/t/rig".into(),
             words: "git worktree add /t/p/Nux".into(),

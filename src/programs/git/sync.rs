@@ -27,7 +27,7 @@ pub struct Lane {
 
 /// What was found on the branch and at the base.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct BranchAndBase {
     /// The commit that the branch stands at; empty when there is no such branch.
     pub tip: String,
     /// The file there; empty when there is none.
@@ -61,7 +61,7 @@ impl Blob {
 
     /// Reads it from its begin.
     pub fn reader(&self) -> impl BufRead {
-        BufReader::new(Part { blob: self.clone(), at: 0 })
+        BufReader::new(TextPart { blob: self.clone(), at: 0 })
     }
 
     /// So many bytes of it from there, as text.
@@ -78,15 +78,15 @@ impl Blob {
 }
 
 /// The id and the text of an object; `None` for one that is not here.
-type Object = Option<(String, Blob)>;
+type ReadBlob = Option<(String, Blob)>;
 
 /// A text that is being read.
-struct Part {
+struct TextPart {
     blob: Blob,
     at: u64,
 }
 
-impl Read for Part {
+impl Read for TextPart {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let Some(file) = &self.blob.file else { return Ok(0) };
         let left = usize::try_from(self.blob.length - self.at).unwrap_or(usize::MAX).min(buffer.len());
@@ -124,7 +124,7 @@ impl Git {
     ///
     /// # Errors
     /// When the remote cannot be read.
-    pub fn sync_fetch(&self, lane: &Lane, base: &str, look: bool) -> Result<Found> {
+    pub fn sync_fetch(&self, lane: &Lane, base: &str, look: bool) -> Result<BranchAndBase> {
         let seen = if look { lane.looked_at() } else { lane.seen() };
         let refspec = format!("+refs/heads/{}:{seen}", lane.branch);
         let mut words = fetch_words(&lane.remote, &[&refspec]);
@@ -145,7 +145,7 @@ impl Git {
             asked.push(format!("{base}:{FILE}"));
         }
         let mut blobs = self.objects(&asked)?.into_iter();
-        let mut found = Found::default();
+        let mut found = BranchAndBase::default();
         if there {
             found.tip = blobs.next().flatten().map(|(id, _)| id).unwrap_or_default();
             found.theirs = blobs.next().flatten().map(|(_, blob)| blob).unwrap_or_default();
@@ -164,7 +164,7 @@ impl Git {
     }
 
     /// The id and the text of each of these objects; `None` for one that is not here. No process for none.
-    fn objects(&self, names: &[String]) -> Result<Vec<Object>> {
+    fn objects(&self, names: &[String]) -> Result<Vec<ReadBlob>> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -267,7 +267,7 @@ fn unreachable(lane: &Lane, output: &Output) -> Failure {
 
 /// Reads what `git cat-file --batch` wrote: `ID TYPE SIZE`, the object, a line break; or `NAME missing`. `None` for what is
 /// cut short.
-fn read_objects(all: &Blob, count: usize) -> Result<Option<Vec<Object>>> {
+fn read_objects(all: &Blob, count: usize) -> Result<Option<Vec<ReadBlob>>> {
     let mut at = 0;
     let mut objects = Vec::new();
     for _ in 0..count {

@@ -9,7 +9,7 @@ use crate::base::files;
 
 /// One entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TreeEntry {
     /// `100644`, `120000` (a symbolic link), `160000` (a commit of another repository), `040000` (a folder) …
     pub mode: String,
     /// The id of its content.
@@ -23,7 +23,7 @@ impl Git {
     ///
     /// # Errors
     /// When git cannot read the tree.
-    pub fn tree(&self, commit: &str) -> Result<Vec<Entry>> {
+    pub fn tree(&self, commit: &str) -> Result<Vec<TreeEntry>> {
         let words = ["ls-tree", "-r", "-t", "-z", "--full-tree", commit];
         Ok(read_tree(&self.run("list the files of a commit", words)?))
     }
@@ -94,12 +94,12 @@ impl Git {
     }
 }
 
-fn read_tree(text: &str) -> Vec<Entry> {
+fn read_tree(text: &str) -> Vec<TreeEntry> {
     let entry = |line: &str| {
         let (about, path) = line.split_once('\t')?;
         let mut words = about.split(' ');
         let (mode, _, id) = (words.next()?, words.next()?, words.next()?);
-        Some(Entry { mode: mode.into(), id: id.into(), path: path.into() })
+        Some(TreeEntry { mode: mode.into(), id: id.into(), path: path.into() })
     };
     text.split('\0').filter_map(entry).collect()
 }

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-use super::answers::{Push, Status, parse_status, read_blobs, read_push};
+use super::answers::{Push, WorktreeStatus, parse_status, read_blobs, read_push};
 use super::{Git, hooks, last_words};
 use crate::base::failure::Failure;
 use crate::base::files;
@@ -180,14 +180,14 @@ impl Git {
     ///
     /// # Errors
     /// When this is no work tree.
-    pub fn status(&self) -> Result<Status> {
+    pub fn status(&self) -> Result<WorktreeStatus> {
         let words = ["status", "--porcelain=v2", "--branch", "--untracked-files=normal", "-z"];
         Ok(self.without_as_checked_out(parse_status(&self.run("read the state of the work tree", words)?)))
     }
 
     /// A status without the files that are exactly what git checks out: one whose line endings contradict `.gitattributes`
     /// counts as changed, and no command makes it clean. At most one process; a file that it says nothing about stays.
-    pub(super) fn without_as_checked_out(&self, mut status: Status) -> Status {
+    pub(super) fn without_as_checked_out(&self, mut status: WorktreeStatus) -> WorktreeStatus {
         let mut asked = std::mem::take(&mut status.contents);
         asked.retain(|(path, _)| !path.contains('\n'));
         if asked.is_empty() {

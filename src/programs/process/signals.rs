@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a signal reaches a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum SignalTarget {
     /// It leads a process group of its own.
     Group,
     /// It is in gt's own group.
@@ -29,17 +29,17 @@ pub(crate) enum Reach {
     Terminal,
 }
 
-struct State {
+struct SignalState {
     ending: bool,
     next: u64,
-    programs: BTreeMap<u64, (Pid, Reach)>,
+    programs: BTreeMap<u64, (Pid, SignalTarget)>,
     put_back: BTreeMap<u64, Box<dyn FnOnce() + Send>>,
 }
 
-static STATE: Mutex<State> =
-    Mutex::new(State { ending: false, next: 0, programs: BTreeMap::new(), put_back: BTreeMap::new() });
+static STATE: Mutex<SignalState> =
+    Mutex::new(SignalState { ending: false, next: 0, programs: BTreeMap::new(), put_back: BTreeMap::new() });
 
-fn state() -> MutexGuard<'static, State> {
+fn state() -> MutexGuard<'static, SignalState> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -72,7 +72,7 @@ impl Charge {
 }
 
 /// Starts a program that ends with gt.
-pub(crate) fn spawn(command: &mut Command, reach: Reach) -> std::io::Result<(Child, Charge)> {
+pub(crate) fn spawn(command: &mut Command, reach: SignalTarget) -> std::io::Result<(Child, Charge)> {
     let mut state = going_on();
     let child = command.spawn()?;
     let number = state.next;
@@ -103,7 +103,7 @@ thread_local! {
     static ENDS: Cell<bool> = const { Cell::new(false) };
 }
 
-fn going_on() -> MutexGuard<'static, State> {
+fn going_on() -> MutexGuard<'static, SignalState> {
     loop {
         let state = state();
         if !state.ending || ENDS.get() {
@@ -129,7 +129,7 @@ pub fn watch() {
                 // A second one: now.
                 state().programs.values().for_each(|(pid, reach)| send(*pid, *reach, Signal::KILL));
             } else if signal != SIGINT
-                || !state().programs.values().any(|(_, reach)| *reach == Reach::Terminal)
+                || !state().programs.values().any(|(_, reach)| *reach == SignalTarget::Terminal)
             {
                 ending = true;
                 std::thread::spawn(move || end(signal));
@@ -140,7 +140,7 @@ pub fn watch() {
 
 fn end(signal: i32) {
     state().ending = true;
-    let programs: Vec<(Pid, Reach)> = state().programs.values().copied().collect();
+    let programs: Vec<(Pid, SignalTarget)> = state().programs.values().copied().collect();
     for step in [Signal::TERM, Signal::KILL] {
         programs.iter().for_each(|(pid, reach)| send(*pid, *reach, step));
         let limit = Instant::now() + PATIENCE;
@@ -154,13 +154,17 @@ fn end(signal: i32) {
     std::process::exit(128 + signal);
 }
 
-fn send(pid: Pid, reach: Reach, signal: Signal) {
-    let _ = if reach == Reach::Group { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
+fn send(pid: Pid, reach: SignalTarget, signal: Signal) {
+    let _ = if reach == SignalTarget::Group {
+        kill_process_group(pid, signal)
+    } else {
+        kill_process(pid, signal)
+    };
 }
 
-fn runs(pid: Pid, reach: Reach) -> bool {
+fn runs(pid: Pid, reach: SignalTarget) -> bool {
     let number = pid.as_raw_nonzero().get();
-    if reach == Reach::Group { stamp::group_runs(pid) } else { stamp::Stamp::of(number).is_some() }
+    if reach == SignalTarget::Group { stamp::group_runs(pid) } else { stamp::Stamp::of(number).is_some() }
 }
 
 #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ use tmux_interface::{TmuxCommand, TmuxCommands};
 
 use super::make::fits;
 use super::text::{self, unformatted, word};
-use super::windows::{self, WantedPane, WantedWindow, command};
+use super::windows::{self, NewPane, NewWindow, command};
 use super::{Answer, GONE, Tmux, answer, batch_text, set_mark, told_gone, when};
 use crate::model::windows::Resize;
 
@@ -68,7 +68,7 @@ impl<'a> Changes<'a> {
     }
 
     /// Opens a window with all its panes beside another: `-a` behind it, `-b` before it.
-    pub fn new_window(&mut self, side: &str, beside: &str, window: &WantedWindow) {
+    pub fn new_window(&mut self, side: &str, beside: &str, window: &NewWindow) {
         let Some(first) = window.panes.first() else { return };
         self.check(window.panes.iter());
         self.batch.push(windows::new_window(&[side, "-t", beside], &self.env, window, first));
@@ -79,7 +79,7 @@ impl<'a> Changes<'a> {
 
     /// Opens a pane behind another, or with `-b` before it; it is its window's active one then. The window's layout
     /// is to be set afterwards.
-    pub fn split(&mut self, window: &str, before: bool, beside: &str, pane: &WantedPane) {
+    pub fn split(&mut self, window: &str, before: bool, beside: &str, pane: &NewPane) {
         self.check([pane].into_iter());
         // Halves of halves are soon too small to be split.
         self.push("select-layout", &["-t", window, "tiled"]);
@@ -93,7 +93,7 @@ impl<'a> Changes<'a> {
     }
 
     /// Runs a pane of ours, not the agent's, anew. It must run words: tmux would run the old ones in place of none.
-    pub fn run_again(&mut self, id: &str, pane: &WantedPane) {
+    pub fn run_again(&mut self, id: &str, pane: &NewPane) {
         self.check([pane].into_iter());
         let mut again = command("respawn-pane", &["-k", "-t", id, "-c", &word(&unformatted(&pane.cwd))]);
         windows::push_start(&mut again, &self.env, pane);
@@ -163,7 +163,7 @@ impl<'a> Changes<'a> {
         self.batch.push(guarded);
     }
 
-    fn check<'p>(&mut self, panes: impl Iterator<Item = &'p WantedPane>) {
+    fn check<'p>(&mut self, panes: impl Iterator<Item = &'p NewPane>) {
         for pane in panes {
             if let Err(error) = fits(&pane.env, &pane.argv) {
                 self.wrong.get_or_insert(error);

@@ -5,12 +5,12 @@ use tmux_interface::{ListPanes, TmuxCommands};
 
 use super::super::process::Running;
 use super::make::{LEAVING, PAUSE, is_leaving};
-use super::rows::{Agent, LINE, Row, look_format, read_rows};
+use super::rows::{LINE, PaneMark, PaneRow, look_format, read_rows};
 use super::{Answer, Tmux, answer, windows};
 use crate::programs::process::stamp::Stamp;
 
 /// A look that is under way.
-pub struct Looking {
+pub struct TmuxLooking {
     tmux: Tmux,
     running: Running,
     close: bool,
@@ -22,21 +22,22 @@ impl Tmux {
     ///
     /// # Errors
     /// When tmux cannot be started.
-    pub fn begin_look(&self, close: bool) -> Result<Looking> {
+    pub fn begin_look(&self, close: bool) -> Result<TmuxLooking> {
         let list = ListPanes::new().all().format(look_format(close)).build();
         let batch = TmuxCommands::new()
             .add_command(windows::command("show-options", &["-s"]))
             .add_command(windows::command("show-options", &["-gw"]));
         let running = self.process(batch.add_command(list)).start()?;
-        Ok(Looking { tmux: self.clone(), running, close })
+        Ok(TmuxLooking { tmux: self.clone(), running, close })
     }
 }
 
 impl Tmux {
-    fn remember_rows(&self, rows: &[Row]) {
+    fn remember_rows(&self, rows: &[PaneRow]) {
         let Some(server) = rows.first().map(|row| row.server) else { return };
-        let is_home =
-            |row: &Row, agent: &Agent| row.own.as_ref().is_some_and(|own| own.instance == agent.instance);
+        let is_home = |row: &PaneRow, agent: &PaneMark| {
+            row.own.as_ref().is_some_and(|own| own.instance == agent.instance)
+        };
         let agents = rows.iter().filter_map(|row| {
             let agent = row.agent.as_ref()?;
             let home = if is_home(row, agent) { row } else { rows.iter().find(|row| is_home(row, agent))? };
@@ -46,12 +47,17 @@ impl Tmux {
     }
 }
 
-impl Looking {
+impl TmuxLooking {
     /// The same look again, at a server that the configured socket does not lead to.
     ///
     /// # Errors
-    /// As [`Looking::wait`].
-    pub fn at(tmux: &Tmux, close: bool, socket: &str, server: &Stamp) -> Result<Result<Vec<Row>, String>> {
+    /// As [`TmuxLooking::wait`].
+    pub fn at(
+        tmux: &Tmux,
+        close: bool,
+        socket: &str,
+        server: &Stamp,
+    ) -> Result<Result<Vec<PaneRow>, String>> {
         if let Err(why) = tmux.follow(socket, server) {
             return Ok(Err(why));
         }
@@ -74,7 +80,7 @@ impl Looking {
     ///
     /// # Errors
     /// When waiting for tmux failed.
-    pub fn wait(self) -> Result<Result<Vec<Row>, String>> {
+    pub fn wait(self) -> Result<Result<Vec<PaneRow>, String>> {
         let (tmux, close) = (self.tmux, self.close);
         let mut seen = answer(&self.running.wait()?);
         // Its last session may have ended this moment: a server on its way out answers nobody, and is gone a moment later.
@@ -95,7 +101,7 @@ impl Looking {
         };
         tmux.remember_rows(&rows);
         let missed =
-            |row: &&Row| row.dead && row.exit.is_none() && row.signal.is_none() && row.agent.is_some();
+            |row: &&PaneRow| row.dead && row.exit.is_none() && row.signal.is_none() && row.agent.is_some();
         let Some(server) =
             rows.iter().find(missed).and_then(|row| rustix::process::Pid::from_raw(row.server))
         else {

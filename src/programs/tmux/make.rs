@@ -11,7 +11,7 @@ use super::text::{name, unformatted, word};
 use super::windows::{self};
 use super::{Answer, Own, Tmux, answer, batch_text, set_mark};
 use crate::base::failure::Failure;
-use crate::programs::tmux::windows::{Wanted, push_program};
+use crate::programs::tmux::windows::{NewTmuxSession, push_program};
 
 /// The longest single word the kernel hands to a program (128 KiB with its final NUL).
 const WORD: usize = 128 * 1024 - 1;
@@ -48,9 +48,9 @@ impl Tmux {
     ///
     /// # Errors
     /// When tmux cannot be started, or a value is one that it cannot take.
-    pub fn new_sessions(&self, wanted: &[Wanted]) -> Result<Vec<Made>> {
+    pub fn new_sessions(&self, wanted: &[NewTmuxSession]) -> Result<Vec<Made>> {
         wanted.iter().try_for_each(check_words)?;
-        let line = |(number, wanted): (usize, &Wanted)| {
+        let line = |(number, wanted): (usize, &NewTmuxSession)| {
             let words = batch_text(&session_batch(wanted));
             format!("display-message -p '{BEGUN}{number}' ; {words} ; display-message -p '{ENDED}{number}'\n")
         };
@@ -95,7 +95,7 @@ impl Tmux {
 
     /// Has the mark of the agent's pane where it belongs: a hook of a person's that ran once the session was there may have
     /// put another pane in its place.
-    fn marked(&self, wanted: &Wanted, said: &str, made: Made) -> Result<Made> {
+    fn marked(&self, wanted: &NewTmuxSession, said: &str, made: Made) -> Result<Made> {
         let Made::Session(session, pane, _) = &made else { return Ok(made) };
         let line = said.lines().find_map(|line| line.strip_prefix(MARKED)).unwrap_or_default();
         let (server, at) = line.split_once('\t').unwrap_or_default();
@@ -140,7 +140,7 @@ const ENDED: &str = "gt-ended-";
 const MARKED: &str = "gt-mark\t";
 
 /// The session and its agent's pane (of the first one where there is no agent), from what its batch printed.
-fn session_of(wanted: &Wanted, said: &str) -> Option<Made> {
+fn session_of(wanted: &NewTmuxSession, said: &str) -> Option<Made> {
     let mut panes = said.lines();
     let first: Vec<&str> = panes.next()?.split('\t').collect();
     let [session, pane, pid] = first.as_slice() else { return None };
@@ -151,7 +151,7 @@ fn session_of(wanted: &Wanted, said: &str) -> Option<Made> {
     Some(Made::Session((*session).into(), pane.into(), pid.parse().unwrap_or_default()))
 }
 
-fn check_words(wanted: &Wanted) -> Result<()> {
+fn check_words(wanted: &NewTmuxSession) -> Result<()> {
     if wanted.name.is_empty() || wanted.name.contains(['.', ':']) {
         crate::fail!("'{}' cannot name a session: no '.' and no ':'", wanted.name);
     }
@@ -178,7 +178,7 @@ pub(super) fn fits(env: &[(String, String)], argv: &[String]) -> Result<()> {
 
 /// One batch: it runs before tmux returns to its event loop, so the program finds everything set when it ends at
 /// once, and a person's `destroy-unattached` finds the session protected.
-fn session_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
+fn session_batch<'a>(wanted: &NewTmuxSession<'a>) -> TmuxCommands<'a> {
     if !wanted.windows.is_empty() {
         return windows_batch(wanted);
     }
@@ -193,7 +193,7 @@ fn session_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
 }
 
 /// What marks and protects the session.
-fn session_marks<'a>(target: &str, wanted: &Wanted<'a>) -> TmuxCommands<'a> {
+fn session_marks<'a>(target: &str, wanted: &NewTmuxSession<'a>) -> TmuxCommands<'a> {
     let own = Own { instance: wanted.agent.instance.clone(), alone: !wanted.has_agent() };
     let mut batch = TmuxCommands::new();
     batch.push(windows::command("set-option", &["-t", target, "destroy-unattached", "off"]));
@@ -212,7 +212,7 @@ fn tell_marked(target: &str) -> TmuxCommand<'static> {
 
 /// The same for windows and panes as a preset wants them. Every pane is made by a command of its own that prints it,
 /// so that a failure can be told from how far it came.
-fn windows_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
+fn windows_batch<'a>(wanted: &NewTmuxSession<'a>) -> TmuxCommands<'a> {
     let session = format!("={}", wanted.name);
     let target = format!("{session}:");
     let mut batch = TmuxCommands::new();
@@ -239,7 +239,7 @@ fn windows_batch<'a>(wanted: &Wanted<'a>) -> TmuxCommands<'a> {
 }
 
 fn new_session<'a>(
-    wanted: &Wanted<'a>,
+    wanted: &NewTmuxSession<'a>,
     window: &str,
     cwd: &str,
     more: &[(String, String)],

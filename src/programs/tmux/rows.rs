@@ -4,7 +4,7 @@ use super::text::{from_name, from_one_line, spaceless, unformatted};
 
 /// One pane, as `list-panes` told it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
+pub struct PaneRow {
     /// Process id of the server.
     pub server: i32,
     /// The server's version, `3.3a`.
@@ -30,7 +30,7 @@ pub struct Row {
     /// Signal that ended it, when tmux knows it.
     pub signal: Option<i32>,
     /// The agent whose own pane this is.
-    pub agent: Option<Agent>,
+    pub agent: Option<PaneMark>,
     /// What says that gt made the session.
     pub own: Option<Own>,
     /// What gt marked it with when a preset asked for it.
@@ -42,13 +42,13 @@ pub struct Row {
     /// The program in front.
     pub command: String,
     /// What a close look tells besides.
-    pub close: Option<Close>,
+    pub close: Option<PaneDetail>,
 }
 
 /// The mark of an agent's pane, the pane option `@gt`. It goes where the pane goes. It holds the pane's own id and process:
 /// a copy on another pane, an inherited one, and one of a pane that a person gave another program are no marks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Agent {
+pub struct PaneMark {
     /// Its session's instance.
     pub instance: String,
     /// Its address.
@@ -61,7 +61,7 @@ pub struct Agent {
     pub town: String,
 }
 
-impl Agent {
+impl PaneMark {
     /// The mark as a format that tmux expands for the pane.
     pub fn format(&self) -> String {
         let words = [&self.instance, &self.address, &self.role, &self.bead, &self.town];
@@ -70,13 +70,13 @@ impl Agent {
     }
 
     /// Reads the mark of a pane.
-    pub fn parse(text: &str, pane: &str, pid: i32) -> Option<Agent> {
+    pub fn parse(text: &str, pane: &str, pid: i32) -> Option<PaneMark> {
         let mut words = text.split(' ');
         if words.next()? != pane || words.next()?.parse() != Ok(pid) {
             return None;
         }
         let mut next = || words.next().map(from_one_line);
-        Some(Agent { instance: next()?, address: next()?, role: next()?, bead: next()?, town: next()? })
+        Some(PaneMark { instance: next()?, address: next()?, role: next()?, bead: next()?, town: next()? })
     }
 }
 
@@ -108,7 +108,7 @@ impl Own {
 
 /// A pane and its window, as a close look told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Close {
+pub struct PaneDetail {
     /// `@5`
     pub window: String,
     /// The window's number in its session.
@@ -200,11 +200,11 @@ pub fn look_format(close: bool) -> String {
 }
 
 /// Reads what [`look_format`] printed; a line that is not of that form is the rest of a torn one.
-pub fn read_rows(text: &str) -> Vec<Row> {
+pub fn read_rows(text: &str) -> Vec<PaneRow> {
     text.lines().filter_map(read_row).collect()
 }
 
-fn read_row(line: &str) -> Option<Row> {
+fn read_row(line: &str) -> Option<PaneRow> {
     let (first, rest) = line.split_once('\t')?;
     let close = match first {
         LINE => false,
@@ -214,7 +214,7 @@ fn read_row(line: &str) -> Option<Row> {
     let more = if close { CLOSE.len() + CLOSE_TEXT.len() } else { 0 };
     let mut fields = rest.splitn(FIELDS.len() + MARKS.len() + 2 + more, '\t');
     let mut next = || fields.next();
-    let mut row = Row {
+    let mut row = PaneRow {
         server: next()?.parse().ok()?,
         version: next()?.into(),
         session: next()?.into(),
@@ -226,9 +226,9 @@ fn read_row(line: &str) -> Option<Row> {
         dead: next()? == "1",
         exit: next()?.parse().ok(),
         signal: next()?.parse().ok(),
-        ..Row::default()
+        ..PaneRow::default()
     };
-    row.agent = Agent::parse(next()?, &row.pane, row.pid);
+    row.agent = PaneMark::parse(next()?, &row.pane, row.pid);
     row.own = Own::parse(next()?, &row.session);
     row.mark = own_mark(next()?, &row.pane).unwrap_or_default().into();
     if close {
@@ -252,9 +252,9 @@ fn read_row(line: &str) -> Option<Row> {
     Some(row)
 }
 
-fn read_close<'t>(next: &mut dyn FnMut() -> Option<&'t str>) -> Option<Close> {
+fn read_close<'t>(next: &mut dyn FnMut() -> Option<&'t str>) -> Option<PaneDetail> {
     let number = |text: Option<&str>| text?.parse::<usize>().ok();
-    Some(Close {
+    Some(PaneDetail {
         window: next()?.into(),
         index: number(next())?,
         window_active: next()? == "1",
@@ -263,7 +263,7 @@ fn read_close<'t>(next: &mut dyn FnMut() -> Option<&'t str>) -> Option<Close> {
         active: next()? == "1",
         size: (number(next())?, number(next())?),
         layout: next()?.into(),
-        ..Close::default()
+        ..PaneDetail::default()
     })
 }
 
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_mark_counts_only_where_it_names_its_own_pane_and_program() {
-        let agent = Agent {
+        let agent = PaneMark {
             instance: "ab12".into(),
             address: "wyvern/Nux".into(),
             role: "polecat".into(),
@@ -315,10 +315,10 @@ mod tests {
         };
         let shown =
             agent.format().replace("#{pane_id}", "%9").replace("#{pane_pid}", "77").replace("##", "#");
-        assert_eq!(Agent::parse(&shown, "%9", 77), Some(agent));
-        assert_eq!(Agent::parse(&shown, "%8", 77), None);
-        assert_eq!(Agent::parse(&shown, "%9", 78), None);
-        assert_eq!(Agent::parse("", "%9", 77), None);
+        assert_eq!(PaneMark::parse(&shown, "%9", 77), Some(agent));
+        assert_eq!(PaneMark::parse(&shown, "%8", 77), None);
+        assert_eq!(PaneMark::parse(&shown, "%9", 78), None);
+        assert_eq!(PaneMark::parse("", "%9", 77), None);
         let own = Own { instance: "ab12".into(), alone: false };
         let shown = own.format().replace("#{session_id}", "$3");
         assert_eq!((Own::parse(&shown, "$3"), Own::parse(&shown, "$4")), (Some(own), None));

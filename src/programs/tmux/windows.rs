@@ -11,13 +11,13 @@ use tmux_interface::{TmuxCommand, TmuxCommands};
 
 use super::text::{self, unformatted, word};
 use crate::model::environment::PASSED;
-use crate::model::windows::{Axis, DEFAULT, Part, Resize, Size};
+use crate::model::windows::{Axis, DEFAULT, PaneShare, Resize, Size};
 use crate::programs::tmux::text::as_text;
-use crate::programs::tmux::{Agent, windows};
+use crate::programs::tmux::{PaneMark, windows};
 
 /// A window to make.
 #[derive(Clone, Debug, Default)]
-pub struct WantedWindow {
+pub struct NewWindow {
     /// Its name; tmux's choice when empty.
     pub name: String,
     /// Its mark, `@gt_window`.
@@ -29,12 +29,12 @@ pub struct WantedWindow {
     /// Whether it is shown first.
     pub focus: bool,
     /// Its panes, at least one.
-    pub panes: Vec<WantedPane>,
+    pub panes: Vec<NewPane>,
 }
 
 /// A pane to make.
 #[derive(Clone, Debug, Default)]
-pub struct WantedPane {
+pub struct NewPane {
     /// Its mark, `@gt_pane`.
     pub mark: String,
     /// The program and its words; the person's own shell when empty.
@@ -58,12 +58,12 @@ pub const SIZE_HOOKS: [&str; 2] = ["after-resize-pane", "after-select-layout"];
 const ON_END_HOOK: &str = r##"exec env -u GT_TOWN_ROOT /bin/sh -c 'cd /; eval "${GT_ON_END-$(tmux show-options -pqv -t "#{hook_pane}" @gt_on_end)}" </dev/null >/dev/null 2>&1; :'"##;
 
 /// The number of the agent's pane, counted over all windows.
-pub fn agents_place(windows: &[WantedWindow]) -> Option<usize> {
+pub fn agents_place(windows: &[NewWindow]) -> Option<usize> {
     windows.iter().flat_map(|window| &window.panes).position(|pane| pane.agent)
 }
 
 /// Where a batch that had made so many panes stopped, as a person would say it.
-pub fn place(windows: &[WantedWindow], made: usize, why: &str) -> String {
+pub fn place(windows: &[NewWindow], made: usize, why: &str) -> String {
     // A layout is set once its panes are there; all else is refused before a pane is.
     let layout = why.contains("layout");
     let mut before = 0;
@@ -101,7 +101,7 @@ pub fn command(name: &'static str, words: &[&str]) -> TmuxCommand<'static> {
 
 /// Everything after the session's first pane: its marks, then window for window, at last what has the focus.
 /// `session` is the session as a target, `=NAME:`.
-pub fn build(session: &str, wanted: &Wanted) -> TmuxCommands<'static> {
+pub fn build(session: &str, wanted: &NewTmuxSession) -> TmuxCommands<'static> {
     let (env, windows) = (wanted.env, wanted.windows);
     let mut batch = TmuxCommands::new();
     let lonely = windows.iter().map(|window| window.panes.len()).sum::<usize>() == 1;
@@ -142,8 +142,8 @@ pub fn build(session: &str, wanted: &Wanted) -> TmuxCommands<'static> {
 pub fn new_window(
     at: &[&str],
     env: &[(String, String)],
-    window: &WantedWindow,
-    pane: &WantedPane,
+    window: &NewWindow,
+    pane: &NewPane,
 ) -> TmuxCommand<'static> {
     let mut new = command("new-window", at);
     if !window.name.is_empty() {
@@ -154,20 +154,20 @@ pub fn new_window(
 }
 
 /// A pane beside another.
-pub fn split(at: &[&str], env: &[(String, String)], pane: &WantedPane) -> TmuxCommand<'static> {
+pub fn split(at: &[&str], env: &[(String, String)], pane: &NewPane) -> TmuxCommand<'static> {
     let mut split = command("split-window", at);
     push_pane(&mut split, env, pane);
     split
 }
 
-fn push_pane(command: &mut TmuxCommand<'static>, env: &[(String, String)], pane: &WantedPane) {
+fn push_pane(command: &mut TmuxCommand<'static>, env: &[(String, String)], pane: &NewPane) {
     command.push_param("-P").push_param("-F").push_param("#{pane_id}\t#{pane_pid}");
     command.push_param("-c").push_param(word(&unformatted(&pane.cwd)));
     push_start(command, env, pane);
 }
 
 /// The environment of a pane, all of it: what its session has may be from another command. Then its program.
-pub fn push_start(command: &mut TmuxCommand<'static>, env: &[(String, String)], pane: &WantedPane) {
+pub fn push_start(command: &mut TmuxCommand<'static>, env: &[(String, String)], pane: &NewPane) {
     let env = joined(env, &pane.env);
     for (key, value) in env.iter().chain([&passed(&env)]) {
         command.push_param("-e").push_param(word(&format!("{key}={value}")));
@@ -185,8 +185,8 @@ pub fn passed(env: &[(String, String)]) -> (String, String) {
 pub fn fill(
     target: &str,
     env: &[(String, String)],
-    window: &WantedWindow,
-    wanted: Option<&Wanted>,
+    window: &NewWindow,
+    wanted: Option<&NewTmuxSession>,
 ) -> TmuxCommands<'static> {
     let mut batch = TmuxCommands::new();
     batch.push(mark_window(target, &window.mark));
@@ -215,7 +215,7 @@ pub fn fill(
 
 /// The marks of a pane that was just made. The last screen of a program stays to be read, and the pane in its place;
 /// a person's own shell that they leave is gone.
-pub fn settle(target: &str, pane: &WantedPane, wanted: Option<&Wanted>) -> TmuxCommands<'static> {
+pub fn settle(target: &str, pane: &NewPane, wanted: Option<&NewTmuxSession>) -> TmuxCommands<'static> {
     let mut batch = TmuxCommands::new().add_command(mark_pane(target, &pane.mark));
     if let Some(wanted) = wanted.filter(|_| pane.agent) {
         batch.push_cmds(settle_agent(target, wanted));
@@ -242,7 +242,7 @@ pub fn first_pane(session: &str) -> String {
 }
 
 /// What makes a pane the agent's own, all of it on the pane, so that it goes where the pane goes.
-pub fn settle_agent(target: &str, wanted: &Wanted) -> TmuxCommands<'static> {
+pub fn settle_agent(target: &str, wanted: &NewTmuxSession) -> TmuxCommands<'static> {
     let option = |words: &[&str]| command("set-option", &[&["-p", "-t", target], words].concat());
     let mut batch = TmuxCommands::new()
         .add_command(option(&["remain-on-exit", "on"]))
@@ -278,7 +278,7 @@ pub fn arrange(
 fn keep_sizes(target: &str, resizes: &[Resize]) -> TmuxCommands<'static> {
     let mut batch = TmuxCommands::new();
     batch.push(command("set-hook", &["-u", "-w", "-t", target, "window-resized"]));
-    let is_relative = |resize: &Resize| resize.part != Part::Own(Size::Cells(resize.cells));
+    let is_relative = |resize: &Resize| resize.part != PaneShare::Own(Size::Cells(resize.cells));
     if !resizes.iter().any(is_relative) {
         return batch;
     }
@@ -305,16 +305,16 @@ fn keep_sizes(target: &str, resizes: &[Resize]) -> TmuxCommands<'static> {
 }
 
 /// A part of a window as tmux works it out; at least one cell.
-fn cells(part: Part, all: &str) -> String {
+fn cells(part: PaneShare, all: &str) -> String {
     let of = |operator: &str, one: &str, other: &str| format!("#{{e|{operator}|:{one},{other}}}");
     let percent = |percent: usize| {
         let hundredths = of("+", &of("*", all, &percent.to_string()), "50");
         of("/", &hundredths, "100")
     };
     let cells = match part {
-        Part::Own(Size::Cells(cells)) => return cells.to_string(),
-        Part::Own(Size::Percent(own)) => percent(own),
-        Part::Rest { percent: given, cells, among } => {
+        PaneShare::Own(Size::Cells(cells)) => return cells.to_string(),
+        PaneShare::Own(Size::Percent(own)) => percent(own),
+        PaneShare::Rest { percent: given, cells, among } => {
             let left = of("-", &of("-", all, &percent(given)), &cells.to_string());
             of("/", &left, &among.to_string())
         }
@@ -324,7 +324,7 @@ fn cells(part: Part, all: &str) -> String {
 
 /// A session to make.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted<'a> {
+pub struct NewTmuxSession<'a> {
     /// Its name, without `.` and `:`.
     pub name: &'a str,
     /// Its window's name, when it has one window with the agent.
@@ -338,21 +338,21 @@ pub struct Wanted<'a> {
     /// Marks by name.
     pub marks: &'a [(&'a str, &'a str)],
     /// What its agent's pane is marked with.
-    pub agent: Agent,
+    pub agent: PaneMark,
     /// A text for `sh` that is run when the agent's program ends; none when empty.
     pub on_end: &'a str,
     /// Its windows; one with the agent when empty.
-    pub windows: &'a [WantedWindow],
+    pub windows: &'a [NewWindow],
 }
 
-impl Wanted<'_> {
+impl NewTmuxSession<'_> {
     /// Whether an agent runs in it.
     pub(super) fn has_agent(&self) -> bool {
         self.windows.is_empty() || windows::agents_place(self.windows).is_some()
     }
 }
 
-/// What runs [`Wanted::on_end`], as a hook of a pane.
+/// What runs [`NewTmuxSession::on_end`], as a hook of a pane.
 pub fn end_hook() -> String {
     format!("run-shell -b {}", as_text(ON_END_HOOK))
 }
@@ -379,10 +379,10 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_where_it_was() {
-        let window = |name: &str, panes: usize| WantedWindow {
+        let window = |name: &str, panes: usize| NewWindow {
             name: name.into(),
-            panes: vec![WantedPane::default(); panes],
-            ..WantedWindow::default()
+            panes: vec![NewPane::default(); panes],
+            ..NewWindow::default()
         };
         let windows = [window("logs", 2), window("", 3)];
         assert_eq!(

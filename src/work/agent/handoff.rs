@@ -22,7 +22,7 @@ use crate::work::talk::mail;
 /// What a handoff comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum HandoffKind {
     /// Its work is in the queue: it asks the witness for its end.
     Shutdown,
     /// It goes on in a new session, which reads the note.
@@ -31,7 +31,7 @@ pub enum Kind {
 
 /// The note, as it was given or as it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Note {
+pub struct NoteText {
     /// Its subject.
     pub subject: String,
     /// Its text.
@@ -42,8 +42,8 @@ pub struct Note {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn kind(town: &Town, of: &Address) -> Result<Kind> {
-    let Address::Polecat(rig, _) = of else { return Ok(Kind::Cycle) };
+pub fn kind(town: &Town, of: &Address) -> Result<HandoffKind> {
+    let Address::Polecat(rig, _) = of else { return Ok(HandoffKind::Cycle) };
     let worker = of.to_string();
     let store = town.rig(rig)?.store(of)?;
     let mut found = store.list(&if store.is_dear() { Filter::alive() } else { Filter::open_requests() })?;
@@ -54,17 +54,17 @@ pub fn kind(town: &Town, of: &Address) -> Result<Kind> {
     let own = |bead: &&Bead| bead.assignee.as_ref() == Some(&worker) && bead.is_work();
     let held: Vec<&Bead> = found.iter().filter(own).collect();
     if held.iter().any(|bead| hook::is_hooked(bead)) {
-        return Ok(Kind::Cycle);
+        return Ok(HandoffKind::Cycle);
     }
     let submitted = held.iter().any(|bead| bead.has_label(words::LABEL_SUBMITTED));
-    Ok(if handed_over || submitted || held.is_empty() { Kind::Shutdown } else { Kind::Cycle })
+    Ok(if handed_over || submitted || held.is_empty() { HandoffKind::Shutdown } else { HandoffKind::Cycle })
 }
 
 /// The note of an agent that gave none: where its worktree stands.
 ///
 /// # Errors
 /// When the worktree cannot be read.
-pub fn note(given: Option<&str>, subject: Option<&str>, dir: Option<&Path>) -> Result<Note> {
+pub fn note(given: Option<&str>, subject: Option<&str>, dir: Option<&Path>) -> Result<NoteText> {
     let mut text = given.unwrap_or_default().trim_end().to_string();
     let mut about = String::from("go on");
     if let Some(dir) = dir {
@@ -79,7 +79,7 @@ pub fn note(given: Option<&str>, subject: Option<&str>, dir: Option<&Path>) -> R
             text.push_str(&format!("Not committed:\n{}", dirty.concat()));
         }
     }
-    Ok(Note {
+    Ok(NoteText {
         subject: format!("{HANDOFF}{}", subject.unwrap_or(&about)),
         text: text.trim_start().to_string(),
     })
@@ -100,7 +100,7 @@ pub fn ask_for_end(town: &Town, of: &Address, mux: &dyn Mux) -> Result<()> {
 ///
 /// # Errors
 /// When one of them cannot be written.
-pub fn leave_note(town: &Town, of: &Address, note: &Note) -> Result<()> {
+pub fn leave_note(town: &Town, of: &Address, note: &NoteText) -> Result<()> {
     let letter = mail::message(of, of, &note.subject, &note.text);
     mail::store_for(town, of, of)?.write(&[], &[Change::Create(Box::new(letter))])?;
     step("handoff.1");

@@ -7,7 +7,7 @@ use crate::model::words;
 
 /// How the work begins, as far as the prompt says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Start {
+pub struct PromptStart {
     /// An earlier session ended before the work was done.
     pub again: bool,
     /// The branch that work lands on.
@@ -19,7 +19,7 @@ pub struct Start {
 }
 
 /// The first prompt of a polecat. It begins with a word, whatever the title begins with.
-pub fn polecat(address: &Address, bead: &Bead, start: &Start) -> String {
+pub fn polecat(address: &Address, bead: &Bead, start: &PromptStart) -> String {
     let mut text = format!(
         "{} On your hook is the bead {}: {}\n\
          Run `gt prime` now: it prints your role, the bead and your mail.\n",
@@ -34,7 +34,7 @@ pub fn polecat(address: &Address, bead: &Bead, start: &Start) -> String {
 
 /// The same on another machine that has gt: what is on its hook there may not have come over yet, so the bead's text is
 /// what counts.
-pub fn polecat_over_there(address: &Address, bead: &Bead, start: &Start) -> String {
+pub fn polecat_over_there(address: &Address, bead: &Bead, start: &PromptStart) -> String {
     format!(
         "{} Your work is the bead {}: {}\n\
          Read it now: cat \"$GT_BEAD_FILE\"; `gt prime` prints your role and your mail.\n\
@@ -48,7 +48,7 @@ pub fn polecat_over_there(address: &Address, bead: &Bead, start: &Start) -> Stri
 }
 
 /// The same on another machine that has no gt: a shell and git are all it needs.
-pub fn polecat_without_gt(address: &Address, bead: &Bead, start: &Start) -> String {
+pub fn polecat_without_gt(address: &Address, bead: &Bead, start: &PromptStart) -> String {
     format!(
         "{} Your work is the bead {}: {}\n\
          Read it now: cat \"$GT_BEAD_FILE\"\n\
@@ -68,7 +68,7 @@ fn greeting(address: &Address) -> String {
 }
 
 /// What the agent has to know about earlier attempts.
-fn how_it_begins(bead: &Bead, start: &Start) -> String {
+fn how_it_begins(bead: &Bead, start: &PromptStart) -> String {
     let mut text = String::new();
     if start.replayed {
         text.push_str(&format!(
@@ -106,7 +106,8 @@ mod tests {
     fn the_first_prompt() {
         let address = Address::Polecat("wyvern".into(), "Nux".into());
         let bead = Bead { id: "wy-1".into(), title: "--fix it".into(), ..Bead::default() };
-        let start = Start { target: "main".into(), conflicts: vec!["a.txt".into()], ..Start::default() };
+        let start =
+            PromptStart { target: "main".into(), conflicts: vec!["a.txt".into()], ..PromptStart::default() };
         // What hides, reorders or acts in a terminal is written out.
         let odd = Bead { title: "a\u{202e}b\x1b[2J\nc".into(), ..bead.clone() };
         assert!(polecat(&address, &odd, &start).contains(": a\\u{202e}b\\x1b[2J c\n"));
@@ -122,7 +123,7 @@ mod tests {
     fn on_another_machine_the_text_comes_along() {
         let address = Address::Polecat("wyvern".into(), "Nux".into());
         let bead = Bead { id: "wy-1".into(), title: "Fix it".into(), ..Bead::default() };
-        let start = Start { target: "main".into(), replayed: true, ..Start::default() };
+        let start = PromptStart { target: "main".into(), replayed: true, ..PromptStart::default() };
         insta::assert_snapshot!(polecat_without_gt(&address, &bead, &start), @r#"
         You are Nux, a polecat of the rig wyvern. Your work is the bead wy-1: Fix it
         Read it now: cat "$GT_BEAD_FILE"
@@ -130,7 +131,7 @@ mod tests {
         Do the work in this worktree and commit all of it. Then hand it in: sh "$GT_DONE" -m "what is to be known about it"
         There is no `gt` here, and no list of beads. New work that you find on the way goes along: --bead "its title" --description "more about it", as often as needed. When nothing has to be changed: sh "$GT_DONE" --no-changes "why"
         "#);
-        let start = Start { again: true, ..Start::default() };
+        let start = PromptStart { again: true, ..PromptStart::default() };
         insta::assert_snapshot!(polecat_over_there(&address, &bead, &start), @r#"
         You are Nux, a polecat of the rig wyvern. Your work is the bead wy-1: Fix it
         Read it now: cat "$GT_BEAD_FILE"; `gt prime` prints your role and your mail.

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::trust::{self, Place};
+use super::trust::{self, SettingsSource};
 use crate::base::failure::Failure;
 use crate::base::files;
-use crate::config::schema::{Prompt, Up, Worktree};
+use crate::config::schema::{Prompt, UpSettings, WorktreeSettings};
 use crate::config::{self, ResolvedRole, Settings, Sources};
 use crate::model::address::{Address, Role};
 use crate::mux::deliver::{Delivery, deliver};
 use crate::mux::{Mux, Session, Snapshot, Spec, Started};
-use crate::plan::choose::Wish;
+use crate::plan::choose::PlacementWish;
 use crate::plan::place::{Seen, seen};
 use crate::plan::ready::Begin;
 use crate::town::{Rig, RigConfig, Town, home};
@@ -31,13 +31,13 @@ const PROMPT_WITHOUT_GT: &str =
 
 /// How a role is to be started.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct How<'a> {
+pub struct StartOptions<'a> {
     /// The runtime, instead of the preset's.
     pub agent: Option<&'a str>,
     /// Presets asked for, in order.
     pub presets: &'a [String],
     /// Where to, when that was said by hand.
-    pub wish: Option<&'a Wish>,
+    pub wish: Option<&'a PlacementWish>,
     /// What was seen of the sessions, to choose among remotes by.
     pub look: Option<&'a Snapshot>,
 }
@@ -85,7 +85,7 @@ pub fn prepare(
     sources: &Sources,
     town: &Town,
     address: &Address,
-    how: How<'_>,
+    how: StartOptions<'_>,
 ) -> Result<Prepared> {
     let role = role_of(address)?;
     let rig = address.rig().map(|name| town.rig(name)).transpose()?;
@@ -124,7 +124,7 @@ pub struct Resolved {
 ///
 /// # Errors
 /// Broken configuration.
-pub fn resolve(sources: &Sources, rig: Option<&Rig>, role: Role, how: How<'_>) -> Result<Resolved> {
+pub fn resolve(sources: &Sources, rig: Option<&Rig>, role: Role, how: StartOptions<'_>) -> Result<Resolved> {
     let mut sources = sources.clone();
     sources.rig = rig.map(|rig| (rig.root.clone(), rig.name.clone()));
     if let Some(agent) = how.agent {
@@ -145,7 +145,7 @@ pub fn prepare_as(
     rig: Option<&Rig>,
     address: &Address,
     resolved: &Resolved,
-    how: How<'_>,
+    how: StartOptions<'_>,
 ) -> Result<Prepared> {
     let role = resolved.role.clone();
     let wish = how.wish.cloned().unwrap_or_default();
@@ -159,7 +159,7 @@ pub fn prepare_as(
         Some(_) => config::target(&config::settings(&resolved.sources)?),
         None => String::new(),
     };
-    let rules = Worktree::default();
+    let rules = WorktreeSettings::default();
     let away = choice.remote.as_ref().map(|remote| There {
         remote,
         begin: Begin::Fresh,
@@ -197,8 +197,8 @@ pub fn prepare_as(
 /// Why an agent may not be started: its program would read settings of the repository that no person trusts.
 fn untrusted(rig: &Rig, settings: &Settings, spec: &Spec, role: &ResolvedRole) -> Option<Failure> {
     let place = match spec.away {
-        Some(_) => Place::Target(config::target(settings)),
-        None => Place::of(rig, &spec.cwd)?,
+        Some(_) => SettingsSource::Target(config::target(settings)),
+        None => SettingsSource::of(rig, &spec.cwd)?,
     };
     let error = trust::check(rig, &place, settings, role).err()?;
     Some(error.downcast().unwrap_or_else(|error| Failure::new(format!("{error:#}"))))
@@ -330,7 +330,7 @@ pub fn prompt(mux: &dyn Mux, started: &Started, prepared: &Prepared) -> Result<D
 ///
 /// # Errors
 /// An unknown role or rig, or polecats, which only sling makes.
-pub fn wanted(town: &Town, up: &Up) -> Result<Vec<Address>> {
+pub fn wanted(town: &Town, up: &UpSettings) -> Result<Vec<Address>> {
     if up.roles.is_empty() {
         return Ok(vec![Address::Mayor]);
     }

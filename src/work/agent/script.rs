@@ -11,7 +11,7 @@ pub struct Script {
 
 /// Where a script stands in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ScriptPlace {
     /// `sh` or `bash`.
     pub shell: &'static str,
     /// Its first line, counted from 0.
@@ -32,7 +32,7 @@ pub fn find(description: &str) -> Option<Script> {
 }
 
 /// Where the script that [`find`] gives stands.
-pub fn locate(description: &str) -> Option<Place> {
+pub fn locate(description: &str) -> Option<ScriptPlace> {
     let mut lines = description.lines().enumerate();
     while let Some((number, line)) = lines.next() {
         let Some((fence, info)) = opens(line) else { continue };
@@ -43,7 +43,7 @@ pub fn locate(description: &str) -> Option<Place> {
             "bash" => "bash",
             _ => continue,
         };
-        return Some(Place { shell, first: number + 1, count, indent });
+        return Some(ScriptPlace { shell, first: number + 1, count, indent });
     }
     None
 }

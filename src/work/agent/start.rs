@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::base::quote::quote;
 use crate::config::schema::Prompt;
 use crate::model::environment as list;
-use crate::mux::{Lock, Spec};
+use crate::mux::{AgentLock, Spec};
 use crate::programs::process::foreign_to_us;
 use crate::town::occupancy;
 use crate::work::agent::{Agent, command_line, environment, marks, own_path, passed_on, windows};
@@ -25,7 +25,7 @@ pub fn spec(agent: &Agent<'_>) -> Result<Spec> {
     let argv = if alone { Vec::new() } else { program(agent)? };
     let on_end = if alone { String::new() } else { on_end(agent)? };
     Ok(Spec {
-        lock: Some(Lock { gt: own_path()?, file: occupancy::lock_of(agent.town, agent.address) }),
+        lock: Some(AgentLock { gt: own_path()?, file: occupancy::lock_of(agent.town, agent.address) }),
         window: agent.address.name().into(),
         cwd: agent.cwd.to_path_buf(),
         env: environment(agent, &name)?,

@@ -9,23 +9,23 @@ use anyhow::Result;
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::config::{ResolvedRole, Settings};
-use crate::plan::trust::{self as plan, Entry, Kind};
+use crate::plan::trust::{self as plan, Entry, EntryKind};
 use crate::programs::git::Git;
 use crate::town::Rig;
-use crate::town::trust::{self, Seen, Setting, Trust};
+use crate::town::trust::{self, SeenSettings, Setting, Trust};
 
 /// What an agent would find.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum SettingsSource {
     /// What this branch of origin has, as far as the canonical clone knows.
     Target(String),
     /// What is checked out in this clone of the rig.
     Clone(PathBuf),
 }
 
-impl Place {
+impl SettingsSource {
     /// The clone of the rig that a folder is in; `None` outside of them.
-    pub fn of(rig: &Rig, dir: &Path) -> Option<Place> {
+    pub fn of(rig: &Rig, dir: &Path) -> Option<SettingsSource> {
         let inside = dir.strip_prefix(&rig.root).ok()?;
         let mut parts = inside.components().map(|part| part.as_os_str().to_str().unwrap_or_default());
         let clone = match (parts.next()?, parts.next()?) {
@@ -35,13 +35,15 @@ impl Place {
             ("polecats", name) => rig.polecat_dir(name),
             _ => return None,
         };
-        Some(Place::Clone(clone))
+        Some(SettingsSource::Clone(clone))
     }
 
     fn commit(&self, rig: &Rig) -> Result<Option<(Git, String)>> {
         let (git, name) = match self {
-            Place::Target(branch) => (Git::at(rig.clone_dir()), format!("refs/remotes/origin/{branch}")),
-            Place::Clone(dir) => (Git::at(dir), "HEAD".into()),
+            SettingsSource::Target(branch) => {
+                (Git::at(rig.clone_dir()), format!("refs/remotes/origin/{branch}"))
+            }
+            SettingsSource::Clone(dir) => (Git::at(dir), "HEAD".into()),
         };
         // Where no clone is, nothing of a repository is read.
         if git.dir().join(".git").symlink_metadata().is_err() {
@@ -61,20 +63,20 @@ const DEEP: usize = 6;
 pub fn settings_at(git: &Git, commit: &str, names: &[String]) -> Result<Vec<Setting>> {
     let tree = git.tree(commit)?;
     let kind = |mode: &str| match mode {
-        "120000" => Kind::Link,
-        "040000" => Kind::Tree,
-        _ => Kind::File,
+        "120000" => EntryKind::Link,
+        "040000" => EntryKind::Tree,
+        _ => EntryKind::File,
     };
     let entries: Vec<Entry<'_>> =
         tree.iter().map(|one| Entry { path: &one.path, id: &one.id, kind: kind(&one.mode) }).collect();
-    let links = || entries.iter().filter(|entry| entry.kind == Kind::Link);
+    let links = || entries.iter().filter(|entry| entry.kind == EntryKind::Link);
     let followed = links().any(|entry| plan::is_setting(entry.path, names));
     let mut wanted: BTreeSet<&str> = links().filter(|_| followed).map(|entry| entry.id).collect();
     let mut texts = BTreeMap::new();
     for _ in 0..DEEP {
         let found = plan::settings(&entries, names, &texts);
         let paths: BTreeSet<&str> = found.iter().map(|one| one.path.as_str()).collect();
-        let files = entries.iter().filter(|entry| entry.kind == Kind::File);
+        let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
         let named = files.filter(|entry| paths.contains(entry.path) && plan::names_files(entry.path));
         wanted.extend(named.map(|entry| entry.id));
         wanted.retain(|id| !texts.contains_key(*id));
@@ -90,18 +92,18 @@ pub fn settings_at(git: &Git, commit: &str, names: &[String]) -> Result<Vec<Sett
 }
 
 /// What a look at a commit found.
-struct Look {
+struct TrustLook {
     clone: PathBuf,
     commit: String,
     settings: Vec<Setting>,
 }
 
 /// The agent settings of a place. The commit that was remembered costs no process. `None` where there is none.
-fn look(rig: &Rig, place: &Place, names: &[String], trust: &Trust) -> Result<Option<Look>> {
+fn look(rig: &Rig, place: &SettingsSource, names: &[String], trust: &Trust) -> Result<Option<TrustLook>> {
     let Some((git, commit)) = place.commit(rig)? else { return Ok(None) };
     let clone = git.dir().to_path_buf();
     let settings = seen_or_read(&git, &commit, names, trust)?;
-    Ok(Some(Look { clone, commit, settings }))
+    Ok(Some(TrustLook { clone, commit, settings }))
 }
 
 fn seen_or_read(git: &Git, commit: &str, names: &[String], trust: &Trust) -> Result<Vec<Setting>> {
@@ -128,9 +130,9 @@ pub fn of_target(rig: &Rig, git: &Git, tip: &str, settings: &Settings) -> Result
 pub fn remember(rig: &Rig, settings: &Settings) -> Result<()> {
     let names = plan::listed(&settings.agents);
     let trust = trust::read(&rig.root)?.unwrap_or_default();
-    let place = Place::Target(crate::config::target(settings));
-    let Some(Look { commit, settings, .. }) = look(rig, &place, &names, &trust)? else { return Ok(()) };
-    let seen = Seen { commit, names, settings };
+    let place = SettingsSource::Target(crate::config::target(settings));
+    let Some(TrustLook { commit, settings, .. }) = look(rig, &place, &names, &trust)? else { return Ok(()) };
+    let seen = SeenSettings { commit, names, settings };
     if trust.seen != seen {
         trust::change(&rig.root, |trust| trust.seen = seen)?;
     }
@@ -138,12 +140,12 @@ pub fn remember(rig: &Rig, settings: &Settings) -> Result<()> {
 }
 
 /// Where agents of a rig find settings: what members of the crew have checked out, and the target.
-fn places(rig: &Rig, target: String) -> Result<Vec<Place>> {
+fn places(rig: &Rig, target: String) -> Result<Vec<SettingsSource>> {
     let crew = files::names_in(&rig.root.join("crew"))?;
     let clones =
         crew.iter().filter(|name| crate::model::address::is_member_name(name)).map(|name| rig.crew_dir(name));
-    let clones = clones.filter(|dir| dir.join(".git").exists()).map(Place::Clone);
-    Ok(clones.chain([Place::Target(target)]).collect())
+    let clones = clones.filter(|dir| dir.join(".git").exists()).map(SettingsSource::Clone);
+    Ok(clones.chain([SettingsSource::Target(target)]).collect())
 }
 
 /// What agents look for: the list, and what this role's runtime says of itself.
@@ -156,14 +158,16 @@ fn names_for(settings: &Settings, role: &ResolvedRole) -> Vec<String> {
 ///
 /// # Errors
 /// As said; and when it cannot be told.
-pub fn check(rig: &Rig, place: &Place, settings: &Settings, role: &ResolvedRole) -> Result<()> {
+pub fn check(rig: &Rig, place: &SettingsSource, settings: &Settings, role: &ResolvedRole) -> Result<()> {
     let reads = plan::reads(&role.runtime);
     if reads.is_empty() {
         return Ok(());
     }
     let trust = trust::read(&rig.root)?.unwrap_or_default();
     let names = names_for(settings, role);
-    let Some(Look { clone, settings: found, .. }) = look(rig, place, &names, &trust)? else { return Ok(()) };
+    let Some(TrustLook { clone, settings: found, .. }) = look(rig, place, &names, &trust)? else {
+        return Ok(());
+    };
     let open = plan::untrusted(&found, &trust, &reads);
     if open.is_empty() {
         return Ok(());
@@ -198,7 +202,9 @@ pub fn open(rig: &Rig, settings: &Settings) -> Result<(Vec<Open>, Trust)> {
     let trust = trust::read(&rig.root)?.unwrap_or_default();
     let mut found = Vec::new();
     for place in places(rig, crate::config::target(settings))? {
-        let Some(Look { clone, commit, mut settings }) = look(rig, &place, &names, &trust)? else { continue };
+        let Some(TrustLook { clone, commit, mut settings }) = look(rig, &place, &names, &trust)? else {
+            continue;
+        };
         settings.retain(|one| !trust.holds(one));
         if !settings.is_empty() {
             found.push(Open { clone, commit, settings });

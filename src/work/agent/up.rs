@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
 
-use super::roles::{self, Begun, How, Prepared, Resolved};
+use super::roles::{self, Begun, Prepared, Resolved, StartOptions};
 use crate::config::Sources;
-use crate::config::schema::Up;
+use crate::config::schema::UpSettings;
 use crate::model::address::{Address, Role};
 use crate::mux::{Mux, Runs, Session, Snapshot, Spec};
-use crate::plan::diff::{Line, Plan, Sign, diff};
-use crate::plan::layout::{Asked, Layout, Wanted};
-use crate::town::wish::Down;
+use crate::plan::diff::{Plan, PlanLine, Sign, diff};
+use crate::plan::layout::{AskedMark, Layout, WantedAgent};
+use crate::town::wish::DownList;
 use crate::town::{Rig, Town};
 use crate::work::polecat::survivors;
 use crate::work::step;
@@ -20,14 +20,14 @@ use crate::work::step;
 #[derive(Debug, Default)]
 pub struct Wishes {
     /// Everybody, in the order in which they are started.
-    pub wanted: Vec<Wish>,
+    pub wanted: Vec<DesiredSession>,
     /// Only some agents were asked for, by name.
     pub some: bool,
 }
 
 /// An agent that should run.
 #[derive(Debug)]
-pub struct Wish {
+pub struct DesiredSession {
     /// Whose.
     pub address: Address,
     /// Its session, or why it cannot be worked out.
@@ -38,7 +38,7 @@ pub struct Wish {
 
 /// What became of a line of a plan.
 #[derive(Debug)]
-pub enum Done {
+pub enum Applied {
     /// It was started, or ran by now.
     Started(Begun),
     /// It was started anew.
@@ -61,20 +61,20 @@ pub fn wishes(
     env: &HashMap<String, String>,
     sources: &Sources,
     town: &Town,
-    up: &Up,
+    up: &UpSettings,
     named: &[Address],
     presets: &[String],
 ) -> Result<Wishes> {
     let asked = asked(town, up)?;
     let addresses = if named.is_empty() { &asked } else { named };
-    let how = How { presets, ..How::default() };
-    let mut desk = Desk { env, sources, town, how, rigs: BTreeMap::new(), roles: BTreeMap::new() };
+    let how = StartOptions { presets, ..StartOptions::default() };
+    let mut desk = RigsRead { env, sources, town, how, rigs: BTreeMap::new(), roles: BTreeMap::new() };
     let wish = |address: &Address| {
         let prepared = desk.prepare(address).map(|mut prepared| {
             if asked.contains(address)
-                && let Some(asked) = Asked::parse(&prepared.spec.marks.hash)
+                && let Some(asked) = AskedMark::parse(&prepared.spec.marks.hash)
             {
-                prepared.spec.marks.hash = Asked { up: true, ..asked }.to_string();
+                prepared.spec.marks.hash = AskedMark { up: true, ..asked }.to_string();
             }
             prepared
         });
@@ -83,7 +83,7 @@ pub fn wishes(
             Some(refused) => Err(refused.into()),
             None => Ok(prepared),
         });
-        Wish { address: address.clone(), prepared, running: None }
+        DesiredSession { address: address.clone(), prepared, running: None }
     };
     Ok(Wishes { wanted: addresses.iter().map(wish).collect(), some: !named.is_empty() })
 }
@@ -92,21 +92,21 @@ pub fn wishes(
 ///
 /// # Errors
 /// An unknown role or rig, or polecats.
-pub fn asked(town: &Town, up: &Up) -> Result<Vec<Address>> {
+pub fn asked(town: &Town, up: &UpSettings) -> Result<Vec<Address>> {
     if up.roles.is_empty() { Ok(Vec::new()) } else { roles::wanted(town, up) }
 }
 
 /// What was read so far of rigs and roles.
-struct Desk<'a> {
+struct RigsRead<'a> {
     env: &'a HashMap<String, String>,
     sources: &'a Sources,
     town: &'a Town,
-    how: How<'a>,
+    how: StartOptions<'a>,
     rigs: BTreeMap<String, Rig>,
     roles: BTreeMap<(Role, String), Resolved>,
 }
 
-impl Desk<'_> {
+impl RigsRead<'_> {
     fn prepare(&mut self, address: &Address) -> Result<Prepared> {
         let role = roles::role_of(address)?;
         let name = address.rig().unwrap_or_default();
@@ -127,8 +127,8 @@ impl Desk<'_> {
 
 impl Wishes {
     /// The plan: what it takes to get there from what was seen. With `restart` agents that live are ended where needed.
-    pub fn plan(&self, town: &Town, down: &Down, snapshot: &Snapshot, restart: bool) -> Plan {
-        let wanted = self.wanted.iter().map(|wish| Wanted {
+    pub fn plan(&self, town: &Town, down: &DownList, snapshot: &Snapshot, restart: bool) -> Plan {
+        let wanted = self.wanted.iter().map(|wish| WantedAgent {
             address: wish.address.clone(),
             spec: wish.spec(),
             down: down.holds(&wish.address.to_string()),
@@ -157,12 +157,12 @@ impl Wishes {
 
     /// An agent's session, ready to be started.
     pub fn prepared(&self, address: &str) -> Option<&Prepared> {
-        let own = |wish: &&Wish| wish.address.to_string() == address;
+        let own = |wish: &&DesiredSession| wish.address.to_string() == address;
         self.wanted.iter().find(own)?.prepared.as_ref().ok()
     }
 }
 
-impl Wish {
+impl DesiredSession {
     /// What is compared with what runs.
     fn spec(&self) -> Option<&Spec> {
         self.running.as_ref().or(self.prepared.as_ref().ok().map(|prepared| &prepared.spec))
@@ -204,16 +204,16 @@ pub fn carry_out(
     mux: &dyn Mux,
     snapshot: &Snapshot,
     wishes: &Wishes,
-    lines: &[Line],
+    lines: &[PlanLine],
     say: &dyn Fn(&str),
-) -> Vec<Result<Done>> {
-    let mut done: Vec<Result<Done>> = Vec::new();
+) -> Vec<Result<Applied>> {
+    let mut done: Vec<Result<Applied>> = Vec::new();
     let mut starts: Vec<(usize, &Prepared)> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let prepared = wishes.prepared(&line.address);
         if let (Sign::Start, true, Some(prepared)) = (line.sign, line.acts(), prepared) {
             starts.push((at, prepared));
-            done.push(Ok(Done::Nothing));
+            done.push(Ok(Applied::Nothing));
         } else {
             done.push(one(town, mux, snapshot, wishes, line, say));
         }
@@ -221,7 +221,7 @@ pub fn carry_out(
     let prepared: Vec<&Prepared> = starts.iter().map(|(_, prepared)| *prepared).collect();
     let begun = roles::start_many(town, mux, snapshot, &prepared, &|| step("apply.start"));
     for ((at, _), begun) in starts.iter().zip(begun) {
-        done[*at] = begun.map(Done::Started);
+        done[*at] = begun.map(Applied::Started);
     }
     done
 }
@@ -232,11 +232,11 @@ fn one(
     mux: &dyn Mux,
     snapshot: &Snapshot,
     wishes: &Wishes,
-    line: &Line,
+    line: &PlanLine,
     say: &dyn Fn(&str),
-) -> Result<Done> {
+) -> Result<Applied> {
     if !line.acts() {
-        return Ok(Done::Nothing);
+        return Ok(Applied::Nothing);
     }
     let stop = || -> Result<()> {
         let own: Vec<&Session> = snapshot.sessions.iter().filter(|session| session.id == line.id).collect();
@@ -246,9 +246,9 @@ fn one(
     if line.sign == Sign::Stop {
         stop()?;
         step("apply.stop");
-        return Ok(Done::Stopped);
+        return Ok(Applied::Stopped);
     }
-    let Some(prepared) = wishes.prepared(&line.address) else { return Ok(Done::Nothing) };
+    let Some(prepared) = wishes.prepared(&line.address) else { return Ok(Applied::Nothing) };
     if line.restarts() {
         stop()?;
         step("apply.restart");
@@ -256,13 +256,13 @@ fn one(
         left.sessions.retain(|session| session.id != line.id);
         // What it left was ended, too; the start asks the lock itself.
         left.occupied.remove(&line.address);
-        return roles::start(town, mux, &left, prepared).map(Done::Restarted);
+        return roles::start(town, mux, &left, prepared).map(Applied::Restarted);
     }
     if let Some(session) = snapshot.sessions.iter().find(|session| session.id == line.id) {
         mux.change(session, wishes.running(&line.address).unwrap_or(&prepared.spec), &line.live)?;
     }
     step("apply.change");
-    Ok(Done::Changed)
+    Ok(Applied::Changed)
 }
 
 #[cfg(test)]

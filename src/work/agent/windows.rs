@@ -19,7 +19,7 @@ use crate::work::agent::{Agent, fill, value};
 /// An unknown `{{name}}`.
 pub fn of(agent: &Agent<'_>) -> Result<Vec<Window>> {
     let asked = &agent.role.settings.windows;
-    let shown = asked.iter().any(schema::Window::has_agent);
+    let shown = asked.iter().any(schema::WindowSettings::has_agent);
     let runs = !agent.role.runtime.command.is_empty();
     let own = (!shown && runs && !asked.is_empty()).then(|| Window {
         name: agent.address.name().into(),
@@ -29,10 +29,10 @@ pub fn of(agent: &Agent<'_>) -> Result<Vec<Window>> {
     own.map(Ok).into_iter().chain(asked.iter().map(|asked| window(agent, asked))).collect()
 }
 
-fn window(agent: &Agent<'_>, asked: &schema::Window) -> Result<Window> {
+fn window(agent: &Agent<'_>, asked: &schema::WindowSettings) -> Result<Window> {
     let cwd = folder(agent, agent.cwd, asked.start_directory.as_deref())?;
     let env = environment(agent, &asked.env)?;
-    let only = [schema::Pane { command: AGENT.into(), ..schema::Pane::default() }];
+    let only = [schema::PaneSettings { command: AGENT.into(), ..schema::PaneSettings::default() }];
     let panes = if asked.panes.is_empty() { &only } else { asked.panes.as_slice() };
     let panes = panes.iter().map(|asked| pane(agent, asked, &cwd, &env));
     Ok(Window {
@@ -46,7 +46,7 @@ fn window(agent: &Agent<'_>, asked: &schema::Window) -> Result<Window> {
 
 fn pane(
     agent: &Agent<'_>,
-    asked: &schema::Pane,
+    asked: &schema::PaneSettings,
     cwd: &Path,
     below: &BTreeMap<String, String>,
 ) -> Result<WantedPane> {

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::base::proof::{Kind, Secret};
+use crate::base::proof::{ProofKind, Secret};
 use crate::beads::Change;
-use crate::beads::request::{Found, Request};
+use crate::beads::request::{FoundRequest, Request};
 use crate::config::schema::Approve;
 use crate::config::{self, Settings};
 use crate::model::address::Address;
@@ -30,7 +30,7 @@ fn fields(request: &Request) -> [&str; 6] {
 /// Whether a person of this town consented to the commit of a request. `secret` is the town's, if it has one.
 pub fn is_approved(secret: Option<&Secret>, request: &Request, bead: &Bead) -> bool {
     let proof = bead.meta(META_APPROVED).unwrap_or_default();
-    secret.is_some_and(|secret| secret.holds(Kind::Approval, &fields(request), proof))
+    secret.is_some_and(|secret| secret.holds(ProofKind::Approval, &fields(request), proof))
 }
 
 /// Why a request was not merged without a consent, as the last run wrote it down; nothing for another commit.
@@ -87,7 +87,7 @@ pub struct Shown {
 ///
 /// # Errors
 /// When it is not in the queue, or its commit is nowhere to be found.
-pub fn show(found: &Found, settings: &Settings) -> Result<Shown> {
+pub fn show(found: &FoundRequest, settings: &Settings) -> Result<Shown> {
     let (request, rig) = (&found.request, &found.rig);
     if found.bead.foreign {
         return Err(crate::beads::request::foreign(&request.id).into());
@@ -143,9 +143,9 @@ pub(crate) fn clone_with(rig: &Rig, request: &Request) -> Result<Git> {
 ///
 /// # Errors
 /// When the store or the town's secret cannot be read or written.
-pub fn approve(town: &Town, found: &Found) -> Result<()> {
+pub fn approve(town: &Town, found: &FoundRequest) -> Result<()> {
     let request = &found.request;
-    let proof = secret::of(&town.root)?.prove(Kind::Approval, &fields(request));
+    let proof = secret::of(&town.root)?.prove(ProofKind::Approval, &fields(request));
     let mut patch = Patch::default();
     patch.metadata.insert(META_APPROVED.into(), proof.into());
     if found.bead.meta(META_NEEDS).is_some() {
@@ -165,7 +165,7 @@ mod tests {
         let request = Request { id: "wy-5".into(), commit: "c0ffee00".repeat(5), ..Request::default() };
         let mut bead = Bead::default();
         assert!(!is_approved(Some(&secret), &request, &bead));
-        let proof = secret.prove(Kind::Approval, &fields(&request));
+        let proof = secret.prove(ProofKind::Approval, &fields(&request));
         bead.metadata.insert(META_APPROVED.into(), proof.into());
         assert!(is_approved(Some(&secret), &request, &bead));
         assert!(!is_approved(None, &request, &bead));

@@ -95,7 +95,7 @@ pub struct SetAside {
 }
 
 /// Who sets aside, and where.
-pub struct Setting<'a> {
+pub struct AsideContext<'a> {
     /// The town.
     pub town: &'a Town,
     /// The rig.
@@ -106,7 +106,7 @@ pub struct Setting<'a> {
     pub steps: &'a str,
 }
 
-impl Setting<'_> {
+impl AsideContext<'_> {
     /// Sets a request aside whose commits are kept under `recovery`: mail to the Mayor, else to the Overseer, then in one
     /// write the bead (as it was read, if there is one), the request, and the mail to an author who stays. A polecat gets
     /// none: its bead says why, and the next one of its name has other work. `None`: another command took the request out of
@@ -244,7 +244,7 @@ mod tests {
 
     fn set_aside(town: &Fixture, request: &Request, bead: &str) -> Result<Option<SetAside>> {
         let store = town.rig.store(&Address::Refinery("wyvern".into())).unwrap();
-        let setting = Setting { town: &town.town, rig: &town.rig, store: store.as_ref(), steps: "test" };
+        let setting = AsideContext { town: &town.town, rig: &town.rig, store: store.as_ref(), steps: "test" };
         let reason = Reason::Conflict { files: vec!["README.md".into()] };
         setting.set_aside(request, Some(&town.show(bead)), reason, Some("refs/gt/recovery/Nux/i-Nux".into()))
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::beads::request::Request;
-use crate::config::schema::Merge;
+use crate::config::schema::MergeSettings;
 use crate::config::{self, Settings, Sources};
 use crate::model::refs::{Branch, MIRRORED, POLECAT};
 use crate::plan::trust as agent_settings;
@@ -36,7 +36,7 @@ pub struct Bench<'a> {
     /// The rig.
     pub rig: &'a Rig,
     /// How it merges.
-    pub merge: Merge,
+    pub merge: MergeSettings,
     pub(crate) settings: Settings,
     /// The variables of a test run.
     pub(crate) test_env: Vec<(String, String)>,
@@ -58,7 +58,7 @@ pub struct Bench<'a> {
 
 /// Who works at the bench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum BenchKind {
     /// The queue.
     Queue,
     /// A direct landing.
@@ -67,7 +67,7 @@ pub enum Kind {
 
 /// What was found at origin.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct SeenOrigin {
     /// The branch that work lands on.
     pub target: String,
     /// Its commit.
@@ -105,7 +105,7 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// When the lock or the configuration cannot be read, or the clone is not there.
-    pub fn open(rig: &'a Rig, sources: &Sources, kind: Kind, say: &dyn Fn(&str)) -> Result<Bench<'a>> {
+    pub fn open(rig: &'a Rig, sources: &Sources, kind: BenchKind, say: &dyn Fn(&str)) -> Result<Bench<'a>> {
         let settings = config::settings(sources)?;
         let path = lock_path(rig);
         let lock = match files::try_lock(&path)? {
@@ -126,7 +126,7 @@ impl<'a> Bench<'a> {
             signer: OnceCell::new(),
             unsigned: Cell::new(false),
             empty: OnceCell::new(),
-            records: if kind == Kind::Queue { LANDING } else { DIRECT },
+            records: if kind == BenchKind::Queue { LANDING } else { DIRECT },
             folds: Cell::new(None),
             old_git: Cell::new(false),
             target_settings: RefCell::new(None),
@@ -182,7 +182,7 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// When origin cannot be read.
-    pub fn fetch(&self, target: &str) -> Result<Seen> {
+    pub fn fetch(&self, target: &str) -> Result<SeenOrigin> {
         self.clone.fetch_for_merging(target)?;
         let tracking = format!("refs/remotes/origin/{target}");
         let refs = self.clone.refs_under(&[&tracking, MIRRORED, LANDING, DIRECT])?;
@@ -196,7 +196,7 @@ impl<'a> Bench<'a> {
         };
         let mut landings = under(DIRECT, "");
         landings.extend(under(LANDING, ""));
-        Ok(Seen { target: target.into(), tip, branches: under(MIRRORED, POLECAT), landings })
+        Ok(SeenOrigin { target: target.into(), tip, branches: under(MIRRORED, POLECAT), landings })
     }
 
     /// Which commits of requests are here.
@@ -232,7 +232,7 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// When git cannot compare commits.
-    pub fn landed(&self, seen: &Seen, request: &Request) -> Result<Option<String>> {
+    pub fn landed(&self, seen: &SeenOrigin, request: &Request) -> Result<Option<String>> {
         match seen.landings.get(&request.commit) {
             Some(commit) if self.clone.is_ancestor(commit, &seen.tip)? => Ok(Some(commit.clone())),
             _ => Ok(None),
@@ -243,7 +243,7 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// When it cannot be told.
-    pub fn troubles(&self, seen: &Seen, request: &Request) -> Result<Vec<links::Trouble>> {
+    pub fn troubles(&self, seen: &SeenOrigin, request: &Request) -> Result<Vec<links::Trouble>> {
         links::troubles(&self.clone, &seen.tip, &request.commit)
     }
 
@@ -251,7 +251,7 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// As [`Bench::landed`].
-    pub fn present_as(&self, seen: &Seen, request: &Request) -> Result<String> {
+    pub fn present_as(&self, seen: &SeenOrigin, request: &Request) -> Result<String> {
         let there = self.clone.is_ancestor(&request.commit, &seen.tip)?;
         Ok(if there { request.commit.clone() } else { seen.tip.clone() })
     }
@@ -260,7 +260,7 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// As [`Bench::landed`].
-    pub fn deletion(&self, seen: &Seen, request: &Request) -> Result<Option<Deletion>> {
+    pub fn deletion(&self, seen: &SeenOrigin, request: &Request) -> Result<Option<Deletion>> {
         let own = request.made_its_branch(&self.rig.town);
         let Some(commit) = seen.branches.get(&request.branch).filter(|_| own) else { return Ok(None) };
         let whole = *commit == request.commit || self.clone.is_ancestor(commit, &request.commit)?;
@@ -279,7 +279,7 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// When git cannot compare them, or it cannot be told what the target's settings are.
-    pub fn changed_settings(&self, seen: &Seen, onto: &str, front: &str) -> Result<Vec<String>> {
+    pub fn changed_settings(&self, seen: &SeenOrigin, onto: &str, front: &str) -> Result<Vec<String>> {
         let paths = self.clone.differing(onto, front)?;
         if paths.is_empty() {
             return Ok(Vec::new());
@@ -288,7 +288,7 @@ impl<'a> Bench<'a> {
         Ok(agent_settings::changed(&paths, &agent_settings::listed(&self.settings.agents), &target))
     }
 
-    fn settings_of_target(&self, seen: &Seen) -> Result<Vec<Setting>> {
+    fn settings_of_target(&self, seen: &SeenOrigin) -> Result<Vec<Setting>> {
         if let Some((tip, settings)) = &*self.target_settings.borrow()
             && *tip == seen.tip
         {
@@ -304,7 +304,7 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// When git cannot read the commits, or it cannot be written down.
-    pub fn trust_changed(&self, seen: &Seen, front: &str) -> Result<()> {
+    pub fn trust_changed(&self, seen: &SeenOrigin, front: &str) -> Result<()> {
         let changed = self.changed_settings(seen, &seen.tip, front)?;
         if changed.is_empty() {
             return Ok(());

@@ -15,20 +15,20 @@ use crate::model::bead::Bead;
 use crate::model::refs::{Branch, RECOVERY};
 use crate::model::words;
 use crate::mux::Mux;
-use crate::programs::git::{Git, Push, Status, lfs};
+use crate::programs::git::{Git, Push, WorktreeStatus, lfs};
 use crate::town::Town;
 use crate::work::merge::links;
 use crate::work::merge::submit::{Brought, NO_CHANGES, Requests, Submission, bead_and_requests, requests};
-use crate::work::observe::own::Home;
+use crate::work::observe::own::OwnWorktree;
 use crate::work::setup::rig;
 use crate::work::step;
 
 /// Whose work is done, and how it is handed over.
-pub struct Work<'a> {
+pub struct FinishedWork<'a> {
     /// The town.
     pub town: &'a Town,
     /// The polecat.
-    pub home: &'a Home,
+    pub home: &'a OwnWorktree,
     /// The branch that work lands on.
     pub target: &'a str,
     /// Commits of submodules are pushed to their origins first (`worktree.push_submodules`).
@@ -43,7 +43,7 @@ pub struct Work<'a> {
 
 /// What came of it, or what would.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Done {
+pub struct DoneReport {
     /// The bead.
     pub bead: String,
     /// Its title.
@@ -66,9 +66,9 @@ pub struct Done {
 }
 
 /// What steps 1 and 2 found.
-struct Look {
+struct DoneLook {
     bead: Bead,
-    status: Status,
+    status: WorktreeStatus,
     branch: String,
     commits: usize,
     requests: Requests,
@@ -78,7 +78,7 @@ struct Look {
 ///
 /// # Errors
 /// As [`done`].
-pub fn plan(work: &Work<'_>, no_changes: Option<&str>) -> Result<Done> {
+pub fn plan(work: &FinishedWork<'_>, no_changes: Option<&str>) -> Result<DoneReport> {
     let look = look(work, no_changes)?;
     let state = already(&look).or(no_changes.map(|_| "closed"));
     let submission = submission(work, &look);
@@ -97,7 +97,7 @@ pub fn plan(work: &Work<'_>, no_changes: Option<&str>) -> Result<Done> {
 /// # Errors
 /// A dirty worktree, no commits, a bead that is somebody else's, a push that the server refused: everything stays as
 /// it was, and the message says what to do.
-pub fn done(work: &Work<'_>, no_changes: Option<&str>) -> Result<Done> {
+pub fn done(work: &FinishedWork<'_>, no_changes: Option<&str>) -> Result<DoneReport> {
     let look = look(work, no_changes)?;
     step("done.2");
     if let Some(state) = already(&look) {
@@ -131,9 +131,9 @@ pub fn done(work: &Work<'_>, no_changes: Option<&str>) -> Result<Done> {
     Ok(answer)
 }
 
-fn answer(work: &Work<'_>, look: &Look, state: &'static str) -> Done {
+fn answer(work: &FinishedWork<'_>, look: &DoneLook, state: &'static str) -> DoneReport {
     let request = look.requests.iter().find(|(request, _)| request.commit == look.status.commit);
-    Done {
+    DoneReport {
         bead: look.bead.id.clone(),
         title: look.bead.title.clone(),
         worker: work.home.address.to_string(),
@@ -147,7 +147,7 @@ fn answer(work: &Work<'_>, look: &Look, state: &'static str) -> Done {
 }
 
 /// Steps 1 and 2: the worktree is clean, the branch is the polecat's, the bead is its, and there are commits.
-fn look(work: &Work<'_>, no_changes: Option<&str>) -> Result<Look> {
+fn look(work: &FinishedWork<'_>, no_changes: Option<&str>) -> Result<DoneLook> {
     let home = work.home;
     let git = Git::at(&home.dir);
     let status = git.status()?;
@@ -172,14 +172,14 @@ fn look(work: &Work<'_>, no_changes: Option<&str>) -> Result<Look> {
     }
     let commits = git.ahead(&format!("refs/remotes/origin/{}", work.target), &status.commit)?;
     let branch = status.branch.clone().unwrap_or_default();
-    let look = Look { bead, status, branch, commits, requests };
+    let look = DoneLook { bead, status, branch, commits, requests };
     if already(&look).is_none() {
         count(&look, no_changes, work.target)?;
     }
     Ok(look)
 }
 
-fn count(look: &Look, no_changes: Option<&str>, target: &str) -> Result<()> {
+fn count(look: &DoneLook, no_changes: Option<&str>, target: &str) -> Result<()> {
     match (look.commits, no_changes) {
         (0, None) => crate::fail!(
             "no commits on {} that {target} lacks", look.branch;
@@ -194,7 +194,7 @@ fn count(look: &Look, no_changes: Option<&str>, target: &str) -> Result<()> {
 }
 
 /// What was done before, so that nothing is left to do: `merged` or `closed`.
-fn already(look: &Look) -> Option<&'static str> {
+fn already(look: &DoneLook) -> Option<&'static str> {
     let merged = |(request, open): &(Request, bool)| !open && request.commit == look.status.commit;
     if !look.bead.is_closed() {
         return None;
@@ -206,7 +206,7 @@ fn already(look: &Look) -> Option<&'static str> {
     look.bead.close_reason.starts_with(NO_CHANGES).then_some("closed")
 }
 
-fn bead_of(home: &Home, status: &Status) -> Result<String, Failure> {
+fn bead_of(home: &OwnWorktree, status: &WorktreeStatus) -> Result<String, Failure> {
     let Some(branch) = &status.branch else {
         let text = "the worktree is on no branch: a rebase or a checkout goes on";
         return Err(Failure::new(text).hint("finish it: git rebase --continue; or go back: git switch -"));
@@ -226,7 +226,7 @@ fn bead_of(home: &Home, status: &Status) -> Result<String, Failure> {
 }
 
 /// Submodules' commits that the branch names can be fetched, or are pushed now.
-fn links(work: &Work<'_>, look: &Look) -> Result<()> {
+fn links(work: &FinishedWork<'_>, look: &DoneLook) -> Result<()> {
     let base = format!("refs/remotes/origin/{}", work.target);
     pointers(&work.home.dir, &base, &look.status.commit)?;
     links::hand_over(&work.home.dir, &base, &look.status.commit, &look.branch, work.push_submodules)
@@ -248,7 +248,7 @@ fn pointers(dir: &Path, base: &str, tip: &str) -> Result<()> {
 }
 
 /// Why a worktree that is not clean is not handed over.
-pub(crate) fn dirty(dir: &Path, status: &Status) -> Failure {
+pub(crate) fn dirty(dir: &Path, status: &WorktreeStatus) -> Failure {
     if let Some(failure) = links::nested_failure(&links::nested(dir, &status.dirty)) {
         return failure;
     }
@@ -261,7 +261,7 @@ pub(crate) fn dirty(dir: &Path, status: &Status) -> Failure {
 }
 
 /// Step 3. Gives why the branch is kept here only, where this user may not push.
-fn push(work: &Work<'_>, look: &Look) -> Result<Option<String>> {
+fn push(work: &FinishedWork<'_>, look: &DoneLook) -> Result<Option<String>> {
     let git = Git::at(&work.home.dir);
     let again = look.requests.iter().any(|(request, _)| request.branch == look.branch);
     let mut push = git.push_head(&look.branch, false)?;
@@ -307,7 +307,7 @@ fn diverged(branch: &str, said: &str) -> Failure {
 }
 
 /// What can be known of the push without one: origin answers, and its branch can be moved to the commit.
-fn check_push(work: &Work<'_>, look: &Look) -> Result<()> {
+fn check_push(work: &FinishedWork<'_>, look: &DoneLook) -> Result<()> {
     let git = Git::at(&work.home.dir);
     let branch = format!("refs/heads/{}", look.branch);
     let there = git.refs_at_origin(&["refs/heads/polecat", &branch])?;
@@ -325,7 +325,7 @@ fn check_push(work: &Work<'_>, look: &Look) -> Result<()> {
 }
 
 /// Where origin has the branch from an earlier attempt of a polecat of this name, whose commits are kept here.
-fn own_earlier(work: &Work<'_>, branch: &str) -> Result<Option<String>> {
+fn own_earlier(work: &FinishedWork<'_>, branch: &str) -> Result<Option<String>> {
     let canonical = Git::at(work.home.rig.clone_dir());
     let there = canonical.refs_at_origin(&[&format!("refs/heads/{branch}")])?;
     let Some((_, commit)) = there.into_iter().next() else { return Ok(None) };
@@ -333,7 +333,7 @@ fn own_earlier(work: &Work<'_>, branch: &str) -> Result<Option<String>> {
     Ok(kept.then_some(commit))
 }
 
-fn submission<'a>(work: &'a Work<'_>, look: &'a Look) -> Submission<'a> {
+fn submission<'a>(work: &'a FinishedWork<'_>, look: &'a DoneLook) -> Submission<'a> {
     Submission {
         store: work.store.as_ref(),
         rig: &work.home.rig,
@@ -371,7 +371,7 @@ fn submit(submission: &Submission<'_>, replaced: Option<&Request>, new: Option<&
 
 /// The session waits to be stopped: its polecat has nothing left to do. Without a session, or one that cannot be seen,
 /// the patrol finds the same in the store.
-fn mark(work: &Work<'_>) -> Result<()> {
+fn mark(work: &FinishedWork<'_>) -> Result<()> {
     let sessions = work.mux.look_here()?;
     let address = work.home.address.to_string();
     if let Some(session) = sessions.of(&work.town.mark(), &address)

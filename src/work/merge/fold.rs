@@ -10,7 +10,7 @@ use crate::beads::request::Request;
 use crate::config::schema::Strategy;
 use crate::model::address::Address;
 use crate::model::commit::Author;
-use crate::plan::message::{self, Work};
+use crate::plan::message::{self, MergedWork};
 use crate::programs::git::Git;
 use crate::programs::git::identity::Signer;
 use crate::programs::git::merging::Fold;
@@ -31,7 +31,7 @@ impl Bench<'_> {
             Fold::Conflict(files) => return Ok(Folded::Conflict(files)),
             Fold::Impossible(why) => return Ok(Folded::Impossible(why)),
         };
-        let work = Work {
+        let work = MergedWork {
             bead: &request.bead,
             title: &request.title,
             branch: &request.branch,

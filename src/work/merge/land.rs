@@ -4,7 +4,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::bench::{Bench, Folded, Front, Kind, Seen as AtOrigin};
+use super::bench::{Bench, BenchKind, Folded, Front, SeenOrigin};
 use super::landing::{self, Lands, Pushed};
 use crate::base::failure::Failure;
 use crate::beads::Filter;
@@ -27,7 +27,7 @@ use crate::work::step;
 const RACES: usize = 10;
 
 /// What is to land.
-pub struct Job<'a> {
+pub struct LandJob<'a> {
     /// The rig and its polecats, as they were found.
     pub scene: &'a Scene<'a>,
     /// Where configuration is.
@@ -85,7 +85,7 @@ pub struct Landed {
 }
 
 /// The work that was found.
-struct Work {
+struct LandWork {
     request: Request,
     bead: Option<Bead>,
     in_the_way: Option<Failure>,
@@ -96,7 +96,7 @@ struct Work {
 ///
 /// # Errors
 /// When there is no such polecat, or it has no work that could land.
-pub fn check(job: &Job<'_>) -> Result<Checked> {
+pub fn check(job: &LandJob<'_>) -> Result<Checked> {
     let work = look(job)?;
     let merged = work.bead.is_some_and(|bead| bead.close_reason.starts_with("merged"));
     if !merged {
@@ -118,7 +118,7 @@ pub fn check(job: &Job<'_>) -> Result<Checked> {
 ///
 /// # Errors
 /// A check that fails, a conflict, red tests, a refused push: nothing is changed then, and the message says what helps.
-pub fn land(job: &Job<'_>) -> Result<Landed> {
+pub fn land(job: &LandJob<'_>) -> Result<Landed> {
     let work = look(job)?;
     if let Some(failure) = work.in_the_way {
         return Err(failure.into());
@@ -129,7 +129,7 @@ pub fn land(job: &Job<'_>) -> Result<Landed> {
     let (commit, tests) = match merged {
         Some(commit) => {
             // A kill may have come before the record of it was dropped.
-            let bench = Bench::open(job.scene.rig, job.sources, Kind::Direct, job.say)?;
+            let bench = Bench::open(job.scene.rig, job.sources, BenchKind::Direct, job.say)?;
             bench.forget(std::slice::from_ref(&request.commit), None)?;
             (commit.to_string(), "skipped")
         }
@@ -149,7 +149,7 @@ pub fn land(job: &Job<'_>) -> Result<Landed> {
 }
 
 /// Checks 1 and 2: the session has ended, the work tree is clean.
-fn look(job: &Job<'_>) -> Result<Work> {
+fn look(job: &LandJob<'_>) -> Result<LandWork> {
     let (scene, name) = (job.scene, job.name);
     let address = scene.address(name);
     let dir = scene.rig.polecat_dir(name);
@@ -203,7 +203,7 @@ fn look(job: &Job<'_>) -> Result<Work> {
         ..known
     };
     let queued = !request.id.is_empty();
-    Ok(Work { request, bead, in_the_way: in_the_way.filter(|_| !job.force), queued })
+    Ok(LandWork { request, bead, in_the_way: in_the_way.filter(|_| !job.force), queued })
 }
 
 fn session_in_the_way(scene: &Scene<'_>, name: &str, address: &Address) -> Option<Failure> {
@@ -229,13 +229,13 @@ fn session_in_the_way(scene: &Scene<'_>, name: &str, address: &Address) -> Optio
 
 /// Checks 3 and 4, then push and close: again from the fetched target when somebody else was faster.
 fn put_on_target(
-    job: &Job<'_>,
+    job: &LandJob<'_>,
     request: &Request,
     bead: Option<Bead>,
     queued: bool,
 ) -> Result<(String, &'static str)> {
     let rig = job.scene.rig;
-    let bench = Bench::open(rig, job.sources, Kind::Direct, job.say)?;
+    let bench = Bench::open(rig, job.sources, BenchKind::Direct, job.say)?;
     let store = rig.store(&Address::Refinery(rig.name.clone()))?;
     for _ in 0..=RACES {
         let seen = bench.fetch(&request.target)?;
@@ -272,7 +272,7 @@ fn put_on_target(
 }
 
 /// Refuses to an agent what waits for a person's consent; a person is told what it changes.
-fn consent(job: &Job<'_>, bench: &Bench<'_>, seen: &AtOrigin, front: &str) -> Result<()> {
+fn consent(job: &LandJob<'_>, bench: &Bench<'_>, seen: &SeenOrigin, front: &str) -> Result<()> {
     let changed = bench.changed_settings(seen, &seen.tip, front)?;
     let address = job.scene.address(job.name);
     match approval::rules(&bench.settings, job.by_person).needs(&changed) {
@@ -293,7 +293,7 @@ fn consent(job: &Job<'_>, bench: &Bench<'_>, seen: &AtOrigin, front: &str) -> Re
 }
 
 /// The commit that the target is to stand at, or stands at already with this work in it.
-fn fold(bench: &Bench<'_>, seen: &AtOrigin, request: &Request, queued: bool) -> Result<(String, bool)> {
+fn fold(bench: &Bench<'_>, seen: &SeenOrigin, request: &Request, queued: bool) -> Result<(String, bool)> {
     if !bench.has(std::slice::from_ref(request))?.contains(&true) && !bench.bring(request)? {
         crate::fail!("the commit {} is nowhere to be found", request.commit);
     }
@@ -322,7 +322,7 @@ fn fold(bench: &Bench<'_>, seen: &AtOrigin, request: &Request, queued: bool) -> 
     }
 }
 
-fn test(job: &Job<'_>, bench: &Bench<'_>, request: &Request, front: &str) -> Result<&'static str> {
+fn test(job: &LandJob<'_>, bench: &Bench<'_>, request: &Request, front: &str) -> Result<&'static str> {
     (job.say)(&format!("testing {} on {}", request.bead, request.target));
     let tested = bench.test(front, job.say)?;
     let failed = match tested.verdict {
@@ -339,7 +339,7 @@ fn test(job: &Job<'_>, bench: &Bench<'_>, request: &Request, front: &str) -> Res
 }
 
 /// Ends the polecat, unless it still runs or has changes that are in no commit. The work has landed either way.
-fn end(job: &Job<'_>) -> (bool, Option<String>) {
+fn end(job: &LandJob<'_>) -> (bool, Option<String>) {
     let address = job.scene.address(job.name);
     if matches!(job.scene.session_of(job.name), Seen::Session(session) if session.alive()) {
         return (false, Some(format!("{address} still runs: stop it with: gt session stop {address}")));
@@ -358,7 +358,7 @@ fn end(job: &Job<'_>) -> (bool, Option<String>) {
 }
 
 /// The steps in words, for `--dry-run`.
-pub fn steps(job: &Job<'_>, checked: &Checked, strategy: &str, tests: Option<&str>) -> Vec<String> {
+pub fn steps(job: &LandJob<'_>, checked: &Checked, strategy: &str, tests: Option<&str>) -> Vec<String> {
     let in_the_way = checked.in_the_way.as_deref().and_then(|text| text.lines().next());
     let checks = match (job.force, in_the_way) {
         (true, _) => "left out: the checks (--force)".to_string(),

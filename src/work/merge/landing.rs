@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::bench::{Bench, Seen};
+use super::bench::{Bench, SeenOrigin};
 use crate::beads::request::{self, Request};
 use crate::beads::{Change, Store};
 use crate::config::schema::Strategy;
@@ -62,7 +62,7 @@ pub enum Pushed {
 /// When git cannot compare commits.
 pub fn lands(
     bench: &Bench<'_>,
-    seen: &Seen,
+    seen: &SeenOrigin,
     request: Request,
     bead: Option<Bead>,
     commit: String,
@@ -78,7 +78,13 @@ pub fn lands(
 ///
 /// # Errors
 /// When a ref cannot be written, or origin cannot be reached.
-pub fn push(bench: &Bench<'_>, steps: &str, seen: &Seen, front: &str, lands: &mut [Lands]) -> Result<Pushed> {
+pub fn push(
+    bench: &Bench<'_>,
+    steps: &str,
+    seen: &SeenOrigin,
+    front: &str,
+    lands: &mut [Lands],
+) -> Result<Pushed> {
     for one in lands.iter().filter(|one| one.deletion.is_some() && is_rewritten(bench, one)) {
         // Its own commits are on no branch once this one is gone.
         aside::keep(bench.rig, &one.request)?;

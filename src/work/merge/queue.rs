@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::aside::{Reason, SetAside, Setting};
+use super::aside::{AsideContext, Reason, SetAside};
 use crate::base::failure::Failure;
 use crate::base::terminal::one_line;
 use crate::base::time;
-use crate::beads::request::{self, Found, Request, foreign};
+use crate::beads::request::{self, FoundRequest, Request, foreign};
 use crate::beads::{Change, Filter, Guard, Store, Written};
 use crate::model::address::Address;
 use crate::model::bead::{Bead, Patch};
@@ -90,13 +90,13 @@ pub fn look(store: &dyn Store) -> Result<Queue> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn list(rig: &Rig, me: &Address) -> Result<(Vec<Row>, Vec<Row>)> {
+pub fn list(rig: &Rig, me: &Address) -> Result<(Vec<RequestRow>, Vec<RequestRow>)> {
     let store = rig.store(me)?;
     let queue = look(store.as_ref())?;
     let row = |request: &Request| {
-        Row::new(request, queue.bead(request), words::OPEN).of(queue.beads.get(&request.id))
+        RequestRow::new(request, queue.bead(request), words::OPEN).of(queue.beads.get(&request.id))
     };
-    let rows = queue.requests.iter().map(row).chain(queue.foreign.iter().map(Row::foreign)).collect();
+    let rows = queue.requests.iter().map(row).chain(queue.foreign.iter().map(RequestRow::foreign)).collect();
     Ok((rows, came_back(store.as_ref(), &queue)?))
 }
 
@@ -120,16 +120,16 @@ pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
 }
 
 /// The beads that came back from the queue, with the reasons. No call of the real bd: the look read them.
-fn came_back(store: &dyn Store, queue: &Queue) -> Result<Vec<Row>> {
+fn came_back(store: &dyn Store, queue: &Queue) -> Result<Vec<RequestRow>> {
     if store.is_dear() {
-        return Ok(queue.beads.values().filter_map(Row::set_aside).collect());
+        return Ok(queue.beads.values().filter_map(RequestRow::set_aside).collect());
     }
     let filter = Filter {
         statuses: vec![words::OPEN.into()],
         labels: vec![words::LABEL_REWORK.into()],
         ..Filter::default()
     };
-    Ok(store.list(&filter)?.iter().filter_map(Row::set_aside).collect())
+    Ok(store.list(&filter)?.iter().filter_map(RequestRow::set_aside).collect())
 }
 
 /// What [`super::refinery::process`] would do.
@@ -200,16 +200,16 @@ pub fn waiting(rig: &Rig, what: &str, me: &Address) -> Result<Request> {
 ///
 /// # Errors
 /// When there is none.
-pub fn find(rig: Rig, id: &str, me: &Address) -> Result<Found> {
+pub fn find(rig: Rig, id: &str, me: &Address) -> Result<FoundRequest> {
     let store = rig.store(me)?;
     let Some(bead) = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop() else {
         return Err(unknown(store.as_ref(), id).into());
     };
     match Request::read(&bead) {
-        Some(Ok(request)) => return Ok(Found { rig, bead, request }),
+        Some(Ok(request)) => return Ok(FoundRequest { rig, bead, request }),
         // Nothing of what it says is believed, so it is only looked at, or closed.
         Some(Err(_)) => {
-            return Ok(Found { rig, request: Request { id: id.into(), ..Request::default() }, bead });
+            return Ok(FoundRequest { rig, request: Request { id: id.into(), ..Request::default() }, bead });
         }
         None => {}
     }
@@ -223,7 +223,7 @@ pub fn find(rig: Rig, id: &str, me: &Address) -> Result<Found> {
         (!one.is_closed(), a.attempt, &a.created).cmp(&(!other.is_closed(), b.attempt, &b.created))
     });
     match last {
-        Some((request, bead)) => Ok(Found { rig, bead, request }),
+        Some((request, bead)) => Ok(FoundRequest { rig, bead, request }),
         None => Err(Failure::new(format!("{id} has no merge request: it is {}", bead.status))
             .hint(format!("see the requests with: gt mq list {}", rig.name))
             .into()),
@@ -234,7 +234,7 @@ pub fn find(rig: Rig, id: &str, me: &Address) -> Result<Found> {
 ///
 /// # Errors
 /// When it is open, merged or replaced, or somebody has its bead meanwhile; nothing is changed then.
-pub fn retry(found: &Found, me: &Address, dry: bool) -> Result<()> {
+pub fn retry(found: &FoundRequest, me: &Address, dry: bool) -> Result<()> {
     let (request, id) = (&found.request, &found.bead.id);
     if found.bead.foreign {
         return Err(foreign(id).into());
@@ -291,7 +291,7 @@ pub fn retry(found: &Found, me: &Address, dry: bool) -> Result<()> {
 /// When it is not in the queue, or a store or ref cannot be written.
 pub fn reject(
     town: &Town,
-    found: &Found,
+    found: &FoundRequest,
     me: &Address,
     reason: Option<&str>,
     dry: bool,
@@ -310,7 +310,7 @@ pub fn reject(
         return Ok(None);
     }
     let bead = store.list(&Filter { ids: vec![found.request.bead.clone()], ..Filter::default() })?.pop();
-    let setting = Setting { town, rig: &found.rig, store: store.as_ref(), steps: "reject" };
+    let setting = AsideContext { town, rig: &found.rig, store: store.as_ref(), steps: "reject" };
     let reason = Reason::Rejected { by: me.to_string(), said: reason.unwrap_or_default().into() };
     let recovery = aside::keep(&found.rig, &found.request)?;
     step("reject.8");
@@ -370,7 +370,7 @@ pub fn overlap(rig: &Rig, target: &str, me: &Address) -> Result<(Vec<Overlap>, V
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub struct RequestRow {
     /// Its id.
     pub id: String,
     /// The bead that it does.
@@ -406,10 +406,10 @@ pub struct Row {
     pub foreign: bool,
 }
 
-impl Row {
+impl RequestRow {
     /// The row of a request; `bead` when it was read.
-    pub fn new(request: &Request, bead: Option<&Bead>, state: &str) -> Row {
-        Row {
+    pub fn new(request: &Request, bead: Option<&Bead>, state: &str) -> RequestRow {
+        RequestRow {
             id: request.id.clone(),
             bead: request.bead.clone(),
             title: request.title.clone(),
@@ -429,19 +429,19 @@ impl Row {
     }
 
     /// The row of a foreign request, with as much of what it says as can be read.
-    pub fn foreign(own: &Bead) -> Row {
+    pub fn foreign(own: &Bead) -> RequestRow {
         let state = if own.is_closed() { own.close_reason.as_str() } else { own.status.as_str() };
-        let known = |request: &Request| Row::new(request, None, state);
+        let known = |request: &Request| RequestRow::new(request, None, state);
         let none = Request { id: own.id.clone(), title: own.title.clone(), ..Request::default() };
         match Request::read(own) {
-            Some(Err(why)) => Row { foreign: true, failure: Some(why), ..known(&none) },
-            Some(Ok(request)) => Row { foreign: true, ..known(&request) },
-            None => Row { foreign: true, ..known(&none) },
+            Some(Err(why)) => RequestRow { foreign: true, failure: Some(why), ..known(&none) },
+            Some(Ok(request)) => RequestRow { foreign: true, ..known(&request) },
+            None => RequestRow { foreign: true, ..known(&none) },
         }
     }
 
     /// The row of a bead that came back from the queue, with the reason; `None` for any other.
-    pub fn set_aside(bead: &Bead) -> Option<Row> {
+    pub fn set_aside(bead: &Bead) -> Option<RequestRow> {
         if bead.status != words::OPEN || !bead.has_label(words::LABEL_REWORK) {
             return None;
         }
@@ -453,7 +453,7 @@ impl Row {
             ..Request::default()
         };
         let reason = bead.meta(words::META_SET_ASIDE).unwrap_or("see its comments");
-        Some(Row { failure: Some(reason.into()), ..Row::new(&request, Some(bead), SET_ASIDE) })
+        Some(RequestRow { failure: Some(reason.into()), ..RequestRow::new(&request, Some(bead), SET_ASIDE) })
     }
 
     /// A bead that came back, in one line.
@@ -464,10 +464,10 @@ impl Row {
 
     /// The same with what its own bead says of a failure.
     #[must_use]
-    pub fn of(self, request: Option<&Bead>) -> Row {
+    pub fn of(self, request: Option<&Bead>) -> RequestRow {
         let failure = request.and_then(|own| own.meta(META_FAILURE)).map(Into::into);
         let needs = request.and_then(|own| approval::noted(own, &self.commit));
-        Row { failure, needs_approval: needs.map(Into::into), ..self }
+        RequestRow { failure, needs_approval: needs.map(Into::into), ..self }
     }
 
     /// How long it waits, as a word.

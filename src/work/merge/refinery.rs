@@ -6,9 +6,9 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::aside::{Reason, SetAside, Setting};
+use super::aside::{AsideContext, Reason, SetAside};
 use super::awake::awake;
-use super::bench::{Bench, Folded, Front, Kind, Seen};
+use super::bench::{Bench, BenchKind, Folded, Front, SeenOrigin};
 use super::landing::{self, Lands, Pushed};
 use super::links::{self, Trouble};
 use super::queue::{META_FAILURE, Queue, look};
@@ -20,7 +20,7 @@ use crate::beads::{Change, Store};
 use crate::config::Sources;
 use crate::model::address::Address;
 use crate::model::bead::Patch;
-use crate::plan::queue::{Ask, Halving, Needs, Rules, Verdict, superseded};
+use crate::plan::queue::{Halving, Needs, NextStep, Rules, Verdict, superseded};
 use crate::programs::git::pushing::Deletion;
 use crate::programs::process::signals;
 use crate::town::ended::Word;
@@ -34,7 +34,7 @@ use crate::work::talk::mail;
 const RACES: usize = 10;
 
 /// What is to be processed, and who hears of its progress.
-pub struct Job<'a> {
+pub struct MergeJob<'a> {
     /// The town.
     pub town: &'a Town,
     /// The rig.
@@ -50,9 +50,9 @@ pub struct Job<'a> {
 }
 
 /// Processes a rig's queue. The report says what was done even when an error stopped it.
-pub fn process(job: &Job<'_>) -> (Processed, Option<anyhow::Error>) {
+pub fn process(job: &MergeJob<'_>) -> (Processed, Option<anyhow::Error>) {
     let mut report = Processed { rig: job.rig.name.clone(), ..Processed::default() };
-    let result = Run::open(job).and_then(|mut run| {
+    let result = RefineryRun::open(job).and_then(|mut run| {
         // The note is for people: what waits is merged without it too.
         let noted = run.failures.keep(awake(job.rig, true)).is_some();
         let rig = job.rig.clone();
@@ -103,8 +103,8 @@ enum Next {
     Nothing,
 }
 
-struct Run<'a> {
-    job: &'a Job<'a>,
+struct RefineryRun<'a> {
+    job: &'a MergeJob<'a>,
     bench: Bench<'a>,
     store: Box<dyn Store>,
     report: Processed,
@@ -117,15 +117,15 @@ struct Run<'a> {
     stuck: Vec<Waits>,
 }
 
-impl<'a> Run<'a> {
-    fn open(job: &'a Job<'a>) -> Result<Run<'a>> {
-        let bench = Bench::open(job.rig, job.sources, Kind::Queue, job.say)?;
+impl<'a> RefineryRun<'a> {
+    fn open(job: &'a MergeJob<'a>) -> Result<RefineryRun<'a>> {
+        let bench = Bench::open(job.rig, job.sources, BenchKind::Queue, job.say)?;
         let store = job.rig.store(&Address::Refinery(job.rig.name.clone()))?;
         let report = Processed { rig: job.rig.name.clone(), ..Processed::default() };
         let (failures, stuck) = (Failures::default(), Vec::new());
         let rules = approval::rules(&bench.settings, job.by_person);
         let secret = secret::read(&job.town.root)?;
-        Ok(Run { job, bench, store, report, races: 0, failures, rules, secret, stuck })
+        Ok(RefineryRun { job, bench, store, report, races: 0, failures, rules, secret, stuck })
     }
 
     fn say(&self, text: &str) {
@@ -287,7 +287,7 @@ impl<'a> Run<'a> {
 
     /// Folds as many as fit into a batch. A request is set aside for a conflict only with the target itself; one that
     /// conflicts with another member waits until it is known whether that one lands.
-    fn gather(&self, seen: &Seen, queue: &Queue, wanted: Vec<Request>) -> Result<Batch> {
+    fn gather(&self, seen: &SeenOrigin, queue: &Queue, wanted: Vec<Request>) -> Result<Batch> {
         let here = self.bench.has(&wanted)?;
         let mut batch = Batch::on(self.bench.front(&seen.tip)?);
         for (request, here) in wanted.into_iter().zip(here) {
@@ -309,7 +309,7 @@ impl<'a> Run<'a> {
     fn add(
         &self,
         batch: &mut Batch,
-        seen: &Seen,
+        seen: &SeenOrigin,
         queue: &Queue,
         request: &Request,
         here: bool,
@@ -352,7 +352,7 @@ impl<'a> Run<'a> {
     /// Why a request that makes `front` out of `onto` waits for a person's consent; nothing when it is merged.
     fn needs(
         &self,
-        seen: &Seen,
+        seen: &SeenOrigin,
         queue: &Queue,
         request: &Request,
         onto: &Front,
@@ -380,20 +380,20 @@ impl<'a> Run<'a> {
     }
 
     /// Tests the batch, and halves it until what is left is green as a whole.
-    fn search(&self, seen: &Seen, queue: &Queue, batch: &mut Batch) -> Result<()> {
+    fn search(&self, seen: &SeenOrigin, queue: &Queue, batch: &mut Batch) -> Result<()> {
         let mut halving = Halving::new(batch.members.len());
         let mut last_red = None;
         loop {
             match halving.ask() {
-                Ask::Land(_) => return Ok(()),
-                Ask::Test(front) => {
+                NextStep::Land(_) => return Ok(()),
+                NextStep::Test(front) => {
                     let tested = self.test(&seen.target, &batch.members[..front])?;
                     halving.tested(front, tested.verdict == Verdict::Green);
                     if tested.verdict == Verdict::Red {
                         last_red = Some(tested);
                     }
                 }
-                Ask::Guilty(place) => {
+                NextStep::Guilty(place) => {
                     if place == 0 {
                         self.check_target(seen)?;
                     }
@@ -433,7 +433,7 @@ impl<'a> Run<'a> {
     }
 
     /// The first of a batch is only guilty when the target is green without it.
-    fn check_target(&self, seen: &Seen) -> Result<()> {
+    fn check_target(&self, seen: &SeenOrigin) -> Result<()> {
         if self.bench.known_green(&seen.tip)? {
             return Ok(());
         }
@@ -453,7 +453,7 @@ impl<'a> Run<'a> {
     /// Folds the members from `place` on again, without the one that was there.
     fn refold(
         &self,
-        seen: &Seen,
+        seen: &SeenOrigin,
         queue: &Queue,
         batch: &mut Batch,
         place: usize,
@@ -503,7 +503,12 @@ impl<'a> Run<'a> {
     }
 
     /// Closes what is on the target already: a killed command pushed it, or a person merged it.
-    fn close_landed(&mut self, seen: &Seen, queue: &Queue, there: Vec<(Request, String)>) -> Result<()> {
+    fn close_landed(
+        &mut self,
+        seen: &SeenOrigin,
+        queue: &Queue,
+        there: Vec<(Request, String)>,
+    ) -> Result<()> {
         if there.is_empty() {
             return Ok(());
         }
@@ -525,7 +530,7 @@ impl<'a> Run<'a> {
     }
 
     /// Pushes and closes what is green, then sets aside what is not.
-    fn land(&mut self, seen: &Seen, queue: &Queue, batch: Batch) -> Result<Next> {
+    fn land(&mut self, seen: &SeenOrigin, queue: &Queue, batch: Batch) -> Result<Next> {
         let Batch { members, aside, .. } = batch;
         let tested = !members.is_empty() && self.bench.merge.test_command.is_some();
         let front = members.last().map_or(seen.tip.clone(), |(_, front)| front.commit.clone());
@@ -569,8 +574,8 @@ impl<'a> Run<'a> {
         Ok(Next::Round)
     }
 
-    fn setting(&self) -> Setting<'_> {
-        Setting { town: self.job.town, rig: self.job.rig, store: self.store.as_ref(), steps: "process" }
+    fn setting(&self) -> AsideContext<'_> {
+        AsideContext { town: self.job.town, rig: self.job.rig, store: self.store.as_ref(), steps: "process" }
     }
 
     fn aside(&mut self, done: Option<SetAside>) {
@@ -581,7 +586,7 @@ impl<'a> Run<'a> {
 
     /// Keeps their commits, deletes their branches, then writes each down. In this order a kill leaves them in the
     /// queue, and nothing at origin that nobody asks for any more.
-    fn set_aside(&mut self, seen: &Seen, queue: &Queue, aside: Vec<(Request, Reason)>) -> Result<()> {
+    fn set_aside(&mut self, seen: &SeenOrigin, queue: &Queue, aside: Vec<(Request, Reason)>) -> Result<()> {
         if aside.is_empty() {
             return Ok(());
         }
@@ -608,7 +613,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn keep(&self, seen: &Seen, request: &Request, gone: &mut Vec<Deletion>) -> Result<Option<String>> {
+    fn keep(&self, seen: &SeenOrigin, request: &Request, gone: &mut Vec<Deletion>) -> Result<Option<String>> {
         let recovery = aside::keep(self.job.rig, request)?;
         if recovery.is_some() {
             gone.extend(self.bench.deletion(seen, request)?);

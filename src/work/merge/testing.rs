@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::bench::{Bench, GREEN};
 use crate::base::{files, time};
-use crate::config::schema::{Command, Sandbox};
+use crate::config::schema::{CommandSetting, SandboxSetting};
 use crate::plan::queue::{Ended, Verdict, verdict};
 use crate::programs::Process;
 use crate::town::occupancy;
@@ -101,7 +101,7 @@ impl Bench<'_> {
         self.remove(&path);
         let (verdict, how) = match ended {
             Ok(output) => {
-                let by_shell = matches!(command, Command::Text(_));
+                let by_shell = matches!(command, CommandSetting::Text(_));
                 let ended = Ended { code: output.code, timed_out: output.timed_out, by_shell };
                 let how = match (output.timed_out, output.code, output.signal) {
                     (true, ..) => format!("they took longer than {}", self.merge.timeout),
@@ -118,12 +118,12 @@ impl Bench<'_> {
 
     /// Gives the tests what a polecat's worktree has: copies, links, submodules, the setup command.
     fn prepare(&self, path: &Path) -> Result<()> {
-        let wanted = worktree::Wanted {
+        let wanted = worktree::NewWorktree {
             rig: self.rig,
             name: "",
             branch: "",
             base: "",
-            sandbox: Sandbox::Worktree,
+            sandbox: SandboxSetting::Worktree,
             rules: &self.settings.worktree,
             hooks: None,
             only_env: Some(&self.test_env),
@@ -132,10 +132,10 @@ impl Bench<'_> {
     }
 }
 
-fn test_process(command: &Command) -> Process {
+fn test_process(command: &CommandSetting) -> Process {
     match command {
-        Command::Text(text) => Process::new("sh").args(["-c", text]),
-        Command::Words(words) => {
+        CommandSetting::Text(text) => Process::new("sh").args(["-c", text]),
+        CommandSetting::Words(words) => {
             let mut words = words.iter();
             Process::new(words.next().map_or("", String::as_str)).args(words)
         }

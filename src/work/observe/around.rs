@@ -12,7 +12,7 @@ use crate::model::address::Address;
 use crate::model::bead::Bead;
 use crate::model::words;
 use crate::mux::Snapshot;
-use crate::plan::place::{Facts, Place, Seen, place, seen};
+use crate::plan::place::{Place, PlaceFacts, Seen, place, seen};
 use crate::town::Town;
 
 /// What was read.
@@ -88,7 +88,7 @@ impl Around {
             Some(address) => seen(sessions, &town.mark(), &address.to_string(), Some(bead)),
             None => Seen::None,
         };
-        place(&Facts {
+        place(&PlaceFacts {
             bead,
             open_request: self.open_request(&bead.id).is_some(),
             blocked: !self.waits_for(bead).is_empty(),

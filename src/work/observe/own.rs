@@ -24,7 +24,7 @@ pub struct Me {
 
 /// A polecat at home: its worktree is where the command runs.
 #[derive(Clone, Debug)]
-pub struct Home {
+pub struct OwnWorktree {
     /// Its rig.
     pub rig: Rig,
     /// Its name.
@@ -57,7 +57,7 @@ pub fn who(town: &Town, dir: &Path, me: &Me) -> Address {
 ///
 /// # Errors
 /// Outside a polecat's worktree, in another's, or from a session whose name has passed on to another.
-pub fn home(town: &Town, dir: &Path, me: &Me) -> Result<Home> {
+pub fn home(town: &Town, dir: &Path, me: &Me) -> Result<OwnWorktree> {
     let own = match &me.address {
         Address::Polecat(rig, name) => Some(town.root.join(rig).join("polecats").join(name)),
         _ => None,
@@ -90,5 +90,5 @@ pub fn home(town: &Town, dir: &Path, me: &Me) -> Result<Home> {
         .hint(format!("see who is there with: gt polecats {}", rig.name))
         .into());
     }
-    Ok(Home { dir: rig.polecat_dir(&name), rig, name, address, instance })
+    Ok(OwnWorktree { dir: rig.polecat_dir(&name), rig, name, address, instance })
 }

@@ -16,7 +16,7 @@ use crate::model::bead::Bead;
 use crate::model::refs::{Branch, POLECATS};
 use crate::model::words;
 use crate::mux::{Mux, Session, Snapshot};
-use crate::plan::patrol::{Move, Polecat, decide};
+use crate::plan::patrol::{Move, Patrolled, decide};
 use crate::plan::place::{Seen, seen};
 use crate::town::away::{self, Record, Records};
 use crate::town::{Rig, Town};
@@ -197,7 +197,7 @@ impl<'a> Scene<'a> {
         let bead = self.bead_of(name);
         let session = self.session_of(name);
         let record = self.record(name);
-        let decision = decide(&Polecat {
+        let decision = decide(&Patrolled {
             in_hand: self.in_hand.contains(name)
                 || names::holder(self.rig, name) != self.taken.get(name).cloned(),
             // A place over there is a sandbox too.

@@ -11,21 +11,23 @@ use crate::model::address::{Address, Role, is_polecat_name};
 use crate::model::bead::Bead;
 use crate::model::words;
 use crate::mux::{Looking, Session, Snapshot};
-use crate::plan::place::{Facts, Place, Seen, place, seen};
+use crate::plan::place::{Place, PlaceFacts, Seen, place, seen};
 use crate::town::{Rig, RigConfig, Town};
 use crate::work::agent::roles;
 use crate::work::merge::approval;
-use crate::work::merge::queue::Row;
+use crate::work::merge::queue::RequestRow;
 use crate::work::observe::around::Around;
 use crate::work::observe::away;
-use crate::work::observe::view::{Polecat, Queue, RigReport, Status, Store, TownReport, Unapproved};
+use crate::work::observe::view::{
+    Polecat, QueueCounts, RigReport, RoleStatus, StoreView, TownReport, Unapproved,
+};
 use crate::work::talk::mail;
 
 /// What was read of one rig, before its sessions are known.
 struct Read {
     rig: Rig,
     beads: Result<(Box<dyn beads::Store>, Overview), String>,
-    store: Store,
+    store: StoreView,
     max_workers: usize,
     names: BTreeSet<String>,
 }
@@ -67,7 +69,7 @@ pub fn town(
         overseer_foreign,
         agents: [Address::Mayor, Address::Deacon]
             .iter()
-            .map(|own| Status::of(&mark, &snapshot, own))
+            .map(|own| RoleStatus::of(&mark, &snapshot, own))
             .collect(),
         rigs: read.into_iter().map(|read| report(&mark, &snapshot, read)).collect(),
         daemons: snapshot.daemons,
@@ -106,16 +108,16 @@ pub fn rig(
 }
 
 /// How many mails of the person are unread; those from outside the town apart.
-fn unread(town: &Town, me: &Address) -> (Store, Option<usize>, usize) {
+fn unread(town: &Town, me: &Address) -> (StoreView, Option<usize>, usize) {
     let listed =
         town.store(me).and_then(|store| Ok((store.kind(), store.list(&mail::inbox(&Address::Overseer))?)));
     match listed {
         Ok((kind, mails)) => {
             let unread = mails.iter().filter(|message| !mail::is_read(message));
             let (foreign, own): (Vec<&Bead>, Vec<&Bead>) = unread.partition(|message| message.foreign);
-            (Store { kind: Some(kind), unreadable: None }, Some(own.len()), foreign.len())
+            (StoreView { kind: Some(kind), unreadable: None }, Some(own.len()), foreign.len())
         }
-        Err(error) => (Store { kind: None, unreadable: Some(format!("{error:#}")) }, None, 0),
+        Err(error) => (StoreView { kind: None, unreadable: Some(format!("{error:#}")) }, None, 0),
     }
 }
 
@@ -125,10 +127,10 @@ fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
     let max_workers = rig.config.max_workers.unwrap_or(preset);
     let looked = rig.store(me).and_then(|store| Ok((store.overview()?, store)));
     let (store, beads) = match looked {
-        Ok((seen, store)) => (Store { kind: Some(store.kind()), unreadable: None }, Ok((store, seen))),
+        Ok((seen, store)) => (StoreView { kind: Some(store.kind()), unreadable: None }, Ok((store, seen))),
         Err(error) => {
             let why = format!("{error:#}");
-            (Store { kind: None, unreadable: Some(why.clone()) }, Err(why))
+            (StoreView { kind: None, unreadable: Some(why.clone()) }, Err(why))
         }
     };
     let names = names(&rig);
@@ -138,7 +140,7 @@ fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
 /// A rig of which only its name and its folders are known.
 fn unreadable(town: &Town, name: String, why: String) -> Read {
     let rig = Rig { root: town.root.join(&name), name, config: RigConfig::default(), town: town.id.clone() };
-    let store = Store { kind: None, unreadable: Some(why.clone()) };
+    let store = StoreView { kind: None, unreadable: Some(why.clone()) };
     Read { beads: Err(why), store, max_workers: 0, names: names(&rig), rig }
 }
 
@@ -157,13 +159,13 @@ fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigReport {
         && let Err(error) = add_marked(store.as_ref(), seen, mark, snapshot, &read.rig.name)
     {
         let why = format!("{error:#}");
-        (read.store, read.beads) = (Store { kind: None, unreadable: Some(why.clone()) }, Err(why));
+        (read.store, read.beads) = (StoreView { kind: None, unreadable: Some(why.clone()) }, Err(why));
     }
     let seen = read.beads.as_ref().ok().map(|(_, seen)| seen);
     let beads = seen.map_or(&[][..], |seen| &seen.beads);
     let requests: Vec<Request> = beads.iter().filter_map(Request::from_bead).collect();
     let name = read.rig.name.clone();
-    let view = View {
+    let view = RigFacts {
         mark,
         snapshot,
         beads,
@@ -190,9 +192,9 @@ fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigReport {
         foreign: seen.map_or(0, |seen| seen.foreign),
         max_workers: read.max_workers,
         free_slots: read.max_workers.saturating_sub(polecats.len()),
-        agents: agents.iter().map(|address| Status::of(mark, snapshot, address)).collect(),
+        agents: agents.iter().map(|address| RoleStatus::of(mark, snapshot, address)).collect(),
         polecats,
-        set_aside: beads.iter().filter_map(Row::set_aside).collect(),
+        set_aside: beads.iter().filter_map(RequestRow::set_aside).collect(),
         unapproved: view.unapproved(),
         name,
     }
@@ -230,7 +232,7 @@ fn is_held(bead: &Bead) -> bool {
 }
 
 /// Everything known about one rig.
-struct View<'a> {
+struct RigFacts<'a> {
     mark: &'a str,
     snapshot: &'a Snapshot,
     beads: &'a [Bead],
@@ -241,7 +243,7 @@ struct View<'a> {
     rig: &'a str,
 }
 
-impl View<'_> {
+impl RigFacts<'_> {
     /// The polecat's name, when the address is one of this rig's.
     fn own(&self, address: &str) -> Option<String> {
         match Address::parse(address) {
@@ -316,7 +318,7 @@ impl View<'_> {
                 seen => seen,
             },
         };
-        place(&Facts {
+        place(&PlaceFacts {
             bead,
             open_request: self.requested.contains(bead.id.as_str()),
             blocked: bead.blockers().any(|id| self.open.contains(id) || self.requested.contains(id)),
@@ -337,10 +339,10 @@ impl View<'_> {
         self.requests.iter().filter_map(one).collect()
     }
 
-    fn queue(&self) -> Queue {
+    fn queue(&self) -> QueueCounts {
         let all = || self.beads.iter().filter(|bead| bead.issue_type == words::MERGE_REQUEST);
         let requests = || all().filter(|bead| !bead.foreign);
-        Queue {
+        QueueCounts {
             waiting: requests().filter(|bead| bead.status == words::OPEN).count(),
             merging: requests().filter(|bead| bead.status == words::IN_PROGRESS).count(),
             foreign: all().filter(|bead| bead.foreign).count(),

@@ -7,11 +7,11 @@ use serde::Serialize;
 use crate::model::address::Address;
 use crate::mux::{Daemon, Snapshot};
 use crate::plan::place::Place;
-use crate::work::merge::queue::Row;
+use crate::work::merge::queue::RequestRow;
 
 /// How the session of a role is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Status {
+pub struct RoleStatus {
     /// Whose.
     pub address: Address,
     /// `working`, `ended (exit 1)`, `not running`, `unknown` …
@@ -41,13 +41,13 @@ pub struct TownReport {
     /// Why sessions could not be seen, or cannot be here; nothing when all is well.
     pub sessions_unseen: Option<String>,
     /// The kind of its store.
-    pub store: Store,
+    pub store: StoreView,
     /// The person's unread mail; nothing when the store could not be read.
     pub overseer_unread: Option<usize>,
     /// The person's unread mail from outside this town.
     pub overseer_foreign: usize,
     /// The Mayor and the deacon.
-    pub agents: Vec<Status>,
+    pub agents: Vec<RoleStatus>,
     /// Its rigs, by name.
     pub rigs: Vec<RigReport>,
     /// The daemons on other machines that were asked; nothing for a town that has none.
@@ -63,7 +63,7 @@ pub struct TownReport {
 
 /// A store of beads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Store {
+pub struct StoreView {
     /// `embedded` or `bd`, with the version where there is one.
     pub kind: Option<String>,
     /// Why it could not be read.
@@ -76,11 +76,11 @@ pub struct RigReport {
     /// Its name.
     pub name: String,
     /// Its store.
-    pub store: Store,
+    pub store: StoreView,
     /// Beads that can be slung; nothing when the store could not be read.
     pub ready: Option<usize>,
     /// What waits to be merged; nothing when the store could not be read.
-    pub queue: Option<Queue>,
+    pub queue: Option<QueueCounts>,
     /// Beads that others made or changed: nothing starts them until they are adopted.
     #[serde(skip_serializing_if = "is_none")]
     pub foreign: usize,
@@ -89,11 +89,11 @@ pub struct RigReport {
     /// How many more can be slung.
     pub free_slots: usize,
     /// Witness, refinery, crew and plugins.
-    pub agents: Vec<Status>,
+    pub agents: Vec<RoleStatus>,
     /// Its polecats, by name.
     pub polecats: Vec<Polecat>,
     /// The beads that came back from the queue, with the reasons.
-    pub set_aside: Vec<Row>,
+    pub set_aside: Vec<RequestRow>,
     /// Requests that wait for a person's consent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unapproved: Vec<Unapproved>,
@@ -112,7 +112,7 @@ pub struct Unapproved {
 
 /// Requests by state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Queue {
+pub struct QueueCounts {
     /// Wait for their turn.
     pub waiting: usize,
     /// Are being tested and merged.
@@ -155,9 +155,9 @@ fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
-impl Status {
+impl RoleStatus {
     /// Reads it from a look.
-    pub fn of(town: &str, snapshot: &Snapshot, address: &Address) -> Status {
+    pub fn of(town: &str, snapshot: &Snapshot, address: &Address) -> RoleStatus {
         let session = snapshot.of(town, &address.to_string());
         let unseen = snapshot.unknown.is_some() || snapshot.minimal.is_some();
         let (state, alive) = match session {
@@ -166,7 +166,7 @@ impl Status {
             None if unseen => ("unknown".into(), None),
             None => ("not running".into(), Some(false)),
         };
-        Status {
+        RoleStatus {
             address: address.clone(),
             state,
             alive,

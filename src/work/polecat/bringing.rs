@@ -9,20 +9,20 @@ use glob::{MatchOptions, Pattern};
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::config::brought::{inside, is_pattern};
-use crate::config::schema::Worktree;
+use crate::config::schema::WorktreeSettings;
 use crate::programs::git::Git;
 use crate::town::within::Within;
 
 /// What is to be brought into a worktree.
 #[derive(Debug, Default)]
 pub struct Bringing {
-    items: Vec<Item>,
+    items: Vec<CopyItem>,
     /// Paths and patterns that stand for nothing in the source, each in a sentence.
     pub missing: Vec<String>,
 }
 
 #[derive(Debug)]
-struct Item {
+struct CopyItem {
     from: PathBuf,
     /// The path in the worktree, and the same with its links resolved.
     inside: PathBuf,
@@ -35,7 +35,7 @@ impl Bringing {
     ///
     /// # Errors
     /// A path of the rules that leads out of one of the two folders.
-    pub fn look(rules: &Worktree, source: &Path, place: &Path) -> Result<Bringing> {
+    pub fn look(rules: &WorktreeSettings, source: &Path, place: &Path) -> Result<Bringing> {
         let mut bringing = Bringing::default();
         if rules.copy.is_empty() && rules.link.is_empty() {
             return Ok(bringing);
@@ -55,7 +55,7 @@ impl Bringing {
                     let real = to.resolve(&inside)?;
                     if place.join(&inside).symlink_metadata().is_err() {
                         let from = source.join(from.resolve(&inside)?);
-                        bringing.items.push(Item { from, inside, real, link });
+                        bringing.items.push(CopyItem { from, inside, real, link });
                     }
                 }
             }
@@ -181,7 +181,7 @@ mod tests {
 
         fn bring(&self, copy: &[&str], link: &[&str]) -> Result<Bringing> {
             let own = |list: &[&str]| list.iter().map(ToString::to_string).collect();
-            let rules = Worktree { copy: own(copy), link: own(link), ..Worktree::default() };
+            let rules = WorktreeSettings { copy: own(copy), link: own(link), ..WorktreeSettings::default() };
             let bringing = Bringing::look(&rules, &self.source(), &self.place())?;
             bringing.bring(&self.place())?;
             Ok(bringing)

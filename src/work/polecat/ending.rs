@@ -5,7 +5,7 @@ pub(crate) mod give;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::loss::keep::Kept;
+use super::loss::keep::KeptWork;
 use super::sandbox::Sandbox;
 use crate::base::failure::Failure;
 use crate::model::address::Address;
@@ -17,7 +17,7 @@ use crate::town::occupancy;
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::ending::give::{BeadNow, give_back, keep_transcript};
 use crate::work::polecat::{names, sandbox, strays, survivors};
-use crate::work::remote::leave::{Left, leave, leaving};
+use crate::work::remote::leave::{LeaveResult, leave, leaving};
 use crate::work::step;
 
 /// How many lines of an ended session are kept (`work.md`).
@@ -27,7 +27,7 @@ const TRANSCRIPT_LINES: usize = 5000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// It is gone; what would have been lost is kept there.
-    Done(Kept),
+    Done(KeptWork),
     /// Files that are in no commit, or something that cannot be read: nothing was removed.
     Dirty(Vec<String>),
     /// Its place on another machine is not gone yet; why. The next patrol goes on.
@@ -60,8 +60,8 @@ pub fn end_polecat(scene: &Scene<'_>, name: &str, force: bool) -> Result<End> {
     let trace = survivors::of_polecat(scene, name);
     if let Some(record) = scene.record(name) {
         let kept = match leave(scene, name, &record, session)? {
-            Left::Gone(kept) => kept,
-            Left::Waits(why) => return Ok(End::Waits(why)),
+            LeaveResult::Gone(kept) => kept,
+            LeaveResult::Waits(why) => return Ok(End::Waits(why)),
         };
         return end_here(scene, name, &sandbox, force, trace, kept);
     }
@@ -284,8 +284,8 @@ fn release_elsewhere(scene: &Scene<'_>, name: &str, record: &Record, force: bool
     let bead = give_back(scene, name, None)?;
     step("release.3");
     let kept = match leave(scene, name, record, None)? {
-        Left::Gone(kept) => kept,
-        Left::Waits(why) => return Ok(Released { bead, waits: Some(why), ..Released::default() }),
+        LeaveResult::Gone(kept) => kept,
+        LeaveResult::Waits(why) => return Ok(Released { bead, waits: Some(why), ..Released::default() }),
     };
     let sandbox = Sandbox::of(scene.rig, &scene.target, name, &record.instance);
     match end_here(scene, name, &sandbox, force, trace, kept)? {
@@ -299,7 +299,7 @@ fn release_elsewhere(scene: &Scene<'_>, name: &str, record: &Record, force: bool
 pub struct Released {
     /// What was kept of it.
     #[serde(flatten)]
-    pub kept: Kept,
+    pub kept: KeptWork,
     /// How its bead is now, where it had one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bead: Option<BeadNow>,

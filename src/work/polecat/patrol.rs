@@ -24,7 +24,7 @@ use crate::work::talk::mail;
 
 /// What a patrol did about one polecat, or would do.
 #[derive(Clone, Debug, Serialize)]
-pub struct Finding {
+pub struct PatrolFinding {
     /// The polecat's address.
     pub address: String,
     /// The decision.
@@ -42,7 +42,11 @@ pub struct Finding {
 ///
 /// # Errors
 /// When the lock of patrols cannot be taken.
-pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Result<(Vec<Finding>, Failures)> {
+pub fn patrol(
+    scene: &Scene<'_>,
+    only: Option<(&str, &str)>,
+    dry: bool,
+) -> Result<(Vec<PatrolFinding>, Failures)> {
     let (mut findings, mut failures) = (Vec::new(), Failures::default());
     // One patrol of a rig at a time: a session's end and a person may both call for one, and an alarm is said once.
     let lock = if dry { None } else { Some(files::lock(&scene.rig.root.join("witness/patrol.lock"))?) };
@@ -52,7 +56,7 @@ pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Resul
             continue;
         }
         let decision = scene.decide(&name);
-        let mut finding = Finding {
+        let mut finding = PatrolFinding {
             address: scene.address(&name).to_string(),
             decision,
             done: String::new(),
@@ -87,12 +91,12 @@ pub fn patrol(scene: &Scene<'_>, only: Option<(&str, &str)>, dry: bool) -> Resul
 }
 
 /// Archives the notices of polecats that are gone: what they ask for is done. One write.
-fn archive(scene: &Scene<'_>, only: Option<&str>, findings: &[Finding]) -> Result<()> {
+fn archive(scene: &Scene<'_>, only: Option<&str>, findings: &[PatrolFinding]) -> Result<()> {
     let there = scene.names();
     let is_gone = |mail: &&Bead| {
         let Ok(Address::Polecat(rig, name)) = Address::parse(mail::sender(mail)) else { return false };
         let address = scene.address(&name).to_string();
-        let ended = |one: &Finding| one.address == address && one.done.starts_with(ENDED);
+        let ended = |one: &PatrolFinding| one.address == address && one.done.starts_with(ENDED);
         rig == scene.rig.name
             && only.is_none_or(|only| only == name)
             && (!there.contains(&name) || findings.iter().any(ended))
@@ -130,7 +134,7 @@ fn would(decision: Move) -> &'static str {
     }
 }
 
-fn act(scene: &Scene<'_>, name: &str, finding: &mut Finding, alarms: &mut Alarms) -> Result<()> {
+fn act(scene: &Scene<'_>, name: &str, finding: &mut PatrolFinding, alarms: &mut Alarms) -> Result<()> {
     let bead = scene.bead_of(name).map(|bead| bead.id.clone()).unwrap_or_default();
     finding.done = match finding.decision {
         Move::Leave | Move::Unknown => would(finding.decision).into(),

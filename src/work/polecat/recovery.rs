@@ -22,7 +22,7 @@ pub const KEPT_FOR: i64 = 30 * 24 * 3600;
 
 /// Something kept under `refs/gt/recovery/<Name>/<instance>` of the canonical clone, or `<instance>.<what>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Kept {
+pub struct RecoveryEntry {
     /// The ref.
     pub name: String,
     /// Whose it was.
@@ -49,20 +49,20 @@ pub struct Kept {
 ///
 /// # Errors
 /// When git cannot list them.
-pub fn list(rig: &Rig) -> Result<Vec<Kept>> {
+pub fn list(rig: &Rig) -> Result<Vec<RecoveryEntry>> {
     let format = "--format=%(refname) %(objectname) %(objecttype) %(creatordate:unix) %(subject)";
     let text = Git::alone(rig.clone_dir()).run("list recovery refs", ["for-each-ref", format, RECOVERY])?;
     let git_dir = rig.clone_dir().join(".git");
-    let with_time = |kept: Kept| Kept { kept: kept_at(&git_dir, &kept.name), ..kept };
+    let with_time = |kept: RecoveryEntry| RecoveryEntry { kept: kept_at(&git_dir, &kept.name), ..kept };
     Ok(text.lines().filter_map(parse).map(with_time).collect())
 }
 
-fn parse(line: &str) -> Option<Kept> {
+fn parse(line: &str) -> Option<RecoveryEntry> {
     let mut words = line.splitn(5, ' ');
     let (name, commit, kind, committed) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let (polecat, rest) = name.strip_prefix(RECOVERY)?.split_once('/')?;
     let (instance, what) = rest.split_once('.').unwrap_or((rest, ""));
-    Some(Kept {
+    Some(RecoveryEntry {
         name: name.into(),
         polecat: polecat.into(),
         instance: instance.into(),
@@ -97,7 +97,7 @@ fn started(instance: &str) -> Option<i64> {
 /// Why a recovery ref may go, or that it may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum RefFate {
     /// The target holds its commits, as they are or as a request that was merged.
     Merged,
     /// 30 days old, and no open bead asks for it.
@@ -124,9 +124,9 @@ pub fn merged(beads: &[Bead]) -> BTreeSet<String> {
 
 /// Decides about one recovery ref. `on_target` says that its commit is reachable from the target; `now` is in seconds
 /// since 1970.
-pub fn fate(kept: &Kept, on_target: bool, beads: &[Bead], now: i64) -> Fate {
+pub fn fate(kept: &RecoveryEntry, on_target: bool, beads: &[Bead], now: i64) -> RefFate {
     if on_target || merged(beads).contains(&kept.commit) {
-        return Fate::Merged;
+        return RefFate::Merged;
     }
     let asked_for = beads.iter().any(|bead| {
         !bead.is_closed()
@@ -135,10 +135,10 @@ pub fn fate(kept: &Kept, on_target: bool, beads: &[Bead], now: i64) -> Fate {
     });
     // One whose making was not noted is as old as its instance at most: an old commit says nothing of that.
     let since = kept.kept.unwrap_or_else(|| kept.committed.max(started(&kept.instance).unwrap_or(0)));
-    if !asked_for && now - since > KEPT_FOR { Fate::Old } else { Fate::Stays }
+    if !asked_for && now - since > KEPT_FOR { RefFate::Old } else { RefFate::Stays }
 }
 
-impl Kept {
+impl RecoveryEntry {
     /// Whether it was kept of the same instance as the ref of that name.
     fn belongs_to(&self, name: &str) -> bool {
         let own = format!("{RECOVERY}{}/{}", self.polecat, self.instance);
@@ -148,20 +148,20 @@ impl Kept {
 
 /// One thing that `gt gc` removed, or would.
 #[derive(Clone, Debug, Serialize)]
-pub struct Gone {
+pub struct RemovedRef {
     /// The rig.
     pub rig: String,
     /// A ref or a path.
     pub what: String,
     /// `merged` or `old`.
-    pub why: Fate,
+    pub why: RefFate,
 }
 
 /// What was dropped, and what could not be told.
 #[derive(Clone, Debug, Default)]
 pub struct Dropped {
     /// What went, or would go.
-    pub gone: Vec<Gone>,
+    pub gone: Vec<RemovedRef>,
     /// Why it is not known what is merged: then only what is old goes.
     pub unknown: Option<String>,
 }
@@ -195,11 +195,11 @@ pub fn gc(rig: &Rig, target: &str, dry: bool) -> Result<Dropped> {
         };
         for kept in kept {
             let why = fate(&kept, merged.lines().any(|name| name == kept.name), &beads, now);
-            if why != Fate::Stays {
+            if why != RefFate::Stays {
                 if !dry {
                     git.delete_ref(&kept.name, &kept.commit)?;
                 }
-                dropped.gone.push(Gone { rig: rig.name.clone(), what: kept.name, why });
+                dropped.gone.push(RemovedRef { rig: rig.name.clone(), what: kept.name, why });
             }
         }
     }
@@ -209,7 +209,7 @@ pub fn gc(rig: &Rig, target: &str, dry: bool) -> Result<Dropped> {
 }
 
 /// Files that were kept at an end, 30 days ago.
-fn old_folders(rig: &Rig, now: i64, dry: bool) -> Result<Vec<Gone>> {
+fn old_folders(rig: &Rig, now: i64, dry: bool) -> Result<Vec<RemovedRef>> {
     let mut gone = Vec::new();
     for path in kept_folders(rig)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -223,7 +223,11 @@ fn old_folders(rig: &Rig, now: i64, dry: bool) -> Result<Vec<Gone>> {
                 std::fs::remove_dir_all(&path)
                     .with_context(|| format!("cannot remove {}", path.display()))?;
             }
-            gone.push(Gone { rig: rig.name.clone(), what: path.display().to_string(), why: Fate::Old });
+            gone.push(RemovedRef {
+                rig: rig.name.clone(),
+                what: path.display().to_string(),
+                why: RefFate::Old,
+            });
         }
     }
     Ok(gone)
@@ -242,7 +246,7 @@ pub fn kept_folders(rig: &Rig) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn old_logs(rig: &Rig, now: i64, dry: bool) -> Result<Vec<Gone>> {
+fn old_logs(rig: &Rig, now: i64, dry: bool) -> Result<Vec<RemovedRef>> {
     let mut gone = Vec::new();
     let Ok(entries) = std::fs::read_dir(rig.logs_dir()) else { return Ok(gone) };
     for entry in entries.filter_map(Result::ok) {
@@ -253,10 +257,10 @@ fn old_logs(rig: &Rig, now: i64, dry: bool) -> Result<Vec<Gone>> {
             if !dry {
                 std::fs::remove_file(entry.path())?;
             }
-            gone.push(Gone {
+            gone.push(RemovedRef {
                 rig: rig.name.clone(),
                 what: entry.path().display().to_string(),
-                why: Fate::Old,
+                why: RefFate::Old,
             });
         }
     }
@@ -399,7 +403,7 @@ mod tests {
 
     #[test]
     fn only_what_is_merged_or_old_and_unasked_for_goes() {
-        let kept = Kept {
+        let kept = RecoveryEntry {
             name: "refs/gt/recovery/Nux/00000064aaaaaaaa".into(),
             polecat: "Nux".into(),
             instance: "00000064aaaaaaaa".into(),
@@ -430,9 +434,9 @@ mod tests {
         let mut asking = Bead { status: "open".into(), ..Bead::default() };
         asking.metadata.insert(words::META_RECOVERY.into(), kept.name.clone().into());
         let late = 100 + KEPT_FOR + 1;
-        assert_eq!(fate(&kept, true, &[], 0), Fate::Merged);
-        assert_eq!(fate(&kept, false, &[request("closed", "merged: abc")], 0), Fate::Merged);
-        assert_eq!(fate(&kept, false, &[request("closed", "conflict")], 101), Fate::Stays);
+        assert_eq!(fate(&kept, true, &[], 0), RefFate::Merged);
+        assert_eq!(fate(&kept, false, &[request("closed", "merged: abc")], 0), RefFate::Merged);
+        assert_eq!(fate(&kept, false, &[request("closed", "conflict")], 101), RefFate::Stays);
         // A request that a later one for the same bead replaced, and one after the merge.
         let other = |created: &str| {
             let mut other = request("closed", "merged: abc");
@@ -440,18 +444,19 @@ mod tests {
             other.metadata.insert("commit".into(), "d".repeat(40).into());
             [request("closed", "conflict"), other]
         };
-        assert_eq!(fate(&kept, false, &other("2026-01-02T00:00:00Z"), 101), Fate::Merged);
-        assert_eq!(fate(&kept, false, &other("2025-12-31T00:00:00Z"), 101), Fate::Stays);
-        assert_eq!(fate(&kept, false, &[], late - 1), Fate::Stays);
-        assert_eq!(fate(&kept, false, &[], late), Fate::Old);
-        assert_eq!(fate(&kept, false, &[asking.clone()], late), Fate::Stays);
-        let beside = Kept { name: format!("{}.heads/x", kept.name), what: "heads/x".into(), ..kept.clone() };
-        assert_eq!(fate(&beside, false, &[asking], late), Fate::Stays);
+        assert_eq!(fate(&kept, false, &other("2026-01-02T00:00:00Z"), 101), RefFate::Merged);
+        assert_eq!(fate(&kept, false, &other("2025-12-31T00:00:00Z"), 101), RefFate::Stays);
+        assert_eq!(fate(&kept, false, &[], late - 1), RefFate::Stays);
+        assert_eq!(fate(&kept, false, &[], late), RefFate::Old);
+        assert_eq!(fate(&kept, false, &[asking.clone()], late), RefFate::Stays);
+        let beside =
+            RecoveryEntry { name: format!("{}.heads/x", kept.name), what: "heads/x".into(), ..kept.clone() };
+        assert_eq!(fate(&beside, false, &[asking], late), RefFate::Stays);
         // An old commit that was kept a moment ago is kept for 30 days from then.
-        let fresh = Kept { kept: Some(late), ..kept.clone() };
-        assert_eq!(fate(&fresh, false, &[], late + 1), Fate::Stays);
-        assert_eq!(fate(&fresh, false, &[], late + KEPT_FOR + 1), Fate::Old);
-        assert_eq!(fate(&kept, false, &[request("open", "")], late), Fate::Stays);
+        let fresh = RecoveryEntry { kept: Some(late), ..kept.clone() };
+        assert_eq!(fate(&fresh, false, &[], late + 1), RefFate::Stays);
+        assert_eq!(fate(&fresh, false, &[], late + KEPT_FOR + 1), RefFate::Old);
+        assert_eq!(fate(&kept, false, &[request("open", "")], late), RefFate::Stays);
     }
 
     #[test]

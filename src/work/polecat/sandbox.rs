@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::loss::keep::{Kept, RECOVERY, Shelf, delete_branches};
+use super::loss::keep::{KeptWork, RECOVERY, Shelf, delete_branches};
 use super::loss::repo::Repo;
 use super::loss::{Losses, Stays, cut, look, look_at_branches};
 use crate::model::refs::{Branch, HEADS, TRACKED};
@@ -31,7 +31,7 @@ pub struct Sandbox {
 
 /// What was seen of a sandbox before its end.
 #[derive(Clone, Debug, Default)]
-pub struct Look {
+pub struct SandboxLook {
     /// What would be lost.
     pub losses: Losses,
     /// Its repository; `None` when there is none.
@@ -40,7 +40,7 @@ pub struct Look {
     going: Vec<Ref>,
 }
 
-impl Look {
+impl SandboxLook {
     /// The polecat's branches that go with it, name and commit.
     pub fn branches(&self) -> Vec<(String, String)> {
         self.going.iter().map(|one| (one.name.clone(), one.id.clone())).collect()
@@ -92,12 +92,12 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the canonical clone cannot be read.
-    pub fn look(&self) -> Result<Look> {
+    pub fn look(&self) -> Result<SandboxLook> {
         self.look_and_delete(&|_| true)
     }
 
     /// The same when only some of the polecat's branches go with it.
-    fn look_and_delete(&self, goes: &dyn Fn(&str) -> bool) -> Result<Look> {
+    fn look_and_delete(&self, goes: &dyn Fn(&str) -> bool) -> Result<SandboxLook> {
         let refs = Git::alone(&self.clone).refs_with_kinds(&[])?;
         let going: Vec<Ref> =
             refs.iter().filter(|one| self.is_own(one) && goes(&one.name)).cloned().collect();
@@ -131,7 +131,7 @@ impl Sandbox {
             // What is ignored there came with its making.
             losses.files.ignored.clear();
         }
-        Ok(Look { losses, repo, going })
+        Ok(SandboxLook { losses, repo, going })
     }
 
     fn look_from(&self, repo: Option<&Repo>, refs: &[Ref], going: &[Ref], target: Option<&str>) -> Losses {
@@ -169,7 +169,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When git or the disk cannot keep it; then nothing may be removed.
-    pub fn keep(&self, look: &Look, with_files: bool) -> Result<Kept> {
+    pub fn keep(&self, look: &SandboxLook, with_files: bool) -> Result<KeptWork> {
         let shelf = self.shelf();
         let kept = match look.losses.unknown_inside() {
             false => shelf.keep(look.repo.as_ref(), &look.losses, with_files),
@@ -252,7 +252,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When one changed meanwhile.
-    pub fn remove_branches(&self, look: &Look) -> Result<()> {
+    pub fn remove_branches(&self, look: &SandboxLook) -> Result<()> {
         delete_branches(&self.clone, &look.going)
     }
 }

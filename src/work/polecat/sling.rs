@@ -23,7 +23,7 @@ use crate::model::address::{Address, Role};
 use crate::model::bead::{Bead, NewBead, Patch};
 use crate::model::words as bead_words;
 use crate::mux::{ByHand, Mux, Session, Snapshot};
-use crate::plan::choose::{Choice, Wish};
+use crate::plan::choose::{Choice, PlacementWish};
 use crate::plan::pace::Pace;
 use crate::plan::ready::{Allowed, Begin};
 use crate::plan::trust::reads;
@@ -33,8 +33,8 @@ use crate::work::agent::trust;
 use crate::work::polecat::names::{self, Reservation};
 use crate::work::polecat::survivors;
 use crate::work::step;
-use begin::Reading;
-use hand::Hand;
+use begin::SlingReading;
+use hand::Assignment;
 
 pub use begin::{check_new, check_restart};
 
@@ -70,7 +70,7 @@ pub struct Order {
     /// Presets asked for.
     pub presets: Vec<String>,
     /// Where to, when that was said by hand.
-    pub wish: Wish,
+    pub wish: PlacementWish,
 }
 
 /// What will be done, or was, for one bead.
@@ -133,7 +133,7 @@ pub struct Outcome {
 /// As [`sling`].
 pub fn plan(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let works = begin::decide(site, order, Reading::read(site, order)?, &mut outcome)?;
+    let works = begin::decide(site, order, SlingReading::read(site, order)?, &mut outcome)?;
     begin::check_start(site, &works)?;
     for (work, name) in begin::names_to_come(site, order, works, &mut outcome)? {
         match hand::planned(site, &work, &name) {
@@ -150,7 +150,7 @@ pub fn plan(site: &Site<'_>, order: &Order) -> Result<Outcome> {
 /// What concerns all of them: its target cannot be fetched. Nothing is left behind then.
 pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let read = Reading::read(site, order)?;
+    let read = SlingReading::read(site, order)?;
     elsewhere::open_tunnels(site, order, read.beads().map(|(bead, role)| (Some(bead), role)))?;
     let works = begin::decide(site, order, read, &mut outcome)?;
     let works = elsewhere::reachable(site, works, &mut outcome);
@@ -190,7 +190,7 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
 }
 
 /// Gives their first prompts to those that were started. Their locks are free: an agent may take long to be ready for text.
-fn tell(site: &Site<'_>, started: impl Iterator<Item = (Hand, Option<String>)>, told: &mut Vec<Slung>) {
+fn tell(site: &Site<'_>, started: impl Iterator<Item = (Assignment, Option<String>)>, told: &mut Vec<Slung>) {
     for (mut hand, pane) in started {
         if let Some(pane) = pane {
             hand.tell(site, &pane);
@@ -200,12 +200,12 @@ fn tell(site: &Site<'_>, started: impl Iterator<Item = (Hand, Option<String>)>, 
 }
 
 /// What earlier bearers of the names left running, an agent that crashed say, never writes into what they get now.
-fn end_earlier(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Vec<Hand> {
+fn end_earlier(site: &Site<'_>, mut hands: Vec<Assignment>, outcome: &mut Outcome) -> Vec<Assignment> {
     // In minimal mode an agent is run by hand, and nothing tells one that goes on from one that was left.
-    let by_hand = |hand: &Hand| {
+    let by_hand = |hand: &Assignment| {
         hand.work.sessions.minimal.is_some() || hand.work.role.settings.multiplexer == Multiplexer::None
     };
-    let mut here: Vec<&mut Hand> =
+    let mut here: Vec<&mut Assignment> =
         hands.iter_mut().filter(|hand| !hand.work.is_away() && !by_hand(hand)).collect();
     let addresses: Vec<&Address> = here.iter().map(|hand| &hand.address).collect();
     let ended = survivors::before_start(site.town, &addresses);
@@ -216,8 +216,8 @@ fn end_earlier(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> 
             Err(error) => failed.push((hand.work.bead.id.clone(), error)),
         }
     }
-    let of = |hand: &Hand| failed.iter().any(|(id, _)| *id == hand.work.bead.id);
-    let (mut kept, hands): (Vec<Hand>, Vec<Hand>) = hands.into_iter().partition(of);
+    let of = |hand: &Assignment| failed.iter().any(|(id, _)| *id == hand.work.bead.id);
+    let (mut kept, hands): (Vec<Assignment>, Vec<Assignment>) = hands.into_iter().partition(of);
     kept.iter_mut().rev().for_each(|hand| hand.undo(site));
     outcome.failed.extend(failed);
     hands
@@ -225,12 +225,17 @@ fn end_earlier(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> 
 
 /// Step 3: one fetch for all, then a worktree each. A polecat elsewhere makes its own, from what origin has: the fetch tells
 /// which agent settings those are.
-fn make_places(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Result<Vec<Hand>> {
+fn make_places(
+    site: &Site<'_>,
+    mut hands: Vec<Assignment>,
+    outcome: &mut Outcome,
+) -> Result<Vec<Assignment>> {
     let target = site.target();
     let git = Git::at(site.rig.clone_dir());
-    let reads = |hand: &Hand| !reads(&hand.work.role.runtime).is_empty();
-    let begins = |hand: &&mut Hand| hand.work.begin != Begin::Again && (reads(hand) || !hand.work.is_away());
-    let (here, mut away): (Vec<&mut Hand>, Vec<&mut Hand>) =
+    let reads = |hand: &Assignment| !reads(&hand.work.role.runtime).is_empty();
+    let begins =
+        |hand: &&mut Assignment| hand.work.begin != Begin::Again && (reads(hand) || !hand.work.is_away());
+    let (here, mut away): (Vec<&mut Assignment>, Vec<&mut Assignment>) =
         hands.iter_mut().filter(begins).partition(|hand| !hand.work.is_away());
     let fetched = match here.is_empty() && away.is_empty() {
         true => Ok(()),
@@ -269,17 +274,17 @@ fn make_places(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> 
 }
 
 /// Step 4: the beads get their polecats, all in one write; who lost a race is dropped, and the rest tried again.
-fn hook(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Result<Vec<Hand>> {
+fn hook(site: &Site<'_>, mut hands: Vec<Assignment>, outcome: &mut Outcome) -> Result<Vec<Assignment>> {
     loop {
         let fresh = || hands.iter().filter(|hand| hand.work.begin != Begin::Again);
-        let guards: Vec<Guard> = fresh().map(Hand::guard).collect();
-        let changes: Vec<Change> = fresh().map(Hand::change).collect();
+        let guards: Vec<Guard> = fresh().map(Assignment::guard).collect();
+        let changes: Vec<Change> = fresh().map(Assignment::change).collect();
         if changes.is_empty() {
             return Ok(hands);
         }
         match site.store.write(&guards, &changes) {
             Ok(Written::Done(_)) => {
-                hands.iter_mut().for_each(Hand::hooked);
+                hands.iter_mut().for_each(Assignment::hooked);
                 return Ok(hands);
             }
             Ok(Written::Refused(guard, found)) => {
@@ -293,7 +298,7 @@ fn hook(site: &Site<'_>, mut hands: Vec<Hand>, outcome: &mut Outcome) -> Result<
             }
             Err(error) => {
                 // A store that cannot write all at once may have written some of it.
-                hands.iter_mut().for_each(Hand::hooked);
+                hands.iter_mut().for_each(Assignment::hooked);
                 hands.iter_mut().rev().for_each(|hand| hand.undo(site));
                 return Err(error);
             }

@@ -9,7 +9,7 @@ use crate::model::address::Address;
 use crate::mux::{Mux, Session};
 use crate::plan::place::Seen;
 use crate::programs::process::stamp::Stamp;
-use crate::programs::survivors::{Named, Outcome, Trace, end, is_lock_of, leader, list};
+use crate::programs::survivors::{EndedSurvivors, Named, Trace, end, is_lock_of, leader, list};
 use crate::town::occupancy::{self, Occupied, mark_of, town_of};
 use crate::town::{Rig, Town};
 use crate::work::observe::scene::Scene;
@@ -78,7 +78,7 @@ pub fn end_tests(rig: &Rig, leader: Option<Stamp>) -> Result<Option<String>> {
 ///
 /// # Errors
 /// When one cannot be ended, or is a tmux server with other sessions: its worktree has to stay.
-pub fn clear(address: &Address, trace: Trace) -> Result<Outcome> {
+pub fn clear(address: &Address, trace: Trace) -> Result<EndedSurvivors> {
     let lock = trace.lock.clone();
     let outcome = end(&[trace], true).pop().unwrap_or_default();
     check(&address.to_string(), &outcome)?;
@@ -128,7 +128,7 @@ pub fn before_start(town: &Town, addresses: &[&Address]) -> Vec<Result<Option<St
     each.map(|(who, outcome)| Ok(check(&who, outcome).map(|()| said(&who, outcome))?)).collect()
 }
 
-fn check(who: &str, outcome: &Outcome) -> Result<(), Failure> {
+fn check(who: &str, outcome: &EndedSurvivors) -> Result<(), Failure> {
     if outcome.remaining.is_empty() {
         return Ok(());
     }
@@ -141,7 +141,7 @@ fn check(who: &str, outcome: &Outcome) -> Result<(), Failure> {
 }
 
 /// What was ended and which tmux servers were not, in a line; nothing when there was neither.
-pub fn said(who: &str, outcome: &Outcome) -> Option<String> {
+pub fn said(who: &str, outcome: &EndedSurvivors) -> Option<String> {
     let (ended, servers) = (&outcome.ended, outcome.servers());
     let ended =
         (!ended.is_empty()).then(|| format!("{who} left processes running, now ended: {}", list(ended)));

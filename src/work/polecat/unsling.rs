@@ -16,10 +16,10 @@ use crate::work::observe::around::{Around, polecat};
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::ending;
 use crate::work::polecat::ending::give::BeadNow;
-use crate::work::polecat::loss::keep::Kept;
+use crate::work::polecat::loss::keep::KeptWork;
 
 /// Where a bead is taken back.
-pub struct Site<'a> {
+pub struct UnslingSite<'a> {
     /// The town.
     pub town: &'a Town,
     /// The rig.
@@ -41,7 +41,7 @@ pub struct Unslung {
     pub from: String,
     /// What was kept.
     #[serde(flatten)]
-    pub kept: Kept,
+    pub kept: KeptWork,
     /// What else is to be said of its end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -55,7 +55,7 @@ pub struct Unslung {
 ///
 /// # Errors
 /// When nobody has it, its work waits in the queue, or its agent works: nothing is changed then.
-pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unslung> {
+pub fn unsling(site: &UnslingSite<'_>, id: &str, force: bool, dry: bool) -> Result<Unslung> {
     let scene = Scene::look(site.town, site.rig, site.mux, site.sources.clone())?;
     let around = match scene.around(id) {
         Some(around) => around,
@@ -63,7 +63,7 @@ pub fn unsling(site: &Site<'_>, id: &str, force: bool, dry: bool) -> Result<Unsl
     };
     let bead = around.bead(site.store.as_ref(), id)?;
     let holder = check(bead, around.place(bead, site.town, &scene.snapshot), force)?;
-    let (kept, notes) = (Kept::default(), Vec::new());
+    let (kept, notes) = (KeptWork::default(), Vec::new());
     let mut unslung = Unslung { bead: id.into(), from: holder.clone(), kept, notes, waits: None };
     if let Some(Address::Polecat(rig, name)) = polecat(bead)
         && rig == site.rig.name

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::base::quote::quote;
-use crate::config::schema::{Command, Sandbox, Worktree};
+use crate::config::schema::{CommandSetting, SandboxSetting, WorktreeSettings};
 use crate::model::refs::{Branch, HEADS, POLECAT};
 use crate::programs::Process;
 use crate::programs::git::{Git, lfs};
@@ -22,7 +22,7 @@ use crate::work::polecat::submodules;
 
 /// What a place is made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct NewWorktree<'a> {
     /// The rig.
     pub rig: &'a Rig,
     /// The polecat's name.
@@ -32,9 +32,9 @@ pub struct Wanted<'a> {
     /// Where the branch starts: a ref or commit of the canonical clone.
     pub base: &'a str,
     /// Worktree or clone.
-    pub sandbox: Sandbox,
+    pub sandbox: SandboxSetting,
     /// How it is prepared.
-    pub rules: &'a Worktree,
+    pub rules: &'a WorktreeSettings,
     /// Whose settings file is written (`hooks` of the runtime).
     pub hooks: Option<&'a str>,
     /// The only variables that the setup command gets; all of gt's when absent.
@@ -95,14 +95,14 @@ pub fn check_free(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// What git, the disk or the setup command said; what was made so far is left for [`remove`].
-pub fn make(wanted: &Wanted<'_>) -> Result<PathBuf> {
+pub fn make(wanted: &NewWorktree<'_>) -> Result<PathBuf> {
     let path = wanted.rig.polecat_dir(wanted.name);
     match wanted.sandbox {
-        Sandbox::Worktree => {
+        SandboxSetting::Worktree => {
             add_worktree(wanted, &path)?;
             mark_unbegun(&path)?;
         }
-        Sandbox::Clone => add_clone(wanted, &path)?,
+        SandboxSetting::Clone => add_clone(wanted, &path)?,
     }
     Ok(path)
 }
@@ -126,7 +126,7 @@ pub fn begin(path: &Path) -> Result<()> {
     }
 }
 
-fn add_worktree(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
+fn add_worktree(wanted: &NewWorktree<'_>, path: &Path) -> Result<()> {
     let git = Git::at(wanted.rig.clone_dir());
     let output = git.worktree_add(path, wanted.branch, wanted.base)?;
     if output.ok() {
@@ -170,7 +170,7 @@ fn no_branch_above(git: &Git, clone: &Path, branch: &str) -> Result<()> {
 
 /// A full clone: objects are shared with the canonical clone by hard links, its origin is the rig's. It is made aside, so
 /// that a kill leaves nothing under the polecat's name.
-fn add_clone(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
+fn add_clone(wanted: &NewWorktree<'_>, path: &Path) -> Result<()> {
     let source = wanted.rig.clone_dir();
     let base = match Git::at(&source).commit_of(wanted.base)? {
         Some(commit) => commit,
@@ -207,7 +207,7 @@ fn add_clone(wanted: &Wanted<'_>, path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// A path that leads outside, a disk that cannot take it, or the setup command's end and last lines.
-pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<Vec<String>> {
+pub fn prepare(wanted: &NewWorktree<'_>, path: &Path) -> Result<Vec<String>> {
     let rules = wanted.rules;
     let source = wanted.rig.clone_dir();
     if rules.submodules {
@@ -220,7 +220,7 @@ pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<Vec<String>> {
         untracked.push(bringing::line(&Within::new(path)?.resolve(name)?));
     }
     // `info/exclude` is the clone's, for all of its worktrees. It comes first: after a kill nothing looks like work.
-    let excluded = if wanted.sandbox == Sandbox::Clone { path } else { &source };
+    let excluded = if wanted.sandbox == SandboxSetting::Clone { path } else { &source };
     Git::at(excluded).exclude(&untracked)?;
     bringing.bring(path)?;
     hooks::write(wanted.hooks, path)?;
@@ -237,10 +237,10 @@ pub fn prepare(wanted: &Wanted<'_>, path: &Path) -> Result<Vec<String>> {
     Ok(missing)
 }
 
-fn set_up(wanted: &Wanted<'_>, command: &Command, path: &Path) -> Result<()> {
+fn set_up(wanted: &NewWorktree<'_>, command: &CommandSetting, path: &Path) -> Result<()> {
     let process = match command {
-        Command::Text(text) => Process::new("sh").args(["-c", text]),
-        Command::Words(words) => match words.split_first() {
+        CommandSetting::Text(text) => Process::new("sh").args(["-c", text]),
+        CommandSetting::Words(words) => match words.split_first() {
             Some((program, rest)) => Process::new(program).args(rest),
             None => return Ok(()),
         },
@@ -271,7 +271,7 @@ fn set_up(wanted: &Wanted<'_>, command: &Command, path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When git refuses.
-pub fn remove(wanted: &Wanted<'_>, target: &str, instance: &str) -> Result<()> {
+pub fn remove(wanted: &NewWorktree<'_>, target: &str, instance: &str) -> Result<()> {
     Place::of(wanted.rig, target, wanted.name, instance).take_back(wanted.branch)
 }
 
@@ -279,10 +279,10 @@ pub fn remove(wanted: &Wanted<'_>, target: &str, instance: &str) -> Result<()> {
 ///
 /// # Errors
 /// As [`make`].
-pub fn restore(wanted: &Wanted<'_>, target: &str, instance: &str) -> Result<PathBuf> {
+pub fn restore(wanted: &NewWorktree<'_>, target: &str, instance: &str) -> Result<PathBuf> {
     let path = wanted.rig.polecat_dir(wanted.name);
     let git = Git::at(wanted.rig.clone_dir());
-    if wanted.sandbox == Sandbox::Clone {
+    if wanted.sandbox == SandboxSetting::Clone {
         return make(wanted);
     }
     Place::of(wanted.rig, target, wanted.name, instance).forget_worktree()?;

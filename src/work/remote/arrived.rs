@@ -23,7 +23,7 @@ pub struct Arrived {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
     /// What was made of it.
-    pub state: State,
+    pub state: RecordState,
     /// The commit that was handed in.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub commit: String,
@@ -47,7 +47,7 @@ pub struct Arrived {
 /// What was made of a letter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum RecordState {
     /// It waits at origin: what a dry run sees.
     #[default]
     Waits,
@@ -69,15 +69,15 @@ pub enum State {
     Failed,
 }
 
-impl State {
+impl RecordState {
     /// Whether nothing of the letter is left to be done.
     pub(super) fn is_over(self) -> bool {
-        matches!(self, State::Submitted | State::Closed | State::Kept | State::Taken)
+        matches!(self, RecordState::Submitted | RecordState::Closed | RecordState::Kept | RecordState::Taken)
     }
 }
 
 /// One rig whose letters are collected.
-pub struct Job<'a> {
+pub struct CollectJob<'a> {
     /// The town.
     pub town: &'a Town,
     /// The rig.
@@ -85,12 +85,12 @@ pub struct Job<'a> {
     /// Where its work lands.
     pub target: &'a str,
     /// Which of the records without a proof are taken in all the same, because a person says so.
-    pub adopt: Adopt,
+    pub adopt: RecordsToAdopt,
 }
 
 /// What a person adopts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Adopt {
+pub enum RecordsToAdopt {
     /// Nothing.
     #[default]
     None,
@@ -100,13 +100,13 @@ pub enum Adopt {
     All,
 }
 
-impl Adopt {
+impl RecordsToAdopt {
     /// Whether it holds for the record of this id.
     pub fn takes(&self, id: &str) -> bool {
         match self {
-            Adopt::None => false,
-            Adopt::One(wanted) => id.starts_with(wanted.as_str()),
-            Adopt::All => true,
+            RecordsToAdopt::None => false,
+            RecordsToAdopt::One(wanted) => id.starts_with(wanted.as_str()),
+            RecordsToAdopt::All => true,
         }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::config::{ResolvedRole, Sources, remotes};
 use crate::model::address::Address;
 use crate::mux::Snapshot;
-use crate::plan::choose::{self, Candidate, Choice, Hand, Wish};
+use crate::plan::choose::{self, Candidate, Choice, PlaceFlags, PlacementWish};
 use crate::town::Town;
 use crate::town::away::{self, Records};
 use crate::work::remote::tunnel;
@@ -41,10 +41,10 @@ impl<'a> Chooser<'a> {
     ///
     /// # Errors
     /// As [`choose::choose`]; also broken configuration or records.
-    pub fn choose(&mut self, role: &ResolvedRole, wish: &Wish) -> Result<Choice> {
+    pub fn choose(&mut self, role: &ResolvedRole, wish: &PlacementWish) -> Result<Choice> {
         let Chooser { town, sources, look, own, given } = self;
         let mut known = remotes::of_role(sources, role)?;
-        if let Hand::Address(address) = &wish.hand
+        if let PlaceFlags::Address(address) = &wish.hand
             && !known.iter().any(|one| one.fugue_addr == *address)
         {
             known.push(remotes::at(sources, &known, address)?);
@@ -53,7 +53,7 @@ impl<'a> Chooser<'a> {
             Ok(records) => (records, None),
             Err(error) => (Records::new(), Some(error)),
         };
-        let candidate = |known: remotes::Known| {
+        let candidate = |known: remotes::KnownRemote| {
             let daemon = look.daemons.iter().find(|one| one.remote == known.name);
             let silent = daemon.and_then(|one| one.silent.clone());
             let opens = wish.trial && silent.is_some() && tunnel::is_to_be_opened(&known);
@@ -79,7 +79,7 @@ impl<'a> Chooser<'a> {
 
 /// gt's sessions with a daemon: those that were seen, and those that the town remembers and the look does not show; without
 /// those of one agent.
-fn sessions(look: &Snapshot, records: &Records, known: &remotes::Known, own: &str) -> usize {
+fn sessions(look: &Snapshot, records: &Records, known: &remotes::KnownRemote, own: &str) -> usize {
     // A daemon may have several names.
     let there =
         |name: &str| look.daemons.iter().any(|one| one.remote == name && one.fugue_addr == known.fugue_addr);

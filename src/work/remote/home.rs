@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::letter::{self, Desk};
+use super::letter::{self, Collection};
 use super::waiting;
 use crate::base::files;
 use crate::beads::Filter;
 use crate::model::address::Address;
-use crate::model::refs::{Kind, POLECATS, Sent};
+use crate::model::refs::{POLECATS, Sent, SentKind};
 use crate::model::words;
-use crate::plan::homecoming::{self, Letter};
+use crate::plan::homecoming::{self, CompletionRecord};
 use crate::programs::git::Git;
-use crate::programs::git::letters::Held;
+use crate::programs::git::letters::RefAt;
 use crate::town::away::{self, Record, Records};
 use crate::town::{Rig, Town};
-use crate::work::remote::arrived::{Arrived, Job, State};
+use crate::work::remote::arrived::{Arrived, CollectJob, RecordState};
 use crate::work::step;
 
 /// Where letters and the branches they name are mirrored in the canonical clone.
@@ -48,7 +48,7 @@ pub fn has_records(records: &Records, rig: &Rig) -> bool {
 ///
 /// # Errors
 /// When origin, the clone or a store cannot be read or written; what was done stays done, and the same command goes on.
-pub fn collect(job: &Job<'_>, dry: bool) -> Result<Vec<Arrived>> {
+pub fn collect(job: &CollectJob<'_>, dry: bool) -> Result<Vec<Arrived>> {
     if dry {
         return dry_run(job);
     }
@@ -68,7 +68,7 @@ pub fn collect(job: &Job<'_>, dry: bool) -> Result<Vec<Arrived>> {
     }
     let held = fetch(job, &git, &names)?;
     step("home.1");
-    let mut letters: Vec<(Held, Letter)> = Vec::new();
+    let mut letters: Vec<(RefAt, CompletionRecord)> = Vec::new();
     for held in held {
         let Some(name) = sent(job, &held.name) else { continue };
         let (said, _) = homecoming::split(&held.message);
@@ -88,17 +88,17 @@ pub fn collect(job: &Job<'_>, dry: bool) -> Result<Vec<Arrived>> {
 }
 
 /// Where the rig's records are at origin: those of this town, and those of earlier versions, which any town may have written.
-fn places(job: &Job<'_>) -> Vec<String> {
-    [&*job.rig.town, ""].iter().flat_map(|town| Sent::places(Kind::Done, town, &job.rig.name)).collect()
+fn places(job: &CollectJob<'_>) -> Vec<String> {
+    [&*job.rig.town, ""].iter().flat_map(|town| Sent::places(SentKind::Done, town, &job.rig.name)).collect()
 }
 
-fn sent(job: &Job<'_>, full: &str) -> Option<Sent> {
+fn sent(job: &CollectJob<'_>, full: &str) -> Option<Sent> {
     let own = |sent: &Sent| sent.rig == job.rig.name && (sent.town.is_empty() || sent.town == job.rig.town);
-    Sent::parse(Kind::Done, full).filter(own)
+    Sent::parse(SentKind::Done, full).filter(own)
 }
 
 /// The records' refs at origin.
-fn listed(job: &Job<'_>, git: &Git) -> Result<Vec<(String, String)>> {
+fn listed(job: &CollectJob<'_>, git: &Git) -> Result<Vec<(String, String)>> {
     let places = places(job);
     let patterns: Vec<String> = places.iter().map(|place| format!("{place}*")).collect();
     let found = git.origin_refs(&patterns.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -108,7 +108,7 @@ fn listed(job: &Job<'_>, git: &Git) -> Result<Vec<(String, String)>> {
 }
 
 /// What a dry run can tell without writing anything: whose letters wait.
-fn dry_run(job: &Job<'_>) -> Result<Vec<Arrived>> {
+fn dry_run(job: &CollectJob<'_>) -> Result<Vec<Arrived>> {
     let records = away::read(job.town)?;
     let one = |(full, _): (String, String)| match sent(job, &full) {
         None => unreadable(&full, "its name is none of a polecat's"),
@@ -125,7 +125,7 @@ fn dry_run(job: &Job<'_>) -> Result<Vec<Arrived>> {
 fn unreadable(full: &str, why: &str) -> Arrived {
     Arrived {
         name: full.escape_default().to_string(),
-        state: State::Unreadable,
+        state: RecordState::Unreadable,
         why: why.into(),
         ..Arrived::default()
     }
@@ -133,7 +133,7 @@ fn unreadable(full: &str, why: &str) -> Arrived {
 
 /// Step 1: records and the branches of those who wrote them, in one fetch. Gives the records by their names at origin,
 /// oldest first.
-fn fetch(job: &Job<'_>, git: &Git, names: &[Sent]) -> Result<Vec<Held>> {
+fn fetch(job: &CollectJob<'_>, git: &Git, names: &[Sent]) -> Result<Vec<RefAt>> {
     let (rig, places) = (&job.rig.name, places(job));
     let mirrors: Vec<String> = (0..places.len()).map(|n| format!("{MIRROR}{rig}/done/{n}/")).collect();
     let mut specs: Vec<String> =
@@ -164,7 +164,7 @@ fn fetch(job: &Job<'_>, git: &Git, names: &[Sent]) -> Result<Vec<Held>> {
 fn unproven(
     git: &Git,
     record: Option<&Record>,
-    letter: &Letter,
+    letter: &CompletionRecord,
     message: &[u8],
 ) -> Result<Option<&'static str>> {
     let Some(record) = record.filter(|record| record.instance == letter.from.instance) else {
@@ -183,7 +183,7 @@ fn unproven(
 }
 
 /// Steps 2 to 5, letter by letter, then together what concerns them all.
-fn take_in(job: &Job<'_>, git: &Git, letters: &[(Held, Letter)]) -> Result<Vec<Arrived>> {
+fn take_in(job: &CollectJob<'_>, git: &Git, letters: &[(RefAt, CompletionRecord)]) -> Result<Vec<Arrived>> {
     let here = commits_here(git, letters)?;
     let records = away::read(job.town)?;
     let mut arrived = Vec::new();
@@ -195,18 +195,20 @@ fn take_in(job: &Job<'_>, git: &Git, letters: &[(Held, Letter)]) -> Result<Vec<A
             true => None,
             false => unproven(git, record, letter, &held.message)?,
         };
-        let desk = Desk { job, id: &held.id, letter, records: &records, unproven };
+        let desk = Collection { job, id: &held.id, letter, records: &records, unproven };
         let mut one = match here {
-            true => letter::take_in(&desk)
-                .unwrap_or_else(|error| Arrived { why: format!("{error:#}"), ..desk.arrived(State::Failed) }),
-            false => desk.arrived(State::Missing),
+            true => letter::take_in(&desk).unwrap_or_else(|error| Arrived {
+                why: format!("{error:#}"),
+                ..desk.arrived(RecordState::Failed)
+            }),
+            false => desk.arrived(RecordState::Missing),
         };
         one.name = held.name.clone();
         if one.state.is_over() {
             over.push((held.name.clone(), held.id.clone()));
             leaving.insert(letter.worker().to_string(), letter.from.instance.clone());
         }
-        if one.state == State::Missing {
+        if one.state == RecordState::Missing {
             one.why = format!("its commit is not on {} at origin", letter.branch);
         }
         arrived.push(one);
@@ -225,7 +227,7 @@ fn take_in(job: &Job<'_>, git: &Git, letters: &[(Held, Letter)]) -> Result<Vec<A
 }
 
 /// Which letters' commits are in the canonical clone, or could be brought there. Without changes none is needed.
-fn commits_here(git: &Git, letters: &[(Held, Letter)]) -> Result<Vec<bool>> {
+fn commits_here(git: &Git, letters: &[(RefAt, CompletionRecord)]) -> Result<Vec<bool>> {
     let commits: Vec<&str> = letters.iter().map(|(_, letter)| letter.commit.as_str()).collect();
     let mut here = git.has_commits(&commits)?;
     for (here, (_, letter)) in here.iter_mut().zip(letters) {
@@ -236,7 +238,7 @@ fn commits_here(git: &Git, letters: &[(Held, Letter)]) -> Result<Vec<bool>> {
 }
 
 /// Step 4: the polecats' sessions and worktrees over there are to be ended.
-fn leave(job: &Job<'_>, records: &Records, leaving: &BTreeMap<String, String>) -> Result<()> {
+fn leave(job: &CollectJob<'_>, records: &Records, leaving: &BTreeMap<String, String>) -> Result<()> {
     let own = |records: &Records| {
         let leaves = |(address, instance): &(&String, &String)| {
             records.get(*address).is_some_and(|record| record.instance == **instance && !record.leaving)

@@ -7,7 +7,7 @@ use crate::base::failure::hint_of;
 use crate::config::schema::{self, Remote, Settings};
 use crate::config::{Sources, env};
 use crate::model::fugue;
-use crate::programs::fugue::{Fugue, Listing, Row};
+use crate::programs::fugue::{DaemonRow, Fugue, Listing};
 use crate::town::{Town, away};
 
 /// Every remote, by name: those of the settings, the address that a variable names, and where sessions of this town
@@ -15,19 +15,20 @@ use crate::town::{Town, away};
 ///
 /// # Errors
 /// An address that is none, or records that cannot be read.
-pub fn all(town: &Town, sources: &Sources, settings: &Settings) -> Result<Vec<Line>> {
-    let mut lines: Vec<Line> = settings.remotes.iter().map(|(name, remote)| Line::of(name, remote)).collect();
+pub fn all(town: &Town, sources: &Sources, settings: &Settings) -> Result<Vec<RemoteLine>> {
+    let mut lines: Vec<RemoteLine> =
+        settings.remotes.iter().map(|(name, remote)| RemoteLine::of(name, remote)).collect();
     if let Some((variable, address)) = env::fugue_addr(sources) {
         fugue::parse(address)?;
         if !lines.iter().any(|line| line.fugue_addr == address) {
-            lines.push(Line::unnamed(address, variable));
+            lines.push(RemoteLine::unnamed(address, variable));
         }
     }
     for (address, record) in away::read(town)? {
         match lines.iter_mut().find(|line| line.fugue_addr == record.fugue_addr) {
             Some(line) => line.agents.push(address),
             None => {
-                let mut line = Line::unnamed(&record.fugue_addr, "mayor/remote.json");
+                let mut line = RemoteLine::unnamed(&record.fugue_addr, "mayor/remote.json");
                 line.name = record.remote;
                 line.agents.push(address);
                 lines.push(line);
@@ -41,7 +42,7 @@ pub fn all(town: &Town, sources: &Sources, settings: &Settings) -> Result<Vec<Li
 ///
 /// # Errors
 /// When the town's own file cannot be read.
-pub fn ask(town: &Town, program: &schema::Fugue, lines: Vec<Line>) -> Result<Vec<Asked>> {
+pub fn ask(town: &Town, program: &schema::FugueSettings, lines: Vec<RemoteLine>) -> Result<Vec<Asked>> {
     let mark = format!("gt-t-{}", away::town_id(town)?);
     // Without a remote there is nothing to look for either.
     let fugue = if lines.is_empty() {
@@ -49,12 +50,12 @@ pub fn ask(town: &Town, program: &schema::Fugue, lines: Vec<Line>) -> Result<Vec
     } else {
         Some(Fugue::find(program.program.as_deref(), program.dialect.known()))
     };
-    let begin = |line: &Line| -> Option<Listing> {
+    let begin = |line: &RemoteLine| -> Option<Listing> {
         let named = !line.fugue_addr.is_empty() || line.from != "settings";
         fugue.as_ref()?.as_ref().ok().filter(|_| named).map(|fugue| fugue.at(&line.fugue_addr).begin_list())
     };
     let begun: Vec<Option<Listing>> = lines.iter().map(begin).collect();
-    let finish = |(line, listing): (Line, Option<Listing>)| {
+    let finish = |(line, listing): (RemoteLine, Option<Listing>)| {
         let asked = Asked { line, ..Asked::default() };
         match (listing, &fugue) {
             (Some(listing), _) => answered(asked, listing, &mark),
@@ -70,7 +71,7 @@ pub fn ask(town: &Town, program: &schema::Fugue, lines: Vec<Line>) -> Result<Vec
 fn answered(asked: Asked, listing: Listing, mark: &str) -> Asked {
     match listing.wait() {
         Ok((Ok(rows), took)) => {
-            let own = |row: &&Row| row.tags.iter().any(|tag| tag == mark);
+            let own = |row: &&DaemonRow| row.tags.iter().any(|tag| tag == mark);
             let ours = rows.iter().filter(own).count();
             let latency_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
             Asked {
@@ -82,7 +83,7 @@ fn answered(asked: Asked, listing: Listing, mark: &str) -> Asked {
             }
         }
         Ok((Err(silence), _)) => {
-            let Line { name, fugue_addr, ssh, .. } = &asked.line;
+            let RemoteLine { name, fugue_addr, ssh, .. } = &asked.line;
             let hint = match &asked.line.listens {
                 // Its port here says nothing of the one over there.
                 Some(listens) if ssh.is_some() => {
@@ -100,7 +101,7 @@ fn answered(asked: Asked, listing: Listing, mark: &str) -> Asked {
 
 /// One remote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct RemoteLine {
     /// Its name; its address when it has none.
     pub name: String,
     /// The daemon's address.
@@ -121,10 +122,10 @@ pub struct Line {
     pub agents: Vec<String>,
 }
 
-impl Line {
+impl RemoteLine {
     /// A remote of the settings.
-    pub fn of(name: &str, remote: &Remote) -> Line {
-        Line {
+    pub fn of(name: &str, remote: &Remote) -> RemoteLine {
+        RemoteLine {
             name: name.into(),
             fugue_addr: remote.fugue_addr.clone(),
             tags: remote.tags.clone(),
@@ -138,8 +139,13 @@ impl Line {
     }
 
     /// An address without a name, and what names it.
-    pub fn unnamed(address: &str, from: &str) -> Line {
-        Line { name: address.into(), fugue_addr: address.into(), from: from.into(), ..Line::default() }
+    pub fn unnamed(address: &str, from: &str) -> RemoteLine {
+        RemoteLine {
+            name: address.into(),
+            fugue_addr: address.into(),
+            from: from.into(),
+            ..RemoteLine::default()
+        }
     }
 }
 
@@ -148,7 +154,7 @@ impl Line {
 pub struct Asked {
     /// The remote.
     #[serde(flatten)]
-    pub line: Line,
+    pub line: RemoteLine,
     /// Whether it answered.
     pub reachable: bool,
     /// Why not.
@@ -162,5 +168,5 @@ pub struct Asked {
     /// How long the answer took, with the program that asked for it: milliseconds.
     pub latency_ms: Option<f64>,
     /// Its tunnel, where gt keeps one.
-    pub tunnel: Option<super::tunnel::Line>,
+    pub tunnel: Option<super::tunnel::TunnelLine>,
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::line::{self, Place};
+use super::line::{self, RemotePlace};
 use crate::beads::{Change, Guard};
 use crate::model::address::Address;
 use crate::model::bead::Patch;
@@ -32,7 +32,7 @@ const ERRAND: &str = "ending";
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum LeaveResult {
     /// Nothing is over there any more; what was kept is under this ref here.
     Gone(Option<String>),
     /// Its worktree is still there; why.
@@ -57,7 +57,12 @@ pub fn leaving(scene: &Scene<'_>, address: &str, record: &Record) -> Result<()> 
 ///
 /// # Errors
 /// A daemon that does not answer, or git: the record stays.
-pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Session>) -> Result<Left> {
+pub fn leave(
+    scene: &Scene<'_>,
+    name: &str,
+    record: &Record,
+    session: Option<&Session>,
+) -> Result<LeaveResult> {
     let address = scene.address(name).to_string();
     leaving(scene, &address, record)?;
     step("leave.1");
@@ -77,10 +82,10 @@ pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Se
     })?;
     let screen = match ran {
         Ran::Done(screen) => screen,
-        Ran::Failed(why) => return Ok(Left::Waits(why)),
+        Ran::Failed(why) => return Ok(LeaveResult::Waits(why)),
         Ran::Running(id) => {
             begun(scene, &address, &record.instance, &id)?;
-            return Ok(Left::Waits(format!("its worktree on {} is being removed", record.remote)));
+            return Ok(LeaveResult::Waits(format!("its worktree on {} is being removed", record.remote)));
         }
     };
     step("leave.3");
@@ -95,13 +100,13 @@ pub fn leave(scene: &Scene<'_>, name: &str, record: &Record, session: Option<&Se
     step("leave.4");
     away::forget(scene.town, &address, &record.instance)?;
     step("leave.5");
-    Ok(Left::Gone(recovery))
+    Ok(LeaveResult::Gone(recovery))
 }
 
 fn end_line(scene: &Scene<'_>, name: &str, address: &str, record: &Record) -> Result<String> {
     let town =
         Path::new(if record.town.is_empty() { scene.town.root.as_os_str() } else { record.town.as_ref() });
-    line::end(&Place {
+    line::end(&RemotePlace {
         town,
         id: &scene.town.id,
         rig: &scene.rig.name,

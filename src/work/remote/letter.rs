@@ -9,12 +9,12 @@ use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead, Patch};
 use crate::model::refs::RECOVERY;
 use crate::model::words;
-use crate::plan::homecoming::{Facts, Fate, Letter, META_LETTER, fate, with_letter};
+use crate::plan::homecoming::{CompletionFacts, CompletionRecord, Fate, META_LETTER, fate, with_letter};
 use crate::town::away::Records;
 use crate::work::merge::aside;
 use crate::work::merge::submit::{Brought, Handed, Submission, bead_and_requests};
 use crate::work::polecat::names;
-use crate::work::remote::arrived::{Arrived, Job, State};
+use crate::work::remote::arrived::{Arrived, CollectJob, RecordState};
 use crate::work::step;
 use crate::work::talk::mail;
 
@@ -22,22 +22,22 @@ use crate::work::talk::mail;
 const RACES: usize = 5;
 
 /// A letter on the desk.
-pub struct Desk<'a> {
+pub struct Collection<'a> {
     /// The rig it came to.
-    pub job: &'a Job<'a>,
+    pub job: &'a CollectJob<'a>,
     /// Its own id.
     pub id: &'a str,
     /// What it says.
-    pub letter: &'a Letter,
+    pub letter: &'a CompletionRecord,
     /// Who is elsewhere.
     pub records: &'a Records,
     /// Why nothing proves where it comes from; `None` when it is proven, or adopted.
     pub unproven: Option<&'static str>,
 }
 
-impl Desk<'_> {
+impl Collection<'_> {
     /// What is reported of it.
-    pub fn arrived(&self, state: State) -> Arrived {
+    pub fn arrived(&self, state: RecordState) -> Arrived {
         let letter = self.letter;
         Arrived {
             worker: letter.worker().to_string(),
@@ -73,7 +73,7 @@ impl Desk<'_> {
 ///
 /// # Errors
 /// When the clone or a store cannot be read or written.
-pub fn take_in(desk: &Desk<'_>) -> Result<Arrived> {
+pub fn take_in(desk: &Collection<'_>) -> Result<Arrived> {
     let letter = desk.letter;
     let worker = letter.worker();
     let secret = desk.job.town.secret()?;
@@ -83,16 +83,17 @@ pub fn take_in(desk: &Desk<'_>) -> Result<Arrived> {
         let (proven, passed_on) = (desk.unproven.is_none(), desk.passed_on());
         // Where a store cannot write all at once, the bead is written last and says it.
         let requested = !store.is_dear() && requests.iter().any(|(request, _)| request.letter == desk.id);
-        let facts = Facts { id: desk.id, letter, proven, passed_on, bead: bead.as_ref(), requested };
+        let facts =
+            CompletionFacts { id: desk.id, letter, proven, passed_on, bead: bead.as_ref(), requested };
         let fate = fate(&facts);
-        let mut arrived = desk.arrived(State::Foreign);
+        let mut arrived = desk.arrived(RecordState::Foreign);
         arrived.title = bead.as_ref().map(|bead| bead.title.clone()).unwrap_or_default();
         if fate == Fate::Foreign {
             arrived.why = desk.unproven.unwrap_or_default().into();
             return Ok(arrived);
         }
         if fate == Fate::Taken {
-            arrived.state = State::Taken;
+            arrived.state = RecordState::Taken;
             return Ok(arrived);
         }
         if !letter.no_changes {
@@ -132,7 +133,7 @@ pub fn take_in(desk: &Desk<'_>) -> Result<Arrived> {
 }
 
 /// What a letter brings along, without what an earlier run has made of it already, where a store cannot write all at once.
-fn left_to_make(desk: &Desk<'_>, store: &dyn Store) -> Result<(Vec<NewBead>, bool)> {
+fn left_to_make(desk: &Collection<'_>, store: &dyn Store) -> Result<(Vec<NewBead>, bool)> {
     let found = desk.letter.beads(desk.id);
     if !store.is_dear() {
         return Ok((found, false));
@@ -148,9 +149,9 @@ fn is_made(bead: &NewBead, all: &[Bead]) -> bool {
     all.iter().any(|other| id.is_some() && other.meta(META_LETTER) == id)
 }
 
-type Outcome = Result<Option<(State, Handed)>>;
+type HandlingResult = Result<Option<(RecordState, Handed)>>;
 
-fn submit(desk: &Desk<'_>, submission: &Submission<'_>) -> Outcome {
+fn submit(desk: &Collection<'_>, submission: &Submission<'_>) -> HandlingResult {
     let open = submission.open_request();
     let same = open.filter(|request| request.commit == desk.letter.commit);
     let handed = match same {
@@ -160,26 +161,26 @@ fn submit(desk: &Desk<'_>, submission: &Submission<'_>) -> Outcome {
         }
         None => submission.submit(open, Some(&submission.new_request()))?,
     };
-    Ok(handed.map(|handed| (State::Submitted, handed)))
+    Ok(handed.map(|handed| (RecordState::Submitted, handed)))
 }
 
-fn close(desk: &Desk<'_>, mut submission: Submission<'_>) -> Outcome {
+fn close(desk: &Collection<'_>, mut submission: Submission<'_>) -> HandlingResult {
     // The reason is why it is closed, and not a remark too.
     submission.brought.notes = "";
     let reason = if desk.letter.notes.is_empty() { "nothing had to be changed" } else { &desk.letter.notes };
-    Ok(submission.close(reason)?.map(|handed| (State::Closed, handed)))
+    Ok(submission.close(reason)?.map(|handed| (RecordState::Closed, handed)))
 }
 
 /// The commit is kept already: the Mayor is told, then in one write the bead names it, if it waits for somebody, and new
 /// beads are made.
 fn keep(
-    desk: &Desk<'_>,
+    desk: &Collection<'_>,
     store: &dyn Store,
     bead: Option<&Bead>,
     arrived: &Arrived,
     named: bool,
     found: &[NewBead],
-) -> Outcome {
+) -> HandlingResult {
     tell_mayor(desk, arrived)?;
     let letter = desk.letter;
     let mut guards = Vec::new();
@@ -202,12 +203,12 @@ fn keep(
         changes = not_made(store, changes)?;
     }
     if changes.is_empty() {
-        return Ok(Some((State::Kept, Handed::default())));
+        return Ok(Some((RecordState::Kept, Handed::default())));
     }
     Ok(match store.write(&guards, &changes)? {
         Written::Done(ids) => {
             let found = ids.into_iter().take(found.len()).collect();
-            Some((State::Kept, Handed { request: String::new(), found }))
+            Some((RecordState::Kept, Handed { request: String::new(), found }))
         }
         Written::Refused(..) => None,
     })
@@ -220,12 +221,12 @@ fn not_made(store: &dyn Store, changes: Vec<Change>) -> Result<Vec<Change>> {
 }
 
 /// Whether a bead names no other's commits as what was kept of it.
-fn is_free(bead: &Bead, letter: &Letter) -> bool {
+fn is_free(bead: &Bead, letter: &CompletionRecord) -> bool {
     let own = format!("{RECOVERY}{}/{}", letter.from.name, letter.from.instance);
     bead.meta(words::META_RECOVERY).is_none_or(|kept| kept.starts_with(&own))
 }
 
-fn story(desk: &Desk<'_>, arrived: &Arrived) -> String {
+fn story(desk: &Collection<'_>, arrived: &Arrived) -> String {
     let letter = desk.letter;
     let mut text = format!("{} handed in work on {}, but {}.\n", letter.worker(), letter.bead, arrived.why);
     if let Some(recovery) = &arrived.recovery {
@@ -245,7 +246,7 @@ fn story(desk: &Desk<'_>, arrived: &Arrived) -> String {
 }
 
 /// Tells the Mayor, once for each letter.
-fn tell_mayor(desk: &Desk<'_>, arrived: &Arrived) -> Result<()> {
+fn tell_mayor(desk: &Collection<'_>, arrived: &Arrived) -> Result<()> {
     let from = Address::Witness(desk.job.rig.name.clone());
     let store = mail::store_for(desk.job.town, &from, &Address::Mayor)?;
     let told = store.list(&Filter {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::base::failure::Failure;
 use crate::base::quote::quote;
 use crate::config::brought::inside;
-use crate::config::schema::{self, Prompt, Worktree};
+use crate::config::schema::{self, Prompt, WorktreeSettings};
 use crate::config::template;
 use crate::model::bead::Bead;
 use crate::model::refs::{self, Sent};
@@ -31,7 +31,7 @@ pub const LINE: usize = 130_000;
 
 /// A polecat's (or another agent's) place on another machine.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct RemotePlace<'a> {
     /// Where the town is over there: absolute.
     pub town: &'a Path,
     /// The town's id, which names at origin hold.
@@ -54,7 +54,7 @@ pub struct Place<'a> {
 
 /// What kind of place an agent gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum PlaceKind {
     /// A worktree of the rig's clone.
     Worktree,
     /// A full clone, with the rig's clone for its source.
@@ -67,19 +67,19 @@ pub enum Kind {
 
 /// What is started.
 #[derive(Clone, Copy, Debug)]
-pub struct Start<'a> {
+pub struct RemoteStart<'a> {
     /// Where.
-    pub place: Place<'a>,
+    pub place: RemotePlace<'a>,
     /// What is made there.
-    pub kind: Kind,
-    /// How work begins. `Earlier` takes the commits that were sent by way of origin ([`refs::Kind::Start`]).
+    pub kind: PlaceKind,
+    /// How work begins. `Earlier` takes the commits that were sent by way of origin ([`refs::SentKind::Start`]).
     pub begin: Begin,
     /// The commit of an earlier attempt; empty when there is none.
     pub kept: &'a str,
     /// Where the rig's code comes from.
     pub git_url: &'a str,
     /// How a worktree is prepared.
-    pub rules: &'a Worktree,
+    pub rules: &'a WorktreeSettings,
     /// Whose settings file is written (`hooks` of the runtime), when gt is over there.
     pub hooks: Option<&'a str>,
     /// Where the program starts.
@@ -100,9 +100,9 @@ pub struct Start<'a> {
     pub takes: Prompt,
 }
 
-impl Place<'_> {
+impl RemotePlace<'_> {
     /// What is sent about it by way of origin.
-    pub fn sent(&self, kind: refs::Kind) -> Sent {
+    pub fn sent(&self, kind: refs::SentKind) -> Sent {
         let [town, rig, name, instance] = [self.id, self.rig, self.name, self.instance].map(String::from);
         Sent { kind, town, rig, name, instance }
     }
@@ -114,7 +114,7 @@ impl Place<'_> {
 /// # Errors
 /// A bead or line that is too long to travel, a bead without the script that is to be run, a variable whose name no
 /// shell takes, or a path that leads outside.
-pub fn start(start: &Start<'_>) -> Result<String> {
+pub fn start(start: &RemoteStart<'_>) -> Result<String> {
     let place = &start.place;
     let environment = exports(start.env)?;
     let prepare = prepare(start)?;
@@ -127,18 +127,18 @@ pub fn start(start: &Start<'_>) -> Result<String> {
     let line = fill(START, &|name| {
         Some(match name {
             "kind" => match start.kind {
-                Kind::Worktree => "worktree".into(),
-                Kind::Clone => "clone".into(),
-                Kind::Crew => "crew".into(),
-                Kind::Folder => "folder".into(),
+                PlaceKind::Worktree => "worktree".into(),
+                PlaceKind::Clone => "clone".into(),
+                PlaceKind::Crew => "crew".into(),
+                PlaceKind::Folder => "folder".into(),
             },
             "begin" => match start.begin {
                 Begin::Fresh => "fresh".into(),
                 Begin::Earlier => "earlier".into(),
                 Begin::Again => "again".into(),
             },
-            "start" => quote(&place.sent(refs::Kind::Start).full()),
-            "start_branch" => quote(&place.sent(refs::Kind::Start).branch()),
+            "start" => quote(&place.sent(refs::SentKind::Start).full()),
+            "start_branch" => quote(&place.sent(refs::SentKind::Start).branch()),
             "kept" => quote(start.kept),
             "git_url" => quote(start.git_url),
             "subject" => quote(&harmless(start.bead.map_or("", |bead| &bead.title))),
@@ -167,7 +167,7 @@ pub fn start(start: &Start<'_>) -> Result<String> {
 ///
 /// # Errors
 /// None but for a broken template.
-pub fn end(place: &Place<'_>) -> Result<String> {
+pub fn end(place: &RemotePlace<'_>) -> Result<String> {
     fill(END, &|name| of_place(place, name))
 }
 
@@ -175,11 +175,11 @@ pub fn end(place: &Place<'_>) -> Result<String> {
 ///
 /// # Errors
 /// None but for a broken template.
-pub fn done_script(place: &Place<'_>, bead: &str, push_submodules: bool) -> Result<String> {
+pub fn done_script(place: &RemotePlace<'_>, bead: &str, push_submodules: bool) -> Result<String> {
     fill(DONE, &|name| match name {
         "bead" => Some(quote(bead)),
-        "record" => Some(quote(&place.sent(refs::Kind::Done).full())),
-        "record_branch" => Some(quote(&place.sent(refs::Kind::Done).branch())),
+        "record" => Some(quote(&place.sent(refs::SentKind::Done).full())),
+        "record_branch" => Some(quote(&place.sent(refs::SentKind::Done).branch())),
         "push" => Some(if push_submodules { "1".into() } else { String::new() }),
         other => of_place(place, other),
     })
@@ -228,7 +228,7 @@ fn too_long(id: &str, bytes: usize, most: usize) -> anyhow::Error {
         .into()
 }
 
-fn of_place(place: &Place<'_>, name: &str) -> Option<String> {
+fn of_place(place: &RemotePlace<'_>, name: &str) -> Option<String> {
     Some(match name {
         "parts" => PARTS.into(),
         "town" => quote(&place.town.to_string_lossy()),
@@ -276,9 +276,9 @@ fn exports(env: &[(String, String)]) -> Result<String> {
 }
 
 /// The lines that prepare a fresh place.
-fn prepare(start: &Start<'_>) -> Result<String> {
+fn prepare(start: &RemoteStart<'_>) -> Result<String> {
     let mut lines: Vec<String> = Vec::new();
-    let polecat = matches!(start.kind, Kind::Worktree | Kind::Clone);
+    let polecat = matches!(start.kind, PlaceKind::Worktree | PlaceKind::Clone);
     if polecat && start.rules.submodules {
         lines.push(
             "gt_try 'cannot check out submodules' gt_git -C \"$gt_home\" submodule update -q --init --recursive".into(),
@@ -299,8 +299,8 @@ fn prepare(start: &Start<'_>) -> Result<String> {
         ));
     }
     match start.rules.setup.as_ref().filter(|_| polecat) {
-        Some(schema::Command::Text(text)) => lines.push(format!("gt_set_up sh -c {}", quote(text))),
-        Some(schema::Command::Words(words)) if !words.is_empty() => {
+        Some(schema::CommandSetting::Text(text)) => lines.push(format!("gt_set_up sh -c {}", quote(text))),
+        Some(schema::CommandSetting::Words(words)) if !words.is_empty() => {
             lines.push(format!("gt_set_up {}", words_of(words)));
         }
         _ => {}
@@ -314,7 +314,7 @@ fn words_of(words: &[String]) -> String {
 }
 
 /// The lines that put the bead's text and the hand-in over there.
-fn work(place: &Place<'_>, bead: &Bead, push_submodules: bool) -> Result<String> {
+fn work(place: &RemotePlace<'_>, bead: &Bead, push_submodules: bool) -> Result<String> {
     let text = bead_text(bead);
     check_text(&bead.id, &text)?;
     let done = done_script(place, &bead.id, push_submodules)?;
@@ -327,7 +327,7 @@ fn work(place: &Place<'_>, bead: &Bead, push_submodules: bool) -> Result<String>
 }
 
 /// The last lines, for the agent or the bead's script: whether its program is there, and running it.
-fn run(start: &Start<'_>) -> Result<(String, String)> {
+fn run(start: &RemoteStart<'_>) -> Result<(String, String)> {
     if start.argv.is_empty() {
         return script_lines(start);
     }
@@ -343,7 +343,7 @@ fn run(start: &Start<'_>) -> Result<(String, String)> {
     Ok((program, format!("echo \"{STARTED}$gt_instance\"\n{then}")))
 }
 
-fn script_lines(start: &Start<'_>) -> Result<(String, String)> {
+fn script_lines(start: &RemoteStart<'_>) -> Result<(String, String)> {
     let Some(bead) = start.bead else {
         crate::fail!("there is no bead whose script could be run"; "choose another runtime: --agent NAME");
     };

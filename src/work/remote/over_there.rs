@@ -16,7 +16,7 @@ use crate::programs::Process;
 use crate::programs::git::Git;
 use crate::programs::process::Limit;
 use crate::work::agent::hook::{Hook, Note, Prime};
-use crate::work::merge::done::Done;
+use crate::work::merge::done::DoneReport;
 
 /// What such a polecat is told of its role.
 const ROLE: &str = include_str!("../../../templates/polecat-elsewhere.md");
@@ -26,7 +26,7 @@ const NOTE: &str = "gt-handoff.md";
 
 /// A polecat away from its town, as its environment says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Away {
+pub struct RemotePolecat {
     /// Who it is.
     pub address: Address,
     /// The machine's name.
@@ -40,16 +40,16 @@ pub struct Away {
     script: PathBuf,
 }
 
-impl Away {
+impl RemotePolecat {
     /// Reads the environment; nothing for who is at home, or no polecat.
-    pub fn of<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Option<Away> {
+    pub fn of<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Option<RemotePolecat> {
         let remote = var("GT_REMOTE")?;
         let address = Address::parse(var("GT_ADDRESS")?).ok()?;
         if !matches!(address, Address::Polecat(..)) {
             return None;
         }
         let text = |name: &str| var(name).unwrap_or_default().to_string();
-        Some(Away {
+        Some(RemotePolecat {
             address,
             remote: remote.into(),
             instance: text("GT_INSTANCE"),
@@ -88,7 +88,7 @@ impl Away {
     /// Its hook.
     ///
     /// # Errors
-    /// As [`Away::bead`].
+    /// As [`RemotePolecat::bead`].
     pub fn hook(&self) -> Result<Hook> {
         Ok(Hook { address: self.address.to_string(), beads: vec![self.bead()?] })
     }
@@ -96,7 +96,7 @@ impl Away {
     /// All that it needs to begin.
     ///
     /// # Errors
-    /// As [`Away::bead`].
+    /// As [`RemotePolecat::bead`].
     pub fn prime(&self) -> Result<Prime> {
         let bead = self.bead()?;
         let values = [
@@ -152,19 +152,19 @@ impl Away {
     ///
     /// # Errors
     /// When it is no worktree, or not clean.
-    pub fn plan(&self, dir: &std::path::Path, no_changes: bool) -> Result<Done> {
+    pub fn plan(&self, dir: &std::path::Path, no_changes: bool) -> Result<DoneReport> {
         let status = Git::at(dir).status()?;
         if !status.dirty.is_empty() {
             return Err(crate::work::merge::done::dirty(dir, &status).into());
         }
-        Ok(Done {
+        Ok(DoneReport {
             bead: self.bead.clone(),
             title: self.title.clone(),
             worker: self.address.to_string(),
             branch: status.branch.unwrap_or_default(),
             commit: status.commit,
             state: if no_changes { "closed" } else { "submitted" },
-            ..Done::default()
+            ..DoneReport::default()
         })
     }
 
@@ -172,7 +172,7 @@ impl Away {
     ///
     /// # Errors
     /// What the script refused, in its words.
-    pub fn hand_in(&self, dir: &std::path::Path, no_changes: Option<&str>) -> Result<Done> {
+    pub fn hand_in(&self, dir: &std::path::Path, no_changes: Option<&str>) -> Result<DoneReport> {
         let done = self.plan(dir, no_changes.is_some())?;
         if !self.script.is_file() {
             return Err(self.lost("GT_DONE").into());
@@ -220,7 +220,7 @@ mod tests {
             ("GT_BEAD_FILE", file.to_str().unwrap()),
         ];
         let var = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-        let away = Away::of(var).unwrap();
+        let away = RemotePolecat::of(var).unwrap();
         let read = away.bead().unwrap();
         assert_eq!((read.title.as_str(), read.priority, read.issue_type.as_str()), ("Fix it", 1, "bug"));
         assert_eq!(read.description, "first\n\nsecond");
@@ -229,6 +229,6 @@ mod tests {
         assert!(!prime.role.contains("{{"), "{}", prime.role);
         assert!(prime.role.contains("`polecat/gt-1a2b/Nux-wy-1`"), "{}", prime.role);
         assert_eq!(prime.handoff.unwrap().text, "the parser");
-        assert!(Away::of(|name| (name != "GT_REMOTE").then(|| var(name))?).is_none());
+        assert!(RemotePolecat::of(|name| (name != "GT_REMOTE").then(|| var(name))?).is_none());
     }
 }

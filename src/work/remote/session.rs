@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::line::{self, Kind, Place, Start};
+use super::line::{self, PlaceKind, RemotePlace, RemoteStart};
 use crate::base::failure::Failure;
-use crate::config::remotes::Known;
-use crate::config::schema::Sandbox;
+use crate::config::remotes::KnownRemote;
+use crate::config::schema::SandboxSetting;
 use crate::model::address::Address;
-use crate::mux::{Away, Spec};
+use crate::mux::{RemoteTarget, Spec};
 use crate::town::{self, Rig, Town};
 use crate::work::agent::{self, Agent, There};
 
@@ -49,13 +49,13 @@ pub fn spec(agent: &Agent<'_>, there: &There<'_>) -> Result<Spec> {
     };
     let beads_dir = far.rig.as_ref().map_or_else(|| far.town.beads_dir(), |rig| rig.root.join(".beads"));
     let address = agent.address.to_string();
-    let line = line::start(&Start {
+    let line = line::start(&RemoteStart {
         place: far.place(agent, &address, there.target),
         kind: match agent.address {
-            Address::Polecat(..) if settings.sandbox == Sandbox::Clone => Kind::Clone,
-            Address::Polecat(..) => Kind::Worktree,
-            Address::Crew(..) => Kind::Crew,
-            _ => Kind::Folder,
+            Address::Polecat(..) if settings.sandbox == SandboxSetting::Clone => PlaceKind::Clone,
+            Address::Polecat(..) => PlaceKind::Worktree,
+            Address::Crew(..) => PlaceKind::Crew,
+            _ => PlaceKind::Folder,
         },
         begin: there.begin,
         kept: there.kept,
@@ -77,7 +77,7 @@ pub fn spec(agent: &Agent<'_>, there: &There<'_>) -> Result<Spec> {
         env,
         argv,
         marks: agent::marks(agent),
-        away: Some(Away {
+        away: Some(RemoteTarget {
             remote: there.remote.name.clone(),
             fugue_addr: there.remote.fugue_addr.clone(),
             town: far.town.mark(),
@@ -98,7 +98,7 @@ struct Far {
 }
 
 impl Far {
-    fn of(town: &Town, rig: Option<&Rig>, address: &Address, remote: &Known) -> Result<Far> {
+    fn of(town: &Town, rig: Option<&Rig>, address: &Address, remote: &KnownRemote) -> Result<Far> {
         let root = remote.town_or(&town.root);
         if !root.is_absolute() {
             return Err(Failure::new(format!(
@@ -118,8 +118,8 @@ impl Far {
         Ok(Far { town, rig, home })
     }
 
-    fn place<'a>(&'a self, agent: &'a Agent<'_>, address: &'a str, target: &'a str) -> Place<'a> {
-        Place {
+    fn place<'a>(&'a self, agent: &'a Agent<'_>, address: &'a str, target: &'a str) -> RemotePlace<'a> {
+        RemotePlace {
             town: Path::new(&self.town.root),
             id: &self.town.id,
             rig: self.rig.as_ref().map_or("", |rig| &rig.name),
@@ -138,7 +138,7 @@ fn own_variables(env: &HashMap<String, String>) -> HashMap<String, String> {
     env.iter().filter(|(key, _)| *key == "EMAIL").map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-fn environment(agent: &Agent<'_>, session: &str, remote: &Known) -> Result<Vec<(String, String)>> {
+fn environment(agent: &Agent<'_>, session: &str, remote: &KnownRemote) -> Result<Vec<(String, String)>> {
     let own = &agent.role.settings.env;
     let mut env = agent::environment(agent, session)?;
     env.retain(|(key, _)| !WITH_GT.contains(&key.as_str()) || own.contains_key(key));

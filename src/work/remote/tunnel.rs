@@ -18,14 +18,14 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::base::failure::Failure;
-use crate::config::remotes::Known;
+use crate::config::remotes::KnownRemote;
 use crate::config::schema::Remote;
 use crate::model::fugue::{self, FugueAddr};
 use crate::model::tunnel::Tunnel;
 use crate::programs::{Process, agent_lock, ssh};
 use crate::work::step;
 
-pub use state::{Home, Kept, Phase};
+pub use state::{Phase, TunnelState, TunnelsDir};
 
 /// What became of a wish for a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,14 +51,14 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// ssh is missing, the place is taken, or ssh could not connect (in its words, with what helps).
-pub fn up(home: &Home, tunnel: &Tunnel, gt: &Path) -> Result<Opened> {
+pub fn up(home: &TunnelsDir, tunnel: &Tunnel, gt: &Path) -> Result<Opened> {
     ssh::need()?;
     let place = home.place(tunnel)?;
     let _door = place.lock()?;
     let before = place.read()?;
     let runs = place.is_kept();
     let opened =
-        |kept: &Kept, already| Opened { tunnel: tunnel.clone(), already, nobody: kept.nobody.clone() };
+        |kept: &TunnelState, already| Opened { tunnel: tunnel.clone(), already, nobody: kept.nobody.clone() };
     let mut failing = None;
     match before {
         Some(kept) if runs && kept.phase == Phase::Up && kept.tunnel.same_way(tunnel) => {
@@ -111,7 +111,7 @@ pub fn open_for<'r>(
     if tunnels.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let home = Home::of(|name| env.get(name).map(String::as_str))?;
+    let home = TunnelsDir::of(|name| env.get(name).map(String::as_str))?;
     let outcomes = up_all(&home, &tunnels)?;
     let failed =
         tunnels.iter().zip(outcomes).filter_map(|(own, outcome)| Some((own.name.clone(), outcome.err()?)));
@@ -119,7 +119,7 @@ pub fn open_for<'r>(
 }
 
 /// Whether [`open_for`] would open a tunnel to this daemon: gt keeps one, and nobody listens where it begins.
-pub fn is_to_be_opened(known: &Known) -> bool {
+pub fn is_to_be_opened(known: &KnownRemote) -> bool {
     let remote = Remote { fugue_addr: known.fugue_addr.clone(), ssh: known.ssh.clone(), ..Remote::default() };
     known.ssh.is_some() && Tunnel::of(&known.name, &remote).is_ok_and(|tunnel| !is_taken(&tunnel, true))
 }
@@ -128,7 +128,7 @@ pub fn is_to_be_opened(known: &Known) -> bool {
 ///
 /// # Errors
 /// When it cannot be told where this program is.
-pub fn up_all(home: &Home, tunnels: &[Tunnel]) -> Result<Vec<Result<Opened>>> {
+pub fn up_all(home: &TunnelsDir, tunnels: &[Tunnel]) -> Result<Vec<Result<Opened>>> {
     let gt =
         std::env::current_exe().map_err(|error| Failure::new(format!("cannot tell where gt is: {error}")))?;
     Ok(std::thread::scope(|scope| {
@@ -141,7 +141,7 @@ pub fn up_all(home: &Home, tunnels: &[Tunnel]) -> Result<Vec<Result<Opened>>> {
 }
 
 /// Waits for an attempt after the one of this number.
-fn wait(place: &state::Place, after: u64) -> Result<Kept> {
+fn wait(place: &state::TunnelDir, after: u64) -> Result<TunnelState> {
     let limit = Instant::now() + LIMIT;
     loop {
         // Asked first: a keeper that ended has written down why before.
@@ -182,7 +182,7 @@ fn wait(place: &state::Place, after: u64) -> Result<Kept> {
 ///
 /// # Errors
 /// When the state folder cannot be used.
-pub fn down(home: &Home, tunnel: &Tunnel) -> Result<bool> {
+pub fn down(home: &TunnelsDir, tunnel: &Tunnel) -> Result<bool> {
     let place = home.place(tunnel)?;
     let _door = place.lock()?;
     let Some(kept) = place.read()? else { return Ok(false) };
@@ -192,7 +192,7 @@ pub fn down(home: &Home, tunnel: &Tunnel) -> Result<bool> {
 }
 
 /// Ends the keeper and ssh, and takes the folder away.
-fn close(place: &state::Place, kept: &Kept) {
+fn close(place: &state::TunnelDir, kept: &TunnelState) {
     let limit = Instant::now() + Duration::from_secs(5);
     let mut kept = kept.clone();
     // A keeper that just began has not written yet which process it is.
@@ -217,7 +217,7 @@ fn close(place: &state::Place, kept: &Kept) {
 ///
 /// # Errors
 /// When the state folder cannot be read.
-pub fn look(home: &Home, tunnel: &Tunnel) -> Result<Option<Kept>> {
+pub fn look(home: &TunnelsDir, tunnel: &Tunnel) -> Result<Option<TunnelState>> {
     let place = home.place(tunnel)?;
     let Some(mut kept) = place.read()?.filter(|kept| kept.tunnel.same_way(tunnel)) else { return Ok(None) };
     if !place.is_kept() && kept.phase != Phase::Ended {
@@ -226,7 +226,7 @@ pub fn look(home: &Home, tunnel: &Tunnel) -> Result<Option<Kept>> {
         kept.hint = Some(format!("open it again with: gt remote tunnel up {}", tunnel.name));
     }
     // Somebody may have begun to listen there.
-    if kept.phase == Phase::Up && kept.nobody.is_some() && matches!(reach(tunnel), Reach::Somebody) {
+    if kept.phase == Phase::Up && kept.nobody.is_some() && matches!(reach(tunnel), TunnelEnd::Somebody) {
         kept.nobody = None;
     }
     Ok(Some(kept))
@@ -257,7 +257,7 @@ fn addresses(host: &str, port: u16) -> impl Iterator<Item = std::net::SocketAddr
 }
 
 /// How what arrives at the tunnel fares.
-enum Reach {
+enum TunnelEnd {
     /// ssh does not listen.
     Closed,
     /// ssh listens, and the connection is closed at once: nobody listens at the far end.
@@ -270,7 +270,7 @@ enum Reach {
 const TURN_AWAY: Duration = Duration::from_millis(500);
 
 /// Connects to where the tunnel begins.
-fn reach(tunnel: &Tunnel) -> Reach {
+fn reach(tunnel: &Tunnel) -> TunnelEnd {
     use std::io::Read;
     let mut byte = [0; 1];
     let read = match fugue::parse(&tunnel.local) {
@@ -289,16 +289,16 @@ fn reach(tunnel: &Tunnel) -> Reach {
         Err(_) => None,
     };
     match read {
-        None => Reach::Closed,
-        Some(Ok(0)) => Reach::Nobody,
-        Some(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionReset => Reach::Nobody,
-        Some(_) => Reach::Somebody,
+        None => TunnelEnd::Closed,
+        Some(Ok(0)) => TunnelEnd::Nobody,
+        Some(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionReset => TunnelEnd::Nobody,
+        Some(_) => TunnelEnd::Somebody,
     }
 }
 
 /// The tunnel of one remote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct TunnelLine {
     /// The remote's name.
     pub name: String,
     /// `up`, `opening`, `failing`, `down`; `own` for one that gt does not keep.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::files;
 use crate::town::Rig;
-use crate::work::remote::arrived::{Arrived, State};
+use crate::work::remote::arrived::{Arrived, RecordState};
 
 /// A record that waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ fn path(rig: &Rig) -> PathBuf {
 /// # Errors
 /// When the note cannot be written.
 pub fn note(rig: &Rig, arrived: &[Arrived]) -> Result<()> {
-    let all: Vec<Waiting> = arrived.iter().filter(|one| one.state == State::Foreign).map(of).collect();
+    let all: Vec<Waiting> = arrived.iter().filter(|one| one.state == RecordState::Foreign).map(of).collect();
     let path = path(rig);
     if !all.is_empty() {
         let same = read(rig).is_ok_and(|before| before == all);

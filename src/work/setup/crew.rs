@@ -11,7 +11,7 @@ use crate::model::address::is_member_name;
 use crate::model::rules;
 use crate::programs::git::{Git, credentials};
 use crate::town::Rig;
-use crate::work::polecat::loss::Line;
+use crate::work::polecat::loss::LossLine;
 use crate::work::polecat::loss::keep::Shelf;
 
 /// One crew member.
@@ -91,11 +91,11 @@ pub fn add(rig: &Rig, name: &str, target: &str) -> Result<Member> {
 }
 
 /// What would be lost with a crew member's clone, a line each: origin is asked.
-pub fn losses(rig: &Rig, member: &Member) -> Vec<Line> {
+pub fn losses(rig: &Rig, member: &Member) -> Vec<LossLine> {
     // Without the store nothing counts as merged.
     match what_stays(rig, &all_beads(rig).unwrap_or_default()) {
         Ok(stays) => of_place(rig, &member.path, &stays),
-        Err(error) => vec![Line::unknown(format!("{error:#}"))],
+        Err(error) => vec![LossLine::unknown(format!("{error:#}"))],
     }
 }
 

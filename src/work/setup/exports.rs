@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::base::{files, time};
 use crate::beads::embedded::Embedded;
 use crate::beads::{self, Filter, Store, jsonl};
-use crate::plan::restore::{Source, covers};
+use crate::plan::restore::{BeadSource, covers};
 use crate::town::discover;
 
 /// How old an export is when the next one is due.
@@ -44,7 +44,7 @@ pub fn keep(place: &Path) -> Result<()> {
     keep_config(place)?;
     let dir = place.join(".beads");
     let Some([last, before]) = paths(place) else { return Ok(()) };
-    if !is_due(&last) || !beads::kind_of(&dir).is_ok_and(|kind| kind == beads::Kind::Embedded) {
+    if !is_due(&last) || !beads::kind_of(&dir).is_ok_and(|kind| kind == beads::StoreKind::Embedded) {
         return Ok(());
     }
     let store = Embedded::open(&dir, "", "overseer")?;
@@ -129,7 +129,7 @@ fn is_due(last: &Path) -> bool {
 ///
 /// # Errors
 /// One that is there and cannot be read.
-pub fn sources(place: &Path) -> Result<Vec<Source>> {
+pub fn sources(place: &Path) -> Result<Vec<BeadSource>> {
     let mut sources = Vec::new();
     for path in paths(place).into_iter().flatten() {
         let Some(text) = files::text(&path)? else { continue };
@@ -141,7 +141,7 @@ pub fn sources(place: &Path) -> Result<Vec<Source>> {
         let marks: BTreeSet<String> = jsonl::foreign(&text).filter_map(marked).collect();
         beads.iter_mut().for_each(|bead| bead.foreign = marks.contains(&bead.id));
         let from = format!("the export {}{of}", path.display());
-        sources.push(Source { from, time, own: true, beads });
+        sources.push(BeadSource { from, time, own: true, beads });
     }
     Ok(sources)
 }

@@ -8,16 +8,16 @@ use super::pieces::{self, Piece};
 use crate::base::failure::Failure;
 use crate::base::{files, time};
 use crate::beads;
-use crate::config::schema::Choice;
+use crate::config::schema::StoreChoice;
 use crate::model::address::Address;
 use crate::model::rules;
 use crate::programs::git::Git;
-use crate::town::discover::{self, Found};
-use crate::town::{Layout, TownFile};
+use crate::town::discover::{self, FoundTown};
+use crate::town::{FolderLayout, TownFile};
 
 /// What is to be installed.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct NewTown {
     /// Where: absolute.
     pub root: PathBuf,
     /// Its name; the folder's when absent.
@@ -25,7 +25,7 @@ pub struct Wanted {
     /// Make it a git repository.
     pub git: bool,
     /// Its store; none when absent.
-    pub store: Option<Choice>,
+    pub store: Option<StoreChoice>,
     /// Prefix of its own ids.
     pub prefix: String,
     /// This program, for `bin/bd`.
@@ -56,7 +56,7 @@ pub enum Ground {
     /// A folder, empty or not.
     Folder,
     /// A town of the present layout.
-    Town(Found),
+    Town(FoundTown),
 }
 
 /// Looks at the place, and refuses what cannot become a town.
@@ -76,7 +76,7 @@ pub fn survey(root: &Path) -> Result<Ground> {
                 "a town cannot stand in a town: choose another folder, or add a project with: gt rig add NAME URL"
             );
         }
-        if found.layout == Layout::Workspace {
+        if found.layout == FolderLayout::Workspace {
             crate::fail!(
                 "{} is a town of the older layout", root.display();
                 "bring it to the present one with: gt -C {} migrate", root.display()
@@ -98,7 +98,7 @@ pub fn survey(root: &Path) -> Result<Ground> {
     Ok(Ground::Folder)
 }
 
-impl Wanted {
+impl NewTown {
     /// The identity file of the new town.
     ///
     /// # Errors
@@ -117,13 +117,13 @@ impl Wanted {
     fn gt(&self) -> Result<Option<&Path>> {
         let Some(choice) = self.store else { return Ok(None) };
         let kind = beads::kind_of(&self.root.join(".beads")).or_else(|_| beads::makes(choice))?;
-        Ok((kind == beads::Kind::Embedded).then_some(self.gt.as_path()))
+        Ok((kind == beads::StoreKind::Embedded).then_some(self.gt.as_path()))
     }
 
     /// All that would be made, for `--dry-run`.
     ///
     /// # Errors
-    /// As [`Wanted::identity`], or when the store asked for cannot be made.
+    /// As [`NewTown::identity`], or when the store asked for cannot be made.
     pub fn pieces(&self) -> Result<Vec<Piece>> {
         rules::prefix(&self.prefix, &[])?;
         pieces::of_town(&self.identity()?, self.gt()?)
@@ -134,7 +134,7 @@ impl Wanted {
 ///
 /// # Errors
 /// Whatever stands in the way; nothing of it is left then, and what stood there stands as before.
-pub fn install(wanted: &Wanted) -> Result<Installed> {
+pub fn install(wanted: &NewTown) -> Result<Installed> {
     let missing: Vec<PathBuf> =
         wanted.root.ancestors().take_while(|dir| !dir.is_dir()).map(Into::into).collect();
     let new_folder = !missing.is_empty();
@@ -168,7 +168,7 @@ pub fn install(wanted: &Wanted) -> Result<Installed> {
 }
 
 /// Builds the whole town in `draft`; gives the name its first commit was made under when that was gt's choice.
-fn build(wanted: &Wanted, draft: &Path) -> Result<Option<String>> {
+fn build(wanted: &NewTown, draft: &Path) -> Result<Option<String>> {
     files::make_dir(draft)?;
     for piece in wanted.pieces()? {
         piece.make(draft)?;
@@ -190,10 +190,10 @@ fn build(wanted: &Wanted, draft: &Path) -> Result<Option<String>> {
 ///
 /// # Errors
 /// As [`beads::create`].
-pub fn make_store(dir: &Path, prefix: &str, choice: Choice) -> Result<beads::Kind> {
+pub fn make_store(dir: &Path, prefix: &str, choice: StoreChoice) -> Result<beads::StoreKind> {
     let actor = Address::Overseer.to_string();
     let (dir, prefix, prefixes) = (dir.to_path_buf(), prefix.into(), Vec::new());
-    beads::create(&beads::Place { dir, prefix, prefixes, choice, actor, secret: None })
+    beads::create(&beads::StorePlace { dir, prefix, prefixes, choice, actor, secret: None })
 }
 
 /// Makes the town a repository with one commit. Without a name of their own the person gets one for this commit.
@@ -296,11 +296,11 @@ fn plan_moves(
 ///
 /// # Errors
 /// When its identity file is broken, or the disk does not take a piece.
-pub fn repair(wanted: &Wanted, found: Found) -> Result<Installed> {
+pub fn repair(wanted: &NewTown, found: FoundTown) -> Result<Installed> {
     let town = found.town()?;
     let _turn = town.lock()?;
     let mut done = Installed { root: town.root.clone(), name: town.name.clone(), ..Installed::default() };
-    let named = Wanted { name: Some(town.name.clone()), ..wanted.clone() };
+    let named = NewTown { name: Some(town.name.clone()), ..wanted.clone() };
     // A town without beads has neither; one that has them is not given an empty store in place of a lost one.
     let had_store = town.bin_dir().join("bd").is_symlink()
         || !town.rig_names().is_ok_and(|names| names.is_empty())

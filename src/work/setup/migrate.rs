@@ -11,12 +11,12 @@ use super::{install, pieces, rig as rigs};
 use crate::base::failure::Failure;
 use crate::base::{files, repo_url, time};
 use crate::beads;
-use crate::config::schema::Choice;
+use crate::config::schema::StoreChoice;
 use crate::model::address::{Address, is_member_name, is_rig_name};
 use crate::model::bead::Bead;
 use crate::model::{rules, words};
 use crate::programs::git::Git;
-use crate::town::discover::{self, Found};
+use crate::town::discover::{self, FoundTown};
 use crate::town::{RigConfig, RigEntry, RigsFile, TownFile};
 use crate::work::talk::mail::{self, FROM};
 
@@ -26,7 +26,7 @@ const NO_WORKERS: [&str; 8] =
 
 /// What is to be done with a town of the older layout.
 #[derive(Clone, Debug, Serialize)]
-pub struct Plan {
+pub struct Migration {
     /// The town's root.
     pub root: PathBuf,
     /// Its identity file, which stays.
@@ -63,7 +63,7 @@ pub struct RigPlan {
 ///
 /// # Errors
 /// What cannot be taken over: a broken file, a name that cannot be, a clone that is missing.
-pub fn plan(found: &Found) -> Result<Plan> {
+pub fn plan(found: &FoundTown) -> Result<Migration> {
     let config: Map<String, Value> = files::read_json(&found.identity)?;
     let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_string);
     let town = TownFile {
@@ -81,14 +81,14 @@ pub fn plan(found: &Found) -> Result<Plan> {
     }
     let letters = letters(found, &planned)?;
     let identity = found.identity.clone();
-    Ok(Plan { root: found.root.clone(), identity, town, rigs: planned, mails: letters.len(), letters })
+    Ok(Migration { root: found.root.clone(), identity, town, rigs: planned, mails: letters.len(), letters })
 }
 
-fn older_rigs(found: &Found) -> PathBuf {
+fn older_rigs(found: &FoundTown) -> PathBuf {
     found.identity.parent().unwrap_or(&found.root).join("rigs")
 }
 
-fn plan_rig(found: &Found, name: String, taken: &[String]) -> Result<RigPlan> {
+fn plan_rig(found: &FoundTown, name: String, taken: &[String]) -> Result<RigPlan> {
     rules::rig_name(&name)?;
     let root = found.root.join(&name);
     let path = root.join(".gastown/config.json");
@@ -136,7 +136,7 @@ fn plan_rig(found: &Found, name: String, taken: &[String]) -> Result<RigPlan> {
 }
 
 /// Every `inbox.jsonl` as beads of type message: the Mayor's, and each worker's.
-fn letters(found: &Found, planned: &[RigPlan]) -> Result<Vec<Bead>> {
+fn letters(found: &FoundTown, planned: &[RigPlan]) -> Result<Vec<Bead>> {
     let config_dir = found.identity.parent().unwrap_or(&found.root);
     let mut inboxes = vec![(config_dir.join("mail/inbox.jsonl"), Address::Mayor)];
     for rig in planned {
@@ -205,7 +205,7 @@ fn letter(fields: Map<String, Value>, owner: &Address, number: usize) -> Bead {
 
 /// What was done so far, to be taken back when the rest fails.
 #[derive(Default)]
-struct Done(Vec<Back>);
+struct UndoLog(Vec<Back>);
 
 enum Back {
     Move(PathBuf, PathBuf),
@@ -217,7 +217,7 @@ enum Back {
     Rewrite(PathBuf, String),
 }
 
-impl Done {
+impl UndoLog {
     fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
         if to.exists() || !from.exists() {
             return Ok(());
@@ -278,9 +278,9 @@ impl Done {
 ///
 /// # Errors
 /// Whatever stands in the way; everything is as before then.
-pub fn migrate(plan: &Plan, store: Choice, gt: &Path) -> Result<()> {
+pub fn migrate(plan: &Migration, store: StoreChoice, gt: &Path) -> Result<()> {
     let mayor = plan.root.join("mayor");
-    let mut done = Done::default();
+    let mut done = UndoLog::default();
     done.folder(&mayor)?;
     let _turn = files::lock(&plan.root.join(crate::town::LOCK))?;
     let outcome = all_steps(plan, store, gt, &mut done);
@@ -290,7 +290,7 @@ pub fn migrate(plan: &Plan, store: Choice, gt: &Path) -> Result<()> {
     outcome
 }
 
-fn all_steps(plan: &Plan, store: Choice, gt: &Path, done: &mut Done) -> Result<()> {
+fn all_steps(plan: &Migration, store: StoreChoice, gt: &Path, done: &mut UndoLog) -> Result<()> {
     let root = &plan.root;
     files::make_private(root)?;
     town_store(plan, store, done)?;
@@ -306,7 +306,7 @@ fn all_steps(plan: &Plan, store: Choice, gt: &Path, done: &mut Done) -> Result<(
         };
         listed.rigs.insert(rig.name.clone(), entry);
     }
-    let embedded = beads::kind_of(&root.join(".beads"))? == beads::Kind::Embedded;
+    let embedded = beads::kind_of(&root.join(".beads"))? == beads::StoreKind::Embedded;
     let (last, rest): (Vec<_>, Vec<_>) = pieces::of_town(&plan.town, embedded.then_some(gt))?
         .into_iter()
         .partition(|piece| piece.path() == discover::IDENTITY);
@@ -328,10 +328,10 @@ fn all_steps(plan: &Plan, store: Choice, gt: &Path, done: &mut Done) -> Result<(
 }
 
 /// The town's store, with the mail in it, made aside and renamed; one that is there takes the mail in.
-fn town_store(plan: &Plan, choice: Choice, done: &mut Done) -> Result<()> {
+fn town_store(plan: &Migration, choice: StoreChoice, done: &mut UndoLog) -> Result<()> {
     let dir = plan.root.join(".beads");
     let jsonl = plan.letters.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?.join("\n");
-    let place = |dir: PathBuf| beads::Place {
+    let place = |dir: PathBuf| beads::StorePlace {
         dir,
         prefix: String::new(),
         prefixes: Vec::new(),
@@ -340,14 +340,16 @@ fn town_store(plan: &Plan, choice: Choice, done: &mut Done) -> Result<()> {
         secret: None,
     };
     if beads::kind_of(&dir).is_ok() {
-        beads::open(&place(dir))?.import(&jsonl, beads::Origin::Own).context("cannot take the mail over")?;
+        beads::open(&place(dir))?
+            .import(&jsonl, beads::ImportOrigin::Own)
+            .context("cannot take the mail over")?;
         return Ok(());
     }
     let aside = files::Aside::new(&plan.root)?;
     let draft = aside.path("beads");
     install::make_store(&draft, rules::TOWN_PREFIX, choice)?;
     beads::open(&place(draft.clone()))?
-        .import(&jsonl, beads::Origin::Own)
+        .import(&jsonl, beads::ImportOrigin::Own)
         .context("cannot take the mail over")?;
     std::fs::rename(&draft, &dir)
         .map_err(|error| files::error_of(error, format!("cannot make {}", dir.display())))?;
@@ -355,7 +357,7 @@ fn town_store(plan: &Plan, choice: Choice, done: &mut Done) -> Result<()> {
     Ok(())
 }
 
-fn one_rig(plan: &Plan, rig: &RigPlan, store: Choice, done: &mut Done) -> Result<()> {
+fn one_rig(plan: &Migration, rig: &RigPlan, store: StoreChoice, done: &mut UndoLog) -> Result<()> {
     let root = plan.root.join(&rig.name);
     let older = plan.identity.parent().unwrap_or(&plan.root).join("rigs").join(&rig.name);
     done.rename(&older, &root.join("mayor/rig"))?;
@@ -381,7 +383,7 @@ fn one_rig(plan: &Plan, rig: &RigPlan, store: Choice, done: &mut Done) -> Result
 }
 
 /// What is to be said before: what moves where.
-pub fn shown(plan: &Plan) -> Vec<String> {
+pub fn shown(plan: &Migration) -> Vec<String> {
     let mut lines = vec![format!("+ mayor/town.json: town {}", plan.town.name)];
     if plan.mails > 0 {
         lines.push(format!("+ {} mails as beads of the town", plan.mails));

@@ -7,12 +7,12 @@ use anyhow::Result;
 
 use crate::base::failure::Failure;
 use crate::base::{files, time};
-use crate::beads::{self, Change, Kind, embedded, jsonl};
-use crate::config::schema::Choice;
+use crate::beads::{self, Change, StoreKind, embedded, jsonl};
+use crate::config::schema::StoreChoice;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
 use crate::model::refs::Branch;
-use crate::plan::restore::{Settled, Source, bead_of_ref, choose, merges, missing, settle};
+use crate::plan::restore::{BeadSource, Settled, bead_of_ref, choose, merges, missing, settle};
 use crate::plan::sync as plan;
 use crate::programs::git::Git;
 use crate::town::{Rig, Town, away};
@@ -28,7 +28,7 @@ pub struct Lost<'a> {
     /// Prefix of its ids.
     pub prefix: &'a str,
     /// Which store a new one is, where no export says that it was gt's own.
-    pub choice: Choice,
+    pub choice: StoreChoice,
     /// Beads that sessions name.
     pub sessions: Vec<String>,
     /// A person accepts an empty store when there is nothing to restore it from.
@@ -37,7 +37,7 @@ pub struct Lost<'a> {
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoreReport {
     /// How many beads it holds now.
     pub beads: usize,
     /// From what, and of when.
@@ -54,7 +54,7 @@ pub struct Restored {
     pub unread: Vec<String>,
 }
 
-impl Restored {
+impl RestoreReport {
     /// In one line.
     pub fn line(&self) -> String {
         match self.from.is_empty() {
@@ -116,16 +116,16 @@ impl Lost<'_> {
 ///
 /// # Errors
 /// When there is nothing to restore it from, or the disk refuses: there is no store then either.
-pub fn restore(lost: &Lost<'_>) -> Result<Restored> {
+pub fn restore(lost: &Lost<'_>) -> Result<RestoreReport> {
     let place = lost.place()?;
-    let mut restored = Restored::default();
+    let mut restored = RestoreReport::default();
     let mut sources = exports::sources(lost.root()).unwrap_or_else(|error| {
         restored.unread.push(format!("{error:#}"));
         Vec::new()
     });
     // Only gt's own stores are exported; one whose settings ask for bd by now becomes a store of bd's.
-    let own = !sources.is_empty() && lost.choice != Choice::Bd;
-    let kind = if own { Kind::Embedded } else { beads::makes(lost.choice)? };
+    let own = !sources.is_empty() && lost.choice != StoreChoice::Bd;
+    let kind = if own { StoreKind::Embedded } else { beads::makes(lost.choice)? };
     // The branch may be of another town's last sync: with an export, that says nothing of this town's beads.
     restored.time = sources.iter().filter_map(|source| source.time.clone()).max();
     match of_branch(lost) {
@@ -149,7 +149,7 @@ pub fn restore(lost: &Lost<'_>) -> Result<Restored> {
             }
             restored.missing = missing(lost.prefix, known(lost, &mut restored.unread), &all.beads);
             (restored.beads, restored.from) = (all.beads.len(), all.from);
-            if kind == Kind::Embedded {
+            if kind == StoreKind::Embedded {
                 restored.foreign = all.beads.iter().filter(|bead| bead.foreign).count();
             }
             make(lost, kind, &place, &all.beads)?;
@@ -175,13 +175,13 @@ fn nothing(lost: &Lost<'_>, unread: &[String]) -> Failure {
     ))
 }
 
-fn make(lost: &Lost<'_>, kind: Kind, place: &Path, all: &[Bead]) -> Result<()> {
-    if kind == Kind::Embedded {
+fn make(lost: &Lost<'_>, kind: StoreKind, place: &Path, all: &[Bead]) -> Result<()> {
+    if kind == StoreKind::Embedded {
         let near = lost.root().join("mayor");
         return embedded::create_with(place, &near, lost.prefix, all);
     }
     install::make_store(place, lost.prefix, lost.choice)?;
-    let store = beads::open(&beads::Place {
+    let store = beads::open(&beads::StorePlace {
         dir: place.to_path_buf(),
         prefix: lost.prefix.into(),
         prefixes: lost.rig.map(|rig| rig.config.beads.prefixes.clone()).unwrap_or_default(),
@@ -189,11 +189,11 @@ fn make(lost: &Lost<'_>, kind: Kind, place: &Path, all: &[Bead]) -> Result<()> {
         actor: Address::Overseer.to_string(),
         secret: None,
     })?;
-    store.import(&jsonl::render(all), beads::Origin::Own).map(drop)
+    store.import(&jsonl::render(all), beads::ImportOrigin::Own).map(drop)
 }
 
 /// The beads on the branch that the store was kept in step over. `None`: there is no such branch.
-fn of_branch(lost: &Lost<'_>) -> Result<Option<Source>> {
+fn of_branch(lost: &Lost<'_>) -> Result<Option<BeadSource>> {
     let place = match lost.rig {
         Some(rig) => sync::of_rig(lost.town, rig, false)?,
         None => match sync::of_town(lost.town, false)? {
@@ -208,7 +208,7 @@ fn of_branch(lost: &Lost<'_>) -> Result<Option<Source>> {
     }
     let time = git.run("read a commit", ["show", "-s", "--format=%cI", &found.tip])?;
     let read = jsonl::read(found.theirs.reader())?;
-    Ok(Some(Source {
+    Ok(Some(BeadSource {
         own: false,
         time: Some(time.trim().into()),
         from: format!(
@@ -274,7 +274,7 @@ fn known(lost: &Lost<'_>, unread: &mut Vec<String>) -> Vec<String> {
 }
 
 /// Mail to the Mayor about what is missing: doctor says it once, and finds nothing wrong the next time.
-fn tell(lost: &Lost<'_>, restored: &Restored) {
+fn tell(lost: &Lost<'_>, restored: &RestoreReport) {
     let Some(lacks) = restored.lacks() else { return };
     let whose = lost.rig.map_or("the town", |rig| rig.name.as_str());
     let subject = format!("the beads of {whose} were {}", restored.line());

@@ -17,15 +17,15 @@ use crate::base::failure::Failure;
 use crate::base::grammar::is_branch_name;
 use crate::base::proof::Secret;
 use crate::base::quote::quote;
-use crate::beads::in_step::{self, InStep};
-use crate::beads::{self, Beads, Walk, proven};
-use crate::config::schema::Choice;
+use crate::beads::in_step::{self, SyncedStore};
+use crate::beads::{self, BeadIter, Walk, proven};
+use crate::config::schema::StoreChoice;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
-use crate::plan::sync::{self as plan, Merged, Renamed};
+use crate::plan::sync::{self as plan, MergedBeads, Renamed};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Landing;
-use crate::programs::git::sync::{FILE, Found, Lane};
+use crate::programs::git::sync::{BranchAndBase, FILE, Lane};
 use crate::town::ended::{self, Word};
 use crate::town::{Rig, Town, secret};
 use crate::work::step;
@@ -42,7 +42,7 @@ const SIGNER: &str = "gt sync";
 
 /// One store and the branch that it is kept in step with.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct SyncPair {
     /// The rig; `None`: the town's own store.
     pub rig: Option<String>,
     /// The town's folder.
@@ -67,7 +67,7 @@ pub struct Place {
 
 /// What came of it, or what would.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Synced {
+pub struct SyncReport {
     /// The rig; `None`: the town's own store.
     pub rig: Option<String>,
     /// The remote: git's, or with `by_dolt` Dolt's.
@@ -112,7 +112,7 @@ pub struct Taken {
 ///
 /// # Errors
 /// When the names in there cannot be those of a remote and a branch.
-pub fn of_rig(town: &Town, rig: &Rig, trust: bool) -> Result<Place> {
+pub fn of_rig(town: &Town, rig: &Rig, trust: bool) -> Result<SyncPair> {
     let lane = lane_of(rig);
     let file = rig.root.join("config.json");
     if !is_branch_name(&lane.branch) {
@@ -122,7 +122,7 @@ pub fn of_rig(town: &Town, rig: &Rig, trust: bool) -> Result<Place> {
         crate::fail!("beads.sync_remote: '{}' is neither a remote nor a URL", lane.remote; "correct it in {}", file.display());
     }
     alone_there(town, rig, &lane)?;
-    Ok(Place {
+    Ok(SyncPair {
         rig: Some(rig.name.clone()),
         root: town.root.clone(),
         clone: rig.clone_dir(),
@@ -165,12 +165,12 @@ fn lane_of(rig: &Rig) -> Lane {
 ///
 /// # Errors
 /// When git cannot be started.
-pub fn of_town(town: &Town, trust: bool) -> Result<Option<Place>> {
+pub fn of_town(town: &Town, trust: bool) -> Result<Option<SyncPair>> {
     let git = Git::at(&town.root);
     if !town.root.join(".git").exists() || !git.try_run(["remote", "get-url", "origin"])?.ok() {
         return Ok(None);
     }
-    Ok(Some(Place {
+    Ok(Some(SyncPair {
         rig: None,
         root: town.root.clone(),
         clone: town.root.clone(),
@@ -189,12 +189,12 @@ pub fn of_town(town: &Town, trust: bool) -> Result<Option<Place>> {
 /// # Errors
 /// A remote that cannot be reached, a server that refuses the branch, a file on it that holds no beads: what was in the
 /// store still is.
-pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
-    let store = in_step::open(&beads::Place {
+pub fn sync(place: &SyncPair, actor: &Address, dry: bool) -> Result<SyncReport> {
+    let store = in_step::open(&beads::StorePlace {
         dir: place.beads.clone(),
         prefix: place.prefix.clone(),
         prefixes: place.prefixes.clone(),
-        choice: Choice::Auto,
+        choice: StoreChoice::Auto,
         actor: actor.to_string(),
         secret: place.secret.clone(),
     })?;
@@ -203,11 +203,11 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
             store.sync_itself(&|closed| place.note_ended(&closed))?;
         }
         let (rig, remote) = (place.rig.clone(), remote.clone());
-        return Ok(Synced { rig, remote, by_dolt: true, ..Synced::default() });
+        return Ok(SyncReport { rig, remote, by_dolt: true, ..SyncReport::default() });
     }
     let git = Git::at(&place.clone);
     let _turn = git.sync_lock()?;
-    let one = One { place, store, git };
+    let one = SyncRun { place, store, git };
     let (mut came, mut renamed, mut taken) = (BTreeSet::new(), Vec::new(), Vec::new());
     let (mut kept, mut foreign) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..TRIES {
@@ -240,7 +240,7 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
             step("sync.5");
         }
         let merged = outcome.merged;
-        return Ok(Synced {
+        return Ok(SyncReport {
             rig: place.rig.clone(),
             remote: place.lane.remote.clone(),
             branch: Some(place.lane.branch.clone()),
@@ -263,14 +263,14 @@ pub fn sync(place: &Place, actor: &Address, dry: bool) -> Result<Synced> {
 }
 
 /// One sync under way.
-struct One<'a> {
-    place: &'a Place,
-    store: Box<dyn InStep>,
+struct SyncRun<'a> {
+    place: &'a SyncPair,
+    store: Box<dyn SyncedStore>,
     git: Git,
 }
 
 /// The branch, and the commit that this town last was in step with, read.
-struct Look {
+struct SyncLook {
     tip: String,
     base_commit: String,
     theirs: Rc<Lines>,
@@ -278,8 +278,8 @@ struct Look {
 }
 
 /// What came of a merge, without the beads themselves.
-struct Outcome {
-    merged: Merged,
+struct MergeOutcome {
+    merged: MergedBeads,
     /// Ids of beads that were written into the store here.
     incoming: usize,
     /// Those of them that wait to be adopted.
@@ -299,10 +299,10 @@ impl std::fmt::Display for Entangled {
 
 impl std::error::Error for Entangled {}
 
-impl One<'_> {
-    fn fetch(&self, dry: bool) -> Result<Look> {
+impl SyncRun<'_> {
+    fn fetch(&self, dry: bool) -> Result<SyncLook> {
         let base_commit = self.store.noted(&self.place.key())?;
-        let Found { tip, theirs, base } = self.git.sync_fetch(&self.place.lane, &base_commit, dry)?;
+        let BranchAndBase { tip, theirs, base } = self.git.sync_fetch(&self.place.lane, &base_commit, dry)?;
         let theirs = Rc::new(Lines::of(theirs).map_err(|error| self.unreadable(&error))?);
         // A base that cannot be read is as good as none: then whatever differs was changed by both.
         let base = match base {
@@ -310,7 +310,7 @@ impl One<'_> {
             Some(blob) => Rc::new(Lines::of(blob).unwrap_or_default()),
             None => Rc::default(),
         };
-        Ok(Look { tip, base_commit, theirs, base })
+        Ok(SyncLook { tip, base_commit, theirs, base })
     }
 
     fn unreadable(&self, error: &anyhow::Error) -> Failure {
@@ -331,13 +331,13 @@ impl One<'_> {
     }
 
     fn terms(&self) -> plan::Terms<'_> {
-        let Place { town, secret, trust, .. } = self.place;
+        let SyncPair { town, secret, trust, .. } = self.place;
         plan::Terms { town, secret: secret.as_ref(), trust: *trust }
     }
 
     /// Merges, and writes what came into the store, and with it which commit the store now holds all of. With `dry` it only
     /// looks.
-    fn bring(&self, look: &Look, dry: bool) -> Result<Outcome> {
+    fn bring(&self, look: &SyncLook, dry: bool) -> Result<MergeOutcome> {
         if dry || look.tip == look.base_commit {
             let seen = self.merge(look, |walk| self.store.look(walk))?;
             if dry || seen.incoming == 0 {
@@ -348,7 +348,7 @@ impl One<'_> {
     }
 
     /// Merges bead by bead; where one depends on others, all together.
-    fn merge(&self, look: &Look, go: impl Fn(Walk<'_>) -> Result<()>) -> Result<Outcome> {
+    fn merge(&self, look: &SyncLook, go: impl Fn(Walk<'_>) -> Result<()>) -> Result<MergeOutcome> {
         let together = look.theirs.repeats || look.base.repeats;
         match self.merged(look, together, &go) {
             Err(error) if error.is::<Entangled>() => self.merged(look, true, &go),
@@ -356,9 +356,14 @@ impl One<'_> {
         }
     }
 
-    fn merged(&self, look: &Look, together: bool, go: &impl Fn(Walk<'_>) -> Result<()>) -> Result<Outcome> {
-        let mut outcome = Outcome {
-            merged: Merged { branch_has_it: true, ..Merged::default() },
+    fn merged(
+        &self,
+        look: &SyncLook,
+        together: bool,
+        go: &impl Fn(Walk<'_>) -> Result<()>,
+    ) -> Result<MergeOutcome> {
+        let mut outcome = MergeOutcome {
+            merged: MergedBeads { branch_has_it: true, ..MergedBeads::default() },
             incoming: 0,
             foreign: BTreeSet::new(),
             branch: Draft::new(self.git.nameless_file()?),
@@ -373,9 +378,9 @@ impl One<'_> {
     /// Goes through the store and the branch side by side.
     fn each(
         &self,
-        look: &Look,
-        own: Beads<'_>,
-        outcome: &mut Outcome,
+        look: &SyncLook,
+        own: BeadIter<'_>,
+        outcome: &mut MergeOutcome,
         write: &mut dyn FnMut(Bead) -> Result<()>,
     ) -> Result<()> {
         let mut one = |id: &str, own: Option<Bead>| -> Result<()> {
@@ -401,9 +406,9 @@ impl One<'_> {
     /// Merges everything at once.
     fn all(
         &self,
-        look: &Look,
-        own: Beads<'_>,
-        outcome: &mut Outcome,
+        look: &SyncLook,
+        own: BeadIter<'_>,
+        outcome: &mut MergeOutcome,
         write: &mut dyn FnMut(Bead) -> Result<()>,
     ) -> Result<()> {
         let base = look.base.all()?;
@@ -446,9 +451,9 @@ impl One<'_> {
     /// Writes what came in, and adds the rest to what came of the merge.
     fn take(
         &self,
-        look: &Look,
-        merged: Merged,
-        outcome: &mut Outcome,
+        look: &SyncLook,
+        merged: MergedBeads,
+        outcome: &mut MergeOutcome,
         write: &mut dyn FnMut(Bead) -> Result<()>,
     ) -> Result<()> {
         for bead in &merged.incoming {
@@ -475,14 +480,14 @@ impl One<'_> {
         Ok(())
     }
 
-    fn commit(&self, look: &Look, outcome: &mut Outcome) -> Result<String> {
+    fn commit(&self, look: &SyncLook, outcome: &mut MergeOutcome) -> Result<String> {
         let message = format!("gt sync: {} of {}", beads(outcome.merged.went.len()), self.place.town);
         let write = |out: &mut dyn std::io::Write| outcome.branch.write(&look.theirs, out);
         self.git.sync_commit(&self.place.lane, &look.tip, write, &message, SIGNER)
     }
 }
 
-impl Place {
+impl SyncPair {
     /// Writes down which requests are over that were closed without gt, or by one that was killed before it wrote so.
     fn note_ended(&self, closed: &[Bead]) -> Result<()> {
         let noted = self.secret.as_ref().map_or("", |secret| &secret.ended);
@@ -506,7 +511,7 @@ pub fn beads(count: usize) -> String {
     format!("{count} bead{}", if count == 1 { "" } else { "s" })
 }
 
-fn refused(place: &Place, words: &str) -> Failure {
+fn refused(place: &SyncPair, words: &str) -> Failure {
     let Lane { remote, branch } = &place.lane;
     let hint = match &place.rig {
         Some(rig) => format!(

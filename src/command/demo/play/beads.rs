@@ -1,7 +1,7 @@
 //! The epic of the demo: six real beads, small enough that a script does each, and the repository they are about.
 
 /// One bead of the epic.
-pub struct Piece {
+pub struct DemoBead {
     /// Its title, also its commit's.
     pub title: &'static str,
     /// 0 (first) to 4.
@@ -14,7 +14,7 @@ pub struct Piece {
     pub script: &'static str,
 }
 
-impl Piece {
+impl DemoBead {
     /// What a person would have written as the bead's description.
     pub fn description(&self) -> String {
         format!("{}\n\n```sh\n{}\n```\n", self.about, self.script.trim())
@@ -34,43 +34,43 @@ pub const TEST: &str = "sh scripts/check-tree";
 pub const TITLE: &str = "Scripts that explain themselves";
 
 /// The six beads. Two wait for the first, two touch the same lines of the changelog, the last breaks the test.
-pub const EPIC: [Piece; 6] = [
-    Piece {
+pub const EPIC: [DemoBead; 6] = [
+    DemoBead {
         title: "List the scripts in docs/scripts.md",
         priority: "1",
         after: None,
         about: "One line a script: its name, and what its first comment says.",
         script: LIST,
     },
-    Piece {
+    DemoBead {
         title: "Link the list of scripts from the README",
         priority: "2",
         after: Some(0),
         about: "The last line of the README.",
         script: "test -f docs/scripts.md\nprintf '\\nThe scripts: [docs/scripts.md](docs/scripts.md).\\n' >> README.md",
     },
-    Piece {
+    DemoBead {
         title: "Check that the list of scripts is whole",
         priority: "2",
         after: Some(0),
         about: "A script that fails when one is missing from the list.",
         script: CHECK,
     },
-    Piece {
+    DemoBead {
         title: "Changelog: the scripts are listed",
         priority: "1",
         after: None,
         about: "The first line under Unreleased.",
         script: NOTE_LIST,
     },
-    Piece {
+    DemoBead {
         title: "Changelog: the list is checked",
         priority: "2",
         after: None,
         about: "The first line under Unreleased.",
         script: NOTE_CHECK,
     },
-    Piece {
+    DemoBead {
         title: "Trace the start of the program",
         priority: "2",
         after: None,

@@ -9,7 +9,7 @@ use crate::programs::git::Git;
 
 /// Files that are in no commit.
 #[derive(Clone, Debug, Default)]
-pub struct Files {
+pub struct LooseFiles {
     /// Changed or untracked, with git's two letters in front.
     pub changed: Vec<String>,
     /// Tracked files that git was told not to look at.
@@ -59,8 +59,8 @@ fn is_regenerable(path: &str) -> bool {
 type Nested = Vec<(String, Result<Repo>)>;
 
 /// The files of a place, and the repositories inside it.
-pub fn look(repo: &Repo) -> (Files, Nested) {
-    let mut files = Files::default();
+pub fn look(repo: &Repo) -> (LooseFiles, Nested) {
+    let mut files = LooseFiles::default();
     let mut nested = Nested::new();
     let git = Git::alone(&repo.dir);
     let has_files = repo.dir.join(".git").symlink_metadata().is_ok();

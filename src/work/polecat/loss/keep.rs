@@ -30,7 +30,7 @@ pub struct Shelf {
 
 /// What was kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Kept {
+pub struct KeptWork {
     /// The ref of the last commit that was checked out, or of the branch: work goes on from there.
     #[serde(rename = "recovery")]
     pub main: Option<String>,
@@ -45,7 +45,7 @@ pub struct Kept {
     pub unreadable: Option<String>,
 }
 
-impl Kept {
+impl KeptWork {
     /// What was kept, in words that follow others; empty when nothing was.
     pub fn said(&self) -> String {
         let mut text =
@@ -69,7 +69,7 @@ impl Kept {
 }
 
 /// A commit that is to be kept: the end of its ref's name, and its id.
-type Item = (String, String);
+type KeptCommit = (String, String);
 
 impl Shelf {
     /// The shelf of one instance of a name. Files are kept beside `place`.
@@ -88,7 +88,7 @@ impl Shelf {
     ///
     /// # Errors
     /// When git cannot read or write one of them; then nothing may be removed.
-    pub fn keep(&self, repo: Option<&Repo>, losses: &Losses, with_files: bool) -> Result<Kept> {
+    pub fn keep(&self, repo: Option<&Repo>, losses: &Losses, with_files: bool) -> Result<KeptWork> {
         let mut items = Vec::new();
         match repo {
             Some(repo) => self.gather(repo, losses, "", with_files, &mut items)?,
@@ -103,7 +103,7 @@ impl Shelf {
             Some(repo) => self.move_files(repo, losses)?,
             None => None,
         };
-        Ok(Kept { main, others: names, folder, unreadable: None })
+        Ok(KeptWork { main, others: names, folder, unreadable: None })
     }
 
     /// Collects what is to be kept of a repository and those inside, with its objects in the canonical clone.
@@ -113,7 +113,7 @@ impl Shelf {
         losses: &Losses,
         prefix: &str,
         with_files: bool,
-        items: &mut Vec<Item>,
+        items: &mut Vec<KeptCommit>,
     ) -> Result<()> {
         let git = Git::alone(&repo.dir);
         let from = items.len();
@@ -182,7 +182,7 @@ impl Shelf {
     ///
     /// # Errors
     /// When git cannot write them.
-    pub fn put(&self, items: &[Item]) -> Result<Vec<String>> {
+    pub fn put(&self, items: &[KeptCommit]) -> Result<Vec<String>> {
         let git = Git::alone(&self.clone);
         let mut tries = 0;
         loop {

@@ -14,7 +14,7 @@ use anyhow::Result;
 
 use crate::programs::git::Git;
 use crate::programs::git::keeping::{Loose, Ref};
-use files::Files;
+use files::LooseFiles;
 use repo::{Head, Repo};
 
 /// What stays when a place goes.
@@ -51,7 +51,7 @@ pub struct Losses {
     /// Commits.
     pub tips: Vec<Tip>,
     /// Files.
-    pub files: Files,
+    pub files: LooseFiles,
     /// What git is in the middle of, with where its state is.
     pub under_way: Vec<(&'static str, PathBuf)>,
     /// Work trees elsewhere that cannot be used without it.
@@ -100,17 +100,17 @@ impl Losses {
     }
 
     /// Every loss, a line each.
-    pub fn lines(&self) -> Vec<Line> {
-        let line = |kind, text| Line { kind, text };
-        let mut lines: Vec<Line> = self.tips.iter().map(|tip| line(tip.kind(), tip.line())).collect();
+    pub fn lines(&self) -> Vec<LossLine> {
+        let line = |kind, text| LossLine { kind, text };
+        let mut lines: Vec<LossLine> = self.tips.iter().map(|tip| line(tip.kind(), tip.line())).collect();
         let attached = |dir: &PathBuf| format!("the worktree {} cannot be used without it", dir.display());
-        lines.extend(self.attached.iter().map(|dir| line(Kind::Worktree, attached(dir))));
-        lines.extend(self.unknown.iter().map(|why| Line::unknown(why.clone())));
+        lines.extend(self.attached.iter().map(|dir| line(Loss::Worktree, attached(dir))));
+        lines.extend(self.unknown.iter().map(|why| LossLine::unknown(why.clone())));
         lines.extend(
-            self.under_way.iter().map(|(what, _)| line(Kind::UnderWay, format!("{what} is under way"))),
+            self.under_way.iter().map(|(what, _)| line(Loss::UnderWay, format!("{what} is under way"))),
         );
-        lines.extend(self.files.changed.iter().map(|path| line(Kind::File, path.clone())));
-        lines.extend(self.files.ignored.iter().map(|path| line(Kind::File, ignored_line(path))));
+        lines.extend(self.files.changed.iter().map(|path| line(Loss::File, path.clone())));
+        lines.extend(self.files.ignored.iter().map(|path| line(Loss::File, ignored_line(path))));
         for inside in &self.inside {
             lines.extend(inside.losses.lines().into_iter().map(|line| line.in_place(&inside.path)));
         }
@@ -124,16 +124,16 @@ fn ignored_line(path: &str) -> String {
 
 /// One thing that is in the way of a removal, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct LossLine {
     /// What it is.
-    pub kind: Kind,
+    pub kind: Loss,
     /// What it says.
     pub text: String,
 }
 
 /// What can be in the way of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum Loss {
     /// A commit, or a tag.
     Commit,
     /// What gt kept under a recovery ref.
@@ -156,80 +156,80 @@ pub enum Kind {
     Bead,
 }
 
-impl Kind {
-    const ALL: [Kind; 10] = [
-        Kind::Commit,
-        Kind::Recovery,
-        Kind::File,
-        Kind::Kept,
-        Kind::Worktree,
-        Kind::UnderWay,
-        Kind::Unknown,
-        Kind::Polecat,
-        Kind::Session,
-        Kind::Bead,
+impl Loss {
+    const ALL: [Loss; 10] = [
+        Loss::Commit,
+        Loss::Recovery,
+        Loss::File,
+        Loss::Kept,
+        Loss::Worktree,
+        Loss::UnderWay,
+        Loss::Unknown,
+        Loss::Polecat,
+        Loss::Session,
+        Loss::Bead,
     ];
 
     /// Its name for one and for several.
     fn nouns(self) -> [&'static str; 2] {
         match self {
-            Kind::Commit => ["commit", "commits"],
-            Kind::Recovery => ["kept commit", "kept commits"],
-            Kind::File => ["file", "files"],
-            Kind::Kept => ["kept folder", "kept folders"],
-            Kind::Worktree => ["worktree", "worktrees"],
-            Kind::UnderWay => ["git command under way", "git commands under way"],
-            Kind::Unknown => ["thing that cannot be read", "things that cannot be read"],
-            Kind::Polecat => ["polecat", "polecats"],
-            Kind::Session => ["open session", "open sessions"],
-            Kind::Bead => ["bead in work", "beads in work"],
+            Loss::Commit => ["commit", "commits"],
+            Loss::Recovery => ["kept commit", "kept commits"],
+            Loss::File => ["file", "files"],
+            Loss::Kept => ["kept folder", "kept folders"],
+            Loss::Worktree => ["worktree", "worktrees"],
+            Loss::UnderWay => ["git command under way", "git commands under way"],
+            Loss::Unknown => ["thing that cannot be read", "things that cannot be read"],
+            Loss::Polecat => ["polecat", "polecats"],
+            Loss::Session => ["open session", "open sessions"],
+            Loss::Bead => ["bead in work", "beads in work"],
         }
     }
 
     /// Whether it is lost with the place; the rest only goes on in it.
     fn is_loss(self) -> bool {
-        self < Kind::Polecat
+        self < Loss::Polecat
     }
 
     /// What helps.
     fn hint(self, rig: &str) -> String {
         match self {
-            Kind::Commit => "push the commits to a branch at origin".into(),
-            Kind::Recovery => format!(
+            Loss::Commit => "push the commits to a branch at origin".into(),
+            Loss::Recovery => format!(
                 "drop kept commits that are merged: gt gc {rig}; make branches of the others and push them: gt polecat recover {rig}/NAME"
             ),
-            Kind::File => "move the files away, or commit and push them".into(),
-            Kind::Kept => "move the kept folders away".into(),
-            Kind::Worktree => "remove the worktrees: git worktree remove PATH".into(),
-            Kind::UnderWay => "complete or abort what git is in the middle of".into(),
-            Kind::Unknown => "see what cannot be read: gt doctor".into(),
-            Kind::Polecat => {
+            Loss::File => "move the files away, or commit and push them".into(),
+            Loss::Kept => "move the kept folders away".into(),
+            Loss::Worktree => "remove the worktrees: git worktree remove PATH".into(),
+            Loss::UnderWay => "complete or abort what git is in the middle of".into(),
+            Loss::Unknown => "see what cannot be read: gt doctor".into(),
+            Loss::Polecat => {
                 format!("see the polecats: gt polecats {rig}; end one: gt polecat release {rig}/NAME")
             }
-            Kind::Session => "end the sessions: gt down ADDRESS".into(),
-            Kind::Bead => "finish the beads, or take them back: gt unsling BEAD".into(),
+            Loss::Session => "end the sessions: gt down ADDRESS".into(),
+            Loss::Bead => "finish the beads, or take them back: gt unsling BEAD".into(),
         }
     }
 }
 
-impl Line {
+impl LossLine {
     /// One that says what cannot be told.
-    pub fn unknown(text: String) -> Line {
-        Line { kind: Kind::Unknown, text }
+    pub fn unknown(text: String) -> LossLine {
+        LossLine { kind: Loss::Unknown, text }
     }
 
     /// The same with the place it is in.
-    pub fn in_place(self, place: &str) -> Line {
-        Line { text: format!("{place}: {}", self.text), ..self }
+    pub fn in_place(self, place: &str) -> LossLine {
+        LossLine { text: format!("{place}: {}", self.text), ..self }
     }
 }
 
 /// How many of which kind there are, in words: `1 file, 2 commits would be lost; 1 polecat is in the way`.
-pub fn counted(lines: &[Line]) -> String {
+pub fn counted(lines: &[LossLine]) -> String {
     let part = |is_loss: bool, verbs: [&str; 2]| {
         let mut all = 0;
         let mut parts = Vec::new();
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_loss() == is_loss) {
+        for kind in Loss::ALL.into_iter().filter(|kind| kind.is_loss() == is_loss) {
             let number = lines.iter().filter(|line| line.kind == kind).count();
             if number > 0 {
                 all += number;
@@ -243,13 +243,13 @@ pub fn counted(lines: &[Line]) -> String {
 }
 
 /// What helps with each kind of line.
-pub fn hints(lines: &[Line], rig: &str) -> String {
-    let kinds: BTreeSet<Kind> = lines.iter().map(|line| line.kind).collect();
+pub fn hints(lines: &[LossLine], rig: &str) -> String {
+    let kinds: BTreeSet<Loss> = lines.iter().map(|line| line.kind).collect();
     kinds.into_iter().map(|kind| kind.hint(rig)).collect::<Vec<_>>().join("; ")
 }
 
 /// What the lines say.
-pub fn texts(lines: &[Line]) -> Vec<String> {
+pub fn texts(lines: &[LossLine]) -> Vec<String> {
     lines.iter().map(|line| line.text.clone()).collect()
 }
 
@@ -260,8 +260,8 @@ impl Inside {
 }
 
 impl Tip {
-    fn kind(&self) -> Kind {
-        if self.from.starts_with(keep::RECOVERY) { Kind::Recovery } else { Kind::Commit }
+    fn kind(&self) -> Loss {
+        if self.from.starts_with(keep::RECOVERY) { Loss::Recovery } else { Loss::Commit }
     }
 
     fn line(&self) -> String {
@@ -326,10 +326,10 @@ fn look_in(repo: &Repo, stays: &Stays, going: &[Ref], place: &Path) -> Losses {
 pub fn look_at_branches(clone: &Path, stays: &Stays, going: &[Ref]) -> Losses {
     let mut losses = Losses::default();
     let repo = Repo::in_git_dir(clone, clone.join(".git"));
-    let found: Vec<Found> = going.iter().map(Found::of).collect();
+    let found: Vec<FoundObject> = going.iter().map(FoundObject::of).collect();
     let logged: Result<Vec<_>> = going.iter().map(|one| repo.logged_of(&one.name)).collect();
     let tips = logged.and_then(|logged| {
-        let logged = logged.into_iter().flatten().map(|(_, id)| Found::logged(id));
+        let logged = logged.into_iter().flatten().map(|(_, id)| FoundObject::logged(id));
         tips_of(&Git::alone(clone), found.into_iter().chain(logged).collect(), stays)
     });
     match tips {
@@ -354,13 +354,14 @@ fn look_for_commits(repo: &Repo, stays: &Stays, going: &[Ref], losses: &mut Loss
         },
         None => crate::fail!("{} has no HEAD", repo.git_dir.display()),
     };
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<FoundObject> = Vec::new();
     // A branch of its own says more than `HEAD` on it.
     let by_branch = repo.is_whole() && matches!(head, Some(Head::Branch(_)));
-    found
-        .extend(losses.head.iter().filter(|_| !by_branch).map(|id| Found::commit("HEAD".into(), id.clone())));
+    found.extend(
+        losses.head.iter().filter(|_| !by_branch).map(|id| FoundObject::commit("HEAD".into(), id.clone())),
+    );
     let same = |one: &&Ref| !stays.refs.contains(&(one.name.clone(), one.id.clone()));
-    found.extend(refs.iter().chain(going).filter(same).map(Found::of));
+    found.extend(refs.iter().chain(going).filter(same).map(FoundObject::of));
     let mut logged = repo.logged()?;
     for one in going {
         logged.extend(repo.logged_of(&one.name)?);
@@ -370,38 +371,38 @@ fn look_for_commits(repo: &Repo, stays: &Stays, going: &[Ref], losses: &mut Loss
     let mut seen = BTreeSet::new();
     let stashed = stashed.into_iter().filter(|(_, id)| seen.insert(id.clone()));
     let stash =
-        |(number, (_, id)): (usize, (String, String))| Found::commit(format!("stash@{{{number}}}"), id);
+        |(number, (_, id)): (usize, (String, String))| FoundObject::commit(format!("stash@{{{number}}}"), id);
     found.extend(stashed.enumerate().map(stash));
-    found.extend(logged.into_iter().map(|(_, id)| Found::logged(id)));
+    found.extend(logged.into_iter().map(|(_, id)| FoundObject::logged(id)));
     losses.tips = tips_of(&git, found, stays)?;
     Ok(())
 }
 
 /// An object, what reaches it, and whether it is a commit.
 #[derive(Clone, Debug)]
-struct Found {
+struct FoundObject {
     from: String,
     id: String,
     is_commit: bool,
 }
 
-impl Found {
-    fn commit(from: String, id: String) -> Found {
-        Found { from, id, is_commit: true }
+impl FoundObject {
+    fn commit(from: String, id: String) -> FoundObject {
+        FoundObject { from, id, is_commit: true }
     }
 
-    fn logged(id: String) -> Found {
-        Found::commit(LOGGED.into(), id)
+    fn logged(id: String) -> FoundObject {
+        FoundObject::commit(LOGGED.into(), id)
     }
 
-    fn of(one: &Ref) -> Found {
-        Found { from: one.name.clone(), id: one.id.clone(), is_commit: one.kind == "commit" }
+    fn of(one: &Ref) -> FoundObject {
+        FoundObject { from: one.name.clone(), id: one.id.clone(), is_commit: one.kind == "commit" }
     }
 }
 
 /// What of `found` would be lost: one process, or none. When something would, what origin has and the repository has not
 /// is fetched, and asked for again.
-fn tips_of(git: &Git, found: Vec<Found>, stays: &Stays) -> Result<Vec<Tip>> {
+fn tips_of(git: &Git, found: Vec<FoundObject>, stays: &Stays) -> Result<Vec<Tip>> {
     let ids: BTreeSet<&str> = found.iter().map(|one| one.id.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().filter(|id| !stays.objects.iter().any(|own| own == id)).collect();
     let loose = || if ids.is_empty() { Ok(Vec::new()) } else { git.only_reached_by(&ids, &stays.objects) };
@@ -416,11 +417,11 @@ fn tips_of(git: &Git, found: Vec<Found>, stays: &Stays) -> Result<Vec<Tip>> {
 }
 
 /// What of `found` has to be kept: each named commit that is loose, and of those that only logs know the last of each line.
-fn tips(found: &[Found], loose: &[Loose], stays: &[String]) -> Vec<Tip> {
+fn tips(found: &[FoundObject], loose: &[Loose], stays: &[String]) -> Vec<Tip> {
     let subjects: BTreeMap<&str, &str> =
         loose.iter().map(|one| (one.id.as_str(), one.subject.as_str())).collect();
     let parents: BTreeSet<&str> = loose.iter().flat_map(|one| &one.parents).map(String::as_str).collect();
-    let lost = |one: &Found| match one.is_commit {
+    let lost = |one: &FoundObject| match one.is_commit {
         true => {
             let last = one.from != LOGGED || !parents.contains(one.id.as_str());
             subjects.contains_key(one.id.as_str()) && last
@@ -468,8 +469,8 @@ mod tests {
         }
     }
 
-    fn found(from: &str, id: &str, is_commit: bool) -> Found {
-        Found { from: from.into(), id: id.into(), is_commit }
+    fn found(from: &str, id: &str, is_commit: bool) -> FoundObject {
+        FoundObject { from: from.into(), id: id.into(), is_commit }
     }
 
     #[test]
@@ -499,13 +500,13 @@ mod tests {
 
     #[test]
     fn a_count_names_what_it_counts() {
-        let lines = |kinds: &[Kind]| -> Vec<Line> {
-            kinds.iter().map(|kind| Line { kind: *kind, text: String::new() }).collect()
+        let lines = |kinds: &[Loss]| -> Vec<LossLine> {
+            kinds.iter().map(|kind| LossLine { kind: *kind, text: String::new() }).collect()
         };
-        let all = lines(&[Kind::File, Kind::Commit, Kind::Session, Kind::Commit]);
+        let all = lines(&[Loss::File, Loss::Commit, Loss::Session, Loss::Commit]);
         assert_eq!(counted(&all), "2 commits, 1 file would be lost; 1 open session is in the way");
-        assert_eq!(counted(&lines(&[Kind::Bead; 2])), "2 beads in work are in the way");
-        assert!(hints(&lines(&[Kind::Recovery]), "wyvern").contains("gt gc wyvern"));
+        assert_eq!(counted(&lines(&[Loss::Bead; 2])), "2 beads in work are in the way");
+        assert!(hints(&lines(&[Loss::Recovery]), "wyvern").contains("gt gc wyvern"));
     }
 
     #[test]

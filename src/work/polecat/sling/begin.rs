@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::elsewhere::{check_new_away, open_tunnels, where_it_is};
-use super::hand::{self, Hand};
+use super::hand::{self, Assignment};
 use super::turn::{Turn, sweep_turns};
 use super::{Order, Outcome, Site};
 use crate::base::failure::Failure;
@@ -24,7 +24,7 @@ use crate::mux::Snapshot;
 use crate::mux::tmux::installed;
 use crate::plan::patrol::Move;
 use crate::plan::place::Place;
-use crate::plan::ready::{Begin, Facts, begin, foreign};
+use crate::plan::ready::{Begin, ReadyFacts, begin, foreign};
 use crate::programs::git::Git;
 use crate::town::away;
 use crate::work::agent::trust;
@@ -36,17 +36,17 @@ use crate::work::polecat::{patrol, worktree};
 use crate::work::remote::choose::Chooser;
 
 /// The beads of an order as they were read, and what the polecat of each would be.
-pub struct Reading {
+pub struct SlingReading {
     around: Around,
     roles: BTreeMap<String, Result<ResolvedRole>>,
 }
 
-impl Reading {
+impl SlingReading {
     /// Reads them. What is wrong with one of them is said where it is decided.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn read(site: &Site<'_>, order: &Order) -> Result<Reading> {
+    pub fn read(site: &Site<'_>, order: &Order) -> Result<SlingReading> {
         let around = Around::read(site.store.as_ref(), &order.beads)?;
         let read = order.beads.iter().filter_map(|id| around.beads.get(id));
         let role = |bead: &Bead| {
@@ -54,7 +54,7 @@ impl Reading {
             (bead.id.clone(), role(site, order, Some(bead), holder.as_ref().map(Address::name)))
         };
         let roles = read.map(role).collect();
-        Ok(Reading { around, roles })
+        Ok(SlingReading { around, roles })
     }
 
     /// Those whose role could be told.
@@ -65,8 +65,13 @@ impl Reading {
 
 /// Step 1: decides for each bead; those that cannot be slung are in [`Outcome::failed`]. Beads that have a polecat without a
 /// session are taken in hand before anything is looked at, so that two commands never start one polecat twice.
-pub fn decide(site: &Site<'_>, order: &Order, read: Reading, outcome: &mut Outcome) -> Result<Vec<Work>> {
-    let Reading { mut around, mut roles } = read;
+pub fn decide(
+    site: &Site<'_>,
+    order: &Order,
+    read: SlingReading,
+    outcome: &mut Outcome,
+) -> Result<Vec<Work>> {
+    let SlingReading { mut around, mut roles } = read;
     let claims: Vec<Option<Claim>> =
         order.beads.iter().map(|id| around.beads.get(id).and_then(|bead| claim(site, order, bead))).collect();
     if claims.iter().any(Option::is_some) {
@@ -152,7 +157,7 @@ impl Decision<'_> {
         let said = bead.has_label(words::LABEL_REWORK) || bead.meta(words::META_RECOVERY).is_some();
         let open = !matches!(place, Place::Hooked | Place::Crashed | Place::Working | Place::Submitted);
         let kept = if open && (order.allowed.resume || said) { kept(site, bead)? } else { None };
-        let facts = Facts {
+        let facts = ReadyFacts {
             bead,
             place,
             blockers: &self.around.waits_for(bead),
@@ -219,7 +224,7 @@ fn check_holder(site: &Site<'_>, order: &Order, id: &str, holder: &Address) -> R
 /// # Errors
 /// As [`trust::check`].
 pub(crate) fn check_trust(site: &Site<'_>, role: &ResolvedRole) -> Result<()> {
-    trust::check(site.rig, &trust::Place::Target(site.target()), site.settings, role)
+    trust::check(site.rig, &trust::SettingsSource::Target(site.target()), site.settings, role)
 }
 
 /// Whether the runtime's program is there; on this machine only.
@@ -327,7 +332,12 @@ fn kept(site: &Site<'_>, bead: &Bead) -> Result<Option<String>> {
 }
 
 /// Step 2: the limit, and a name and an instance id for each. One command of a rig at a time counts and reserves.
-pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>, outcome: &mut Outcome) -> Result<Vec<Hand>> {
+pub fn reserve(
+    site: &Site<'_>,
+    order: &Order,
+    works: Vec<Work>,
+    outcome: &mut Outcome,
+) -> Result<Vec<Assignment>> {
     let idle = works.first().map_or(0, |work| free_leftovers(site, &work.sessions));
     let dir = site.rig.names_dir();
     files::make_dir(&dir)?;
@@ -340,7 +350,7 @@ pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>, outcome: &mut O
             Err(error) => outcome.failed.push((work.bead.id.clone(), error)),
         }
     }
-    let mut hands: Vec<Hand> = Vec::new();
+    let mut hands: Vec<Assignment> = Vec::new();
     for (mut work, turn) in mine {
         let reservation = match work.claim.take() {
             Some(reservation) => Ok(reservation),
@@ -355,7 +365,7 @@ pub fn reserve(site: &Site<'_>, order: &Order, works: Vec<Work>, outcome: &mut O
                 if let Some(turn) = &turn {
                     turn.sign(&format!("{}/{}", site.rig.name, reservation.name));
                 }
-                hands.push(Hand::new(site, work, reservation, turn));
+                hands.push(Assignment::new(site, work, reservation, turn));
             }
             Err(error) => {
                 hands.iter_mut().rev().for_each(|hand| hand.undo(site));

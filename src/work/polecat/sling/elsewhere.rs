@@ -12,7 +12,7 @@ use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead};
 use crate::model::fugue;
 use crate::mux::Snapshot;
-use crate::plan::choose::{Choice, Hand};
+use crate::plan::choose::{Choice, PlaceFlags};
 use crate::town::away;
 use crate::work::polecat::sling::Work;
 use crate::work::remote::choose::Chooser;
@@ -40,7 +40,7 @@ pub fn where_it_is(
     let id = &bead.id;
     let Some(name) = name else {
         return match &order.wish.hand {
-            Hand::Nothing | Hand::Local => Ok(Choice::default()),
+            PlaceFlags::Nothing | PlaceFlags::Local => Ok(Choice::default()),
             _ => Err(Failure::new(format!("{id} was begun on this machine: its worktree is here"))
                 .hint(format!(
                     "go on here: gt sling {id} --resume; or give it up first: gt unsling --force {id}"
@@ -65,10 +65,10 @@ pub fn where_it_is(
     known.name.clone_from(&name);
     known.town = record.map(|record| record.town).filter(|town| !town.is_empty()).or(known.town);
     let same = match &order.wish.hand {
-        Hand::Nothing | Hand::Tags(_) => true,
-        Hand::Local => false,
-        Hand::Remote(wanted) => *wanted == name,
-        Hand::Address(wanted) => *wanted == known.fugue_addr,
+        PlaceFlags::Nothing | PlaceFlags::Tags(_) => true,
+        PlaceFlags::Local => false,
+        PlaceFlags::Remote(wanted) => *wanted == name,
+        PlaceFlags::Address(wanted) => *wanted == known.fugue_addr,
     };
     if !same {
         return Err(Failure::new(format!("{id} was begun on {name}: its worktree is there"))
@@ -91,7 +91,9 @@ pub fn open_tunnels<'b>(
     order: &Order,
     beads: impl Iterator<Item = (Option<&'b Bead>, &'b ResolvedRole)>,
 ) -> Result<()> {
-    if order.wish.hand == Hand::Local || !site.settings.remotes.values().any(|remote| remote.ssh.is_some()) {
+    if order.wish.hand == PlaceFlags::Local
+        || !site.settings.remotes.values().any(|remote| remote.ssh.is_some())
+    {
         return Ok(());
     }
     let mut names = BTreeSet::new();
@@ -104,8 +106,8 @@ pub fn open_tunnels<'b>(
     }
     let remotes = site.settings.remotes.iter().filter(|(name, _)| names.contains(*name));
     let mut failed = tunnel::open_for(site.env, remotes)?;
-    let by_hand =
-        matches!(order.wish.hand, Hand::Remote(_) | Hand::Address(_)) && order.wish.fallback.is_none();
+    let by_hand = matches!(order.wish.hand, PlaceFlags::Remote(_) | PlaceFlags::Address(_))
+        && order.wish.fallback.is_none();
     failed.pop_first().filter(|_| by_hand).map_or(Ok(()), |(_, error)| Err(error))
 }
 
@@ -134,7 +136,7 @@ pub fn reachable(site: &Site<'_>, works: Vec<Work>, outcome: &mut Outcome) -> Ve
 
 /// The same for another machine; gives whether it goes to one. Where nobody speaks of any, nothing is asked.
 pub fn check_new_away(site: &Site<'_>, order: &Order, role: &ResolvedRole, title: &str) -> Result<bool> {
-    let spoken_of = !matches!(order.wish.hand, Hand::Nothing | Hand::Local)
+    let spoken_of = !matches!(order.wish.hand, PlaceFlags::Nothing | PlaceFlags::Local)
         || role.settings.multiplexer == Multiplexer::Fugue
         || !remotes::of_role(&site.sources, role)?.is_empty();
     if !spoken_of {

@@ -10,7 +10,7 @@ use crate::beads::{Change, Guard};
 use crate::config::schema::{Multiplexer, Prompt};
 use crate::model::address::Address;
 use crate::model::bead::Patch;
-use crate::model::refs::{Branch, Kind, Sent};
+use crate::model::refs::{Branch, Sent, SentKind};
 use crate::model::words;
 use crate::mux::deliver::{Delivery, deliver};
 use crate::mux::none::None as Minimal;
@@ -27,7 +27,7 @@ use crate::work::remote::session::PASTED;
 use crate::work::step;
 
 /// A bead on its way to a polecat, with what was done for it so far.
-pub struct Hand {
+pub struct Assignment {
     /// The bead and how it begins.
     pub work: Work,
     /// What is told of it.
@@ -106,7 +106,7 @@ struct Prompts {
 
 impl Prompts {
     fn of(work: &Work, address: &Address, target: &str, conflicts: &[String]) -> Prompts {
-        let start = prompt::Start {
+        let start = prompt::PromptStart {
             again: work.begin == Begin::Again,
             target: target.into(),
             conflicts: conflicts.to_vec(),
@@ -171,16 +171,16 @@ pub fn check_away(site: &Site<'_>, work: &Work) -> Result<()> {
     session(site, work, &address, "0123456789abcdef", &branch, &prompts).map(drop)
 }
 
-impl Hand {
+impl Assignment {
     /// A bead with its polecat's name.
-    pub fn new(site: &Site<'_>, work: Work, reservation: Reservation, turn: Option<Turn>) -> Hand {
+    pub fn new(site: &Site<'_>, work: Work, reservation: Reservation, turn: Option<Turn>) -> Assignment {
         let address = Address::Polecat(site.rig.name.clone(), reservation.name.clone());
         let slung = planned(site, &work, &reservation.name).unwrap_or_default();
-        Hand { work, slung, address, reservation, turn, made: false, hooked: false, sent: None }
+        Assignment { work, slung, address, reservation, turn, made: false, hooked: false, sent: None }
     }
 
-    fn wanted<'a>(&'a self, site: &Site<'a>, base: &'a str) -> worktree::Wanted<'a> {
-        worktree::Wanted {
+    fn wanted<'a>(&'a self, site: &Site<'a>, base: &'a str) -> worktree::NewWorktree<'a> {
+        worktree::NewWorktree {
             rig: site.rig,
             name: &self.reservation.name,
             branch: &self.slung.branch,
@@ -254,7 +254,7 @@ impl Hand {
         let git = Git::at(site.rig.clone_dir());
         let (town, rig) = (&site.rig.town, &site.rig.name);
         let sent = Sent {
-            kind: Kind::Start,
+            kind: SentKind::Start,
             town: town.clone(),
             rig: rig.clone(),
             name: self.reservation.name.clone(),
@@ -263,10 +263,11 @@ impl Hand {
         self.sent = Some(git.push_aside(commit, &sent.full(), &sent.branch())?);
         // What killed slings of this town left there: refs of instances that no polecat has.
         let held = names::taken(site.rig)?;
-        let places = Sent::places(Kind::Start, town, rig).map(|place| place + "*");
+        let places = Sent::places(SentKind::Start, town, rig).map(|place| place + "*");
         let mut left = git.refs_of_origin(&[&places[0], &places[1]])?;
         left.retain(|full| {
-            let sent = Sent::parse(Kind::Start, full).filter(|sent| sent.town == *town && sent.rig == *rig);
+            let sent =
+                Sent::parse(SentKind::Start, full).filter(|sent| sent.town == *town && sent.rig == *rig);
             sent.is_some_and(|sent| !held.values().any(|instance| *instance == sent.instance))
         });
         git.delete_of_origin(&left).map(drop)

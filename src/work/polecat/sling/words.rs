@@ -10,7 +10,7 @@ use crate::town::no_rig;
 
 /// What the words are read against.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct KnownNames {
     /// Prefixes of ids, with the stores that claim them.
     pub prefixes: Prefixes,
     /// Names of rigs.
@@ -21,7 +21,7 @@ pub struct Known {
 
 /// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct SlingWords {
     /// Ids, each once, in order. Empty with a title.
     pub beads: Vec<String>,
     /// The title of a bead that is to be made.
@@ -32,7 +32,7 @@ pub struct Asked {
     pub name: Option<String>,
 }
 
-impl Known {
+impl KnownNames {
     /// The prefix that an id begins with: the longest that fits.
     pub fn prefix_of(&self, id: &str) -> Option<&str> {
         self.prefixes.of_id(id).filter(|prefix| id.get(prefix.len() + 1..).is_some_and(is_id_tail))
@@ -51,8 +51,8 @@ fn is_id_tail(tail: &str) -> bool {
 ///
 /// # Errors
 /// A usage failure: no bead, several titles, a word that is neither an id nor a title, a rig that is missing.
-pub fn read(words: &[String], new: Option<&str>, known: &Known) -> Result<Asked, Failure> {
-    let mut asked = Asked { title: new.map(str::to_string), ..Asked::default() };
+pub fn read(words: &[String], new: Option<&str>, known: &KnownNames) -> Result<SlingWords, Failure> {
+    let mut asked = SlingWords { title: new.map(str::to_string), ..SlingWords::default() };
     if new.is_some_and(|title| title.trim().is_empty()) {
         return Err(empty_title());
     }
@@ -99,7 +99,11 @@ pub fn read(words: &[String], new: Option<&str>, known: &Known) -> Result<Asked,
 }
 
 /// Reads the last word as RIG, RIG/NAME or a path; `None` when it is none of them.
-fn place(word: &str, known: &Known, after_others: bool) -> Result<Option<(String, Option<String>)>, Failure> {
+fn place(
+    word: &str,
+    known: &KnownNames,
+    after_others: bool,
+) -> Result<Option<(String, Option<String>)>, Failure> {
     if known.rigs.iter().any(|rig| rig == word) {
         return Ok(Some((word.into(), None)));
     }
@@ -131,7 +135,7 @@ fn empty_title() -> Failure {
 }
 
 /// Takes a word for the title of a new bead: one that has several words, so that a mistyped id never becomes a bead.
-fn title(word: &str, count: usize, known: &Known, asked: &mut Asked) -> Result<(), Failure> {
+fn title(word: &str, count: usize, known: &KnownNames, asked: &mut SlingWords) -> Result<(), Failure> {
     let looks_like_id = word.split_once('-').is_some_and(|(head, tail)| {
         !head.is_empty() && head.chars().all(|c| c.is_ascii_alphanumeric()) && is_id_tail(tail)
     });
@@ -157,7 +161,7 @@ fn title(word: &str, count: usize, known: &Known, asked: &mut Asked) -> Result<(
 }
 
 /// The rig that the beads' prefixes tell.
-fn rig_of_beads(asked: &Asked, known: &Known) -> Result<Option<String>, Failure> {
+fn rig_of_beads(asked: &SlingWords, known: &KnownNames) -> Result<Option<String>, Failure> {
     let claims: BTreeSet<&str> = asked.beads.iter().flat_map(|bead| known.prefixes.rigs(bead)).collect();
     let mut fitting = claims.iter().filter(|rig| belong(&asked.beads, rig, known).is_ok());
     match (fitting.next(), fitting.next()) {
@@ -175,7 +179,7 @@ fn rig_of_beads(asked: &Asked, known: &Known) -> Result<Option<String>, Failure>
 }
 
 /// A polecat reads and closes its bead in its own rig's store, so the bead has to be there.
-fn belong(beads: &[String], rig: &str, known: &Known) -> Result<(), Failure> {
+fn belong(beads: &[String], rig: &str, known: &KnownNames) -> Result<(), Failure> {
     for bead in beads {
         let mut homes = known.prefixes.rigs(bead).peekable();
         let home = homes.peek().copied();
@@ -197,27 +201,27 @@ mod tests {
     use super::*;
     use crate::town::ids::tests::rig;
 
-    fn known() -> Known {
+    fn known() -> KnownNames {
         let rigs = [rig("wyvern", "wy", &["cd", "hq"]), rig("xrig", "wy-x", &["cd", "gt"])];
-        Known {
+        KnownNames {
             prefixes: Prefixes::of("hq", &rigs),
             rigs: vec!["wyvern".into(), "xrig".into()],
             path_rig: None,
         }
     }
 
-    fn words(words: &[&str]) -> Result<Asked, Failure> {
+    fn words(words: &[&str]) -> Result<SlingWords, Failure> {
         with_new(words, None)
     }
 
-    fn with_new(words: &[&str], new: Option<&str>) -> Result<Asked, Failure> {
+    fn with_new(words: &[&str], new: Option<&str>) -> Result<SlingWords, Failure> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_string()).collect();
         let path_rig = words.last().filter(|word| *word == "/town/wyvern/crew/max").map(|_| "wyvern".into());
-        read(&words, new, &Known { path_rig, ..known() })
+        read(&words, new, &KnownNames { path_rig, ..known() })
     }
 
-    fn asked(beads: &[&str], rig: &str, name: Option<&str>) -> Asked {
-        Asked {
+    fn asked(beads: &[&str], rig: &str, name: Option<&str>) -> SlingWords {
+        SlingWords {
             beads: beads.iter().map(|bead| (*bead).to_string()).collect(),
             title: None,
             rig: Some(rig.into()),
@@ -243,7 +247,7 @@ mod tests {
         assert_eq!(words(&["gt-1", "cd-1"]).unwrap(), asked(&["gt-1", "cd-1"], "xrig", None));
         assert_eq!(words(&["hq-1", "wyvern"]).unwrap(), asked(&["hq-1"], "wyvern", None));
         assert_eq!(words(&["cd-1"]).unwrap_err().message, "cd-1 may be in several rigs: wyvern, xrig");
-        let town = Known { prefixes: Prefixes::of("hq", &[]), ..known() };
+        let town = KnownNames { prefixes: Prefixes::of("hq", &[]), ..known() };
         let said = read(&["hq-1".to_string()], None, &town).unwrap_err().message;
         assert_eq!(said, "hq-1 belongs to the town, not to a rig");
     }

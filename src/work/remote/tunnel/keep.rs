@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::state::{Kept, Phase, Place};
-use super::{Reach, is_taken, leftover, reach};
+use super::state::{Phase, TunnelDir, TunnelState};
+use super::{TunnelEnd, is_taken, leftover, reach};
 use crate::base::failure::Failure;
 use crate::base::files::Lock;
 use crate::base::quote::quote;
@@ -30,7 +30,7 @@ const LASTED: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the folder cannot be used.
 pub fn keep(dir: &Path) -> Result<()> {
-    let place = Place::at(dir);
+    let place = TunnelDir::at(dir);
     let Some(lock) = place.keep()? else { return Ok(()) };
     // A group of its own, with ssh and what ssh starts in it: what is to be ended can be named.
     let _ = rustix::process::setpgid(None, None);
@@ -50,7 +50,8 @@ pub fn keep(dir: &Path) -> Result<()> {
         if kept.phase != phase {
             kept.since = time::now();
         }
-        kept = Kept { phase, error: Some(why.message), hint: why.hint, nobody: None, ssh: None, ..kept };
+        kept =
+            TunnelState { phase, error: Some(why.message), hint: why.hint, nobody: None, ssh: None, ..kept };
         keeper.note(&kept);
         if !kept.stood || !keeper.rest(pause(failures)) {
             return Ok(());
@@ -59,13 +60,13 @@ pub fn keep(dir: &Path) -> Result<()> {
 }
 
 struct Keeper {
-    place: Place,
+    place: TunnelDir,
     _lock: Lock,
 }
 
 impl Keeper {
     /// One connection, from its beginning to its end: how long it stood, if it did, and why it ended.
-    fn connect(&self, kept: &mut Kept) -> Result<(Option<Duration>, Failure)> {
+    fn connect(&self, kept: &mut TunnelState) -> Result<(Option<Duration>, Failure)> {
         let tunnel = kept.tunnel.clone();
         let dir = &self.place.dir;
         kept.attempt += 1;
@@ -94,8 +95,15 @@ impl Keeper {
             return Ok((None, ssh::why(&tunnel, &ssh.last_words())));
         };
         let since = time::now();
-        *kept =
-            Kept { phase: Phase::Up, since, error: None, hint: None, nobody, stood: true, ..kept.clone() };
+        *kept = TunnelState {
+            phase: Phase::Up,
+            since,
+            error: None,
+            hint: None,
+            nobody,
+            stood: true,
+            ..kept.clone()
+        };
         self.note(kept);
         step("tunnel.6");
         let began = Instant::now();
@@ -104,7 +112,7 @@ impl Keeper {
     }
 
     /// Why nobody takes what arrives, once the tunnel works; nothing when it will not work.
-    fn wait_until_it_works(&self, ssh: &mut Lasting, kept: &Kept) -> Result<Option<Option<String>>> {
+    fn wait_until_it_works(&self, ssh: &mut Lasting, kept: &TunnelState) -> Result<Option<Option<String>>> {
         let limit = Instant::now() + PATIENCE;
         while Instant::now() < limit && !self.is_gone() {
             if ssh.ended_within(Duration::from_millis(10))? {
@@ -115,16 +123,16 @@ impl Keeper {
                 continue;
             }
             match reach(&kept.tunnel) {
-                Reach::Closed => {}
-                Reach::Somebody => return Ok(Some(None)),
-                Reach::Nobody => return Ok(Some(Some(why_nobody(ssh)))),
+                TunnelEnd::Closed => {}
+                TunnelEnd::Somebody => return Ok(Some(None)),
+                TunnelEnd::Nobody => return Ok(Some(Some(why_nobody(ssh)))),
             }
         }
         Ok(None)
     }
 
     /// Writes down how it stands. A disk that takes nothing is no reason to end a tunnel that works.
-    fn note(&self, kept: &Kept) {
+    fn note(&self, kept: &TunnelState) {
         let _ = self.place.write(kept);
     }
 

@@ -14,11 +14,11 @@ use crate::programs::process::stamp::Stamp;
 
 /// `$XDG_STATE_HOME/gastown/tunnels`
 #[derive(Clone, Debug)]
-pub struct Home(PathBuf);
+pub struct TunnelsDir(PathBuf);
 
 /// How a tunnel stands: `tunnel.json` in its folder. The keeper alone writes it while it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct TunnelState {
     /// 1
     pub version: u32,
     /// Which.
@@ -72,7 +72,7 @@ impl Phase {
 
 /// The folder of one tunnel: `tunnel.json`, ssh's control socket, the keeper's lock.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct TunnelDir {
     /// Where.
     pub dir: PathBuf,
 }
@@ -81,14 +81,14 @@ const STATE: &str = "tunnel.json";
 /// Held by the keeper for as long as it runs.
 const LOCK: &str = "lock";
 
-impl Home {
+impl TunnelsDir {
     /// The person's state folder; `var` reads the environment.
     ///
     /// # Errors
     /// When the environment names no home.
-    pub fn of<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Result<Home> {
+    pub fn of<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Result<TunnelsDir> {
         match Folder::State.find(var) {
-            Some(base) => Ok(Home(base.join("gastown/tunnels"))),
+            Some(base) => Ok(TunnelsDir(base.join("gastown/tunnels"))),
             None => Err(Failure::new("neither XDG_STATE_HOME nor HOME is set: nowhere to keep tunnels")
                 .hint("set one, like: export HOME=/home/you")
                 .into()),
@@ -96,24 +96,24 @@ impl Home {
     }
 
     /// The folder of a tunnel, which may not be there yet.
-    pub(crate) fn place(&self, tunnel: &Tunnel) -> Result<Place> {
-        Ok(Place { dir: self.0.join(tunnel.key()) })
+    pub(crate) fn place(&self, tunnel: &Tunnel) -> Result<TunnelDir> {
+        Ok(TunnelDir { dir: self.0.join(tunnel.key()) })
     }
 
     /// The tunnels that are written down, whoever asked for them.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn all(&self) -> Result<Vec<Kept>> {
-        let places = files::names_in(&self.0)?.into_iter().map(|name| Place { dir: self.0.join(name) });
+    pub fn all(&self) -> Result<Vec<TunnelState>> {
+        let places = files::names_in(&self.0)?.into_iter().map(|name| TunnelDir { dir: self.0.join(name) });
         places.filter(|place| place.dir.is_dir()).filter_map(|place| place.read().transpose()).collect()
     }
 }
 
-impl Place {
+impl TunnelDir {
     /// The folder of a keeper.
-    pub fn at(dir: &Path) -> Place {
-        Place { dir: dir.to_path_buf() }
+    pub fn at(dir: &Path) -> TunnelDir {
+        TunnelDir { dir: dir.to_path_buf() }
     }
 
     /// Held by who opens or closes it. The file is beside the folder, and stays.
@@ -134,7 +134,7 @@ impl Place {
     }
 
     /// What is written down.
-    pub fn read(&self) -> Result<Option<Kept>> {
+    pub fn read(&self) -> Result<Option<TunnelState>> {
         let path = self.dir.join(STATE);
         match files::text(&path)? {
             Some(text) => match serde_json::from_str(&text) {
@@ -149,16 +149,21 @@ impl Place {
     }
 
     /// Writes it down.
-    pub fn write(&self, kept: &Kept) -> Result<()> {
+    pub fn write(&self, kept: &TunnelState) -> Result<()> {
         files::write_json(&self.dir.join(STATE), kept)
     }
 
     /// Makes the folder, with the wish for a tunnel in it; `failing` is how it stood, when it is to be kept whatever comes of
     /// the first attempt.
-    pub fn begin(&self, tunnel: &Tunnel, failing: Option<Kept>) -> Result<()> {
+    pub fn begin(&self, tunnel: &Tunnel, failing: Option<TunnelState>) -> Result<()> {
         make_private(&self.dir)?;
-        let begun = || Kept { version: 1, tunnel: tunnel.clone(), since: time::now(), ..Kept::default() };
-        let kept = failing.map_or_else(begun, |kept| Kept { keeper: None, ssh: None, ..kept });
+        let begun = || TunnelState {
+            version: 1,
+            tunnel: tunnel.clone(),
+            since: time::now(),
+            ..TunnelState::default()
+        };
+        let kept = failing.map_or_else(begun, |kept| TunnelState { keeper: None, ssh: None, ..kept });
         self.write(&kept)
     }
 

@@ -8,9 +8,9 @@ use super::look::{lines_of, mayor_clone};
 use super::{Visit, orphans, secrets};
 use crate::base::{files, time};
 use crate::beads;
-use crate::plan::doctor::{Finding, Status, Thing};
+use crate::plan::doctor::{CheckStatus, Finding, Thing};
 use crate::programs::git::{Git, credentials};
-use crate::town::{Layout, Rig, TownFile};
+use crate::town::{FolderLayout, Rig, TownFile};
 use crate::work::setup::{exports, pieces, rig};
 
 /// Repairs what was found missing, or takes away what should not be there.
@@ -26,7 +26,7 @@ pub fn thing(visit: &Visit<'_>, rig: Option<&Rig>, thing: &Thing) -> Result<()> 
 
 fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
     let root = &visit.town.root;
-    let older = visit.town.layout == Layout::Workspace;
+    let older = visit.town.layout == FolderLayout::Workspace;
     match thing {
         Thing::TownState if older => {
             write(&visit.older().join("state.json"), "{\n  \"version\": 1,\n  \"projects\": {}\n}\n")
@@ -105,7 +105,7 @@ fn rig_pieces(rig: &Rig, paths: &[&str]) -> Result<()> {
 pub fn rig_config(of: &Rig, mut finding: Finding) -> Finding {
     match config(of) {
         Ok(Some(from)) => {
-            finding.status = Status::Fixed;
+            finding.status = CheckStatus::Fixed;
             finding.message = format!("Rig config restored from {from}");
         }
         Ok(None) => {

@@ -5,23 +5,23 @@ use std::path::{Path, PathBuf};
 use super::{Visit, broken, is_clone, json_file};
 use crate::base::files;
 use crate::model::address::{Address, Role};
-use crate::plan::doctor::{Found, Thing};
+use crate::plan::doctor::{Health, Thing};
 use crate::town::discover::{check_kind, read_rig_config};
-use crate::town::{Layout, Rig, TownFile, away};
+use crate::town::{FolderLayout, Rig, TownFile, away};
 use crate::work::setup::pieces;
 use crate::{beads, config};
 
 /// What was found of a thing, and where it was looked for.
-pub fn at(visit: &Visit<'_>, rig: Option<&Rig>, thing: &Thing) -> (Found, PathBuf) {
+pub fn at(visit: &Visit<'_>, rig: Option<&Rig>, thing: &Thing) -> (Health, PathBuf) {
     match rig {
         Some(rig) => of_rig(visit, rig, thing),
         None => of_town(visit, thing),
     }
 }
 
-fn of_town(visit: &Visit<'_>, thing: &Thing) -> (Found, PathBuf) {
+fn of_town(visit: &Visit<'_>, thing: &Thing) -> (Health, PathBuf) {
     let root = &visit.town.root;
-    let older = visit.town.layout == Layout::Workspace;
+    let older = visit.town.layout == FolderLayout::Workspace;
     let folder = |path: PathBuf| (exists(path.is_dir()), path);
     match thing {
         Thing::Identity => (identity(visit), visit.identity.clone()),
@@ -31,7 +31,7 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> (Found, PathBuf) {
         Thing::RigsFolder => folder(visit.older().join("rigs")),
         Thing::RigList => {
             let path = visit.town.rigs_path();
-            (if path.exists() { broken(visit.town.rigs_file()) } else { Found::Missing }, path)
+            (if path.exists() { broken(visit.town.rigs_file()) } else { Health::Missing }, path)
         }
         Thing::Settings => settings(visit),
         Thing::TownStore => {
@@ -47,18 +47,18 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> (Found, PathBuf) {
         Thing::Records => (broken(away::read(&visit.town)), root.join("mayor/remote.json")),
         Thing::Presets => folder(root.join("config/presets")),
         // Orphans are found by looking for them: what is listed is there.
-        _ => (Found::Missing, root.clone()),
+        _ => (Health::Missing, root.clone()),
     }
 }
 
-fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> (Found, PathBuf) {
+fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> (Health, PathBuf) {
     let root = &rig.root;
     let refinery = root.join("refinery");
     let file = |path: PathBuf| (exists(path.is_file()), path);
     match thing {
         Thing::RigConfig => {
             let path = visit.town.rig_config_path(&rig.name);
-            (if path.exists() { broken(read_rig_config(&path)) } else { Found::Missing }, path)
+            (if path.exists() { broken(read_rig_config(&path)) } else { Health::Missing }, path)
         }
         Thing::RefineryFolder => (exists(refinery.is_dir()), refinery),
         Thing::RefineryReadme => file(refinery.join("README.md")),
@@ -75,26 +75,26 @@ fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> (Found, PathBuf) {
         Thing::RigStates => {
             let (witness, path) = json(root.join("witness/state.json"));
             let (mayor, other) = json(root.join("mayor/state.json"));
-            if witness == Found::Good { (mayor, other) } else { (witness, path) }
+            if witness == Health::Good { (mayor, other) } else { (witness, path) }
         }
         Thing::RigFolders => {
             let missing = ["crew", "polecats", "plugins"].iter().find(|name| !root.join(name).is_dir());
             (exists(missing.is_none()), root.join(missing.unwrap_or(&"crew")))
         }
-        _ => (Found::Missing, root.clone()),
+        _ => (Health::Missing, root.clone()),
     }
 }
 
-fn exists(yes: bool) -> Found {
-    if yes { Found::Good } else { Found::Missing }
+fn exists(yes: bool) -> Health {
+    if yes { Health::Good } else { Health::Missing }
 }
 
-fn json(path: PathBuf) -> (Found, PathBuf) {
+fn json(path: PathBuf) -> (Health, PathBuf) {
     (json_file(&path), path)
 }
 
-fn identity(visit: &Visit<'_>) -> Found {
-    if visit.town.layout == Layout::Workspace {
+fn identity(visit: &Visit<'_>) -> Health {
+    if visit.town.layout == FolderLayout::Workspace {
         return json_file(&visit.identity);
     }
     broken(files::read_json::<TownFile>(&visit.identity).and_then(|file| {
@@ -103,10 +103,10 @@ fn identity(visit: &Visit<'_>) -> Found {
     }))
 }
 
-fn settings(visit: &Visit<'_>) -> (Found, PathBuf) {
+fn settings(visit: &Visit<'_>) -> (Health, PathBuf) {
     let path = visit.town.root.join("config/town.toml");
     if !path.exists() {
-        return (Found::Missing, path);
+        return (Health::Missing, path);
     }
     let all = config::settings(&visit.sources).map(drop).and_then(|()| {
         Role::ALL.iter().try_for_each(|role| config::role(&visit.sources, *role, &[], None).map(drop))
@@ -115,32 +115,33 @@ fn settings(visit: &Visit<'_>) -> (Found, PathBuf) {
 }
 
 /// A store that is not there can be made; one that does not open is a person's to look at.
-fn store(dir: &Path, open: impl FnOnce() -> anyhow::Result<()>) -> Found {
+fn store(dir: &Path, open: impl FnOnce() -> anyhow::Result<()>) -> Health {
     match beads::kind_of(dir) {
-        Err(_) => Found::Missing,
+        Err(_) => Health::Missing,
         // One that opens may still be damaged further in.
-        Ok(beads::Kind::Embedded) => {
+        Ok(beads::StoreKind::Embedded) => {
             broken(beads::embedded::Embedded::open(dir, "", "overseer").and_then(|store| store.check()))
         }
-        Ok(beads::Kind::Bd) => match open() {
-            Ok(()) => Found::Good,
-            Err(error) => Found::Broken(format!("{error:#}"), crate::base::failure::hint_of(&error)),
+        Ok(beads::StoreKind::Bd) => match open() {
+            Ok(()) => Health::Good,
+            Err(error) => Health::Broken(format!("{error:#}"), crate::base::failure::hint_of(&error)),
         },
     }
 }
 
 /// `bin/bd` is needed where stores are gt's own; it must lead to a program that is there.
-fn program(visit: &Visit<'_>) -> (Found, PathBuf) {
+fn program(visit: &Visit<'_>) -> (Health, PathBuf) {
     let path = visit.town.bin_dir().join("bd");
-    let embedded = beads::kind_of(&visit.town.beads_dir()).is_ok_and(|kind| kind == beads::Kind::Embedded);
+    let embedded =
+        beads::kind_of(&visit.town.beads_dir()).is_ok_and(|kind| kind == beads::StoreKind::Embedded);
     (exists(!embedded || path.exists()), path)
 }
 
-fn clone(path: PathBuf) -> (Found, PathBuf) {
+fn clone(path: PathBuf) -> (Health, PathBuf) {
     let found = match is_clone(&path) {
-        true => Found::Good,
-        false if is_vacant(&path) => Found::Missing,
-        false => Found::Broken("it is no git clone, and not empty".into(), None),
+        true => Health::Good,
+        false if is_vacant(&path) => Health::Missing,
+        false => Health::Broken("it is no git clone, and not empty".into(), None),
     };
     (found, path)
 }
@@ -153,12 +154,12 @@ fn is_vacant(dir: &Path) -> bool {
 /// Where the Mayor's clone of a rig stands.
 pub fn mayor_clone(visit: &Visit<'_>, rig: &Rig) -> PathBuf {
     match visit.town.layout {
-        Layout::Present => rig.clone_dir(),
-        Layout::Workspace => visit.older().join("rigs").join(&rig.name),
+        FolderLayout::Present => rig.clone_dir(),
+        FolderLayout::Workspace => visit.older().join("rigs").join(&rig.name),
     }
 }
 
-fn ignored(visit: &Visit<'_>, rig: &Rig) -> (Found, PathBuf) {
+fn ignored(visit: &Visit<'_>, rig: &Rig) -> (Health, PathBuf) {
     let path = visit.town.root.join(".gitignore");
     let text = files::text(&path).ok().flatten().unwrap_or_default();
     let lines = lines_of(visit, rig);
@@ -168,10 +169,10 @@ fn ignored(visit: &Visit<'_>, rig: &Rig) -> (Found, PathBuf) {
 /// The lines of a rig in `.gitignore`. Older towns have a pattern for the whole rig, or ours.
 pub fn lines_of(visit: &Visit<'_>, rig: &Rig) -> Vec<String> {
     match visit.town.layout {
-        Layout::Present => {
+        FolderLayout::Present => {
             let of_town = pieces::IGNORED.map(String::from);
             of_town.into_iter().chain(pieces::ignored_of_rig(&rig.name)).collect()
         }
-        Layout::Workspace => vec![format!("{}/", rig.name)],
+        FolderLayout::Workspace => vec![format!("{}/", rig.name)],
     }
 }

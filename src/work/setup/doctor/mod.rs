@@ -13,14 +13,14 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::base::files;
-use crate::config::schema::Choice;
+use crate::config::schema::StoreChoice;
 use crate::config::{Sources, inert};
 use crate::mux::{Mux, Snapshot};
-use crate::plan::doctor::{Finding, Found, Status, Thing, judge, of_rig, of_town};
+use crate::plan::doctor::{CheckStatus, Finding, Health, Thing, judge, of_rig, of_town};
 use crate::plan::trust::shown;
 use crate::town::discover::read_rig_config;
 use crate::town::trust::{self, Setting};
-use crate::town::{Layout, Rig, RigConfig, Town};
+use crate::town::{FolderLayout, Rig, RigConfig, Town};
 use crate::work::agent::trust as agent_settings;
 
 /// What doctor works with.
@@ -36,7 +36,7 @@ pub struct Visit<'a> {
     /// Its sessions.
     pub sessions: Snapshot,
     /// Which store new ones are.
-    pub store: Choice,
+    pub store: StoreChoice,
     /// Prefix of the town's own ids.
     pub prefix: String,
     /// This program, for `bin/bd`.
@@ -59,7 +59,7 @@ pub struct Report {
     /// About the town.
     pub checks: Vec<Finding>,
     /// About each rig.
-    pub rigs: Vec<RigReport>,
+    pub rigs: Vec<RigFindings>,
     /// How many checks failed.
     pub found: usize,
     /// How many of those were repaired.
@@ -70,7 +70,7 @@ pub struct Report {
 
 /// What doctor found in one rig.
 #[derive(Clone, Debug, Serialize)]
-pub struct RigReport {
+pub struct RigFindings {
     /// Its name.
     pub name: String,
     /// Its checks.
@@ -107,9 +107,9 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
         rigs.push(visit.examine_rig(name)?);
     }
     let all = || checks.iter().chain(rigs.iter().flat_map(|rig| &rig.checks));
-    let found = all().filter(|finding| finding.status != Status::Pass).count();
-    let fixed = all().filter(|finding| finding.status == Status::Fixed).count();
-    let layout = if town.layout == Layout::Present { "present" } else { "workspace" };
+    let found = all().filter(|finding| finding.status != CheckStatus::Pass).count();
+    let fixed = all().filter(|finding| finding.status == CheckStatus::Fixed).count();
+    let layout = if town.layout == FolderLayout::Present { "present" } else { "workspace" };
     Ok(Report { path: town.root.clone(), layout, checks, rigs, found, fixed, notes })
 }
 
@@ -155,23 +155,23 @@ fn trust_note(visit: &Visit<'_>, name: &str) -> Option<String> {
 }
 
 impl Visit<'_> {
-    fn examine_rig(&self, name: String) -> Result<RigReport> {
+    fn examine_rig(&self, name: String) -> Result<RigFindings> {
         let rig = self.rig(&name);
-        if self.town.layout == Layout::Present && !rig.root.exists() {
+        if self.town.layout == FolderLayout::Present && !rig.root.exists() {
             // A disk that is not mounted looks the same: a new rig in its place would be in its way.
-            let gone = judge(Thing::RigFolder, Found::Missing, name.clone(), &name);
-            return Ok(RigReport { name, checks: vec![gone] });
+            let gone = judge(Thing::RigFolder, Health::Missing, name.clone(), &name);
+            return Ok(RigFindings { name, checks: vec![gone] });
         }
         let mut checks = Vec::new();
         for thing in of_rig(self.town.layout) {
             checks.push(self.check(Some(&rig), thing));
         }
-        if self.town.layout == Layout::Present {
+        if self.town.layout == FolderLayout::Present {
             // What a repair above brought back counts from here on.
             let rig = self.rig(&name);
             checks.extend(orphans::of_rig(self, &rig));
         }
-        Ok(RigReport { name, checks })
+        Ok(RigFindings { name, checks })
     }
 
     /// The rig, as far as it can be read.
@@ -199,7 +199,7 @@ impl Visit<'_> {
         if matches!(finding.thing, Thing::TownStore | Thing::RigStore) {
             return store::treat(self, rig, finding);
         }
-        if let (Thing::RigConfig, Status::Fail, true, true, Some(rig)) =
+        if let (Thing::RigConfig, CheckStatus::Fail, true, true, Some(rig)) =
             (&finding.thing, finding.status, finding.fixable, self.fix, rig)
         {
             return fix::rig_config(rig, finding);
@@ -221,12 +221,12 @@ impl Visit<'_> {
         mut finding: Finding,
         repair: impl FnOnce(&Thing) -> Result<Vec<String>>,
     ) -> Finding {
-        if finding.status != Status::Fail || !finding.fixable || !self.fix {
+        if finding.status != CheckStatus::Fail || !finding.fixable || !self.fix {
             return finding;
         }
         match repair(&finding.thing) {
             Ok(said) => {
-                finding.status = Status::Fixed;
+                finding.status = CheckStatus::Fixed;
                 said.iter().for_each(|line| finding.message.push_str(&format!("; {line}")));
             }
             Err(error) => finding.hint = Some(why(&error)),
@@ -255,20 +255,20 @@ fn is_clone(dir: &std::path::Path) -> bool {
 }
 
 /// A JSON object that should be there.
-fn json_file(path: &std::path::Path) -> Found {
+fn json_file(path: &std::path::Path) -> Health {
     if !path.exists() {
-        return Found::Missing;
+        return Health::Missing;
     }
     match files::read_json::<serde_json::Map<String, serde_json::Value>>(path) {
-        Ok(_) => Found::Good,
-        Err(error) => Found::Broken(format!("{error:#}"), None),
+        Ok(_) => Health::Good,
+        Err(error) => Health::Broken(format!("{error:#}"), None),
     }
 }
 
 /// What a command says of itself when it cannot be read: broken, with why.
-fn broken<T>(result: Result<T>) -> Found {
+fn broken<T>(result: Result<T>) -> Health {
     match result {
-        Ok(_) => Found::Good,
-        Err(error) => Found::Broken(format!("{error:#}"), None),
+        Ok(_) => Health::Good,
+        Err(error) => Health::Broken(format!("{error:#}"), None),
     }
 }

@@ -14,14 +14,14 @@ use crate::model::address::{Address, is_rig_name};
 use crate::model::bead::{Bead, Patch};
 use crate::model::words;
 use crate::mux::Session;
-use crate::plan::doctor::{Finding, Found, Thing, judge};
+use crate::plan::doctor::{Finding, Health, Thing, judge};
 use crate::plan::patrol::Move;
 use crate::plan::place::Seen;
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
 use crate::town::discover::kind;
-use crate::town::ids::{Owner, Prefixes};
-use crate::town::{Layout, Rig, away};
+use crate::town::ids::{Prefixes, StoreOwner};
+use crate::town::{FolderLayout, Rig, away};
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::ending::{self, End};
 use crate::work::polecat::sandbox::Sandbox;
@@ -37,7 +37,7 @@ use crate::work::talk::adopt;
 pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
     let root = &visit.town.root;
     let mut things = Vec::new();
-    if visit.town.layout == Layout::Present {
+    if visit.town.layout == FolderLayout::Present {
         things.extend(unlisted(visit)?.into_iter().map(Thing::Unlisted));
         things.extend(files::is_shared(root).then_some(Thing::Shared));
         things.extend(secrets::find(root)?.into_iter().map(Thing::Secret));
@@ -84,7 +84,7 @@ fn shared_prefixes(visit: &Visit<'_>) -> Vec<Thing> {
     let names = visit.town.rig_names().unwrap_or_default();
     let rigs: Vec<Rig> = names.iter().map(|name| visit.rig(name)).collect();
     let shared = Prefixes::of("", &rigs);
-    let thing = |(prefix, owners): (&str, &[Owner])| {
+    let thing = |(prefix, owners): (&str, &[StoreOwner])| {
         let rigs = shared.rigs(&format!("{prefix}-x")).map(Into::into).collect();
         (owners.len() > 1).then(|| Thing::SharedPrefix(prefix.into(), rigs))
     };
@@ -194,19 +194,19 @@ pub fn fix_stray_record(visit: &Visit<'_>, address: &str) -> Result<()> {
 pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
     let mut findings = Vec::new();
     for thing in clone_settings(rig) {
-        let finding = judge(thing, Found::Missing, String::new(), &rig.name);
+        let finding = judge(thing, Health::Missing, String::new(), &rig.name);
         findings.push(visit.treat_with(finding, |thing| fix_clone_setting(rig, thing)));
     }
     // First: they are in the way of every look and every end.
     for (dir, thing) in left_by_git(visit, rig) {
-        let finding = judge(thing, Found::Missing, String::new(), &rig.name);
+        let finding = judge(thing, Health::Missing, String::new(), &rig.name);
         findings.push(visit.treat_with(finding, |_| Git::at(&dir).mend()));
     }
     // Before a polecat ends that made one.
     match adopt::unproven(&visit.town, rig) {
         Ok(old) if !old.is_empty() => {
             let thing = Thing::Unproven(old.into_keys().collect());
-            let finding = judge(thing, Found::Missing, String::new(), &rig.name);
+            let finding = judge(thing, Health::Missing, String::new(), &rig.name);
             findings.push(visit.treat_with(finding, |_| adopt::sign_old(&visit.town, rig)));
         }
         // From now on nothing is signed afterwards.
@@ -217,7 +217,7 @@ pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
     let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..visit.sources.clone() };
     if let Ok(scene) = Scene::look(&visit.town, rig, visit.mux, sources.clone()) {
         for thing in polecats(visit, rig, &scene) {
-            let finding = judge(thing, Found::Missing, String::new(), &rig.name);
+            let finding = judge(thing, Health::Missing, String::new(), &rig.name);
             findings.push(
                 visit.treat_saying(finding, |thing| fix_polecat(rig, &scene, thing).map(|()| scene.notes())),
             );
@@ -228,13 +228,13 @@ pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
     for want in
         settings.as_ref().ok().and_then(|settings| wants::of_rig(rig, settings).ok()).unwrap_or_default()
     {
-        findings.push(judge(Thing::Want(want.message, want.hint), Found::Missing, String::new(), &rig.name));
+        findings.push(judge(Thing::Want(want.message, want.hint), Health::Missing, String::new(), &rig.name));
     }
     // Without a target every commit counts.
     let target = settings.map(|settings| config::target(&settings)).unwrap_or_default();
     // After the polecats: ending one takes its worktree along.
     for thing in stale_worktrees(rig) {
-        let finding = judge(thing, Found::Missing, String::new(), &rig.name);
+        let finding = judge(thing, Health::Missing, String::new(), &rig.name);
         findings.push(visit.treat_with(finding, |thing| fix_worktree(rig, &target, thing)));
     }
     findings

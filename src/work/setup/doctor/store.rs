@@ -10,24 +10,24 @@ use crate::base::files;
 use crate::base::quote::quote;
 use crate::beads::{self, embedded};
 use crate::model::rules;
-use crate::plan::doctor::{Finding, Status};
+use crate::plan::doctor::{CheckStatus, Finding};
 use crate::town::Rig;
-use crate::work::setup::restore::{Lost, Restored, restore};
+use crate::work::setup::restore::{Lost, RestoreReport, restore};
 use crate::work::setup::rig as rigs;
 
 /// Repairs a store that failed its check, when that is asked for and possible.
 pub fn treat(visit: &Visit<'_>, rig: Option<&Rig>, mut finding: Finding) -> Finding {
     let damaged = !finding.fixable;
-    if finding.status != Status::Fail || !visit.fix || (damaged && !visit.set_aside_stores) {
+    if finding.status != CheckStatus::Fail || !visit.fix || (damaged && !visit.set_aside_stores) {
         return finding;
     }
     let whose = if rig.is_some() { "Rig" } else { "Town" };
     match mend(visit, rig, damaged) {
-        Ok(None) => finding.status = Status::Fixed,
+        Ok(None) => finding.status = CheckStatus::Fixed,
         Ok(Some(restored)) => {
             finding.message = format!("{whose} beads {}{}", restored.line(), restored.beside());
             match restored.lacks() {
-                None => finding.status = Status::Fixed,
+                None => finding.status = CheckStatus::Fixed,
                 Some(lacks) => {
                     finding.message = format!("{}; {lacks}", finding.message);
                     finding.hint = Some("look for them, then take them in: gt bd import FILE; or bring the store in step: gt sync".into());
@@ -41,12 +41,12 @@ pub fn treat(visit: &Visit<'_>, rig: Option<&Rig>, mut finding: Finding) -> Find
 }
 
 /// `None`: only the link to the store was missing.
-fn mend(visit: &Visit<'_>, rig: Option<&Rig>, damaged: bool) -> Result<Option<Restored>> {
+fn mend(visit: &Visit<'_>, rig: Option<&Rig>, damaged: bool) -> Result<Option<RestoreReport>> {
     // The town's lock is taken for the town's own checks already.
     let _turn = rig.map(|_| visit.town.lock()).transpose()?;
     let dir = rig.map_or_else(|| visit.town.beads_dir(), Rig::beads_dir);
     if damaged {
-        if !beads::kind_of(&dir).is_ok_and(|kind| kind == beads::Kind::Embedded) {
+        if !beads::kind_of(&dir).is_ok_and(|kind| kind == beads::StoreKind::Embedded) {
             crate::fail!("{} was made by bd", dir.display(); "look at it with: bd doctor");
         }
         embedded::set_aside(&dir)?;

@@ -12,13 +12,13 @@ use crate::base::failure::Failure;
 use crate::base::quote::quote;
 use crate::base::{files, repo_url, time};
 use crate::beads::{self, embedded};
-use crate::config::schema::Choice;
+use crate::config::schema::StoreChoice;
 use crate::config::template;
 use crate::model::rules;
 use crate::plan::proposal;
 use crate::programs::git::{Git, credentials};
 use crate::town::discover::{change_rigs, kind, read_rig_config};
-use crate::town::trust::{self, Seen, Setting};
+use crate::town::trust::{self, SeenSettings, Setting};
 use crate::town::{RigBeads, RigConfig, RigEntry, Town};
 use crate::work::agent::trust as agent_settings;
 use crate::work::setup::{install, pieces};
@@ -26,17 +26,17 @@ use crate::work::talk::adopt;
 
 /// A rig that is to be added.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct NewRig {
     /// Its name.
     pub name: String,
     /// Where its code comes from.
-    pub source: Source,
+    pub source: CodeSource,
     /// Prefix of its ids; made from the name when absent.
     pub prefix: Option<String>,
     /// The branch that work lands on; the remote's default when absent.
     pub branch: Option<String>,
     /// Its store.
-    pub store: Choice,
+    pub store: StoreChoice,
     /// Prefix of the town's own ids.
     pub town_prefix: String,
     /// Its test command.
@@ -70,7 +70,7 @@ pub struct Added {
 
 /// Where code comes from: what was typed, as git is to take it, and what to know about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct CodeSource {
     /// For git, without what is secret.
     pub url: String,
     /// What was secret in it, as git keeps it.
@@ -83,7 +83,7 @@ pub struct Source {
 ///
 /// # Errors
 /// A path that is not there.
-pub fn source(dir: &Path, typed: &str) -> Result<Source> {
+pub fn source(dir: &Path, typed: &str) -> Result<CodeSource> {
     if typed.is_empty() || typed.starts_with('-') {
         return Err(Failure::usage(format!("'{typed}' is no URL"))
             .hint("give a URL or a path: gt rig add NAME https://host/project.git")
@@ -99,7 +99,7 @@ pub fn source(dir: &Path, typed: &str) -> Result<Source> {
     let git = Git::at(&path);
     let top = git.try_run(["rev-parse", "--show-toplevel"])?;
     if !top.ok() {
-        return Ok(Source::of(&path.to_string_lossy(), Vec::new()));
+        return Ok(CodeSource::of(&path.to_string_lossy(), Vec::new()));
     }
     let top = top.text();
     let origin = git.try_run(["config", "remote.origin.url"])?;
@@ -117,11 +117,11 @@ pub fn source(dir: &Path, typed: &str) -> Result<Source> {
         "{top} has its branch checked out: for work to land there, run: git -C {} config receive.denyCurrentBranch updateInstead",
         quote(&top)
     );
-    Ok(Source::of(&top, vec![note]))
+    Ok(CodeSource::of(&top, vec![note]))
 }
 
-impl Source {
-    fn of(url: &str, mut notes: Vec<String>) -> Source {
+impl CodeSource {
+    fn of(url: &str, mut notes: Vec<String>) -> CodeSource {
         let credential = repo_url::credential(url);
         if credential.is_some() {
             notes.push(
@@ -129,15 +129,15 @@ impl Source {
                     .into(),
             );
         }
-        Source { url: repo_url::plain(url), credential, notes }
+        CodeSource { url: repo_url::plain(url), credential, notes }
     }
 }
 
 /// A URL as the person's git takes it: `insteadOf` may be said of one with a name and a password, and leave neither.
-fn remote(dir: &Path, url: &str, notes: Vec<String>) -> Result<Source> {
+fn remote(dir: &Path, url: &str, notes: Vec<String>) -> Result<CodeSource> {
     match repo_url::credential(url) {
-        Some(_) => Ok(Source::of(&Git::at(dir).in_place_of(url)?, notes)),
-        None => Ok(Source::of(url, notes)),
+        Some(_) => Ok(CodeSource::of(&Git::at(dir).in_place_of(url)?, notes)),
+        None => Ok(CodeSource::of(url, notes)),
     }
 }
 
@@ -182,7 +182,7 @@ pub fn prefixes(town: &Town, own: &str, chosen: bool) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// A name or prefix that cannot be, or is taken.
-pub fn check(town: &Town, wanted: &Wanted) -> Result<()> {
+pub fn check(town: &Town, wanted: &NewRig) -> Result<()> {
     rules::rig_name(&wanted.name)?;
     if town.rig_names()?.contains(&wanted.name) {
         crate::fail!("there is a rig named '{}' already", wanted.name; "see them with: gt rigs");
@@ -199,7 +199,7 @@ pub fn check(town: &Town, wanted: &Wanted) -> Result<()> {
 }
 
 /// Whether a folder is the same rig, added but not yet in the list: a kill came between.
-fn is_unfinished(root: &Path, wanted: &Wanted) -> bool {
+fn is_unfinished(root: &Path, wanted: &NewRig) -> bool {
     let path = root.join("config.json");
     kind(&path) == "rig"
         && read_rig_config(&path)
@@ -210,7 +210,7 @@ fn is_unfinished(root: &Path, wanted: &Wanted) -> bool {
 ///
 /// # Errors
 /// Whatever stands in the way; nothing of the rig is left then.
-pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
+pub fn add(town: &Town, wanted: &NewRig) -> Result<Added> {
     check(town, wanted)?;
     let root = town.root.join(&wanted.name);
     files::sweep(&town.root)?;
@@ -226,7 +226,7 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
     let commit = git.stands_at("HEAD")?.unwrap_or_default();
     let settings = agent_settings::settings_at(&git, &commit, &wanted.names)?;
     // Before the rig is there: what a kill leaves is not trusted.
-    trust::create(&draft, Seen { commit, names: wanted.names.clone(), settings })?;
+    trust::create(&draft, SeenSettings { commit, names: wanted.names.clone(), settings })?;
     crate::work::step("rig-add.1");
     clone_near(&clone, &draft.join("refinery/rig"), &wanted.source.url, &target)?;
     if let Some(credential) = &wanted.source.credential {
@@ -264,7 +264,7 @@ pub fn add(town: &Town, wanted: &Wanted) -> Result<Added> {
 }
 
 /// Lists a rig whose folder is complete. The town's lock is held.
-fn enter(town: &Town, wanted: &Wanted) -> Result<Added> {
+fn enter(town: &Town, wanted: &NewRig) -> Result<Added> {
     let config = read_rig_config(&town.rig_config_path(&wanted.name))?;
     adopt::nothing_old(town, &wanted.name)?;
     list(town, &wanted.name, &config.git_url)?;
@@ -330,7 +330,7 @@ fn ignore_lines(town: &Town, change: impl FnOnce(&str) -> String) -> Result<()> 
 }
 
 /// Clones the canonical clone; gives the branch that work lands on. `file` is where a credential stands meanwhile.
-fn make_clone(wanted: &Wanted, clone: &Path, file: PathBuf) -> Result<String> {
+fn make_clone(wanted: &NewRig, clone: &Path, file: PathBuf) -> Result<String> {
     let url = wanted.source.url.as_str();
     let credential = wanted.source.credential.as_ref();
     let file = credential.map(|line| files::write(&file, line).map(|()| file)).transpose()?;
@@ -370,7 +370,7 @@ fn no_default(url: &str, name: &str) -> Failure {
 ///
 /// # Errors
 /// What the clone would fail with.
-pub fn ask(town: &Town, wanted: &Wanted) -> Result<String> {
+pub fn ask(town: &Town, wanted: &NewRig) -> Result<String> {
     let url = wanted.source.url.as_str();
     let kept = wanted.source.credential.as_ref().map(|line| -> Result<_> {
         let aside = files::Aside::new(&town.root)?;
@@ -440,7 +440,7 @@ fn clone_near(clone: &Path, target: &Path, url: &str, branch: &str) -> Result<()
 ///
 /// # Errors
 /// As [`beads::create`].
-pub fn make_rig_store(root: &Path, prefix: &str, choice: Choice) -> Result<()> {
+pub fn make_rig_store(root: &Path, prefix: &str, choice: StoreChoice) -> Result<()> {
     let place = store_place(root)?;
     if beads::kind_of(&place).is_err() {
         install::make_store(&place, prefix, choice)?;

@@ -17,23 +17,23 @@ use crate::town::{Rig, Town, occupancy};
 use crate::work::agent::hooks;
 use crate::work::polecat::loss::keep::FOLDER;
 use crate::work::polecat::loss::repo::Repo;
-use crate::work::polecat::loss::{Kind, Line, Stays, look};
+use crate::work::polecat::loss::{Loss, LossLine, Stays, look};
 use crate::work::polecat::{names, recovery};
 use crate::work::setup::pieces;
 use crate::work::step;
 
 /// What is in the way of removing a rig.
 #[derive(Clone, Debug, Default)]
-pub struct Losses {
+pub struct RigLosses {
     /// What would be lost with its folder.
-    pub files: Vec<Line>,
+    pub files: Vec<LossLine>,
     /// What is still going on in it.
-    pub work: Vec<Line>,
+    pub work: Vec<LossLine>,
 }
 
-impl Losses {
+impl RigLosses {
     /// Every line.
-    pub fn lines(&self) -> Vec<Line> {
+    pub fn lines(&self) -> Vec<LossLine> {
         [&self.files[..], &self.work].concat()
     }
 }
@@ -42,11 +42,11 @@ impl Losses {
 ///
 /// # Errors
 /// When the rig's folders cannot be listed.
-pub fn losses(town: &Town, rig: &Rig, sessions: &Snapshot) -> Result<Losses> {
-    let mut lost = Losses::default();
+pub fn losses(town: &Town, rig: &Rig, sessions: &Snapshot) -> Result<RigLosses> {
+    let mut lost = RigLosses::default();
     let beads = all_beads(rig);
     let stays = what_stays(rig, beads.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
-        lost.files.push(Line::unknown(format!("{error:#}")));
+        lost.files.push(LossLine::unknown(format!("{error:#}")));
         Stays::default()
     });
     let mut places = vec![rig.clone_dir(), rig.refinery_dir()];
@@ -60,19 +60,19 @@ pub fn losses(town: &Town, rig: &Rig, sessions: &Snapshot) -> Result<Losses> {
         lost.files.extend(found.into_iter().map(|line| line.in_place(&shown(rig, place))));
     }
     lost.files.extend(foreign(rig)?);
-    let mut work = |kind, text| lost.work.push(Line { kind, text });
+    let mut work = |kind, text| lost.work.push(LossLine { kind, text });
     for name in names::taken(rig)?.into_keys() {
-        work(Kind::Polecat, format!("polecat {}/{name} is there", rig.name));
+        work(Loss::Polecat, format!("polecat {}/{name} is there", rig.name));
     }
     if let Some(why) = &sessions.unknown {
-        work(Kind::Unknown, format!("its sessions cannot be seen: {why}"));
+        work(Loss::Unknown, format!("its sessions cannot be seen: {why}"));
     }
     for session in sessions_of(town, rig, sessions) {
-        work(Kind::Session, format!("session {} is open", session.name));
+        work(Loss::Session, format!("session {} is open", session.name));
     }
     match &beads {
-        Ok(beads) => beads.iter().filter_map(in_work).for_each(|text| work(Kind::Bead, text)),
-        Err(error) => work(Kind::Unknown, format!("its beads cannot be read: {error:#}")),
+        Ok(beads) => beads.iter().filter_map(in_work).for_each(|text| work(Loss::Bead, text)),
+        Err(error) => work(Loss::Unknown, format!("its beads cannot be read: {error:#}")),
     }
     Ok(lost)
 }
@@ -108,7 +108,7 @@ pub fn what_stays(rig: &Rig, beads: &[Bead]) -> Result<Stays> {
 }
 
 /// What would be lost with one clone or worktree of a rig, a line each.
-pub fn of_place(rig: &Rig, place: &Path, stays: &Stays) -> Vec<Line> {
+pub fn of_place(rig: &Rig, place: &Path, stays: &Stays) -> Vec<LossLine> {
     match Repo::open(place) {
         Ok(Some(repo)) => {
             let mut losses = look(&repo, stays, &[]);
@@ -120,8 +120,8 @@ pub fn of_place(rig: &Rig, place: &Path, stays: &Stays) -> Vec<Line> {
             losses.lines()
         }
         Ok(None) if files::names_in(place).is_ok_and(|names| names.is_empty()) => Vec::new(),
-        Ok(None) => vec![Line::unknown("no git repository: what is in it cannot be told".into())],
-        Err(error) => vec![Line::unknown(format!("{error:#}"))],
+        Ok(None) => vec![LossLine::unknown("no git repository: what is in it cannot be told".into())],
+        Err(error) => vec![LossLine::unknown(format!("{error:#}"))],
     }
 }
 
@@ -160,7 +160,7 @@ fn is_own(folder: &str, own: &[&str], name: &str) -> bool {
 }
 
 /// What is in a rig's folder and was not made by gt, and what an end kept there.
-fn foreign(rig: &Rig) -> Result<Vec<Line>> {
+fn foreign(rig: &Rig) -> Result<Vec<LossLine>> {
     let mut found = Vec::new();
     for (folder, own) in OWN {
         let dir = rig.root.join(folder);
@@ -171,11 +171,11 @@ fn foreign(rig: &Rig) -> Result<Vec<Line>> {
                 continue;
             }
             let (kind, why) = if folder.ends_with(FOLDER) {
-                (Kind::Kept, "kept at an end")
+                (Loss::Kept, "kept at an end")
             } else {
-                (Kind::File, "not made by gt")
+                (Loss::File, "not made by gt")
             };
-            found.push(Line { kind, text: format!("{}: {why}", shown(rig, &path)) });
+            found.push(LossLine { kind, text: format!("{}: {why}", shown(rig, &path)) });
         }
     }
     Ok(found)
@@ -201,7 +201,7 @@ fn shown(rig: &Rig, place: &Path) -> String {
 
 /// What is left of a removed rig, under `mayor/removed/`.
 #[derive(Clone, Debug, Default, serde::Serialize)]
-pub struct Left {
+pub struct RemovedRig {
     /// Its beads, as JSONL.
     pub beads: Option<PathBuf>,
     /// Its whole folder, where something would have been lost with it.
@@ -213,7 +213,7 @@ pub struct Left {
 ///
 /// # Errors
 /// When its beads cannot be kept (without `force`), or the disk refuses.
-pub fn remove(town: &Town, rig: &Rig, force: bool, keep: bool) -> Result<Left> {
+pub fn remove(town: &Town, rig: &Rig, force: bool, keep: bool) -> Result<RemovedRig> {
     let _turn = town.lock()?;
     for (agent, occupied) in occupancy::of_town(town) {
         if Address::parse(&agent)?.rig() == Some(&rig.name) {
@@ -236,14 +236,14 @@ pub fn remove(town: &Town, rig: &Rig, force: bool, keep: bool) -> Result<Left> {
         std::fs::rename(&rig.root, &folder).map_err(|error| failed(&rig.root, error))?;
         step("rig-remove.3");
         unignore(town, &rig.name)?;
-        return Ok(Left { beads, folder: Some(folder) });
+        return Ok(RemovedRig { beads, folder: Some(folder) });
     }
     let old = town.root.join(format!("{}{}-{}", files::LEAVING, rig.name, names::new_instance()));
     std::fs::rename(&rig.root, &old).map_err(|error| failed(&rig.root, error))?;
     step("rig-remove.3");
     unignore(town, &rig.name)?;
     std::fs::remove_dir_all(&old).map_err(|error| failed(&old, error))?;
-    Ok(Left { beads, folder: None })
+    Ok(RemovedRig { beads, folder: None })
 }
 
 fn removed_dir(town: &Town) -> Result<PathBuf> {

@@ -82,12 +82,12 @@ pub struct Draft {
     /// The beads that it has not.
     new: BufWriter<File>,
     length: u64,
-    beads: Vec<Line>,
+    beads: Vec<DraftLine>,
     dependents: HashMap<String, usize>,
 }
 
 /// Where a bead of a draft stands.
-enum Line {
+enum DraftLine {
     /// On the branch.
     There(At),
     /// In the draft's own file.
@@ -109,12 +109,12 @@ impl Draft {
             *self.dependents.entry(target.into()).or_default() += 1;
         }
         if let Some(at) = there.and_then(|there| there.at(&bead.id)) {
-            self.beads.push(Line::There(at));
+            self.beads.push(DraftLine::There(at));
             return Ok(());
         }
         let line = jsonl::line(bead, 0);
         self.new.write_all(line.as_bytes())?;
-        self.beads.push(Line::New((self.length, line.len())));
+        self.beads.push(DraftLine::New((self.length, line.len())));
         self.length += line.len() as u64;
         Ok(())
     }
@@ -127,8 +127,8 @@ impl Draft {
         self.new.flush()?;
         for line in &self.beads {
             let bead = match line {
-                Line::There(at) => there.read(*at)?,
-                Line::New((start, length)) => {
+                DraftLine::There(at) => there.read(*at)?,
+                DraftLine::New((start, length)) => {
                     let mut bytes = vec![0; *length];
                     self.new.get_ref().read_exact_at(&mut bytes, *start)?;
                     jsonl::parse_line(std::str::from_utf8(&bytes)?)?
