@@ -42,7 +42,18 @@ fn a_bead_is_found_from_anywhere_and_means_its_polecat() {
     let own = world.in_town(["bd", "create", "The town's", "--silent"]).ok().stdout;
     assert!(world.gt_in("town/wyvern", ["bd", "show", own.trim()]).ok().stdout.contains("The town's"));
 
+    // Without a session: what to do about its work.
+    world.in_town(["session", "stop", &queued]).ok();
+    let said = world.in_town(["capture", "Toast"]).fails(1).stderr;
+    assert_eq!(
+        said,
+        format!(
+            "gt: wyvern/Toast has no session\nhint: its work on {queued} waits to be merged: gt mq list wyvern\n"
+        )
+    );
     world.in_town(["session", "stop", &works]).ok();
+    let said = world.in_town(["capture", "Nux"]).fails(1).stderr;
+    assert!(said.ends_with(&format!("hint: start it with: gt sling {works}\n")), "{said}");
     world.in_town(["polecat", "release", &works, "--dry-run", "--force"]).ok();
     world.in_town(["diff", "Nux"]).ok();
     let nuked = world.in_town(["polecat", "nuke", &queued]).ok().stdout;
@@ -59,6 +70,23 @@ fn a_bead_is_found_from_anywhere_and_means_its_polecat() {
     );
     let said = world.in_town(["path", "Toast"]).fails(1).stderr;
     assert_eq!(said, "gt: no polecat is named Toast\nhint: see who is there with: gt agents\n");
+}
+
+#[test]
+fn a_member_of_the_crew_is_known_by_its_bare_name_where_one_rig_has_it() {
+    let world = World::with_rig();
+    world.in_town(["crew", "add", "anna", "--rig", "wyvern"]).ok();
+    let path = world.in_town(["path", "anna"]).ok().stdout;
+    assert_eq!(path.trim(), world.real().join("town/wyvern/crew/anna").to_str().unwrap());
+    let said = world.in_town(["path", "anne"]).fails(2).stderr;
+    assert!(said.starts_with("gt: 'anne' is not an address\n"), "{said}");
+    world.in_town(["rig", "add", "hydra", &world.str("origin.git"), "--prefix", "hy"]).ok();
+    world.in_town(["crew", "add", "anna", "--rig", "hydra"]).ok();
+    let said = world.in_town(["path", "anna"]).fails(2).stderr;
+    assert_eq!(
+        said,
+        "gt: several agents are named anna\nhint: say which: hydra/crew/anna, wyvern/crew/anna\n"
+    );
 }
 
 #[test]

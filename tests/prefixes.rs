@@ -37,6 +37,26 @@ fn a_store_takes_ids_of_its_other_prefixes() {
 }
 
 #[test]
+fn a_bead_is_found_where_it_is_though_no_rig_has_its_prefix() {
+    let world = World::with_rig();
+    world.in_town(["rig", "add", "hydra", &world.str("origin.git"), "--prefix", "hy"]).ok();
+    world.write(
+        "beads.jsonl",
+        r#"{"id":"zz-a.1","title":"Brought along","status":"open","issue_type":"task","created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00Z"}"#,
+    );
+    world.gt_in("town/hydra", ["bd", "import", "--trust", &world.str("beads.jsonl")]).ok();
+    for words in [&["hold"][..], &["unhold"], &["bd", "show"], &["sling", "--dry-run"]] {
+        let shown = world.in_town([words, &["zz-a.1"]].concat()).ok().stdout;
+        assert!(shown.contains("zz-a.1"), "{words:?}: {shown}");
+    }
+    assert!(world.gt_in("town/wyvern", ["bd", "show", "zz-a.1"]).ok().stdout.contains("Brought along"));
+    let said = world.in_town(["sling", "zz-a.1", "wyvern", "--dry-run"]).fails(2).stderr;
+    assert!(said.starts_with("gt: zz-a.1 belongs to hydra, not to wyvern\n"), "{said}");
+    let said = world.in_town(["hold", "zz-2"]).fails(1).stderr;
+    assert!(said.starts_with("gt: no bead zz-2: no rig has a prefix that fits, or holds it\n"), "{said}");
+}
+
+#[test]
 fn prefixes_that_cannot_be_are_refused_and_shared_ones_are_said() {
     let world = World::with_rig();
     world.in_town(["rig", "add", "hydra", &world.str("origin.git"), "--prefix", "hy"]).ok();

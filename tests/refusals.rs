@@ -166,11 +166,11 @@ fn a_broken_configuration_of_the_rig() {
     scene.world.write("town/wyvern/config.json", "{\n  \"type\": \"rig\",\n  \"version\" 1\n}\n");
     assert_snapshot!(scene.refused(&["mayor start", "bd create", "rig add"]), @r"
     sling FREE wyvern, hold FREE, merge-queue reject FREE --reason no:
-    gt: no bead FREE: no rig has a prefix that fits; not looked at, because /world/town/wyvern/config.json:3:13: expected `:`
+    gt: no bead FREE: no rig has a prefix that fits, or holds it; not looked at, because /world/town/wyvern/config.json:3:13: expected `:`
     hint: mend it by hand; gt never overwrites a file that it cannot read
 
     sling TAKEN wyvern --resume, unsling --force TAKEN:
-    gt: no bead TAKEN: no rig has a prefix that fits; not looked at, because /world/town/wyvern/config.json:3:13: expected `:`
+    gt: no bead TAKEN: no rig has a prefix that fits, or holds it; not looked at, because /world/town/wyvern/config.json:3:13: expected `:`
     hint: mend it by hand; gt never overwrites a file that it cannot read
 
     rig remove wyvern --force, crew add max --rig wyvern, done, refinery process wyvern, witness patrol wyvern, land --direct wyvern/Nux, polecat nuke wyvern/Nux, gc, mail send wyvern/witness -s Hello -m there:

@@ -16,7 +16,7 @@ use crate::model::address::Role;
 use crate::model::bead::Bead;
 use crate::report;
 use crate::report::text::Cell;
-use crate::town::Rig;
+use crate::work::observe::who;
 
 /// Runs it.
 ///
@@ -231,10 +231,13 @@ fn find_bead(ctx: &Ctx, rig: Option<&str>, id: &str) -> Result<(Sources, Option<
     let town = ctx.town()?;
     let me = ctx.me()?.address;
     let mut failures = Failures::default();
-    let own = |rig: &Rig| rig.owns(id);
     let rig = match rig {
         Some(name) => Some(ctx.rig(&town, Some(name))?),
-        None => town.rigs(&mut failures)?.into_iter().find(own),
+        None => {
+            let rigs = town.rigs(&mut failures)?;
+            let prefixes = who::prefixes(&ctx.sources(&town, None), &rigs, [id])?;
+            rigs.into_iter().find(|rig| prefixes.rigs(id).any(|own| own == rig.name))
+        }
     };
     let store = match &rig {
         Some(rig) => rig.store(&me)?,

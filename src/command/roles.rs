@@ -17,8 +17,8 @@ use crate::mux::{self, Marks, Mux, Session, Snapshot, Started};
 use crate::town::Town;
 use crate::town::wish::{self, DownList};
 use crate::work::agent::roles::{self, Begun, Prepared, StartOptions};
-use crate::work::observe::away;
 use crate::work::observe::view::RoleStatus;
+use crate::work::observe::{away, who};
 use crate::work::polecat::survivors;
 use crate::work::remote::tunnel;
 
@@ -357,7 +357,7 @@ pub fn session_of<'a>(sight: &'a Sight, address: &Address) -> Result<&'a Session
         sight.mux.attach("")?;
     }
     sight.known()?;
-    Err(Failure::new(format!("{address} has no session")).hint(start_hint(address)).into())
+    Err(Failure::new(format!("{address} has no session")).hint(start_hint(&sight.town, address)).into())
 }
 
 /// Why nothing can be done about an agent whose machine does not answer.
@@ -369,15 +369,13 @@ fn unreachable(snapshot: &Snapshot, address: &str, remote: &str) -> Failure {
         .hint(hint.unwrap_or_else(|| format!("see what helps with: gt remote status {remote}")))
 }
 
-fn start_hint(address: &Address) -> String {
+fn start_hint(town: &Town, address: &Address) -> String {
     match address {
         Address::Overseer => "the overseer is you".into(),
         Address::Mayor => "start it with: gt mayor start".into(),
         Address::Witness(rig) => format!("start it with: gt witness start {rig}"),
         Address::Refinery(rig) => format!("start it with: gt refinery start {rig}"),
-        Address::Polecat(rig, _) => {
-            format!("see its work with: gt polecats {rig}; go on with it: gt sling BEAD {rig} --resume")
-        }
+        Address::Polecat(rig, _) => who::about_polecat(town, rig, address),
         _ => format!("start it with: gt session restart {address}"),
     }
 }

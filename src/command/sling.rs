@@ -9,8 +9,8 @@ use crate::config::{self, Settings};
 use crate::model::bead::NewBead;
 use crate::mux::Mux;
 use crate::plan::ready::Allowed;
-use crate::town::ids::Prefixes;
 use crate::town::{Rig, Town};
+use crate::work::observe::who;
 use crate::work::polecat::sling::words::{KnownNames, SlingWords, read};
 use crate::work::polecat::sling::{Order, Outcome, Site, Slung, check_new, check_restart, plan, sling};
 
@@ -43,7 +43,7 @@ pub fn spawn(ctx: &Ctx, args: Spawn) -> Result<Exit> {
 /// Reads the words against what is known of the rigs. Those that cannot be read are named where a word is not understood.
 fn understand(ctx: &Ctx, town: &Town, words: &[String], new: Option<&str>) -> Result<SlingWords> {
     let mut failures = Failures::default();
-    let known = known(ctx, town, words.last(), &mut failures)?;
+    let known = known(ctx, town, words, &mut failures)?;
     failures.beside(read(words, new, &known).map_err(Into::into))
 }
 
@@ -51,10 +51,12 @@ fn understand(ctx: &Ctx, town: &Town, words: &[String], new: Option<&str>) -> Re
 ///
 /// # Errors
 /// When the list of rigs or the settings cannot be read.
-fn known(ctx: &Ctx, town: &Town, last: Option<&String>, failures: &mut Failures) -> Result<KnownNames> {
+fn known(ctx: &Ctx, town: &Town, words: &[String], failures: &mut Failures) -> Result<KnownNames> {
     let rigs = town.rigs(failures)?;
-    let prefixes = Prefixes::of(&config::settings(&ctx.sources(town, None))?.beads.prefix, &rigs);
-    let path_rig = last
+    let ids = words.iter().map(String::as_str).filter(|word| rigs.iter().all(|rig| rig.name != *word));
+    let prefixes = who::prefixes(&ctx.sources(town, None), &rigs, ids)?;
+    let path_rig = words
+        .last()
         .filter(|word| word.contains('/') || word.starts_with('.'))
         .and_then(|word| super::rig_of_path(town, &ctx.dir.join(word)));
     Ok(KnownNames { prefixes, rigs: town.rig_names()?, path_rig })

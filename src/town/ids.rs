@@ -42,6 +42,11 @@ impl Prefixes {
         all
     }
 
+    /// Also counts the prefix of an id as that of a store, which holds such a bead.
+    pub fn found(&mut self, id: &str, owner: StoreOwner) {
+        self.claim(id.rsplit_once('-').map_or("", |(prefix, _)| prefix), owner);
+    }
+
     fn claim(&mut self, prefix: &str, owner: StoreOwner) {
         if prefix.is_empty() {
             return;

@@ -151,9 +151,12 @@ impl<'a> Stores<'a> {
 
     fn elsewhere(&self, id: &str) -> Option<PathBuf> {
         let (town, prefixes) = self.owners.get_or_init(|| self.look_around()).as_ref()?;
-        let dirs: Vec<PathBuf> = prefixes
-            .owners(id)
+        let owners = prefixes.owners(id);
+        // What was imported or synced keeps its id: any store may have one whose prefix none claims.
+        let all = prefixes.iter().filter(|_| owners.is_empty()).flat_map(|(_, all)| all);
+        let dirs: Vec<PathBuf> = owners
             .iter()
+            .chain(all)
             .map(|owner| match owner {
                 StoreOwner::Rig(rig) => town.root.join(rig).join(".beads"),
                 StoreOwner::Town => town.beads_dir(),
@@ -161,7 +164,9 @@ impl<'a> Stores<'a> {
             .filter(|dir| beads::kind_of(dir).is_ok())
             .collect();
         // Of several stores that may have it, the one that does; the real bd is not asked.
-        dirs.iter().find(|dir| dirs.len() > 1 && self.has(dir, id)).or(dirs.first()).cloned()
+        let certain = |_: &&PathBuf| !owners.is_empty();
+        let has = |dir: &&PathBuf| (dirs.len() > 1 || owners.is_empty()) && self.has(dir, id);
+        dirs.iter().find(has).or(dirs.first().filter(certain)).cloned()
     }
 
     fn look_around(&self) -> Option<(Town, Prefixes)> {

@@ -1,4 +1,5 @@
-//! Who is meant by what a person typed: an address, a bead's id, or a polecat's bare name where one rig only has it.
+//! Who is meant by what a person typed: an address, a bead's id, or the bare name of a polecat or of a member of the crew where
+//! one rig only has it.
 
 use anyhow::Result;
 
@@ -9,10 +10,10 @@ use crate::base::quote::quote;
 use crate::beads::Filter;
 use crate::beads::request::Request;
 use crate::config::{self, Sources};
-use crate::model::address::{Address, is_polecat_name};
+use crate::model::address::{Address, is_member_name, is_polecat_name};
 use crate::model::bead::Bead;
 use crate::model::words;
-use crate::town::ids::Prefixes;
+use crate::town::ids::{Prefixes, StoreOwner};
 use crate::town::{Rig, Town};
 
 /// The address that is meant; the id of a bead means the agent that has it, or whose work on it waits in the queue.
@@ -26,25 +27,29 @@ pub fn resolve(town: &Town, sources: &Sources, text: &str) -> Result<Address> {
     if is_bead_id(text) && text.contains('-') {
         let mut failures = Failures::default();
         let rigs = town.rigs(&mut failures)?;
-        if let Some(rig) = keeper(&rigs, &prefixes(sources, &rigs)?, text) {
+        if let Some(rig) = keeper(&rigs, &prefixes(sources, &rigs, [text])?, text) {
             return holder(rig, text);
         }
     }
-    let address = Address::parse(text)?;
+    let address = match Address::parse(text) {
+        Err(wrong) if is_member_name(text) => return member(town, text, wrong),
+        parsed => parsed?,
+    };
     if let Some(rig) = address.rig() {
         town.rig(rig)?;
     }
     Ok(address)
 }
 
-/// The rig whose store keeps a bead, by the prefix of its id; where several rigs claim that prefix, the one that has it.
+/// The rig whose store keeps a bead, by the prefix of its id; where several rigs claim that prefix, or none does, the one that
+/// has it.
 ///
 /// # Errors
-/// When no rig claims the prefix.
+/// When no rig claims the prefix or has the bead.
 pub fn rig_of(town: &Town, sources: &Sources, id: &str) -> Result<Rig> {
     let mut failures = Failures::default();
     let rigs = town.rigs(&mut failures)?;
-    let prefixes = prefixes(sources, &rigs)?;
+    let prefixes = prefixes(sources, &rigs, [id])?;
     if let Some(rig) = keeper(&rigs, &prefixes, id) {
         return Ok(rig.clone());
     }
@@ -53,13 +58,34 @@ pub fn rig_of(town: &Town, sources: &Sources, id: &str) -> Result<Rig> {
             .hint(format!("look at it with: gt bd show {id}"))
             .into());
     }
-    let none = Failure::new(format!("no bead {id}: no rig has a prefix that fits"))
+    let none = Failure::new(format!("no bead {id}: no rig has a prefix that fits, or holds it"))
         .hint("see the rigs and their prefixes with: gt rigs");
     failures.beside(Err(none.into()))
 }
 
-fn prefixes(sources: &Sources, rigs: &[Rig]) -> Result<Prefixes> {
-    Ok(Prefixes::of(&config::settings(sources)?.beads.prefix, rigs))
+/// The prefixes of a town. Stores are asked for those of these ids that begin with none of them: what was imported or synced
+/// keeps its id.
+///
+/// # Errors
+/// When the settings cannot be read.
+pub fn prefixes<'i>(
+    sources: &Sources,
+    rigs: &[Rig],
+    ids: impl IntoIterator<Item = &'i str>,
+) -> Result<Prefixes> {
+    let mut all = Prefixes::of(&config::settings(sources)?.beads.prefix, rigs);
+    let strange = |id: &&str| is_bead_id(id) && id.contains('-') && all.owners(id).is_empty();
+    let ids: Vec<String> = ids.into_iter().filter(strange).map(Into::into).collect();
+    if !ids.is_empty() {
+        let filter = Filter { ids, ..Filter::default() };
+        for rig in rigs {
+            // What a store cannot say keeps no other from being asked.
+            let found =
+                rig.store(&Address::Overseer).and_then(|store| store.list(&filter)).unwrap_or_default();
+            found.iter().for_each(|bead| all.found(&bead.id, StoreOwner::Rig(rig.name.clone())));
+        }
+    }
+    Ok(all)
 }
 
 fn keeper<'a>(rigs: &'a [Rig], prefixes: &Prefixes, id: &str) -> Option<&'a Rig> {
@@ -97,20 +123,29 @@ fn named(town: &Town, name: &str) -> Result<Address> {
         };
         rigs = all.iter().filter(waits).collect();
     }
-    match rigs.as_slice() {
-        [rig] => Ok(Address::Polecat((*rig).clone(), name.into())),
-        [] => {
-            let none =
-                Failure::new(format!("no polecat is named {name}")).hint("see who is there with: gt agents");
-            failures.beside(Err(none.into()))
-        }
-        several => {
-            let forms: Vec<String> = several.iter().map(|rig| format!("{rig}/{name}")).collect();
-            Err(Failure::usage(format!("several rigs have a polecat named {name}"))
-                .hint(format!("say which: {}", forms.join(", ")))
-                .into())
-        }
+    let found = rigs.into_iter().map(|rig| Address::Polecat(rig.clone(), name.into())).collect();
+    only(found, name, || {
+        let none =
+            Failure::new(format!("no polecat is named {name}")).hint("see who is there with: gt agents");
+        failures.beside(Err(none.into()))
+    })
+}
+
+/// The crew member of this name, or what is wrong with it as an address.
+fn member(town: &Town, name: &str, wrong: Failure) -> Result<Address> {
+    let has = |rig: &String| town.root.join(rig).join("crew").join(name).is_dir();
+    let rigs = town.rig_names()?.into_iter().filter(has);
+    only(rigs.map(|rig| Address::Crew(rig, name.into())).collect(), name, || Err(wrong.into()))
+}
+
+fn only(mut found: Vec<Address>, name: &str, none: impl FnOnce() -> Result<Address>) -> Result<Address> {
+    if found.len() > 1 {
+        let forms: Vec<String> = found.iter().map(ToString::to_string).collect();
+        return Err(Failure::usage(format!("several agents are named {name}"))
+            .hint(format!("say which: {}", forms.join(", ")))
+            .into());
     }
+    found.pop().map_or_else(none, Ok)
 }
 
 fn requests(rig: &Rig) -> Result<Vec<Request>> {
@@ -132,6 +167,20 @@ fn holder(rig: &Rig, id: &str) -> Result<Address> {
     match waits.and_then(|request| Address::parse(&request.worker).ok()) {
         Some(worker) => Ok(worker),
         None => Err(without(&bead, rig).into()),
+    }
+}
+
+/// What helps about a polecat that has no session, by what became of its work.
+pub fn about_polecat(town: &Town, rig: &str, address: &Address) -> String {
+    let filter = Filter { assignee: Some(address.to_string()), ..Filter::default() };
+    let held = town.rig(rig).and_then(|rig| rig.store(&Address::Overseer)?.list(&filter)).unwrap_or_default();
+    match held.iter().find(|bead| bead.is_work()) {
+        Some(bead) if bead.has_label(words::LABEL_SUBMITTED) => {
+            format!("its work on {} waits to be merged: gt mq list {rig}", bead.id)
+        }
+        Some(bead) if bead.status == words::HOOKED => format!("start it with: gt sling {}", bead.id),
+        Some(bead) => format!("go on with its work: gt sling {} --resume", bead.id),
+        None => format!("it has no work; see who has: gt polecats {rig}"),
     }
 }
 

@@ -140,10 +140,11 @@ fn title(word: &str, count: usize, known: &KnownNames, asked: &mut SlingWords) -
         !head.is_empty() && head.chars().all(|c| c.is_ascii_alphanumeric()) && is_id_tail(tail)
     });
     if looks_like_id {
-        return Err(Failure::usage(format!("no bead {word}: no rig has a prefix that fits")).hint(format!(
-            "prefixes are {}; a new bead: gt sling \"a title of several words\" RIG, or --new TITLE",
-            known.prefixes()
-        )));
+        return Err(Failure::usage(format!("no bead {word}: no rig has a prefix that fits, or holds it"))
+            .hint(format!(
+                "prefixes are {}; a new bead: gt sling \"a title of several words\" RIG, or --new TITLE",
+                known.prefixes()
+            )));
     }
     if word.trim().is_empty() {
         return Err(empty_title());
@@ -292,7 +293,7 @@ mod tests {
     fn what_cannot_be_meant_is_refused_by_name() {
         let said = |list: &[&str]| words(list).unwrap_err().message;
         assert_eq!(said(&["wyvern"]), "which bead?");
-        assert_eq!(said(&["zz-1", "wyvern"]), "no bead zz-1: no rig has a prefix that fits");
+        assert_eq!(said(&["zz-1", "wyvern"]), "no bead zz-1: no rig has a prefix that fits, or holds it");
         assert_eq!(said(&["Fix it", "wy-1", "wyvern"]), "'Fix it' is no bead");
         assert_eq!(said(&["hq-1", "xrig"]), "hq-1 belongs to wyvern, not to xrig");
         assert_eq!(said(&["wy-1", "xrig"]), "wy-1 belongs to wyvern, not to xrig");
