@@ -54,6 +54,10 @@ fn a_bead_is_found_from_anywhere_and_means_its_polecat() {
     world.in_town(["session", "stop", &works]).ok();
     let said = world.in_town(["capture", "Nux"]).fails(1).stderr;
     assert!(said.ends_with(&format!("hint: start it with: gt sling {works}\n")), "{said}");
+    for words in [&["status"][..], &["polecats"]] {
+        let shown = world.in_town(words).ok().stdout;
+        assert!(shown.contains(&format!("! Nux    hooked     {works}  no session: It works")), "{shown}");
+    }
     world.in_town(["polecat", "release", &works, "--dry-run", "--force"]).ok();
     world.in_town(["diff", "Nux"]).ok();
     let nuked = world.in_town(["polecat", "nuke", &queued]).ok().stdout;

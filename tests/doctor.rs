@@ -300,6 +300,8 @@ fn what_doctor_advises_of_a_polecat_that_ended_takes_its_bead_back_whatever_lies
     let advice = out.lines().find_map(|line| line.split_once("kept: gt ")).unwrap().1;
     world.in_town(advice.split(' ')).ok();
     assert_eq!(world.show(&id)["status"], "open");
+    let listed = world.in_town(["polecat", "list"]).ok().stdout;
+    assert!(listed.starts_with(&format!("kept  {id}  refs/gt/recovery/Nux/")), "{listed}");
     doctor(&world, &[], 0);
 }
 

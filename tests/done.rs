@@ -273,6 +273,16 @@ fn handoff_with_unfinished_work_leaves_a_note_that_the_next_session_reads() {
 }
 
 #[test]
+fn a_person_who_hands_off_for_a_polecat_is_told_how_it_goes_on() {
+    let at = polecat();
+    let said = at.world.gt_in(&at.place, ["handoff", "-m", "on"]).ok().stderr;
+    let next = format!("gt session restart {}", at.address);
+    assert_eq!(said, format!("start the next one, which reads the note, with: {next}\n"));
+    at.world.in_town(next.split(' ').skip(1)).ok();
+    assert!(!at.world.session_of(&at.address).is_empty());
+}
+
+#[test]
 fn handoff_with_finished_work_asks_for_the_end() {
     let at = polecat();
     at.commit("work");

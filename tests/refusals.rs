@@ -333,3 +333,21 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+#[test]
+fn a_dry_run_that_bd_does_not_have_writes_nothing_and_says_so() {
+    let world = World::with_rig();
+    let bead = world.bead("Stays", "true");
+    for words in [
+        &["close", &bead, "--dry-run"][..],
+        &["create", "--dry-run", "x"],
+        &["--json", "update", &bead, "--dry-run"],
+    ] {
+        let said = world.gt_in("town/wyvern", [&["bd"], words].concat()).fails(1).stderr;
+        assert!(
+            said.contains("has no --dry-run; nothing was changed\nhint: ") && !said.contains("tip:"),
+            "{said}"
+        );
+    }
+    assert_eq!(world.show(&bead)["status"], "open");
+}

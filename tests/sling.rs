@@ -514,3 +514,13 @@ fn nothing_is_locked_while_an_agent_is_told_its_first_prompt() {
     told_now.ok();
     assert!(waits, "the sling had ended before a polecat was");
 }
+
+#[test]
+fn what_force_overrides_is_said() {
+    let world = World::waiting();
+    let bead = world.bead("Later", "true");
+    world.in_town(["hold", &bead]).ok();
+    let said = format!("{bead} is held back, and starts all the same (--force)\n");
+    assert_eq!(world.in_town(["sling", &bead, "--force", "--dry-run"]).ok().stderr, said);
+    assert_eq!(world.in_town(["sling", &bead, "--force"]).ok().stderr, said);
+}

@@ -112,7 +112,7 @@ fn the_town_in_a_pipe_is_whole() {
       ~ Bolt  waiting    wy-1    Ask 漢字 a person AGE
       ! Cog   crashed    wy-2    ended (exit 9): Crash AGE
       ~ Dag   submitted  wy-3    Wait to be merged AGE
-      ~ Echo  hooked     wy-4    Not begun AGE
+      ! Echo  hooked     wy-4    no session: Not begun AGE
     ");
     assert_eq!(text, plain(&world, &ids, world.in_town(["status", "wyvern"])));
     world.set("LC_ALL", "C");

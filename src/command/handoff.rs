@@ -63,7 +63,10 @@ pub fn run(ctx: &Ctx, args: Handoff) -> Result<Exit> {
     if !args.dry.dry_run {
         handoff::leave_note(&town, &of, &note)?;
         if !handoff::end_session(&town, &of, mux.as_ref())? {
-            ctx.note("no session of yours is there to be ended");
+            ctx.note(&format!("{of} has no session to be ended"));
+        }
+        if ctx.is_person() {
+            ctx.note(&format!("start the next one, which reads the note, with: gt session restart {of}"));
         }
     }
     Ok(Exit::Done)

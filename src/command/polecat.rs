@@ -55,7 +55,7 @@ fn list(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
     terminal::print(columns(&polecats.iter().map(here).collect::<Vec<_>>()))?;
     let kept_row = |one: &serde_json::Value| {
         let commit = text(&one["commit"]).chars().take(10).collect();
-        ["kept".into(), text(&one["name"]), commit, text(&one["subject"])]
+        ["kept".into(), text(&one["bead"]), text(&one["name"]), commit, text(&one["subject"])]
     };
     terminal::print(columns(&kept.iter().map(kept_row).collect::<Vec<_>>()))?;
     if polecats.is_empty() && kept.is_empty() && failures.is_empty() {
@@ -81,12 +81,17 @@ fn here(ctx: &Ctx, town: &Town, rig: &Rig) -> Result<Vec<serde_json::Value>> {
     Ok(scene.names().into_iter().map(one).collect())
 }
 
-/// What is kept of a rig's earlier polecats.
+/// What is kept of a rig's earlier polecats, each with the bead that names it.
 fn kept_in(rig: &Rig) -> Result<Vec<serde_json::Value>> {
-    let mut kept = Vec::new();
-    for one in recovery::list(rig)? {
+    let (listed, mut kept) = (recovery::list(rig)?, Vec::new());
+    let store = if listed.is_empty() { None } else { rig.store(&Address::Overseer).ok() };
+    // Without its store a rig still has its commits.
+    let beads = store.and_then(|store| store.list(&Filter::default()).ok()).unwrap_or_default();
+    for one in listed {
         let mut value = serde_json::to_value(&one)?;
         value["rig"] = rig.name.clone().into();
+        let bead = beads.iter().find(|bead| bead.recoveries().any(|name| name == one.name));
+        value["bead"] = bead.map(|bead| bead.id.clone()).into();
         kept.push(value);
     }
     Ok(kept)

@@ -39,6 +39,7 @@ impl Polecat {
             Some(Place::Working) if self.state.as_deref() == Some("waiting") => Color::Waiting,
             Some(Place::Working) => Color::Good,
             Some(Place::Crashed | Place::Unknown | Place::Unreachable) => Color::Bad,
+            Some(Place::Hooked) if self.state.is_none() => Color::Bad,
             Some(Place::Hooked | Place::Submitted) => Color::Waiting,
             _ => Color::Dim,
         }
@@ -60,6 +61,7 @@ impl Polecat {
         let on = self.remote.as_ref().map(|remote| format!(" on {remote}")).unwrap_or_default();
         let title = match (ended, self.place, &self.title) {
             (Some(ended), Some(Place::Crashed), Some(title)) => format!("{ended}: {title}"),
+            (_, Some(Place::Hooked), Some(title)) if self.state.is_none() => format!("no session: {title}"),
             (_, _, title) => title.clone().unwrap_or_default(),
         };
         vec![

@@ -71,6 +71,11 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
         }
         let bd = match parsed {
             Ok(bd) => bd,
+            Err(error) if lacks_dry_run(&error) => {
+                let said = format!("Error: bd {first} has no --dry-run; nothing was changed");
+                terminal::tell(said + "\nhint: look before you write with: gt bd show ID, gt bd list");
+                return Ok(Exit::Failed);
+            }
             Err(error) => {
                 super::usage(&error);
                 return Ok(if error.use_stderr() { Exit::Failed } else { Exit::Done });
@@ -96,6 +101,14 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
     }
     all.map_or(Ok(()), |all| print_value(&Value::Array(all)))?;
     Ok(exit)
+}
+
+/// Whether `--dry-run` is what a command does not know: clap would advise to pass it as a title or an id.
+fn lacks_dry_run(error: &clap::Error) -> bool {
+    use clap::error::{ContextKind, ContextValue};
+    let unknown = error.get(ContextKind::InvalidArg);
+    error.kind() == clap::error::ErrorKind::UnknownArgument
+        && unknown == Some(&ContextValue::String("--dry-run".into()))
 }
 
 /// Who acts: as named, else as the environment says.

@@ -398,8 +398,8 @@ pub struct Work {
     pub asked: Option<String>,
     /// Names of polecats whose work waits in the queue: an address means one piece of work as long as that is there.
     pub queued: BTreeSet<String>,
-    /// Commits of an earlier attempt are kept, and it begins without them.
-    pub left: bool,
+    /// What is to be said of its begin.
+    pub notes: Vec<String>,
 }
 
 impl Work {

@@ -24,7 +24,7 @@ use crate::mux::Snapshot;
 use crate::mux::tmux::installed;
 use crate::plan::patrol::Move;
 use crate::plan::place::Place;
-use crate::plan::ready::{Begin, ReadyFacts, begin, foreign};
+use crate::plan::ready::{Allowed, Begin, ReadyFacts, begin, foreign};
 use crate::programs::git::Git;
 use crate::town::away;
 use crate::work::agent::trust;
@@ -166,6 +166,14 @@ impl Decision<'_> {
         };
         let begin = begin(&facts, order.allowed)?;
         let left = begin == Begin::Fresh && kept.is_some();
+        let mut notes = Vec::new();
+        if let Err(why) = self::begin(&facts, Allowed { force: false, ..order.allowed }) {
+            notes.push(format!("{}, and starts all the same (--force)", why.message));
+        }
+        if left {
+            let how = format!("to go on from them: gt unsling --force {id}, then gt sling {id} --resume");
+            notes.push(format!("{id}: it begins anew; commits of an earlier attempt are kept; {how}"));
+        }
         let kept = kept.filter(|_| !left);
         let holder = polecat(bead).filter(|_| begin == Begin::Again);
         if let Some(holder) = &holder {
@@ -198,7 +206,7 @@ impl Decision<'_> {
             sessions: self.sessions.clone(),
             asked: order.agent.clone(),
             queued: self.around.requests.iter().map(|request| request.polecat().to_string()).collect(),
-            left,
+            notes,
         };
         hand::check_away(site, &work)?;
         Ok(work)

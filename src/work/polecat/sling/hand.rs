@@ -73,17 +73,10 @@ pub fn planned(site: &Site<'_>, work: &Work, name: &str) -> Result<Slung> {
         place: work.choice.clone(),
         session: address.session_name(),
         prompt: if takes_one { prompts.shown(work) } else { String::new() },
-        notes: left(work).into_iter().collect(),
+        notes: work.notes.clone(),
         address: address.to_string(),
         ..Slung::default()
     })
-}
-
-/// What is said where kept commits are not used.
-fn left(work: &Work) -> Option<String> {
-    let id = &work.bead.id;
-    let how = format!("to go on from them: gt unsling --force {id}, then gt sling {id} --resume");
-    work.left.then(|| format!("{id}: it begins anew; commits of an earlier attempt are kept; {how}"))
 }
 
 /// The branch of a polecat. What was begun goes on where it was begun.
