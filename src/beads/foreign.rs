@@ -33,8 +33,7 @@ pub struct Imported {
 impl Imported {
     /// What is to be written of a line, beside what is there; `None`: nothing.
     pub fn take(&mut self, line: Bead, own: Option<&Bead>, origin: ImportOrigin) -> Option<Bead> {
-        let kind = |bead: &Bead| bead.issue_type == words::MERGE_REQUEST;
-        if origin == ImportOrigin::Foreign && (kind(&line) || own.is_some_and(kind)) {
+        if origin == ImportOrigin::Foreign && (line.is_request() || own.is_some_and(Bead::is_request)) {
             self.left_out.push(line.id);
             return None;
         }
@@ -103,8 +102,7 @@ pub fn marked_as(mut bead: Bead, from: Option<&Bead>) -> Bead {
 /// town gives work to its agents, and only this town takes it back or ends it. Mail that an agent has is as it came: whether
 /// it was read and archived is the agent's to say. `ours` tells an address of one of them.
 pub fn plain(bead: Bead, own: Option<&Bead>, ours: impl Fn(&str) -> bool) -> Bead {
-    let for_agent =
-        |mail: &&Bead| mail.issue_type == words::MESSAGE && mail.assignee.as_deref().is_some_and(&ours);
+    let for_agent = |mail: &&Bead| mail.is_mail() && mail.assignee.as_deref().is_some_and(&ours);
     if let Some(mail) = own.filter(for_agent) {
         return mail.clone();
     }

@@ -8,7 +8,6 @@ use crate::base::proof::{ProofKind, Secret};
 use crate::base::time::seconds_since_epoch;
 use crate::beads::Change;
 use crate::model::bead::{Bead, NewBead};
-use crate::model::words;
 
 /// Metadata key of the time when gt wrote a mail: RFC 3339, UTC. The bead's own time can be another's.
 pub const META_SENT: &str = "sent";
@@ -25,7 +24,7 @@ pub fn proof(secret: &Secret, id: &str, mail: &Bead) -> String {
 /// others bring in, so what it holds from before there were proofs is the town's.
 pub fn mark(secret: Option<&Secret>, with_id: bool, beads: &mut [Bead]) {
     let Some(secret) = secret else { return };
-    for mail in beads.iter_mut().filter(|bead| bead.issue_type == words::MESSAGE) {
+    for mail in beads.iter_mut().filter(|bead| bead.is_mail()) {
         let old = with_id && mail.meta(META_PROOF).is_none() && is_older(mail, secret);
         mail.foreign = !holds(secret, mail, with_id) && (mail.foreign || !old);
     }
@@ -63,7 +62,7 @@ fn bead(new: &NewBead) -> Bead {
 /// Whether gt wrote a mail of this town, and it is as it was written.
 pub fn holds(secret: &Secret, mail: &Bead, with_id: bool) -> bool {
     let id = if with_id { mail.id.as_str() } else { "" };
-    mail.issue_type == words::MESSAGE
+    mail.is_mail()
         && mail.meta(META_PROOF).is_some_and(|proof| secret.holds(ProofKind::Mail, &fields(id, mail), proof))
 }
 
@@ -83,6 +82,7 @@ fn fields<'a>(id: &'a str, mail: &'a Bead) -> [&'a str; 6] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::words;
 
     fn mail(secret: &Secret) -> Bead {
         let mut mail = Bead {

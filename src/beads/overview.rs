@@ -23,7 +23,7 @@ impl Overview {
         let open: HashSet<&str> = beads.iter().map(|bead| bead.id.as_str()).collect();
         let requested: HashSet<&str> = beads
             .iter()
-            .filter(|bead| bead.issue_type == words::MERGE_REQUEST && !bead.foreign)
+            .filter(|bead| bead.is_request() && !bead.foreign)
             .filter_map(|bead| bead.meta("bead"))
             .collect();
         let in_the_way =

@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use crate::base::proof::{ProofKind, Secret};
 use crate::model::bead::{Bead, NewBead};
-use crate::model::words;
 use crate::town::ended;
 
 /// Metadata key of a proof.
@@ -17,17 +16,12 @@ pub const META_PROOF: &str = "proof";
 const REQUEST: [&str; 10] =
     ["rig", "branch", "commit", "target", "bead", "worker", "instance", "created", "attempt", "letter"];
 
-/// Whether a bead of this type needs a proof to count as this town's.
-pub fn needs_proof(issue_type: &str) -> bool {
-    issue_type == words::MERGE_REQUEST
-}
-
 /// Whether this town made the bead as it is. A request that left the queue is this town's as long as it is closed: an
 /// older form of it, open and with its proof, may come in from a copy of the store.
 pub fn holds(secret: &Secret, bead: &Bead) -> bool {
     let fields = fields(&bead.id, &bead.metadata);
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-    needs_proof(&bead.issue_type)
+    bead.is_request()
         && bead.meta(META_PROOF).is_some_and(|proof| secret.holds(ProofKind::Request, &fields, proof))
         && (bead.is_closed() || !ended::contains(&secret.ended, &bead.id))
 }
@@ -47,7 +41,7 @@ pub fn sign(secret: &Secret, new: &mut NewBead) {
 
 /// Marks what needs a proof and has none. Without a secret nothing was ever proven.
 pub fn mark(secret: Option<&Secret>, beads: &mut [Bead]) {
-    for bead in beads.iter_mut().filter(|bead| needs_proof(&bead.issue_type)) {
+    for bead in beads.iter_mut().filter(|bead| bead.is_request()) {
         bead.foreign = !secret.is_some_and(|secret| holds(secret, bead));
     }
 }
@@ -64,6 +58,7 @@ fn fields(id: &str, metadata: &Map<String, Value>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::words;
     use serde_json::json;
 
     fn request(secret: &Secret) -> Bead {

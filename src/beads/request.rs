@@ -64,7 +64,7 @@ impl Request {
     /// # Errors
     /// What is wrong with it, in words without anything of what it says.
     pub fn read(bead: &Bead) -> Option<Result<Request, String>> {
-        if bead.issue_type != words::MERGE_REQUEST {
+        if !bead.is_request() {
             return None;
         }
         let read = serde_json::from_value::<Request>(Value::Object(bead.metadata.clone()))

@@ -87,14 +87,8 @@ pub enum MayorCommand {
     Status,
 }
 
-#[derive(Debug, Args)]
-pub struct Witness {
-    #[command(subcommand)]
-    pub command: WitnessCommand,
-}
-
 #[derive(Debug, Subcommand)]
-pub enum WitnessCommand {
+pub enum RigSession {
     /// Start its session
     Start {
         /// The rig; may be left out inside one
@@ -114,6 +108,18 @@ pub enum WitnessCommand {
         #[command(flatten)]
         dry: DryRun,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Witness {
+    #[command(subcommand)]
+    pub command: WitnessCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WitnessCommand {
+    #[command(flatten)]
+    Session(RigSession),
     /// Say how it and its polecats are
     Status {
         /// The rig; may be left out inside one
@@ -136,25 +142,8 @@ pub struct Refinery {
 
 #[derive(Debug, Subcommand)]
 pub enum RefineryCommand {
-    /// Start its session
-    Start {
-        /// The rig; may be left out inside one
-        rig: Option<String>,
-        #[command(flatten)]
-        how: StartHow,
-    },
-    /// Go there
-    Attach {
-        /// The rig; may be left out inside one
-        rig: Option<String>,
-    },
-    /// Stop its session
-    Stop {
-        /// The rig; may be left out inside one
-        rig: Option<String>,
-        #[command(flatten)]
-        dry: DryRun,
-    },
+    #[command(flatten)]
+    Session(RigSession),
     /// Say how it and its queue are
     Status {
         /// The rig; may be left out inside one

@@ -21,7 +21,7 @@ pub fn run(ctx: &Ctx, args: &AdoptArgs) -> Result<Exit> {
     let rigs = ctx.rigs(&town, args.rig.as_deref(), &mut failures)?;
     let mut all = adopt::list(&town, rigs, &me, &mut failures);
     // What others wrote as mail is not for a model.
-    all.retain(|one| !one.is_mail() || ctx.is_person());
+    all.retain(|one| !one.bead.is_mail() || ctx.is_person());
     if args.ids.is_empty() && !args.all {
         let rows: Vec<report::ForeignRow> = all.iter().map(report::ForeignRow::of).collect();
         if ctx.global.json {
@@ -65,7 +65,7 @@ pub fn run(ctx: &Ctx, args: &AdoptArgs) -> Result<Exit> {
 /// Those that are meant.
 fn chosen(args: &AdoptArgs, all: Vec<Foreign>) -> Result<Vec<Foreign>> {
     if args.all {
-        return Ok(all.into_iter().filter(|one| !one.is_request() && !one.is_mail()).collect());
+        return Ok(all.into_iter().filter(|one| !one.bead.is_letter()).collect());
     }
     if let Some(id) = args.ids.iter().find(|id| !all.iter().any(|one| one.bead.id == **id)) {
         let known = Failure::new(format!("{id} is not foreign, or is not there"));

@@ -72,7 +72,7 @@ fn read(ctx: &Ctx, town: &Town, id: &str) -> Result<Exit> {
             None => town.store(&me)?,
         };
         let found = store.list(&Filter { ids: vec![id.into()], ..Filter::default() })?.pop();
-        Ok(found.filter(|bead| bead.issue_type == words::MESSAGE).map(|bead| (store, bead)))
+        Ok(found.filter(|bead| bead.is_mail()).map(|bead| (store, bead)))
     };
     // The store whose prefix it has is asked first; then the town's.
     for rig in own.iter().map(Some).chain([None]).chain(others.iter().map(Some)) {

@@ -312,11 +312,11 @@ impl Ctx {
 }
 
 /// The end of a command over several rigs: what failed in some is said once the others are done.
-pub(crate) fn of_rigs(failures: Failures) -> Result<Exit> {
+pub(super) fn of_rigs(failures: Failures) -> Result<Exit> {
     failures.end(|count| format!("{count} things failed, in some of the rigs")).map(|()| Exit::Done)
 }
 
-pub(crate) fn rig_of_path(town: &Town, path: &std::path::Path) -> Option<String> {
+pub(super) fn rig_of_path(town: &Town, path: &std::path::Path) -> Option<String> {
     let path = path.canonicalize().ok()?;
     let name = path.strip_prefix(&town.root).ok()?.components().next()?.as_os_str().to_str()?.to_string();
     (crate::model::address::is_rig_name(&name)
@@ -353,7 +353,7 @@ pub fn tell(text: &str) {
 ///
 /// # Errors
 /// As [`print`].
-pub(crate) fn would(ctx: &Ctx, plan: &serde_json::Value, line: &str) -> Result<Exit> {
+pub(super) fn would(ctx: &Ctx, plan: &serde_json::Value, line: &str) -> Result<Exit> {
     if ctx.global.json {
         print_json("plan", plan)?;
     } else {

@@ -14,16 +14,8 @@ use crate::work::observe::view::RoleStatus;
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: Refinery) -> Result<Exit> {
-    let refinery = |rig: Option<String>| -> Result<Address> {
-        Ok(Address::Refinery(ctx.rig(&ctx.town()?, rig.as_deref())?.name))
-    };
     match args.command {
-        RefineryCommand::Start { rig, how } => roles::start(ctx, &[refinery(rig)?], &how),
-        RefineryCommand::Attach { rig } => {
-            let address = refinery(rig)?;
-            roles::attach(ctx, &roles::Sight::take(ctx)?, &address)
-        }
-        RefineryCommand::Stop { rig, dry } => roles::stop_one(ctx, &refinery(rig)?, dry.dry_run),
+        RefineryCommand::Session(command) => roles::of_rig(ctx, command, Address::Refinery),
         RefineryCommand::Status { rig } => status(ctx, rig.as_deref()),
         RefineryCommand::Process { rig, dry } => merge::process(ctx, rig.as_deref(), dry.dry_run),
         RefineryCommand::Merge { what, rig, dry } => merge::merge(ctx, &what, rig.as_deref(), dry.dry_run),

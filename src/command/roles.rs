@@ -7,7 +7,7 @@ use super::Ctx;
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::quote::quote;
 use crate::cli::elsewhere::{Elsewhere, FallbackArg};
-use crate::cli::roles::StartHow;
+use crate::cli::roles::{RigSession, StartHow};
 use crate::config;
 use crate::config::schema::Multiplexer;
 use crate::model::address::Address;
@@ -316,6 +316,22 @@ pub fn say_unseen(ctx: &Ctx, snapshot: &Snapshot, empty: bool) -> Result<Exit> {
         ctx.note("no sessions run; start the Mayor with: gt start");
     }
     Ok(Exit::Done)
+}
+
+/// Runs what the session of a rig's own role is told.
+///
+/// # Errors
+/// As [`start`], [`attach`] and [`stop`].
+pub fn of_rig(ctx: &Ctx, command: RigSession, role: fn(String) -> Address) -> Result<Exit> {
+    let address = |rig: Option<String>| anyhow::Ok(role(ctx.rig(&ctx.town()?, rig.as_deref())?.name));
+    match command {
+        RigSession::Start { rig, how } => start(ctx, &[address(rig)?], &how),
+        RigSession::Attach { rig } => {
+            let address = address(rig)?;
+            attach(ctx, &Sight::take(ctx)?, &address)
+        }
+        RigSession::Stop { rig, dry } => stop_one(ctx, &address(rig)?, dry.dry_run),
+    }
 }
 
 /// Stops one agent's session.

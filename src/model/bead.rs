@@ -223,7 +223,17 @@ impl Bead {
 
     /// Whether it is mail or a request.
     pub fn is_letter(&self) -> bool {
-        words::LETTERS.contains(&self.issue_type.as_str())
+        self.is_mail() || self.is_request()
+    }
+
+    /// Whether it is mail.
+    pub fn is_mail(&self) -> bool {
+        self.issue_type == words::MESSAGE
+    }
+
+    /// Whether it asks to be merged: such a bead counts as this town's only with a proof.
+    pub fn is_request(&self) -> bool {
+        self.issue_type == words::MERGE_REQUEST
     }
 
     /// Whether somebody has it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::beads::foreign::same_words;
-use crate::beads::{jsonl, proven};
+use crate::beads::jsonl;
 use crate::model::bead::Bead;
 use crate::model::refs::Branch;
 use crate::model::words;
@@ -103,7 +103,7 @@ pub fn choose(mut sources: Vec<BeadSource>) -> Option<RestoredBeads> {
         for bead in source.beads {
             if all.get(&bead.id).is_none_or(|known| jsonl::is_newer(&bead, known)) {
                 // A request has its proof.
-                let foreign = !proven::needs_proof(&bead.issue_type) && !said(&bead);
+                let foreign = !bead.is_request() && !said(&bead);
                 all.insert(bead.id.clone(), Bead { foreign, ..bead });
                 taken = true;
             }
@@ -117,7 +117,7 @@ pub fn choose(mut sources: Vec<BeadSource>) -> Option<RestoredBeads> {
 pub fn missing(prefix: &str, known: impl IntoIterator<Item = String>, beads: &[Bead]) -> Vec<String> {
     let named = beads.iter().flat_map(|bead| {
         let edges = bead.dependencies.iter().map(|edge| edge.depends_on_id.clone());
-        let request = bead.meta("bead").filter(|_| bead.issue_type == words::MERGE_REQUEST);
+        let request = bead.meta("bead").filter(|_| bead.is_request());
         edges.chain(request.map(str::to_string)).collect::<Vec<_>>()
     });
     let all: BTreeSet<String> = known.into_iter().chain(named).collect();

@@ -391,10 +391,6 @@ fn json_error(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn output(stdout: &str, stderr: &str) -> Output {
-        Output { code: Some(1), signal: None, timed_out: false, stdout: stdout.into(), stderr: stderr.into() }
-    }
-
     #[test]
     fn versions_are_read_and_compared() {
         assert_eq!(Version::parse("bd version 1.0.5 (dev)"), Some(Version(1, 0, 5)));
@@ -424,10 +420,13 @@ mod tests {
     #[test]
     fn a_complaint_is_found_wherever_it_stands() {
         let warning = "warning: beads.role not configured\n  Fix: git config beads.role maintainer\n";
-        assert_eq!(complaint(&output("{\"error\": \"no such id\"}\n", warning)), "no such id");
-        assert_eq!(complaint(&output("", "{\n  \"error\": \"bad type\"\n}\n")), "bad type");
-        assert_eq!(complaint(&output("", &format!("{warning}Error: no database\nHint: x"))), "no database");
-        assert_eq!(complaint(&output("", "")), "it said nothing");
+        assert_eq!(complaint(&Output::of(1, "{\"error\": \"no such id\"}\n", warning)), "no such id");
+        assert_eq!(complaint(&Output::of(1, "", "{\n  \"error\": \"bad type\"\n}\n")), "bad type");
+        assert_eq!(
+            complaint(&Output::of(1, "", &format!("{warning}Error: no database\nHint: x"))),
+            "no database"
+        );
+        assert_eq!(complaint(&Output::of(1, "", "")), "it said nothing");
     }
 
     #[test]

@@ -111,6 +111,13 @@ pub struct Output {
 }
 
 impl Output {
+    /// What a program leaves in a test.
+    #[cfg(test)]
+    pub(super) fn of(code: i32, stdout: &str, stderr: &str) -> Output {
+        let (stdout, stderr) = (stdout.into(), stderr.into());
+        Output { code: Some(code), signal: None, timed_out: false, stdout, stderr }
+    }
+
     /// Exit code 0.
     pub fn ok(&self) -> bool {
         self.code == Some(0)

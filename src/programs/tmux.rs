@@ -393,15 +393,7 @@ mod tests {
 
     #[test]
     fn only_an_absent_server_is_nothing() {
-        let said = |code, text: &str| {
-            answer(&Output {
-                code: Some(code),
-                signal: None,
-                timed_out: false,
-                stdout: Vec::new(),
-                stderr: format!("{text}\n").into_bytes(),
-            })
-        };
+        let said = |code, text: &str| answer(&Output::of(code, "", &format!("{text}\n")));
         assert_eq!(said(1, "no server running on /tmp/tmux-0/x"), Answer::Nothing);
         assert_eq!(said(1, "error connecting to /tmp/tmux-0/x (No such file or directory)"), Answer::Nothing);
         let denied = "error connecting to /tmp/tmux-0/x (Permission denied)";

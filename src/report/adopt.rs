@@ -27,12 +27,15 @@ pub struct ForeignRow {
 impl ForeignRow {
     /// The row of one.
     pub fn of(one: &Foreign) -> ForeignRow {
-        let by =
-            if one.is_request() { one.bead.meta("worker").unwrap_or_default() } else { &one.bead.created_by };
+        let by = if one.bead.is_request() {
+            one.bead.meta("worker").unwrap_or_default()
+        } else {
+            &one.bead.created_by
+        };
         ForeignRow {
             id: one.bead.id.clone(),
             rig: one.rig.as_ref().map(|rig| rig.name.clone()),
-            kind: if one.is_request() { "request".into() } else { one.bead.issue_type.clone() },
+            kind: if one.bead.is_request() { "request".into() } else { one.bead.issue_type.clone() },
             title: one.bead.title.clone(),
             by: by.into(),
         }

@@ -159,7 +159,7 @@ impl Fixture {
         let town = beads::embedded::Embedded::open(&self.town.beads_dir(), "", "test").unwrap();
         let mut found = town.all().unwrap();
         self.plain(|store| found.extend(store.list(&Filter { all: true, ..Filter::default() }).unwrap()));
-        found.retain(|bead| bead.issue_type == crate::model::words::MESSAGE);
+        found.retain(|bead| bead.is_mail());
         found.into_iter().map(|bead| (bead.assignee.unwrap_or_default(), bead.title)).collect()
     }
 

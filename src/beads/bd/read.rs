@@ -88,7 +88,7 @@ fn matches(bead: &Bead, filter: &Filter) -> bool {
         filter.statuses.contains(&bead.status)
     };
     let kind = if filter.types.is_empty() {
-        everything || !matches!(bead.issue_type.as_str(), words::MESSAGE | words::MERGE_REQUEST)
+        everything || !bead.is_letter()
     } else {
         filter.types.contains(&bead.issue_type)
     };
@@ -110,7 +110,7 @@ pub fn ready(beads: Vec<Bead>, parent: Option<&str>, limit: Option<usize>) -> Ve
         beads.iter().filter(|bead| !bead.is_closed()).map(|bead| bead.id.as_str()).collect();
     let submitted: HashSet<&str> = beads
         .iter()
-        .filter(|bead| bead.issue_type == words::MERGE_REQUEST && !bead.is_closed() && !bead.foreign)
+        .filter(|bead| bead.is_request() && !bead.is_closed() && !bead.foreign)
         .filter_map(|bead| bead.meta("bead"))
         .collect();
     let under = parent.map(|parent| descendants(&beads, parent));

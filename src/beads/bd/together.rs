@@ -210,7 +210,7 @@ impl<'a> Together<'a> {
                 ..Default::default()
             });
         }
-        if bead.issue_type == words::MESSAGE {
+        if bead.is_mail() {
             // As bd makes them: apart from the work, and not synced with it.
             bead.extra.insert("ephemeral".into(), true.into());
         }
@@ -301,7 +301,7 @@ fn about(change: &Change) -> Option<&String> {
 
 /// Requests and messages: no work waits for them.
 fn stands_alone(bead: &Bead) -> bool {
-    matches!(bead.issue_type.as_str(), words::MERGE_REQUEST | words::MESSAGE)
+    bead.is_letter()
 }
 
 fn close(bead: &mut Bead, reason: &str, now: &str) {

@@ -234,9 +234,9 @@ mod tests {
         let mut beads = overview.beads;
         beads.retain(|bead| {
             let held = bead.assignee.is_some() && bead.status != words::OPEN;
-            let is_message = bead.issue_type == words::MESSAGE;
+            let is_message = bead.is_mail();
             (held && !is_message)
-                || bead.issue_type == words::MERGE_REQUEST
+                || bead.is_request()
                 || bead.has_label(words::LABEL_REWORK)
                 || named.contains(&bead.id)
         });

@@ -110,7 +110,7 @@ pub fn micros(time: &str) -> Option<i64> {
 
 /// Writes a bead whole, in place of one of the same id.
 pub fn save(db: &Connection, bead: &Bead) -> Result<()> {
-    let is_request = bead.issue_type == words::MERGE_REQUEST;
+    let is_request = bead.is_request();
     let request_for = bead.meta("bead").filter(|_| is_request);
     let closed = CLOSED.contains(&bead.status.as_str());
     let text = serde_json::to_string(bead)?;

@@ -161,7 +161,7 @@ impl BdRun<'_> {
     pub(super) fn stats(&self) -> Result<()> {
         let store = self.store()?;
         let found = store.list(&Filter { all: true, ..Filter::default() })?;
-        let work: Vec<&Bead> = found.iter().filter(|bead| !bead.is_letter()).collect();
+        let work: Vec<&Bead> = found.iter().filter(|bead| bead.is_work()).collect();
         let of = |status: &str| work.iter().filter(|bead| bead.status == status).count();
         let ready = store.ready(None, None)?.len();
         let (open, hooked, doing, closed) =

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use crate::model::address::Address;
 use crate::model::bead::Bead;
-use crate::model::words;
 
 /// The bead as the branch has it: addresses of agents say which town they are in (`[machine:]rig/name`). The person,
 /// and whoever is no agent, is the same everywhere. `town` is the town's name on the branch.
@@ -39,7 +38,7 @@ fn each_address(bead: &Bead, change: impl Fn(&str) -> Option<String>) -> Bead {
     if let Some(new) = bead.assignee.as_deref().and_then(&change) {
         bead.assignee = Some(new);
     }
-    if bead.issue_type == words::MERGE_REQUEST
+    if bead.is_request()
         && let Some(new) = bead.meta("worker").and_then(&change)
     {
         bead.metadata.insert("worker".into(), Value::String(new));
@@ -50,6 +49,7 @@ fn each_address(bead: &Bead, change: impl Fn(&str) -> Option<String>) -> Bead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::words;
 
     #[test]
     fn agents_say_where_they_are_and_people_do_not() {

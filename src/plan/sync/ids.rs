@@ -7,7 +7,6 @@ use super::{BeadMap, Renamed};
 use crate::base::hash::fnv64;
 use crate::base::time::same_moment;
 use crate::model::bead::Bead;
-use crate::model::words;
 
 /// The beads by id. A file that somebody joined from two may say one bead twice, or two beads under one id.
 pub fn index(prefix: &str, beads: &[Bead]) -> BeadMap {
@@ -57,9 +56,7 @@ pub fn waiting(base: &BeadMap, own: &BeadMap, theirs: &BeadMap) -> BTreeSet<Stri
 /// Whether somebody works on it, or it is in the queue.
 fn in_hand(bead: &Bead, own: &BeadMap) -> bool {
     let held = bead.assignee.is_some() && bead.is_begun();
-    let asks = |one: &Bead| {
-        one.issue_type == words::MERGE_REQUEST && !one.is_closed() && one.meta("bead") == Some(&bead.id)
-    };
+    let asks = |one: &Bead| one.is_request() && !one.is_closed() && one.meta("bead") == Some(&bead.id);
     held || own.values().any(asks)
 }
 

@@ -27,7 +27,7 @@ impl Terms<'_> {
     /// The bead as the branch has it. A request that this town did not make names a worker of its own town, or of none.
     pub fn abroad(&self, bead: &Bead) -> Bead {
         let sent = address::abroad(bead, self.town);
-        match proven::needs_proof(&bead.issue_type) && !self.proves(bead) {
+        match bead.is_request() && !self.proves(bead) {
             true => Bead { metadata: bead.metadata.clone(), ..sent },
             false => sent,
         }
@@ -91,9 +91,7 @@ impl Terms<'_> {
 
     /// Whether a bead that comes in waits to be adopted: it is new here, or says something else than before.
     pub fn is_foreign(&self, here: &Bead, before: Option<&Bead>) -> bool {
-        !self.trust
-            && !proven::needs_proof(&here.issue_type)
-            && before.is_none_or(|own| !same_words(own, here))
+        !self.trust && !here.is_request() && before.is_none_or(|own| !same_words(own, here))
     }
 }
 

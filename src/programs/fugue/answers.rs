@@ -227,13 +227,7 @@ mod tests {
     use super::*;
 
     fn failed(said: &str) -> Reply {
-        answer(&Output {
-            code: Some(1),
-            signal: None,
-            timed_out: false,
-            stdout: Vec::new(),
-            stderr: said.as_bytes().to_vec(),
-        })
+        answer(&Output::of(1, "", said))
     }
 
     #[test]

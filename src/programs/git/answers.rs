@@ -163,13 +163,7 @@ mod tests {
     }
 
     fn push(code: i32, listed: &str, said: &str) -> Option<Push> {
-        read_push(&Output {
-            code: Some(code),
-            signal: None,
-            timed_out: false,
-            stdout: listed.into(),
-            stderr: said.into(),
-        })
+        read_push(&Output::of(code, listed, said))
     }
 
     #[test]

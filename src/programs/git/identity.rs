@@ -248,13 +248,7 @@ mod tests {
     fn a_failure_to_sign_is_told_from_others() {
         let git = Git::at("/c");
         let signer = read("w", "commit.gpgsign=true\nuser.email=a@x\n");
-        let said = |text: &str| Output {
-            code: Some(1),
-            signal: None,
-            timed_out: false,
-            stdout: Vec::new(),
-            stderr: text.into(),
-        };
+        let said = |text: &str| Output::of(1, "", text);
         let failed = said("error: gpg failed to sign the data:\ngpg: signing failed: No secret key\n");
         let failure = git.cannot_sign(&failed, &signer).unwrap();
         insta::assert_snapshot!(failure.message, @"cannot sign the commit (commit.gpgsign) with the key of a@x: error: gpg failed to sign the data:; gpg: signing failed: No secret key");

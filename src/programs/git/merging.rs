@@ -374,29 +374,19 @@ fn parse_version(text: &str) -> (u32, u32) {
 mod tests {
     use super::*;
 
-    fn output(code: i32, listed: &str, said: &str) -> Output {
-        Output {
-            code: Some(code),
-            signal: None,
-            timed_out: false,
-            stdout: listed.into(),
-            stderr: said.into(),
-        }
-    }
-
     #[test]
     fn a_merge_a_conflict_and_a_failure_are_told_apart() {
         let id = "0123456789abcdef0123456789abcdef01234567";
         let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         let clean = Fold::Clean(id.into());
-        assert_eq!(read_merge(&output(0, &format!("{id}\0"), "")), Some((clean.clone(), set(&[]))));
+        assert_eq!(read_merge(&Output::of(0, &format!("{id}\0"), "")), Some((clean.clone(), set(&[]))));
         let auto = format!("{id}\0\x001\0a/b\0Auto-merging\0Auto-merging a/b\n\0\n2\0x\0y\0kind\0text\n\0");
-        assert_eq!(read_merge(&output(0, &auto, "")), Some((clean, set(&["a/b", "x", "y"]))));
+        assert_eq!(read_merge(&Output::of(0, &auto, "")), Some((clean, set(&["a/b", "x", "y"]))));
         let files = Fold::Conflict(vec!["a b".into(), "line\nbreak".into()]);
         let text = format!("{id}\0a b\0line\nbreak\0\x001\0c\0CONFLICT (contents)\0text\n\0");
-        assert_eq!(read_merge(&output(1, &text, "")), Some((files, set(&["a b", "c", "line\nbreak"]))));
-        assert_eq!(read_merge(&output(1, "", "merge-tree: nope - not something we can merge")), None);
-        assert_eq!(read_merge(&output(128, "", "fatal: refusing to merge unrelated histories")), None);
+        assert_eq!(read_merge(&Output::of(1, &text, "")), Some((files, set(&["a b", "c", "line\nbreak"]))));
+        assert_eq!(read_merge(&Output::of(1, "", "merge-tree: nope - not something we can merge")), None);
+        assert_eq!(read_merge(&Output::of(128, "", "fatal: refusing to merge unrelated histories")), None);
     }
 
     #[test]

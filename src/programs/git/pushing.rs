@@ -212,22 +212,13 @@ pub(super) fn read_landing(output: &Output, target: &str) -> Option<Landing> {
 mod tests {
     use super::*;
 
-    fn output(code: i32, listed: &str, said: &str) -> Output {
-        Output {
-            code: Some(code),
-            signal: None,
-            timed_out: false,
-            stdout: listed.into(),
-            stderr: said.into(),
-        }
-    }
-
     #[test]
     fn each_way_a_landing_can_go() {
         let to = "To /x/o.git\n";
-        let read =
-            |listed: &str, said: &str| read_landing(&output(1, &format!("{to}{listed}Done"), said), "main");
-        assert_eq!(read_landing(&output(0, to, ""), "main"), Some(Landing::Done));
+        let read = |listed: &str, said: &str| {
+            read_landing(&Output::of(1, &format!("{to}{listed}Done"), said), "main")
+        };
+        assert_eq!(read_landing(&Output::of(0, to, ""), "main"), Some(Landing::Done));
         for (listed, said, wanted) in [
             (
                 "!\tabc:refs/heads/main\t[rejected] (fetch first)\n!\t(delete):refs/heads/polecat/A\t[rejected] (atomic push failed)\n",
@@ -258,7 +249,7 @@ mod tests {
             assert_eq!(read(listed, said), Some(wanted), "{listed}");
         }
         assert_eq!(
-            read_landing(&output(128, "", "fatal: Could not read from remote repository."), "main"),
+            read_landing(&Output::of(128, "", "fatal: Could not read from remote repository."), "main"),
             None
         );
     }

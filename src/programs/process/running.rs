@@ -38,7 +38,7 @@ impl Running {
         Stamp::of(pid_of(&self.child)?.as_raw_nonzero().get())
     }
 
-    pub(crate) fn new(
+    pub(super) fn new(
         process: &Process,
         child: Child,
         charge: Charge,
@@ -70,7 +70,7 @@ impl Running {
 
     /// The same with the output given to `sink`, as it comes, with the number of its pipe; and whether the time limit
     /// ended it.
-    pub(crate) fn collect(mut self, mut sink: impl FnMut(usize, &[u8])) -> Result<(ExitStatus, bool)> {
+    pub(super) fn collect(mut self, mut sink: impl FnMut(usize, &[u8])) -> Result<(ExitStatus, bool)> {
         let end = end_of(&self.child);
         let mut input = self.child.stdin.take().map(|pipe| File::from(OwnedFd::from(pipe)));
         if let Some(pipe) = &input {
@@ -174,7 +174,7 @@ fn wait_for_any(
     Ok((ready, end.is_some() && answers.next() == Some(true)))
 }
 
-pub(crate) fn pid_of(child: &Child) -> Option<Pid> {
+pub(super) fn pid_of(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
@@ -191,7 +191,7 @@ fn end_of(_child: &Child) -> Option<OwnedFd> {
 }
 
 /// Whether the child ended in time. Where the system can tell the moment, no time is lost by asking.
-pub(crate) fn wait_for_end(child: &mut Child, limit: Instant) -> std::io::Result<bool> {
+pub(in crate::programs) fn wait_for_end(child: &mut Child, limit: Instant) -> std::io::Result<bool> {
     let end = end_of(child);
     let mut pause = Duration::from_millis(1);
     loop {

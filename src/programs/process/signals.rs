@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a signal reaches a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SignalTarget {
+pub(super) enum SignalTarget {
     /// It leads a process group of its own.
     Group,
     /// It is in gt's own group.
@@ -57,7 +57,7 @@ impl Drop for Charge {
 
 impl Charge {
     /// Whether the program has ended. From then on no signal goes to its number.
-    pub(crate) fn try_wait(&self, child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
+    pub(super) fn try_wait(&self, child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
         let mut state = state();
         let ended = child.try_wait()?;
         if ended.is_some() {
@@ -72,7 +72,7 @@ impl Charge {
 }
 
 /// Starts a program that ends with gt.
-pub(crate) fn spawn(command: &mut Command, reach: SignalTarget) -> std::io::Result<(Child, Charge)> {
+pub(super) fn spawn(command: &mut Command, reach: SignalTarget) -> std::io::Result<(Child, Charge)> {
     let mut state = going_on();
     let child = command.spawn()?;
     let number = state.next;

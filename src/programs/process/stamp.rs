@@ -34,7 +34,7 @@ impl Stamp {
     }
 
     /// The process that had this number and was started then.
-    pub(crate) fn with(pid: i32, start: String) -> Stamp {
+    pub(in crate::programs) fn with(pid: i32, start: String) -> Stamp {
         Stamp { pid, boot: boot(), start }
     }
 
@@ -44,7 +44,7 @@ impl Stamp {
     }
 
     /// Sends it a signal, and to no other process that has its number by now.
-    pub(crate) fn send(&self, signal: Signal) -> bool {
+    pub(in crate::programs) fn send(&self, signal: Signal) -> bool {
         let Some(pid) = Pid::from_raw(self.pid) else { return false };
         #[cfg(target_os = "linux")]
         if let Ok(handle) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
@@ -96,23 +96,23 @@ fn started(pid: i32) -> Option<String> {
 
 /// What the system says of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stat {
-    pub(crate) pid: i32,
-    pub(crate) name: String,
-    pub(crate) parent: i32,
-    pub(crate) group: i32,
+pub(in crate::programs) struct Stat {
+    pub(in crate::programs) pid: i32,
+    pub(in crate::programs) name: String,
+    pub(in crate::programs) parent: i32,
+    pub(in crate::programs) group: i32,
     /// Its session's number; 0 where the system does not tell.
-    pub(crate) session: i32,
+    pub(in crate::programs) session: i32,
     /// Whether it has a terminal.
-    pub(crate) terminal: bool,
+    pub(in crate::programs) terminal: bool,
     /// When it was started, in the system's own words.
-    pub(crate) start: String,
+    pub(in crate::programs) start: String,
 }
 
 #[cfg(target_os = "linux")]
 impl Stat {
     /// A process that has not ended: a zombie has.
-    pub(crate) fn of(pid: i32) -> Option<Stat> {
+    pub(in crate::programs) fn of(pid: i32) -> Option<Stat> {
         stat(pid).and_then(|read| Stat::new(pid, read))
     }
 
@@ -135,7 +135,7 @@ impl Stat {
 #[cfg(any(not(target_os = "linux"), test))]
 impl Stat {
     /// Reads a line of `ps -axo pid=,ppid=,pgid=,tty=,state=,lstart=,comm=`.
-    pub(crate) fn parse_ps(line: &str) -> Option<Stat> {
+    pub(in crate::programs) fn parse_ps(line: &str) -> Option<Stat> {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let number = |at: usize| fields.get(at)?.parse::<i32>().ok();
         let stat = Stat {
@@ -154,7 +154,7 @@ impl Stat {
 /// The name of a process, and what stands after it in `/proc/PID/stat`: state, parent, group and so on. The name can
 /// hold anything.
 #[cfg(target_os = "linux")]
-pub(crate) fn stat(pid: i32) -> Option<(String, Vec<String>)> {
+pub(in crate::programs) fn stat(pid: i32) -> Option<(String, Vec<String>)> {
     parse(&String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
@@ -172,13 +172,13 @@ fn ended(fields: &[String]) -> bool {
 
 /// The numbers of all processes; none when the system does not tell.
 #[cfg(target_os = "linux")]
-pub(crate) fn pids() -> Vec<i32> {
+pub(in crate::programs) fn pids() -> Vec<i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Whether a process of this group still runs.
-pub(crate) fn group_runs(group: Pid) -> bool {
+pub(in crate::programs) fn group_runs(group: Pid) -> bool {
     test_kill_process_group(group).is_ok() && any_in_group(group.as_raw_nonzero().get())
 }
 

@@ -4,7 +4,7 @@ use rustix::process::Pid;
 
 /// What the processes of a group have used so far.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub(super) struct Usage {
     /// Bytes read and written, by process. ssh's are left out: a connection is kept alive by a few bytes now and then
     /// when nothing comes from the other end.
     bytes: Vec<(i32, u64)>,
@@ -15,7 +15,7 @@ pub(crate) struct Usage {
 impl Usage {
     /// Whether they got on since `earlier`, which was `seconds` ago. A process that starts another one now and then in
     /// order to wait does not: its share of the time is below 1 %.
-    pub(crate) fn more_than(&self, earlier: &Usage, seconds: u64) -> bool {
+    pub(super) fn more_than(&self, earlier: &Usage, seconds: u64) -> bool {
         let before = |pid| earlier.bytes.iter().find(|(own, _)| *own == pid).map(|(_, bytes)| *bytes);
         let moved = self.bytes.iter().any(|(pid, bytes)| before(*pid).is_some_and(|before| *bytes > before));
         moved || self.computed > earlier.computed + seconds
@@ -23,7 +23,7 @@ impl Usage {
 }
 
 #[cfg(target_os = "linux")]
-pub(crate) fn of_group(group: Pid) -> Usage {
+pub(super) fn of_group(group: Pid) -> Usage {
     let mut usage = Usage::default();
     for pid in super::stamp::pids() {
         let Some((name, fields)) = super::stamp::stat(pid) else { continue };
@@ -47,7 +47,7 @@ pub(crate) fn of_group(group: Pid) -> Usage {
 
 /// `ps` tells the time that each process has computed, in hundredths of a second where it is exact.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn of_group(group: Pid) -> Usage {
+pub(super) fn of_group(group: Pid) -> Usage {
     let ps = crate::programs::Process::new("ps")
         .args(["-axo", "pgid=,time="])
         .timeout(crate::base::limits::MOMENT);

@@ -60,7 +60,7 @@ fn held() -> Vec<String> {
 }
 
 /// Whether a bead is work that its assignee has on the hook.
-pub(crate) fn is_hooked(bead: &Bead) -> bool {
+pub(super) fn is_hooked(bead: &Bead) -> bool {
     held().contains(&bead.status) && bead.is_work() && !bead.has_label(words::LABEL_SUBMITTED)
 }
 
@@ -76,7 +76,7 @@ fn hook_and_mail(town: &Town, of: &Address) -> Result<(Option<Bead>, Vec<Bead>)>
             let statuses = held().into_iter().chain(inbox.statuses.clone()).collect();
             let own = Filter { all: true, statuses, assignee: inbox.assignee.clone(), ..Filter::default() };
             let (letters, work): (Vec<Bead>, Vec<Bead>) =
-                store.list(&own)?.into_iter().partition(|bead| bead.issue_type == words::MESSAGE);
+                store.list(&own)?.into_iter().partition(|bead| bead.is_mail());
             mails.extend(letters.into_iter().filter(|bead| inbox.statuses.contains(&bead.status)));
             hooked = work.into_iter().find(is_hooked).map(withheld);
         } else {

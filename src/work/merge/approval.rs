@@ -122,7 +122,7 @@ pub fn show(found: &FoundRequest, settings: &Settings) -> Result<Shown> {
 }
 
 /// The canonical clone, with the commit of a request in it.
-pub(crate) fn clone_with(rig: &Rig, request: &Request) -> Result<Git> {
+pub(in crate::work) fn clone_with(rig: &Rig, request: &Request) -> Result<Git> {
     let git = Git::at(rig.clone_dir());
     let commit = request.commit.as_str();
     if git.has_commits(&[commit])? == [true] {

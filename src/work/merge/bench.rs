@@ -23,13 +23,13 @@ use crate::work::merge::links;
 
 /// Refs of the refinery's clone that say as which commit a handed-over commit goes onto the target: what a killed
 /// command had pushed is known by them, whatever the strategy.
-pub(crate) const LANDING: &str = "refs/gt/landing/";
+pub(in crate::work) const LANDING: &str = "refs/gt/landing/";
 
 /// The same for direct landings, which need no request.
-pub(crate) const DIRECT: &str = "refs/gt/direct/";
+pub(in crate::work) const DIRECT: &str = "refs/gt/direct/";
 
 /// The last commit of the target whose tests were green.
-pub(crate) const GREEN: &str = "refs/gt/green";
+pub(super) const GREEN: &str = "refs/gt/green";
 
 /// The refinery's clone, locked.
 pub struct Bench<'a> {
@@ -37,22 +37,22 @@ pub struct Bench<'a> {
     pub rig: &'a Rig,
     /// How it merges.
     pub merge: MergeSettings,
-    pub(crate) settings: Settings,
+    pub(super) settings: Settings,
     /// The variables of a test run.
-    pub(crate) test_env: Vec<(String, String)>,
+    pub(super) test_env: Vec<(String, String)>,
     /// Where work lands that names no target of its own.
     pub target: String,
-    pub(crate) clone: Git,
-    pub(crate) canonical: Git,
-    pub(crate) signer: OnceCell<Signer>,
-    pub(crate) unsigned: Cell<bool>,
-    pub(crate) empty: OnceCell<tempfile::TempDir>,
+    pub(super) clone: Git,
+    pub(super) canonical: Git,
+    pub(super) signer: OnceCell<Signer>,
+    pub(super) unsigned: Cell<bool>,
+    pub(super) empty: OnceCell<tempfile::TempDir>,
     records: &'static str,
-    pub(crate) folds: Cell<Option<PathBuf>>,
-    pub(crate) old_git: Cell<bool>,
+    pub(super) folds: Cell<Option<PathBuf>>,
+    pub(super) old_git: Cell<bool>,
     /// The agent settings of the commit of the target that was asked about last.
     target_settings: RefCell<Option<(String, Vec<Setting>)>>,
-    pub(crate) runs: Cell<usize>,
+    pub(super) runs: Cell<usize>,
     _lock: files::Lock,
 }
 
@@ -143,7 +143,7 @@ impl<'a> Bench<'a> {
         self.runs.get()
     }
 
-    pub(crate) fn folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> PathBuf {
         self.rig.root.join("refinery/bench")
     }
 
@@ -155,13 +155,13 @@ impl<'a> Bench<'a> {
         }
     }
 
-    pub(crate) fn worktree(&self, commit: &str) -> Result<PathBuf> {
+    pub(super) fn worktree(&self, commit: &str) -> Result<PathBuf> {
         let path = self.temporary("work-")?.keep();
         self.clone.worktree_detached(&path, commit)?;
         Ok(path)
     }
 
-    pub(crate) fn remove(&self, path: &Path) {
+    pub(super) fn remove(&self, path: &Path) {
         // A test may have left files of another user, or a program that still writes: the next sweep tries again.
         if self.clone.worktree_remove(path).is_err() {
             let _ = std::fs::remove_dir_all(path);
@@ -319,7 +319,7 @@ impl<'a> Bench<'a> {
         trust::accept(&self.rig.root, &now).map(drop)
     }
 
-    pub(crate) fn temporary(&self, prefix: &str) -> Result<tempfile::TempDir> {
+    pub(super) fn temporary(&self, prefix: &str) -> Result<tempfile::TempDir> {
         let dir = self.folder();
         files::make_dir(&dir)?;
         let made = tempfile::Builder::new().prefix(prefix).tempdir_in(&dir);
@@ -396,7 +396,7 @@ impl Drop for Bench<'_> {
 }
 
 /// The file that is locked while a command merges.
-pub(crate) fn lock_path(rig: &Rig) -> PathBuf {
+pub(in crate::work) fn lock_path(rig: &Rig) -> PathBuf {
     rig.root.join("refinery/bench.lock")
 }
 

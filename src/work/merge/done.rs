@@ -248,7 +248,7 @@ fn pointers(dir: &Path, base: &str, tip: &str) -> Result<()> {
 }
 
 /// Why a worktree that is not clean is not handed over.
-pub(crate) fn dirty(dir: &Path, status: &WorktreeStatus) -> Failure {
+pub(in crate::work) fn dirty(dir: &Path, status: &WorktreeStatus) -> Failure {
     if let Some(failure) = links::nested_failure(&links::nested(dir, &status.dirty)) {
         return failure;
     }

@@ -71,11 +71,7 @@ pub fn look(store: &dyn Store) -> Result<Queue> {
     let found = store.list(&if store.is_dear() { Filter::alive() } else { Filter::open_requests() })?;
     let mut requests: Vec<Request> = found.iter().filter_map(Request::from_bead).collect();
     order(&mut requests);
-    let foreign = found
-        .iter()
-        .filter(|bead| bead.issue_type == words::MERGE_REQUEST && bead.foreign)
-        .cloned()
-        .collect();
+    let foreign = found.iter().filter(|bead| bead.is_request() && bead.foreign).cloned().collect();
     let mut beads: BTreeMap<String, Bead> = found.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
     let ids: Vec<String> =
         requests.iter().map(|request| &request.bead).filter(|id| !beads.contains_key(*id)).cloned().collect();

@@ -10,7 +10,6 @@ use crate::beads::request::Request;
 use crate::beads::{Filter, Store};
 use crate::model::address::Address;
 use crate::model::bead::Bead;
-use crate::model::words;
 use crate::mux::Snapshot;
 use crate::plan::place::{Place, PlaceFacts, Seen, place, seen};
 use crate::town::Town;
@@ -53,7 +52,7 @@ impl Around {
 
     fn take(&mut self, beads: Vec<Bead>) {
         for bead in beads {
-            if bead.issue_type == words::MERGE_REQUEST && !bead.is_closed() {
+            if bead.is_request() && !bead.is_closed() {
                 self.requests.extend(Request::from_bead(&bead));
             }
             self.beads.insert(bead.id.clone(), bead);

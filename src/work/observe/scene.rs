@@ -368,9 +368,8 @@ fn held_and_requested(rig: &Rig, store: &dyn Store) -> Result<(Vec<Bead>, Reques
     let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS].map(String::from).into();
     let beads = store.list(&Filter { all: true, statuses, ..Filter::default() })?;
     let requests = requested(&beads);
-    let (mails, work): (Vec<Bead>, Vec<Bead>) =
-        beads.into_iter().partition(|bead| bead.issue_type == words::MESSAGE);
-    let works = |bead: &Bead| bead.status != words::OPEN && bead.issue_type != words::MERGE_REQUEST;
+    let (mails, work): (Vec<Bead>, Vec<Bead>) = beads.into_iter().partition(|bead| bead.is_mail());
+    let works = |bead: &Bead| bead.status != words::OPEN && bead.is_work();
     let own =
         |mail: &Bead| mail.status == words::OPEN && mail.assignee == inbox.assignee && mail::is_notice(mail);
     Ok((work.into_iter().filter(works).collect(), requests, mails.into_iter().filter(own).collect()))

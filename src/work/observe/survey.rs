@@ -228,7 +228,7 @@ fn add_marked(
 
 /// Whether a bead is work that its assignee has on the hook: a mail's assignee is only who it is for.
 fn is_held(bead: &Bead) -> bool {
-    !bead.is_letter() && bead.status != words::OPEN
+    bead.is_work() && bead.status != words::OPEN
 }
 
 /// Everything known about one rig.
@@ -340,7 +340,7 @@ impl RigFacts<'_> {
     }
 
     fn queue(&self) -> QueueCounts {
-        let all = || self.beads.iter().filter(|bead| bead.issue_type == words::MERGE_REQUEST);
+        let all = || self.beads.iter().filter(|bead| bead.is_request());
         let requests = || all().filter(|bead| !bead.foreign);
         QueueCounts {
             waiting: requests().filter(|bead| bead.status == words::OPEN).count(),

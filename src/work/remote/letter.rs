@@ -139,8 +139,7 @@ fn left_to_make(desk: &Collection<'_>, store: &dyn Store) -> Result<(Vec<NewBead
         return Ok((found, false));
     }
     let all = store.list(&Filter { all: true, ..Filter::default() })?;
-    let told =
-        all.iter().any(|one| one.issue_type == words::MESSAGE && one.meta(META_LETTER) == Some(desk.id));
+    let told = all.iter().any(|one| one.is_mail() && one.meta(META_LETTER) == Some(desk.id));
     Ok((found.into_iter().filter(|bead| !is_made(bead, &all)).collect(), told))
 }
 

@@ -324,7 +324,7 @@ impl SyncRun<'_> {
     /// Whether a bead that comes in waits to be adopted. Beads of the real bd are the person's.
     fn is_foreign(&self, bead: &Bead) -> bool {
         let here = plan::home(bead, &self.place.town);
-        match proven::needs_proof(&bead.issue_type) {
+        match bead.is_request() {
             true => !self.place.secret.as_ref().is_some_and(|secret| proven::holds(secret, &here)),
             false => bead.foreign && self.store.is_exact(),
         }

@@ -55,16 +55,6 @@ fn open(town: &Town, rig: Option<&Rig>, me: &Address) -> Result<Box<dyn Store>> 
 }
 
 impl Foreign {
-    /// Whether it is mail.
-    pub fn is_mail(&self) -> bool {
-        self.bead.issue_type == words::MESSAGE
-    }
-
-    /// Whether it asks to be merged.
-    pub fn is_request(&self) -> bool {
-        self.bead.issue_type == words::MERGE_REQUEST
-    }
-
     /// What a request brings, its commit fetched; `None` for a bead that is no request.
     ///
     /// # Errors
@@ -96,7 +86,7 @@ impl Foreign {
     /// When it changed meanwhile, or the store cannot be written.
     pub fn adopt(&self, town: &Town, me: &Address) -> Result<()> {
         let store = open(town, self.rig.as_ref(), me)?;
-        if self.bead.issue_type == words::MESSAGE {
+        if self.bead.is_mail() {
             return mail::adopt(town, store.as_ref(), &self.bead);
         }
         let (Some(Ok(request)), Some(rig)) = (Request::read(&self.bead), &self.rig) else {

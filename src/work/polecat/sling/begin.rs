@@ -231,7 +231,7 @@ fn check_holder(site: &Site<'_>, order: &Order, id: &str, holder: &Address) -> R
 ///
 /// # Errors
 /// As [`trust::check`].
-pub(crate) fn check_trust(site: &Site<'_>, role: &ResolvedRole) -> Result<()> {
+pub(super) fn check_trust(site: &Site<'_>, role: &ResolvedRole) -> Result<()> {
     trust::check(site.rig, &trust::SettingsSource::Target(site.target()), site.settings, role)
 }
 

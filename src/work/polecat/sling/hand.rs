@@ -32,7 +32,7 @@ pub struct Assignment {
     pub work: Work,
     /// What is told of it.
     pub slung: Slung,
-    pub(crate) address: Address,
+    pub(super) address: Address,
     reservation: Reservation,
     turn: Option<Turn>,
     made: bool,

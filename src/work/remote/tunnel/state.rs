@@ -72,7 +72,7 @@ impl Phase {
 
 /// The folder of one tunnel: `tunnel.json`, ssh's control socket, the keeper's lock.
 #[derive(Clone, Debug)]
-pub(crate) struct TunnelDir {
+pub(super) struct TunnelDir {
     /// Where.
     pub dir: PathBuf,
 }
@@ -96,7 +96,7 @@ impl TunnelsDir {
     }
 
     /// The folder of a tunnel, which may not be there yet.
-    pub(crate) fn place(&self, tunnel: &Tunnel) -> Result<TunnelDir> {
+    pub(super) fn place(&self, tunnel: &Tunnel) -> Result<TunnelDir> {
         Ok(TunnelDir { dir: self.0.join(tunnel.key()) })
     }
 

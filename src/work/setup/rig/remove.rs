@@ -9,7 +9,6 @@ use crate::base::{files, time};
 use crate::beads::Filter;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
-use crate::model::words;
 use crate::mux::Snapshot;
 use crate::programs::git::{Git, credentials};
 use crate::town::discover::change_rigs;
@@ -86,13 +85,10 @@ pub fn all_beads(rig: &Rig) -> Result<Vec<Bead>> {
 }
 
 fn in_work(bead: &Bead) -> Option<String> {
-    match bead.issue_type.as_str() {
-        words::MERGE_REQUEST if !bead.is_closed() => {
-            Some(format!("request {} is open: {}", bead.id, bead.title))
-        }
-        _ if bead.is_begun() => Some(format!("bead {} is {}: {}", bead.id, bead.status, bead.title)),
-        _ => None,
+    if bead.is_request() && !bead.is_closed() {
+        return Some(format!("request {} is open: {}", bead.id, bead.title));
     }
+    bead.is_begun().then(|| format!("bead {} is {}: {}", bead.id, bead.status, bead.title))
 }
 
 /// What the rig's origin has now, and the commits that its beads say were merged, be it as other commits.
