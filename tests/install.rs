@@ -73,6 +73,7 @@ fn the_tree_of_a_town_and_its_files_to_the_letter() {
       town.toml
     mayor/
       .lock
+      ended
       rigs.json
       secret
       state.json

@@ -118,6 +118,18 @@ fn a_url_that_cannot_be_cloned_is_named_without_its_token() {
     let run = world.in_town(["rig", "add", "wyvern", &url]).fails(1);
     assert!(run.stderr.contains(&format!("cannot clone http://{address}/origin.git: ")), "{run:#?}");
     assert!(!run.stderr.contains(TOKEN), "{run:#?}");
+    for (url, said) in [
+        (format!("http://dana:a/{TOKEN}#x y@{address}/none.git"), "cannot clone http://"),
+        (
+            format!("https://ho/{TOKEN}@git.example/x.git"),
+            "cannot tell the user part of a URL from its path: ",
+        ),
+        (format!("https://git.example/x.git?private_token={TOKEN}"), "a URL with a token in its query"),
+        (format!("https://dana:{TOKEN}@git.example/\nx"), "a URL holds no control characters"),
+    ] {
+        let run = world.in_town(["rig", "add", "wyvern", &url]);
+        assert!(run.code != Some(0) && run.stderr.contains(said) && !run.stderr.contains(TOKEN), "{run:#?}");
+    }
     assert_eq!(holding(&world.path("town"), TOKEN), [] as [PathBuf; 0]);
 }
 

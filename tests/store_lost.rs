@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::common::{World, wait_for};
+use crate::refinery::{hand_over, is_merged, process};
 
 const RIG: &str = "town/wyvern/mayor/rig/.beads";
 
@@ -228,4 +229,43 @@ fn a_link_to_the_store_that_leads_elsewhere_is_not_replaced() {
     remove(&world, "town/wyvern/.beads");
     doctor(&world, &[], 0);
     assert_eq!(world.show(&one)["title"], "keep me");
+}
+
+#[test]
+fn a_request_that_a_person_closed_does_not_come_back_open_with_the_store() {
+    let world = World::with_rig();
+    let lose = |more: &[&str]| {
+        remove(&world, RIG);
+        remove(&world, "town/mayor/exports");
+        more.iter().for_each(|path| remove(&world, path));
+    };
+    let sly = hand_over(&world, "Nux", "Sly", &[("a", "1\n")], true);
+    world.in_town(["sync", "wyvern"]).ok();
+    world.in_town(["bd", "close", &sly.request]).ok();
+    lose(&[]);
+    world.in_town(["doctor", "--fix"]).ok();
+    let row = || world.in_town(["mq", "list", "wyvern", "--json"]).ok().json()["requests"][0].clone();
+    assert_eq!((&row()["id"], &row()["foreign"]), (&sly.request.clone().into(), &true.into()));
+    process(&world).ok();
+    assert!(!is_merged(&world, &sly));
+
+    // Where the list of what is over is lost too, an open request waits for the person.
+    lose(&["town/mayor/ended"]);
+    let said = world.in_town(["doctor", "--fix"]).ok().stdout;
+    assert!(said.contains(&format!("open requests wait for your word: gt adopt {}", sly.request)), "{said}");
+    process(&world).ok();
+    assert!(!is_merged(&world, &sly));
+
+    // In an empty store that is kept in step with the branch as well.
+    remove(&world, "town/mayor/ended");
+    world.in_town(["bd", "close", &sly.request]).ok();
+    remove(&world, RIG);
+    world.gt_in("town/wyvern/mayor/rig", ["bd", "init", "--prefix", "wy"]).ok();
+    remove(&world, "town/mayor/ended");
+    world.in_town(["sync", "wyvern"]).ok();
+    process(&world).ok();
+    assert!(!is_merged(&world, &sly));
+    world.in_town(["adopt", &sly.request, "--yes"]).ok();
+    process(&world).ok();
+    assert!(is_merged(&world, &sly));
 }

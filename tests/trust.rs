@@ -272,6 +272,58 @@ fn a_branch_that_changes_agent_settings_waits_for_the_person_and_others_are_merg
 }
 
 #[test]
+fn a_new_file_that_trusted_settings_name_waits_for_the_person() {
+    let world = town();
+    others_push(&world, &[("CLAUDE.md", "Read @docs/rules.md.\n")]);
+    add(&world, &["--trust"]).ok();
+    merge(&world, "test_command", "true");
+    let sly = hand_over(&world, "Nux", "Sly", &[("docs/rules.md", "Obey.\n")], true);
+    let land = world.in_town(["land", "--direct", "wyvern/Nux", "--dry-run"]).ok().stdout;
+    assert!(land.contains("consent: it changes agent settings: docs/rules.md\n"), "{land}");
+    let run = process(&world).ok();
+    assert!(run.stdout.contains("it changes agent settings: docs/rules.md;"), "{run:#?}");
+    assert!(!is_merged(&world, &sly));
+    let look = world.in_town(["mq", "approve", &sly.request]).ok().stdout;
+    assert!(look.contains("waits     it changes agent settings: docs/rules.md\n"), "{look}");
+    process(&world).ok();
+    assert!(is_merged(&world, &sly));
+    sling(&world, "claude").1.ok();
+}
+
+#[test]
+fn a_consent_shows_submodules_that_the_repository_hides() {
+    let world = town();
+    let hidden = "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n\tignore = all\n";
+    others_push(&world, &[(".gitmodules", hidden)]);
+    add(&world, &["--trust"]).ok();
+    let sly = hand_over(&world, "Nux", "Sly", &[("a", "1\n")], false);
+    let clone = "town/wyvern/mayor/rig";
+    world.git(clone, ["read-tree", &sly.commit]);
+    let link = format!("160000,{},lib", sly.commit);
+    world.git(clone, ["update-index", "--add", "--cacheinfo", &link]);
+    let tree = world.git(clone, ["write-tree"]);
+    let commit = world.git(clone, ["commit-tree", "-p", &sly.commit, "-m", "bump", tree.trim()]);
+    world.git(clone, ["reset", "-q", "--hard"]);
+    let request = crate::refinery::request(&world, "Nux", &sly.bead, "Sly", &sly.branch, commit.trim());
+    let look = world.in_town(["mq", "approve", &request, "--dry-run"]).ok().stdout;
+    assert!(look.contains(" lib | 1 +\n"), "{look}");
+}
+
+#[test]
+fn what_origin_has_is_fetched_to_show_what_would_be_trusted_and_one_rig_needs_no_naming() {
+    let world = town();
+    add(&world, &["--trust"]).ok();
+    others_push(&world, &[("CLAUDE.md", "Hurry.\n")]);
+    let run = world.in_town(["rig", "trust", "--dry-run"]).ok();
+    assert!(run.stdout.contains("new      CLAUDE.md"), "{run:#?}");
+    assert!(world.in_town(["rig", "trust"]).ok().stdout.contains("trusted 1 agent setting of wyvern"));
+    for name in [&["Nux"][..], &["wyvern", "Nux"], &["wyvern/Nux"]] {
+        let run = world.in_town([&["mq", "add"], name].concat()).fails(2);
+        assert!(run.stderr.contains("no polecat wyvern/Nux"), "{run:#?}");
+    }
+}
+
+#[test]
 fn a_consent_from_elsewhere_or_to_another_commit_counts_for_nothing() {
     let (world, sly, _) = queue();
     world.in_town(["mq", "approve", &sly.request]).ok();

@@ -31,14 +31,23 @@ impl ProofKind {
     }
 }
 
+/// Tells of an id whether what was proven under it is over.
+pub type EndedIds = std::sync::Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// A key of 32 bytes: the town's.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secret {
     key: [u8; LENGTH],
     /// When it was made, in seconds since 1970: nothing is proven from before. 0 when that is not known.
     pub since: i64,
-    /// What is no longer proven though its proof holds, as `town::ended` keeps it: requests that left the queue.
-    pub ended: std::sync::Arc<str>,
+    /// What is no longer proven though its proof holds, by its id: requests that left the queue, as `town::ended` has them.
+    pub over: EndedIds,
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.key == other.key
+    }
 }
 
 impl std::fmt::Debug for Secret {
@@ -50,7 +59,7 @@ impl std::fmt::Debug for Secret {
 impl Secret {
     /// A secret of these bytes.
     pub fn new(bytes: [u8; LENGTH]) -> Secret {
-        Secret { key: bytes, since: 0, ended: "".into() }
+        Secret { key: bytes, since: 0, over: std::sync::Arc::new(|_| false) }
     }
 
     /// Reads what [`Secret::hex`] gave: 64 hexadecimal digits, small letters.

@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use crate::base::proof::{ProofKind, Secret};
 use crate::model::bead::{Bead, NewBead};
-use crate::town::ended;
 
 /// Metadata key of a proof.
 pub const META_PROOF: &str = "proof";
@@ -23,7 +22,7 @@ pub fn holds(secret: &Secret, bead: &Bead) -> bool {
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     bead.is_request()
         && bead.meta(META_PROOF).is_some_and(|proof| secret.holds(ProofKind::Request, &fields, proof))
-        && (bead.is_closed() || !ended::contains(&secret.ended, &bead.id))
+        && (bead.is_closed() || !(secret.over)(&bead.id))
 }
 
 /// The proof of a request with this id and metadata.
@@ -110,11 +109,9 @@ mod tests {
     fn a_request_that_left_the_queue_is_not_open_again_by_an_older_copy() {
         let mut secret = Secret::new([1; 32]);
         let own = request(&secret);
-        secret.ended = "ended wy-r\n".into();
+        secret.over = std::sync::Arc::new(|id| id == "wy-r");
         let closed = Bead { status: words::CLOSED.into(), ..own.clone() };
         assert!(holds(&secret, &closed) && !holds(&secret, &own));
-        secret.ended = "ended wy-r\nagain wy-r\n".into();
-        assert!(holds(&secret, &own));
     }
 
     #[test]

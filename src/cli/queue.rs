@@ -14,10 +14,9 @@ pub struct MergeQueue {
 pub enum QueueCommand {
     /// Put a polecat's finished branch in the queue
     Add {
-        /// The rig
-        rig: String,
-        /// The polecat
-        name: String,
+        /// The polecat: RIG NAME, RIG/NAME, or NAME inside the rig and in a town of one
+        #[arg(required = true, num_args = 1..=2, value_name = "POLECAT")]
+        polecat: Vec<String>,
         #[command(flatten)]
         dry: DryRun,
     },

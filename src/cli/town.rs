@@ -227,8 +227,8 @@ pub enum RigCommand {
     List,
     /// Trust the agent settings that a rig's repository tracks
     Trust {
-        /// Its name
-        name: String,
+        /// Its name; may be left out inside one, and in a town of one
+        name: Option<String>,
         #[command(flatten)]
         dry: DryRun,
     },

@@ -10,6 +10,7 @@ use crate::base::terminal::{self, Text};
 use crate::cli::queue::LookArgs;
 use crate::model::address::Address;
 use crate::programs::git::Git;
+use crate::programs::git::trees::ALL_SUBMODULES;
 use crate::programs::pager::Pager;
 use crate::town::{self, Rig};
 use crate::work::merge::queue;
@@ -34,7 +35,8 @@ pub fn diff(ctx: &Ctx, args: LookArgs) -> Result<Exit> {
     let git = Git::at(&work.dir);
     let tip = work.commit.as_deref().unwrap_or("HEAD");
     let base = git.run("find where the work begins", ["merge-base", &work.target, tip])?;
-    let words: Vec<&str> = ["diff", &base].into_iter().chain(work.commit.as_deref()).chain(["--"]).collect();
+    let words: Vec<&str> =
+        ["diff", ALL_SUBMODULES, &base].into_iter().chain(work.commit.as_deref()).chain(["--"]).collect();
     if work.commit.is_none() {
         let status = git.status()?;
         let untracked: Vec<&str> = status.dirty.iter().filter_map(|line| line.strip_prefix("?? ")).collect();

@@ -29,8 +29,13 @@ pub fn run(ctx: &Ctx, args: MergeQueue) -> Result<Exit> {
     let town = ctx.town()?;
     let me = ctx.me()?;
     match args.command {
-        QueueCommand::Add { rig, name, dry } => {
-            add(ctx, &town, &ctx.rig(&town, Some(&rig))?, &name, dry.dry_run)
+        QueueCommand::Add { polecat, dry } => {
+            let (rig, name) = match polecat.as_slice() {
+                [rig, name] => (Some(rig.as_str()), name.as_str()),
+                [one] => one.split_once('/').map_or((None, one.as_str()), |(rig, name)| (Some(rig), name)),
+                _ => return Err(Failure::usage("name one polecat").into()),
+            };
+            add(ctx, &town, &ctx.rig(&town, rig)?, name, dry.dry_run)
         }
         QueueCommand::List { rig } => list(ctx, &me, &ctx.rig(&town, rig.as_deref())?),
         QueueCommand::Show { id } => show(ctx, &town, &me, &id),

@@ -30,7 +30,7 @@ pub fn run(ctx: &Ctx, args: RigArgs) -> Result<Exit> {
             add(ctx, name, &url, New { prefix, branch, test, trust }, dry.dry_run)
         }
         RigCommand::List => list(ctx),
-        RigCommand::Trust { name, dry } => rig_trust::run(ctx, &name, dry.dry_run),
+        RigCommand::Trust { name, dry } => rig_trust::run(ctx, name.as_deref(), dry.dry_run),
         RigCommand::Remove { name, force, dry } => remove(ctx, &name, force, dry.dry_run),
     }
 }

@@ -52,18 +52,20 @@ fn line(setting: &Setting) -> String {
     }
 }
 
-/// Trusts what a rig's repository tracks, and what its crew has checked out.
+/// Trusts what a rig's repository tracks, and what its crew has checked out. A dry run brings what origin has too: it shows what
+/// would be trusted.
 ///
 /// # Errors
 /// When an agent asks, or git cannot read a clone.
-pub(super) fn run(ctx: &Ctx, name: &str, dry: bool) -> Result<Exit> {
+pub(super) fn run(ctx: &Ctx, name: Option<&str>, dry: bool) -> Result<Exit> {
     if !dry {
         ctx.person_only("gt rig trust")?;
     }
     let town = ctx.town()?;
-    let rig = town.rig(name)?;
+    let rig = ctx.rig(&town, name)?;
+    let name = &rig.name;
     let settings = config::settings(&ctx.sources(&town, Some(&rig)))?;
-    if !dry && let Err(error) = Git::at(rig.clone_dir()).fetch_branch(&config::target(&settings)) {
+    if let Err(error) = Git::at(rig.clone_dir()).fetch_branch(&config::target(&settings)) {
         ctx.note(&format!("warning: what is known of origin may be old: {error:#}"));
     }
     let (open, before) = trust::open(&rig, &settings)?;

@@ -172,14 +172,20 @@ pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String
             continue;
         }
         let above = place.match_indices('/').map(|(at, _)| &place[..at]);
-        let on_the_way = above
-            .chain([place.as_str()])
-            .find_map(|path| by_path.get(path).filter(|entry| entry.kind == EntryKind::Link));
+        // What is inside of a submodule changes with the commit that is named of it.
+        let is_other =
+            |path: &str, entry: &Entry<'_>| entry.kind == EntryKind::File && path.len() < place.len();
+        let on_the_way = above.chain([place.as_str()]).find_map(|path| {
+            by_path.get(path).filter(|entry| entry.kind == EntryKind::Link || is_other(path, entry))
+        });
         let mut add = |entry: &Entry<'_>| {
             found.entry(entry.path.into()).or_insert_with(|| setting(entry, Some(by)));
         };
         if let Some(link) = on_the_way {
             add(link);
+            if link.kind == EntryKind::File {
+                continue;
+            }
             open.extend(leads(link, &place[link.path.len()..]).map(|to| (to, by, depth + 1)));
         } else if let Some(entry) = by_path.get(place.as_str()) {
             add(entry);
@@ -217,10 +223,11 @@ pub fn untrusted(settings: &[Setting], trust: &Trust, reads: &[String]) -> Vec<S
     open.map(|setting| setting.path.clone()).collect()
 }
 
-/// The paths among these that are agent settings: by their names, or because a link of the target leads there.
-pub fn changed(paths: &[String], names: &[String], target: &[Setting]) -> Vec<String> {
+/// The paths among these that are agent settings: by their names, or because a link among the `known` settings leads there, or
+/// the text of one names them.
+pub fn changed(paths: &[String], names: &[String], known: &[Setting]) -> Vec<String> {
     let linked = |path: &str| {
-        let of_link = target.iter().filter(|setting| setting.by.is_some());
+        let of_link = known.iter().filter(|setting| setting.by.is_some());
         of_link.into_iter().any(|setting| {
             path.strip_prefix(&setting.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })

@@ -27,7 +27,7 @@ pub fn read(root: &Path) -> Result<Option<Secret>> {
     match Secret::parse(text.trim_end()) {
         Some(mut secret) => {
             secret.since = i64::try_from(since).unwrap_or(0);
-            secret.ended = super::ended::read(root)?.into();
+            secret.over = super::ended::over(root)?;
             Ok(Some(secret))
         }
         None => crate::fail!(
@@ -62,6 +62,7 @@ fn make(root: &Path) -> Result<()> {
     getrandom::fill(&mut bytes).map_err(|error| {
         anyhow::Error::msg(error.to_string()).context("no random bytes for the town's secret")
     })?;
+    super::ended::begin(root)?;
     files::create_private(&root.join(FILE), Secret::new(bytes).hex() + "\n")?;
     Ok(())
 }
@@ -95,7 +96,7 @@ mod tests {
         assert_eq!(file.permissions().mode() & 0o777, 0o600);
         let ignored = std::fs::read_to_string(dir.path().join(".gitignore")).unwrap();
         assert_eq!(ignored, "mine\n/mayor/secret\n");
-        assert_eq!(files::names_in(&dir.path().join("mayor")).unwrap(), ["secret"]);
+        assert_eq!(files::names_in(&dir.path().join("mayor")).unwrap(), ["ended", "secret"]);
     }
 
     #[test]

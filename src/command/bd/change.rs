@@ -13,6 +13,7 @@ use crate::cli::bd::{CloseArgs, CommentAdd, Create, Dep, Label, LabelWords, Text
 use crate::model::bead::{Bead, Dependency, NewBead, Patch};
 use crate::model::words;
 use crate::report::bd as report;
+use crate::town::ended::{self, Word};
 
 impl BdRun<'_> {
     pub(super) fn create(&self, args: Create) -> Result<()> {
@@ -192,6 +193,7 @@ impl BdRun<'_> {
         let found = store.list(&Filter { ids: ids.to_vec(), ..Filter::default() })?;
         let found: Vec<&Bead> =
             ids.iter().filter_map(|id| found.iter().find(|bead| bead.id == *id)).collect();
+        self.note_ended(&found)?;
         if self.global.json {
             return self.print_beads(found.into_iter().map(report::plain));
         }
@@ -199,6 +201,17 @@ impl BdRun<'_> {
             return Ok(());
         }
         print(&found.iter().map(|bead| format!("{word} {}: {}\n", bead.id, bead.title)).collect::<String>())
+    }
+}
+
+impl BdRun<'_> {
+    /// Writes down which requests are over, as everything does that takes one out of the queue.
+    fn note_ended(&self, changed: &[&Bead]) -> Result<()> {
+        let over = changed.iter().filter(|bead| bead.is_request() && bead.is_closed());
+        match self.ctx.locate() {
+            Ok(town) => ended::note(&town.root, Word::Ended, over.map(|bead| bead.id.as_str())),
+            Err(_) => Ok(()),
+        }
     }
 }
 

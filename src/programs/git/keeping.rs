@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::answers::{WorktreeStatus, parse_status};
+use super::trees::ALL_SUBMODULES;
 use super::{Git, last_words};
 use crate::base::quote::quote;
 
@@ -201,7 +202,7 @@ impl Git {
             "--branch",
             "--untracked-files=all",
             "--ignored=matching",
-            "--ignore-submodules=none",
+            ALL_SUBMODULES,
             "-z",
         ];
         Ok(self.without_as_checked_out(parse_status(&self.run("read the state of the work tree", words)?)))
@@ -226,7 +227,7 @@ impl Git {
     /// When git cannot tell.
     pub fn changed_of(&self, hidden: &[String]) -> Result<Vec<String>> {
         let copy = self.index_copy(hidden)?;
-        let words = ["diff-files", "--name-only", "-z", "--ignore-submodules=none"];
+        let words = ["diff-files", "--name-only", "-z", ALL_SUBMODULES];
         let output = self.process(words).env("GIT_INDEX_FILE", copy.path().join(INDEX)).run()?;
         if !output.ok() {
             return Err(self.failed("look for changes", &output).into());

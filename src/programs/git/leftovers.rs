@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use super::Git;
 use super::running::{self, RunningGit};
+use super::trees::ALL_SUBMODULES;
 use crate::base::files;
 use crate::programs::{Output, Process};
 
@@ -285,7 +286,9 @@ fn changed(admin: &Path, place: &Path) -> Option<Vec<String>> {
         process.env("GIT_INDEX_FILE", scratch.path().join("index")).run().ok().filter(Output::ok)
     };
     run(&["read-tree", "HEAD"])?;
-    let listed = run(&["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignored"])?;
+    let words =
+        ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignored", ALL_SUBMODULES];
+    let listed = run(&words)?;
     let mut changed = Vec::new();
     for line in listed.text().split('\0').filter(|line| !line.is_empty()) {
         match line.split_at_checked(3)? {

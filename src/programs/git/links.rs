@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::trees::ALL_SUBMODULES;
 use super::{Git, last_words};
 use crate::base::failure::Failure;
 use crate::base::quote::quote;
@@ -40,7 +41,7 @@ impl Git {
             "--no-abbrev",
             "--no-renames",
             "--format=",
-            "--ignore-submodules=none",
+            ALL_SUBMODULES,
             &range,
             "--",
         ];

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::identity::Signer;
+use super::trees::ALL_SUBMODULES;
 use super::worktree::fetch_words;
 use super::{Git, last_words};
 use crate::model::commit::{Author, Squashed};
@@ -264,7 +265,8 @@ impl Git {
     /// When git cannot be started.
     pub fn changed_files(&self, base: &str, tip: &str) -> Result<Option<Vec<String>>> {
         let range = format!("{base}...{tip}");
-        let output = self.try_run(["diff", "--name-only", "--no-renames", "-z", &range, "--"])?;
+        let output =
+            self.try_run(["diff", "--name-only", "--no-renames", ALL_SUBMODULES, "-z", &range, "--"])?;
         let names =
             |text: String| text.split('\0').filter(|name| !name.is_empty()).map(String::from).collect();
         Ok(output.ok().then(|| names(output.text())))

@@ -7,6 +7,9 @@ use anyhow::Result;
 use super::Git;
 use crate::base::files;
 
+/// Has git compare submodules too: `ignore = all` in a repository's `.gitmodules` hides what a commit changes of them.
+pub const ALL_SUBMODULES: &str = "--ignore-submodules=none";
+
 /// One entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeEntry {
@@ -48,7 +51,7 @@ impl Git {
     /// # Errors
     /// When git cannot compare them.
     pub fn differing(&self, before: &str, after: &str) -> Result<Vec<String>> {
-        let words = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none"];
+        let words = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", ALL_SUBMODULES];
         let words = words.into_iter().chain([before, after, "--"]);
         let text = self.run("compare two commits", words)?;
         Ok(text.split('\0').filter(|path| !path.is_empty()).map(String::from).collect())
@@ -60,7 +63,8 @@ impl Git {
     /// When git cannot be started.
     pub fn diffstat(&self, base: &str, tip: &str) -> Result<Option<String>> {
         let range = format!("{base}...{tip}");
-        let words = ["diff", "--stat=76", "--no-color", "--no-ext-diff", "--no-renames", &range, "--"];
+        let words = ["diff", "--stat=76", "--no-color", "--no-ext-diff", "--no-renames"];
+        let words = words.into_iter().chain([ALL_SUBMODULES, &range, "--"]);
         let output = self.try_run(words)?;
         Ok(output.ok().then(|| output.text()))
     }

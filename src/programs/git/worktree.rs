@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use super::answers::{Push, WorktreeStatus, parse_status, read_blobs, read_push};
+use super::trees::ALL_SUBMODULES;
 use super::{Git, hooks, last_words};
 use crate::base::failure::Failure;
 use crate::base::files;
@@ -372,7 +373,8 @@ impl Git {
     /// # Errors
     /// When git fails.
     pub fn conflicts(&self) -> Result<Vec<String>> {
-        let text = self.run("list conflicts", ["diff", "--name-only", "--diff-filter=U", "-z"])?;
+        let text =
+            self.run("list conflicts", ["diff", "--name-only", "--diff-filter=U", ALL_SUBMODULES, "-z"])?;
         Ok(text.split('\0').filter(|name| !name.is_empty()).map(str::to_string).collect())
     }
 
@@ -391,7 +393,7 @@ impl Git {
         if let Some(hook) = hook {
             crate::fail!("cannot commit in {}: {}", self.dir.display(), hooks::words(&output, &hook));
         }
-        if self.try_run(["diff", "--cached", "--quiet"])?.ok() {
+        if self.try_run(["diff", "--cached", "--quiet", ALL_SUBMODULES])?.ok() {
             return Ok(false);
         }
         Err(self.failed("commit", &output).into())

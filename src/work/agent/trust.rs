@@ -122,6 +122,25 @@ pub fn of_target(rig: &Rig, git: &Git, tip: &str, settings: &Settings) -> Result
     seen_or_read(git, tip, &plan::listed(&settings.agents), &trust)
 }
 
+/// The paths among those that `after` changes that are agent settings there, or were `before`: what the settings link to and
+/// name counts, although it was not there when they were trusted.
+///
+/// # Errors
+/// When git cannot read the commit.
+pub fn changed(
+    git: &Git,
+    after: &str,
+    paths: &[String],
+    before: &[Setting],
+    names: &[String],
+) -> Result<Vec<String>> {
+    let mut known = before.to_vec();
+    if !before.is_empty() && !paths.is_empty() {
+        known.extend(settings_at(git, after, names)?);
+    }
+    Ok(plan::changed(paths, names, &known))
+}
+
 /// Writes down what the target has, before agents are started: rigs are listed by it, and git is not asked again while
 /// origin stays there.
 ///

@@ -11,7 +11,7 @@ use crate::config::{self, Settings};
 use crate::model::address::Address;
 use crate::model::bead::{Bead, Patch};
 use crate::plan::queue::Rules;
-use crate::plan::trust as agent_settings;
+use crate::plan::trust::listed;
 use crate::programs::git::Git;
 use crate::town::{Rig, Town, secret};
 use crate::work::agent::trust;
@@ -102,9 +102,7 @@ pub fn show(found: &FoundRequest, settings: &Settings) -> Result<Shown> {
     else {
         crate::fail!("cannot tell what {} changes on {target}", request.id; "fetch both: git -C {} fetch origin", git.dir().display());
     };
-    let paths = git.changed_files(&tracking, &request.commit)?.unwrap_or_default();
-    let known = trust::of_target(rig, &git, &tip, settings)?;
-    let changed = agent_settings::changed(&paths, &agent_settings::listed(&settings.agents), &known);
+    let changed = changed(rig, &git, &target, &tip, &request.commit, settings)?;
     let why = rules(settings, false).needs(&changed).map(|needs| needs.words());
     Ok(Shown {
         request: request.id.clone(),
@@ -119,6 +117,33 @@ pub fn show(found: &FoundRequest, settings: &Settings) -> Result<Shown> {
         settings: changed,
         diffstat,
     })
+}
+
+/// Why a commit needs a consent to land on a target that is known here; `by_person`: a person typed the command that lands it.
+///
+/// # Errors
+/// As [`show`].
+pub fn needs(rig: &Rig, request: &Request, settings: &Settings, by_person: bool) -> Result<Option<String>> {
+    let git = clone_with(rig, request)?;
+    let target = request.target.as_str();
+    let Some(tip) = git.stands_at(&format!("refs/remotes/origin/{target}"))? else { return Ok(None) };
+    let changed = changed(rig, &git, target, &tip, &request.commit, settings)?;
+    let needs = rules(settings, by_person).needs(&changed).filter(|_| !by_person || !changed.is_empty());
+    Ok(needs.map(|needs| needs.words()))
+}
+
+/// The agent settings that a commit changes on a target, which stands at `tip`.
+fn changed(
+    rig: &Rig,
+    git: &Git,
+    target: &str,
+    tip: &str,
+    commit: &str,
+    settings: &Settings,
+) -> Result<Vec<String>> {
+    let paths = git.changed_files(&format!("refs/remotes/origin/{target}"), commit)?.unwrap_or_default();
+    let known = trust::of_target(rig, git, tip, settings)?;
+    trust::changed(git, commit, &paths, &known, &listed(&settings.agents))
 }
 
 /// The canonical clone, with the commit of a request in it.

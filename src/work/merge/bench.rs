@@ -285,7 +285,7 @@ impl<'a> Bench<'a> {
             return Ok(Vec::new());
         }
         let target = self.settings_of_target(seen)?;
-        Ok(agent_settings::changed(&paths, &agent_settings::listed(&self.settings.agents), &target))
+        trust::changed(&self.clone, front, &paths, &target, &agent_settings::listed(&self.settings.agents))
     }
 
     fn settings_of_target(&self, seen: &SeenOrigin) -> Result<Vec<Setting>> {

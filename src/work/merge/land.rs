@@ -9,7 +9,7 @@ use super::landing::{self, Lands, Pushed};
 use crate::base::failure::Failure;
 use crate::beads::Filter;
 use crate::beads::request::Request;
-use crate::config::Sources;
+use crate::config::{self, Sources};
 use crate::model::address::Address;
 use crate::model::bead::Bead;
 use crate::model::refs::Branch;
@@ -61,6 +61,8 @@ pub struct Checked {
     pub target: String,
     /// Why it may not land; nothing with `--force`.
     pub in_the_way: Option<String>,
+    /// Why an agent may not land it, and what a person consents to by landing it.
+    pub consent: Option<String>,
     /// Its bead is merged already: only its end is left.
     pub merged: bool,
 }
@@ -99,8 +101,11 @@ struct LandWork {
 pub fn check(job: &LandJob<'_>) -> Result<Checked> {
     let work = look(job)?;
     let merged = work.bead.is_some_and(|bead| bead.close_reason.starts_with("merged"));
+    let mut consent = None;
     if !merged {
-        Git::at(job.scene.rig.clone_dir()).check_branch(&work.request.target)?;
+        let rig = job.scene.rig;
+        Git::at(rig.clone_dir()).check_branch(&work.request.target)?;
+        consent = approval::needs(rig, &work.request, &config::settings(job.sources)?, job.by_person)?;
     }
     Ok(Checked {
         address: work.request.worker,
@@ -110,6 +115,7 @@ pub fn check(job: &LandJob<'_>) -> Result<Checked> {
         commit: work.request.commit,
         target: work.request.target,
         in_the_way: work.in_the_way.map(|failure| failure.message),
+        consent,
         merged,
     })
 }
@@ -371,13 +377,20 @@ pub fn steps(job: &LandJob<'_>, checked: &Checked, strategy: &str, tests: Option
         None => "no tests: merge.test_command is not set".into(),
         Some(command) => format!("run the tests: {command}"),
     };
-    vec![
+    let consent = checked.consent.as_ref().map(|why| match job.by_person {
+        true => format!("consent: {why}"),
+        false => format!("stop: it waits for a person's consent: {why}"),
+    });
+    let first = [
         checks,
         format!("fetch {}", checked.target),
         format!("put {} at {short} onto it, by {strategy}", checked.branch),
+    ];
+    let last = [
         tests,
         format!("push {}", checked.target),
         format!("close {} {}", checked.bead, checked.title),
         format!("delete {} and end {}", checked.branch, checked.address),
-    ]
+    ];
+    first.into_iter().chain(consent).chain(last).collect()
 }

@@ -15,6 +15,7 @@ use crate::model::refs::Branch;
 use crate::plan::restore::{BeadSource, Settled, bead_of_ref, choose, merges, missing, settle};
 use crate::plan::sync as plan;
 use crate::programs::git::Git;
+use crate::town::ended::{self, Word};
 use crate::town::{Rig, Town, away};
 use crate::work::setup::{exports, install, rig as rigs, sync};
 use crate::work::talk::mail;
@@ -50,6 +51,8 @@ pub struct RestoreReport {
     pub missing: Vec<String>,
     /// How many of the beads are foreign: only the branch says what they say.
     pub foreign: usize,
+    /// Requests that are open in it, where it was lost too which of them were over.
+    pub waiting: Vec<String>,
     /// Sources that could not be read: what only they hold is not in it.
     pub unread: Vec<String>,
 }
@@ -72,6 +75,12 @@ impl RestoreReport {
         if self.foreign > 0 {
             let are = sync::are(self.foreign);
             text.push_str(&format!("; {are} foreign, since anyone could write them: gt adopt"));
+        }
+        if !self.waiting.is_empty() {
+            let ids = self.waiting.join(" ");
+            text.push_str(&format!(
+                "; mayor/ended was lost too, so open requests wait for your word: gt adopt {ids}"
+            ));
         }
         if !self.settled.closed.is_empty() {
             text.push_str(&format!("; closed again, as merged: {}", self.settled.closed.join(", ")));
@@ -152,6 +161,7 @@ pub fn restore(lost: &Lost<'_>) -> Result<RestoreReport> {
             if kind == StoreKind::Embedded {
                 restored.foreign = all.beads.iter().filter(|bead| bead.foreign).count();
             }
+            restored.waiting = wait(lost, &all.beads)?;
             make(lost, kind, &place, &all.beads)?;
         }
     }
@@ -190,6 +200,18 @@ fn make(lost: &Lost<'_>, kind: StoreKind, place: &Path, all: &[Bead]) -> Result<
         secret: None,
     })?;
     store.import(&jsonl::render(all), beads::ImportOrigin::Own).map(drop)
+}
+
+/// Where the list of the requests that are over was lost with the store, which copy of a request is the last is not known: those
+/// that are open wait for a person's word.
+fn wait(lost: &Lost<'_>, beads: &[Bead]) -> Result<Vec<String>> {
+    if !ended::is_lost(&lost.town.root) {
+        return Ok(Vec::new());
+    }
+    let open = beads.iter().filter(|bead| bead.is_request() && !bead.is_closed());
+    let open: Vec<String> = open.map(|bead| bead.id.clone()).collect();
+    ended::note(&lost.town.root, Word::Ended, open.iter().map(String::as_str))?;
+    Ok(open)
 }
 
 /// The beads on the branch that the store was kept in step over. `None`: there is no such branch.

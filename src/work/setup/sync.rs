@@ -17,6 +17,7 @@ use crate::base::failure::Failure;
 use crate::base::grammar::is_branch_name;
 use crate::base::proof::Secret;
 use crate::base::quote::quote;
+use crate::base::repo_url;
 use crate::beads::in_step::{self, SyncedStore};
 use crate::beads::{self, BeadIter, Walk, proven};
 use crate::config::schema::StoreChoice;
@@ -202,12 +203,12 @@ pub fn sync(place: &SyncPair, actor: &Address, dry: bool) -> Result<SyncReport> 
         if !dry {
             store.sync_itself(&|closed| place.note_ended(&closed))?;
         }
-        let (rig, remote) = (place.rig.clone(), remote.clone());
+        let (rig, remote) = (place.rig.clone(), repo_url::plain(remote));
         return Ok(SyncReport { rig, remote, by_dolt: true, ..SyncReport::default() });
     }
     let git = Git::at(&place.clone);
     let _turn = git.sync_lock()?;
-    let one = SyncRun { place, store, git };
+    let one = SyncRun { place, store, git, dry };
     let (mut came, mut renamed, mut taken) = (BTreeSet::new(), Vec::new(), Vec::new());
     let (mut kept, mut foreign) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..TRIES {
@@ -242,7 +243,7 @@ pub fn sync(place: &SyncPair, actor: &Address, dry: bool) -> Result<SyncReport> 
         let merged = outcome.merged;
         return Ok(SyncReport {
             rig: place.rig.clone(),
-            remote: place.lane.remote.clone(),
+            remote: repo_url::plain(&place.lane.remote),
             branch: Some(place.lane.branch.clone()),
             by_dolt: false,
             came: came.difference(&merged.went).count(),
@@ -267,6 +268,8 @@ struct SyncRun<'a> {
     place: &'a SyncPair,
     store: Box<dyn SyncedStore>,
     git: Git,
+    /// Nothing is written down.
+    dry: bool,
 }
 
 /// The branch, and the commit that this town last was in step with, read.
@@ -387,9 +390,10 @@ impl SyncRun<'_> {
             let theirs = look.theirs.bead(id)?;
             let base =
                 if Rc::ptr_eq(&look.base, &look.theirs) { theirs.clone() } else { look.base.bead(id)? };
+            let known = own.is_some();
             let own = own.map(|own| self.sent(own, base.as_slice()));
             let merged = plan::one(self.store.prefix(), base, own, theirs, &self.terms());
-            self.take(look, merged.ok_or(Entangled)?, outcome, write)
+            self.take(look, merged.ok_or(Entangled)?, &|_| known, outcome, write)
         };
         let mut theirs = look.theirs.ids().peekable();
         for bead in own {
@@ -430,7 +434,8 @@ impl SyncRun<'_> {
         for (bead, waits) in merged.incoming.iter_mut().zip(waiting) {
             bead.foreign |= waits;
         }
-        self.take(look, merged, outcome, write)
+        let known: BTreeSet<&str> = own.iter().map(|bead| bead.id.as_str()).collect();
+        self.take(look, merged, &|id| known.contains(id), outcome, write)
     }
 
     /// The same without the mark of what is foreign here, which the branch does not have.
@@ -448,18 +453,24 @@ impl SyncRun<'_> {
         own
     }
 
-    /// Writes what came in, and adds the rest to what came of the merge.
+    /// Writes what came in, and adds the rest to what came of the merge. `known`: the store has a bead of that id.
     fn take(
         &self,
         look: &SyncLook,
         merged: MergedBeads,
+        known: &dyn Fn(&str) -> bool,
         outcome: &mut MergeOutcome,
         write: &mut dyn FnMut(Bead) -> Result<()>,
     ) -> Result<()> {
         for bead in &merged.incoming {
+            // A request that this town made and its store does not have was lost with a store, and may have been over before.
+            let lost = !bead.is_closed() && !known(&bead.id) && self.terms().proves(bead);
+            if lost && !self.dry {
+                ended::note(&self.place.root, Word::Ended, [bead.id.as_str()])?;
+            }
             write(plan::home(bead, &self.place.town))?;
             outcome.incoming += 1;
-            if self.is_foreign(bead) {
+            if lost || self.is_foreign(bead) {
                 outcome.foreign.insert(bead.id.clone());
             }
         }
@@ -490,8 +501,8 @@ impl SyncRun<'_> {
 impl SyncPair {
     /// Writes down which requests are over that were closed without gt, or by one that was killed before it wrote so.
     fn note_ended(&self, closed: &[Bead]) -> Result<()> {
-        let noted = self.secret.as_ref().map_or("", |secret| &secret.ended);
-        let ids = closed.iter().map(|bead| bead.id.as_str()).filter(|id| !ended::contains(noted, id));
+        let noted = |id: &&str| self.secret.as_ref().is_some_and(|secret| (secret.over)(id));
+        let ids = closed.iter().map(|bead| bead.id.as_str()).filter(|id| !noted(id));
         ended::note(&self.root, Word::Ended, ids)
     }
 

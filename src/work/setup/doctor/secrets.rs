@@ -1,6 +1,6 @@
 //! Names and tokens that stand in the URLs of the town's files, from before gt left them out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -24,7 +24,10 @@ pub fn find(town: &Path) -> Result<Vec<String>> {
     let all = std::iter::once("mayor/rigs.json".to_string()).chain(rigs).chain(copies);
     // What cannot be read is said elsewhere.
     let text = |path: &str| files::text(&town.join(path)).ok().flatten().unwrap_or_default();
-    let has_secret = |path: &String| matches!(repo_url::redacted(&text(path)), std::borrow::Cow::Owned(_));
+    let has_secret = |path: &String| {
+        let value: Value = serde_json::from_str(&text(path)).unwrap_or_default();
+        urls(&value).iter().any(|(_, url)| repo_url::plain(url) != *url)
+    };
     let mut found: Vec<String> = all.filter(has_secret).collect();
     for rig in names.into_iter().filter(|name| town.join(name).join("mayor/rig").is_dir()) {
         let crew =
@@ -88,16 +91,22 @@ pub fn fix(town: &Path, path: &Path) -> Result<()> {
     }
     let text = files::read(path)?;
     let value: Value = files::parse_json(path, &text)?;
-    let listed = value["rigs"].as_object().into_iter().flatten().map(|(name, rig)| (name.clone(), rig));
-    let own = value["name"].as_str().map(|name| (name.to_string(), &value));
-    for (name, rig) in listed.chain(own) {
-        let root: PathBuf = town.join(name);
-        let credential = rig["git_url"].as_str().and_then(repo_url::credential);
-        if let Some(credential) = credential.filter(|_| root.join("mayor/rig/.git").is_dir())
+    let mut clean = text.clone();
+    for (name, url) in urls(&value) {
+        let root = town.join(name);
+        if let Some(credential) = repo_url::credential(url).filter(|_| root.join("mayor/rig/.git").is_dir())
             && credentials::of_rig(&root).is_none()
         {
             credentials::keep(&root, &credential)?;
         }
+        clean = clean.replace(&Value::from(url).to_string(), &Value::from(repo_url::plain(url)).to_string());
     }
-    files::write(path, repo_url::plain(&text))
+    files::write(path, clean)
+}
+
+/// The URLs of rigs in one of the town's files, each with the name of its rig.
+fn urls(file: &Value) -> Vec<(&str, &str)> {
+    let listed = file["rigs"].as_object().into_iter().flatten().map(|(name, rig)| (name.as_str(), rig));
+    let own = file["name"].as_str().map(|name| (name, file));
+    listed.chain(own).filter_map(|(name, rig)| Some((name, rig["git_url"].as_str()?))).collect()
 }

@@ -135,6 +135,20 @@ impl CodeSource {
 
 /// A URL as the person's git takes it: `insteadOf` may be said of one with a name and a password, and leave neither.
 fn remote(dir: &Path, url: &str, notes: Vec<String>) -> Result<CodeSource> {
+    let plain = repo_url::plain(url);
+    let refused = |why: &str, hint: &str| Failure::usage(format!("{why}: {plain}")).hint(hint);
+    if url.contains(char::is_control) {
+        return Err(refused("a URL holds no control characters", "give it as git takes it").into());
+    }
+    if repo_url::has_token(url) {
+        let hint =
+            "git would send it, and show it, with every call: give it as https://TOKEN@host/project.git";
+        return Err(refused("a URL with a token in its query cannot be kept secret", hint).into());
+    }
+    if repo_url::redacted(&plain) != plain {
+        let hint = "write a '/' of a password as %2F, and an '@' of a path as %40";
+        return Err(refused("cannot tell the user part of a URL from its path", hint).into());
+    }
     match repo_url::credential(url) {
         Some(_) => Ok(CodeSource::of(&Git::at(dir).in_place_of(url)?, notes)),
         None => Ok(CodeSource::of(url, notes)),
