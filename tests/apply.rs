@@ -279,6 +279,27 @@ fn of_two_that_apply_at_once_one_makes_each_session() {
 }
 
 #[test]
+fn a_plan_names_what_a_start_would_miss() {
+    let world = town();
+    world.settings(
+        &(world.read("home/.config/gastown/config.toml") + "[agents.absent]\ncommand = [\"no-such\"]\n"),
+    );
+    world.in_town(["apply", "mayor/"]).ok();
+    for role in ["MAYOR", "CREW"] {
+        world.set(&format!("GASTOWN_{role}__AGENT"), "absent");
+    }
+    for words in [&["plan"][..], &["apply", "--dry-run"]] {
+        let run = world.in_town(words).fails(1);
+        for name in ["ann", "bob"] {
+            let said = format!("gt: wyvern/crew/{name}: no-such is not installed or not on PATH\n");
+            assert!(run.stderr.contains(&said), "{run:?}");
+        }
+        // What runs is not started, and misses nothing.
+        assert!(!run.stderr.contains("mayor/: no-such"), "{run:?}");
+    }
+}
+
+#[test]
 fn one_that_cannot_be_started_does_not_keep_the_others_down() {
     let world = town();
     world.set("GASTOWN_MAYOR__AGENT", "none");
@@ -289,7 +310,7 @@ fn one_that_cannot_be_started_does_not_keep_the_others_down() {
     started wyvern/crew/ann in session gt-wyvern-crew-ann
     started wyvern/crew/bob in session gt-wyvern-crew-bob
     gt: mayor/: the runtime none has no command
-    hint: choose a runtime with: --agent NAME, or agent = "…" in the preset mayor; without an agent give it windows: [[mayor.windows]]
+    hint: choose a runtime, with agent = "NAME" in the role's preset, for one bead with: gt sling BEAD --agent NAME; without an agent give it windows: [[mayor.windows]]
     "#);
     world.unset("GASTOWN_MAYOR__AGENT");
     world.set("GASTOWN_MAYOR__AGENT", "waits");

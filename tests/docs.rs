@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 
 use crate::common::{World, gt, wait_for};
 
@@ -88,6 +88,32 @@ fn every_command_shown_is_one_that_gt_takes() {
     }
     assert_eq!(wrong, Vec::<String>::new());
     assert!(count > 40, "only {count} commands were found: is the search broken?");
+}
+
+/// What hints advise: `…: gt WORDS`, up to the end of the text or the next advice.
+#[test]
+fn every_command_that_a_hint_names_has_the_flags_that_it_names() {
+    let source = sources(&root().join("src"));
+    let advice = regex::Regex::new(r#": (gt [a-z][^\"`;,()\\]*)"#).unwrap();
+    let filled = regex::Regex::new(r"\{[^}]*\}").unwrap();
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for found in advice.captures_iter(&source) {
+        let text = filled.replace_all(&found[1], "x-1");
+        let parts =
+            text.split(" or ").flat_map(|part| part.split(": ")).filter(|part| part.starts_with("gt "));
+        for command in parts.filter_map(shlex::split) {
+            count += 1;
+            let Err(error) = gastown::cli::Cli::try_parse_from(&command) else { continue };
+            let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+            // A sentence may begin with the program's name: `gt needs …`.
+            let sentence = command[1].ends_with('s');
+            if unknown.starts_with('-') || (error.kind() == ErrorKind::InvalidSubcommand && !sentence) {
+                wrong.push(format!("{}: {}", command.join(" "), error.to_string().lines().next().unwrap()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(count > 200, "only {count} commands were found: is the search broken?");
 }
 
 #[test]

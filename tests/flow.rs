@@ -149,16 +149,6 @@ fn a_failing_script_leaves_a_crashed_place_with_its_output() {
 }
 
 #[test]
-fn a_bead_without_a_script_is_refused_by_the_shell_runtime_and_stays_readable() {
-    let world = World::with_rig();
-    let id = world.in_town(["sling", "Think about it", "wyvern", "--json"]).ok().json();
-    let bead = id["slung"][0]["bead"].as_str().unwrap().to_string();
-    let comment =
-        wait_for("the comment", || Some(world.show(&bead)["comments"][0]["text"].as_str()?.to_string()));
-    assert_eq!(comment, format!("could not be done: the description of {bead} has no sh block"));
-}
-
-#[test]
 fn a_script_that_changes_nothing_closes_its_bead_and_says_so() {
     let world = World::with_rig();
     let bead = world.bead("Nothing to do", "true");

@@ -298,7 +298,7 @@ fn what_cannot_become_a_branch_is_refused_before_the_work() {
         assert!(refused.starts_with("gt: wy-1.lock cannot be a part of a branch's name\n"), "{refused}");
     }
     assert!(names(&world).is_empty());
-    let (_, place) = (world.bead("y", "true"), "town/wyvern/polecats/Nux");
+    let (bead, place) = (world.bead("y", "true"), "town/wyvern/polecats/Nux");
     world.in_town(["sling", "A title", "wyvern/Nux"]).ok();
     world.git("origin.git", ["branch", "polecat", "main"]);
     world.write(format!("{place}/x"), "x");
@@ -309,6 +309,12 @@ fn what_cannot_become_a_branch_is_refused_before_the_work() {
         said.contains("has a branch 'polecat'") && said.contains("origin/polecat:refs/heads/NEW :polecat"),
         "{said}"
     );
+    let said = world.in_town(["sling", &bead, "--dry-run"]).fails(1).stderr;
+    assert!(said.starts_with("gt: origin has a branch 'polecat'"), "{said}");
+    // Doctor asks no origin: it knows what a clone has seen.
+    world.git("town/wyvern/mayor/rig", ["fetch", "-q"]);
+    let said = world.in_town(["doctor"]).fails(1).stdout;
+    assert!(said.contains("✗ origin has a branch 'polecat'"), "{said}");
     let said = world.in_town(["rig", "add", "second", &world.str("origin.git")]).fails(1).stderr;
     assert!(said.contains("has a branch 'polecat'"), "{said}");
     assert!(!world.path("town/second").exists());

@@ -14,7 +14,7 @@ fn beads(world: &World, rig: &str, prefixes: &str) {
 
 #[test]
 fn a_store_takes_ids_of_its_other_prefixes() {
-    let world = World::with_rig();
+    let world = World::waiting();
     let create = |id: &str| world.gt_in("town/wyvern", ["bd", "create", "A bead", "--id", id, "--json"]);
     let refused = create("cd-1").fails(1).stderr;
     assert!(refused.contains("'cd-1' cannot be an id in this store"), "{refused}");
@@ -38,7 +38,7 @@ fn a_store_takes_ids_of_its_other_prefixes() {
 
 #[test]
 fn a_bead_is_found_where_it_is_though_no_rig_has_its_prefix() {
-    let world = World::with_rig();
+    let world = World::waiting();
     world.in_town(["rig", "add", "hydra", &world.str("origin.git"), "--prefix", "hy"]).ok();
     world.write(
         "beads.jsonl",

@@ -516,6 +516,20 @@ fn nothing_is_locked_while_an_agent_is_told_its_first_prompt() {
 }
 
 #[test]
+fn a_bead_without_a_script_is_not_given_to_the_runtime_that_runs_it() {
+    let world = World::with_rig();
+    let bare = world.gt_in("town/wyvern", ["bd", "create", "Think", "--silent"]).ok().stdout;
+    let id = bare.trim();
+    for words in [&["sling", id, "--dry-run"][..], &["sling", id], &["sling", "A new title", "wyvern"]] {
+        let said = world.in_town(words).fails(1).stderr;
+        assert!(said.contains(" has no sh block\nhint: write one between ```sh and ```"), "{said}");
+    }
+    assert_eq!(world.show(id)["status"], "open");
+    assert!(!world.path("town/wyvern/polecats/Nux").exists());
+    assert_eq!(world.gt_in("town/wyvern", ["bd", "list", "--json"]).ok().json().as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn what_force_overrides_is_said() {
     let world = World::waiting();
     let bead = world.bead("Later", "true");

@@ -257,10 +257,7 @@ fn a_branch_that_changes_agent_settings_waits_for_the_person_and_others_are_merg
     assert!(world.in_town(["mq", "approve", &sly.request]).fails(1).stderr.contains("is for the person"));
     world.unset("GT_ROLE");
     let look = world.in_town(["mq", "approve", &sly.request, "--dry-run"]).ok().stdout;
-    assert!(
-        look.contains("settings.json |") && look.contains("waits     it changes agent settings"),
-        "{look}"
-    );
+    assert!(look.contains("settings.json |") && look.contains("waits  it changes agent settings"), "{look}");
     assert!(!is_merged(&world, &sly) && bead(&world, &sly.request).meta("approved").is_none());
     world.in_town(["mq", "approve", &sly.request]).ok();
     assert!(!world.in_town(["mq", "list", "wyvern"]).ok().stdout.contains("waits for approval"));

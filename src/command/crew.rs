@@ -40,7 +40,7 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry_run: bool) -> Result<E
     crate::programs::versions::need_git()?;
     let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
     if dry_run {
-        Git::at(rig.clone_dir()).check_branch(&target)?;
+        Git::at(rig.clone_dir()).check_branch(&target, &[])?;
         let path = rig.crew_dir(name);
         let url = &rig.config.git_url;
         let plan = serde_json::json!({ "clone": url, "into": path });

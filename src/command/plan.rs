@@ -10,7 +10,7 @@ use crate::config::schema::Multiplexer;
 use crate::model::address::Address;
 use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Mux, Snapshot};
-use crate::plan::diff::Plan;
+use crate::plan::diff::{Plan, PlanLine, Sign};
 use crate::town::Town;
 use crate::town::wish::{self, DownList};
 use crate::work::agent::up::{self, Wishes};
@@ -112,7 +112,7 @@ pub fn lift(down: &mut DownList, named: &[Address], all: bool) {
 /// # Errors
 /// When standard output cannot take it.
 pub fn show(ctx: &Ctx, view: &PlanView, down: &DownList, plan: &Plan) -> Result<Exit> {
-    let failed = failures(ctx, view);
+    let failed = failures(ctx, view) | cannot_start(ctx, view, plan);
     if ctx.global.json {
         print_json("plan", plan)?;
     } else {
@@ -156,6 +156,20 @@ pub fn failures(ctx: &Ctx, view: &PlanView) -> bool {
         if let Err(error) = &wish.prepared {
             failed = true;
             complain(ctx, &wish.address.to_string(), error);
+        }
+    }
+    failed
+}
+
+/// Says which of the sessions that are to be started in tmux could not be: a program or a folder is missing.
+fn cannot_start(ctx: &Ctx, view: &PlanView, plan: &Plan) -> bool {
+    let starts = |line: &&PlanLine| (line.sign == Sign::Start && line.acts()) || line.restarts();
+    let mut failed = false;
+    for line in plan.lines.iter().filter(starts).filter(|_| view.snapshot.minimal.is_none()) {
+        let spec = view.wishes.prepared(&line.address).map(|prepared| &prepared.spec);
+        if let Some(Err(error)) = spec.filter(|spec| spec.away.is_none()).map(mux::tmux::check) {
+            failed = true;
+            complain(ctx, &line.address, &error);
         }
     }
     failed

@@ -9,7 +9,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 
 use super::{Ctx, print};
-use crate::base::failure::{Exit, Failure};
+use crate::base::failure::Exit;
 use crate::base::{files, terminal};
 use crate::beads::{Change, Guard};
 use crate::config;
@@ -73,11 +73,7 @@ fn begin(home: &OwnWorktree, bead: &Bead) -> Result<()> {
 
 /// Gives the script's exit code when it failed.
 fn work(ctx: &Ctx, town: &Town, home: &OwnWorktree, bead: &Bead) -> Result<Option<i32>> {
-    let Some(script) = script::find(&bead.description) else {
-        return Err(Failure::new(format!("the description of {} has no sh block", bead.id))
-            .hint("write one between ```sh and ```, or choose another runtime: gt sling BEAD --agent NAME")
-            .into());
-    };
+    let script = script::of(&bead.id, &bead.description)?;
     let settings = config::settings(&ctx.sources(town, Some(&home.rig)))?;
     let target = format!("refs/remotes/origin/{}", config::target(&settings));
     let git = Git::at(&home.dir);

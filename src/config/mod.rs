@@ -215,15 +215,17 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
     })
 }
 
+/// Where another runtime is chosen, for hints.
+pub const RUNTIME: &str =
+    "with agent = \"NAME\" in the role's preset, for one bead with: gt sling BEAD --agent NAME";
+
 /// Why windows cannot be shown with a runtime that runs nothing: key, message and hint.
 fn agentless(agent: &str, runtime: &Runtime, settings: &RoleSettings) -> Option<(String, String, String)> {
     let shows = |window: &schema::WindowSettings| runtime.command.is_empty() && window.has_agent();
     let number = settings.windows.iter().position(shows)?;
     let message = format!("it shows the agent, and the runtime {agent} runs none");
-    let hint = format!(
-        "choose a runtime with: --agent NAME; or give its panes another command than {}",
-        schema::AGENT
-    );
+    let hint =
+        format!("choose a runtime, {RUNTIME}; or give its panes another command than {}", schema::AGENT);
     Some((format!("windows.{number}"), message, hint))
 }
 

@@ -329,11 +329,10 @@ pub fn installed(program: &str, path: Option<&OsStr>, cwd: &Path) -> Result<()> 
         .map(|(name, _)| name)
         .collect();
     let hint = match others.as_slice() {
-        [] => "install it, or choose another runtime: --agent NAME".to_string(),
-        some => {
-            format!("install it, or choose one that is installed, like: --agent {}", some.join(", --agent "))
-        }
+        [] => String::from("install it, or choose another runtime"),
+        some => format!("install it, or choose a runtime that is installed: {}", some.join(", ")),
     };
+    let hint = format!("{hint}; {}", crate::config::RUNTIME);
     Err(Failure::new(format!("{program} is not installed or not on PATH")).hint(hint).into())
 }
 

@@ -80,8 +80,9 @@ pub fn command_line(agent: &Agent<'_>) -> Result<Vec<String>> {
     let runtime = &agent.role.runtime;
     if runtime.command.is_empty() {
         let hint = format!(
-            "choose a runtime with: --agent NAME, or agent = \"…\" in the preset {role}; without an agent give it windows: [[{role}.windows]]",
-            role = agent.role.role
+            "choose a runtime, {}; without an agent give it windows: [[{}.windows]]",
+            crate::config::RUNTIME,
+            agent.role.role
         );
         return Err(Failure::new(format!("the runtime {} has no command", agent.role.agent))
             .hint(hint)

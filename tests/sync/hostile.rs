@@ -323,10 +323,12 @@ fn a_script_that_was_changed_while_its_polecat_has_it_is_not_run() {
     assert!(!world.path("home/evil").exists());
 }
 
+const SCRIPT: &str = "```sh\ntrue\n```\n";
+
 #[test]
 fn labels_and_holders_that_only_the_town_gives_do_not_come_from_others() {
     let world = two_towns();
-    let id = create(&world, "town", &["Work", "-l", "area"]);
+    let id = create(&world, "town", &["Work", "-l", "area", "-d", SCRIPT]);
     said(&world);
     let mark = |bead: &mut Value| {
         bead["labels"] = json!(["area", "other", "gt:hold", "gt:submitted", "gt:remote:pc"]);
@@ -349,7 +351,8 @@ fn labels_and_holders_that_only_the_town_gives_do_not_come_from_others() {
 #[test]
 fn work_of_another_town_is_startable_once_it_is_adopted_or_the_rig_trusts() {
     let world = two_towns();
-    let ids = [create(&world, "town", &["First"]), create(&world, "town", &["Second"])];
+    let ids =
+        [create(&world, "town", &["First", "-d", SCRIPT]), create(&world, "town", &["Second", "-d", SCRIPT])];
     sync(&world, "town");
     let run = world.gt_in("other", ["sync", "wyvern"]).ok();
     assert!(
@@ -367,7 +370,7 @@ fn work_of_another_town_is_startable_once_it_is_adopted_or_the_rig_trusts() {
     let mut config: Value = serde_json::from_str(&world.read(path)).unwrap();
     config["sync"]["trust"] = true.into();
     world.write(path, config.to_string());
-    let third = create(&world, "town", &["Third"]);
+    let third = create(&world, "town", &["Third", "-d", SCRIPT]);
     sync(&world, "town");
     assert!(!world.gt_in("other", ["sync", "wyvern"]).ok().stderr.contains("foreign"));
     world.gt_in("other", ["sling", &third, "wyvern", "--dry-run"]).ok();

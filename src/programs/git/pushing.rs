@@ -121,15 +121,18 @@ impl Git {
         Ok(listed.lines().filter_map(pair).collect())
     }
 
-    /// Whether a fetch of a branch would work: origin answers and has it. Nothing is fetched.
+    /// Whether a fetch of a branch would work: origin answers and has it. Nothing is fetched. Gives whether origin has one of
+    /// these other refs.
     ///
     /// # Errors
     /// When it does not.
-    pub fn check_branch(&self, branch: &str) -> Result<()> {
-        if self.refs_at_origin(&[&format!("refs/heads/{branch}")])?.is_empty() {
+    pub fn check_branch(&self, branch: &str, others: &[&str]) -> Result<bool> {
+        let wanted = format!("refs/heads/{branch}");
+        let there = self.refs_of_origin(&[&[wanted.as_str()], others].concat())?;
+        if !there.contains(&wanted) {
             crate::fail!("cannot fetch {branch}: origin has no such branch"; "choose the target: gt config explain merge.target");
         }
-        Ok(())
+        Ok(there.iter().any(|name| others.contains(&name.as_str())))
     }
 
     /// Deletes refs of origin, wherever they stand. `false`: one of them was not deleted.

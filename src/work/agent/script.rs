@@ -1,5 +1,10 @@
 //! A bead's own script: the fenced `sh` (or `bash`) block of its description, run by the `shell` runtime.
 
+use crate::base::failure::Failure;
+
+/// The command of a runtime that runs the bead's own script.
+pub const PROGRAM: [&str; 2] = ["{{gt}}", "run-script"];
+
 /// A script and the shell it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -10,7 +15,7 @@ pub struct Script {
 }
 
 /// Where a script stands in a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScriptPlace {
     /// `sh` or `bash`.
     pub shell: &'static str,
@@ -29,6 +34,17 @@ pub fn find(description: &str) -> Option<Script> {
     let body = description.lines().skip(place.first).take(place.count);
     let text = body.map(|line| strip(line, place.indent)).fold(String::new(), |all, line| all + line + "\n");
     Some(Script { shell: place.shell, text })
+}
+
+/// The script of a bead that is to be run.
+///
+/// # Errors
+/// When its description has none.
+pub fn of(id: &str, description: &str) -> Result<Script, Failure> {
+    find(description).filter(|script| !script.text.is_empty()).ok_or_else(|| {
+        Failure::new(format!("the description of {id} has no sh block"))
+            .hint("write one between ```sh and ```, or choose another runtime: gt sling BEAD --agent NAME")
+    })
 }
 
 /// Where the script that [`find`] gives stands.

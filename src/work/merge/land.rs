@@ -104,7 +104,7 @@ pub fn check(job: &LandJob<'_>) -> Result<Checked> {
     let mut consent = None;
     if !merged {
         let rig = job.scene.rig;
-        Git::at(rig.clone_dir()).check_branch(&work.request.target)?;
+        Git::at(rig.clone_dir()).check_branch(&work.request.target, &[])?;
         consent = approval::needs(rig, &work.request, &config::settings(job.sources)?, job.by_person)?;
     }
     Ok(Checked {

@@ -345,13 +345,10 @@ fn run(start: &RemoteStart<'_>) -> Result<(String, String)> {
 
 fn script_lines(start: &RemoteStart<'_>) -> Result<(String, String)> {
     let Some(bead) = start.bead else {
-        crate::fail!("there is no bead whose script could be run"; "choose another runtime: --agent NAME");
+        crate::fail!("there is no bead whose script could be run"; "choose another runtime: gt sling BEAD --agent NAME");
     };
-    let Some(found) = script::locate(&bead.description).filter(|found| found.count > 0) else {
-        return Err(Failure::new(format!("the description of {} has no sh block", bead.id))
-            .hint("write one between ```sh and ```, or choose another runtime: gt sling BEAD --agent NAME")
-            .into());
-    };
+    script::of(&bead.id, &bead.description)?;
+    let found = script::locate(&bead.description).unwrap_or_default();
     let first = bead_head(bead).lines().count() + found.first + 1;
     let (last, indent) = ((first + found.count).saturating_sub(1), found.indent);
     let shell = found.shell;

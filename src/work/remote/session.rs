@@ -12,7 +12,7 @@ use crate::config::schema::SandboxSetting;
 use crate::model::address::Address;
 use crate::mux::{RemoteTarget, Spec};
 use crate::town::{self, Rig, Town};
-use crate::work::agent::{self, Agent, There};
+use crate::work::agent::{self, Agent, There, script};
 
 /// What an agent is told that takes its prompt by paste: which of the two it is is known only over there.
 pub const PASTED: &str = "Run `cat \"$GT_PROMPT_FILE\"` and do what it says.";
@@ -148,5 +148,5 @@ fn environment(agent: &Agent<'_>, session: &str, remote: &KnownRemote) -> Result
 
 /// Whether the runtime runs the bead's own script, which needs no gt over there.
 fn runs_script(agent: &Agent<'_>) -> bool {
-    agent.role.runtime.command == ["{{gt}}", "run-script"]
+    agent.role.runtime.command == script::PROGRAM
 }

@@ -18,7 +18,7 @@ use crate::beads::request::Request;
 use crate::config::ResolvedRole;
 use crate::config::schema::Multiplexer;
 use crate::model::address::Address;
-use crate::model::bead::Bead;
+use crate::model::bead::{Bead, NewBead};
 use crate::model::words;
 use crate::mux::Snapshot;
 use crate::mux::tmux::installed;
@@ -27,13 +27,14 @@ use crate::plan::place::Place;
 use crate::plan::ready::{Allowed, Begin, ReadyFacts, begin, foreign};
 use crate::programs::git::Git;
 use crate::town::away;
-use crate::work::agent::trust;
+use crate::work::agent::{script, trust};
 use crate::work::observe::around::{self, Around, polecat};
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::names::{self, Reservation};
 use crate::work::polecat::sling::{Work, role, taken};
 use crate::work::polecat::{patrol, worktree};
 use crate::work::remote::choose::Chooser;
+use crate::work::setup::rig::blocked_by_polecat;
 
 /// The beads of an order as they were read, and what the polecat of each would be.
 pub struct SlingReading {
@@ -180,6 +181,7 @@ impl Decision<'_> {
             check_holder(site, order, id, holder)?;
         }
         let role = role?;
+        check_script(&role, id, &bead.description)?;
         check_trust(site, &role)?;
         let choice = match &holder {
             Some(holder) => where_it_is(site, order, bead, holder, &role)?,
@@ -227,6 +229,14 @@ fn check_holder(site: &Site<'_>, order: &Order, id: &str, holder: &Address) -> R
     Ok(())
 }
 
+/// Refuses a bead without a script for a runtime that runs just that.
+fn check_script(role: &ResolvedRole, id: &str, description: &str) -> Result<()> {
+    if role.runtime.command == script::PROGRAM {
+        script::of(id, description)?;
+    }
+    Ok(())
+}
+
 /// Refuses a polecat whose program would read agent settings of the target that no person trusts.
 ///
 /// # Errors
@@ -257,7 +267,10 @@ pub fn check_start(site: &Site<'_>, works: &[Work]) -> Result<()> {
         check_program(site, &work.role)?;
     }
     if works.iter().any(|work| work.begin != Begin::Again && !work.is_away()) {
-        Git::at(site.rig.clone_dir()).check_branch(&site.target())?;
+        let git = Git::at(site.rig.clone_dir());
+        if git.check_branch(&site.target(), &["refs/heads/polecat"])? {
+            return Err(blocked_by_polecat("origin").into());
+        }
     }
     Ok(())
 }
@@ -293,6 +306,8 @@ pub fn check_restart(site: &Site<'_>, order: &Order, name: &str) -> Result<()> {
 /// As [`decide`] and [`reserve`].
 pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
     let role = role(site, order, None, None)?;
+    let new = NewBead::titled(title);
+    check_script(&role, "a new bead", &new.description)?;
     if !order.wish.trial {
         open_tunnels(site, order, std::iter::once((None, &role)))?;
     }

@@ -27,7 +27,7 @@ use crate::work::polecat::ending::{self, End};
 use crate::work::polecat::sandbox::Sandbox;
 use crate::work::polecat::{strays, survivors};
 use crate::work::remote::waiting;
-use crate::work::setup::rig::wants;
+use crate::work::setup::rig::{blocked_by_polecat, wants};
 use crate::work::talk::adopt;
 
 /// Orphans outside rigs, and half-made things everywhere. A folder that cannot be listed is one of the things.
@@ -276,6 +276,7 @@ fn clone_settings(rig: &Rig) -> Vec<Thing> {
         let names = files::names_in(&rig.root.join(dir)).unwrap_or_default();
         clones.extend(names.into_iter().map(|name| format!("{dir}/{name}")));
     }
+    things.extend(clones.iter().find_map(|clone| branch_polecat(rig, clone)));
     for clone in clones {
         for file in ["config", "config.worktree"].map(|name| format!("{clone}/.git/{name}")) {
             let path = rig.root.join(&file);
@@ -296,6 +297,15 @@ fn clone_settings(rig: &Rig) -> Vec<Thing> {
         }
     }
     things
+}
+
+/// A branch `polecat` that came to origin after the rig, as far as a clone has seen: no branch of a polecat can be pushed beside it.
+fn branch_polecat(rig: &Rig, clone: &str) -> Option<Thing> {
+    let dir = rig.root.join(clone);
+    dir.join(".git").is_dir().then(|| Git::at(&dir).stands_at("refs/remotes/origin/polecat").ok()?)??;
+    let failure = blocked_by_polecat("origin");
+    let gone = format!("if it is gone: git -C {} fetch --prune", quote(&dir.to_string_lossy()));
+    Some(Thing::Want(failure.message, format!("{}; {gone}", failure.hint.unwrap_or_default())))
 }
 
 /// A clone that a person made, under a `clone.defaultRemoteName` of their own.
