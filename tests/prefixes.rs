@@ -63,6 +63,11 @@ fn prefixes_that_cannot_be_are_refused_and_shared_ones_are_said() {
     beads(&world, "wyvern", r#"["cd-"]"#);
     let refused = world.gt_in("town/wyvern", ["bd", "create", "x"]).fails(1).stderr;
     assert!(refused.contains("beads.prefixes: 'cd-' cannot be a prefix of ids"), "{refused}");
+    for wrong in [r#""cd""#, "[7]", "{}"] {
+        beads(&world, "wyvern", wrong);
+        let refused = world.gt_in("town/wyvern", ["bd", "create", "x"]).fails(1).stderr;
+        assert!(refused.contains("wyvern/config.json: beads.prefixes: invalid type"), "{refused}");
+    }
     beads(&world, "wyvern", r#"["cd", "hq"]"#);
     world.in_town(["doctor"]).ok();
     let taken = world.in_town(["rig", "add", "third", &world.str("origin.git"), "--prefix", "cd"]).fails(2);

@@ -26,6 +26,7 @@ mod write;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -276,8 +277,8 @@ impl Store for Bd {
         Ok(jsonl::render(&beads))
     }
 
-    fn import(&self, text: &str, origin: ImportOrigin) -> Result<Imported> {
-        let lines = jsonl::parse(text)?;
+    fn import(&self, input: &mut dyn BufRead, origin: ImportOrigin) -> Result<Imported> {
+        let lines = jsonl::read(input)?;
         let _lock = self.lock()?;
         let own = self.list(&Filter { all: true, ..Filter::default() })?;
         let own: BeadMap = own.into_iter().map(|bead| (bead.id.clone(), bead)).collect();

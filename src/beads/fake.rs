@@ -74,9 +74,9 @@ impl Store for FakeStore {
         self.store.export_lines(take)
     }
 
-    fn import(&self, jsonl: &str, origin: ImportOrigin) -> Result<Imported> {
+    fn import(&self, input: &mut dyn std::io::BufRead, origin: ImportOrigin) -> Result<Imported> {
         self.recorder.call("import")?;
-        self.store.import(jsonl, origin)
+        self.store.import(input, origin)
     }
 
     fn trust(&self, beads: &[Bead]) -> Result<()> {

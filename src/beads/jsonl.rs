@@ -31,21 +31,43 @@ pub fn parse(text: &str) -> Result<Vec<Bead>> {
 /// As [`parse`].
 pub fn read(input: impl BufRead) -> Result<Vec<Bead>> {
     let mut beads = Vec::new();
-    each(input, |_, bead| {
+    each(input, |bead| {
         beads.extend(bead);
         Ok(())
     })?;
     Ok(beads)
 }
 
-/// Gives each line that is not empty to `take`, with where it begins and its text, and its bead, if it is one.
+/// Gives the bead of each line to `take`; nothing for a line that is marked as something else.
 ///
 /// # Errors
 /// The first line that is no bead, by number; those of `take`.
-pub fn each(
-    mut input: impl BufRead,
-    mut take: impl FnMut((u64, &str), Option<Bead>) -> Result<()>,
-) -> Result<()> {
+pub fn each(input: impl BufRead, mut take: impl FnMut(Option<Bead>) -> Result<()>) -> Result<()> {
+    lines(input, |line| match line.bead {
+        Ok(bead) => take(bead),
+        Err(error) => Err(Failure::new(format!("line {}: {error:#}", line.number))
+            .hint("nothing was taken in; correct the line and import again")
+            .into()),
+    })
+}
+
+/// A line that is not empty.
+pub struct JsonLine<'a> {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Where it begins.
+    pub start: u64,
+    /// What it says, without its end.
+    pub bytes: &'a [u8],
+    /// Its bead; nothing when it is marked as something else; or what keeps it from being one.
+    pub bead: Result<Option<Bead>>,
+}
+
+/// Gives each line to `take`, whatever it is.
+///
+/// # Errors
+/// When the input cannot be read; those of `take`.
+pub fn lines(mut input: impl BufRead, mut take: impl FnMut(JsonLine<'_>) -> Result<()>) -> Result<()> {
     let (mut line, mut start) = (Vec::new(), 0);
     for number in 1.. {
         line.clear();
@@ -53,15 +75,10 @@ pub fn each(
         if length == 0 {
             break;
         }
-        let bad = |error: anyhow::Error| {
-            Failure::new(format!("line {number}: {error:#}"))
-                .hint("nothing was taken in; correct the line and import again")
-        };
-        let text = std::str::from_utf8(&line).map_err(|_| bad(anyhow!("it is not UTF-8 text")))?;
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        if !text.trim().is_empty() {
-            take((start, text), parse_line(text).map_err(bad)?)?;
+        let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        if !bytes.trim_ascii().is_empty() {
+            take(JsonLine { number, start, bytes, bead: parse_bytes(bytes) })?;
         }
         start += length as u64;
     }
@@ -78,7 +95,8 @@ pub fn foreign(text: &str) -> impl Iterator<Item = &str> {
 ///
 /// # Errors
 /// What keeps it from being a bead.
-pub fn parse_line(line: &str) -> Result<Option<Bead>> {
+pub fn parse_bytes(line: &[u8]) -> Result<Option<Bead>> {
+    let line = std::str::from_utf8(line).map_err(|_| anyhow!("it is not UTF-8 text"))?;
     from_fields(serde_json::from_str(line).map_err(|error| anyhow!("no JSON object: {error}"))?)
 }
 

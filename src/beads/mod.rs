@@ -16,6 +16,7 @@ mod places;
 pub mod proven;
 pub mod request;
 
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -48,6 +49,8 @@ pub struct Filter {
     pub priority: Option<u8>,
     /// Also closed ones, and every type.
     pub all: bool,
+    /// Leaves out what is not foreign, where the store can tell that without reading it.
+    pub foreign: bool,
     /// At most so many; all when absent.
     pub limit: Option<usize>,
 }
@@ -69,6 +72,11 @@ impl Filter {
             statuses: vec![words::CLOSED.into()],
             ..Filter::default()
         }
+    }
+
+    /// What waits for a person to adopt it: everything foreign that is not closed.
+    pub fn foreign() -> Filter {
+        Filter { foreign: true, ..Filter::alive() }
     }
 
     /// Everything on its way: requests and messages too, closed beads left out.
@@ -181,7 +189,7 @@ pub trait Store {
     ///
     /// # Errors
     /// A line that is no bead is named by number, and nothing is taken in.
-    fn import(&self, jsonl: &str, origin: ImportOrigin) -> Result<Imported>;
+    fn import(&self, input: &mut dyn BufRead, origin: ImportOrigin) -> Result<Imported>;
 
     /// Beads that others made or changed are the town's own from now on, as they were read.
     ///

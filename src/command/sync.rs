@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Ctx, print, print_json};
-use crate::base::failure::Exit;
+use crate::base::failure::{Exit, Failure};
 use crate::base::terminal::one_line;
 use crate::cli::town::SyncArgs;
 use crate::config;
@@ -18,21 +18,24 @@ const TOWN: &str = "town";
 /// Brings beads in step with those of other towns.
 ///
 /// # Errors
-/// The first store that could not be brought in step; the others were.
+/// The first store that could not be brought in step, or whose branch has lines that cannot be read; the rest was.
 pub fn run(ctx: &Ctx, args: SyncArgs) -> Result<Exit> {
     let town = ctx.town()?;
     town.needs_present_layout()?;
     let (mut done, mut broken) = (Vec::new(), None);
     for (name, place) in places(ctx, &town, args.rig.as_deref())? {
         // One that fails does not keep the others back; its error comes after them.
-        match place.and_then(|place| one(ctx, &place, args.dry.dry_run)) {
-            Ok(record) => done.push(record),
-            Err(error) => {
-                let error = error.context(name);
-                match broken {
-                    None => broken = Some(error),
-                    Some(_) => super::tell(&format!("gt: {error:#}")),
-                }
+        let failed = match place.and_then(|place| one(ctx, &place, args.dry.dry_run)) {
+            Ok((record, left_out)) => {
+                done.push(record);
+                left_out.map_or(Ok(()), |failure| Err(failure.into()))
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = failed.map_err(|error: anyhow::Error| error.context(name)) {
+            match broken {
+                None => broken = Some(error),
+                Some(_) => super::tell(&format!("gt: {error:#}")),
             }
         }
     }
@@ -72,7 +75,7 @@ fn of_rig(ctx: &Ctx, town: &Town, rig: &Rig) -> Result<SyncPair> {
     sync::of_rig(town, rig, trust)
 }
 
-fn one(ctx: &Ctx, place: &SyncPair, dry: bool) -> Result<Value> {
+fn one(ctx: &Ctx, place: &SyncPair, dry: bool) -> Result<(Value, Option<Failure>)> {
     let synced = sync::sync(place, &ctx.me()?.address, dry)?;
     if !ctx.global.json {
         print(&line(&synced, dry))?;
@@ -111,7 +114,7 @@ fn one(ctx: &Ctx, place: &SyncPair, dry: bool) -> Result<Value> {
             ));
         }
     }
-    Ok(json!(synced))
+    Ok((json!(synced), place.left_out(&synced)))
 }
 
 /// `wyvern: 3 beads in, 2 out, 1 merged`

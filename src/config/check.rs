@@ -11,10 +11,12 @@ use regex::Regex;
 use super::layer::Layer;
 use super::schema::{PresetFile, RigSections, Runtime, ScreenPattern, Settings};
 use crate::base::failure::Failure;
+use crate::base::grammar::is_branch_name;
 use crate::base::nearest::choices;
 use crate::base::time::parse_duration;
 use crate::config::{RoleSettings, arrays, errors, template};
 use crate::model::address::{Role, is_polecat_name};
+use crate::model::rules::is_prefix;
 use crate::model::{environment, fugue};
 
 /// What a layer is to be read as.
@@ -58,6 +60,7 @@ pub(super) fn layer(kind: LayerKind, layer: &Layer) -> Result<()> {
         Typed::Rig(rig) => faults.rig(&rig),
     }
     faults.names(&layer.values);
+    faults.controls(&layer.values);
     match faults.0.into_iter().next() {
         None => Ok(()),
         Some(Fault { path, message, hint }) => {
@@ -132,6 +135,11 @@ impl Faults {
                 "write NAME, PREFIX_*, or !NAME for one that does not pass",
             );
         }
+        let prefix = settings.beads.prefix.as_str();
+        if !is_prefix(prefix) {
+            let hint = "a prefix is letters, digits, - and _, without the - before the rest of an id";
+            self.add(&["beads", "prefix"], format!("{prefix:?} cannot be a prefix of ids"), hint);
+        }
         for role in &settings.up.roles {
             if role == "polecat" {
                 self.add(&["up", "roles"], "polecats are made by gt sling", "leave polecat out");
@@ -154,6 +162,13 @@ impl Faults {
 
     fn merge(&mut self, merge: &super::schema::MergeSettings) {
         self.duration(&["merge", "timeout"], &merge.timeout);
+        if let Some(target) = merge.target.as_deref().filter(|name| !is_branch_name(name)) {
+            self.add(
+                &["merge", "target"],
+                format!("{target:?} cannot be the name of a branch"),
+                "write it like main",
+            );
+        }
         if merge.batch_size == 0 {
             self.add(&["merge", "batch_size"], "a batch holds at least 1 request", "");
         }
@@ -288,11 +303,18 @@ impl Faults {
 
     /// `{{name}}` in roles and runtimes: the list of names is closed.
     fn names(&mut self, values: &Dict) {
-        for (key, value) in values {
-            if key == "agents" || Role::parse(key).is_some() {
-                self.names_in(value, &mut vec![key.clone()]);
+        each_text(values, &mut Vec::new(), &mut |path, text| {
+            if path[0] != "agents" && Role::parse(&path[0]).is_none() {
+                return;
             }
-        }
+            if let Some(name) = template::unknown_name(text) {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                let hint = choices(name, template::NAMES.into_iter());
+                self.add(&path, format!("unknown name '{{{{{name}}}}}'"), hint);
+            } else if template::has_typed(text) {
+                self.typed(path, text);
+            }
+        });
     }
 
     /// The title is anyone's text: it is no part of a command or a path.
@@ -309,33 +331,50 @@ impl Faults {
         }
     }
 
-    fn names_in(&mut self, value: &Value, path: &mut Vec<String>) {
+    /// Of the texts only commands, values of variables, and what is read by a person may have more than one line.
+    fn controls(&mut self, values: &Dict) {
+        const LONG: [&str; 9] = [
+            "command",
+            "test_command",
+            "setup",
+            "unattended",
+            "resume",
+            "env",
+            "test_env",
+            "description",
+            "pattern",
+        ];
+        each_text(values, &mut Vec::new(), &mut |path, text| {
+            let long = path.iter().any(|step| LONG.contains(&step.as_str()));
+            let odd = |c: char| c == '\0' || (c.is_control() && !long);
+            if text.contains(odd) {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                self.add(&path, "a control character, such as a line break, is no part of it", "");
+            }
+        });
+    }
+}
+
+/// Gives each text of a table with its path.
+fn each_text(values: &Dict, path: &mut Vec<String>, take: &mut dyn FnMut(&[String], &str)) {
+    fn each(value: &Value, path: &mut Vec<String>, take: &mut dyn FnMut(&[String], &str)) {
         match value {
-            Value::String(_, text) => {
-                if let Some(name) = template::unknown_name(text) {
-                    let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                    let hint = choices(name, template::NAMES.into_iter());
-                    self.add(&path, format!("unknown name '{{{{{name}}}}}'"), hint);
-                } else if template::has_typed(text) {
-                    self.typed(path, text);
-                }
-            }
-            Value::Dict(_, dict) => {
-                for (key, inner) in dict {
-                    path.push(key.clone());
-                    self.names_in(inner, path);
-                    path.pop();
-                }
-            }
+            Value::String(_, text) => take(path, text),
+            Value::Dict(_, dict) => each_text(dict, path, take),
             Value::Array(_, list) => {
                 for (number, inner) in list.iter().enumerate() {
                     path.push(number.to_string());
-                    self.names_in(inner, path);
+                    each(inner, path, take);
                     path.pop();
                 }
             }
             _ => {}
         }
+    }
+    for (key, inner) in values {
+        path.push(key.clone());
+        each(inner, path, take);
+        path.pop();
     }
 }
 

@@ -86,10 +86,22 @@ impl Screen {
     }
 }
 
-/// Rows as a table without a head, uncut and without colours.
+/// Rows as a table without a head, uncut and without colours. A value of more cells than others have, an id that somebody else
+/// chose say, moves the rest of its own row alone.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> Text {
+    const MOST: usize = 60;
+    let screen = Screen { width: usize::MAX, fancy: false, unicode: true };
     let rows: Vec<Vec<Cell>> = rows.iter().map(|row| row.iter().map(Cell::from).collect()).collect();
-    Screen { width: usize::MAX, fancy: false, unicode: true }.table(&[], &rows, 0)
+    let own = |row: &[Cell]| -> Vec<usize> { row.iter().map(|cell| cell.text.width()).collect() };
+    let mut widest = [0; N];
+    for row in &rows {
+        let usual = widest.iter_mut().zip(own(row)).filter(|(_, cells)| *cells <= MOST);
+        usual.for_each(|(widest, cells)| *widest = cells.max(*widest));
+    }
+    let wide = |row: &[Cell]| -> Vec<usize> {
+        own(row).iter().zip(widest).map(|(own, wide)| wide.max(*own)).collect()
+    };
+    rows.iter().map(|row| screen.row(row, &wide(row))).collect()
 }
 
 /// Lines of a name and a value each, set in.
@@ -130,6 +142,14 @@ mod tests {
     use proptest::prelude::*;
 
     const WIDE: Screen = Screen { width: 80, fancy: false, unicode: true };
+
+    #[test]
+    fn one_long_value_moves_its_own_row_alone() {
+        let long = "x".repeat(70);
+        let rows = [["wy-1", "task", "A"], [&long, "epic", "B"], ["wy-12", "", "C"]];
+        let text = columns(&rows.map(|row| row.map(String::from))).to_string();
+        assert_eq!(text, format!("wy-1   task  A\n{long}  epic  B\nwy-12        C\n"));
+    }
 
     #[test]
     fn text_is_shortened_by_cells_not_by_bytes() {

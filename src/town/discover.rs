@@ -217,23 +217,21 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
     Ok(config)
 }
 
-/// The `beads.prefixes` alone of a rig's `config.json`; none where the file cannot be read, which `gt doctor` says: a
+/// The `beads.prefixes` alone of a rig's `config.json`; none where the file is not there or is no JSON, which `gt doctor` says: a
 /// broken setting of another part keeps nobody from the beads.
 ///
 /// # Errors
-/// When one of them cannot be a prefix.
+/// When they are no list of texts, or one of them cannot be a prefix.
 pub fn read_rig_prefixes(path: &Path) -> Result<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Only {
-        beads: OnlyPrefixes,
-    }
-    #[derive(Deserialize)]
-    struct OnlyPrefixes {
-        #[serde(default)]
-        prefixes: Vec<String>,
-    }
-    let only = read(path).and_then(|text| crate::base::files::parse_json::<Only>(path, &text));
-    let prefixes = only.map_or_else(|_| Vec::new(), |only| only.beads.prefixes);
+    let text = read(path).unwrap_or_default();
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let prefixes = match &file["beads"]["prefixes"] {
+        serde_json::Value::Null => Vec::new(),
+        value => serde_json::from_value(value.clone()).map_err(|error| {
+            Failure::new(format!("{}: beads.prefixes: {error}", path.display()))
+                .hint("write a list of texts, as in \"prefixes\": [\"cd\"]")
+        })?,
+    };
     check_prefixes(path, &prefixes)?;
     Ok(prefixes)
 }

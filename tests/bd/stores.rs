@@ -249,7 +249,8 @@ fn beads_move_to_the_embedded_store_and_back() {
         }
         assert_eq!(mine, theirs);
 
-        let bad = store.import(&format!("{out}{{\"id\": 7}}\n"), ImportOrigin::Own).unwrap_err();
+        let bad =
+            store.import(&mut format!("{out}{{\"id\": 7}}\n").as_bytes(), ImportOrigin::Own).unwrap_err();
         assert!(bad.to_string().starts_with("line 5: "), "{bad}");
         shop.calls();
     });

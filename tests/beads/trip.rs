@@ -18,7 +18,7 @@ fn store() -> (tempfile::TempDir, Embedded) {
 
 /// Takes lines in as the town's own; how many were added and changed.
 pub fn taken(store: &impl Store, lines: &str) -> (usize, usize) {
-    let imported = store.import(lines, ImportOrigin::Own).unwrap();
+    let imported = store.import(&mut lines.as_bytes(), ImportOrigin::Own).unwrap();
     (imported.added, imported.changed)
 }
 
@@ -126,7 +126,7 @@ fn what_gt_itself_writes_makes_the_trip() {
     store.write(&[], &[depend, Change::Comment("gm-e.1".into(), "hm".into())]).unwrap();
     let text = store.export().unwrap();
     let (_other_dir, other) = self::store();
-    other.import(&text, ImportOrigin::Own).unwrap();
+    other.import(&mut text.as_bytes(), ImportOrigin::Own).unwrap();
     assert_eq!(other.export().unwrap(), text);
     let order = |store: &Embedded| -> Vec<String> {
         store.ready(None, None).unwrap().into_iter().map(|bead| bead.id).collect()
@@ -217,7 +217,7 @@ proptest! {
         prop_assert_eq!(taken(&first, &text), (lines.len(), 0));
         let export = first.export().unwrap();
         let (_other_dir, second) = store();
-        second.import(&export, ImportOrigin::Own).unwrap();
+        second.import(&mut export.as_bytes(), ImportOrigin::Own).unwrap();
         prop_assert_eq!(second.export().unwrap(), export.clone());
         for (line, back) in lines.iter().zip(objects(&export)) {
             for (name, value) in line.as_object().unwrap() {

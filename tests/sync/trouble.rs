@@ -253,6 +253,29 @@ fn a_file_that_holds_no_beads_is_not_taken_and_not_written_over() {
     assert_eq!((beads(&world, "town"), file(&world)), before);
 }
 
+#[test]
+fn one_bad_line_of_the_branch_stops_itself_alone() {
+    let world = two_towns();
+    create(&world, "town", &["First"]);
+    sync(&world, "town");
+    let bad = "{\"id\":\"wy-odd\",\"title\":\"x\",\"priority\":9}";
+    commit(&world, &[(".beads/issues.jsonl", &format!("{bad}\n{}\n", file(&world)))]);
+    create(&world, "town", &["Second"]);
+    let run = world.gt_in("town", ["sync"]).fails(1);
+    assert_eq!(run.stdout, "wyvern: 1 bead out\n", "{run:#?}");
+    assert_eq!(run.stderr.matches("issues.jsonl on beads-sync: line 1: ").count(), 1, "{run:#?}");
+    assert!(run.stderr.contains("stay there as they are, and the rest is in step"), "{run:#?}");
+    assert_eq!(file(&world).lines().filter(|line| *line == bad).count(), 1);
+    let run = world.gt_in("other", ["sync", "wyvern", "--json"]).fails(1);
+    let unread = run.json()["synced"][0]["unread"][0].as_str().unwrap().to_string();
+    assert!(unread.starts_with("line 3: ") && beads(&world, "other").len() == 2, "{run:#?}");
+    // A lost store is restored from the rest.
+    std::fs::remove_dir_all(world.path("other/wyvern/mayor/rig/.beads")).unwrap();
+    std::fs::remove_dir_all(world.path("other/mayor/exports")).unwrap();
+    let said = world.gt_in("other", ["doctor", "--fix"]).fails(1).stdout;
+    assert!(said.contains("could not be read: line 3: ") && beads(&world, "other").len() == 2, "{said}");
+}
+
 /// A branch that was deleted is made again; one that was begun anew is merged with what is here.
 #[test]
 fn a_branch_that_is_gone_or_new_loses_nothing() {

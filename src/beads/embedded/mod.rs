@@ -9,6 +9,8 @@ pub(crate) mod schema;
 pub(super) mod write;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -171,6 +173,15 @@ impl Embedded {
         self.explained(read::of(filter).widths(&self.db))
     }
 
+    /// How many beads there are of each status, requests and mail left out, and how many are ready. None is read for it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn counts(&self) -> Result<(BTreeMap<String, usize>, usize)> {
+        let ready = || read::ready(&self.db, None, self.secret.as_ref())?.count(&self.db);
+        self.explained(read::statuses(&self.db).and_then(|statuses| Ok((statuses, ready()?))))
+    }
+
     /// A value of the store's own configuration.
     ///
     /// # Errors
@@ -279,11 +290,18 @@ impl Embedded {
 
 impl Store for Embedded {
     fn list(&self, filter: &Filter) -> Result<Vec<Bead>> {
-        self.explained(read::of(filter).run(&self.db, filter.limit, self.secret.as_ref()))
+        let mut found = Vec::new();
+        self.each(filter, |bead| {
+            found.push(bead);
+            Ok(true)
+        })?;
+        Ok(found)
     }
 
     fn ready(&self, parent: Option<&str>, limit: Option<usize>) -> Result<Vec<Bead>> {
-        self.explained(read::ready(&self.db, parent, limit, self.secret.as_ref()))
+        let secret = self.secret.as_ref();
+        let run = || read::ready(&self.db, parent, secret)?.run(&self.db, limit, secret);
+        self.explained(run())
     }
 
     fn overview(&self) -> Result<Overview> {
@@ -329,18 +347,19 @@ impl Store for Embedded {
         }))
     }
 
-    fn import(&self, text: &str, origin: ImportOrigin) -> Result<Imported> {
-        let lines = jsonl::parse(text)?;
+    fn import(&self, input: &mut dyn BufRead, origin: ImportOrigin) -> Result<Imported> {
         self.transaction(|writer| {
             let mut imported = Imported::default();
-            for line in lines {
+            jsonl::each(input, |line| {
+                let Some(line) = line else { return Ok(()) };
                 let own = schema::load(writer.db, &line.id)?;
-                let Some(bead) = imported.take(line, own.as_ref(), origin) else { continue };
+                let Some(bead) = imported.take(line, own.as_ref(), origin) else { return Ok(()) };
                 schema::save(writer.db, &bead)?;
                 if bead.foreign {
                     schema::mark_foreign(writer.db, &bead.id, true)?;
                 }
-            }
+                Ok(())
+            })?;
             Ok((imported, true))
         })
     }

@@ -1,6 +1,6 @@
 //! Reading: the queries of `list` and `ready`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::Result;
 use rusqlite::types::Value;
@@ -87,6 +87,13 @@ impl Query {
         Ok(())
     }
 
+    /// How many beads it finds.
+    pub fn count(self, db: &Connection) -> Result<usize> {
+        let sql = format!("SELECT count(*) FROM beads b{}", self.conditions());
+        let count: i64 = db.prepare(&sql)?.query_row(params_from_iter(self.values), |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
     /// How many characters the longest id, status and type have.
     pub fn widths(self, db: &Connection) -> Result<[usize; 3]> {
         let columns = "max(length(id)), max(length(status)), max(length(issue_type))";
@@ -134,6 +141,14 @@ pub fn of(filter: &Filter) -> Query {
     } else if !everything {
         query.when(&format!("issue_type NOT IN ('{}', '{}')", words::MESSAGE, words::MERGE_REQUEST));
     }
+    if filter.foreign {
+        // Of requests and mail the proof tells.
+        query.when(&format!(
+            "(issue_type IN ({}) OR {})",
+            schema::quoted(&words::LETTERS),
+            schema::IS_FOREIGN
+        ));
+    }
     if let Some(assignee) = &filter.assignee {
         query.when_is("assignee = ?", assignee);
     }
@@ -157,12 +172,7 @@ pub fn of(filter: &Filter) -> Query {
 }
 
 /// Open work that nothing blocks. `parent` narrows it to the bead's descendants, as bd does.
-pub fn ready(
-    db: &Connection,
-    parent: Option<&str>,
-    limit: Option<usize>,
-    secret: Option<&Secret>,
-) -> Result<Vec<Bead>> {
+pub fn ready(db: &Connection, parent: Option<&str>, secret: Option<&Secret>) -> Result<Query> {
     let in_queue = in_queue(db, secret)?;
     let mut query = Query::default();
     query.when("closed = 0 AND status = 'open'");
@@ -187,7 +197,21 @@ pub fn ready(
             parent,
         );
     }
-    query.run(db, limit, secret)
+    Ok(query)
+}
+
+/// How many beads there are of each status, requests and mail left out.
+pub fn statuses(db: &Connection) -> Result<BTreeMap<String, usize>> {
+    let letters = schema::quoted(&words::LETTERS);
+    let sql =
+        format!("SELECT status, count(*) FROM beads WHERE issue_type NOT IN ({letters}) GROUP BY status");
+    let mut query = db.prepare(&sql)?;
+    let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?));
+    let pairs = query.query_map([], pair)?.collect::<rusqlite::Result<Vec<(String, i64)>>>()?;
+    Ok(pairs
+        .into_iter()
+        .map(|(status, count)| (status, usize::try_from(count).unwrap_or_default()))
+        .collect())
 }
 
 /// The beads whose requests wait to be merged. A foreign request keeps nothing from being started.
@@ -294,8 +318,30 @@ pub fn foreign(db: &Connection) -> Result<Vec<String>> {
 mod tests {
     use super::super::Embedded;
     use super::*;
-    use crate::beads::{Change, Store};
+    use crate::beads::{Change, ImportOrigin, Store};
     use crate::model::bead::NewBead;
+
+    #[test]
+    fn to_count_to_import_and_to_find_what_is_foreign_reads_no_other_bead() {
+        let dir = tempfile::tempdir().unwrap();
+        Embedded::create(dir.path(), "wy").unwrap();
+        let store = Embedded::open(dir.path(), "", "me").unwrap();
+        let new = |number: usize| NewBead { title: format!("Bead {number}"), ..NewBead::default() };
+        let all: Vec<Change> = (0..20).map(|number| Change::Create(Box::new(new(number)))).collect();
+        store.write(&[], &all).unwrap();
+        let before = schema::PARSED.get();
+        let (statuses, ready) = store.counts().unwrap();
+        assert_eq!((statuses["open"], ready, schema::PARSED.get() - before), (20, 20, 0));
+        let time = "2026-01-01T00:00:00Z";
+        let line = format!("{{\"id\":\"wy-new\",\"title\":\"x\",\"created_at\":\"{time}\"}}\n");
+        let imported = store.import(&mut line.as_bytes(), ImportOrigin::Foreign).unwrap();
+        assert_eq!((imported.foreign.len(), schema::PARSED.get() - before), (1, 0));
+        assert_eq!(store.list(&Filter::foreign()).unwrap().len(), 1);
+        assert_eq!(schema::PARSED.get() - before, 1);
+        let bad = format!("{line}{{}}\n").replace("wy-new", "wy-other");
+        assert!(store.import(&mut bad.as_bytes(), ImportOrigin::Foreign).is_err());
+        assert_eq!(store.counts().unwrap().0["open"], 21, "nothing of it was taken in");
+    }
 
     #[test]
     fn what_nobody_reads_on_is_not_read_to_its_end() {

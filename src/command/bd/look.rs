@@ -92,6 +92,7 @@ impl BdRun<'_> {
             parent: args.parent,
             priority: args.priority,
             all: args.all,
+            foreign: false,
             limit: (args.limit > 0).then_some(args.limit + 1),
         };
         if args.limit == 0 {
@@ -160,17 +161,15 @@ impl BdRun<'_> {
 
     pub(super) fn stats(&self) -> Result<()> {
         let store = self.store()?;
-        let found = store.list(&Filter { all: true, ..Filter::default() })?;
-        let work: Vec<&Bead> = found.iter().filter(|bead| bead.is_work()).collect();
-        let of = |status: &str| work.iter().filter(|bead| bead.status == status).count();
-        let ready = store.ready(None, None)?.len();
+        let (statuses, ready) = store.counts()?;
+        let of = |status: &str| statuses.get(status).copied().unwrap_or_default();
+        let all: usize = statuses.values().sum();
         let (open, hooked, doing, closed) =
             (of(words::OPEN), of(words::HOOKED), of(words::IN_PROGRESS), of(words::CLOSED));
         let text = format!(
-            "{} beads: {open} open ({ready} ready), {hooked} hooked, {doing} in progress, {closed} closed\n",
-            work.len()
+            "{all} beads: {open} open ({ready} ready), {hooked} hooked, {doing} in progress, {closed} closed\n"
         );
-        let summary = json!({ "total_issues": work.len(), "open_issues": open, "ready_issues": ready,
+        let summary = json!({ "total_issues": all, "open_issues": open, "ready_issues": ready,
             "hooked_issues": hooked, "in_progress_issues": doing, "closed_issues": closed });
         self.say(&text, json!({ "summary": summary }))
     }

@@ -7,7 +7,8 @@ mod route;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::io::{BufWriter, Read, Write};
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -289,6 +290,20 @@ impl BdRun<'_> {
     }
 
     /// A file's text; `-` is standard input.
+    /// A file to be read bit by bit. What comes in on standard input is on the disk before a store is locked for it.
+    fn open(&self, file: &Path) -> Result<File> {
+        let open = || {
+            if file != Path::new("-") {
+                return File::open(self.ctx.dir.join(file));
+            }
+            let mut copy = tempfile::tempfile()?;
+            std::io::copy(&mut std::io::stdin(), &mut copy)?;
+            copy.rewind()?;
+            Ok(copy)
+        };
+        open().map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())).into())
+    }
+
     fn read(&self, file: &Path) -> Result<String> {
         let read = if file == Path::new("-") {
             let mut text = String::new();
@@ -327,14 +342,15 @@ impl BdRun<'_> {
 
     fn import(&self, args: Import) -> Result<()> {
         let store = self.any_store()?;
-        let text = self.read(&args.file.or(args.input).unwrap_or_else(|| "-".into()))?;
+        let file = args.file.or(args.input).unwrap_or_else(|| "-".into());
         if args.trust {
             self.ctx.person_only("gt bd import --trust")?;
         }
         // Outside of towns nothing acts on beads.
         let own = args.trust || self.ctx.locate().is_err();
         let origin = if own { ImportOrigin::Own } else { ImportOrigin::Foreign };
-        let Imported { added, changed, foreign, left_out } = store.import(&text, origin)?;
+        let mut input = BufReader::new(self.open(&file)?);
+        let Imported { added, changed, foreign, left_out } = store.import(&mut input, origin)?;
         let mut text = format!("{} added, {changed} changed\n", crate::base::grammar::count(added, "bead"));
         if !left_out.is_empty() {
             text.push_str(&format!(

@@ -25,6 +25,10 @@ fn errors_in_settings_files_name_the_place_and_what_was_meant() {
         "[up]\nroles = ['mayr']\n",
         "[up]\nroles = ['polecat']\n",
         "[tmux]\nsocket = 'a/b'\n",
+        "[tmux]\nsocket = \"a\\nb\"\n",
+        "[merge]\ntarget = \"main\\nx\"\n",
+        "[merge]\ntarget = '--all'\n",
+        "[beads]\nprefix = 'a b'\n",
         "[agents.claude]\nready = { pattern = '(' }\n",
         "[agents.claude]\nready = { patern = 'x' }\n",
         "[agents.claude]\nprompt = 'args'\n",
@@ -82,6 +86,17 @@ fn errors_in_settings_files_name_the_place_and_what_was_meant() {
 
     user/config.toml:2:10: tmux.socket: 'a/b' is no name of a socket
     hint: a socket is a plain name, like gastown, which tmux keeps in its own folder, or an absolute path
+
+    user/config.toml:2:10: tmux.socket: a control character, such as a line break, is no part of it
+
+    user/config.toml:2:10: merge.target: "main\nx" cannot be the name of a branch
+    hint: write it like main
+
+    user/config.toml:2:10: merge.target: "--all" cannot be the name of a branch
+    hint: write it like main
+
+    user/config.toml:2:10: beads.prefix: "a b" cannot be a prefix of ids
+    hint: a prefix is letters, digits, - and _, without the - before the rest of an id
 
     user/config.toml:2:21: agents.claude.ready.pattern: no regular expression: unclosed group
 

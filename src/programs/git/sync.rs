@@ -64,16 +64,16 @@ impl Blob {
         BufReader::new(TextPart { blob: self.clone(), at: 0 })
     }
 
-    /// So many bytes of it from there, as text.
+    /// So many bytes of it from there.
     ///
     /// # Errors
-    /// When there are fewer, or they are no text.
-    pub fn text_at(&self, start: u64, length: usize) -> Result<String> {
+    /// When there are fewer.
+    pub fn bytes_at(&self, start: u64, length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         if let Some(file) = &self.file {
             file.read_exact_at(&mut bytes, self.start + start)?;
         }
-        Ok(String::from_utf8(bytes)?)
+        Ok(bytes)
     }
 }
 
@@ -314,7 +314,10 @@ mod tests {
         assert_eq!(read(b"abc blob 1\n\xff\n", 1).unwrap(), [Some(("abc".into(), None))]);
         let blob = Blob::default();
         assert_eq!(
-            (std::io::read_to_string(blob.reader()).unwrap(), blob.text_at(0, 0).unwrap()),
+            (
+                std::io::read_to_string(blob.reader()).unwrap(),
+                String::from_utf8(blob.bytes_at(0, 0).unwrap()).unwrap()
+            ),
             Default::default()
         );
     }

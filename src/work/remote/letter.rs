@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::base::failure::Failure;
 use crate::beads::request::Request;
-use crate::beads::{Change, Filter, Guard, Store, Written};
+use crate::beads::{Change, Filter, Guard, Store, Written, jsonl};
 use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead, Patch};
 use crate::model::refs::RECOVERY;
@@ -138,14 +138,26 @@ fn left_to_make(desk: &Collection<'_>, store: &dyn Store) -> Result<(Vec<NewBead
     if !store.is_dear() {
         return Ok((found, false));
     }
-    let all = store.list(&Filter { all: true, ..Filter::default() })?;
-    let told = all.iter().any(|one| one.is_mail() && one.meta(META_LETTER) == Some(desk.id));
-    Ok((found.into_iter().filter(|bead| !is_made(bead, &all)).collect(), told))
+    let made = made(store, desk.id)?;
+    let told = made.iter().any(|one| one.is_mail() && one.meta(META_LETTER) == Some(desk.id));
+    Ok((found.into_iter().filter(|bead| !is_made(bead, &made)).collect(), told))
 }
 
-fn is_made(bead: &NewBead, all: &[Bead]) -> bool {
+fn is_made(bead: &NewBead, made: &[Bead]) -> bool {
     let id = bead.metadata.get(META_LETTER).and_then(|id| id.as_str());
-    all.iter().any(|other| id.is_some() && other.meta(META_LETTER) == id)
+    made.iter().any(|other| id.is_some() && other.meta(META_LETTER) == id)
+}
+
+/// The beads of a store that say they were made for a letter. The others are not held in memory.
+fn made(store: &dyn Store, id: &str) -> Result<Vec<Bead>> {
+    let mut made = Vec::new();
+    store.export_lines(&mut |line| {
+        if line.contains(id) {
+            made.extend(jsonl::parse_bytes(line.as_bytes())?);
+        }
+        Ok(true)
+    })?;
+    Ok(made)
 }
 
 type HandlingResult = Result<Option<(RecordState, Handed)>>;
@@ -199,7 +211,8 @@ fn keep(
         changes.push(Change::Update(bead.id.clone(), Box::new(patch)));
     } else if !changes.is_empty() {
         // Without a bead nothing says afterwards that these were made.
-        changes = not_made(store, changes)?;
+        let made = made(store, desk.id)?;
+        changes.retain(|change| !matches!(change, Change::Create(bead) if is_made(bead, &made)));
     }
     if changes.is_empty() {
         return Ok(Some((RecordState::Kept, Handed::default())));
@@ -211,12 +224,6 @@ fn keep(
         }
         Written::Refused(..) => None,
     })
-}
-
-fn not_made(store: &dyn Store, changes: Vec<Change>) -> Result<Vec<Change>> {
-    let all = store.list(&Filter { all: true, ..Filter::default() })?;
-    let made = |change: &Change| matches!(change, Change::Create(bead) if is_made(bead, &all));
-    Ok(changes.into_iter().filter(|change| !made(change)).collect())
 }
 
 /// Whether a bead names no other's commits as what was kept of it.

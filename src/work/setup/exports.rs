@@ -111,7 +111,7 @@ pub fn config(place: &Path, git_url: &str) -> Result<Option<(String, String)>> {
 fn ids(path: &Path) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     let read = std::fs::File::open(path).map_err(Into::into).and_then(|file| {
-        jsonl::each(std::io::BufReader::new(file), |_, bead| {
+        jsonl::each(std::io::BufReader::new(file), |bead| {
             ids.extend(bead.map(|bead| bead.id));
             Ok(())
         })

@@ -341,7 +341,7 @@ fn town_store(plan: &Migration, choice: StoreChoice, done: &mut UndoLog) -> Resu
     };
     if beads::kind_of(&dir).is_ok() {
         beads::open(&place(dir))?
-            .import(&jsonl, beads::ImportOrigin::Own)
+            .import(&mut jsonl.as_bytes(), beads::ImportOrigin::Own)
             .context("cannot take the mail over")?;
         return Ok(());
     }
@@ -349,7 +349,7 @@ fn town_store(plan: &Migration, choice: StoreChoice, done: &mut UndoLog) -> Resu
     let draft = aside.path("beads");
     install::make_store(&draft, rules::TOWN_PREFIX, choice)?;
     beads::open(&place(draft.clone()))?
-        .import(&jsonl, beads::ImportOrigin::Own)
+        .import(&mut jsonl.as_bytes(), beads::ImportOrigin::Own)
         .context("cannot take the mail over")?;
     std::fs::rename(&draft, &dir)
         .map_err(|error| files::error_of(error, format!("cannot make {}", dir.display())))?;

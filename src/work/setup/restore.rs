@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::base::failure::Failure;
+use crate::base::repo_url::plain;
 use crate::base::{files, time};
 use crate::beads::{self, Change, StoreKind, embedded, jsonl};
 use crate::config::schema::StoreChoice;
@@ -15,8 +16,10 @@ use crate::model::refs::Branch;
 use crate::plan::restore::{BeadSource, Settled, bead_of_ref, choose, merges, missing, settle};
 use crate::plan::sync as plan;
 use crate::programs::git::Git;
+use crate::programs::git::sync::Lane;
 use crate::town::ended::{self, Word};
 use crate::town::{Rig, Town, away};
+use crate::work::setup::sync::lines::Lines;
 use crate::work::setup::{exports, install, rig as rigs, sync};
 use crate::work::talk::mail;
 
@@ -137,7 +140,7 @@ pub fn restore(lost: &Lost<'_>) -> Result<RestoreReport> {
     let kind = if own { StoreKind::Embedded } else { beads::makes(lost.choice)? };
     // The branch may be of another town's last sync: with an export, that says nothing of this town's beads.
     restored.time = sources.iter().filter_map(|source| source.time.clone()).max();
-    match of_branch(lost) {
+    match of_branch(lost, &mut restored.unread) {
         Ok(Some(source)) => {
             restored.time = restored.time.take().or_else(|| source.time.clone());
             sources.push(source);
@@ -199,7 +202,7 @@ fn make(lost: &Lost<'_>, kind: StoreKind, place: &Path, all: &[Bead]) -> Result<
         actor: Address::Overseer.to_string(),
         secret: None,
     })?;
-    store.import(&jsonl::render(all), beads::ImportOrigin::Own).map(drop)
+    store.import(&mut jsonl::render(all).as_bytes(), beads::ImportOrigin::Own).map(drop)
 }
 
 /// Where the list of the requests that are over was lost with the store, which copy of a request is the last is not known: those
@@ -215,7 +218,7 @@ fn wait(lost: &Lost<'_>, beads: &[Bead]) -> Result<Vec<String>> {
 }
 
 /// The beads on the branch that the store was kept in step over. `None`: there is no such branch.
-fn of_branch(lost: &Lost<'_>) -> Result<Option<BeadSource>> {
+fn of_branch(lost: &Lost<'_>, unread: &mut Vec<String>) -> Result<Option<BeadSource>> {
     let place = match lost.rig {
         Some(rig) => sync::of_rig(lost.town, rig, false)?,
         None => match sync::of_town(lost.town, false)? {
@@ -229,16 +232,14 @@ fn of_branch(lost: &Lost<'_>) -> Result<Option<BeadSource>> {
         return Ok(None);
     }
     let time = git.run("read a commit", ["show", "-s", "--format=%cI", &found.tip])?;
-    let read = jsonl::read(found.theirs.reader())?;
+    let lines = Lines::of(found.theirs)?;
+    let Lane { branch, remote } = &place.lane;
+    unread.extend(lines.bad.named().into_iter().map(|line| format!("{line} of the branch {branch}")));
+    let read = lines.all()?;
     Ok(Some(BeadSource {
         own: false,
         time: Some(time.trim().into()),
-        from: format!(
-            "the branch {} of {} at {} of {time}",
-            place.lane.branch,
-            place.lane.remote,
-            short(&found.tip)
-        ),
+        from: format!("the branch {branch} of {} at {} of {time}", plain(remote), short(&found.tip)),
         beads: read.iter().map(|bead| plan::home(bead, &place.town)).collect(),
     }))
 }

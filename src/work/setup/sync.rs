@@ -4,7 +4,7 @@
 //! Fetch; merge into the store, in one transaction that also notes which commit it is in step with; commit; push; note
 //! the commit. A kill after any of them leaves a store that holds all of both, and the next sync goes on from there.
 
-mod lines;
+pub mod lines;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -94,6 +94,8 @@ pub struct SyncReport {
     pub kept: Vec<String>,
     /// Beads and requests that came in and wait to be adopted.
     pub foreign: Vec<String>,
+    /// Lines of the branch that cannot be read, by number, with why: they stay there as they are.
+    pub unread: Vec<String>,
     /// The commit that store and branch agree on; `None` when there is none.
     pub commit: Option<String>,
 }
@@ -254,6 +256,7 @@ pub fn sync(place: &SyncPair, actor: &Address, dry: bool) -> Result<SyncReport> 
             taken,
             kept: kept.into_iter().collect(),
             foreign: foreign.into_iter().collect(),
+            unread: look.theirs.bad.named(),
             commit: Some(commit).filter(|commit| !commit.is_empty()),
         });
     }
@@ -317,11 +320,7 @@ impl SyncRun<'_> {
     }
 
     fn unreadable(&self, error: &anyhow::Error) -> Failure {
-        let Lane { branch, .. } = &self.place.lane;
-        let clone = quote(&self.place.clone.to_string_lossy());
-        Failure::new(format!("{FILE} on {branch}: {error:#}")).hint(format!(
-            "nothing was taken in; look at it: git -C {clone} show refs/gt/sync/{branch}:{FILE}"
-        ))
+        self.place.bad_file(&format!("{error:#}"), "nothing was taken in")
     }
 
     /// Whether a bead that comes in waits to be adopted. Beads of the real bd are the person's.
@@ -398,6 +397,9 @@ impl SyncRun<'_> {
         let mut theirs = look.theirs.ids().peekable();
         for bead in own {
             let bead = bead?;
+            if look.theirs.hides(&bead.id) {
+                continue;
+            }
             while let Some(id) = theirs.next_if(|id| *id < bead.id.as_str()) {
                 one(id, None)?;
             }
@@ -415,13 +417,15 @@ impl SyncRun<'_> {
         outcome: &mut MergeOutcome,
         write: &mut dyn FnMut(Bead) -> Result<()>,
     ) -> Result<()> {
-        let base = look.base.all()?;
+        let seen = |bead: &Bead| !look.theirs.hides(&bead.id);
+        let base: Vec<Bead> = look.base.all()?.into_iter().filter(seen).collect();
         let mut foreign = BTreeSet::new();
         let plain = |own: Result<Bead>| -> Result<Bead> {
             let own = own?;
             foreign.extend(own.foreign.then(|| own.id.clone()));
             Ok(self.sent_abroad(own))
         };
+        let own = own.filter(|own| own.as_ref().map_or(true, seen));
         let mut own = own.map(plain).collect::<Result<Vec<Bead>>>()?;
         if !self.store.is_exact() {
             plan::as_known(&mut own, &base);
@@ -499,6 +503,20 @@ impl SyncRun<'_> {
 }
 
 impl SyncPair {
+    /// What failed of a sync that did the rest.
+    pub fn left_out(&self, synced: &SyncReport) -> Option<Failure> {
+        let lines = synced.unread.join("; ");
+        let rest = "such lines stay there as they are, and the rest is in step";
+        (!lines.is_empty()).then(|| self.bad_file(&lines, rest))
+    }
+
+    fn bad_file(&self, what: &str, done: &str) -> Failure {
+        let Lane { branch, .. } = &self.lane;
+        let clone = quote(&self.clone.to_string_lossy());
+        Failure::new(format!("{FILE} on {branch}: {what}"))
+            .hint(format!("{done}; look at it: git -C {clone} show refs/gt/sync/{branch}:{FILE}"))
+    }
+
     /// Writes down which requests are over that were closed without gt, or by one that was killed before it wrote so.
     fn note_ended(&self, closed: &[Bead]) -> Result<()> {
         let noted = |id: &&str| self.secret.as_ref().is_some_and(|secret| (secret.over)(id));

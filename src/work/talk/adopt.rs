@@ -42,7 +42,7 @@ pub struct Brings {
 /// What is foreign in the town's store and in these rigs, mail too: one call a store.
 pub fn list(town: &Town, rigs: Vec<Rig>, me: &Address, failures: &mut Failures) -> Vec<Foreign> {
     let of = |rig: Option<Rig>| -> Result<Vec<Foreign>> {
-        let found = open(town, rig.as_ref(), me)?.list(&Filter::alive())?;
+        let found = open(town, rig.as_ref(), me)?.list(&Filter::foreign())?;
         let foreign = found.into_iter().filter(|bead| bead.foreign);
         Ok(foreign.map(|bead| Foreign { rig: rig.clone(), bead }).collect())
     };

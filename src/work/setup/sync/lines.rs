@@ -1,6 +1,6 @@
 //! The file of a branch, as a sync reads and writes it: on the disk, a bead at a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
@@ -20,27 +20,66 @@ type At = (u64, usize);
 pub struct Lines {
     blob: Blob,
     beads: Vec<(Box<str>, At)>,
-    /// Lines that are no beads: bd's, of a kind that gt does not know.
+    /// Lines that are no beads: bd's, of a kind that gt does not know, and those that cannot be read.
     others: Vec<At>,
+    /// The lines that cannot be read.
+    pub bad: BadLines,
     /// An id stands there more than once.
     pub repeats: bool,
 }
 
+/// Lines of a file that cannot be read.
+#[derive(Debug, Default)]
+pub struct BadLines {
+    count: usize,
+    /// By number, with why.
+    first: Vec<String>,
+    /// The ids that they name: what the branch has of these beads is not known.
+    ids: BTreeSet<String>,
+}
+
+impl BadLines {
+    /// How many are named.
+    const NAMED: usize = 5;
+
+    /// The first few, and how many more.
+    pub fn named(&self) -> Vec<String> {
+        let more = self.count - self.first.len();
+        self.first.iter().cloned().chain((more > 0).then(|| format!("and {more} more"))).collect()
+    }
+
+    fn add(&mut self, line: &jsonl::JsonLine<'_>, error: &anyhow::Error) {
+        self.count += 1;
+        if self.first.len() < Self::NAMED {
+            self.first.push(format!("line {}: {error:#}", line.number));
+        }
+        let value: serde_json::Value = serde_json::from_slice(line.bytes).unwrap_or_default();
+        self.ids.extend(value["id"].as_str().map(String::from));
+    }
+}
+
 impl Lines {
-    /// Reads a file through, and remembers where its beads stand.
+    /// Reads a file through, and remembers where its beads stand. A line that cannot be read stays as it is.
     ///
     /// # Errors
-    /// The first line that is no bead, by number.
+    /// The first line, by number, where none is one of bd's.
     pub fn of(blob: Blob) -> Result<Lines> {
         let mut lines = Lines { blob, ..Lines::default() };
-        jsonl::each(lines.blob.reader(), |(start, text), bead| {
-            let at = (start, text.len());
-            match bead {
-                Some(bead) => lines.beads.push((bead.id.into(), at)),
-                None => lines.others.push(at),
+        jsonl::lines(lines.blob.reader(), |line| {
+            let at = (line.start, line.bytes.len());
+            match &line.bead {
+                Ok(Some(bead)) => lines.beads.push((bead.id.as_str().into(), at)),
+                Ok(None) => lines.others.push(at),
+                Err(error) => {
+                    lines.bad.add(&line, error);
+                    lines.others.push(at);
+                }
             }
             Ok(())
         })?;
+        if lines.beads.is_empty() && lines.bad.count > 0 && lines.bad.count == lines.others.len() {
+            crate::fail!("{}", lines.bad.first.join("; "));
+        }
         lines.beads.sort();
         lines.repeats = lines.beads.windows(2).any(|two| two[0].0 == two[1].0);
         Ok(lines)
@@ -49,6 +88,11 @@ impl Lines {
     /// The ids, in order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.beads.iter().map(|(id, _)| id.as_ref())
+    }
+
+    /// Whether a line that cannot be read names this id, and no other line has it.
+    pub fn hides(&self, id: &str) -> bool {
+        self.bad.ids.contains(id) && self.at(id).is_none()
     }
 
     fn at(&self, id: &str) -> Option<At> {
@@ -73,7 +117,7 @@ impl Lines {
     }
 
     fn read(&self, (start, length): At) -> Result<Option<Bead>> {
-        jsonl::parse_line(&self.blob.text_at(start, length)?)
+        jsonl::parse_bytes(&self.blob.bytes_at(start, length)?)
     }
 }
 
@@ -131,7 +175,7 @@ impl Draft {
                 DraftLine::New((start, length)) => {
                     let mut bytes = vec![0; *length];
                     self.new.get_ref().read_exact_at(&mut bytes, *start)?;
-                    jsonl::parse_line(std::str::from_utf8(&bytes)?)?
+                    jsonl::parse_bytes(&bytes)?
                 }
             };
             if let Some(bead) = bead.map(canonical) {
@@ -140,7 +184,8 @@ impl Draft {
             }
         }
         for (start, length) in &there.others {
-            writeln!(out, "{}", there.blob.text_at(*start, *length)?)?;
+            out.write_all(&there.blob.bytes_at(*start, *length)?)?;
+            writeln!(out)?;
         }
         Ok(())
     }
@@ -175,7 +220,19 @@ mod tests {
         assert_eq!(there.all().unwrap().len(), 2);
         let twice = lines(&(text.clone() + &line("wy-b", "wy-c"))).unwrap();
         assert!(twice.repeats);
-        assert!(lines(&(text + "{\"id\":\"wy-x\"")).unwrap_err().to_string().starts_with("line 5: "));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_named_and_kept() {
+        let bad = "{\"id\":\"wy-x\",\"priority\":9}\n<<<<<<<\n";
+        assert!(lines(bad).unwrap_err().to_string().starts_with("line 1: "));
+        let there = lines(&format!("{}{bad}", line("wy-a", "wy-c"))).unwrap();
+        assert!(there.hides("wy-x") && !there.hides("wy-a"));
+        assert_eq!((there.bad.count, there.bad.first.len()), (2, 2));
+        assert!(there.bad.first[1].starts_with("line 3: no JSON object: "), "{:?}", there.bad);
+        let mut out = Vec::new();
+        Draft::new(tempfile::tempfile().unwrap()).write(&there, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), bad);
     }
 
     #[test]
