@@ -281,7 +281,7 @@ fn a_new_file_that_trusted_settings_name_waits_for_the_person() {
     assert!(run.stdout.contains("it changes agent settings: docs/rules.md;"), "{run:#?}");
     assert!(!is_merged(&world, &sly));
     let look = world.in_town(["mq", "approve", &sly.request]).ok().stdout;
-    assert!(look.contains("waits     it changes agent settings: docs/rules.md\n"), "{look}");
+    assert!(look.contains("waits  it changes agent settings: docs/rules.md\n"), "{look}");
     process(&world).ok();
     assert!(is_merged(&world, &sly));
     sling(&world, "claude").1.ok();
