@@ -1,6 +1,6 @@
 //! `gt plan`, `gt apply`, `gt up`, `gt down`: what runs becomes what is asked for, and what is down stays down.
 
-use crate::common::{World, gt, wait_for};
+use crate::common::{ADDRESS, World, gt, wait_for};
 
 /// A town with the rig `wyvern`, two crew members and a witness that should run, beside the Mayor.
 fn town() -> World {
@@ -22,8 +22,8 @@ fn town() -> World {
 
 /// Names and processes of all sessions of the server, with the address of each.
 fn sessions(world: &World) -> Vec<String> {
-    let format = "#{session_name} #{pane_pid} #{@gt_address}";
-    let run = world.tmux(["list-panes", "-a", "-F", format]);
+    let format = format!("#{{session_name}} #{{pane_pid}} {ADDRESS}");
+    let run = world.tmux(["list-panes", "-a", "-F", &format]);
     run.stdout.lines().map(|line| line.trim_end().to_string()).collect()
 }
 
@@ -92,7 +92,7 @@ fn an_agent_that_lives_is_never_restarted_unasked() {
     world.in_town(["apply"]).ok();
     let before = sessions(&world);
     world.set("GASTOWN_CREW__AGENT", "other");
-    world.tmux(["set-option", "-t", "=gt-wyvern-crew-bob:", "@gt_state", "waiting"]).ok();
+    world.tmux(["set-option", "-F", "-t", "=gt-wyvern-crew-bob:", "@gt_state", "#{session_id} waiting"]).ok();
     insta::assert_snapshot!(world.in_town(["plan"]).ok().stdout, @r"
     ~ wyvern/crew/ann  restart for a new command, held back: it works (do it with: gt apply --restart wyvern/crew/ann)
     ~ wyvern/crew/bob  restart for a new command, held back: it waits (do it with: gt apply --restart wyvern/crew/bob)

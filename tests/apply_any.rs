@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use toml::{Table, Value};
 
-use crate::common::World;
+use crate::common::{ADDRESS, World};
 
 /// Who runs in each case.
 const AGENTS: [&str; 3] = ["mayor/", "wyvern/crew/ann", "wyvern/crew/bob"];
@@ -159,7 +159,8 @@ fn panes(world: &World) -> BTreeSet<String> {
 
 /// The agents' processes, by address.
 fn agents(world: &World) -> BTreeMap<String, String> {
-    let run = world.tmux(["list-panes", "-a", "-f", "#{@gt_agent}", "-F", "#{@gt_address} #{pane_pid}"]);
+    let run =
+        world.tmux(["list-panes", "-a", "-f", "#{@gt_agent}", "-F", &format!("{ADDRESS} #{{pane_pid}}")]);
     run.stdout.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.into(), b.into())).collect()
 }
 

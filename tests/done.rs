@@ -167,7 +167,7 @@ fn done_takes_few_processes_and_a_second_run_changes_nothing() {
 
 fn before_state(at: &At) -> String {
     let session = at.world.session_of(&at.address);
-    at.world.tmux(["display-message", "-p", "-t", &session, "#{@gt_state}"]).ok().stdout
+    at.world.tmux(["display-message", "-p", "-t", &session, crate::common::STATE]).ok().stdout
 }
 
 #[test]

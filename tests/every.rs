@@ -98,7 +98,7 @@ impl Town {
         for place in ["town", "town/wyvern"] {
             all.insert(format!("beads of {place}"), self.world.gt_in(place, ["bd", "export"]).ok().stdout);
         }
-        let format = "#{session_id} #{session_name} #{@gt_address} #{@gt_state} #{pane_dead}";
+        let format = "#{session_id} #{session_name} #{@gt_own} #{@gt_state} #{pane_dead}";
         all.insert("sessions".into(), self.world.tmux(["list-panes", "-a", "-F", format]).stdout);
         all
     }

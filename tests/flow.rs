@@ -1,6 +1,6 @@
 //! From a bead to a request: sling, the bead's own script in a real tmux session, done, and the polecat's end.
 
-use crate::common::{World, wait_for};
+use crate::common::{ADDRESS, STATE, World, wait_for};
 
 /// What a command that refuses must leave as it was.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +34,9 @@ impl Scene {
                 .git(clone, ["for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/gt"]),
             worktrees: world.git(clone, ["worktree", "list", "--porcelain"]),
             names: names(world),
-            sessions: world.tmux(["list-sessions", "-F", "#{session_id} #{@gt_address} #{@gt_state}"]).stdout,
+            sessions: world
+                .tmux(["list-sessions", "-F", &format!("#{{session_id}} {ADDRESS} {STATE}")])
+                .stdout,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Windows and panes as a preset wants them, on a real tmux.
 
-use gastown::mux::{self, Marks, Mux, Runs, SeenWindow, Session, Snapshot, Spec, WantedPane, Window};
+use gastown::mux::{self, Depth, Marks, Mux, Runs, SeenWindow, Session, Snapshot, Spec, WantedPane, Window};
 
 use crate::common::{World, wait_for};
 
@@ -36,7 +36,7 @@ fn window(name: &str, panes: Vec<WantedPane>) -> Window {
 }
 
 fn look(tmux: &impl Mux, name: &str) -> Session {
-    let snapshot = tmux.begin_close_look().unwrap().wait().unwrap();
+    let snapshot = tmux.begin_look(Depth::Places).unwrap().wait().unwrap();
     assert_eq!(snapshot.unknown, None);
     snapshot.sessions.into_iter().find(|session| session.name == name).unwrap()
 }

@@ -34,7 +34,7 @@ fn a_pane_that_a_person_moved_is_found_and_ended_alone() {
         ("Cog", &|pane| drop(world.tmux(["link-window", "-d", "-s", pane, "-t", "mine:"]).ok())),
         ("Dag", &|_| drop(world.tmux(["new-session", "-d", "-t", "gt-wyvern-Dag", "-s", "group"]).ok())),
         ("Echo", &|pane| drop(world.tmux(["swap-pane", "-d", "-s", pane, "-t", "mine:0.0"]).ok())),
-        ("Fay", &|_| drop(world.tmux(["set-option", "-u", "-t", "gt-wyvern-Fay", "@gt_town"]).ok())),
+        ("Fay", &|_| drop(world.tmux(["set-option", "-u", "-t", "gt-wyvern-Fay", "@gt_own"]).ok())),
     ];
     for (name, moved) in moves {
         let (bead, pane, pid) = polecat(&world, name);
@@ -158,6 +158,6 @@ fn ids_of_a_server_that_was_seen_mean_nothing_in_the_next() {
     assert_eq!(world.session_of("wyvern/Bolt"), id);
     tmux.stop(&[&id]).unwrap();
     assert_eq!(world.session_of("wyvern/Bolt"), id);
-    assert!(tmux.mark(&id, &[("state", "waiting")]).is_err());
+    assert!(tmux.mark(&id, "waiting", "").is_err());
     assert!(tmux.paste(&pane, "rm -rf /\n").is_err() && tmux.keys(&pane, &["Enter".into()]).is_err());
 }

@@ -98,7 +98,7 @@ fn killed_after_any_step_of_an_end_the_same_patrol_completes_it() {
         // Taken away under its feet: the patrol finds a polecat without a bead that waits to be stopped.
         world.gt_in("town/wyvern", ["bd", "update", &bead, "--status", "open", "--assignee", ""]).ok();
         let session = world.session_of(&format!("wyvern/{name}"));
-        world.tmux(["set-option", "-t", &session, "@gt_state", "pending_shutdown"]).ok();
+        world.tmux(["set-option", "-F", "-t", &session, "@gt_state", "#{session_id} pending_shutdown"]).ok();
         world.gt_killed(step, "town", ["witness", "patrol", "wyvern"]);
         world.in_town(["witness", "patrol", "wyvern"]).ok();
         nothing_left(&world, &name);

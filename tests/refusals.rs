@@ -38,7 +38,7 @@ impl Picture {
             let run = crate::common::finish(command.args(["-L", &world.socket]).args(words));
             run.stdout + &run.stderr
         };
-        let panes = "#{session_id} #{session_name} #{pane_id} #{pane_dead} #{@gt_address} #{@gt_state}";
+        let panes = "#{session_id} #{session_name} #{pane_id} #{pane_dead} #{@gt_own} #{@gt_state}";
         let looks = [
             ("beads of the town", dump("town")),
             ("beads of the rig", dump("town/wyvern/mayor/rig")),

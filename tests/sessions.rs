@@ -19,7 +19,7 @@ fn town() -> World {
 
 /// Names of all sessions of the server, with the town that each belongs to.
 fn sessions(world: &World) -> Vec<String> {
-    let run = world.tmux(["list-sessions", "-F", "#{session_name} #{@gt_town}"]);
+    let run = world.tmux(["list-sessions", "-F", "#{session_name} #{s|^.* (/[^ ]*) .*$|\\1|:@gt_own}"]);
     run.stdout.lines().map(|line| line.trim_end().to_string()).collect()
 }
 
@@ -143,7 +143,7 @@ fn persons(world: &World) -> String {
             "list-panes",
             "-a",
             "-f",
-            "#{==:#{@gt_town},}",
+            "#{==:#{@gt_own},}",
             "-F",
             "#{session_name} #{pane_id} #{pane_pid} #{window_name}",
         ]),

@@ -260,7 +260,7 @@ fn holds(world: &World, beads: &[&str]) {
         let branch = world.git(format!("town/wyvern/polecats/{name}"), ["branch", "--show-current"]);
         assert_eq!(branch, world.branch(&name, bead));
     }
-    let all = world.tmux(["list-sessions", "-F", "#{@gt_address}"]).stdout;
+    let all = world.tmux(["list-sessions", "-F", crate::common::ADDRESS]).stdout;
     assert_eq!(all.lines().filter(|line| line.starts_with("wyvern/")).count(), beads.len(), "{all}");
     let held = world.gt_in("town/wyvern", ["bd", "list", "--status", "hooked", "--json"]).ok().json();
     assert_eq!(held.as_array().unwrap().len(), beads.len(), "{held}");

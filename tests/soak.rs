@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::{Run, World, gt, kill, wait_for};
+use crate::common::{ADDRESS, Run, World, gt, kill, wait_for};
 use crate::flow::{names, request};
 
 const CLONE: &str = "town/wyvern/mayor/rig";
@@ -304,7 +304,7 @@ fn apply(soak: &mut Soak) {
     soak.settle(agents.len());
     let run = soak.again("town", &words);
     assert_eq!(run.code, Some(0), "{run:#?}");
-    let addresses = soak.world.tmux(["list-panes", "-a", "-F", "#{@gt_address}"]).ok().stdout;
+    let addresses = soak.world.tmux(["list-panes", "-a", "-F", ADDRESS]).ok().stdout;
     let mut running: Vec<&str> = addresses.lines().filter(|line| !line.is_empty()).collect();
     running.sort_unstable();
     assert_eq!(running, agents);
@@ -400,7 +400,7 @@ impl Phase {
             // Why was said where it was found.
             Err(_) => {
                 let (name, round, seed) = (&self.name, self.rounds, seed());
-                let format = "#{session_name} #{@gt_address} #{@gt_state} #{pane_dead}";
+                let format = "#{session_name} #{@gt_own} #{@gt_state} #{pane_dead}";
                 let panes = soak.world.tmux(["list-panes", "-a", "-F", format]).stdout;
                 println!("{}panes:\n{panes}", soak.said.borrow());
                 let place = soak.world.keep();

@@ -1,7 +1,7 @@
 //! The adapter against a real tmux: what a person types, what tmux misses, what a person has set.
 
 use gastown::base::quote::quote;
-use gastown::mux::{self, Marks, Mux, Session, Snapshot, Spec};
+use gastown::mux::{self, Depth, Marks, Mux, Session, Snapshot, Spec};
 
 use crate::common::{World, wait_for};
 
@@ -71,13 +71,15 @@ fn odd_texts_survive_in_environment_arguments_and_marks() {
         let mut spec = spec(&world, &format!("odd-{number}"), &["sh", "-c", script, "sh", &out, &text]);
         spec.env.push(("TITLE".into(), text.clone()));
         spec.marks.preset.clone_from(&text);
+        spec.marks.bead.clone_from(&text);
         let started = tmux.start(&spec, &Snapshot::default()).unwrap();
-        tmux.mark(&started.session, &[("bead", &text)]).unwrap();
+        tmux.mark(&started.session, &text, "2026").unwrap();
         let seen = wait_for("the program's word", || std::fs::read_to_string(&out).ok());
         assert_eq!(seen, format!("{text}\0{text}"));
         let snapshot = look(&tmux);
         let session = find(&snapshot, &started.name);
-        assert_eq!((&session.marks.preset, &session.marks.bead), (&text, &text));
+        let marks = &session.marks;
+        assert_eq!([&marks.preset, &marks.bead, &marks.state], [&text; 3]);
         assert_eq!(session.panes[0].id, started.pane);
     }
     assert!(!std::path::Path::new("/tmp/gt-owned").exists());
@@ -102,7 +104,7 @@ fn a_folder_and_a_window_with_formats_in_their_names_stay_names() {
     // As a status line is to show it: no style, and nothing that runs.
     let stored = world.tmux(["list-windows", "-t", "=formats", "-F", "#{window_name}"]).ok().stdout;
     assert_eq!(stored, "##S ##[fg=red]####[x] ##(touch owned);\n");
-    let seen = tmux.begin_close_look().unwrap().wait().unwrap();
+    let seen = tmux.begin_look(Depth::Places).unwrap().wait().unwrap();
     assert_eq!(seen.sessions[0].windows[0].name, "#S #[fg=red]##[x] #(touch owned);");
     assert!(!folder.join("owned").exists());
 }

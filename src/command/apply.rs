@@ -26,17 +26,18 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     let town = ctx.town()?;
     let named = plan::named(ctx, &town, &args.addresses)?;
     if args.dry.dry_run {
-        let view = PlanView::take(ctx, town, &named, &args.preset)?;
+        let mut view = PlanView::take(ctx, town, &named, &args.preset)?;
         let mut down = wish::read(&view.town)?;
         plan::lift(&mut down, &named, up);
-        return plan::show(ctx, &view, &down, &view.plan(&down, args.restart));
+        let plan = view.plan(&down, args.restart)?;
+        return plan::show(ctx, &view, &down, &plan);
     }
     // Of two that run at once, the second finds what the first has done.
     let lock = town.lock()?;
-    let view = PlanView::take(ctx, town, &named, &args.preset)?;
+    let mut view = PlanView::take(ctx, town, &named, &args.preset)?;
     let down = wish::update(&view.town, |down| plan::lift(down, &named, up))?;
     step("apply.1");
-    let plan = view.plan(&down, args.restart);
+    let plan = view.plan(&down, args.restart)?;
     let mut failed = plan::failures(ctx, &view);
     let mut done = Vec::new();
     let note = |line: &str| ctx.note(line);

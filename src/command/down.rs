@@ -9,7 +9,7 @@ use crate::base::failure::{Exit, Failures};
 use crate::cli::roles::DownArgs;
 use crate::config;
 use crate::model::address::{Address, Role};
-use crate::mux::Session;
+use crate::mux::{Depth, Session};
 use crate::plan::diff::SkipReason;
 use crate::plan::layout::AskedMark;
 use crate::town::wish;
@@ -25,7 +25,7 @@ pub fn run(ctx: &Ctx, args: &DownArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let named = named(ctx, &town, &args.addresses)?;
     let lock = if args.dry.dry_run { None } else { Some(town.lock()?) };
-    let sight = roles::Sight::take(ctx)?;
+    let sight = roles::Sight::look(ctx, Depth::Windows)?;
     let found = found(ctx, &sight, &named)?;
     if lock.is_some() {
         // The wish first: what a kill leaves running is stopped by the next apply. One that cannot be written down keeps

@@ -9,7 +9,7 @@ use crate::cli::roles::PlanArgs;
 use crate::config::schema::Multiplexer;
 use crate::model::address::Address;
 use crate::mux::hybrid::Hybrid;
-use crate::mux::{self, Mux, Snapshot};
+use crate::mux::{self, Depth, Mux, Snapshot};
 use crate::plan::diff::{Plan, PlanLine, Sign};
 use crate::town::Town;
 use crate::town::wish::{self, DownList};
@@ -23,10 +23,11 @@ use crate::{config, report};
 pub fn run(ctx: &Ctx, args: &PlanArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let named = named(ctx, &town, &args.addresses)?;
-    let view = PlanView::take(ctx, town, &named, &args.preset)?;
+    let mut view = PlanView::take(ctx, town, &named, &args.preset)?;
     let mut down = wish::read(&view.town)?;
     lift(&mut down, &named, false);
-    show(ctx, &view, &down, &view.plan(&down, args.restart))
+    let plan = view.plan(&down, args.restart)?;
+    show(ctx, &view, &down, &plan)
 }
 
 /// What should run and what does, seen at the same time.
@@ -51,17 +52,16 @@ impl PlanView {
         let socket = config::tmux_socket(&sources)?;
         let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
         let mux = Box::new(Hybrid::open(local, &town, &sources)?);
-        let looking = mux.begin_close_look()?;
+        let looking = mux.begin_look(Depth::Windows)?;
         let up = config::settings(&sources)?.up;
         let mut wishes = up::wishes(&ctx.env, &sources, &town, &up, named, presets)?;
-        let sight = roles::Sight { town, mux, snapshot: looking.wait()? };
-        sight.known()?;
-        let roles::Sight { town, mux, snapshot } = sight;
+        let snapshot = looking.wait()?;
+        roles::known(&snapshot)?;
         wishes.meet(&town, &snapshot);
         Ok(PlanView { town, mux, snapshot, wishes })
     }
 
-    /// Looks at what runs alone.
+    /// Looks at what runs alone, as closely as can be.
     ///
     /// # Errors
     /// A multiplexer that cannot be asked.
@@ -70,16 +70,25 @@ impl PlanView {
         let socket = config::tmux_socket(&sources)?;
         let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
         let mux = Box::new(Hybrid::open(local, &town, &sources)?);
-        let snapshot = mux.begin_close_look()?.wait()?;
-        let sight = roles::Sight { town, mux, snapshot };
-        sight.known()?;
-        let roles::Sight { town, mux, snapshot } = sight;
+        let snapshot = mux.begin_look(Depth::Places)?.wait()?;
+        roles::known(&snapshot)?;
         Ok(PlanView { town, mux, snapshot, wishes: Wishes::default() })
     }
 
-    /// The plan.
-    pub fn plan(&self, down: &DownList, restart: bool) -> Plan {
-        self.wishes.plan(&self.town, down, &self.snapshot, restart)
+    /// The plan. Where panes are, and what runs in those of a person, counts only where a session that runs is changed: it
+    /// is looked at then, and planned again.
+    ///
+    /// # Errors
+    /// A multiplexer that cannot be asked.
+    pub fn plan(&mut self, down: &DownList, restart: bool) -> Result<Plan> {
+        let plan = self.wishes.plan(&self.town, down, &self.snapshot, restart);
+        if plan.lines.iter().all(|line| line.live.is_empty()) {
+            return Ok(plan);
+        }
+        self.snapshot = self.mux.begin_look(Depth::Places)?.wait()?;
+        roles::known(&self.snapshot)?;
+        self.wishes.meet(&self.town, &self.snapshot);
+        Ok(self.wishes.plan(&self.town, down, &self.snapshot, restart))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::schema::Multiplexer;
 use crate::model::address::Address;
 use crate::mux::deliver::Delivery;
 use crate::mux::hybrid::Hybrid;
-use crate::mux::{self, Marks, Mux, Session, Snapshot, Started};
+use crate::mux::{self, Depth, Marks, Mux, Session, Snapshot, Started};
 use crate::town::Town;
 use crate::town::wish::{self, DownList};
 use crate::work::agent::roles::{self, Begun, Prepared, StartOptions};
@@ -33,17 +33,25 @@ pub struct Sight {
 }
 
 impl Sight {
+    /// Looks at what every command needs.
+    ///
+    /// # Errors
+    /// As [`Sight::look`].
+    pub fn take(ctx: &Ctx) -> Result<Sight> {
+        Sight::look(ctx, Depth::Marks)
+    }
+
     /// Looks.
     ///
     /// # Errors
     /// Outside a town, or when tmux cannot be started.
-    pub fn take(ctx: &Ctx) -> Result<Sight> {
+    pub fn look(ctx: &Ctx, depth: Depth) -> Result<Sight> {
         let town = ctx.town()?;
         let sources = ctx.sources(&town, None);
         let socket = config::tmux_socket(&sources)?;
         let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
         let mux = Box::new(Hybrid::open(local, &town, &sources)?);
-        let snapshot = mux.look()?;
+        let snapshot = mux.begin_look(depth)?.wait()?;
         Ok(Sight { town, mux, snapshot })
     }
 
@@ -52,12 +60,7 @@ impl Sight {
     /// # Errors
     /// When tmux could not be asked.
     pub fn known(&self) -> Result<&Snapshot> {
-        match &self.snapshot.unknown {
-            Some(why) => Err(Failure::new(format!("cannot tell what runs: {why}"))
-                .hint("look with: tmux list-sessions")
-                .into()),
-            None => Ok(&self.snapshot),
-        }
+        known(&self.snapshot).map(|()| &self.snapshot)
     }
 
     /// All sessions of one agent, running or ended.
@@ -66,6 +69,15 @@ impl Sight {
         let town = self.town.mark();
         self.snapshot.ours(&town).filter(|session| session.marks.address == address).collect()
     }
+}
+
+/// Refuses a look that could not be taken.
+///
+/// # Errors
+/// When tmux could not be asked.
+pub fn known(snapshot: &Snapshot) -> Result<()> {
+    let Some(why) = &snapshot.unknown else { return Ok(()) };
+    Err(Failure::new(format!("cannot tell what runs: {why}")).hint("look with: tmux list-sessions").into())
 }
 
 /// Starts agents; one that runs is left as it is.

@@ -28,7 +28,7 @@ pub fn run(ctx: &Ctx, args: SessionState) -> Result<Exit> {
         && ["starting", "working", "waiting"].contains(&session.marks.state.as_str())
         && session.marks.state != state
     {
-        mux.mark(&session.id, &[("state", state), ("since", &time::now())])?;
+        mux.mark(&session.id, state, &time::now())?;
     }
     Ok(Exit::Done)
 }

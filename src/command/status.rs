@@ -11,7 +11,7 @@ use crate::cli::town::StatusArgs;
 use crate::config::schema::Multiplexer;
 use crate::config::{self, Sources};
 use crate::mux::hybrid::Hybrid;
-use crate::mux::{self, Looking, Mux};
+use crate::mux::{self, Depth, Looking, Mux};
 use crate::town::Town;
 use crate::work::observe::view::TownReport;
 
@@ -52,7 +52,7 @@ pub fn begin_look(ctx: &Ctx, town: &Town) -> Result<(Sources, &'static str, Look
     let socket = config::tmux_socket(&sources)?;
     let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
     let mux = Hybrid::open(local, town, &sources)?;
-    let looking = mux.begin_look()?;
+    let looking = mux.begin_look(Depth::Marks)?;
     Ok((sources, mux.kind(), looking))
 }
 

@@ -8,7 +8,7 @@ use std::ops::Deref;
 
 use anyhow::Result;
 
-use super::{LiveChange, Looking, Marks, Mux, Pane, Session, Snapshot, Spec, Started};
+use super::{Depth, LiveChange, Looking, Marks, Mux, Pane, Session, Snapshot, Spec, Started};
 use crate::base::recorder::Recorder;
 use crate::base::time;
 
@@ -100,7 +100,7 @@ impl FakeMux {
 }
 
 impl Mux for FakeMux {
-    fn begin_look(&self) -> Result<Looking> {
+    fn begin_look(&self, _depth: Depth) -> Result<Looking> {
         self.call("look")?;
         Ok(Looking::Known(self.state.borrow().seen.clone()))
     }
@@ -115,21 +115,12 @@ impl Mux for FakeMux {
         Ok(Started { session: session.id, pane, pid, name, ..Started::default() })
     }
 
-    fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()> {
-        let words: Vec<String> = marks.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        self.call(format!("mark {session} {}", words.join(" ")))?;
+    fn mark(&self, session: &str, state: &str, since: &str) -> Result<()> {
+        self.call(format!("mark {session} state={state} since={since}"))?;
         self.there(session)?;
         self.change_seen(|seen| {
             let Some(own) = seen.sessions.iter_mut().find(|own| own.id == session) else { return };
-            for (key, value) in marks {
-                match *key {
-                    "state" => own.marks.state = (*value).into(),
-                    "bead" => own.marks.bead = (*value).into(),
-                    "since" => own.marks.since = (*value).into(),
-                    "hash" => own.marks.hash = (*value).into(),
-                    _ => {}
-                }
-            }
+            (own.marks.state, own.marks.since) = (state.into(), since.into());
         });
         Ok(())
     }

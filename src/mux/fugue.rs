@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use self::sight::{failure_on, instance_of, is_ours, last_lines, said, secret_on, session, tags};
-use super::{Daemon, Looking, Mux, Session, Snapshot, Spec, Started};
+use super::{Daemon, Depth, Looking, Mux, Session, Snapshot, Spec, Started};
 use crate::base::failure::{Failure, Failures};
 use crate::base::terminal;
 use crate::config::remotes::KnownRemote;
@@ -288,7 +288,7 @@ impl FugueMux {
 }
 
 impl Mux for FugueMux {
-    fn begin_look(&self) -> Result<Looking> {
+    fn begin_look(&self, _depth: Depth) -> Result<Looking> {
         let (listed, took) = self.begin_list().wait()?;
         let mut snapshot = Snapshot::default();
         self.seen(listed, took, &mut snapshot);
@@ -299,7 +299,7 @@ impl Mux for FugueMux {
         self.try_start(spec, taken).map_err(NotStarted::error)
     }
 
-    fn mark(&self, _session: &str, _marks: &[(&str, &str)]) -> Result<()> {
+    fn mark(&self, _session: &str, _state: &str, _since: &str) -> Result<()> {
         // Tags stand from the start on; what changes is the town's to remember.
         Ok(())
     }

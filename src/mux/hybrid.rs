@@ -3,22 +3,23 @@
 //! Everything is asked at the same time. With no daemon that counts nothing but the local multiplexer is ever run.
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use anyhow::Result;
 
 use super::fugue::errand::{Errand, Ran};
 use super::fugue::{self, FugueMux, NotStarted, Ours};
-use super::{Daemon, LiveChange, Looking as AnyLooking, Mux, Session, Snapshot, Spec, Started};
+use super::{Daemon, Depth, LiveChange, Looking as AnyLooking, Mux, Session, Snapshot, Spec, Started};
 use crate::base::failure::{Failure, Failures};
 use crate::config::Sources;
 use crate::config::remotes::{self, KnownRemote};
 use crate::model::fugue as address;
 use crate::programs::fugue::{Fugue as Program, Listing};
 use crate::programs::tmux;
+use crate::town::Town;
 use crate::town::away::{self, Record};
-use crate::town::{Town, occupancy};
+use crate::town::occupancy::{self, Occupied};
 
 /// The local multiplexer, and the daemons that count.
 pub struct Hybrid {
@@ -49,8 +50,8 @@ struct AskedDaemon {
 }
 
 impl Hybrid {
-    /// Asks this machine, as `here` does, and all daemons at the same time.
-    fn begin(&self, here: impl Fn(&dyn Mux) -> Result<AnyLooking>) -> Result<AnyLooking> {
+    /// Asks this machine and all daemons at the same time.
+    fn begin(&self, depth: Depth) -> Result<AnyLooking> {
         let mut places: Vec<Vec<KnownRemote>> = Vec::new();
         for remote in &self.remotes {
             match places.iter_mut().find(|names| names[0].fugue_addr == remote.fugue_addr) {
@@ -66,7 +67,7 @@ impl Hybrid {
             AskedDaemon { names, list }
         };
         let asked = places.into_iter().map(ask).collect();
-        let local = Box::new(here(self.local.as_ref())?);
+        let local = Box::new(self.local.begin_look(depth)?);
         let (ours, unknown, town) = (self.ours.clone(), self.unknown.clone(), self.town.clone());
         Ok(AnyLooking::Hybrid(HybridLooking { local, asked, ours, unknown, town }))
     }
@@ -203,12 +204,12 @@ impl HybridLooking {
             _ => None,
         };
         let mut snapshot = self.local.wait()?;
-        let occupied = occupancy::of_town(&self.town);
+        let occupied = occupied(&self.town, &snapshot);
         // No server at that socket says nothing of one that agents are known to be in.
         if snapshot == Snapshot::default()
-            && let (Some((tmux, close)), Some(server)) = (asks, occupancy::server(&occupied))
+            && let (Some((tmux, depth)), Some(server)) = (asks, occupancy::server(&occupied))
         {
-            let seen = tmux::TmuxLooking::at(&tmux, close, &server.socket, &server.process)?;
+            let seen = tmux::TmuxLooking::at(&tmux, depth, &server.socket, &server.process)?;
             snapshot = super::seen(seen);
         }
         snapshot.occupied = occupied;
@@ -233,6 +234,16 @@ impl HybridLooking {
         once(&mut snapshot, &self.ours);
         Ok(snapshot)
     }
+}
+
+/// The agents of which something runs, but those whose sessions all say so themselves.
+fn occupied(town: &Town, seen: &Snapshot) -> BTreeMap<String, Occupied> {
+    let mark = town.mark();
+    let mut alive: HashMap<&str, bool> = HashMap::new();
+    for session in seen.ours(&mark) {
+        *alive.entry(&session.marks.address).or_insert(true) &= session.alive();
+    }
+    occupancy::of_town(town, |address| alive.get(address).is_some_and(|all| *all))
 }
 
 /// One daemon may answer at several addresses, its socket and a tunnel's end: a session of ours counts once, at the address
@@ -277,12 +288,8 @@ fn unasked(names: &[KnownRemote], error: &anyhow::Error, ours: &Ours, snapshot: 
 }
 
 impl Mux for Hybrid {
-    fn begin_look(&self) -> Result<AnyLooking> {
-        self.begin(|local| local.begin_look())
-    }
-
-    fn begin_close_look(&self) -> Result<AnyLooking> {
-        self.begin(|local| local.begin_close_look())
+    fn begin_look(&self, depth: Depth) -> Result<AnyLooking> {
+        self.begin(depth)
     }
 
     fn change(&self, session: &Session, spec: &Spec, changes: &[LiveChange]) -> Result<()> {
@@ -299,7 +306,7 @@ impl Mux for Hybrid {
     fn look_at(&self, session: &str) -> Result<Snapshot> {
         match self.keeper(session)? {
             Some(daemon) => daemon.look(),
-            None => self.local.look(),
+            None => self.local.look_at(session),
         }
     }
 
@@ -326,10 +333,10 @@ impl Mux for Hybrid {
         }
     }
 
-    fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()> {
+    fn mark(&self, session: &str, state: &str, since: &str) -> Result<()> {
         match self.keeper(session)? {
-            Some(daemon) => daemon.mark(session, marks),
-            None => self.local.mark(session, marks),
+            Some(daemon) => daemon.mark(session, state, since),
+            None => self.local.mark(session, state, since),
         }
     }
 
@@ -386,5 +393,34 @@ impl Mux for Hybrid {
 
     fn kind(&self) -> &'static str {
         self.local.kind()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mux::{Marks, Pane};
+    use crate::town::FolderLayout;
+
+    #[test]
+    fn a_lock_is_asked_unless_every_session_of_its_agent_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_path_buf();
+        let town = Town { root, name: "town".into(), layout: FolderLayout::Present, id: String::new() };
+        let lock = occupancy::lock_of(&town, &crate::model::address::Address::Mayor);
+        let _held = occupancy::take(&lock, ("mayor/", "ab12"), None).unwrap();
+        let session = |dead| Session {
+            marks: Marks { town: town.mark(), address: "mayor/".into(), ..Marks::default() },
+            panes: vec![Pane { agent: true, dead, ..Pane::default() }],
+            ..Session::default()
+        };
+        let asked = |dead: &[bool]| {
+            let sessions = dead.iter().map(|dead| session(*dead)).collect();
+            occupied(&town, &Snapshot { sessions, ..Snapshot::default() }).contains_key("mayor/")
+        };
+        assert_eq!(
+            [asked(&[]), asked(&[true]), asked(&[false]), asked(&[false, true])],
+            [true, true, false, true]
+        );
     }
 }

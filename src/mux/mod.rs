@@ -14,7 +14,7 @@ pub mod tmux;
 mod wanted;
 mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -25,6 +25,7 @@ use crate::config::schema::Multiplexer;
 use crate::model::environment::is_public;
 use crate::town::occupancy::Occupied;
 
+pub use crate::programs::tmux::Depth;
 pub use windows::{LiveChange, Runs, SeenPane, SeenWindow, WantedPane, Window};
 
 /// The marks gt puts on a session it made (`town.md`).
@@ -46,7 +47,7 @@ pub struct Marks {
     pub instance: String,
     /// The presets that made it.
     pub preset: String,
-    /// A hash of what was asked for.
+    /// A hash of what was asked for. With [`Depth::Windows`].
     pub hash: String,
 }
 
@@ -61,10 +62,10 @@ pub struct Session {
     pub marks: Marks,
     /// How many clients look at it.
     pub attached: usize,
-    /// When it was made: seconds since 1970.
+    /// When it was made: seconds since 1970, 0 for one that gt did not make.
     pub created: i64,
     /// When a program last wrote to it (`#{window_activity}`, the latest of its windows): seconds since 1970, 0 when
-    /// not known.
+    /// not known. With [`Depth::Programs`].
     pub activity: i64,
     /// Its panes; the first is the agent's, when it has one.
     pub panes: Vec<Pane>,
@@ -74,7 +75,7 @@ pub struct Session {
     /// Its agent's pane is gone, closed by somebody: others are left.
     #[serde(skip)]
     pub agent_gone: bool,
-    /// Its windows, when it was looked at closely ([`Mux::begin_close_look`]).
+    /// Its windows, with [`Depth::Windows`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<SeenWindow>,
     /// The remote it is on, by name; nothing for one of this machine.
@@ -95,12 +96,12 @@ pub struct Pane {
     pub exit: Option<i32>,
     /// Or by this signal.
     pub signal: Option<i32>,
-    /// The program in front.
+    /// The program in front. With [`Depth::Programs`].
     pub command: String,
     /// Whether it is the agent's own.
     #[serde(skip)]
     pub agent: bool,
-    /// What gt marked it with when a preset asked for it: `WINDOW.PANE ASKED`.
+    /// What gt marked it with when a preset asked for it: `WINDOW.PANE ASKED`. With [`Depth::Windows`].
     #[serde(skip)]
     pub mark: String,
 }
@@ -179,6 +180,18 @@ impl Snapshot {
         self.ours(town)
             .filter(|session| session.marks.address == address)
             .max_by_key(|session| session.created)
+    }
+
+    /// The session of every agent of one town, by address, as [`Snapshot::of`] finds it.
+    pub fn latest(&self, town: &str) -> HashMap<&str, &Session> {
+        let mut latest: HashMap<&str, &Session> = HashMap::new();
+        for session in self.ours(town) {
+            let own = latest.entry(&session.marks.address).or_insert(session);
+            if session.created >= own.created {
+                *own = session;
+            }
+        }
+        latest
     }
 
     /// Why a remote could not be asked; nothing when it answered or is not known.
@@ -376,9 +389,9 @@ impl Looking {
     }
 }
 
-fn seen(rows: Result<Vec<crate::programs::tmux::PaneRow>, String>) -> Snapshot {
-    match rows {
-        Ok(rows) => tmux::snapshot(rows),
+fn seen(sight: Result<crate::programs::tmux::ServerSight, String>) -> Snapshot {
+    match sight {
+        Ok(sight) => tmux::snapshot(sight),
         Err(why) => Snapshot { unknown: Some(why), ..Snapshot::default() },
     }
 }
@@ -405,19 +418,11 @@ pub fn open(choice: Multiplexer, socket: Option<&str>) -> Result<Box<dyn Mux>> {
 
 /// A program that keeps sessions.
 pub trait Mux {
-    /// Starts one look at everything, in one process; other work can go on meanwhile.
+    /// Starts one look at everything, as closely as is asked for, in one process; other work can go on meanwhile.
     ///
     /// # Errors
     /// When the program cannot be started.
-    fn begin_look(&self) -> Result<Looking>;
-
-    /// The same with [`Session::windows`], for who compares or describes them; it costs the server a little more.
-    ///
-    /// # Errors
-    /// As [`Mux::begin_look`].
-    fn begin_close_look(&self) -> Result<Looking> {
-        self.begin_look()
-    }
+    fn begin_look(&self, depth: Depth) -> Result<Looking>;
 
     /// One look at everything, in one process.
     ///
@@ -425,7 +430,7 @@ pub trait Mux {
     /// None for a server that does not run (an empty snapshot) or that cannot be asked (`unknown` says why); only
     /// for what keeps gt itself from looking.
     fn look(&self) -> Result<Snapshot> {
-        self.begin_look()?.wait()
+        self.begin_look(Depth::Marks)?.wait()
     }
 
     /// One look at this machine alone: for who marks a session that it is in itself, and must not wait for others.
@@ -436,12 +441,12 @@ pub trait Mux {
         self.look()
     }
 
-    /// One look at the place alone where this session or pane is.
+    /// One look at the place alone where this session or pane is, and at what is in front there.
     ///
     /// # Errors
     /// As [`Mux::look`].
     fn look_at(&self, _session: &str) -> Result<Snapshot> {
-        self.look()
+        self.begin_look(Depth::Programs)?.wait()
     }
 
     /// Starts a session, in one process: environment, marks and the hook for its end stand before the program runs.
@@ -469,11 +474,11 @@ pub trait Mux {
         specs.iter().enumerate().map(start).collect()
     }
 
-    /// Sets marks on a session: (`state`, `pending_shutdown`) sets `@gt_state`.
+    /// Says on a session what its agent does, and since when.
     ///
     /// # Errors
     /// When the session is gone.
-    fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()>;
+    fn mark(&self, session: &str, state: &str, since: &str) -> Result<()>;
 
     /// Changes a session that goes on running, in one process; `session` is as a close look saw it, `spec` as it is
     /// wanted now. All or nothing is not promised: a change that fails stops those after it, and says which it was.

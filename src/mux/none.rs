@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{ByHand, Looking, Mux, Runs, Snapshot, Spec, Started};
+use super::{ByHand, Depth, Looking, Mux, Runs, Snapshot, Spec, Started};
 use crate::base::files;
 use crate::base::quote::quote;
 
@@ -29,7 +29,7 @@ impl None {
 }
 
 impl Mux for None {
-    fn begin_look(&self) -> Result<Looking> {
+    fn begin_look(&self, _depth: Depth) -> Result<Looking> {
         Ok(Looking::Known(Snapshot { minimal: Some(self.why.clone()), ..Snapshot::default() }))
     }
 
@@ -41,7 +41,7 @@ impl Mux for None {
         })
     }
 
-    fn mark(&self, _session: &str, _marks: &[(&str, &str)]) -> Result<()> {
+    fn mark(&self, _session: &str, _state: &str, _since: &str) -> Result<()> {
         Ok(())
     }
 

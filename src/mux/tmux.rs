@@ -1,6 +1,6 @@
 //! Sessions in tmux.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::base::failure::Failure;
 use crate::base::terminal;
 use crate::mux::wanted::{not_text, wanted_window};
-use crate::programs::tmux::{self, Answer, Made, NewTmuxSession, PaneRow};
+use crate::programs::tmux::{self, Answer, Depth, Made, NewTmuxSession, PaneRow, ServerSight};
 use crate::town::occupancy::{self, Occupied};
 
 /// How many sessions one process makes at most: what a time limit and a kill are about.
@@ -108,7 +108,6 @@ struct Sheet<'a> {
     env: Vec<(String, String)>,
     argv: Vec<String>,
     agent: tmux::PaneMark,
-    marks: [(&'static str, &'a str); tmux::MARKS.len()],
     windows: Vec<tmux::NewWindow>,
 }
 
@@ -119,9 +118,10 @@ impl<'a> Sheet<'a> {
         let cwd = spec.cwd.to_str().ok_or_else(|| not_text(&spec.cwd))?;
         let env = named(&spec.environment(), &name);
         let argv = spec.start_line();
-        let Marks { town, address, role, bead, instance, .. } = spec.marks.clone();
-        let agent = tmux::PaneMark { instance, address, role, bead, town };
-        Ok(Sheet { agent, cwd, env, argv, marks: marks(&spec.marks), windows: windows(spec)?, spec, name })
+        let Marks { town, address, role, bead, instance, preset, .. } = spec.marks.clone();
+        let agent =
+            tmux::PaneMark { instance, address, role, bead, town, preset, ..tmux::PaneMark::default() };
+        Ok(Sheet { agent, cwd, env, argv, windows: windows(spec)?, spec, name })
     }
 
     fn wanted(&self) -> NewTmuxSession<'_> {
@@ -131,8 +131,9 @@ impl<'a> Sheet<'a> {
             cwd: self.cwd,
             env: &self.env,
             argv: &self.argv,
-            marks: &self.marks,
             agent: self.agent.clone(),
+            state: (&self.spec.marks.state, &self.spec.marks.since),
+            hash: &self.spec.marks.hash,
             on_end: &self.spec.on_end,
             windows: &self.windows,
         }
@@ -140,12 +141,8 @@ impl<'a> Sheet<'a> {
 }
 
 impl Mux for TmuxMux {
-    fn begin_look(&self) -> Result<Looking> {
-        Ok(Looking::Tmux(self.server.begin_look(false)?))
-    }
-
-    fn begin_close_look(&self) -> Result<Looking> {
-        Ok(Looking::Tmux(self.server.begin_look(true)?))
+    fn begin_look(&self, depth: Depth) -> Result<Looking> {
+        Ok(Looking::Tmux(self.server.begin_look(depth)?))
     }
 
     fn start(&self, spec: &Spec, taken: &Snapshot) -> Result<Started> {
@@ -195,8 +192,8 @@ impl Mux for TmuxMux {
         specs.iter().enumerate().map(start).collect()
     }
 
-    fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<()> {
-        done(self.server.mark(session, marks)?, "mark", session)
+    fn mark(&self, session: &str, state: &str, since: &str) -> Result<()> {
+        done(self.server.mark(session, state, since)?, "mark", session)
     }
 
     fn change(&self, session: &Session, spec: &Spec, changes: &[LiveChange]) -> Result<()> {
@@ -350,56 +347,31 @@ fn done(answer: Answer, what: &str, target: &str) -> Result<()> {
     }
 }
 
-fn marks(marks: &Marks) -> [(&'static str, &str); tmux::MARKS.len()] {
-    let values = [
-        &marks.town,
-        &marks.address,
-        &marks.role,
-        &marks.state,
-        &marks.bead,
-        &marks.since,
-        &marks.instance,
-        &marks.preset,
-        &marks.hash,
-    ];
-    std::array::from_fn(|index| (tmux::MARKS[index], values[index].as_str()))
-}
-
 /// What the rows of a look come to.
-pub fn snapshot(rows: Vec<PaneRow>) -> Snapshot {
+pub fn snapshot(sight: ServerSight) -> Snapshot {
     let mut snapshot = Snapshot::default();
+    if tmux::parse_version(&sight.version).is_some_and(|found| found < tmux::MINIMUM) {
+        snapshot.minimal = Some(too_old(&sight.version));
+    }
     // Agents whose pane is not in the session that gt made for it: a person joined, moved or linked it elsewhere.
     let mut strays: Vec<PaneRow> = Vec::new();
-    for mut row in rows {
-        let old = tmux::parse_version(&row.version).is_some_and(|found| found < tmux::MINIMUM);
-        if old {
-            snapshot.minimal = Some(too_old(&row.version));
-        }
+    let mut at: HashMap<String, usize> = HashMap::new();
+    for mut row in sight.rows {
         let is_home =
-            |own: &tmux::Own| row.agent.as_ref().is_some_and(|agent| agent.instance == own.instance);
+            |own: &tmux::Own| row.agent.as_ref().is_some_and(|agent| agent.instance == own.agent.instance);
         let at_home = row.own.as_ref().is_some_and(is_home);
         if row.agent.is_some() && !at_home {
             strays.push(row.clone());
         }
-        let at = snapshot.sessions.iter().position(|session| session.id == row.session);
-        let session = match at {
-            Some(at) => &mut snapshot.sessions[at],
-            None => {
-                snapshot.sessions.push(new_session(&mut row));
-                let last = snapshot.sessions.len() - 1;
-                &mut snapshot.sessions[last]
-            }
-        };
+        let at = *at.entry(row.session.clone()).or_insert_with(|| {
+            snapshot.sessions.push(new_session(&mut row));
+            snapshot.sessions.len() - 1
+        });
+        let session = &mut snapshot.sessions[at];
         session.activity = session.activity.max(row.activity);
         session.agent_gone &= !at_home;
         if let Some(close) = row.close.take() {
             add_window(session, &row, close, at_home);
-        }
-        // The pane's own mark stays, whatever a person did to the session's options.
-        if let (true, Some(agent)) = (at_home, &row.agent) {
-            let (marks, agent) = (&mut session.marks, agent.clone());
-            (marks.town, marks.address) = (agent.town, agent.address);
-            (marks.role, marks.instance) = (agent.role, agent.instance);
         }
         // The agent's pane may be any, and a person may have split the window above it.
         let first = if at_home { 0 } else { session.panes.len() };
@@ -419,18 +391,24 @@ pub fn snapshot(rows: Vec<PaneRow>) -> Snapshot {
 
 /// A session from the first of its rows. It is gt's only with the mark that names it.
 fn new_session(row: &mut PaneRow) -> Session {
-    let [town, address, role, state, bead, since, instance, preset, hash] = std::mem::take(&mut row.marks);
-    let marks = Marks { town, address, role, state, bead, since, instance, preset, hash };
+    let own = row.own.as_ref();
+    let (state, hash) = (std::mem::take(&mut row.state), std::mem::take(&mut row.hash));
     Session {
         id: row.session.clone(),
         name: row.name.clone(),
-        agent_gone: row.own.as_ref().is_some_and(|own| !own.alone),
-        marks: if row.own.is_some() { marks } else { Marks::default() },
+        agent_gone: own.is_some_and(|own| !own.alone),
+        marks: own.map(|own| marks(own.agent.clone(), state, hash)).unwrap_or_default(),
         attached: row.attached,
         activity: row.activity,
-        created: row.created,
+        created: own.map_or(0, |own| own.agent.created),
         ..Session::default()
     }
+}
+
+fn marks(agent: tmux::PaneMark, state: tmux::StateMark, hash: String) -> Marks {
+    let tmux::PaneMark { instance, address, role, bead, town, preset, .. } = agent;
+    let tmux::StateMark { state, since } = state;
+    Marks { town, address, role, state, bead, since, instance, preset, hash }
 }
 
 fn pane(row: PaneRow, agent: bool) -> Pane {
@@ -461,20 +439,16 @@ fn add_stray(snapshot: &mut Snapshot, row: PaneRow) {
         session.panes.insert(0, pane(row, true));
         return;
     }
-    // What changes is on the pane since it is alone; nothing before gt marks it again.
-    let [_, _, _, state, _, since, _, preset, hash] = row.marks.clone();
-    let marks = match row.alone {
-        true => Marks { state, since, preset, hash, ..Marks::default() },
-        false => Marks::default(),
-    };
-    let tmux::PaneMark { instance, address, role, bead, town } = agent;
+    // What it does is on the pane once gt says so there, because no session of its own is left.
+    let alone = row.alone.clone();
+    let hash = if alone.is_some() { row.hash.clone() } else { String::new() };
     snapshot.sessions.push(Session {
         id: row.pane.clone(),
         name: row.name.clone(),
-        marks: Marks { instance, address, role, bead, town, ..marks },
         attached: row.attached,
         activity: row.activity,
-        created: row.created,
+        created: agent.created,
+        marks: marks(agent, alone.unwrap_or_default(), hash),
         panes: vec![pane(row, true)],
         ..Session::default()
     });

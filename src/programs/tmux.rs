@@ -22,18 +22,18 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rustix::process::Signal;
 use tmux_interface::{
-    AttachSession, CapturePane, DeleteBuffer, IfShell, LoadBuffer, PasteBuffer, SendKeys, SetOption,
-    SwitchClient, TmuxCommand, TmuxCommands,
+    AttachSession, CapturePane, DeleteBuffer, IfShell, LoadBuffer, PasteBuffer, SendKeys, SwitchClient,
+    TmuxCommand, TmuxCommands,
 };
 
-use self::text::{as_text, one_line, plain, word};
+use self::text::{as_text, plain, word};
 use crate::base::limits::{self, MOMENT};
 use crate::programs::process::stamp::Stamp;
 use crate::programs::process::{Limit, Output, Process};
 
 pub use self::live::Changes;
 pub use self::look::TmuxLooking;
-pub use self::rows::{MARKS, Own, PaneDetail, PaneMark, PaneRow};
+pub use self::rows::{Depth, Own, PaneDetail, PaneMark, PaneRow, ServerSight, StateMark};
 pub use self::windows::{NewPane, NewWindow};
 pub use crate::programs::tmux::make::Made;
 pub use crate::programs::tmux::windows::NewTmuxSession;
@@ -158,22 +158,17 @@ impl Tmux {
         Ok(answer(&self.process(commands).run()?))
     }
 
-    /// Sets marks on a session gt made.
+    /// Says on a session gt made, or on the pane of an agent that has none, what its agent does.
     ///
     /// # Errors
     /// When tmux cannot be started.
-    pub fn mark(&self, session: &str, marks: &[(&str, &str)]) -> Result<Answer> {
+    pub fn mark(&self, session: &str, state: &str, since: &str) -> Result<Answer> {
         let is_pane = session.starts_with('%');
         let target = if is_pane { session.to_string() } else { format!("{session}:") };
-        let mut batch = TmuxCommands::new();
-        for mark in marks {
-            let flag = if is_pane { "-p" } else { "-q" };
-            let value = one_line(mark.1);
-            // A pane's own names it, as its session's cannot.
-            let value = word(&if is_pane { format!("{session} {value}") } else { value });
-            let words = [flag, "-t", &target, &format!("@gt_{}", mark.0), &value];
-            batch.push(windows::command("set-option", &words));
-        }
+        let flag = if is_pane { "-p" } else { "-q" };
+        let value = word(&StateMark::format(session, state, since));
+        let set = windows::command("set-option", &[flag, "-F", "-t", &target, "@gt_state", &value]);
+        let batch = TmuxCommands::new().add_command(set);
         let ours = self.here(&ours(session));
         let mut set = when(&target, ours, batch_text(&batch));
         set.push_param(GONE);
@@ -366,14 +361,6 @@ fn when<'a>(target: &str, format: impl Into<Cow<'a, str>>, command: String) -> T
         .target_pane(target.to_string())
         .shell_command(format)
         .command(command)
-        .build()
-}
-
-fn set_mark<'a>(target: &str, (name, value): (&str, &str)) -> TmuxCommand<'a> {
-    SetOption::new()
-        .target_pane(target.to_string())
-        .option(format!("@gt_{name}"))
-        .value(word(&one_line(value)))
         .build()
 }
 

@@ -246,8 +246,9 @@ pub fn server(held: &BTreeMap<String, Occupied>) -> Option<&TmuxServer> {
 }
 
 /// The agents of a town that run, by address. What an agent that has ended left running is ended before the next start
-/// or the removal; these ask the lock itself, as does who finds nothing here because something cannot be read.
-pub fn of_town(town: &Town) -> BTreeMap<String, Occupied> {
+/// or the removal; these ask the lock itself, as does who finds nothing here because something cannot be read. Of those
+/// that are `known` to run nothing is read.
+pub fn of_town(town: &Town, known: impl Fn(&str) -> bool) -> BTreeMap<String, Occupied> {
     let mut agents = vec![Address::Mayor, Address::Deacon];
     for rig in town.rig_names().unwrap_or_default() {
         let members = |folder: &str| {
@@ -259,10 +260,16 @@ pub fn of_town(town: &Town) -> BTreeMap<String, Occupied> {
         agents.extend(members("plugins").map(|name| Address::Plugin(rig.clone(), name)));
         agents.extend([Address::Witness(rig.clone()), Address::Refinery(rig)]);
     }
-    let held = |agent: Address| match is_held(&lock_of(town, &agent)) {
-        Occupied::No => None,
-        Occupied::Yes(holder) if holder.has_ended() => None,
-        held => Some((agent.to_string(), held)),
+    let held = |agent: Address| {
+        let address = agent.to_string();
+        if known(&address) {
+            return None;
+        }
+        match is_held(&lock_of(town, &agent)) {
+            Occupied::No => None,
+            Occupied::Yes(holder) if holder.has_ended() => None,
+            held => Some((address, held)),
+        }
     };
     agents.into_iter().filter_map(held).collect()
 }

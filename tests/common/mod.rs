@@ -17,6 +17,12 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+/// The address of the agent that a session is of, as a format of tmux's.
+pub const ADDRESS: &str = "#{s/^[^ ]* [^ ]* [^ ]* ([^ ]*) .*$/\\1/:@gt_own}";
+
+/// What that agent does.
+pub const STATE: &str = "#{s/^[^ ]* ([^ ]*).*$/\\1/:@gt_state}";
+
 /// A test's world. Its tmux server and its folder go when it is dropped.
 pub struct World {
     dir: tempfile::TempDir,
@@ -261,7 +267,7 @@ impl World {
 
     /// tmux's id of the session with this address; empty when there is none.
     pub fn session_of(&self, address: &str) -> String {
-        let filter = format!("#{{==:#{{@gt_address}},{address}}}");
+        let filter = format!("#{{==:{ADDRESS},{address}}}");
         self.tmux(["list-sessions", "-f", &filter, "-F", "#{session_id}"]).stdout.trim().to_string()
     }
 

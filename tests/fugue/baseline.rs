@@ -22,11 +22,11 @@ fn settled(world: &World, text: &str) -> String {
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b", "TIME"),
         (r"\bwy-[0-9a-z]+\b", "BEAD"),
         (
-            r"(GT_INSTANCE=|@gt_own #\{session_id\} |pane_pid\} |gt-agent.lock [A-Za-z/]+ |@gt_instance |session-ended [A-Za-z/]+ |instance[ =])[0-9a-z-]+",
+            r"(GT_INSTANCE=|@gt_own #\{session_id\} |pane_pid\} |gt-agent.lock [A-Za-z/]+ |session-ended [A-Za-z/]+ |instance[ =])[0-9a-z-]+",
             "${1}INSTANCE",
         ),
         (r"\b[0-9a-f]{16}\b", "INSTANCE"),
-        (r"'@gt_hash' '[^']*'", "'@gt_hash' 'HASH'"),
+        (r"('@gt_hash' '#\{session_id\}) [^']*'", "${1} HASH'"),
     ];
     for (pattern, with) in patterns {
         text = Regex::new(pattern).unwrap().replace_all(&text, with).into_owned();

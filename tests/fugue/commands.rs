@@ -5,7 +5,7 @@ use gastown::mux::{Mux, Session, Snapshot};
 use super::sessions::{ECHO, Place, spec, town};
 use crate::common::fugue::Daemon;
 use crate::common::terminal::Terminal;
-use crate::common::{World, wait_for};
+use crate::common::{STATE, World, wait_for};
 
 /// A Mayor's session over there, as `gt mayor start` leaves one.
 fn mayor(place: &Place, far: &Daemon) -> String {
@@ -187,9 +187,9 @@ fn an_agent_here_that_says_how_it_does_waits_for_no_other_machine() {
     world.set("GASTOWN_FUGUE_ADDR", &far.addr);
     let bead = world.bead("Anything", "true");
     world.in_town(["sling", &bead, "wyvern/Nux", "--local"]).ok();
-    let instance = world.tmux(["show-options", "-v", "-t", "=gt-wyvern-Nux:", "@gt_instance"]).stdout;
-    let state = || world.tmux(["show-options", "-v", "-t", "=gt-wyvern-Nux:", "@gt_state"]).stdout;
-    world.set("GT_INSTANCE", instance.trim());
+    let own = world.tmux(["show-options", "-v", "-t", "=gt-wyvern-Nux:", "@gt_own"]).stdout;
+    let state = || world.tmux(["display-message", "-p", "-t", "=gt-wyvern-Nux:", STATE]).stdout;
+    world.set("GT_INSTANCE", own.split(' ').nth(1).unwrap());
     world.count_calls(&["fugue-compat"]);
     world.in_town(["session-state", "waiting"]).ok();
     assert_eq!((state().trim(), world.calls("fugue-compat")), ("waiting", Vec::new()));

@@ -213,7 +213,7 @@ fn screens_and_windows_full_of_it_are_shown_and_act_on_nothing() {
     assert_eq!(names.lines().count(), titles.len());
     is_harmless("names of windows", &names);
     assert!(names.contains("##(touch") && !names.replace("##", "").contains('#'), "{names}");
-    let marks = world.tmux(["list-sessions", "-F", "#{@gt_own} #{@gt_bead} #{@gt_address}"]).ok().stdout;
+    let marks = world.tmux(["list-sessions", "-F", "#{@gt_own} #{@gt_state}"]).ok().stdout;
     is_harmless("marks", &marks);
     wait_for("a screen", || {
         siege.look(&["capture", "wyvern/Nux"]).stdout.contains("the end of it").then_some(())

@@ -1,5 +1,7 @@
 //! Which process it is: a number alone is given to another one sooner or later.
 
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
@@ -85,8 +87,10 @@ fn end(alive: impl Fn() -> bool, send: impl Fn(Signal) -> bool) {
 
 #[cfg(target_os = "linux")]
 fn boot() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().into()
+    static BOOT: OnceLock<String> = OnceLock::new();
+    let read =
+        || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into();
+    BOOT.get_or_init(read).clone()
 }
 
 #[cfg(target_os = "linux")]

@@ -6,7 +6,7 @@ use tmux_interface::{TmuxCommand, TmuxCommands};
 use super::make::fits;
 use super::text::{self, unformatted, word};
 use super::windows::{self, NewPane, NewWindow, command};
-use super::{Answer, GONE, Tmux, answer, batch_text, set_mark, told_gone, when};
+use super::{Answer, GONE, Tmux, answer, batch_text, told_gone, when};
 use crate::model::windows::Resize;
 
 /// Changes of one session, in the order in which they are made. Targets are tmux's own: `$7`, `@5`, `%9`, `@5.-1`.
@@ -56,7 +56,8 @@ impl<'a> Changes<'a> {
 
     /// Sets a mark of the session.
     pub fn mark(&mut self, name: &str, value: &str) {
-        self.batch.push(set_mark(&format!("{}:", self.session), (name, value)));
+        let (target, value) = (format!("{}:", self.session), word(&windows::of_session(value)));
+        self.push("set-option", &["-F", "-t", &target, &format!("@gt_{name}"), &value]);
     }
 
     /// Sets or takes away a variable of what is opened later.

@@ -5,7 +5,7 @@ use tmux_interface::{ListPanes, TmuxCommands};
 
 use super::super::process::Running;
 use super::make::{LEAVING, PAUSE, is_leaving};
-use super::rows::{LINE, PaneMark, PaneRow, look_format, read_rows};
+use super::rows::{Depth, LINE, LookForm, PaneMark, PaneRow, SERVER, ServerSight};
 use super::{Answer, Tmux, answer, windows};
 use crate::programs::process::stamp::Stamp;
 
@@ -13,37 +13,42 @@ use crate::programs::process::stamp::Stamp;
 pub struct TmuxLooking {
     tmux: Tmux,
     running: Running,
-    close: bool,
+    form: LookForm,
 }
 
 impl Tmux {
-    /// Starts looking at every pane of the server, closely with its window and where it stands; work can go on
-    /// meanwhile.
+    /// Starts looking at every pane of the server; work can go on meanwhile.
     ///
     /// # Errors
     /// When tmux cannot be started.
-    pub fn begin_look(&self, close: bool) -> Result<TmuxLooking> {
-        let list = ListPanes::new().all().format(look_format(close)).build();
+    pub fn begin_look(&self, depth: Depth) -> Result<TmuxLooking> {
+        self.begin(LookForm { depth, earlier: false })
+    }
+
+    fn begin(&self, form: LookForm) -> Result<TmuxLooking> {
+        let server = format!("{SERVER}\t#{{pid}}\t#{{version}}");
         let batch = TmuxCommands::new()
             .add_command(windows::command("show-options", &["-s"]))
-            .add_command(windows::command("show-options", &["-gw"]));
-        let running = self.process(batch.add_command(list)).start()?;
-        Ok(TmuxLooking { tmux: self.clone(), running, close })
+            .add_command(windows::command("show-options", &["-gw"]))
+            .add_command(windows::command("display-message", &["-p", &server]))
+            .add_command(ListPanes::new().all().format(form.format()).build());
+        let running = self.process(batch).start()?;
+        Ok(TmuxLooking { tmux: self.clone(), running, form })
     }
-}
 
-impl Tmux {
-    fn remember_rows(&self, rows: &[PaneRow]) {
-        let Some(server) = rows.first().map(|row| row.server) else { return };
+    fn remember_rows(&self, sight: &ServerSight) {
+        let rows = &sight.rows;
         let is_home = |row: &PaneRow, agent: &PaneMark| {
-            row.own.as_ref().is_some_and(|own| own.instance == agent.instance)
+            row.own.as_ref().is_some_and(|own| own.agent.instance == agent.instance)
         };
         let agents = rows.iter().filter_map(|row| {
             let agent = row.agent.as_ref()?;
             let home = if is_home(row, agent) { row } else { rows.iter().find(|row| is_home(row, agent))? };
             Some((home.session.clone(), row.pane.clone()))
         });
-        self.remember(server, agents);
+        if !rows.is_empty() {
+            self.remember(sight.server, agents);
+        }
     }
 }
 
@@ -54,63 +59,69 @@ impl TmuxLooking {
     /// As [`TmuxLooking::wait`].
     pub fn at(
         tmux: &Tmux,
-        close: bool,
+        depth: Depth,
         socket: &str,
         server: &Stamp,
-    ) -> Result<Result<Vec<PaneRow>, String>> {
+    ) -> Result<Result<ServerSight, String>> {
         if let Err(why) = tmux.follow(socket, server) {
             return Ok(Err(why));
         }
-        let seen = tmux.begin_look(close)?.wait()?;
-        Ok(seen.and_then(|rows| match rows.is_empty() && server.alive() {
+        let seen = tmux.begin_look(depth)?.wait()?;
+        Ok(seen.and_then(|sight| match sight.rows.is_empty() && server.alive() {
             true => Err(format!("the tmux server {} runs, but does not answer at {socket}", server.pid)),
-            false => Ok(rows),
+            false => Ok(sight),
         }))
     }
 
     /// What the look asks, and how.
-    pub fn asks(&self) -> (Tmux, bool) {
-        (self.tmux.clone(), self.close)
+    pub fn asks(&self) -> (Tmux, Depth) {
+        (self.tmux.clone(), self.form.depth)
     }
 
-    /// Every pane, or why nothing could be seen.
+    /// Every pane, or why nothing could be seen. Where sessions of an earlier version run, tmux is asked for their marks
+    /// besides.
     ///
     /// tmux loses deaths: while it reports a closed terminal it misses the signal that a program ended. A pane that
     /// is dead without a status makes this remind the server, once, and look again.
     ///
     /// # Errors
     /// When waiting for tmux failed.
-    pub fn wait(self) -> Result<Result<Vec<PaneRow>, String>> {
-        let (tmux, close) = (self.tmux, self.close);
-        let mut seen = answer(&self.running.wait()?);
+    pub fn wait(self) -> Result<Result<ServerSight, String>> {
+        let (tmux, mut form) = (self.tmux.clone(), self.form);
+        let mut seen = self.once()?;
         // Its last session may have ended this moment: a server on its way out answers nobody, and is gone a moment later.
         for _ in 0..LEAVING {
-            if !matches!(&seen, Answer::Failed(why) if is_leaving(why)) {
+            if !seen.as_ref().is_err_and(|why| is_leaving(why)) {
                 break;
             }
             std::thread::sleep(PAUSE);
-            seen = answer(&tmux.begin_look(close)?.running.wait()?);
+            seen = tmux.begin(form)?.once()?;
         }
-        let rows = match seen {
-            Answer::Said(text) => match hidden(&text) {
-                Some(why) => return Ok(Err(why)),
-                None => read_rows(&text),
-            },
-            Answer::Nothing => Vec::new(),
-            Answer::Failed(why) => return Ok(Err(why)),
-        };
-        tmux.remember_rows(&rows);
         let missed =
             |row: &&PaneRow| row.dead && row.exit.is_none() && row.signal.is_none() && row.agent.is_some();
-        let Some(server) =
-            rows.iter().find(missed).and_then(|row| rustix::process::Pid::from_raw(row.server))
-        else {
-            return Ok(Ok(rows));
-        };
-        let _ = rustix::process::kill_process(server, rustix::process::Signal::CHILD);
-        Ok(match answer(&tmux.begin_look(close)?.running.wait()?) {
-            Answer::Said(text) => Ok(read_rows(&text)),
-            Answer::Nothing => Ok(Vec::new()),
+        let (mut earlier, mut lost) = (false, None);
+        if let Ok(sight) = &seen {
+            tmux.remember_rows(sight);
+            earlier = sight.rows.iter().any(PaneRow::is_earlier);
+            lost = sight.rows.iter().find(missed).and_then(|_| rustix::process::Pid::from_raw(sight.server));
+        }
+        if let Some(server) = lost {
+            let _ = rustix::process::kill_process(server, rustix::process::Signal::CHILD);
+        }
+        if lost.is_some() || earlier {
+            form.earlier = earlier;
+            seen = tmux.begin(form)?.once()?;
+        }
+        Ok(seen)
+    }
+
+    fn once(self) -> Result<Result<ServerSight, String>> {
+        Ok(match answer(&self.running.wait()?) {
+            Answer::Said(text) => match hidden(&text) {
+                Some(why) => Err(why),
+                None => Ok(self.form.read(&text)),
+            },
+            Answer::Nothing => Ok(ServerSight::default()),
             Answer::Failed(why) => Err(why),
         })
     }
@@ -119,7 +130,7 @@ impl TmuxLooking {
 /// Why the marks cannot be read: an option of the same name of the server or of all windows comes before those of
 /// sessions in a format. Options are told before the first pane, whose text may be anything.
 fn hidden(text: &str) -> Option<String> {
-    let options = text.lines().take_while(|line| !line.starts_with(LINE));
+    let options = text.lines().take_while(|line| !line.starts_with(SERVER) && !line.starts_with(LINE));
     let name = options.filter_map(|line| line.split(' ').next()).find(|name| name.starts_with("@gt"))?;
     Some(format!(
         "the tmux option {name} is set for all sessions and hides the marks of gt's own; unset it with: \

@@ -7,9 +7,10 @@ use tmux_interface::{NewSession, TmuxCommand, TmuxCommands};
 
 use super::super::agent_lock;
 use super::super::process::Process;
+use super::rows::StateMark;
 use super::text::{name, unformatted, word};
 use super::windows::{self};
-use super::{Answer, Own, Tmux, answer, batch_text, set_mark};
+use super::{Answer, Own, Tmux, answer, batch_text};
 use crate::base::failure::Failure;
 use crate::programs::tmux::windows::{NewTmuxSession, push_program};
 
@@ -194,12 +195,17 @@ fn session_batch<'a>(wanted: &NewTmuxSession<'a>) -> TmuxCommands<'a> {
 
 /// What marks and protects the session.
 fn session_marks<'a>(target: &str, wanted: &NewTmuxSession<'a>) -> TmuxCommands<'a> {
-    let own = Own { instance: wanted.agent.instance.clone(), alone: !wanted.has_agent() };
+    let own = Own { agent: wanted.agent.clone(), alone: !wanted.has_agent() };
+    let (state, since) = wanted.state;
     let mut batch = TmuxCommands::new();
     batch.push(windows::command("set-option", &["-t", target, "destroy-unattached", "off"]));
-    batch.push(windows::command("set-option", &["-F", "-t", target, "@gt_own", &word(&own.format())]));
-    for mark in wanted.marks {
-        batch.push(set_mark(target, *mark));
+    let marks = [
+        ("@gt_own", own.format()),
+        ("@gt_state", StateMark::format("#{session_id}", state, since)),
+        ("@gt_hash", windows::of_session(wanted.hash)),
+    ];
+    for (mark, value) in marks {
+        batch.push(windows::command("set-option", &["-F", "-t", target, mark, &word(&value)]));
     }
     batch
 }

@@ -2,21 +2,48 @@
 
 use super::text::{from_name, from_one_line, spaceless, unformatted};
 
+/// How closely a look goes: what is not needed costs the server time with every pane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// Sessions and panes, with what gt marked them with.
+    #[default]
+    Marks,
+    /// And the program in front, and when something was last written.
+    Programs,
+    /// And what a session was made of, and its windows.
+    Windows,
+    /// All of that, where each pane is, what it was started with, and how large all is.
+    Places,
+}
+
+impl Depth {
+    fn programs(self) -> bool {
+        matches!(self, Depth::Programs | Depth::Places)
+    }
+
+    fn windows(self) -> bool {
+        matches!(self, Depth::Windows | Depth::Places)
+    }
+}
+
+/// All panes of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerSight {
+    /// Process id of the server.
+    pub server: i32,
+    /// Its version, `3.3a`.
+    pub version: String,
+    /// Every pane.
+    pub rows: Vec<PaneRow>,
+}
+
 /// One pane, as `list-panes` told it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PaneRow {
-    /// Process id of the server.
-    pub server: i32,
-    /// The server's version, `3.3a`.
-    pub version: String,
     /// `$7`
     pub session: String,
     /// The session's name.
     pub name: String,
-    /// Seconds since 1970.
-    pub created: i64,
-    /// When something was last written to the window: seconds since 1970.
-    pub activity: i64,
     /// Clients that look at the session.
     pub attached: usize,
     /// `%9`
@@ -33,20 +60,25 @@ pub struct PaneRow {
     pub agent: Option<PaneMark>,
     /// What says that gt made the session.
     pub own: Option<Own>,
-    /// What gt marked it with when a preset asked for it.
-    pub mark: String,
-    /// The marks, in the order of [`MARKS`].
-    pub marks: [String; MARKS.len()],
-    /// Whether they are the pane's own, and not its session's or everybody's.
-    pub alone: bool,
-    /// The program in front.
+    /// What the session's agent does: nothing where gt did not make it.
+    pub state: StateMark,
+    /// The same of an agent without a session, as its pane says it.
+    pub alone: Option<StateMark>,
+    /// What the session was made of, with [`Depth::Windows`].
+    pub hash: String,
+    /// When something was last written to the window: seconds since 1970. With [`Depth::Programs`].
+    pub activity: i64,
+    /// The program in front, with [`Depth::Programs`].
     pub command: String,
-    /// What a close look tells besides.
+    /// What gt marked the pane with when a preset asked for it, with [`Depth::Windows`].
+    pub mark: String,
+    /// Its window, with [`Depth::Windows`].
     pub close: Option<PaneDetail>,
 }
 
-/// The mark of an agent's pane, the pane option `@gt`. It goes where the pane goes. It holds the pane's own id and process:
-/// a copy on another pane, an inherited one, and one of a pane that a person gave another program are no marks.
+/// Who an agent is: what never changes. The mark of its pane, the pane option `@gt`, goes where the pane goes. It holds the
+/// pane's own id and process: a copy on another pane, an inherited one, and one of a pane that a person gave another program
+/// are no marks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PaneMark {
     /// Its session's instance.
@@ -59,60 +91,110 @@ pub struct PaneMark {
     pub bead: String,
     /// Its town.
     pub town: String,
+    /// The presets that made it.
+    pub preset: String,
+    /// When its session was made: seconds since 1970.
+    pub created: i64,
+    /// The mark is of an earlier version, and does not hold those two.
+    pub earlier: bool,
+}
+
+/// Words for a format.
+fn words<const N: usize>(words: [&str; N]) -> String {
+    words.map(|word| unformatted(&spaceless(word))).join(" ")
 }
 
 impl PaneMark {
     /// The mark as a format that tmux expands for the pane.
     pub fn format(&self) -> String {
-        let words = [&self.instance, &self.address, &self.role, &self.bead, &self.town];
-        let words = words.map(|word| unformatted(&spaceless(word)));
-        format!("#{{pane_id}} #{{pane_pid}} {}", words.join(" "))
+        format!("#{{pane_id}} #{{pane_pid}} {} {}", words([&self.instance]), self.rest())
+    }
+
+    fn rest(&self) -> String {
+        let PaneMark { address, role, bead, town, preset, .. } = self;
+        format!("{} #{{session_created}}", words([address, role, bead, town, preset]))
     }
 
     /// Reads the mark of a pane.
     pub fn parse(text: &str, pane: &str, pid: i32) -> Option<PaneMark> {
-        let mut words = text.split(' ');
-        if words.next()? != pane || words.next()?.parse() != Ok(pid) {
+        let mut words = own_mark(text, pane)?.split(' ');
+        if words.next()?.parse() != Ok(pid) {
             return None;
         }
+        let instance = from_one_line(words.next()?);
+        PaneMark::after(instance, &mut words)
+    }
+
+    fn after<'t>(instance: String, words: &mut impl Iterator<Item = &'t str>) -> Option<PaneMark> {
         let mut next = || words.next().map(from_one_line);
-        Some(PaneMark { instance: next()?, address: next()?, role: next()?, bead: next()?, town: next()? })
+        let (address, role, bead, town) = (next()?, next()?, next()?, next()?);
+        let agent = PaneMark { instance, address, role, bead, town, ..PaneMark::default() };
+        Some(match next() {
+            Some(preset) => PaneMark { preset, created: next()?.parse().ok()?, ..agent },
+            None => PaneMark { earlier: true, ..agent },
+        })
     }
 }
 
-/// The session option `@gt_own`: the session's own id, its instance, and whether it has an agent.
+/// The session option `@gt_own`: the session's own id, whether it has an agent, and whose it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Own {
-    /// Its instance.
-    pub instance: String,
     /// It shows windows alone, without an agent.
     pub alone: bool,
+    /// Whose.
+    pub agent: PaneMark,
 }
 
 impl Own {
     /// The mark as a format that tmux expands for the session.
     pub fn format(&self) -> String {
-        let instance = unformatted(&spaceless(&self.instance));
-        format!("#{{session_id}} {instance} {}", if self.alone { "alone" } else { "agent" })
+        let kind = if self.alone { "alone" } else { "agent" };
+        format!("#{{session_id}} {} {kind} {}", words([&self.agent.instance]), self.agent.rest())
     }
 
-    /// Reads the mark of a session.
+    /// Reads the mark of a session. One of an earlier version ends after the kind.
     pub fn parse(text: &str, session: &str) -> Option<Own> {
-        let mut words = text.split(' ');
-        if words.next()? != session {
-            return None;
-        }
-        Some(Own { instance: from_one_line(words.next()?), alone: words.next()? == "alone" })
+        let mut words = own_mark(text, session)?.split(' ');
+        let instance = from_one_line(words.next()?);
+        let alone = words.next()? == "alone";
+        let earlier = || PaneMark { instance: instance.clone(), earlier: true, ..PaneMark::default() };
+        let agent = PaneMark::after(instance.clone(), &mut words).unwrap_or_else(earlier);
+        Some(Own { alone, agent })
     }
 }
 
-/// A pane and its window, as a close look told.
+/// What an agent does, the option `@gt_state`: the id of the session or pane that it stands on, the state, since when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateMark {
+    /// `working`, `waiting` …
+    pub state: String,
+    /// RFC 3339, UTC.
+    pub since: String,
+}
+
+impl StateMark {
+    /// The mark of a session or pane; `id` may be a format.
+    pub fn format(id: &str, state: &str, since: &str) -> String {
+        format!("{id} {}", words([state, since]))
+    }
+
+    fn parse(text: &str, id: &str) -> Option<StateMark> {
+        let (state, since) = own_mark(text, id).map(|own| own.split_once(' ').unwrap_or((own, "")))?;
+        Some(StateMark { state: from_one_line(state), since: from_one_line(since) })
+    }
+}
+
+/// A window; with [`Depth::Places`] how it and its panes are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PaneDetail {
     /// `@5`
     pub window: String,
     /// The window's number in its session.
     pub index: usize,
+    /// What gt marked the window with.
+    pub window_mark: String,
+    /// The window's name.
+    pub window_name: String,
     /// Whether it is the session's current window.
     pub window_active: bool,
     /// The window's columns and rows.
@@ -123,151 +205,205 @@ pub struct PaneDetail {
     pub active: bool,
     /// The pane's columns and rows.
     pub size: (usize, usize),
-    /// What gt marked the window with.
-    pub window_mark: String,
     /// The window's layout string.
     pub layout: String,
-    /// The window's name.
-    pub window_name: String,
     /// What the pane was started with.
     pub start_command: String,
     /// Where its program is now.
     pub path: String,
 }
 
-/// Names of the marks: session options `@gt_NAME`.
-pub const MARKS: [&str; 9] =
+/// Marks of earlier versions: session options `@gt_NAME`, each of which had one value. Those of an agent alone were its
+/// pane's, and began with its id.
+const EARLIER: [&str; 9] =
     ["town", "address", "role", "state", "bead", "since", "instance", "preset", "hash"];
 
 /// What every line of a look begins with: the rest of a line torn by somebody's text does not.
 pub(super) const LINE: &str = "gt-pane";
 
-/// What a line of a close look begins with.
-const LINE_CLOSE: &str = "gt-pane-close";
+/// What the line about the server begins with.
+pub(super) const SERVER: &str = "gt-server";
 
-/// What every look asks for.
-const FIELDS: [&str; 14] = [
-    "pid",
-    "version",
-    "session_id",
-    "session_created",
-    "window_activity",
-    "session_attached",
-    "pane_id",
-    "pane_pid",
-    "pane_dead",
-    "pane_dead_status",
-    "pane_dead_signal",
-    "@gt",
-    "@gt_own",
-    "@gt_pane",
+/// What a look asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LookForm {
+    pub depth: Depth,
+    /// Also for marks of earlier versions.
+    pub earlier: bool,
+}
+
+/// What every look asks for, then what each level does besides. Numbers first, text after, what anyone may have typed last.
+const FIELDS: [&str; 8] = [
+    "#{session_id}",
+    "#{session_attached}",
+    "#{pane_id}",
+    "#{pane_pid}",
+    "#{?pane_dead,#{pane_dead_status} #{pane_dead_signal},}",
+    "#{@gt}",
+    "#{@gt_own}",
+    "#{@gt_state}",
+];
+const WINDOWS: [&str; 5] = ["#{window_id}", "#{window_index}", "#{@gt_window}", "#{@gt_pane}", "#{@gt_hash}"];
+const PLACES: [&str; 8] = [
+    "#{window_active}",
+    "#{window_width}",
+    "#{window_height}",
+    "#{pane_index}",
+    "#{pane_active}",
+    "#{pane_width}",
+    "#{pane_height}",
+    "#{window_layout}",
 ];
 
-/// What a close look asks for besides.
-const CLOSE: [&str; 11] = [
-    "window_id",
-    "window_index",
-    "window_active",
-    "window_width",
-    "window_height",
-    "pane_index",
-    "pane_active",
-    "pane_width",
-    "pane_height",
-    "window_layout",
-    "@gt_window",
-];
-
-/// The same, what anyone may have typed.
-const CLOSE_TEXT: [&str; 3] = ["window_name", "pane_start_command", "pane_current_path"];
-
-/// Numbers first, text after, what anyone may have typed last.
-pub fn look_format(close: bool) -> String {
-    let marks: Vec<String> = MARKS.iter().map(|mark| format!("@gt_{mark}")).collect();
-    let mut fields = FIELDS.to_vec();
-    if close {
-        fields.extend(CLOSE);
+impl LookForm {
+    /// What a line holds.
+    pub(super) fn fields(self) -> Vec<String> {
+        let depth = self.depth;
+        let mut fields: Vec<String> = FIELDS.map(String::from).to_vec();
+        if depth.programs() {
+            fields.push("#{window_activity}".into());
+        }
+        if depth.windows() {
+            fields.extend(WINDOWS.map(String::from));
+        }
+        if depth == Depth::Places {
+            fields.extend(PLACES.map(String::from));
+        }
+        if self.earlier {
+            fields.push("#{session_created}".into());
+            fields.extend(EARLIER.map(|mark| format!("#{{@gt_{mark}}}")));
+        }
+        fields.push("#{session_name}".into());
+        if depth.windows() {
+            fields.push("#{window_name}".into());
+        }
+        if depth == Depth::Places {
+            fields.extend(["#{pane_start_command}", "#{pane_current_path}"].map(String::from));
+        }
+        if depth.programs() {
+            fields.push("#{pane_current_command}".into());
+        }
+        fields
     }
-    fields.extend(marks.iter().map(String::as_str));
-    fields.push("session_name");
-    if close {
-        fields.extend(CLOSE_TEXT);
+
+    /// The same as a format.
+    pub(super) fn format(self) -> String {
+        format!("{LINE}\t{}", self.fields().join("\t"))
     }
-    fields.push("pane_current_command");
-    let fields = fields.iter().map(|field| format!("#{{{field}}}"));
-    let first = if close { LINE_CLOSE } else { LINE };
-    std::iter::once(first.to_string()).chain(fields).collect::<Vec<_>>().join("\t")
+
+    /// Reads what was printed; a line that is not of that form is the rest of a torn one.
+    pub(super) fn read(self, text: &str) -> ServerSight {
+        let count = self.fields().len();
+        let mut sight = ServerSight::default();
+        for line in text.lines() {
+            match line.split_once('\t') {
+                Some((LINE, rest)) => sight.rows.extend(self.read_row(rest.splitn(count, '\t'))),
+                Some((SERVER, rest)) if sight.rows.is_empty() => {
+                    let (server, version) = rest.split_once('\t').unwrap_or_default();
+                    (sight.server, sight.version) = (server.parse().unwrap_or_default(), version.into());
+                }
+                _ => {}
+            }
+        }
+        sight
+    }
+
+    fn read_row<'t>(self, mut fields: impl Iterator<Item = &'t str>) -> Option<PaneRow> {
+        let depth = self.depth;
+        let mut next = || fields.next();
+        let mut row = PaneRow {
+            session: next()?.into(),
+            attached: next()?.parse().unwrap_or_default(),
+            pane: next()?.into(),
+            pid: next()?.parse().unwrap_or_default(),
+            ..PaneRow::default()
+        };
+        let ended = next()?.split_once(' ');
+        row.dead = ended.is_some();
+        (row.exit, row.signal) =
+            ended.map(|(exit, signal)| (exit.parse().ok(), signal.parse().ok())).unwrap_or_default();
+        row.agent = PaneMark::parse(next()?, &row.pane, row.pid);
+        row.own = Own::parse(next()?, &row.session);
+        let state = next()?;
+        row.alone = StateMark::parse(state, &row.pane);
+        row.state = row.own.as_ref().and_then(|_| StateMark::parse(state, &row.session)).unwrap_or_default();
+        if depth.programs() {
+            row.activity = next()?.parse().unwrap_or_default();
+        }
+        let mut close = PaneDetail::default();
+        if depth.windows() {
+            (close.window, close.index) = (next()?.into(), next()?.parse().ok()?);
+            close.window_mark = own_mark(next()?, &close.window).unwrap_or_default().into();
+            row.mark = own_mark(next()?, &row.pane).unwrap_or_default().into();
+            row.hash = own_mark(next()?, &row.session).map(from_one_line).unwrap_or_default();
+        }
+        if depth == Depth::Places {
+            let mut number = || next()?.parse::<usize>().ok();
+            close.window_active = number()? == 1;
+            close.window_size = (number()?, number()?);
+            close.pane_index = number()?;
+            close.active = number()? == 1;
+            close.size = (number()?, number()?);
+            close.layout = next()?.into();
+        }
+        if self.earlier {
+            read_earlier(&mut row, &mut next)?;
+        }
+        row.name = next()?.into();
+        if depth.windows() {
+            close.window_name = from_name(next()?);
+        }
+        if depth == Depth::Places {
+            (close.start_command, close.path) = (next()?.into(), next()?.into());
+        }
+        if depth.programs() {
+            row.command = next()?.into();
+        }
+        row.close = depth.windows().then_some(close);
+        Some(row)
+    }
 }
 
-/// Reads what [`look_format`] printed; a line that is not of that form is the rest of a torn one.
-pub fn read_rows(text: &str) -> Vec<PaneRow> {
-    text.lines().filter_map(read_row).collect()
+impl PaneRow {
+    /// Whether its marks are of an earlier version, which [`LookForm::earlier`] reads.
+    pub(super) fn is_earlier(&self) -> bool {
+        let own = self.own.as_ref().map(|own| &own.agent);
+        own.into_iter().chain(&self.agent).any(|agent| agent.earlier)
+    }
 }
 
-fn read_row(line: &str) -> Option<PaneRow> {
-    let (first, rest) = line.split_once('\t')?;
-    let close = match first {
-        LINE => false,
-        LINE_CLOSE => true,
-        _ => return None,
-    };
-    let more = if close { CLOSE.len() + CLOSE_TEXT.len() } else { 0 };
-    let mut fields = rest.splitn(FIELDS.len() + MARKS.len() + 2 + more, '\t');
-    let mut next = || fields.next();
-    let mut row = PaneRow {
-        server: next()?.parse().ok()?,
-        version: next()?.into(),
-        session: next()?.into(),
-        created: next()?.parse().unwrap_or_default(),
-        activity: next()?.parse().unwrap_or_default(),
-        attached: next()?.parse().unwrap_or_default(),
-        pane: next()?.into(),
-        pid: next()?.parse().unwrap_or_default(),
-        dead: next()? == "1",
-        exit: next()?.parse().ok(),
-        signal: next()?.parse().ok(),
-        ..PaneRow::default()
-    };
-    row.agent = PaneMark::parse(next()?, &row.pane, row.pid);
-    row.own = Own::parse(next()?, &row.session);
-    row.mark = own_mark(next()?, &row.pane).unwrap_or_default().into();
-    if close {
-        let mut close = read_close(&mut next)?;
-        close.window_mark = own_mark(next()?, &close.window).unwrap_or_default().into();
-        row.close = Some(close);
+/// Reads marks of an earlier version, of whatever has no others.
+fn read_earlier<'t>(row: &mut PaneRow, next: &mut impl FnMut() -> Option<&'t str>) -> Option<()> {
+    let created = next()?.parse().unwrap_or_default();
+    let mut marks: [&str; EARLIER.len()] = [""; EARLIER.len()];
+    for mark in &mut marks {
+        *mark = next()?;
     }
-    for mark in &mut row.marks {
-        let text = next()?;
-        let own = own_mark(text, &row.pane);
-        row.alone |= own.is_some();
-        *mark = from_one_line(own.unwrap_or(text));
+    let of_pane = marks.map(|mark| own_mark(mark, &row.pane).map(from_one_line));
+    if let Some(agent) = row.agent.as_mut().filter(|agent| agent.earlier) {
+        agent.created = created;
+        let is_alone = of_pane.iter().any(Option::is_some);
+        let [_, _, _, state, _, since, _, preset, hash] = of_pane.map(Option::unwrap_or_default);
+        if is_alone {
+            (agent.preset, row.hash) = (preset, hash);
+            row.alone = Some(StateMark { state, since });
+        }
     }
-    row.name = next()?.into();
-    if let Some(close) = &mut row.close {
-        close.window_name = from_name(next()?);
-        close.start_command = next()?.into();
-        close.path = next()?.into();
+    let Some(own) = row.own.as_mut().filter(|own| own.agent.earlier) else { return Some(()) };
+    let [town, address, role, state, bead, since, _, preset, hash] = marks.map(from_one_line);
+    let instance = std::mem::take(&mut own.agent.instance);
+    own.agent = PaneMark { instance, address, role, bead, town, preset, created, earlier: true };
+    // What was changed since has the form of today.
+    if row.state == StateMark::default() {
+        row.state = StateMark { state, since };
     }
-    row.command = next()?.into();
-    Some(row)
+    if row.hash.is_empty() {
+        row.hash = hash;
+    }
+    Some(())
 }
 
-fn read_close<'t>(next: &mut dyn FnMut() -> Option<&'t str>) -> Option<PaneDetail> {
-    let number = |text: Option<&str>| text?.parse::<usize>().ok();
-    Some(PaneDetail {
-        window: next()?.into(),
-        index: number(next())?,
-        window_active: next()? == "1",
-        window_size: (number(next())?, number(next())?),
-        pane_index: number(next())?,
-        active: next()? == "1",
-        size: (number(next())?, number(next())?),
-        layout: next()?.into(),
-        ..PaneDetail::default()
-    })
-}
-
-/// What stands in a mark after the id of what it marks; nothing in one that another pane or window has, or all of them.
+/// What stands in a mark after the id of what it marks; nothing in one that another has, or all of them.
 fn own_mark<'t>(mark: &'t str, id: &str) -> Option<&'t str> {
     mark.strip_prefix(id)?.strip_prefix(' ')
 }
@@ -276,51 +412,112 @@ fn own_mark<'t>(mark: &'t str, id: &str) -> Option<&'t str> {
 mod tests {
     use super::*;
 
+    fn nux() -> PaneMark {
+        PaneMark {
+            instance: "ab12".into(),
+            address: "wyvern/Nux".into(),
+            role: "polecat".into(),
+            bead: "wy-1".into(),
+            town: "/a town/#{x},\\x20".into(),
+            preset: "polecat,mine".into(),
+            created: 5,
+            earlier: false,
+        }
+    }
+
+    /// A format as tmux expands it.
+    fn shown(format: &str) -> String {
+        let ids = [
+            ("#{pane_id}", "%9"),
+            ("#{pane_pid}", "77"),
+            ("#{session_id}", "$3"),
+            ("#{session_created}", "5"),
+        ];
+        ids.iter()
+            .fold(format.to_string(), |text, (name, value)| text.replace(name, value))
+            .replace("##", "#")
+    }
+
     #[test]
     fn a_torn_line_costs_only_itself() {
-        let marks = "\t".repeat(MARKS.len());
-        let good = format!(
-            "gt-pane\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t%1 7 ab wyvern/Nux polecat  /t\\x20u\t$1 ab agent\t{marks}\tname\tsh"
-        );
-        let rows = read_rows(&format!("{good}\nodd\n{good}\tx"));
-        assert_eq!(rows.len(), 2);
-        assert_eq!((rows[0].exit, rows[0].signal, rows[0].dead), (Some(0), None, true));
-        assert_eq!(rows[1].command, "sh\tx");
-        let agent = rows[0].agent.clone().unwrap();
+        let form = LookForm { depth: Depth::Programs, earlier: false };
+        let own = Own { alone: false, agent: nux() };
+        let marks =
+            [nux().format(), own.format(), StateMark::format("$3", "working", "2026")].map(|own| shown(&own));
+        let good = format!("gt-pane\t$3\t1\t%9\t77\t0 \t{}\t6\tname\tsh", marks.join("\t"));
+        let sight = form.read(&format!("gt-server\t1\t3.3a\n{good}\nodd\n{good}\tx"));
+        assert_eq!((sight.server, sight.version.as_str(), sight.rows.len()), (1, "3.3a", 2));
+        let [row, torn] = &sight.rows[..] else { panic!() };
+        assert_eq!((row.exit, row.signal, row.dead, row.attached, row.activity), (Some(0), None, true, 1, 6));
+        assert_eq!((torn.command.as_str(), row.name.as_str()), ("sh\tx", "name"));
+        assert_eq!((row.agent.clone(), row.own.clone()), (Some(nux()), Some(own)));
         assert_eq!(
-            (agent.address.as_str(), agent.bead.as_str(), agent.town.as_str()),
-            ("wyvern/Nux", "", "/t u")
+            (row.state.state.as_str(), row.state.since.as_str(), &row.alone),
+            ("working", "2026", &None)
         );
-        assert_eq!(rows[0].own, Some(Own { instance: "ab".into(), alone: false }));
-        let close = format!(
-            "gt-pane-close\t1\t3.3a\t$1\t5\t6\t0\t%1\t7\t1\t0\t\t%9 7 ab a b c d\t$1 ab alone\t%1 0.1 ab\t@4\t1\t1\t200\t50\t1\t0\t99\t25\tl\t@4 0 cd{marks}\t\
-             name\twindow\tsleep\t/\tsh"
-        );
-        let row = read_rows(&close).remove(0);
-        let seen = row.close.unwrap();
-        assert_eq!((row.mark.as_str(), row.command.as_str()), ("0.1 ab", "sh"));
+
+        let form = LookForm { depth: Depth::Places, earlier: false };
+        let close = "gt-pane\t$3\t0\t%1\t7\t\t%9 7 ab a b c d\t$3 ab alone\t%1 ended x\t6\t@4\t1\t@4 0 cd\t%1 0.1 ab\t$9 h\t\
+             1\t200\t50\t1\t0\t99\t25\tl\tname\twindow\tsleep\t/\tsh";
+        let row = form.read(close).rows.remove(0);
+        let seen = row.close.clone().unwrap();
+        assert_eq!((row.mark.as_str(), row.command.as_str(), row.hash.as_str()), ("0.1 ab", "sh", ""));
         assert!(row.own.as_ref().unwrap().alone && row.agent.is_none(), "the mark of another pane");
+        assert!(row.is_earlier() && !row.dead && row.state == StateMark::default(), "{row:?}");
+        assert_eq!(row.alone.unwrap().state, "ended");
         assert_eq!((seen.window.as_str(), seen.window_size, seen.size), ("@4", (200, 50), (99, 25)));
         assert_eq!((seen.window_mark.as_str(), seen.path.as_str()), ("0 cd", "/"));
     }
 
     #[test]
     fn a_mark_counts_only_where_it_names_its_own_pane_and_program() {
-        let agent = PaneMark {
-            instance: "ab12".into(),
-            address: "wyvern/Nux".into(),
-            role: "polecat".into(),
-            bead: "wy-1".into(),
-            town: "/a town/#{x},\\x20".into(),
-        };
-        let shown =
-            agent.format().replace("#{pane_id}", "%9").replace("#{pane_pid}", "77").replace("##", "#");
-        assert_eq!(PaneMark::parse(&shown, "%9", 77), Some(agent));
-        assert_eq!(PaneMark::parse(&shown, "%8", 77), None);
-        assert_eq!(PaneMark::parse(&shown, "%9", 78), None);
+        let mark = shown(&nux().format());
+        assert_eq!(PaneMark::parse(&mark, "%9", 77), Some(nux()));
+        assert_eq!(PaneMark::parse(&mark, "%8", 77), None);
+        assert_eq!(PaneMark::parse(&mark, "%9", 78), None);
         assert_eq!(PaneMark::parse("", "%9", 77), None);
-        let own = Own { instance: "ab12".into(), alone: false };
-        let shown = own.format().replace("#{session_id}", "$3");
-        assert_eq!((Own::parse(&shown, "$3"), Own::parse(&shown, "$4")), (Some(own), None));
+        let own = Own { alone: true, agent: nux() };
+        let mark = shown(&own.format());
+        assert_eq!((Own::parse(&mark, "$3"), Own::parse(&mark, "$4")), (Some(own), None));
+        assert_eq!(StateMark::parse("$3 pending shutdown", "$4"), None);
+    }
+
+    #[test]
+    fn marks_of_earlier_versions_are_read_where_there_are_no_others() {
+        let earlier = |session: &[(&str, &str)], agent: &str, state: &str| {
+            let value = |name: &str| session.iter().find(|own| own.0 == name).map_or("", |own| own.1);
+            let marks = EARLIER.map(value).join("\t");
+            let form = LookForm { depth: Depth::Windows, earlier: true };
+            let line = format!(
+                "gt-pane\t$3\t0\t%9\t77\t\t%9 77 {agent}\t$3 ab12 agent\t{state}\t@4\t0\t\t\t\t5\t{marks}\tname\twindow"
+            );
+            form.read(&line).rows.remove(0)
+        };
+        let whose = "ab12 wyvern/Nux polecat wy-1 /t\\x20u";
+        let of_session = [
+            ("town", "/t u"),
+            ("address", "wyvern/Nux"),
+            ("role", "polecat"),
+            ("state", "working"),
+            ("bead", "wy-1"),
+            ("since", "2026"),
+            ("preset", "polecat"),
+            ("hash", "1.2 A up"),
+        ];
+        let row = earlier(&of_session, whose, "working");
+        let own = row.own.unwrap().agent;
+        assert_eq!((own.town.as_str(), own.preset.as_str(), own.created), ("/t u", "polecat", 5));
+        assert_eq!(own.instance, "ab12");
+        assert_eq!(
+            (row.state.state.as_str(), row.state.since.as_str(), row.hash.as_str()),
+            ("working", "2026", "1.2 A up")
+        );
+        assert_eq!(row.agent.map(|agent| (agent.bead, agent.created)), Some(("wy-1".into(), 5)));
+        // What this version says of it counts.
+        let row = earlier(&of_session, whose, "$3 waiting 2027");
+        assert_eq!((row.state.state.as_str(), row.state.since.as_str()), ("waiting", "2027"));
+        // An agent without its session: what its own pane says.
+        let row = earlier(&[("state", "%9 ended"), ("since", "%9 2027"), ("preset", "x")], whose, "%9 ended");
+        assert_eq!(row.alone, Some(StateMark { state: "ended".into(), since: "2027".into() }));
     }
 }

@@ -231,6 +231,11 @@ pub fn mark_window(target: &str, mark: &str) -> TmuxCommand<'static> {
     command("set-option", &["-w", "-F", "-t", target, "@gt_window", &mark])
 }
 
+/// The value of a mark of a session, as a format: it names the session.
+pub fn of_session(value: &str) -> String {
+    format!("#{{session_id}} {}", unformatted(&text::one_line(value)))
+}
+
 /// The same for a pane.
 pub fn mark_pane(target: &str, mark: &str) -> TmuxCommand<'static> {
     command("set-option", &["-p", "-F", "-t", target, "@gt_pane", &format!("#{{pane_id}} {mark}")])
@@ -335,10 +340,12 @@ pub struct NewTmuxSession<'a> {
     pub env: &'a [(String, String)],
     /// The program and its words.
     pub argv: &'a [String],
-    /// Marks by name.
-    pub marks: &'a [(&'a str, &'a str)],
-    /// What its agent's pane is marked with.
+    /// Whose it is.
     pub agent: PaneMark,
+    /// What its agent does, and since when.
+    pub state: (&'a str, &'a str),
+    /// What it is made of.
+    pub hash: &'a str,
     /// A text for `sh` that is run when the agent's program ends; none when empty.
     pub on_end: &'a str,
     /// Its windows; one with the agent when empty.

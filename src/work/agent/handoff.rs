@@ -162,7 +162,7 @@ pub fn end_session(town: &Town, of: &Address, mux: &dyn Mux) -> Result<bool> {
 fn mark(town: &Town, of: &Address, mux: &dyn Mux, state: &str) -> Result<()> {
     let sessions = mux.look_here()?;
     if let Some(session) = sessions.of(&town.mark(), &of.to_string()) {
-        mux.mark(&session.id, &[("state", state), ("since", &time::now())])?;
+        mux.mark(&session.id, state, &time::now())?;
     }
     Ok(())
 }

@@ -379,7 +379,7 @@ fn mark(work: &FinishedWork<'_>) -> Result<()> {
     {
         let since = time::now();
         // A session that ended this moment has nothing left to be marked.
-        let _ = work.mux.mark(&session.id, &[("state", "pending_shutdown"), ("since", &since)]);
+        let _ = work.mux.mark(&session.id, "pending_shutdown", &since);
     }
     Ok(())
 }

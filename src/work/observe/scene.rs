@@ -15,7 +15,7 @@ use crate::model::address::{Address, Role};
 use crate::model::bead::Bead;
 use crate::model::refs::{Branch, POLECATS};
 use crate::model::words;
-use crate::mux::{Mux, Session, Snapshot};
+use crate::mux::{Depth, Mux, Session, Snapshot};
 use crate::plan::patrol::{Move, Patrolled, decide};
 use crate::plan::place::{Seen, seen};
 use crate::town::away::{self, Record, Records};
@@ -74,7 +74,7 @@ impl<'a> Scene<'a> {
         // The names first: whatever a sling that has let go of its name has written is seen by what is read after.
         let taken = names::taken(rig)?;
         let in_hand = taken.keys().filter(|name| names::in_hand(rig, name)).cloned().collect();
-        let snapshot = mux.look()?;
+        let snapshot = mux.begin_look(Depth::Programs)?.wait()?;
         // One that cannot be read is part of the look.
         let remembered = || away::read(town).unwrap_or_default();
         let elsewhere = home::has_records(&remembered(), rig);

@@ -1,6 +1,6 @@
 //! What the whole town looks like: one look at its sessions, one call for each store.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::Result;
 
@@ -165,16 +165,21 @@ fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigReport {
     let beads = seen.map_or(&[][..], |seen| &seen.beads);
     let requests: Vec<Request> = beads.iter().filter_map(Request::from_bead).collect();
     let name = read.rig.name.clone();
-    let view = RigFacts {
+    let mut view = RigFacts {
         mark,
         snapshot,
         beads,
-        open: beads.iter().map(|bead| bead.id.as_str()).collect(),
+        by_id: beads.iter().map(|bead| (bead.id.as_str(), bead)).collect(),
+        held: HashMap::new(),
+        sessions: snapshot.latest(mark),
         requested: requests.iter().map(|request| request.bead.as_str()).collect(),
         requests: &requests,
         known: seen.is_some(),
         rig: &name,
     };
+    for bead in beads.iter().filter(|bead| is_held(bead)) {
+        view.held.entry(bead.assignee.as_deref().unwrap_or_default()).or_default().push(bead);
+    }
     let mut names = read.names;
     // Who handed its work over and is gone leaves its bead's address behind, but takes no place any more.
     let at_work = |bead: &&Bead| is_held(bead) && !view.is_submitted(bead);
@@ -236,14 +241,18 @@ struct RigFacts<'a> {
     mark: &'a str,
     snapshot: &'a Snapshot,
     beads: &'a [Bead],
-    open: HashSet<&'a str>,
+    by_id: HashMap<&'a str, &'a Bead>,
+    /// The beads that are on somebody's hook, by assignee.
+    held: HashMap<&'a str, Vec<&'a Bead>>,
+    /// By address.
+    sessions: HashMap<&'a str, &'a Session>,
     requested: HashSet<&'a str>,
     requests: &'a [Request],
     known: bool,
     rig: &'a str,
 }
 
-impl RigFacts<'_> {
+impl<'a> RigFacts<'a> {
     /// The polecat's name, when the address is one of this rig's.
     fn own(&self, address: &str) -> Option<String> {
         match Address::parse(address) {
@@ -254,7 +263,7 @@ impl RigFacts<'_> {
 
     fn polecat(&self, name: &str) -> Polecat {
         let address = Address::Polecat(self.rig.into(), name.into()).to_string();
-        let session = self.snapshot.of(self.mark, &address);
+        let session = self.sessions.get(address.as_str()).copied();
         let bead = self.bead_of(&address, session);
         let marked = session.map(|session| &session.marks);
         let place = match bead {
@@ -278,21 +287,28 @@ impl RigFacts<'_> {
                 .or_else(|| bead.map(|bead| bead.updated_at.clone())),
             session: session.map(|session| session.name.clone()),
             attached: session.map_or(0, |session| session.attached),
-            remote: self.remote(&address, place, bead),
+            remote: self.remote(&address, place, session, bead),
             address,
         }
     }
 
     /// The remote it is on, or was when it crashed.
-    fn remote(&self, address: &str, place: Option<Place>, bead: Option<&Bead>) -> Option<String> {
+    fn remote(
+        &self,
+        address: &str,
+        place: Option<Place>,
+        session: Option<&Session>,
+        bead: Option<&Bead>,
+    ) -> Option<String> {
+        let seen = session.and_then(|session| session.remote.as_ref());
         let labelled = bead.and_then(Bead::remote).filter(|_| place != Some(Place::Submitted));
-        self.snapshot.remote_of(self.mark, address).or(labelled).map(Into::into)
+        let known = seen.or_else(|| self.snapshot.unreachable.get(address));
+        known.map(String::as_str).or(labelled).map(Into::into)
     }
 
-    fn bead_of(&self, address: &str, session: Option<&Session>) -> Option<&Bead> {
-        let held = |bead: &&Bead| bead.assignee.as_deref() == Some(address) && is_held(bead);
-        let by_id = |id: &str| self.beads.iter().find(|bead| bead.id == id);
-        let own = || self.beads.iter().filter(held);
+    fn bead_of(&self, address: &str, session: Option<&Session>) -> Option<&'a Bead> {
+        let by_id = |id: &str| self.by_id.get(id).copied();
+        let own = || self.held.get(address).into_iter().flatten().copied();
         // A name that passed on while its earlier work waits to be merged has two.
         own()
             .find(|bead| !self.is_submitted(bead))
@@ -321,7 +337,7 @@ impl RigFacts<'_> {
         place(&PlaceFacts {
             bead,
             open_request: self.requested.contains(bead.id.as_str()),
-            blocked: bead.blockers().any(|id| self.open.contains(id) || self.requested.contains(id)),
+            blocked: bead.blockers().any(|id| self.by_id.contains_key(id) || self.requested.contains(id)),
             polecat: bead.assignee.as_deref().is_some_and(|own| self.own(own).is_some()),
             session: seen,
         })
@@ -329,7 +345,7 @@ impl RigFacts<'_> {
 
     fn unapproved(&self) -> Vec<Unapproved> {
         let why = |request: &Request| {
-            let own = self.beads.iter().find(|bead| bead.id == request.id)?;
+            let own = self.by_id.get(request.id.as_str())?;
             approval::noted(own, &request.commit).map(String::from)
         };
         let one = |request: &Request| {
@@ -360,7 +376,7 @@ mod tests {
     use crate::work::polecat::patrol::patrol;
 
     fn look(town: &Fixture) -> RigReport {
-        let looking = town.mux.begin_look().unwrap();
+        let looking = town.mux.begin_look(crate::mux::Depth::Marks).unwrap();
         rig(&town.town, &town.sources(), &Address::Overseer, looking, town.rig.clone()).unwrap().0
     }
 
