@@ -195,7 +195,9 @@ pub enum Step {
 /// that [`is_hidden`] is written out, `\x1b` or `\u{202e}`. The joiners and variants of emoji and of scripts that need them
 /// stay where they belong.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(|c| !matches!(c, '\n' | '\t') && is_hidden(c)) {
+    // Nearly all of it is plain, and a table of a large town holds much.
+    let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
+    if text.bytes().all(plain) || !text.contains(|c| !matches!(c, '\n' | '\t') && is_hidden(c)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -217,7 +219,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// The same on one line: newlines and tabs become blanks.
 pub fn one_line(text: &str) -> String {
-    visible(text).replace(['\n', '\t'], " ")
+    let text = visible(text);
+    if text.contains(['\n', '\t']) { text.replace(['\n', '\t'], " ") } else { text.into_owned() }
 }
 
 /// Whether a character is none that a reader sees: controls, what changes the direction of text, and what has no width.

@@ -19,6 +19,15 @@ pub struct Layer {
     pub text: Option<String>,
 }
 
+impl Layer {
+    /// What it says at a dotted key.
+    fn at(&self, key: &str) -> Option<&Value> {
+        let (first, rest) = key.split_once('.').unwrap_or((key, ""));
+        let value = self.values.get(first)?;
+        if rest.is_empty() { Some(value) } else { value.find_ref(rest) }
+    }
+}
+
 /// Layers on top of each other; later ones win.
 #[derive(Clone, Debug, Default)]
 pub struct Stack {
@@ -79,31 +88,24 @@ impl Stack {
 
     /// The layers that say something at a dotted key, lowest first: the last one counts.
     pub fn said(&self, key: &str) -> Vec<(&Origin, Value)> {
-        let at = |layer: &Layer| Value::from(layer.values.clone()).find(key);
-        self.layers.iter().filter_map(|layer| Some((&layer.origin, at(layer)?))).collect()
+        self.layers.iter().filter_map(|layer| Some((&layer.origin, layer.at(key)?.clone()))).collect()
     }
 
     /// How high the layer is that counts at a dotted key; nothing when none says it.
     pub fn rank(&self, key: &str) -> Option<usize> {
-        self.layers.iter().rposition(|layer| Value::from(layer.values.clone()).find_ref(key).is_some())
+        self.layers.iter().rposition(|layer| layer.at(key).is_some())
     }
 
     /// `FILE:LINE:COLUMN`, or the origin's name, of the layer that counts at a dotted key.
     pub fn place(&self, key: &str) -> Option<String> {
-        let says = |layer: &&Layer| Value::from(layer.values.clone()).find_ref(key).is_some();
-        let layer = self.layers.iter().rev().find(says)?;
+        let layer = self.layers.iter().rev().find(|layer| layer.at(key).is_some())?;
         let path: Vec<String> = key.split('.').map(str::to_string).collect();
         Some(errors::place(&layer.origin, layer.text.as_deref(), &path, errors::KeyOrValue::Value))
     }
 
     fn wrong(&self, error: &figment::Error) -> anyhow::Error {
         let key = error.path.join(".");
-        let layer = self
-            .layers
-            .iter()
-            .rev()
-            .find(|layer| !key.is_empty() && Value::from(layer.values.clone()).find_ref(&key).is_some());
-        match layer {
+        match self.layers.iter().rev().find(|layer| layer.at(&key).is_some()) {
             Some(layer) => errors::typed(error, &layer.origin, layer.text.as_deref()).into(),
             None => errors::typed(error, &Origin::BuiltIn("settings".into()), None).into(),
         }

@@ -34,9 +34,11 @@ impl Screen {
 
     /// Shortens text to so many cells of one line. What a screen of ASCII cannot show becomes `?`.
     pub fn fit(&self, text: &str, cells: usize) -> String {
-        let known = |c: char| if !self.unicode && !c.is_ascii() { '?' } else { c };
-        let clean: String = terminal::one_line(text).chars().map(known).collect();
-        if clean.width() <= cells {
+        let mut clean = terminal::one_line(text);
+        if !self.unicode && !clean.is_ascii() {
+            clean = clean.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+        }
+        if width(&clean) <= cells {
             return clean;
         }
         let mark = if self.unicode { "…" } else { "~" };
@@ -66,7 +68,7 @@ impl Screen {
         let Some(columns) = rows.first().map(Vec::len) else { return Text::default() };
         let head: Vec<Cell> = head.iter().map(|text| Cell::new(Color::Dim, *text)).collect();
         let lines = || std::iter::once(&head).filter(|head| !head.is_empty()).chain(rows);
-        let widest = |column: usize| lines().map(|line| line[column].text.width()).max().unwrap_or_default();
+        let widest = |column: usize| lines().map(|line| width(&line[column].text)).max().unwrap_or_default();
         let mut widths: Vec<usize> = (0..columns).map(widest).collect();
         let total: usize = widths.iter().sum::<usize>() + 2 * (columns - 1);
         let over = total.saturating_sub(self.width);
@@ -113,7 +115,12 @@ pub fn pairs(pairs: &[(&str, &str)]) -> String {
 
 /// What fills a text up to so many cells.
 pub fn blanks(text: &str, cells: usize) -> String {
-    " ".repeat(cells.saturating_sub(text.width()))
+    " ".repeat(cells.saturating_sub(width(text)))
+}
+
+/// The cells of a text without control characters.
+fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
 }
 
 /// One cell of a table.

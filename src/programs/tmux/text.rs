@@ -74,6 +74,9 @@ pub fn spaceless(value: &str) -> String {
 
 /// The reverse of [`one_line`] and [`spaceless`].
 pub fn from_one_line(line: &str) -> String {
+    if !line.contains(['#', '\\']) {
+        return line.into();
+    }
     let single = line.replace("##", "#");
     let mut parts = single.split("\\x");
     let mut value = parts.next().unwrap_or_default().to_string();
