@@ -99,7 +99,7 @@ fn status() -> Vec<Line> {
     let world = World::with_rig();
     let mut lines = Vec::new();
     let mut running = 0;
-    for count in [1, 10, 100] {
+    for count in [1, 10, 100, 1000] {
         world.sling_sleepers(count - running);
         running = count;
         let look =

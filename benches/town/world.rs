@@ -82,7 +82,7 @@ impl World {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GASTOWN_TMUX_SOCKET", self.path("tmux"))
             .env("GASTOWN_POLECAT__AGENT", "sleeper")
-            .env("GASTOWN_POLECAT__MAX_WORKERS", "200")
+            .env("GASTOWN_POLECAT__MAX_WORKERS", "2000")
             .current_dir(self.path(dir));
         command
     }

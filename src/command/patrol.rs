@@ -9,7 +9,6 @@ use crate::config;
 use crate::model::address::Address;
 use crate::plan::patrol::Move;
 use crate::town::{Rig, Town};
-use crate::work::observe::away;
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::names;
 use crate::work::polecat::patrol::{self, PatrolFinding};
@@ -84,8 +83,7 @@ fn look_after(
         failures.keep::<()>(Err(unknown.hint("mend it by hand; until then they are left alone").into()));
     }
     if only.is_none() {
-        let seen = scene.seen();
-        away::silent(&seen.daemons, &seen.unreachable, None).iter().for_each(|line| ctx.note(line));
+        scene.seen().away.silent_daemons().for_each(|line| ctx.note(&line));
     }
     if !dry {
         ctx.keep_exports(town, Some(rig));

@@ -18,7 +18,7 @@ use crate::town::Town;
 use crate::town::wish::{self, DownList};
 use crate::work::agent::roles::{self, Begun, Prepared, StartOptions};
 use crate::work::observe::view::RoleStatus;
-use crate::work::observe::{away, who};
+use crate::work::observe::who;
 use crate::work::polecat::survivors;
 use crate::work::remote::tunnel;
 
@@ -289,7 +289,7 @@ fn all_answered(sight: &Sight, wanted: impl Fn(&Session) -> bool) -> Result<(), 
         marks: Marks { town: sight.town.mark(), address: address.clone(), ..Marks::default() },
         ..Session::default()
     };
-    match sight.snapshot.unreachable.iter().find(|(address, _)| wanted(&of(address))) {
+    match sight.snapshot.away.unreachable.iter().find(|(address, _)| wanted(&of(address))) {
         Some((address, remote)) => Err(unreachable(&sight.snapshot, address, remote)),
         None => Ok(()),
     }
@@ -313,8 +313,7 @@ pub fn stop_quietly(ctx: &Ctx, sight: &Sight, wanted: impl Fn(&Session) -> bool)
 /// # Errors
 /// When tmux could not be asked.
 pub fn say_unseen(ctx: &Ctx, snapshot: &Snapshot, empty: bool) -> Result<Exit> {
-    let unknown = snapshot.elsewhere_unknown.as_deref();
-    for line in away::silent(&snapshot.daemons, &snapshot.unreachable, unknown) {
+    for line in snapshot.away.silent() {
         ctx.note(&line);
     }
     if let Some(why) = &snapshot.unknown {
@@ -378,7 +377,7 @@ pub fn session_of<'a>(sight: &'a Sight, address: &Address) -> Result<&'a Session
     if let Some(session) = sight.snapshot.of(&mark, &text) {
         return Ok(session);
     }
-    if let Some(remote) = sight.snapshot.unreachable.get(&text) {
+    if let Some(remote) = sight.snapshot.away.unreachable.get(&text) {
         return Err(unreachable(&sight.snapshot, &text, remote).into());
     }
     if sight.snapshot.minimal.is_some() {
@@ -390,7 +389,7 @@ pub fn session_of<'a>(sight: &'a Sight, address: &Address) -> Result<&'a Session
 
 /// Why nothing can be done about an agent whose machine does not answer.
 fn unreachable(snapshot: &Snapshot, address: &str, remote: &str) -> Failure {
-    let daemon = snapshot.daemons.iter().find(|daemon| daemon.remote == *remote);
+    let daemon = snapshot.away.daemons.iter().find(|daemon| daemon.remote == *remote);
     let why = daemon.and_then(|daemon| daemon.silent.as_deref()).unwrap_or("it was not asked");
     let hint = daemon.and_then(|daemon| daemon.hint.clone());
     Failure::new(format!("{address} is on {remote}, which does not answer: {why}"))

@@ -156,7 +156,7 @@ impl FugueMux {
     /// reached before anything is changed.
     fn names(&self, taken: &Snapshot) -> Result<Vec<String>> {
         let own = |daemon: &&Daemon| daemon.fugue_addr == self.remote.fugue_addr;
-        if taken.daemons.iter().find(own).is_some_and(|daemon| daemon.silent.is_none()) {
+        if taken.away.daemons.iter().find(own).is_some_and(|daemon| daemon.silent.is_none()) {
             let here = |session: &&Session| {
                 split(&session.id).is_some_and(|(addr, _)| addr == self.remote.fugue_addr)
             };
@@ -280,10 +280,10 @@ impl FugueMux {
             Err(silence) => {
                 daemon.silent = Some(silence.why());
                 daemon.hint = silent(&self.remote, &silence).hint;
-                into.unreachable.extend(unreachable(&self.remote, &self.ours));
+                into.away.unreachable.extend(unreachable(&self.remote, &self.ours));
             }
         }
-        into.daemons.push(daemon);
+        into.away.daemons.push(daemon);
     }
 }
 

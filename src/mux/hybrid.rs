@@ -213,7 +213,7 @@ impl HybridLooking {
             snapshot = super::seen(seen);
         }
         snapshot.occupied = occupied;
-        snapshot.elsewhere_unknown = self.unknown;
+        snapshot.away.unknown = self.unknown;
         for session in snapshot.sessions.iter_mut().filter(|session| session.marks.town == self.ours.town) {
             session.occupied = snapshot.occupied.contains_key(&session.marks.address);
         }
@@ -226,9 +226,12 @@ impl HybridLooking {
                 Err(failure) => unasked(&names, &failure.into(), &self.ours, &mut snapshot),
             }
             // The same daemon under other names.
-            if let Some(daemon) = snapshot.daemons.last().cloned() {
+            if let Some(daemon) = snapshot.away.daemons.last().cloned() {
                 let others = names.into_iter().skip(1);
-                snapshot.daemons.extend(others.map(|other| Daemon { remote: other.name, ..daemon.clone() }));
+                snapshot
+                    .away
+                    .daemons
+                    .extend(others.map(|other| Daemon { remote: other.name, ..daemon.clone() }));
             }
         }
         once(&mut snapshot, &self.ours);
@@ -267,7 +270,7 @@ fn once(snapshot: &mut Snapshot, ours: &Ours) {
 /// Whether a daemon was just asked and answered; a failure where it did not: asking again would only take the time once
 /// more.
 fn answered(remote: &KnownRemote, seen: &Snapshot) -> Result<bool, Failure> {
-    match seen.daemons.iter().find(|daemon| daemon.fugue_addr == remote.fugue_addr) {
+    match seen.away.daemons.iter().find(|daemon| daemon.fugue_addr == remote.fugue_addr) {
         Some(Daemon { silent: Some(why), hint, .. }) => Err(fugue::out_of_reach(remote, why, hint.clone())),
         Some(_) => Ok(true),
         None => Ok(false),
@@ -277,8 +280,8 @@ fn answered(remote: &KnownRemote, seen: &Snapshot) -> Result<bool, Failure> {
 /// A daemon that gt itself could not ask: what is there is not known.
 fn unasked(names: &[KnownRemote], error: &anyhow::Error, ours: &Ours, snapshot: &mut Snapshot) {
     let Some(remote) = names.first() else { return };
-    snapshot.unreachable.extend(fugue::unreachable(remote, ours));
-    snapshot.daemons.push(Daemon {
+    snapshot.away.unreachable.extend(fugue::unreachable(remote, ours));
+    snapshot.away.daemons.push(Daemon {
         remote: remote.name.clone(),
         fugue_addr: remote.fugue_addr.clone(),
         silent: Some(format!("{error:#}")),

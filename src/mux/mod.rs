@@ -2,6 +2,7 @@
 //!
 //! Sessions are found by their marks (`@gt_*` options), never by name (law 2), in one look (law 5).
 
+mod away;
 pub mod deliver;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -25,6 +26,7 @@ use crate::config::schema::Multiplexer;
 use crate::model::environment::is_public;
 use crate::town::occupancy::Occupied;
 
+pub use self::away::{Daemon, OtherMachines, or_default};
 pub use crate::programs::tmux::Depth;
 pub use windows::{LiveChange, Runs, SeenPane, SeenWindow, WantedPane, Window};
 
@@ -141,37 +143,12 @@ pub struct Snapshot {
     pub unknown: Option<String>,
     /// Why there can be no sessions here, in minimal mode: agents are run by hand, unseen.
     pub minimal: Option<String>,
-    /// The daemons on other machines that were asked, by remote; empty for a town that has none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub daemons: Vec<Daemon>,
-    /// Agents of ours whose daemon did not answer: address and remote. Nothing may be concluded about them (law 3).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub unreachable: BTreeMap<String, String>,
-    /// Why the town's record of its sessions on other machines cannot be read, when that is so: of an agent that may be
-    /// on one of them nothing may be concluded (law 3).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub elsewhere_unknown: Option<String>,
+    /// What was seen of other machines.
+    #[serde(flatten)]
+    pub away: OtherMachines,
     /// Agents of the town that something runs of on this machine, by address, whether or not a session is seen.
     #[serde(skip)]
     pub occupied: BTreeMap<String, Occupied>,
-}
-
-/// A daemon on another machine, as it answered (`remote.md`, "What is known meanwhile").
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Daemon {
-    /// The remote's name; its address where it has none.
-    pub remote: String,
-    /// Its address.
-    pub fugue_addr: String,
-    /// Why it could not be asked; nothing when it answered.
-    pub silent: Option<String>,
-    /// What a person can try then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-    /// All its sessions, ours and others'.
-    pub sessions: usize,
-    /// How long it took to answer, in microseconds.
-    pub latency_us: Option<u64>,
 }
 
 impl Snapshot {
@@ -194,16 +171,11 @@ impl Snapshot {
         latest
     }
 
-    /// Why a remote could not be asked; nothing when it answered or is not known.
-    pub fn silent(&self, remote: &str) -> Option<&str> {
-        self.daemons.iter().find(|daemon| daemon.remote == remote)?.silent.as_deref()
-    }
-
     /// The remote that an agent of ours is on: where its session was seen, else where it was started, while that daemon
     /// is silent.
     pub fn remote_of(&self, town: &str, address: &str) -> Option<&str> {
         let seen = self.of(town, address).and_then(|session| session.remote.as_deref());
-        seen.or_else(|| self.unreachable.get(address).map(String::as_str))
+        seen.or_else(|| self.away.unreachable.get(address).map(String::as_str))
     }
 
     /// All sessions of one town.

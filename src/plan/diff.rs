@@ -228,7 +228,7 @@ impl Diff<'_> {
         }
         // What it is to be could not be worked out: nothing is concluded.
         let Some(spec) = wanted.spec else { return };
-        if let Some(remote) = self.snapshot.unreachable.get(address) {
+        if let Some(remote) = self.snapshot.away.unreachable.get(address) {
             self.leave(address, &spec.name, &format!("on {remote}, which does not answer"));
             return;
         }

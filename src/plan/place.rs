@@ -85,14 +85,14 @@ pub fn seen<'a>(snapshot: &'a Snapshot, town: &str, address: &str, bead: Option<
         return Seen::Session(session);
     }
     let remote = bead.and_then(Bead::remote);
-    if snapshot.unreachable.contains_key(address)
-        || remote.is_some_and(|remote| snapshot.silent(remote).is_some())
-        || (remote.is_some() && snapshot.elsewhere_unknown.is_some())
+    if snapshot.away.unreachable.contains_key(address)
+        || remote.is_some_and(|remote| snapshot.away.silence_of(remote).is_some())
+        || (remote.is_some() && snapshot.away.unknown.is_some())
     {
         return Seen::Unreachable;
     }
     // An agent on a machine that answered is not there; what tmux here would say does not matter.
-    let answered = remote.is_some_and(|remote| snapshot.daemons.iter().any(|one| one.remote == remote));
+    let answered = remote.is_some_and(|remote| snapshot.away.daemons.iter().any(|one| one.remote == remote));
     match snapshot.unknown {
         _ if remote.is_none() && snapshot.occupied.contains_key(address) => Seen::Occupied,
         Some(_) if !answered => Seen::Unknown,
@@ -153,7 +153,7 @@ fn held_by_polecat(bead: &Bead, session: Seen<'_>) -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mux::Pane;
+    use crate::mux::{OtherMachines, Pane};
 
     fn bead(status: &str, assignee: Option<&str>, labels: &[&str]) -> Bead {
         Bead {
@@ -200,33 +200,33 @@ mod tests {
     #[test]
     fn a_silent_daemon_is_unreachable_and_never_none() {
         let label = "gt:remote:gaming-pc";
+        let seen_away = |away| Snapshot { away, ..Snapshot::default() };
         let away = bead("in_progress", Some("wyvern/Nux"), &[label]);
         let daemon = |silent: Option<&str>| crate::mux::Daemon {
             remote: "gaming-pc".into(),
             silent: silent.map(Into::into),
             ..Default::default()
         };
-        let silent = Snapshot { daemons: vec![daemon(Some("refused"))], ..Snapshot::default() };
+        let silent =
+            seen_away(OtherMachines { daemons: vec![daemon(Some("refused"))], ..OtherMachines::default() });
         let of = |snapshot: &Snapshot, bead: &Bead| {
             let seen = seen(snapshot, "/t", "wyvern/Nux", Some(bead));
             read(bead, false, seen)
         };
         assert_eq!(of(&silent, &away), Place::Unreachable);
         assert_eq!(of(&silent, &bead("in_progress", Some("wyvern/Nux"), &[])), Place::Crashed);
-        let answered = Snapshot {
-            daemons: vec![daemon(None)],
-            unknown: Some("tmux is stuck".into()),
-            ..Snapshot::default()
-        };
+        let there = OtherMachines { daemons: vec![daemon(None)], ..OtherMachines::default() };
+        let answered = Snapshot { unknown: Some("tmux is stuck".into()), ..seen_away(there) };
         assert_eq!(of(&answered, &away), Place::Crashed);
         assert_eq!(of(&answered, &bead("hooked", Some("wyvern/Nux"), &[])), Place::Unknown);
         // The daemon that answered may not be the one that it is with.
-        let unknown = Snapshot { elsewhere_unknown: Some("it is empty".into()), ..answered.clone() };
+        let mut unknown = answered.clone();
+        unknown.away.unknown = Some("it is empty".into());
         assert_eq!(of(&unknown, &away), Place::Unreachable);
-        let recorded = Snapshot {
+        let recorded = seen_away(OtherMachines {
             unreachable: [("wyvern/Nux".to_string(), "gaming-pc".to_string())].into(),
-            ..Snapshot::default()
-        };
+            ..OtherMachines::default()
+        });
         assert_eq!(of(&recorded, &bead("hooked", Some("wyvern/Nux"), &[])), Place::Unreachable);
     }
 

@@ -3,8 +3,7 @@
 use super::text::{Cell, Color, Screen};
 use crate::base::grammar::count;
 use crate::base::terminal::Text;
-use crate::mux::Daemon;
-use crate::work::observe::away::or_default;
+use crate::mux::{Daemon, or_default};
 
 /// The daemons that answered, as rows of the town's head.
 pub fn rows(daemons: &[Daemon]) -> Vec<Vec<Cell>> {

@@ -37,7 +37,7 @@ pub fn lines(town: &str, snapshot: &Snapshot, rig: Option<&str>) -> Vec<SessionL
         Some(_) => Address::parse(address).is_ok_and(|address| address.rig() == rig),
     };
     let seen = snapshot.ours(town).map(line);
-    let unseen = snapshot.unreachable.iter().map(|(address, remote)| SessionLine {
+    let unseen = snapshot.away.unreachable.iter().map(|(address, remote)| SessionLine {
         address: address.clone(),
         state: "unreachable".into(),
         remote: Some(remote.clone()),

@@ -16,7 +16,7 @@ impl TownReport {
             let line = screen.fit(&format!("{what}: {why}"), screen.width);
             text.push(screen.paint(Color::Bad, &line).then("\n"));
         }
-        text.push(away::warnings(&self.silent(), screen));
+        text.push(away::warnings(&self.away.silent(), screen));
         text.push(screen.table(&[], &self.head(now), 1));
         for rig in &self.rigs {
             text.push("\n");
@@ -45,16 +45,8 @@ impl TownReport {
         for agent in &self.agents {
             lines.push(vec![agent.address.name().into(), Cell::new(agent.color(), agent.words(now))]);
         }
-        lines.extend(away::rows(&self.daemons));
+        lines.extend(away::rows(&self.away.daemons));
         lines
-    }
-
-    fn silent(&self) -> Vec<String> {
-        crate::work::observe::away::silent(
-            &self.daemons,
-            &self.unreachable,
-            self.elsewhere_unknown.as_deref(),
-        )
     }
 }
 
@@ -62,8 +54,7 @@ impl TownReport {
 mod tests {
     use super::*;
     use crate::model::address::Address;
-    use crate::mux::Daemon;
-    use crate::mux::{Marks, Pane, Session, Snapshot};
+    use crate::mux::{Daemon, Marks, OtherMachines, Pane, Session, Snapshot};
     use crate::plan::place::Place;
     use crate::report::sessions;
     use crate::work::observe::view::Polecat;
@@ -87,8 +78,11 @@ mod tests {
         };
         Snapshot {
             sessions: vec![session("mayor/", None), session("wyvern/Nux", Some("gaming-pc"))],
-            daemons: vec![daemon("gaming-pc", None), daemon("box", Some("connection refused"))],
-            unreachable: [("wyvern/Toast".to_string(), "box".to_string())].into(),
+            away: OtherMachines {
+                daemons: vec![daemon("gaming-pc", None), daemon("box", Some("connection refused"))],
+                unreachable: [("wyvern/Toast".to_string(), "box".to_string())].into(),
+                ..OtherMachines::default()
+            },
             ..Snapshot::default()
         }
     }
@@ -136,9 +130,7 @@ mod tests {
                 polecats,
                 set_aside: Vec::new(),
             }],
-            daemons: snapshot.daemons.clone(),
-            unreachable: snapshot.unreachable.clone(),
-            elsewhere_unknown: None,
+            away: snapshot.away.clone(),
         };
         let lines = sessions::lines("/t", &snapshot, None);
         assert_eq!(lines.iter().map(|line| line.alive).collect::<Vec<_>>(), [Some(true), Some(true), None]);

@@ -172,7 +172,7 @@ fn a_dead_daemon_is_told_with_what_helps_and_nothing_is_remembered() {
     assert!(said.ends_with(&format!("at {addr}: connection refused")), "{said}");
     assert!(hint.starts_with("is the tunnel up? ssh -N -L "), "{hint}");
     let looked = place.mux.look().unwrap();
-    assert_eq!(looked.silent(&addr), Some("connection refused"));
+    assert_eq!(looked.away.silence_of(&addr), Some("connection refused"));
     let (said, again) = failed(&looked);
     assert!(said.ends_with(": connection refused"), "{said}");
     assert_eq!(hint, again);
@@ -185,16 +185,16 @@ fn a_daemon_that_is_stuck_is_silent_and_what_it_may_have_started_is_remembered()
     let far = world.daemon("far");
     let mut place = Place::of(&world, &[("GASTOWN_FUGUE_ADDR", &far.addr)]);
     let looked = place.mux.look().unwrap();
-    assert_eq!(looked.daemons[0].silent, None);
+    assert_eq!(looked.away.daemons[0].silent, None);
     far.freeze();
     let error = place.mux.start(&spec(&place, &far.addr, ECHO), &looked).unwrap_err();
     assert!(error.to_string().ends_with("no answer within 2 s"), "{error}");
     assert!(away::read(&place.town).unwrap()["wyvern/Nux"].leaving);
     let silent = place.again();
-    assert_eq!(silent.silent(&far.addr), Some("no answer within 2 s"));
-    assert_eq!(silent.unreachable["wyvern/Nux"], far.addr);
+    assert_eq!(silent.away.silence_of(&far.addr), Some("no answer within 2 s"));
+    assert_eq!(silent.away.unreachable["wyvern/Nux"], far.addr);
     far.thaw();
-    wait_for("the daemon", || place.again().silent(&far.addr).is_none().then_some(()));
+    wait_for("the daemon", || place.again().away.silence_of(&far.addr).is_none().then_some(()));
     // A daemon that reads what it was sent makes the session after all; it is known by its tags, and can be ended.
     wait_for("nothing of ours there", || {
         let seen = place.ours();
@@ -226,12 +226,13 @@ fn of_two_daemons_one_is_dead() {
     two.kill();
     let snapshot = place.again();
     let daemons: Vec<_> = snapshot
+        .away
         .daemons
         .iter()
         .map(|one| (one.remote.as_str(), one.silent.as_deref(), one.sessions))
         .collect();
     assert_eq!(daemons, [("one", None, 1), ("two", Some("connection refused"), 0)]);
-    assert_eq!(snapshot.unreachable, [("wyvern/Toast".to_string(), "two".to_string())].into());
+    assert_eq!(snapshot.away.unreachable, [("wyvern/Toast".to_string(), "two".to_string())].into());
     let ours: Vec<_> = snapshot.ours(&place.town.mark()).map(|session| session.remote.clone()).collect();
     assert_eq!(ours, [Some("one".to_string())]);
 }
@@ -247,7 +248,7 @@ fn a_daemon_with_two_names_is_asked_once() {
     spec.away.as_mut().unwrap().remote = "two".into();
     place.mux.start(&spec, &place.mux.look().unwrap()).unwrap();
     let snapshot = place.again();
-    let names: Vec<_> = snapshot.daemons.iter().map(|one| (one.remote.as_str(), one.sessions)).collect();
+    let names: Vec<_> = snapshot.away.daemons.iter().map(|one| (one.remote.as_str(), one.sessions)).collect();
     assert_eq!(names, [("one", 1), ("two", 1)]);
     let [seen]: [Session; 1] = place.ours().try_into().unwrap();
     assert_eq!(seen.remote.as_deref(), Some("two"), "under the name that it was sent to");
@@ -291,7 +292,7 @@ fn a_name_that_is_taken_over_there_gets_a_number() {
     let started = place.mux.start(&spec(&place, &far.addr, ECHO), &taken).unwrap();
     assert_eq!(started.name, "gt-wyvern-Nux-2");
     assert_eq!(place.ours().len(), 1);
-    assert_eq!(place.again().daemons[0].sessions, 2);
+    assert_eq!(place.again().away.daemons[0].sessions, 2);
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn add(snapshot: &mut Snapshot, address: &Address, one: SeenAgent) {
         more => format!("{}-{}", address.session_name(), more + 1),
     };
     if one.unreachable {
-        snapshot.unreachable.insert(address.to_string(), "far".into());
+        snapshot.away.unreachable.insert(address.to_string(), "far".into());
         return;
     }
     snapshot.sessions.push(Session {
@@ -237,7 +237,7 @@ proptest! {
     #[test]
     fn what_cannot_be_seen_is_left_alone(case in case(), restart in any::<bool>()) {
         let far = diff(&case.layout(), &case.snapshot, restart);
-        for address in case.snapshot.unreachable.keys() {
+        for address in case.snapshot.away.unreachable.keys() {
             let touched = |line: &&PlanLine| line.address == *address && matches!(line.sign, Sign::Start | Sign::Change);
             prop_assert_eq!(far.lines.iter().find(touched), None);
         }

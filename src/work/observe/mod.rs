@@ -1,7 +1,6 @@
 //! What a town looks like: beads, requests, sessions and worktrees, looked at once and told as facts.
 
 pub mod around;
-pub mod away;
 pub mod own;
 pub mod scene;
 pub mod survey;

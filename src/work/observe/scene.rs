@@ -78,7 +78,7 @@ impl<'a> Scene<'a> {
         // One that cannot be read is part of the look.
         let remembered = || away::read(town).unwrap_or_default();
         let elsewhere = home::has_records(&remembered(), rig);
-        let unknown = snapshot.elsewhere_unknown.is_some();
+        let unknown = snapshot.away.unknown.is_some();
         let mut letters_unknown = unknown || (elsewhere && !bring(&target));
         let records = if elsewhere { remembered() } else { Records::new() };
         let store = rig.store(&Address::Witness(rig.name.clone()))?;
@@ -153,7 +153,7 @@ impl<'a> Scene<'a> {
         }
         let bead = self.bead_of(name)?;
         let remote = bead.remote()?;
-        let daemon = self.snapshot.daemons.iter().find(|daemon| daemon.remote == remote)?;
+        let daemon = self.snapshot.away.daemons.iter().find(|daemon| daemon.remote == remote)?;
         Some(Record {
             remote: remote.into(),
             fugue_addr: daemon.fugue_addr.clone(),
@@ -184,7 +184,7 @@ impl<'a> Scene<'a> {
 
     /// Whether a daemon was asked and did not answer.
     pub(in crate::work) fn is_silent(&self, fugue_addr: &str) -> bool {
-        self.snapshot.daemons.iter().any(|one| one.fugue_addr == fugue_addr && one.silent.is_some())
+        self.snapshot.away.daemons.iter().any(|one| one.fugue_addr == fugue_addr && one.silent.is_some())
     }
 
     /// The session of an instance, whoever has its name by now.
@@ -272,7 +272,7 @@ impl<'a> Scene<'a> {
             _ => bead.is_some_and(|bead| bead.remote().is_some()) || !self.sandboxes.contains(name),
         };
         let open = matches!(found, Seen::None | Seen::Session(_));
-        if open && self.snapshot.elsewhere_unknown.is_some() && elsewhere() {
+        if open && self.snapshot.away.unknown.is_some() && elsewhere() {
             return Seen::Unreachable;
         }
         found
@@ -285,7 +285,7 @@ impl<'a> Scene<'a> {
 
     /// Why it is not known who is on other machines.
     pub fn elsewhere_unknown(&self) -> Option<&str> {
-        self.snapshot.elsewhere_unknown.as_deref()
+        self.snapshot.away.unknown.as_deref()
     }
 
     /// The pane of an agent that can take text, and its runtime; a script has no ears.

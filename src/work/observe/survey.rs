@@ -17,7 +17,6 @@ use crate::work::agent::roles;
 use crate::work::merge::approval;
 use crate::work::merge::queue::RequestRow;
 use crate::work::observe::around::Around;
-use crate::work::observe::away;
 use crate::work::observe::view::{
     Polecat, QueueCounts, RigReport, RoleStatus, StoreView, TownReport, Unapproved,
 };
@@ -72,9 +71,7 @@ pub fn town(
             .map(|own| RoleStatus::of(&mark, &snapshot, own))
             .collect(),
         rigs: read.into_iter().map(|read| report(&mark, &snapshot, read)).collect(),
-        daemons: snapshot.daemons,
-        unreachable: snapshot.unreachable,
-        elsewhere_unknown: snapshot.elsewhere_unknown,
+        away: snapshot.away,
     })
 }
 
@@ -102,7 +99,7 @@ pub fn rig(
     let snapshot = looking.wait()?;
     let unseen = Unseen {
         here: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
-        away: away::silent(&snapshot.daemons, &snapshot.unreachable, snapshot.elsewhere_unknown.as_deref()),
+        away: snapshot.away.silent(),
     };
     Ok((report(&town.mark(), &snapshot, read), unseen))
 }
@@ -185,7 +182,7 @@ fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigReport {
     let at_work = |bead: &&Bead| is_held(bead) && !view.is_submitted(bead);
     names.extend(beads.iter().filter(at_work).filter_map(|bead| view.own(bead.assignee.as_deref()?)));
     names.extend(snapshot.ours(mark).filter_map(|session| view.own(&session.marks.address)));
-    names.extend(snapshot.unreachable.keys().filter_map(|address| view.own(address)));
+    names.extend(snapshot.away.unreachable.keys().filter_map(|address| view.own(address)));
     let polecats: Vec<Polecat> = names.iter().map(|name| view.polecat(name)).collect();
     let mut agents = vec![Address::Witness(name.clone()), Address::Refinery(name.clone())];
     agents.extend(roles::members(&read.rig, Role::Crew).unwrap_or_default());
@@ -269,7 +266,7 @@ impl<'a> RigFacts<'a> {
         let place = match bead {
             Some(bead) => Some(self.place(bead, session)),
             // The store is silent, and the session may know no more than its bead's id.
-            None if self.snapshot.unreachable.contains_key(&address) => Some(Place::Unreachable),
+            None if self.snapshot.away.unreachable.contains_key(&address) => Some(Place::Unreachable),
             None if !self.known => Some(Place::Unknown),
             None => None,
         };
@@ -302,7 +299,7 @@ impl<'a> RigFacts<'a> {
     ) -> Option<String> {
         let seen = session.and_then(|session| session.remote.as_ref());
         let labelled = bead.and_then(Bead::remote).filter(|_| place != Some(Place::Submitted));
-        let known = seen.or_else(|| self.snapshot.unreachable.get(address));
+        let known = seen.or_else(|| self.snapshot.away.unreachable.get(address));
         known.map(String::as_str).or(labelled).map(Into::into)
     }
 

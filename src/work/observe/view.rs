@@ -1,11 +1,9 @@
 //! How a town, its rigs and its agents are, as values: what `gt status` tells.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::model::address::Address;
-use crate::mux::{Daemon, Snapshot};
+use crate::mux::{OtherMachines, Snapshot};
 use crate::plan::place::Place;
 use crate::work::merge::queue::RequestRow;
 
@@ -50,15 +48,9 @@ pub struct TownReport {
     pub agents: Vec<RoleStatus>,
     /// Its rigs, by name.
     pub rigs: Vec<RigReport>,
-    /// The daemons on other machines that were asked; nothing for a town that has none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub daemons: Vec<Daemon>,
-    /// Agents whose daemon did not answer, and their remote.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub unreachable: BTreeMap<String, String>,
-    /// Why the town's record of sessions on other machines cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub elsewhere_unknown: Option<String>,
+    /// What was seen of other machines.
+    #[serde(flatten)]
+    pub away: OtherMachines,
 }
 
 /// A store of beads.
@@ -162,7 +154,9 @@ impl RoleStatus {
         let unseen = snapshot.unknown.is_some() || snapshot.minimal.is_some();
         let (state, alive) = match session {
             Some(session) => (session.words(), Some(session.alive())),
-            None if snapshot.unreachable.contains_key(&address.to_string()) => ("unreachable".into(), None),
+            None if snapshot.away.unreachable.contains_key(&address.to_string()) => {
+                ("unreachable".into(), None)
+            }
             None if unseen => ("unknown".into(), None),
             None => ("not running".into(), Some(false)),
         };

@@ -54,7 +54,7 @@ impl<'a> Chooser<'a> {
             Err(error) => (Records::new(), Some(error)),
         };
         let candidate = |known: remotes::KnownRemote| {
-            let daemon = look.daemons.iter().find(|one| one.remote == known.name);
+            let daemon = look.away.daemons.iter().find(|one| one.remote == known.name);
             let silent = daemon.and_then(|one| one.silent.clone());
             let opens = wish.trial && silent.is_some() && tunnel::is_to_be_opened(&known);
             Candidate {
@@ -81,8 +81,9 @@ impl<'a> Chooser<'a> {
 /// those of one agent.
 fn sessions(look: &Snapshot, records: &Records, known: &remotes::KnownRemote, own: &str) -> usize {
     // A daemon may have several names.
-    let there =
-        |name: &str| look.daemons.iter().any(|one| one.remote == name && one.fugue_addr == known.fugue_addr);
+    let there = |name: &str| {
+        look.away.daemons.iter().any(|one| one.remote == name && one.fugue_addr == known.fugue_addr)
+    };
     let ours = look
         .sessions
         .iter()

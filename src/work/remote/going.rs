@@ -96,7 +96,8 @@ pub fn end_roles(town: &Town, mux: &dyn Mux, snapshot: &Snapshot) -> Result<Vec<
             continue;
         }
         let mut gone = CleanedUp::new(address, record);
-        if snapshot.daemons.iter().any(|one| one.fugue_addr == record.fugue_addr && one.silent.is_some()) {
+        if snapshot.away.daemons.iter().any(|one| one.fugue_addr == record.fugue_addr && one.silent.is_some())
+        {
             gone.why = format!("{} does not answer", record.remote);
         } else {
             let own = |session: &&crate::mux::Session| session.marks.instance == record.instance;

@@ -62,7 +62,7 @@ fn without_the_record_of_other_machines_who_may_be_there_is_left_alone() {
     }
     let rust = town.mux.add(town.marks(&town.address("Rust"), "", "i-Rust"));
     town.mux.change_seen(|seen| {
-        seen.elsewhere_unknown = Some("mayor/remote.json is empty".into());
+        seen.away.unknown = Some("mayor/remote.json is empty".into());
         let own = seen.sessions.iter_mut().find(|own| own.id == rust);
         own.unwrap().remote = Some("box".into());
     });

@@ -180,7 +180,7 @@ pub fn fix_stray_session(visit: &Visit<'_>, id: &str) -> Result<Vec<String>> {
 /// # Errors
 /// When its machine does not answer: nothing is known then.
 pub fn fix_stray_record(visit: &Visit<'_>, address: &str) -> Result<()> {
-    if let Some(remote) = visit.sessions.unreachable.get(address) {
+    if let Some(remote) = visit.sessions.away.unreachable.get(address) {
         crate::fail!("{remote} does not answer"; "see why with: gt remote status");
     }
     let mark = visit.town.mark();
