@@ -66,7 +66,11 @@ use clap::Parser;
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::terminal::{self, Text};
 use crate::cli::{Cli, ColorWhen, Command, Global};
+use crate::config::Sources;
+use crate::config::schema::Multiplexer;
 use crate::model::address::{Address, Role};
+use crate::mux::Mux;
+use crate::mux::hybrid::Hybrid;
 use crate::town::checkout::{self, Checkout};
 use crate::town::{Rig, Town};
 use crate::work::observe::own::Me;
@@ -199,7 +203,7 @@ impl Ctx {
     }
 
     /// Where configuration is looked for.
-    pub fn sources(&self, town: &Town, rig: Option<&Rig>) -> crate::config::Sources {
+    pub fn sources(&self, town: &Town, rig: Option<&Rig>) -> Sources {
         town.sources(&self.env, rig)
     }
 
@@ -207,21 +211,34 @@ impl Ctx {
     /// machines.
     ///
     /// # Errors
-    /// As [`crate::mux::open`] and [`crate::mux::hybrid::Hybrid::open`].
-    pub fn mux(&self, settings: &crate::config::Settings) -> Result<Box<dyn crate::mux::Mux>> {
+    /// As [`crate::mux::open`] and [`Hybrid::open`].
+    pub fn mux(&self, settings: &crate::config::Settings) -> Result<Box<dyn Mux>> {
         let local = self.local_mux(settings)?;
         // Doctor looks at towns whose identity cannot be read; nobody knows then what is theirs elsewhere.
         let Ok(town) = self.town() else { return Ok(local) };
-        Ok(Box::new(crate::mux::hybrid::Hybrid::open(local, &town, &self.sources(&town, None))?))
+        Ok(Box::new(Hybrid::open(local, &town, &self.sources(&town, None))?))
+    }
+
+    /// The town's sessions for who begins with a look: settings are read while that is under way. Gives where they come
+    /// from, too.
+    ///
+    /// # Errors
+    /// Broken configuration, as far as it had to be read.
+    pub fn sessions(&self, town: &Town) -> Result<(Sources, Box<dyn Mux>)> {
+        let sources = self.sources(town, None);
+        let socket = crate::config::tmux_socket(&sources)?;
+        let local = crate::mux::open(Multiplexer::Auto, socket.as_deref())?;
+        let mux = Hybrid::open(local, town, &sources)?;
+        Ok((sources, Box::new(mux)))
     }
 
     /// What keeps sessions on this machine.
     ///
     /// # Errors
     /// As [`crate::mux::open`].
-    pub fn local_mux(&self, settings: &crate::config::Settings) -> Result<Box<dyn crate::mux::Mux>> {
+    pub fn local_mux(&self, settings: &crate::config::Settings) -> Result<Box<dyn Mux>> {
         let socket = self.var("GASTOWN_TMUX_SOCKET").or(settings.tmux.socket.as_deref());
-        crate::mux::open(crate::config::schema::Multiplexer::Auto, socket)
+        crate::mux::open(Multiplexer::Auto, socket)
     }
 
     /// Who runs this.
@@ -406,7 +423,7 @@ fn set_limits(ctx: &Ctx) {
         let town = found.and_then(|found| found.town());
         crate::config::limits(&match town {
             Ok(town) => town.sources(&env, None),
-            Err(_) => crate::config::Sources::from_env(&env),
+            Err(_) => Sources::from_env(&env),
         })
     };
     crate::base::limits::read_by(read, quiet);

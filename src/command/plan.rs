@@ -6,9 +6,7 @@ use super::{Ctx, print_json, roles};
 use crate::base::failure::{Exit, Failure, hint_of};
 use crate::base::terminal::{self, Text};
 use crate::cli::roles::PlanArgs;
-use crate::config::schema::Multiplexer;
 use crate::model::address::Address;
-use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Depth, Mux, Snapshot};
 use crate::plan::diff::{Plan, PlanLine, Sign};
 use crate::town::Town;
@@ -48,10 +46,7 @@ impl PlanView {
     /// # Errors
     /// Broken settings; a multiplexer that cannot be asked: what runs is not known then, and nothing is planned.
     pub fn take(ctx: &Ctx, town: Town, named: &[Address], presets: &[String]) -> Result<PlanView> {
-        let sources = ctx.sources(&town, None);
-        let socket = config::tmux_socket(&sources)?;
-        let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
-        let mux = Box::new(Hybrid::open(local, &town, &sources)?);
+        let (sources, mux) = ctx.sessions(&town)?;
         let looking = mux.begin_look(Depth::Windows)?;
         let up = config::settings(&sources)?.up;
         let mut wishes = up::wishes(&ctx.env, &sources, &town, &up, named, presets)?;
@@ -66,10 +61,7 @@ impl PlanView {
     /// # Errors
     /// A multiplexer that cannot be asked.
     pub fn look(ctx: &Ctx, town: Town) -> Result<PlanView> {
-        let sources = ctx.sources(&town, None);
-        let socket = config::tmux_socket(&sources)?;
-        let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
-        let mux = Box::new(Hybrid::open(local, &town, &sources)?);
+        let (_, mux) = ctx.sessions(&town)?;
         let snapshot = mux.begin_look(Depth::Places)?.wait()?;
         roles::known(&snapshot)?;
         Ok(PlanView { town, mux, snapshot, wishes: Wishes::default() })

@@ -12,7 +12,6 @@ use crate::config;
 use crate::config::schema::Multiplexer;
 use crate::model::address::Address;
 use crate::mux::deliver::Delivery;
-use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Depth, Marks, Mux, Session, Snapshot, Started};
 use crate::town::Town;
 use crate::town::wish::{self, DownList};
@@ -47,10 +46,7 @@ impl Sight {
     /// Outside a town, or when tmux cannot be started.
     pub fn look(ctx: &Ctx, depth: Depth) -> Result<Sight> {
         let town = ctx.town()?;
-        let sources = ctx.sources(&town, None);
-        let socket = config::tmux_socket(&sources)?;
-        let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
-        let mux = Box::new(Hybrid::open(local, &town, &sources)?);
+        let (_, mux) = ctx.sessions(&town)?;
         let snapshot = mux.begin_look(depth)?.wait()?;
         Ok(Sight { town, mux, snapshot })
     }

@@ -8,10 +8,8 @@ use super::Ctx;
 use crate::base::failure::Exit;
 use crate::base::{terminal, time};
 use crate::cli::town::StatusArgs;
-use crate::config::schema::Multiplexer;
-use crate::config::{self, Sources};
-use crate::mux::hybrid::Hybrid;
-use crate::mux::{self, Depth, Looking, Mux};
+use crate::config::Sources;
+use crate::mux::{Depth, Looking};
 use crate::town::Town;
 use crate::work::observe::view::TownReport;
 
@@ -48,10 +46,7 @@ fn survey(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
 /// # Errors
 /// Broken configuration, or tmux that cannot be started.
 pub fn begin_look(ctx: &Ctx, town: &Town) -> Result<(Sources, &'static str, Looking)> {
-    let sources = ctx.sources(town, None);
-    let socket = config::tmux_socket(&sources)?;
-    let local = mux::open(Multiplexer::Auto, socket.as_deref())?;
-    let mux = Hybrid::open(local, town, &sources)?;
+    let (sources, mux) = ctx.sessions(town)?;
     let looking = mux.begin_look(Depth::Marks)?;
     Ok((sources, mux.kind(), looking))
 }
