@@ -39,7 +39,11 @@ fn a_store_takes_ids_of_its_other_prefixes() {
 #[test]
 fn a_bead_is_found_where_it_is_though_no_rig_has_its_prefix() {
     let world = World::waiting();
-    world.in_town(["rig", "add", "hydra", &world.str("origin.git"), "--prefix", "hy"]).ok();
+    let added = world.in_town(["rig", "add", "hydra", &world.str("origin.git"), "--prefix", "hy"]).ok();
+    // Both have one branch of beads.
+    for said in [added.stderr, world.in_town(["doctor"]).ok().stderr] {
+        assert!(said.contains("hydra and wyvern are of one repository: gt sync of either"), "{said}");
+    }
     world.write(
         "beads.jsonl",
         r#"{"id":"zz-a.1","title":"Brought along","status":"open","issue_type":"task","created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00Z"}"#,

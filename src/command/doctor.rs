@@ -13,6 +13,7 @@ use crate::report::Screen;
 use crate::report::doctor::Detail;
 use crate::town::{Town, checkout, discover};
 use crate::work::setup::doctor::{self, Visit};
+use crate::work::setup::rig::of_one_repository;
 
 /// Runs it.
 ///
@@ -58,6 +59,7 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
             visit.town.id
         ));
     }
+    report.notes.extend(of_one_repository(&visit.town.rigs(&mut Failures::default()).unwrap_or_default()));
     if visit.fix {
         ctx.remember(&visit.town.root);
         ctx.keep_exports(&visit.town, None);

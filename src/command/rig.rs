@@ -82,6 +82,11 @@ fn add(ctx: &Ctx, name: String, url: &str, new: New, dry_run: bool) -> Result<Ex
         print_json("rig", &added)?;
     }
     wanted.source.notes.iter().for_each(|note| ctx.note(note));
+    let shared = rig::of_one_repository(&town.rigs(&mut Failures::default())?);
+    shared
+        .iter()
+        .filter(|note| note.split(' ').any(|word| word == added.name))
+        .for_each(|note| ctx.note(note));
     for want in &added.wants {
         ctx.note(&format!("warning: {}\nhint: {}", want.message, want.hint));
     }

@@ -19,7 +19,7 @@ use crate::plan::proposal;
 use crate::programs::git::{Git, credentials};
 use crate::town::discover::{change_rigs, kind, read_rig_config};
 use crate::town::trust::{self, SeenSettings, Setting};
-use crate::town::{RigBeads, RigConfig, RigEntry, Town};
+use crate::town::{Rig, RigBeads, RigConfig, RigEntry, Town};
 use crate::work::agent::trust as agent_settings;
 use crate::work::setup::{install, pieces};
 use crate::work::talk::adopt;
@@ -422,6 +422,20 @@ pub fn blocked_by_polecat(origin: &str) -> Failure {
         "{origin} has a branch 'polecat', so there can be none of polecats (polecat/NAME-BEAD)"
     ))
     .hint("give it another name, in a clone: git push origin origin/polecat:refs/heads/NEW :polecat")
+}
+
+/// What is said of rigs of one repository: they have one branch of beads.
+pub fn of_one_repository(rigs: &[Rig]) -> Vec<String> {
+    let pairs =
+        rigs.iter().enumerate().flat_map(|(at, rig)| rigs.iter().skip(at + 1).map(move |other| (rig, other)));
+    let same = pairs.filter(|(rig, other)| rig.config.git_url == other.config.git_url);
+    let said = |(rig, other): (&Rig, &Rig)| {
+        format!(
+            "{} and {} are of one repository: gt sync of either takes in the beads of both, from its branch beads-sync",
+            rig.name, other.name
+        )
+    };
+    same.map(said).collect()
 }
 
 /// A clone into `parent` that failed.
