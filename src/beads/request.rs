@@ -117,11 +117,16 @@ impl Request {
         new
     }
 
+    /// Who handed it over; nothing for an agent of another town.
+    pub fn author(&self) -> Option<Address> {
+        Address::parse(&self.worker).ok()
+    }
+
     /// Whether its branch is one that a polecat of this town made: any other is its owner's, and is never deleted.
     /// `town` is the town's id.
     pub fn made_its_branch(&self, town: &str) -> bool {
-        let polecat = matches!(Address::parse(&self.worker), Ok(Address::Polecat(..)));
-        polecat && Branch::parse(&self.branch).is_some_and(|branch| branch.may_be_of(town))
+        self.author().is_some_and(|author| author.is_polecat())
+            && Branch::parse(&self.branch).is_some_and(|branch| branch.may_be_of(town))
     }
 
     /// Where it is to land: its own target, else `default`, that of the rig.

@@ -107,10 +107,9 @@ fn around(ctx: &Ctx, sight: &roles::Sight, args: &DownArgs, found: &[&Session]) 
     ctx.note(&format!("stays down until: {}", up.collect::<Vec<_>>().join(" ")));
     let town = sight.town.mark();
     let stopped = |session: &&Session| found.iter().any(|own| own.id == session.id);
-    let role = |session: &Session| Address::parse(&session.marks.address).ok().and_then(|own| own.role());
     let left = sight.snapshot.ours(&town).filter(|session| session.alive() && !stopped(session));
     let (polecats, others): (Vec<&Session>, Vec<&Session>) =
-        left.partition(|session| role(session) == Some(Role::Polecat));
+        left.partition(|session| session.marks.is_of(Role::Polecat));
     if !args.addresses.is_empty() {
         return;
     }

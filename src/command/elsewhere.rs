@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::base::failure::{Exit, Failure};
 use crate::cli::elsewhere::{self as cli, Elsewhere};
-use crate::model::fugue;
+use crate::model::fugue::FugueAddr;
 use crate::plan::choose::{Fallback, PlaceFlags, PlacementWish};
 
 /// What was said by hand about where something runs; `trial` when it is only to be said what would be done.
@@ -16,7 +16,7 @@ pub fn wish(said: &Elsewhere, fallback: Option<cli::FallbackArg>, trial: bool) -
         Elsewhere { local: true, .. } => PlaceFlags::Local,
         Elsewhere { remote: Some(name), .. } if !name.contains("://") => PlaceFlags::Remote(name.clone()),
         Elsewhere { remote: Some(address), .. } | Elsewhere { fugue_addr: Some(address), .. } => {
-            fugue::parse(address).map_err(|wrong| Failure { exit: Exit::Usage, ..wrong })?;
+            FugueAddr::parse(address).map_err(|wrong| Failure { exit: Exit::Usage, ..wrong })?;
             PlaceFlags::Address(address.clone())
         }
         Elsewhere { tag, .. } if !tag.is_empty() => PlaceFlags::Tags(tag.clone()),

@@ -70,7 +70,7 @@ fn every(ctx: &Ctx, view: &PlanView, preset: &mut PresetDraft) -> Result<()> {
         .snapshot
         .ours(&mark)
         .filter(|session| session.alive() && session.remote.is_none())
-        .filter_map(|session| Some((Address::parse(&session.marks.address).ok()?, session)))
+        .filter_map(|session| Some((session.marks.agent()?, session)))
         .filter(|(address, _)| roles::role_of(address).is_ok())
         .collect();
     ours.sort_by(|one, other| one.0.cmp(&other.0));
@@ -108,7 +108,7 @@ fn one(ctx: &Ctx, view: &PlanView, what: &str, preset: &mut PresetDraft) -> Resu
             own.filter(|session| session.remote.is_none()).ok_or_else(|| nothing(what))?
         }
     };
-    let address = Address::parse(&session.marks.address).ok().filter(|_| session.marks.town == mark);
+    let address = session.marks.agent().filter(|_| session.marks.town == mark);
     match address {
         Some(address) => {
             let role = roles::role_of(&address)?.to_string();

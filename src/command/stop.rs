@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::{Ctx, roles};
 use crate::base::failure::Exit;
 use crate::cli::sessions::Stop;
-use crate::model::address::Address;
 
 /// Runs it.
 ///
@@ -16,8 +15,6 @@ pub fn run(ctx: &Ctx, args: Stop) -> Result<Exit> {
     let rig = args.rig.map(|name| sight.town.rig(&name)).transpose()?;
     roles::stop(ctx, &sight, args.dry.dry_run, |session| match &rig {
         None => true,
-        Some(rig) => {
-            Address::parse(&session.marks.address).is_ok_and(|own| own.rig() == Some(rig.name.as_str()))
-        }
+        Some(rig) => session.marks.agent().is_some_and(|own| own.rig() == Some(&rig.name)),
     })
 }

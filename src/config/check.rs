@@ -16,8 +16,9 @@ use crate::base::nearest::choices;
 use crate::base::time::parse_duration;
 use crate::config::{RoleSettings, arrays, errors, template};
 use crate::model::address::{Role, is_polecat_name};
+use crate::model::environment;
+use crate::model::fugue::FugueAddr;
 use crate::model::rules::is_prefix;
-use crate::model::{environment, fugue};
 
 /// What a layer is to be read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +107,7 @@ impl Faults {
     }
 
     fn address(&mut self, path: &[&str], text: &str) {
-        if let Err(failure) = fugue::parse(text) {
+        if let Err(failure) = FugueAddr::parse(text) {
             self.add(path, failure.message, failure.hint.unwrap_or_default());
         }
     }

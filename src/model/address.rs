@@ -120,6 +120,11 @@ impl Address {
         }
     }
 
+    /// Whether it is a polecat's.
+    pub fn is_polecat(&self) -> bool {
+        matches!(self, Address::Polecat(..))
+    }
+
     /// The role, or `None` for the Overseer, who is no agent.
     pub fn role(&self) -> Option<Role> {
         Some(match self {
@@ -188,6 +193,14 @@ impl fmt::Display for Address {
 impl Serialize for Address {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// The name in the text of an address that is a polecat's of the rig.
+pub fn polecat_of(rig: &str, address: &str) -> Option<String> {
+    match Address::parse(address) {
+        Ok(Address::Polecat(own, name)) if own == rig => Some(name),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::address::Address;
 use super::words;
 
 /// One bead. Unknown fields of bd's are kept in `extra`, so that export after import loses nothing.
@@ -219,6 +220,11 @@ impl Bead {
     /// Whether it is work that somebody does; mail, requests and convoys are not.
     pub fn is_work(&self) -> bool {
         !self.is_letter() && self.issue_type != words::CONVOY
+    }
+
+    /// The agent that has it, by the form of its assignee: one of another town has another.
+    pub fn holder(&self) -> Option<Address> {
+        Address::parse(self.assignee.as_deref()?).ok()
     }
 
     /// Whether it is mail or a request.

@@ -1,13 +1,16 @@
 //! The address of a fugue daemon: `unix:///absolute/path` or `tcp://host:port`.
 
+use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::base::failure::Failure;
 
 /// Where a daemon listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum FugueAddr {
     /// A socket on this machine: an absolute path.
     Unix(PathBuf),
@@ -18,19 +21,52 @@ pub enum FugueAddr {
 const TCP: &str = "tcp://localhost:9999";
 const UNIX: &str = "unix:///run/user/1000/fugue.sock";
 
-/// Reads an address. More schemes are added here and nowhere else.
-///
-/// # Errors
-/// Each thing that can be wrong has its own message, with an address that is right.
-pub fn parse(text: &str) -> Result<FugueAddr, Failure> {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        let example = if text.starts_with('/') { format!("unix://{text}") } else { TCP.into() };
-        return Err(wrong(text, "it has no scheme", &example));
-    };
-    match scheme {
-        "unix" => unix(text, rest),
-        "tcp" => tcp(text),
-        other => Err(wrong(text, &format!("the scheme '{other}' is neither unix nor tcp"), TCP)),
+impl FugueAddr {
+    /// Reads an address. More schemes are added here and nowhere else.
+    ///
+    /// # Errors
+    /// Each thing that can be wrong has its own message, with an address that is right.
+    pub fn parse(text: &str) -> Result<FugueAddr, Failure> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            let example = if text.starts_with('/') { format!("unix://{text}") } else { TCP.into() };
+            return Err(wrong(text, "it has no scheme", &example));
+        };
+        match scheme {
+            "unix" => unix(text, rest),
+            "tcp" => tcp(text),
+            other => Err(wrong(text, &format!("the scheme '{other}' is neither unix nor tcp"), TCP)),
+        }
+    }
+
+    /// As a half of ssh's `-L`.
+    pub fn forward(&self) -> String {
+        match self {
+            FugueAddr::Unix(path) => path.display().to_string(),
+            FugueAddr::Tcp(host, port) => format!("{host}:{port}"),
+        }
+    }
+}
+
+impl fmt::Display for FugueAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FugueAddr::Unix(path) => write!(f, "unix://{}", path.display()),
+            FugueAddr::Tcp(host, port) => write!(f, "tcp://{host}:{port}"),
+        }
+    }
+}
+
+impl Serialize for FugueAddr {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl TryFrom<String> for FugueAddr {
+    type Error = Failure;
+
+    fn try_from(text: String) -> Result<FugueAddr, Failure> {
+        FugueAddr::parse(&text)
     }
 }
 
@@ -100,11 +136,14 @@ mod tests {
 
     #[test]
     fn both_kinds_are_read() {
-        assert_eq!(parse("tcp://localhost:9999").unwrap(), FugueAddr::Tcp("localhost".into(), 9999));
-        assert_eq!(parse("tcp://[::1]:9999/").unwrap(), FugueAddr::Tcp("[::1]".into(), 9999));
-        assert_eq!(parse("tcp://10.0.0.5:1").unwrap(), FugueAddr::Tcp("10.0.0.5".into(), 1));
         assert_eq!(
-            parse("unix:///run/user/1000/a b.sock").unwrap(),
+            FugueAddr::parse("tcp://localhost:9999").unwrap(),
+            FugueAddr::Tcp("localhost".into(), 9999)
+        );
+        assert_eq!(FugueAddr::parse("tcp://[::1]:9999/").unwrap(), FugueAddr::Tcp("[::1]".into(), 9999));
+        assert_eq!(FugueAddr::parse("tcp://10.0.0.5:1").unwrap(), FugueAddr::Tcp("10.0.0.5".into(), 1));
+        assert_eq!(
+            FugueAddr::parse("unix:///run/user/1000/a b.sock").unwrap(),
             FugueAddr::Unix("/run/user/1000/a b.sock".into())
         );
     }
@@ -140,10 +179,10 @@ mod tests {
         ];
         let mut shown = String::new();
         for text in refused {
-            let failure = parse(text).unwrap_err();
+            let failure = FugueAddr::parse(text).unwrap_err();
             let hint = failure.hint.unwrap();
             let example = hint.strip_prefix("an address looks like ").unwrap();
-            parse(example).unwrap();
+            assert_eq!(FugueAddr::parse(example).unwrap().to_string(), example);
             shown += &format!(
                 "{}\n    {example}\n",
                 failure.message.replace("is not an address of fugue: ", "| ")

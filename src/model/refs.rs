@@ -78,6 +78,48 @@ impl fmt::Display for Branch {
     }
 }
 
+/// A recovery ref of a clone: `refs/gt/recovery/<Name>/<instance>`, or `<instance>.<what>` for what is beside the last commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryRef {
+    /// The polecat's name.
+    pub name: String,
+    /// The instance of its session.
+    pub instance: String,
+    /// A branch, a stash, a repository inside; empty for the last commit.
+    pub what: String,
+}
+
+impl RecoveryRef {
+    /// The ref of an instance's last commit.
+    pub fn new(name: &str, instance: &str) -> RecoveryRef {
+        RecoveryRef { name: name.into(), instance: instance.into(), what: String::new() }
+    }
+
+    /// Where those of a name are: a prefix that ends with `/`.
+    pub fn all_of(name: &str) -> String {
+        format!("{RECOVERY}{name}/")
+    }
+
+    /// Reads a full name.
+    pub fn parse(full: &str) -> Option<RecoveryRef> {
+        let (name, rest) = full.strip_prefix(RECOVERY)?.split_once('/')?;
+        let (instance, what) = rest.split_once('.').unwrap_or((rest, ""));
+        Some(RecoveryRef { what: what.into(), ..RecoveryRef::new(name, instance) })
+    }
+
+    /// Whether the ref of that name was kept of the same instance.
+    pub fn goes_with(&self, full: &str) -> bool {
+        RecoveryRef::parse(full).is_some_and(|one| (&one.name, &one.instance) == (&self.name, &self.instance))
+    }
+}
+
+impl fmt::Display for RecoveryRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RecoveryRef { name, instance, what } = self;
+        write!(f, "{RECOVERY}{name}/{instance}{}{what}", if what.is_empty() { "" } else { "." })
+    }
+}
+
 /// What a ref carries between a town and other machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SentKind {
@@ -250,6 +292,23 @@ mod tests {
         ] {
             assert_eq!(Sent::parse(SentKind::Done, other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_recovery_ref_names_polecat_instance_and_what_it_is() {
+        for text in ["refs/gt/recovery/Nux/i1", "refs/gt/recovery/Nux/i1.heads/a.b"] {
+            let own = RecoveryRef::parse(text).unwrap();
+            assert_eq!(
+                (own.to_string().as_str(), own.name.as_str(), own.instance.as_str()),
+                (text, "Nux", "i1")
+            );
+            assert!(
+                RecoveryRef::new("Nux", "i1").goes_with(text)
+                    && !RecoveryRef::new("Nux", "i12").goes_with(text)
+            );
+            assert!(text.starts_with(&RecoveryRef::all_of("Nux")));
+        }
+        assert_eq!(RecoveryRef::parse("refs/heads/polecat/Nux-wy-1"), None);
     }
 
     #[test]

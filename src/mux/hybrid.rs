@@ -14,7 +14,7 @@ use super::{Daemon, Depth, LiveChange, Looking as AnyLooking, Mux, Session, Snap
 use crate::base::failure::{Failure, Failures};
 use crate::config::Sources;
 use crate::config::remotes::{self, KnownRemote};
-use crate::model::fugue as address;
+use crate::model::fugue::FugueAddr;
 use crate::programs::fugue::{Fugue as Program, Listing};
 use crate::programs::tmux;
 use crate::town::Town;
@@ -90,7 +90,7 @@ impl Hybrid {
             }
         }
         for remote in remotes.iter().filter(|remote| !remote.fugue_addr.is_empty()) {
-            address::parse(&remote.fugue_addr)?;
+            FugueAddr::parse(&remote.fugue_addr)?;
         }
         let town_id = if remotes.is_empty() { String::new() } else { away::town_id(town)? };
         let ours = Arc::new(Ours { town: town.mark(), town_id, records });

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::config::remotes::KnownRemote;
 use crate::config::schema::Multiplexer;
+use crate::model::address::{Address, Role};
 use crate::model::environment::is_public;
 use crate::town::occupancy::Occupied;
 
@@ -51,6 +52,18 @@ pub struct Marks {
     pub preset: String,
     /// A hash of what was asked for. With [`Depth::Windows`].
     pub hash: String,
+}
+
+impl Marks {
+    /// Whose session it is; nothing for an address of a form that is not known.
+    pub fn agent(&self) -> Option<Address> {
+        Address::parse(&self.address).ok()
+    }
+
+    /// Whether it is the session of an agent of this role.
+    pub fn is_of(&self, role: Role) -> bool {
+        self.agent().and_then(|own| own.role()) == Some(role)
+    }
 }
 
 /// A session as it was seen.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::layout::{AskedMark, Layout, WantedAgent};
 use super::live;
-use crate::model::address::{Address, Role};
+use crate::model::address::Role;
 use crate::mux::{LiveChange, Session, Snapshot, Spec};
 
 /// The difference, in the order in which it is done.
@@ -362,8 +362,7 @@ fn environment(spec: &Spec, wanted: &AskedMark, found: &AskedMark) -> Vec<LiveCh
 
 /// Whether a session is of a role that is kept running: polecats come with their work.
 fn is_long_running(session: &Session) -> bool {
-    let role = Address::parse(&session.marks.address).ok().and_then(|address| address.role());
-    role.is_some_and(|role| role != Role::Polecat)
+    session.marks.agent().and_then(|own| own.role()).is_some_and(|role| role != Role::Polecat)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::base::failure::Failure;
 use crate::config::schema::Remote;
-use crate::model::fugue::{self, FugueAddr};
-use crate::model::tunnel::{Tunnel, end};
+use crate::model::fugue::FugueAddr;
+use crate::model::tunnel::Tunnel;
 
 impl Tunnel {
     /// The tunnel of a remote.
@@ -19,7 +19,7 @@ impl Tunnel {
             return Err(Failure::new(format!("remotes.{name} has no fugue_addr"))
                 .hint("write one like tcp://localhost:9999"));
         }
-        let local = fugue::parse(&remote.fugue_addr)?;
+        let local = FugueAddr::parse(&remote.fugue_addr)?;
         let Some(ssh) = &remote.ssh else {
             let own = by_hand(name, remote).map(|line| format!("open it with: {line}; or "));
             return Err(Failure::new(format!("remotes.{name} has no ssh: its tunnel is your own")).hint(
@@ -33,23 +33,17 @@ impl Tunnel {
             ))
             .hint("write the local end, like tcp://localhost:9999, or take ssh out and reach the daemon directly"));
         }
-        let listens = remote.listens.as_deref().unwrap_or(&remote.fugue_addr);
-        for address in [&local, &fugue::parse(listens)?] {
-            can_be_forwarded(address)?;
-        }
-        Ok(Tunnel {
-            name: name.into(),
-            ssh: ssh.clone(),
-            local: remote.fugue_addr.clone(),
-            there: listens.into(),
-        })
+        let there = FugueAddr::parse(remote.listens.as_ref().unwrap_or(&remote.fugue_addr))?;
+        can_be_forwarded(&local)?;
+        can_be_forwarded(&there)?;
+        Ok(Tunnel { name: name.into(), ssh: ssh.clone(), local, there })
     }
 }
 
 /// The line with which a person opens a remote's tunnel; nothing when none is needed.
 pub fn by_hand(name: &str, remote: &Remote) -> Option<String> {
-    let local = fugue::parse(&remote.fugue_addr).ok().filter(is_here)?;
-    let there = end(remote.listens.as_deref().unwrap_or(&remote.fugue_addr));
+    let local = FugueAddr::parse(&remote.fugue_addr).ok().filter(is_here)?;
+    let there = FugueAddr::parse(remote.listens.as_ref().unwrap_or(&remote.fugue_addr)).ok()?.forward();
     let local = match local {
         FugueAddr::Tcp(_, port) => port.to_string(),
         // A socket on this machine needs no tunnel, unless it is said to end elsewhere.

@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use crate::base::failure::Failure;
 use crate::base::quote::quote;
+use crate::model::fugue::FugueAddr;
 use crate::model::tunnel::Tunnel;
 use crate::programs::process::Process;
 
@@ -142,12 +143,12 @@ pub fn why(tunnel: &Tunnel, said: &str) -> Failure {
 
 /// The place where the tunnel is to begin is somebody else's.
 pub fn taken(tunnel: &Tunnel) -> Failure {
-    let (what, look) = match tunnel.local.strip_prefix("unix://") {
-        Some(path) => (path.to_string(), format!("lsof {}", quote(path))),
-        None => {
-            let port = tunnel.local.rsplit(':').next().unwrap_or_default().trim_end_matches('/');
-            (format!("port {port}"), format!("lsof -i :{port}"))
+    let (what, look) = match &tunnel.local {
+        FugueAddr::Unix(path) => {
+            let path = path.display().to_string();
+            (path.clone(), format!("lsof {}", quote(&path)))
         }
+        FugueAddr::Tcp(_, port) => (format!("port {port}"), format!("lsof -i :{port}")),
     };
     let name = &tunnel.name;
     Failure::new(format!("{what} is in use by something else: the tunnel of {name} cannot begin there")).hint(format!(
@@ -169,8 +170,8 @@ mod tests {
         Tunnel {
             name: "pc".into(),
             ssh: "me@pc".into(),
-            local: "tcp://localhost:9999".into(),
-            there: "tcp://localhost:9999".into(),
+            local: FugueAddr::Tcp("localhost".into(), 9999),
+            there: FugueAddr::Tcp("localhost".into(), 9999),
         }
     }
 

@@ -32,10 +32,7 @@ pub struct SessionLine {
 
 /// The town's sessions, of one rig or all, by address; with them those that are where a daemon is silent.
 pub fn lines(town: &str, snapshot: &Snapshot, rig: Option<&str>) -> Vec<SessionLine> {
-    let of_rig = |address: &str| match rig {
-        None => true,
-        Some(_) => Address::parse(address).is_ok_and(|address| address.rig() == rig),
-    };
+    let of_rig = |line: &SessionLine| rig.is_none() || rig_of(line).as_deref() == rig;
     let seen = snapshot.ours(town).map(line);
     let unseen = snapshot.away.unreachable.iter().map(|(address, remote)| SessionLine {
         address: address.clone(),
@@ -43,8 +40,10 @@ pub fn lines(town: &str, snapshot: &Snapshot, rig: Option<&str>) -> Vec<SessionL
         remote: Some(remote.clone()),
         ..SessionLine::default()
     });
-    let mut lines: Vec<SessionLine> = seen.chain(unseen).filter(|line| of_rig(&line.address)).collect();
-    lines.sort_by(|a, b| (order(a), &a.address, &a.session).cmp(&(order(b), &b.address, &b.session)));
+    let mut lines: Vec<SessionLine> = seen.chain(unseen).filter(of_rig).collect();
+    // The town's own before its rigs.
+    let order = |line: &SessionLine| (rig_of(line).is_some(), line.address.clone(), line.session.clone());
+    lines.sort_by_cached_key(order);
     lines
 }
 
@@ -61,9 +60,8 @@ fn line(session: &Session) -> SessionLine {
     }
 }
 
-/// The town's own before its rigs.
-fn order(line: &SessionLine) -> bool {
-    Address::parse(&line.address).is_ok_and(|address| address.rig().is_some())
+fn rig_of(line: &SessionLine) -> Option<String> {
+    Address::parse(&line.address).ok()?.rig().map(String::from)
 }
 
 /// As a table.

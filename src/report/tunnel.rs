@@ -5,7 +5,7 @@ use crate::base::failure::Failure;
 use crate::base::terminal::Text;
 use crate::base::time;
 use crate::config::schema::Remote;
-use crate::model::fugue::{self, FugueAddr};
+use crate::model::fugue::FugueAddr;
 use crate::model::tunnel::Tunnel;
 use crate::plan::tunnel::by_hand;
 use crate::work::remote::tunnel::{Opened, Phase, TunnelLine, TunnelState};
@@ -16,8 +16,8 @@ impl TunnelLine {
         let line = TunnelLine {
             name: tunnel.name.clone(),
             state: Phase::Ended.as_str(),
-            local: tunnel.local.clone(),
-            there: Some(tunnel.there.clone()),
+            local: tunnel.local.to_string(),
+            there: Some(tunnel.there.to_string()),
             ssh: Some(tunnel.ssh.clone()),
             ..TunnelLine::default()
         };
@@ -107,11 +107,11 @@ fn at_far_end(tunnel: &Tunnel, why: &str) -> String {
 }
 
 /// How the daemon is started where it is missing.
-fn daemon(there: &str) -> String {
-    match fugue::parse(there) {
-        Ok(FugueAddr::Tcp(_, port)) => {
+fn daemon(there: &FugueAddr) -> String {
+    match there {
+        FugueAddr::Tcp(_, port) => {
             format!("start the daemon over there: fugue-server --listen-tcp 127.0.0.1:{port}")
         }
-        _ => "start the daemon over there: fugue-server".into(),
+        FugueAddr::Unix(_) => "start the daemon over there: fugue-server".into(),
     }
 }

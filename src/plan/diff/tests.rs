@@ -1,6 +1,7 @@
 //! Any layout against anything that may have been seen.
 
 use super::*;
+use crate::model::address::Address;
 use crate::mux::{Marks, Pane};
 use proptest::prelude::*;
 

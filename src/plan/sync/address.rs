@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::address::Address;
+use crate::beads::foreign::own_agent;
 use crate::model::bead::Bead;
 
 /// The bead as the branch has it: addresses of agents say which town they are in (`[machine:]rig/name`). The person,
@@ -11,8 +11,7 @@ use crate::model::bead::Bead;
 pub fn abroad(bead: &Bead, town: &str) -> Bead {
     each_address(bead, |address| {
         let own = address.strip_prefix("local:").unwrap_or(address);
-        let agent = Address::parse(own).is_ok_and(|parsed| parsed != Address::Overseer);
-        agent.then(|| format!("{town}:{own}"))
+        own_agent(own).map(|_| format!("{town}:{own}"))
     })
 }
 

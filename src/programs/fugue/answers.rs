@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::fugue::{FugueAddr, parse};
+use crate::model::fugue::FugueAddr;
 use crate::programs::fugue::LIMIT;
 use crate::programs::process::Output;
 
@@ -127,7 +127,7 @@ impl Silence {
         if matches!(self, Silence::Foreign(said) if other_version(said)) {
             return "install the same version of fugue here and over there, and restart the daemon".into();
         }
-        let daemon = match parse(addr) {
+        let daemon = match FugueAddr::parse(addr) {
             Ok(FugueAddr::Tcp(host, port)) => return self.tcp_hint(&host, port, remote.zip(ssh)),
             Ok(FugueAddr::Unix(path)) => {
                 format!("a daemon makes its socket when it starts: {}", path.display())

@@ -139,9 +139,7 @@ impl AsideContext<'_> {
         if let Some(bead) = bead.filter(|bead| !bead.close_reason.starts_with("merged")) {
             changes.extend(bead_changes(bead, request, recovery.as_deref(), &reason.line(), &body));
         }
-        if let Ok(author) = Address::parse(&request.worker)
-            && !matches!(author, Address::Polecat(..))
-        {
+        if let Some(author) = request.author().filter(|author| !author.is_polecat()) {
             changes.push(Change::Create(Box::new(mail::message(&from, &author, &subject, &body))));
         }
         // Last: where a store cannot write all at once, an open request is what brings the rest about again.

@@ -12,7 +12,7 @@ use crate::base::time;
 use crate::beads::Store;
 use crate::beads::request::Request;
 use crate::model::bead::Bead;
-use crate::model::refs::{Branch, RECOVERY};
+use crate::model::refs::{Branch, RecoveryRef};
 use crate::model::words;
 use crate::mux::Mux;
 use crate::programs::git::{Git, Push, WorktreeStatus, lfs};
@@ -329,7 +329,7 @@ fn own_earlier(work: &FinishedWork<'_>, branch: &str) -> Result<Option<String>> 
     let canonical = Git::at(work.home.rig.clone_dir());
     let there = canonical.refs_at_origin(&[&format!("refs/heads/{branch}")])?;
     let Some((_, commit)) = there.into_iter().next() else { return Ok(None) };
-    let kept = canonical.keeps(&format!("{RECOVERY}{}/", work.home.name), &commit)?;
+    let kept = canonical.keeps(&RecoveryRef::all_of(&work.home.name), &commit)?;
     Ok(kept.then_some(commit))
 }
 

@@ -126,6 +126,5 @@ fn near<'a>(id: &str, beads: &'a [Bead]) -> Option<&'a Bead> {
 
 /// The polecat that holds a bead, by the form of its assignee.
 pub fn polecat(bead: &Bead) -> Option<Address> {
-    let address = Address::parse(bead.assignee.as_deref()?).ok()?;
-    matches!(address, Address::Polecat(..)).then_some(address)
+    bead.holder().filter(Address::is_polecat)
 }

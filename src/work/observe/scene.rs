@@ -11,7 +11,7 @@ use crate::beads::request::Request;
 use crate::beads::{Filter, Store};
 use crate::config::schema::{Prompt, Runtime};
 use crate::config::{self, Sources};
-use crate::model::address::{Address, Role};
+use crate::model::address::{Address, Role, polecat_of};
 use crate::model::bead::Bead;
 use crate::model::refs::{Branch, POLECATS};
 use crate::model::words;
@@ -125,21 +125,10 @@ impl<'a> Scene<'a> {
         let mut names: BTreeSet<String> = self.taken.keys().cloned().collect();
         names.extend(self.sandboxes.iter().cloned());
         let mark = self.town.mark();
-        let own =
-            self.snapshot.ours(&mark).filter_map(|session| match Address::parse(&session.marks.address) {
-                Ok(Address::Polecat(rig, name)) if rig == self.rig.name => Some(name),
-                _ => None,
-            });
-        names.extend(own);
-        names.extend(self.records.keys().filter_map(|address| match Address::parse(address) {
-            Ok(Address::Polecat(rig, name)) if rig == self.rig.name => Some(name),
-            _ => None,
-        }));
+        let seen = self.snapshot.ours(&mark).map(|session| &session.marks.address);
         let away = self.held.iter().filter(|bead| bead.remote().is_some());
-        names.extend(away.filter_map(|bead| match super::around::polecat(bead) {
-            Some(Address::Polecat(rig, name)) if rig == self.rig.name => Some(name),
-            _ => None,
-        }));
+        let addresses = seen.chain(self.records.keys()).chain(away.filter_map(|bead| bead.assignee.as_ref()));
+        names.extend(addresses.filter_map(|address| polecat_of(&self.rig.name, address)));
         names
     }
 

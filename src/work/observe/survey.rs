@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::beads::request::Request;
 use crate::beads::{self, Overview};
 use crate::config::{self, Sources};
-use crate::model::address::{Address, Role, is_polecat_name};
+use crate::model::address::{Address, Role, is_polecat_name, polecat_of};
 use crate::model::bead::Bead;
 use crate::model::words;
 use crate::mux::{Looking, Session, Snapshot};
@@ -252,10 +252,7 @@ struct RigFacts<'a> {
 impl<'a> RigFacts<'a> {
     /// The polecat's name, when the address is one of this rig's.
     fn own(&self, address: &str) -> Option<String> {
-        match Address::parse(address) {
-            Ok(Address::Polecat(rig, name)) if rig == self.rig => Some(name),
-            _ => None,
-        }
+        polecat_of(self.rig, address)
     }
 
     fn polecat(&self, name: &str) -> Polecat {

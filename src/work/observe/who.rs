@@ -159,12 +159,11 @@ fn holder(rig: &Rig, id: &str) -> Result<Address> {
     let Some(bead) = store.list(&one(id))?.pop() else {
         return Err(around::unknown(store.as_ref(), id).into());
     };
-    let assigned = bead.assignee.as_deref().and_then(|holder| Address::parse(holder).ok());
-    if let Some(holder) = assigned.filter(|own| own.rig().is_some() && !bead.is_closed()) {
+    if let Some(holder) = bead.holder().filter(|own| own.rig().is_some() && !bead.is_closed()) {
         return Ok(holder);
     }
     let waits = requests(rig)?.into_iter().find(|request| request.bead == id);
-    match waits.and_then(|request| Address::parse(&request.worker).ok()) {
+    match waits.and_then(|request| request.author()) {
         Some(worker) => Ok(worker),
         None => Err(without(&bead, rig).into()),
     }

@@ -12,7 +12,7 @@ use crate::base::grammar::count;
 use crate::base::{files, time};
 use crate::beads::Change;
 use crate::config::schema::Runtime;
-use crate::model::address::Address;
+use crate::model::address::{Address, polecat_of};
 use crate::model::bead::Bead;
 use crate::mux::deliver::{Delivery, deliver};
 use crate::plan::patrol::{Climbed, Move, Rung, next_rung};
@@ -94,12 +94,10 @@ pub fn patrol(
 fn archive(scene: &Scene<'_>, only: Option<&str>, findings: &[PatrolFinding]) -> Result<()> {
     let there = scene.names();
     let is_gone = |mail: &&Bead| {
-        let Ok(Address::Polecat(rig, name)) = Address::parse(mail::sender(mail)) else { return false };
+        let Some(name) = polecat_of(&scene.rig.name, mail::sender(mail)) else { return false };
         let address = scene.address(&name).to_string();
         let ended = |one: &PatrolFinding| one.address == address && one.done.starts_with(ENDED);
-        rig == scene.rig.name
-            && only.is_none_or(|only| only == name)
-            && (!there.contains(&name) || findings.iter().any(ended))
+        only.is_none_or(|only| only == name) && (!there.contains(&name) || findings.iter().any(ended))
     };
     let close = |mail: &Bead| Change::Close(mail.id.clone(), "handled by the patrol".into());
     let changes: Vec<Change> = scene.notices.iter().filter(is_gone).map(close).collect();

@@ -7,13 +7,14 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::loss::keep::{FOLDER, RECOVERY};
+use super::loss::keep::FOLDER;
 use crate::base::failure::Failure;
 use crate::base::{files, time};
 use crate::beads::Filter;
 use crate::beads::request::Request;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
+use crate::model::refs::{RECOVERY, RecoveryRef};
 use crate::programs::git::Git;
 use crate::town::Rig;
 
@@ -60,13 +61,12 @@ pub fn list(rig: &Rig) -> Result<Vec<RecoveryEntry>> {
 fn parse(line: &str) -> Option<RecoveryEntry> {
     let mut words = line.splitn(5, ' ');
     let (name, commit, kind, committed) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    let (polecat, rest) = name.strip_prefix(RECOVERY)?.split_once('/')?;
-    let (instance, what) = rest.split_once('.').unwrap_or((rest, ""));
+    let RecoveryRef { name: polecat, instance, what } = RecoveryRef::parse(name)?;
     Some(RecoveryEntry {
         name: name.into(),
-        polecat: polecat.into(),
-        instance: instance.into(),
-        what: what.into(),
+        polecat,
+        instance,
+        what,
         commit: commit.into(),
         subject: words.next().unwrap_or_default().into(),
         // A blob or tree has no date.
@@ -141,8 +141,7 @@ pub fn fate(kept: &RecoveryEntry, on_target: bool, beads: &[Bead], now: i64) -> 
 impl RecoveryEntry {
     /// Whether it was kept of the same instance as the ref of that name.
     fn belongs_to(&self, name: &str) -> bool {
-        let own = format!("{RECOVERY}{}/{}", self.polecat, self.instance);
-        name.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        RecoveryRef::new(&self.polecat, &self.instance).goes_with(name)
     }
 }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::loss::keep::{KeptWork, RECOVERY, Shelf, delete_branches};
+use super::loss::keep::{KeptWork, Shelf, delete_branches};
 use super::loss::repo::Repo;
 use super::loss::{Losses, Stays, cut, look, look_at_branches};
-use crate::model::refs::{Branch, HEADS, TRACKED};
+use crate::model::refs::{Branch, HEADS, RECOVERY, TRACKED};
 use crate::programs::git::Git;
 use crate::programs::git::keeping::Ref;
 use crate::town::{Rig, occupancy};

@@ -6,7 +6,7 @@ use anyhow::Result;
 use super::names;
 use crate::base::files;
 use crate::beads::request::Request;
-use crate::model::refs::{Branch, HEADS, MIRRORED, POLECATS, RECOVERY, TRACKED};
+use crate::model::refs::{Branch, HEADS, MIRRORED, POLECATS, RecoveryRef, TRACKED};
 use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
 use crate::town::Rig;
@@ -59,7 +59,7 @@ fn among(rig: &Rig, open: &[Request], all: impl Iterator<Item = Deletion>) -> Re
         if !branch.may_be_of(&rig.town) || taken.contains_key(&branch.name) || is_wanted(&one, open) {
             continue;
         }
-        let kept = format!("{RECOVERY}{}/", branch.name);
+        let kept = RecoveryRef::all_of(&branch.name);
         if if branch.is_old() { git.has_tip(&kept, &one.commit)? } else { git.keeps(&kept, &one.commit)? } {
             strays.push(one);
         }

@@ -34,7 +34,7 @@ fn of_session(town: &Town, session: &Session) -> Trace {
         return Trace::default();
     }
     let env = vec![("GT_TOWN_ROOT", marks.town.clone()), ("GT_INSTANCE", marks.instance.clone())];
-    let lock = Address::parse(&marks.address).ok().map(|address| occupancy::lock_of(town, &address));
+    let lock = marks.agent().map(|address| occupancy::lock_of(town, &address));
     // Another session of that address may hold it.
     let own = |lock: &PathBuf| matches!(occupancy::is_held(lock), Occupied::Yes(holder) if holder.instance == marks.instance);
     Trace { env, leaders: leaders(session), lock: lock.filter(own), ..Trace::default() }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::leave::{LeaveResult, leave};
-use crate::model::address::Address;
+use crate::model::address::{Address, polecat_of};
 use crate::mux::{Mux, Snapshot};
 use crate::town::Town;
 use crate::town::away::{self, Record, Records};
@@ -39,12 +39,8 @@ impl CleanedUp {
 
 /// The records of polecats of a rig that are leaving.
 pub fn polecats<'a>(records: &'a Records, rig: &'a str) -> impl Iterator<Item = (String, &'a Record)> {
-    records.iter().filter(|(_, record)| record.leaving).filter_map(move |(address, record)| {
-        match Address::parse(address) {
-            Ok(Address::Polecat(own, name)) if own == rig => Some((name, record)),
-            _ => None,
-        }
-    })
+    let leaving = records.iter().filter(|(_, record)| record.leaving);
+    leaving.filter_map(move |(address, record)| Some((polecat_of(rig, address)?, record)))
 }
 
 /// What [`end_polecats`] would end.
@@ -91,10 +87,7 @@ fn end_one(scene: &Scene<'_>, name: &str, record: &Record) -> CleanedUp {
 /// When the records cannot be read. What keeps one from its end is part of the answer.
 pub fn end_roles(town: &Town, mux: &dyn Mux, snapshot: &Snapshot) -> Result<Vec<CleanedUp>> {
     let mut all = Vec::new();
-    for (address, record) in away::read(town)?.iter().filter(|(_, record)| record.leaving) {
-        if matches!(Address::parse(address), Ok(Address::Polecat(..))) {
-            continue;
-        }
+    for (address, record) in away::read(town)?.iter().filter(is_leaving_role) {
         let mut gone = CleanedUp::new(address, record);
         if snapshot.away.daemons.iter().any(|one| one.fugue_addr == record.fugue_addr && one.silent.is_some())
         {
@@ -115,6 +108,9 @@ pub fn end_roles(town: &Town, mux: &dyn Mux, snapshot: &Snapshot) -> Result<Vec<
 
 /// Whether a role's record says that it is leaving.
 pub fn has_roles(records: &Records) -> bool {
-    let role = |address: &str| !matches!(Address::parse(address), Ok(Address::Polecat(..)));
-    records.iter().any(|(address, record)| record.leaving && role(address))
+    records.iter().any(|one| is_leaving_role(&one))
+}
+
+fn is_leaving_role((address, record): &(&String, &Record)) -> bool {
+    record.leaving && !Address::parse(address).is_ok_and(|own| own.is_polecat())
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::base::failure::hint_of;
 use crate::config::schema::{self, Remote, Settings};
 use crate::config::{Sources, env};
-use crate::model::fugue;
+use crate::model::fugue::FugueAddr;
 use crate::programs::fugue::{DaemonRow, Fugue, Listing};
 use crate::town::{Town, away};
 
@@ -19,7 +19,7 @@ pub fn all(town: &Town, sources: &Sources, settings: &Settings) -> Result<Vec<Re
     let mut lines: Vec<RemoteLine> =
         settings.remotes.iter().map(|(name, remote)| RemoteLine::of(name, remote)).collect();
     if let Some((variable, address)) = env::fugue_addr(sources) {
-        fugue::parse(address)?;
+        FugueAddr::parse(address)?;
         if !lines.iter().any(|line| line.fugue_addr == address) {
             lines.push(RemoteLine::unnamed(address, variable));
         }

@@ -7,7 +7,7 @@ use crate::beads::request::Request;
 use crate::beads::{Change, Filter, Guard, Store, Written, jsonl};
 use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead, Patch};
-use crate::model::refs::RECOVERY;
+use crate::model::refs::RecoveryRef;
 use crate::model::words;
 use crate::plan::homecoming::{CompletionFacts, CompletionRecord, Fate, META_LETTER, fate, with_letter};
 use crate::town::away::Records;
@@ -228,8 +228,8 @@ fn keep(
 
 /// Whether a bead names no other's commits as what was kept of it.
 fn is_free(bead: &Bead, letter: &CompletionRecord) -> bool {
-    let own = format!("{RECOVERY}{}/{}", letter.from.name, letter.from.instance);
-    bead.meta(words::META_RECOVERY).is_none_or(|kept| kept.starts_with(&own))
+    let own = RecoveryRef::new(&letter.from.name, &letter.from.instance);
+    bead.meta(words::META_RECOVERY).is_none_or(|kept| own.goes_with(kept))
 }
 
 fn story(desk: &Collection<'_>, arrived: &Arrived) -> String {

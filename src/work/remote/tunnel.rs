@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::base::failure::Failure;
 use crate::config::remotes::KnownRemote;
 use crate::config::schema::Remote;
-use crate::model::fugue::{self, FugueAddr};
+use crate::model::fugue::FugueAddr;
 use crate::model::tunnel::Tunnel;
 use crate::programs::{Process, agent_lock, ssh};
 use crate::work::step;
@@ -146,7 +146,9 @@ fn wait(place: &state::TunnelDir, after: u64) -> Result<TunnelState> {
     loop {
         // Asked first: a keeper that ended has written down why before.
         let runs = place.is_kept();
-        let kept = place.read()?.unwrap_or_default();
+        let Some(kept) = place.read()? else {
+            crate::fail!("the tunnel was closed while it was opened"; "see how it stands with: gt remote tunnel status");
+        };
         let failed = || {
             let hint = kept.hint.clone().unwrap_or_default();
             Err(Failure::new(kept.error.clone().unwrap_or_default()).hint(hint).into())
@@ -234,20 +236,19 @@ pub fn look(home: &TunnelsDir, tunnel: &Tunnel) -> Result<Option<TunnelState>> {
 
 /// The socket where a tunnel began and where nobody listens any more.
 fn leftover(tunnel: &Tunnel) -> Option<PathBuf> {
-    let Ok(FugueAddr::Unix(path)) = fugue::parse(&tunnel.local) else { return None };
+    let FugueAddr::Unix(path) = &tunnel.local else { return None };
     let refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
-    UnixStream::connect(&path).err().is_some_and(refused).then_some(path)
+    UnixStream::connect(path).err().is_some_and(refused).then(|| path.clone())
 }
 
 /// Whether somebody else listens where a tunnel is to begin; on any of the addresses its host has.
 fn is_taken(tunnel: &Tunnel, ours: bool) -> bool {
-    match fugue::parse(&tunnel.local) {
-        Ok(FugueAddr::Unix(path)) => path.symlink_metadata().is_ok() && !(ours && leftover(tunnel).is_some()),
-        Ok(FugueAddr::Tcp(host, port)) => addresses(&host, port).any(|address| {
+    match &tunnel.local {
+        FugueAddr::Unix(path) => path.symlink_metadata().is_ok() && !(ours && leftover(tunnel).is_some()),
+        FugueAddr::Tcp(host, port) => addresses(host, *port).any(|address| {
             std::net::TcpListener::bind(address)
                 .is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
         }),
-        Err(_) => false,
     }
 }
 
@@ -273,20 +274,19 @@ const TURN_AWAY: Duration = Duration::from_millis(500);
 fn reach(tunnel: &Tunnel) -> TunnelEnd {
     use std::io::Read;
     let mut byte = [0; 1];
-    let read = match fugue::parse(&tunnel.local) {
-        Ok(FugueAddr::Unix(path)) => UnixStream::connect(path).ok().map(|mut stream| {
+    let read = match &tunnel.local {
+        FugueAddr::Unix(path) => UnixStream::connect(path).ok().map(|mut stream| {
             stream.set_read_timeout(Some(TURN_AWAY))?;
             stream.read(&mut byte)
         }),
-        Ok(FugueAddr::Tcp(host, port)) => {
-            let mut streams = addresses(&host, port)
+        FugueAddr::Tcp(host, port) => {
+            let mut streams = addresses(host, *port)
                 .filter_map(|address| TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok());
             streams.next().map(|mut stream| {
                 stream.set_read_timeout(Some(TURN_AWAY))?;
                 stream.read(&mut byte)
             })
         }
-        Err(_) => None,
     };
     match read {
         None => TunnelEnd::Closed,

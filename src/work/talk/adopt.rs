@@ -10,9 +10,9 @@ use crate::base::failure::{Failure, Failures};
 use crate::beads::request::{self, Request};
 use crate::beads::{Change, Filter, Guard, Store, Written, proven};
 use crate::config;
-use crate::model::address::Address;
+use crate::model::address::{Address, polecat_of};
 use crate::model::bead::{Bead, Patch};
-use crate::model::refs::{Branch, RECOVERY};
+use crate::model::refs::{Branch, RecoveryRef};
 use crate::model::words;
 use crate::programs::git::Git;
 use crate::town::ended::Word;
@@ -115,16 +115,17 @@ impl Foreign {
 /// # Errors
 /// When git cannot be started.
 fn is_own_work(rig: &Rig, request: &Request) -> Result<bool> {
-    let Ok(Address::Polecat(of, name)) = Address::parse(&request.worker) else { return Ok(false) };
+    let Some(name) = polecat_of(&rig.name, &request.worker) else { return Ok(false) };
     let branch = Branch::parse(&request.branch)
         .is_some_and(|own| own.may_be_of(&rig.town) && own.name == name && own.bead == request.bead);
-    if of != rig.name || !branch || request.instance.is_empty() {
+    if !branch || request.instance.is_empty() {
         return Ok(false);
     }
     if crate::work::polecat::names::holder(rig, &name).as_ref() == Some(&request.instance) {
         return Ok(true);
     }
-    Git::at(rig.clone_dir()).keeps(&format!("{RECOVERY}{name}/{}", request.instance), &request.commit)
+    let own = RecoveryRef::new(&name, &request.instance).to_string();
+    Git::at(rig.clone_dir()).keeps(&own, &request.commit)
 }
 
 /// The request as this town's. Unless this town's polecat made it, nothing here is that worker's: no polecat ends and no
@@ -134,11 +135,8 @@ fn signed_by_nobody(rig: &Rig, request: Request) -> Result<Request> {
     if is_own_work(rig, &own)? {
         return Ok(own);
     }
-    let worker = match Address::parse(&own.worker) {
-        Ok(_) => Address::Overseer.to_string(),
-        // An agent of another town keeps its name: it is none of this town's.
-        Err(_) => own.worker,
-    };
+    // An agent of another town keeps its name: it is none of this town's.
+    let worker = own.author().map_or(own.worker, |_| Address::Overseer.to_string());
     Ok(Request { worker, instance: String::new(), letter: String::new(), ..own })
 }
 

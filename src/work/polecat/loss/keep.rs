@@ -10,11 +10,9 @@ use anyhow::Result;
 use super::repo::Repo;
 use super::{LOGGED, Losses, Tip};
 use crate::base::files;
+use crate::model::refs::RecoveryRef;
 use crate::programs::git::Git;
 use crate::programs::git::keeping::Ref;
-
-/// Where the recovery refs are.
-pub use crate::model::refs::RECOVERY;
 
 /// The folder beside places in which files are kept: one for each end, `<Name>-<instance>`.
 pub const FOLDER: &str = ".kept";
@@ -80,7 +78,7 @@ impl Shelf {
 
     /// The name of the first ref.
     pub fn main_ref(&self) -> String {
-        format!("{RECOVERY}{}/{}", self.name, self.instance)
+        RecoveryRef::new(&self.name, &self.instance).to_string()
     }
 
     /// Keeps every commit that would be lost with a place; with `files` also each file that is in none, and the state of
@@ -123,7 +121,7 @@ impl Shelf {
         if with_files && !files.changed.is_empty() {
             let message = format!("Uncommitted changes of {} at its end", self.name);
             let head = losses.head.as_deref();
-            let made = Git::alone(&self.clone).made_under(&format!("{RECOVERY}{}/", self.name), head)?;
+            let made = Git::alone(&self.clone).made_under(&RecoveryRef::all_of(&self.name), head)?;
             let changes = git.commit_changes(head, &files.hidden, &files.nested, &message, &made)?;
             known.extend(made.into_iter().map(|one| one.id).filter(|id| *id == changes));
             tips.retain(|tip| Some(tip.id.as_str()) != head);
@@ -190,7 +188,7 @@ impl Shelf {
                 return Ok(Vec::new());
             }
             let mut there: BTreeMap<String, String> = git
-                .refs_with_kinds(&[&format!("{RECOVERY}{}/", self.name)])?
+                .refs_with_kinds(&[&RecoveryRef::all_of(&self.name)])?
                 .into_iter()
                 .map(|one| (one.name, one.id))
                 .collect();

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::model::refs::RECOVERY;
 use crate::programs::git::Git;
 use crate::programs::git::keeping::{Loose, Ref};
 use files::LooseFiles;
@@ -261,7 +262,7 @@ impl Inside {
 
 impl Tip {
     fn kind(&self) -> Loss {
-        if self.from.starts_with(keep::RECOVERY) { Loss::Recovery } else { Loss::Commit }
+        if self.from.starts_with(RECOVERY) { Loss::Recovery } else { Loss::Commit }
     }
 
     fn line(&self) -> String {

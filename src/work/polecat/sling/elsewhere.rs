@@ -10,7 +10,7 @@ use crate::config::schema::Multiplexer;
 use crate::config::{ResolvedRole, remotes};
 use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead};
-use crate::model::fugue;
+use crate::model::fugue::FugueAddr;
 use crate::mux::Snapshot;
 use crate::plan::choose::{Choice, PlaceFlags};
 use crate::town::away;
@@ -50,7 +50,7 @@ pub fn where_it_is(
     };
     let known = remotes::of_role(&site.sources, role)?.into_iter().find(|known| known.name == name);
     let address = record.as_ref().map(|record| record.fugue_addr.clone());
-    let address = address.or_else(|| fugue::parse(&name).is_ok().then(|| name.clone()));
+    let address = address.or_else(|| FugueAddr::parse(&name).is_ok().then(|| name.clone()));
     let mut known = match (known, address) {
         (Some(known), _) => known,
         (None, Some(address)) => remotes::at(&site.sources, &[], &address)?,

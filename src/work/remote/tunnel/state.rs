@@ -17,7 +17,7 @@ use crate::programs::process::stamp::Stamp;
 pub struct TunnelsDir(PathBuf);
 
 /// How a tunnel stands: `tunnel.json` in its folder. The keeper alone writes it while it runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TunnelState {
     /// 1
     pub version: u32,
@@ -160,8 +160,15 @@ impl TunnelDir {
         let begun = || TunnelState {
             version: 1,
             tunnel: tunnel.clone(),
+            phase: Phase::Opening,
             since: time::now(),
-            ..TunnelState::default()
+            error: None,
+            hint: None,
+            nobody: None,
+            stood: false,
+            attempt: 0,
+            keeper: None,
+            ssh: None,
         };
         let kept = failing.map_or_else(begun, |kept| TunnelState { keeper: None, ssh: None, ..kept });
         self.write(&kept)

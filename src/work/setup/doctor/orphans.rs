@@ -10,7 +10,7 @@ use crate::base::files;
 use crate::base::quote::quote;
 use crate::beads::{Change, Guard, Written};
 use crate::config::{self, Sources};
-use crate::model::address::{Address, is_rig_name};
+use crate::model::address::{Address, is_rig_name, polecat_of};
 use crate::model::bead::{Bead, Patch};
 use crate::model::words;
 use crate::mux::Session;
@@ -347,7 +347,7 @@ fn polecats(visit: &Visit<'_>, rig: &Rig, scene: &Scene<'_>) -> Vec<Thing> {
     }
     for bead in scene.held() {
         let Some(holder) = &bead.assignee else { continue };
-        let gone = matches!(Address::parse(holder), Ok(Address::Polecat(own, name)) if own == rig.name && !names.contains(&name));
+        let gone = polecat_of(&rig.name, holder).is_some_and(|name| !names.contains(&name));
         if gone && !scene.named.iter().any(|request| request.bead == bead.id) {
             things.push(Thing::HeldByNobody(bead.id.clone(), holder.clone()));
         }
