@@ -6,6 +6,11 @@ pub fn is_object_id(text: &str) -> bool {
     [40, 64].contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// The beginning of an object id, as people are shown it.
+pub fn short(id: &str) -> &str {
+    id.get(..10).unwrap_or(id)
+}
+
 /// Whether a text is the name of a branch: `git check-ref-format --branch`, and no word with another meaning.
 pub fn is_branch_name(name: &str) -> bool {
     // A file system takes 255 bytes, and git adds ".lock".

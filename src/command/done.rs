@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
 use crate::base::grammar::count;
+use crate::base::grammar::short;
 use crate::cli::work::DoneArgs;
 use crate::config;
 use crate::work::merge::done::{DoneReport, FinishedWork, done, plan};
@@ -27,7 +28,7 @@ pub fn run(ctx: &Ctx, args: DoneArgs) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let would = if args.dry.dry_run { "would be " } else { "" };
-    let commit = answer.commit.get(..10).unwrap_or(&answer.commit);
+    let commit = short(&answer.commit);
     if away.is_some() {
         print(&format!("{}  {would}handed in: {} at {commit}\n", answer.bead, answer.branch))?;
         ctx.note("the town takes it from origin, and ends this session then");

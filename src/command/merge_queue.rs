@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Ctx, Me, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::grammar::count;
+use crate::base::grammar::short;
 use crate::base::terminal;
 use crate::base::time;
 use crate::beads::request::FoundRequest;
@@ -188,10 +189,6 @@ fn approve(ctx: &Ctx, town: &Town, me: &Me, ids: &[String], dry: bool) -> Result
         }
     }
     failures.end(|count| format!("{count} requests cannot be approved")).map(|()| Exit::Done)
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..10).unwrap_or(commit)
 }
 
 fn retry(ctx: &Ctx, town: &Town, me: &Me, id: &str, dry: bool) -> Result<Exit> {

@@ -9,7 +9,7 @@ use crate::cli::remote::{RemoteArgs, RemoteCommand};
 use crate::command::layers::NO_REMOTES;
 use crate::config;
 use crate::report::remote;
-use crate::work::remote::arrived::RecordsToAdopt;
+use crate::work::remote::arrived::Adopt;
 use crate::work::remote::{known, waiting};
 
 /// Runs it.
@@ -22,9 +22,9 @@ pub fn run(ctx: &Ctx, args: RemoteArgs) -> Result<Exit> {
         RemoteCommand::Status { name } => status(ctx, name.as_deref()),
         RemoteCommand::Sync { rig, adopt, dry } => {
             let adopt = match adopt.as_deref() {
-                None => RecordsToAdopt::None,
-                Some("") => RecordsToAdopt::All,
-                Some(id) => RecordsToAdopt::One(id.into()),
+                None => Adopt::None,
+                Some("") => Adopt::All,
+                Some(id) => Adopt::One(id.into()),
             };
             remote_sync::run(ctx, rig.as_deref(), &adopt, dry.dry_run)
         }

@@ -9,17 +9,17 @@ use crate::config;
 use crate::report::home;
 use crate::town::{Rig, Town, away};
 use crate::work::observe::scene::Scene;
-use crate::work::remote::arrived::{Arrived, CollectJob, RecordState, RecordsToAdopt};
-use crate::work::remote::going::{self, CleanedUp};
+use crate::work::remote::arrived::{Adopt, Arrived, CollectJob, RecordState};
+use crate::work::remote::going::{self, Gone};
 use crate::work::remote::home::{collect, is_hybrid};
 
 /// What one rig's sync came to; of roles that belong to none when it has no name.
 #[derive(Debug, Default, Serialize)]
-struct RigSynced {
+struct Synced {
     rig: String,
     letters: Vec<Arrived>,
     /// Those that were to be ended over there.
-    ended: Vec<CleanedUp>,
+    ended: Vec<Gone>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -28,8 +28,8 @@ struct RigSynced {
 ///
 /// # Errors
 /// When a rig's origin or store could not be read or written; the other rigs are done all the same.
-pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: &RecordsToAdopt, dry: bool) -> Result<Exit> {
-    if *adopt != RecordsToAdopt::None {
+pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: &Adopt, dry: bool) -> Result<Exit> {
+    if *adopt != Adopt::None {
         ctx.person_only("gt remote sync --adopt")?;
     }
     let town = ctx.town()?;
@@ -49,7 +49,7 @@ pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: &RecordsToAdopt, dry: bool) -> R
     }
     let mut synced = Vec::new();
     for rig in &rigs {
-        let mut one = RigSynced { rig: rig.name.clone(), ..RigSynced::default() };
+        let mut one = Synced { rig: rig.name.clone(), ..Synced::default() };
         let error = match sync(ctx, &town, rig, adopt, dry) {
             Ok((letters, ended)) => {
                 (one.letters, one.ended) = (letters, ended);
@@ -66,7 +66,7 @@ pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: &RecordsToAdopt, dry: bool) -> R
     }
     let ended = failures.keep(roles(ctx, &town, dry)).unwrap_or_default();
     if !ended.is_empty() {
-        synced.push(RigSynced { ended, ..RigSynced::default() });
+        synced.push(Synced { ended, ..Synced::default() });
     }
     if ctx.global.json {
         super::print_json("synced", &synced)?;
@@ -93,13 +93,7 @@ fn failed(letters: &[Arrived]) -> Option<anyhow::Error> {
     Some(Failure::new(what).hint("nothing is lost; try again: gt remote sync").into())
 }
 
-fn sync(
-    ctx: &Ctx,
-    town: &Town,
-    rig: &Rig,
-    adopt: &RecordsToAdopt,
-    dry: bool,
-) -> Result<(Vec<Arrived>, Vec<CleanedUp>)> {
+fn sync(ctx: &Ctx, town: &Town, rig: &Rig, adopt: &Adopt, dry: bool) -> Result<(Vec<Arrived>, Vec<Gone>)> {
     let sources = ctx.sources(town, Some(rig));
     let settings = config::settings(&sources)?;
     let target = config::target(&settings);
@@ -119,7 +113,7 @@ fn sync(
 /// What other commands take in on their way, when polecats of the rig are elsewhere. What is wrong is said, and stops
 /// nothing: `false`.
 pub fn bring(ctx: &Ctx, town: &Town, rig: &Rig, target: &str) -> bool {
-    match collect(&CollectJob { town, rig, target, adopt: RecordsToAdopt::None }, false) {
+    match collect(&CollectJob { town, rig, target, adopt: Adopt::None }, false) {
         Ok(letters) => {
             let taken: Vec<Arrived> =
                 letters.into_iter().filter(|one| one.state != RecordState::Foreign).collect();
@@ -134,7 +128,7 @@ pub fn bring(ctx: &Ctx, town: &Town, rig: &Rig, target: &str) -> bool {
 }
 
 /// Sessions of roles that are to be ended elsewhere.
-fn roles(ctx: &Ctx, town: &Town, dry: bool) -> Result<Vec<CleanedUp>> {
+fn roles(ctx: &Ctx, town: &Town, dry: bool) -> Result<Vec<Gone>> {
     if dry || !going::has_roles(&away::read(town)?) {
         return Ok(Vec::new());
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
 use crate::base::grammar::count;
+use crate::base::grammar::short;
 use crate::base::quote::quote;
 use crate::config;
 use crate::plan::trust::readers;
@@ -82,7 +83,7 @@ pub(super) fn run(ctx: &Ctx, name: Option<&str>, dry: bool) -> Result<Exit> {
     let mut text = String::new();
     for open in &open {
         let clone = quote(&open.clone.to_string_lossy());
-        let short = open.commit.get(..10).unwrap_or(&open.commit);
+        let short = short(&open.commit);
         text.push_str(&format!(
             "in {clone} at {short}; look at one with: git -C {clone} show {short}:PATH\n"
         ));

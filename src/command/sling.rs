@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
+use crate::base::grammar::short;
 use crate::cli::work::{Sling, SlingHow, Spawn};
 use crate::config::{self, Settings};
 use crate::model::bead::NewBead;
@@ -179,7 +180,7 @@ fn worktree(one: &Slung) -> String {
             "make {} on {} from {}, replayed onto the target",
             one.worktree,
             one.branch,
-            one.base.get(..10).unwrap_or(&one.base)
+            short(&one.base)
         ),
         _ => format!("fetch, make {} on {} from {}", one.worktree, one.branch, one.base),
     }

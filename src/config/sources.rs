@@ -153,7 +153,7 @@ fn expand_value(
     value: &mut Value,
     path: &mut Vec<String>,
     lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<(), (Vec<String>, template::BrokenVariable)> {
+) -> Result<(), (Vec<String>, template::Broken)> {
     match value {
         Value::String(_, text) => match template::expand(text, is_for_shell(path), lookup) {
             Ok(filled) => *text = filled.into_owned(),

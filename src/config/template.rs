@@ -29,7 +29,7 @@ const TYPED: &str = "title";
 
 /// Why a `${…}` has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BrokenVariable {
+pub enum Broken {
     /// The variable is not set and has no default.
     Unset(String),
     /// No `}` follows.
@@ -38,26 +38,26 @@ pub enum BrokenVariable {
     NoName(String),
 }
 
-impl fmt::Display for BrokenVariable {
+impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BrokenVariable::Unset(name) => write!(f, "the variable {name} is not set"),
-            BrokenVariable::Unclosed => f.write_str("a '${' without its '}'"),
-            BrokenVariable::NoName(text) => write!(f, "'${{{text}}}' names no variable"),
+            Broken::Unset(name) => write!(f, "the variable {name} is not set"),
+            Broken::Unclosed => f.write_str("a '${' without its '}'"),
+            Broken::NoName(text) => write!(f, "'${{{text}}}' names no variable"),
         }
     }
 }
 
-impl BrokenVariable {
+impl Broken {
     /// What helps.
     pub fn hint(&self) -> String {
         match self {
-            BrokenVariable::Unset(name) => {
+            Broken::Unset(name) => {
                 format!(
                     "set {name}, or give a default: ${{{name}:-…}}; a ${{ that is not gt's is written $${{"
                 )
             }
-            BrokenVariable::Unclosed | BrokenVariable::NoName(_) => {
+            Broken::Unclosed | Broken::NoName(_) => {
                 "write ${NAME} or ${NAME:-default}; a ${ that is not gt's is written $${".into()
             }
         }
@@ -73,7 +73,7 @@ pub fn expand<'t>(
     text: &'t str,
     for_shell: bool,
     lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<Cow<'t, str>, BrokenVariable> {
+) -> Result<Cow<'t, str>, Broken> {
     if !text.contains('$') {
         return Ok(Cow::Borrowed(text));
     }
@@ -93,7 +93,7 @@ pub fn expand<'t>(
             out.push('$');
             rest = tail;
         } else if let Some(inner) = after.strip_prefix('{') {
-            let (inside, tail) = inner.split_once('}').ok_or(BrokenVariable::Unclosed)?;
+            let (inside, tail) = inner.split_once('}').ok_or(Broken::Unclosed)?;
             out.push_str(&variable(inside, lookup)?);
             rest = tail;
         } else {
@@ -121,7 +121,7 @@ pub fn escape(text: &str, for_shell: bool) -> String {
     out
 }
 
-fn variable(inside: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, BrokenVariable> {
+fn variable(inside: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Broken> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
@@ -130,13 +130,13 @@ fn variable(inside: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Str
     let named = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !named {
-        return Err(BrokenVariable::NoName(inside.into()));
+        return Err(Broken::NoName(inside.into()));
     }
     match (lookup(name), default) {
         (Some(value), None) => Ok(value),
         (Some(value), Some(_)) if !value.is_empty() => Ok(value),
         (_, Some(default)) => Ok(default.into()),
-        (None, None) => Err(BrokenVariable::Unset(name.into())),
+        (None, None) => Err(Broken::Unset(name.into())),
     }
 }
 
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn with(text: &str) -> Result<String, BrokenVariable> {
+    fn with(text: &str) -> Result<String, Broken> {
         let lookup = |name: &str| match name {
             "HOME" => Some("/home/max".to_string()),
             "EMPTY" => Some(String::new()),
@@ -263,10 +263,10 @@ mod tests {
         assert_eq!(with("end $").unwrap(), "end $");
         let shell = "exec $SHELL; echo $$ $${HOME} ${NOPE:-x}";
         assert_eq!(expand(shell, true, &|_| None).unwrap(), "exec $SHELL; echo $$ ${HOME} x");
-        assert_eq!(with("${NOPE}").unwrap_err(), BrokenVariable::Unset("NOPE".into()));
-        assert_eq!(with("${NOPE").unwrap_err(), BrokenVariable::Unclosed);
-        assert_eq!(with("${a b}").unwrap_err(), BrokenVariable::NoName("a b".into()));
-        assert_eq!(with("${}").unwrap_err(), BrokenVariable::NoName(String::new()));
+        assert_eq!(with("${NOPE}").unwrap_err(), Broken::Unset("NOPE".into()));
+        assert_eq!(with("${NOPE").unwrap_err(), Broken::Unclosed);
+        assert_eq!(with("${a b}").unwrap_err(), Broken::NoName("a b".into()));
+        assert_eq!(with("${}").unwrap_err(), Broken::NoName(String::new()));
     }
 
     #[test]
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_value_is_not_filled_again() {
-        let value = |_: &str| Ok::<_, BrokenVariable>("{{town}}".to_string());
+        let value = |_: &str| Ok::<_, Broken>("{{town}}".to_string());
         assert_eq!(fill("a {{title}} b", &value).unwrap(), "a {{town}} b");
     }
 
@@ -298,7 +298,7 @@ mod tests {
         fn no_text_makes_it_panic(text in "[${}:\\-{}a ]{0,20}") {
             let _ = with(&text);
             let _ = unknown_name(&text);
-            let _ = fill(&text, &|name| Ok::<_, BrokenVariable>(name.into()));
+            let _ = fill(&text, &|name| Ok::<_, Broken>(name.into()));
         }
 
         #[test]

@@ -17,7 +17,7 @@ use super::{Daemon, Depth, Looking, Mux, Session, Snapshot, Spec, Started};
 use crate::base::failure::{Failure, Failures};
 use crate::base::terminal;
 use crate::config::remotes::KnownRemote;
-use crate::programs::fugue::{DaemonRow, FugueServer, LIMIT, Listing, NewDaemonSession, Reply, Silence};
+use crate::programs::fugue::{FugueServer, LIMIT, Listing, NewDaemonSession, Reply, Row, Silence};
 use crate::town::away::Records;
 
 pub use self::sight::unreachable;
@@ -174,7 +174,7 @@ impl FugueMux {
         self.rows().map(drop)
     }
 
-    fn rows(&self) -> Result<Vec<DaemonRow>> {
+    fn rows(&self) -> Result<Vec<Row>> {
         self.server.list()?.map_err(|silence| self.silent(&silence))
     }
 
@@ -238,7 +238,7 @@ impl FugueMux {
     }
 
     /// The session as it is at this moment, by its id here: nothing when it is gone.
-    fn row(&self, id: &str) -> Result<Option<DaemonRow>> {
+    fn row(&self, id: &str) -> Result<Option<Row>> {
         let own = split(id).map_or(id, |(_, own)| own);
         Ok(self.rows()?.into_iter().find(|row| row.id == own))
     }
@@ -265,7 +265,7 @@ impl FugueMux {
     }
 
     /// What an answered or unanswered list comes to.
-    pub fn seen(&self, listed: Result<Vec<DaemonRow>, Silence>, took: Duration, into: &mut Snapshot) {
+    pub fn seen(&self, listed: Result<Vec<Row>, Silence>, took: Duration, into: &mut Snapshot) {
         let mut daemon = Daemon {
             remote: self.remote.name.clone(),
             fugue_addr: self.remote.fugue_addr.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::grammar::short;
 use crate::beads::foreign::same_words;
 use crate::beads::jsonl;
 use crate::model::bead::Bead;
@@ -61,7 +62,7 @@ pub fn settle(beads: &mut [Bead], merges: &[MergeCommit], at_work: &[String], no
     let at = |time: &str| time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
     for bead in beads.iter_mut().filter(|bead| !bead.is_closed()) {
         let Some(merge) = merges.iter().find(|merge| merge.bead == bead.id) else { continue };
-        let said = format!("{} by {}", bead.id, merge.commit.get(..10).unwrap_or(&merge.commit));
+        let said = format!("{} by {}", bead.id, short(&merge.commit));
         let is_later =
             at(&merge.time).is_some_and(|merged| at(&bead.updated_at).is_some_and(|seen| merged >= seen));
         if !is_later || at_work.contains(&bead.id) {

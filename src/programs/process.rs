@@ -23,7 +23,7 @@ use anyhow::Result;
 use crate::base::failure::Failure;
 use crate::base::quote::quote;
 use crate::base::{files, limits, repo_url, terminal};
-use crate::programs::process::signals::{Charge, SignalTarget};
+use crate::programs::process::signals::{Charge, Reach};
 
 pub use crate::programs::process::running::Running;
 
@@ -279,9 +279,9 @@ impl Process {
             command.stderr(file.try_clone().map_err(failed)?).stdout(file);
         }
         let (mut child, charge) =
-            signals::spawn(&mut command, SignalTarget::Group).map_err(|error| self.cannot_start(&error))?;
+            signals::spawn(&mut command, Reach::Group).map_err(|error| self.cannot_start(&error))?;
         let pipes = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
-        Ok(Running::new(self, child, charge, SignalTarget::Group, pipes))
+        Ok(Running::new(self, child, charge, Reach::Group, pipes))
     }
 
     /// Runs it to its end.
@@ -296,7 +296,7 @@ impl Process {
     pub(super) fn start_on_terminal(&self, stdin: Stdio) -> Result<(Child, Charge)> {
         let mut command = self.command(true);
         command.stdin(stdin);
-        signals::spawn(&mut command, SignalTarget::Terminal).map_err(|error| self.cannot_start(&error))
+        signals::spawn(&mut command, Reach::Terminal).map_err(|error| self.cannot_start(&error))
     }
 
     /// Runs it with its output and errors, in the order they come, given to `sink`; its exit code, or 128 and the
@@ -362,11 +362,11 @@ impl Process {
         sink: impl FnMut(usize, &[u8]),
     ) -> Result<i32> {
         let (child, charge) =
-            signals::spawn(&mut command, SignalTarget::Alone).map_err(|error| self.cannot_start(&error))?;
+            signals::spawn(&mut command, Reach::Alone).map_err(|error| self.cannot_start(&error))?;
         // The command holds the writing ends: without this the pipes would never end.
         drop(command);
         let pipes = readers.map(|reader| reader.map(OwnedFd::from));
-        let running = Running::new(self, child, charge, SignalTarget::Alone, pipes);
+        let running = Running::new(self, child, charge, Reach::Alone, pipes);
         let status = running.collect(sink)?.0;
         Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1))
     }
@@ -387,7 +387,7 @@ impl Process {
     pub(super) fn spawn(&self, streams: impl FnOnce(&mut Command)) -> Result<(Child, Charge)> {
         let mut command = self.command(self.own_locale);
         streams(&mut command);
-        signals::spawn(&mut command, SignalTarget::Alone).map_err(|error| self.cannot_start(&error))
+        signals::spawn(&mut command, Reach::Alone).map_err(|error| self.cannot_start(&error))
     }
 
     /// Becomes it: only returns when that failed.

@@ -1,11 +1,12 @@
 //! What came home from other machines, as `gt remote sync` says it.
 
+use crate::base::grammar::short;
 use crate::work::remote::arrived::{Arrived, RecordState};
-use crate::work::remote::going::CleanedUp;
+use crate::work::remote::going::Gone;
 
 /// A line for each that was to be ended on its machine.
-pub fn gone(gone: &[CleanedUp], dry: bool) -> String {
-    let line = |one: &CleanedUp| {
+pub fn gone(gone: &[Gone], dry: bool) -> String {
+    let line = |one: &Gone| {
         let kept = one.recovery.as_ref().map_or(String::new(), |name| format!("; kept under {name}"));
         match one.ended {
             true => format!("{}  ended on {}{kept}\n", one.address, one.remote),
@@ -22,7 +23,7 @@ pub fn text(arrived: &[Arrived], dry: bool) -> String {
 }
 
 fn line(one: &Arrived, dry: bool) -> String {
-    let commit = one.commit.get(..10).unwrap_or(&one.commit);
+    let commit = short(&one.commit);
     let kept = one.recovery.as_ref().map_or(String::new(), |name| format!("; {commit} is kept under {name}"));
     let said = match one.state {
         RecordState::Waits if dry && one.bead.is_empty() => {
@@ -37,7 +38,7 @@ fn line(one: &Arrived, dry: bool) -> String {
         RecordState::Taken => format!("{}  was taken in before: {}", one.bead, one.worker),
         RecordState::Foreign => {
             let rig = one.worker.split('/').next().unwrap_or_default();
-            let id = one.id.get(..10).unwrap_or(&one.id);
+            let id = short(&one.id);
             format!(
                 "{}  waits: {} by {commit}: {}; if it is yours: gt remote sync {rig} --adopt {id}",
                 one.bead, one.worker, one.why

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::sight::{failure_on, is_ours, last_lines, said};
 use super::{FugueMux, LINES, LONGEST_PAUSE, PAUSE};
-use crate::programs::fugue::{DaemonRow, NewDaemonSession, Reply};
+use crate::programs::fugue::{NewDaemonSession, Reply, Row};
 
 /// How long somebody waits for an errand.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ impl FugueMux {
     /// A silent daemon, or one that starts no session.
     pub fn errand(&self, errand: &Errand) -> Result<Ran> {
         let tag = format!("{TAG}{}", errand.instance);
-        let mine = |row: &&DaemonRow| row.tags.contains(&tag) && is_ours(row, &self.ours.town_id);
+        let mine = |row: &&Row| row.tags.contains(&tag) && is_ours(row, &self.ours.town_id);
         let rows = self.rows()?;
         // A restarted daemon made a shell of it.
         if let Some(shell) = rows.iter().find(|row| row.id == errand.begun && !mine(row)) {
@@ -96,7 +96,7 @@ impl FugueMux {
     }
 
     /// Starts its session; gives the daemon's own id of it.
-    fn begin(&self, errand: &Errand, tag: &str, rows: &[DaemonRow]) -> Result<String> {
+    fn begin(&self, errand: &Errand, tag: &str, rows: &[Row]) -> Result<String> {
         let tags = [tag.to_string(), format!("{TOWN}{}", self.ours.town_id)];
         let line = format!("{}\nsleep {LINGER}\n", errand.line);
         let free = |name: &String| rows.iter().all(|row| row.name != *name);

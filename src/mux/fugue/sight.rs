@@ -5,7 +5,7 @@ use crate::base::grammar::is_object_id;
 use crate::config::remotes::KnownRemote;
 use crate::model::address::Address;
 use crate::mux::{Marks, Pane, Session};
-use crate::programs::fugue::DaemonRow;
+use crate::programs::fugue::Row;
 use crate::town::away::Record;
 
 /// Before the instance, in a tag.
@@ -53,22 +53,22 @@ pub fn tags(wanted: &[String], marks: &Marks, town_id: &str) -> Vec<String> {
     tags
 }
 
-fn tag<'r>(row: &'r DaemonRow, mark: &str) -> Option<&'r str> {
+fn tag<'r>(row: &'r Row, mark: &str) -> Option<&'r str> {
     row.tags.iter().find_map(|tag| tag.strip_prefix(mark))
 }
 
 /// Whether a session carries the town's tag.
-pub fn is_ours(row: &DaemonRow, town_id: &str) -> bool {
+pub fn is_ours(row: &Row, town_id: &str) -> bool {
     tag(row, TOWN) == Some(town_id)
 }
 
 /// The instance that a session's tag names.
-pub fn instance_of(row: &DaemonRow) -> Option<&str> {
+pub fn instance_of(row: &Row) -> Option<&str> {
     tag(row, INSTANCE)
 }
 
 /// A session as a daemon lists it, with marks where it is ours: by its tags, or by its id where they are gone.
-pub fn session(row: DaemonRow, remote: &KnownRemote, ours: &Ours) -> Session {
+pub fn session(row: Row, remote: &KnownRemote, ours: &Ours) -> Session {
     let id = id(&remote.fugue_addr, &row.id);
     let known =
         |(_, record): &(&String, &Record)| record.fugue_addr == remote.fugue_addr && record.id == row.id;
@@ -166,9 +166,9 @@ mod tests {
         KnownRemote { name: "pc".into(), fugue_addr: "tcp://x:1".into(), ..KnownRemote::default() }
     }
 
-    fn row(id: &str, tags: &[&str]) -> DaemonRow {
+    fn row(id: &str, tags: &[&str]) -> Row {
         let tags = tags.iter().map(|tag| (*tag).to_string()).collect();
-        DaemonRow { id: id.into(), name: format!("name-{id}"), attached: 0, tags }
+        Row { id: id.into(), name: format!("name-{id}"), attached: 0, tags }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub enum Silence {
 
 /// A session, as a daemon lists it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DaemonRow {
+pub struct Row {
     /// The daemon's own id.
     pub id: String,
     /// Its name.
@@ -90,18 +90,13 @@ fn silence(why: &str) -> Silence {
 }
 
 /// The rows of a list: id, clients, tags, name. Lines of another shape are none of ours.
-pub fn rows(text: &str) -> Vec<DaemonRow> {
+pub fn rows(text: &str) -> Vec<Row> {
     let row = |line: &str| {
         let mut parts = line.splitn(4, '\t');
         let (id, attached, tags) = (parts.next()?, parts.next()?, parts.next()?);
         let name = parts.next()?;
         let tags = tags.split(',').filter(|tag| !tag.is_empty()).map(Into::into).collect();
-        Some(DaemonRow {
-            id: id.into(),
-            name: name.into(),
-            attached: attached.parse().unwrap_or_default(),
-            tags,
-        })
+        Some(Row { id: id.into(), name: name.into(), attached: attached.parse().unwrap_or_default(), tags })
     };
     text.lines().filter_map(row).filter(|row| !row.id.is_empty()).collect()
 }
@@ -307,8 +302,8 @@ mod tests {
     fn a_list_is_read_by_its_tabs() {
         let text = "id-1\t0\tgt-i-1,gt-t-a\tgt-wyvern-Nux\nid-2\t1\t\todd\tname\nno row\n\t0\t\tx\n";
         let tags = vec!["gt-i-1".to_string(), "gt-t-a".to_string()];
-        let first = DaemonRow { id: "id-1".into(), name: "gt-wyvern-Nux".into(), attached: 0, tags };
-        let second = DaemonRow { id: "id-2".into(), name: "odd\tname".into(), attached: 1, tags: Vec::new() };
+        let first = Row { id: "id-1".into(), name: "gt-wyvern-Nux".into(), attached: 0, tags };
+        let second = Row { id: "id-2".into(), name: "odd\tname".into(), attached: 1, tags: Vec::new() };
         assert_eq!(rows(text), [first, second]);
     }
 

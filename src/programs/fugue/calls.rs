@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::answers::{DaemonRow, Reply, Silence, answer, plain, rows};
+use super::answers::{Reply, Row, Silence, answer, plain, rows};
 use super::{Dialect, FUGUE_ADDR, Fugue};
 use crate::base::failure::Failure;
 use crate::programs::fugue::LIMIT;
@@ -48,7 +48,7 @@ impl Listing {
     ///
     /// # Errors
     /// When the program cannot be started, or refuses its arguments.
-    pub fn wait(self) -> Result<(Result<Vec<DaemonRow>, Silence>, Duration)> {
+    pub fn wait(self) -> Result<(Result<Vec<Row>, Silence>, Duration)> {
         let (output, took) = self.asked.join().map_err(|_| Failure::new("asking a fugue daemon failed"))?;
         let output = output?;
         // No session at all: exit code 1 and not a word.
@@ -175,7 +175,7 @@ impl FugueServer {
     ///
     /// # Errors
     /// As [`Listing::wait`].
-    pub fn list(&self) -> Result<Result<Vec<DaemonRow>, Silence>> {
+    pub fn list(&self) -> Result<Result<Vec<Row>, Silence>> {
         Ok(self.begin_list().wait()?.0)
     }
 

@@ -17,7 +17,7 @@ use anyhow::Result;
 use super::process::Process;
 use crate::base::failure::Failure;
 
-pub use answers::{DaemonRow, Reply, Silence, plain};
+pub use answers::{Reply, Row, Silence, plain};
 pub use calls::{FugueServer, Listing, MOST_LINES, NewDaemonSession};
 
 /// A daemon answers in milliseconds. One that needs longer than this is silent.

@@ -11,7 +11,7 @@ use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::signals::{Charge, SignalTarget};
+use super::signals::{Charge, Reach};
 use super::stamp::Stamp;
 use super::usage::{self, Usage};
 use crate::base::limits;
@@ -42,7 +42,7 @@ impl Running {
         process: &Process,
         child: Child,
         charge: Charge,
-        reach: SignalTarget,
+        reach: Reach,
         pipes: [Option<OwnedFd>; 2],
     ) -> Running {
         let pid = pid_of(&child);
@@ -211,7 +211,7 @@ pub(in crate::programs) fn wait_for_end(child: &mut Child, limit: Instant) -> st
 /// The limits of one program.
 struct Watch {
     pid: Option<Pid>,
-    reach: SignalTarget,
+    reach: Reach,
     hard: Option<Instant>,
     limit: Option<Limit>,
     /// Since when there was no sign of progress.
@@ -232,7 +232,7 @@ struct Over {
 }
 
 impl Watch {
-    fn new(timeout: Option<Duration>, limit: Option<Limit>, pid: Option<Pid>, reach: SignalTarget) -> Watch {
+    fn new(timeout: Option<Duration>, limit: Option<Limit>, pid: Option<Pid>, reach: Reach) -> Watch {
         let now = Instant::now();
         let hard = timeout.map(|timeout| now + timeout);
         Watch {
@@ -311,7 +311,7 @@ impl Watch {
 
     fn send(&self, signal: Signal) {
         if let Some(pid) = self.pid {
-            let _ = if self.reach == SignalTarget::Group {
+            let _ = if self.reach == Reach::Group {
                 kill_process_group(pid, signal)
             } else {
                 kill_process(pid, signal)

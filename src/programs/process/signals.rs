@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a signal reaches a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SignalTarget {
+pub(super) enum Reach {
     /// It leads a process group of its own.
     Group,
     /// It is in gt's own group.
@@ -32,7 +32,7 @@ pub(super) enum SignalTarget {
 struct SignalState {
     ending: bool,
     next: u64,
-    programs: BTreeMap<u64, (Pid, SignalTarget)>,
+    programs: BTreeMap<u64, (Pid, Reach)>,
     put_back: BTreeMap<u64, Box<dyn FnOnce() + Send>>,
 }
 
@@ -72,7 +72,7 @@ impl Charge {
 }
 
 /// Starts a program that ends with gt.
-pub(super) fn spawn(command: &mut Command, reach: SignalTarget) -> std::io::Result<(Child, Charge)> {
+pub(super) fn spawn(command: &mut Command, reach: Reach) -> std::io::Result<(Child, Charge)> {
     let mut state = going_on();
     let child = command.spawn()?;
     let number = state.next;
@@ -129,7 +129,7 @@ pub fn watch() {
                 // A second one: now.
                 state().programs.values().for_each(|(pid, reach)| send(*pid, *reach, Signal::KILL));
             } else if signal != SIGINT
-                || !state().programs.values().any(|(_, reach)| *reach == SignalTarget::Terminal)
+                || !state().programs.values().any(|(_, reach)| *reach == Reach::Terminal)
             {
                 ending = true;
                 std::thread::spawn(move || end(signal));
@@ -140,7 +140,7 @@ pub fn watch() {
 
 fn end(signal: i32) {
     state().ending = true;
-    let programs: Vec<(Pid, SignalTarget)> = state().programs.values().copied().collect();
+    let programs: Vec<(Pid, Reach)> = state().programs.values().copied().collect();
     for step in [Signal::TERM, Signal::KILL] {
         programs.iter().for_each(|(pid, reach)| send(*pid, *reach, step));
         let limit = Instant::now() + PATIENCE;
@@ -154,17 +154,13 @@ fn end(signal: i32) {
     std::process::exit(128 + signal);
 }
 
-fn send(pid: Pid, reach: SignalTarget, signal: Signal) {
-    let _ = if reach == SignalTarget::Group {
-        kill_process_group(pid, signal)
-    } else {
-        kill_process(pid, signal)
-    };
+fn send(pid: Pid, reach: Reach, signal: Signal) {
+    let _ = if reach == Reach::Group { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
 }
 
-fn runs(pid: Pid, reach: SignalTarget) -> bool {
+fn runs(pid: Pid, reach: Reach) -> bool {
     let number = pid.as_raw_nonzero().get();
-    if reach == SignalTarget::Group { stamp::group_runs(pid) } else { stamp::Stamp::of(number).is_some() }
+    if reach == Reach::Group { stamp::group_runs(pid) } else { stamp::Stamp::of(number).is_some() }
 }
 
 #[cfg(target_os = "linux")]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::bench::{Bench, BenchKind, Folded, Front, SeenOrigin};
 use super::landing::{self, Lands, Pushed};
 use crate::base::failure::Failure;
+use crate::base::grammar::short;
 use crate::beads::Filter;
 use crate::beads::request::Request;
 use crate::config::{self, Sources};
@@ -371,7 +372,7 @@ pub fn steps(job: &LandJob<'_>, checked: &Checked, strategy: &str, tests: Option
         (false, None) => "checked: the session has ended, the work tree is clean".to_string(),
         (false, Some(why)) => format!("stop: {why}"),
     };
-    let short = checked.commit.get(..10).unwrap_or(&checked.commit);
+    let short = short(&checked.commit);
     let tests = match tests {
         _ if job.force || job.skip_tests => "skip the tests".into(),
         None => "no tests: merge.test_command is not set".into(),

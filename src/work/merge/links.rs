@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::base::failure::Failure;
+use crate::base::grammar::short;
 use crate::base::quote::quote;
 use crate::programs::git::links::Link;
 use crate::programs::git::{Git, last_words};
@@ -65,7 +66,7 @@ impl Trouble {
 
 /// The branch of a submodule's origin that a commit is pushed to. No other commit ever gets that name.
 fn branch_for(branch: &str, commit: &str) -> String {
-    format!("{branch}-{}", commit.get(..10).unwrap_or(commit))
+    format!("{branch}-{}", short(commit))
 }
 
 /// All of them in one line each.

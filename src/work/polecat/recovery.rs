@@ -23,7 +23,7 @@ pub const KEPT_FOR: i64 = 30 * 24 * 3600;
 
 /// Something kept under `refs/gt/recovery/<Name>/<instance>` of the canonical clone, or `<instance>.<what>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RecoveryEntry {
+pub struct Kept {
     /// The ref.
     pub name: String,
     /// Whose it was.
@@ -50,19 +50,19 @@ pub struct RecoveryEntry {
 ///
 /// # Errors
 /// When git cannot list them.
-pub fn list(rig: &Rig) -> Result<Vec<RecoveryEntry>> {
+pub fn list(rig: &Rig) -> Result<Vec<Kept>> {
     let format = "--format=%(refname) %(objectname) %(objecttype) %(creatordate:unix) %(subject)";
     let text = Git::alone(rig.clone_dir()).run("list recovery refs", ["for-each-ref", format, RECOVERY])?;
     let git_dir = rig.clone_dir().join(".git");
-    let with_time = |kept: RecoveryEntry| RecoveryEntry { kept: kept_at(&git_dir, &kept.name), ..kept };
+    let with_time = |kept: Kept| Kept { kept: kept_at(&git_dir, &kept.name), ..kept };
     Ok(text.lines().filter_map(parse).map(with_time).collect())
 }
 
-fn parse(line: &str) -> Option<RecoveryEntry> {
+fn parse(line: &str) -> Option<Kept> {
     let mut words = line.splitn(5, ' ');
     let (name, commit, kind, committed) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let RecoveryRef { name: polecat, instance, what } = RecoveryRef::parse(name)?;
-    Some(RecoveryEntry {
+    Some(Kept {
         name: name.into(),
         polecat,
         instance,
@@ -124,7 +124,7 @@ pub fn merged(beads: &[Bead]) -> BTreeSet<String> {
 
 /// Decides about one recovery ref. `on_target` says that its commit is reachable from the target; `now` is in seconds
 /// since 1970.
-pub fn fate(kept: &RecoveryEntry, on_target: bool, beads: &[Bead], now: i64) -> RefFate {
+pub fn fate(kept: &Kept, on_target: bool, beads: &[Bead], now: i64) -> RefFate {
     if on_target || merged(beads).contains(&kept.commit) {
         return RefFate::Merged;
     }
@@ -138,7 +138,7 @@ pub fn fate(kept: &RecoveryEntry, on_target: bool, beads: &[Bead], now: i64) -> 
     if !asked_for && now - since > KEPT_FOR { RefFate::Old } else { RefFate::Stays }
 }
 
-impl RecoveryEntry {
+impl Kept {
     /// Whether it was kept of the same instance as the ref of that name.
     fn belongs_to(&self, name: &str) -> bool {
         RecoveryRef::new(&self.polecat, &self.instance).goes_with(name)
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn only_what_is_merged_or_old_and_unasked_for_goes() {
-        let kept = RecoveryEntry {
+        let kept = Kept {
             name: "refs/gt/recovery/Nux/00000064aaaaaaaa".into(),
             polecat: "Nux".into(),
             instance: "00000064aaaaaaaa".into(),
@@ -448,11 +448,10 @@ mod tests {
         assert_eq!(fate(&kept, false, &[], late - 1), RefFate::Stays);
         assert_eq!(fate(&kept, false, &[], late), RefFate::Old);
         assert_eq!(fate(&kept, false, &[asking.clone()], late), RefFate::Stays);
-        let beside =
-            RecoveryEntry { name: format!("{}.heads/x", kept.name), what: "heads/x".into(), ..kept.clone() };
+        let beside = Kept { name: format!("{}.heads/x", kept.name), what: "heads/x".into(), ..kept.clone() };
         assert_eq!(fate(&beside, false, &[asking], late), RefFate::Stays);
         // An old commit that was kept a moment ago is kept for 30 days from then.
-        let fresh = RecoveryEntry { kept: Some(late), ..kept.clone() };
+        let fresh = Kept { kept: Some(late), ..kept.clone() };
         assert_eq!(fate(&fresh, false, &[], late + 1), RefFate::Stays);
         assert_eq!(fate(&fresh, false, &[], late + KEPT_FOR + 1), RefFate::Old);
         assert_eq!(fate(&kept, false, &[request("open", "")], late), RefFate::Stays);

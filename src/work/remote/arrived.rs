@@ -85,12 +85,12 @@ pub struct CollectJob<'a> {
     /// Where its work lands.
     pub target: &'a str,
     /// Which of the records without a proof are taken in all the same, because a person says so.
-    pub adopt: RecordsToAdopt,
+    pub adopt: Adopt,
 }
 
 /// What a person adopts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum RecordsToAdopt {
+pub enum Adopt {
     /// Nothing.
     #[default]
     None,
@@ -100,13 +100,13 @@ pub enum RecordsToAdopt {
     All,
 }
 
-impl RecordsToAdopt {
+impl Adopt {
     /// Whether it holds for the record of this id.
     pub fn takes(&self, id: &str) -> bool {
         match self {
-            RecordsToAdopt::None => false,
-            RecordsToAdopt::One(wanted) => id.starts_with(wanted.as_str()),
-            RecordsToAdopt::All => true,
+            Adopt::None => false,
+            Adopt::One(wanted) => id.starts_with(wanted.as_str()),
+            Adopt::All => true,
         }
     }
 }

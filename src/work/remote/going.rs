@@ -13,7 +13,7 @@ use crate::work::polecat::ending::{End, end_polecat};
 
 /// What became of one that is leaving.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct CleanedUp {
+pub struct Gone {
     /// Its address.
     pub address: String,
     /// The machine it was on.
@@ -30,10 +30,10 @@ pub struct CleanedUp {
     pub recovery: Option<String>,
 }
 
-impl CleanedUp {
-    fn new(address: &str, record: &Record) -> CleanedUp {
+impl Gone {
+    fn new(address: &str, record: &Record) -> Gone {
         let (remote, instance) = (record.remote.clone(), record.instance.clone());
-        CleanedUp { address: address.into(), remote, instance, ..CleanedUp::default() }
+        Gone { address: address.into(), remote, instance, ..Gone::default() }
     }
 }
 
@@ -44,18 +44,18 @@ pub fn polecats<'a>(records: &'a Records, rig: &'a str) -> impl Iterator<Item = 
 }
 
 /// What [`end_polecats`] would end.
-pub fn planned(records: &Records, rig: &str) -> Vec<CleanedUp> {
-    polecats(records, rig).map(|(name, record)| CleanedUp::new(&format!("{rig}/{name}"), record)).collect()
+pub fn planned(records: &Records, rig: &str) -> Vec<Gone> {
+    polecats(records, rig).map(|(name, record)| Gone::new(&format!("{rig}/{name}"), record)).collect()
 }
 
 /// Ends a rig's polecats that are leaving. What keeps one is part of the answer.
-pub fn end_polecats(scene: &Scene<'_>) -> Vec<CleanedUp> {
+pub fn end_polecats(scene: &Scene<'_>) -> Vec<Gone> {
     let records = scene.records();
     polecats(records, scene.rig_name()).map(|(name, record)| end_one(scene, &name, record)).collect()
 }
 
-fn end_one(scene: &Scene<'_>, name: &str, record: &Record) -> CleanedUp {
-    let mut gone = CleanedUp::new(&scene.address_of(name), record);
+fn end_one(scene: &Scene<'_>, name: &str, record: &Record) -> Gone {
+    let mut gone = Gone::new(&scene.address_of(name), record);
     if scene.is_silent(&record.fugue_addr) {
         gone.why = format!("{} does not answer", record.remote);
         return gone;
@@ -75,9 +75,9 @@ fn end_one(scene: &Scene<'_>, name: &str, record: &Record) -> CleanedUp {
         })
     };
     match ended {
-        Ok(Ok(recovery)) => CleanedUp { ended: true, recovery, ..gone },
-        Ok(Err(why)) => CleanedUp { why, ..gone },
-        Err(error) => CleanedUp { why: format!("{error:#}"), ..gone },
+        Ok(Ok(recovery)) => Gone { ended: true, recovery, ..gone },
+        Ok(Err(why)) => Gone { why, ..gone },
+        Err(error) => Gone { why: format!("{error:#}"), ..gone },
     }
 }
 
@@ -85,10 +85,10 @@ fn end_one(scene: &Scene<'_>, name: &str, record: &Record) -> CleanedUp {
 ///
 /// # Errors
 /// When the records cannot be read. What keeps one from its end is part of the answer.
-pub fn end_roles(town: &Town, mux: &dyn Mux, snapshot: &Snapshot) -> Result<Vec<CleanedUp>> {
+pub fn end_roles(town: &Town, mux: &dyn Mux, snapshot: &Snapshot) -> Result<Vec<Gone>> {
     let mut all = Vec::new();
     for (address, record) in away::read(town)?.iter().filter(is_leaving_role) {
-        let mut gone = CleanedUp::new(address, record);
+        let mut gone = Gone::new(address, record);
         if snapshot.away.daemons.iter().any(|one| one.fugue_addr == record.fugue_addr && one.silent.is_some())
         {
             gone.why = format!("{} does not answer", record.remote);

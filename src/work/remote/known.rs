@@ -7,7 +7,7 @@ use crate::base::failure::hint_of;
 use crate::config::schema::{self, Remote, Settings};
 use crate::config::{Sources, env};
 use crate::model::fugue::FugueAddr;
-use crate::programs::fugue::{DaemonRow, Fugue, Listing};
+use crate::programs::fugue::{Fugue, Listing, Row};
 use crate::town::{Town, away};
 
 /// Every remote, by name: those of the settings, the address that a variable names, and where sessions of this town
@@ -71,7 +71,7 @@ pub fn ask(town: &Town, program: &schema::FugueSettings, lines: Vec<RemoteLine>)
 fn answered(asked: Asked, listing: Listing, mark: &str) -> Asked {
     match listing.wait() {
         Ok((Ok(rows), took)) => {
-            let own = |row: &&DaemonRow| row.tags.iter().any(|tag| tag == mark);
+            let own = |row: &&Row| row.tags.iter().any(|tag| tag == mark);
             let ours = rows.iter().filter(own).count();
             let latency_ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
             Asked {

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::base::files;
+use crate::base::grammar::short;
 use crate::town::Rig;
 use crate::work::remote::arrived::{Arrived, RecordState};
 
@@ -29,7 +30,7 @@ pub struct Waiting {
 impl Waiting {
     /// What is said of it.
     pub fn line(&self, rig: &str) -> String {
-        let id = self.id.get(..10).unwrap_or(&self.id);
+        let id = short(&self.id);
         let Waiting { worker, bead, why, .. } = self;
         format!(
             "what {worker} is said to have handed in for {bead} waits: {why}; take it in: gt remote sync {rig} --adopt {id}"

@@ -205,7 +205,7 @@ fn letter(fields: Map<String, Value>, owner: &Address, number: usize) -> Bead {
 
 /// What was done so far, to be taken back when the rest fails.
 #[derive(Default)]
-struct UndoLog(Vec<Back>);
+struct Undo(Vec<Back>);
 
 enum Back {
     Move(PathBuf, PathBuf),
@@ -217,7 +217,7 @@ enum Back {
     Rewrite(PathBuf, String),
 }
 
-impl UndoLog {
+impl Undo {
     fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
         if to.exists() || !from.exists() {
             return Ok(());
@@ -280,7 +280,7 @@ impl UndoLog {
 /// Whatever stands in the way; everything is as before then.
 pub fn migrate(plan: &Migration, store: StoreChoice, gt: &Path) -> Result<()> {
     let mayor = plan.root.join("mayor");
-    let mut done = UndoLog::default();
+    let mut done = Undo::default();
     done.folder(&mayor)?;
     let _turn = files::lock(&plan.root.join(crate::town::LOCK))?;
     let outcome = all_steps(plan, store, gt, &mut done);
@@ -290,7 +290,7 @@ pub fn migrate(plan: &Migration, store: StoreChoice, gt: &Path) -> Result<()> {
     outcome
 }
 
-fn all_steps(plan: &Migration, store: StoreChoice, gt: &Path, done: &mut UndoLog) -> Result<()> {
+fn all_steps(plan: &Migration, store: StoreChoice, gt: &Path, done: &mut Undo) -> Result<()> {
     let root = &plan.root;
     files::make_private(root)?;
     town_store(plan, store, done)?;
@@ -328,7 +328,7 @@ fn all_steps(plan: &Migration, store: StoreChoice, gt: &Path, done: &mut UndoLog
 }
 
 /// The town's store, with the mail in it, made aside and renamed; one that is there takes the mail in.
-fn town_store(plan: &Migration, choice: StoreChoice, done: &mut UndoLog) -> Result<()> {
+fn town_store(plan: &Migration, choice: StoreChoice, done: &mut Undo) -> Result<()> {
     let dir = plan.root.join(".beads");
     let jsonl = plan.letters.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?.join("\n");
     let place = |dir: PathBuf| beads::StorePlace {
@@ -357,7 +357,7 @@ fn town_store(plan: &Migration, choice: StoreChoice, done: &mut UndoLog) -> Resu
     Ok(())
 }
 
-fn one_rig(plan: &Migration, rig: &RigPlan, store: StoreChoice, done: &mut UndoLog) -> Result<()> {
+fn one_rig(plan: &Migration, rig: &RigPlan, store: StoreChoice, done: &mut Undo) -> Result<()> {
     let root = plan.root.join(&rig.name);
     let older = plan.identity.parent().unwrap_or(&plan.root).join("rigs").join(&rig.name);
     done.rename(&older, &root.join("mayor/rig"))?;

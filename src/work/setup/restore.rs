@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::base::failure::Failure;
+use crate::base::grammar::short;
 use crate::base::repo_url::plain;
 use crate::base::{files, time};
 use crate::beads::{self, Change, StoreKind, embedded, jsonl};
@@ -242,10 +243,6 @@ fn of_branch(lost: &Lost<'_>, unread: &mut Vec<String>) -> Result<Option<BeadSou
         from: format!("the branch {branch} of {} at {} of {time}", plain(remote), short(&found.tip)),
         beads: read.iter().map(|bead| plan::home(bead, &place.town)).collect(),
     }))
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..10).unwrap_or(commit)
 }
 
 /// Closes what the target branch has the merges of.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::base::grammar::short;
 use crate::model::refs::RECOVERY;
 use crate::programs::git::Git;
 use crate::programs::git::keeping::{Loose, Ref};
@@ -266,13 +267,13 @@ impl Tip {
     }
 
     fn line(&self) -> String {
-        let id = self.id.get(..10).unwrap_or(&self.id);
-        format!("not at origin: {} {id} {}", short(&self.from), self.subject).trim_end().into()
+        let id = short(&self.id);
+        format!("not at origin: {} {id} {}", plain(&self.from), self.subject).trim_end().into()
     }
 }
 
 /// A ref without its folder, for people.
-fn short(name: &str) -> &str {
+fn plain(name: &str) -> &str {
     ["refs/heads/", "refs/tags/", "refs/remotes/"]
         .iter()
         .find_map(|dir| name.strip_prefix(dir))

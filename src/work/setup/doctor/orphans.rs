@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::{Visit, secrets};
 use crate::base::files;
+use crate::base::grammar::short;
 use crate::base::quote::quote;
 use crate::beads::{Change, Guard, Written};
 use crate::config::{self, Sources};
@@ -72,7 +73,7 @@ pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
         // A note that cannot be read is written again by the next look at origin.
         let waiting = waiting::read(&visit.rig(&name)).unwrap_or_default().into_iter();
         things.extend(waiting.map(|one| {
-            let id = one.id.get(..10).unwrap_or(&one.id).into();
+            let id = short(&one.id).into();
             Thing::UnprovenRecord(name.clone(), one.worker, one.bead, id)
         }));
     }
