@@ -52,6 +52,7 @@ fn the_environment_of_a_polecat_is_as_the_document_says() {
     GT_INSTANCE=INSTANCE
     GT_RIG=wyvern
     GT_ROLE=polecat
+    GT_RUNTIME=shell
     GT_SESSION=gt-wyvern-Nux
     GT_TOWN_ROOT=TOWN
     GT_WORKTREE=TOWN/wyvern/polecats/Nux
@@ -94,15 +95,15 @@ fn a_name_means_one_piece_of_work() {
 }
 
 /// An agent that does what it is told through the file `say` in its home folder.
-const OBEYS: &str = "[beads]\nstore = \"embedded\"\n[agents.obeys]\nprompt = \"none\"\nhooks = \"claude\"\n\
+const OBEYS: &str = "[beads]\nstore = \"embedded\"\n[agents.obeys]\nprompt = \"none\"\nfiles = [{ path = \".claude/settings.local.json\", text = \"gt hook-event; gt prime\" }]\n\
     command = [\"sh\", \"-c\", \"while :; do if [ -f ~/say ]; then sh ~/say; rm ~/say; fi; sleep 0.05; done\"]\n";
 
-/// Has the agent run the command that its settings file has for an event, and waits until it did.
-fn hook(world: &World, place: &str, event: &str) {
-    let file = world.read(format!("{place}/.claude/settings.local.json"));
-    let settings: serde_json::Value = serde_json::from_str(&file).unwrap();
-    let command = settings["hooks"][event][0]["hooks"][0]["command"].as_str().unwrap();
-    say(world, command);
+/// Has the agent's program tell gt of an event.
+fn hook(world: &World, event: &str) {
+    let payload = format!(
+        "{{\"hook_event_name\":\"{event}\",\"session_id\":\"one\",\"tool_input\":{{\"command\":\"make all\"}}}}"
+    );
+    say(world, &format!("echo '{payload}' | gt hook-event"));
 }
 
 fn say(world: &World, command: &str) {
@@ -128,30 +129,39 @@ fn an_agents_own_hooks_tell_its_state() {
     world.set("GASTOWN_MAYOR__AGENT", "obeys");
     let bead = world.bead("Obey", "true");
     world.in_town(["sling", &bead, "wyvern"]).ok();
-    let (place, address) = ("town/wyvern/polecats/Nux", "wyvern/Nux");
-    assert_eq!(state(&world, address), "working");
+    let address = "wyvern/Nux";
+    assert_eq!(state(&world, address), "starting");
     for (event, wanted) in [
-        ("Stop", "waiting"),
+        ("SessionStart", "idle"),
         ("UserPromptSubmit", "working"),
-        ("Notification", "waiting"),
+        ("PermissionRequest", "question"),
         ("PostToolUse", "working"),
+        ("Stop", "idle"),
     ] {
-        hook(&world, place, event);
+        hook(&world, event);
         assert_eq!(state(&world, address), wanted, "{event}");
+        let mark = world.tmux(["display-message", "-p", "-t", "gt-wyvern-Nux:", "#{@gt_state}"]).ok().stdout;
+        assert!(mark.contains(wanted), "{mark}");
     }
-    hook(&world, place, "Stop");
+    hook(&world, "PermissionRequest");
     let status = world.in_town(["status"]).ok().stdout;
-    assert!(status.lines().any(|line| line.contains("Nux") && line.contains("waiting")), "{status}");
+    let line = status.lines().find(|line| line.contains("Nux")).unwrap();
+    assert!(line.contains("question") && line.contains("Tool: make all"), "{status}");
+    // Another instance of that name says nothing of this one.
+    say(&world, "echo '{\"hook_event_name\":\"Stop\"}' | GT_INSTANCE=other gt hook-event");
+    assert_eq!(state(&world, address), "question");
 
     // Whoever asked for its end waits for that, whatever its hooks say on the way.
     say(&world, "date > d && git add d && git commit -qm d && gt done");
     assert_eq!(state(&world, address), "pending_shutdown");
-    hook(&world, place, "PostToolUse");
+    hook(&world, "PostToolUse");
     assert_eq!(state(&world, address), "pending_shutdown");
 
     // Outside of a session there is nothing to say it of.
-    world.in_town(["session-state", "working"]).ok();
-    world.in_town(["session-state", "sleeping"]).fails(2);
+    for place in ["town", ""] {
+        let run = world.gt_in(place, ["hook-event"]).ok();
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+    }
 }
 
 #[test]
@@ -168,10 +178,7 @@ fn roles_get_the_settings_file_where_git_does_not_see_it() {
     world.set("GASTOWN_UP__ROLES", "[\"crew\"]");
     world.in_town(["start"]).ok();
     for place in ["other", "town/wyvern/crew/ann"] {
-        assert!(
-            world.read(format!("{place}/.claude/settings.local.json")).contains("session-state"),
-            "{place}"
-        );
+        assert!(world.read(format!("{place}/.claude/settings.local.json")).contains("hook-event"), "{place}");
         assert_eq!(world.git(place, ["status", "--porcelain"]), "", "{place}");
     }
 }
@@ -262,7 +269,7 @@ fn a_wish_for_a_new_session_ends_with_the_new_session() {
         assert!(world.read(file).contains("\"requesting_cycle\": true"), "{}", world.read(file));
         world.in_town(&again).ok();
         assert!(!world.read(file).contains("request"), "{}", world.read(file));
-        assert_eq!(state(&world, address), "working");
+        assert_eq!(state(&world, address), "starting");
         let prime = world.in_town(["prime", address]).ok().stdout;
         assert!(prime.contains("go on with step two"), "{prime}");
         world.in_town(["stop", "--all"]).ok();

@@ -323,7 +323,7 @@ fn the_first_prompt_reaches_the_agent_as_its_runtime_wants_it() {
 #[test]
 fn the_agents_own_settings_stay_out_of_the_projects_files() {
     let world = World::with_rig();
-    let settings = "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\nhooks = \"claude\"\n";
+    let settings = "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"none\"\nfiles = [{ path = \".claude/settings.local.json\", text = \"gt hook-event; gt prime\" }]\n";
     world.settings(settings);
     let first = world.bead("First", "true");
     world.in_town(["sling", &first, "wyvern", "--agent", "waits"]).ok();

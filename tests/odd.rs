@@ -68,7 +68,9 @@ fn nothing_is_written_through_a_link_of_the_repository() {
     }
     worktree(&world, json!({}));
     on_origin(&world, |dev| std::os::unix::fs::symlink(&victim, dev.join(".claude")).unwrap());
-    world.settings(&format!("{WAITS}hooks = \"claude\"\n"));
+    world.settings(&format!(
+        "{WAITS}files = [{{ path = \".claude/settings.local.json\", text = \"gt hook-event\" }}]\n"
+    ));
     trust(&world);
     let run = refused(&world, &task, ".claude in ");
     assert!(
@@ -86,7 +88,9 @@ fn settings_that_a_linked_folder_takes_are_kept_out_of_git() {
         std::fs::write(dev.join("agents/notes"), "x").unwrap();
         std::os::unix::fs::symlink("agents", dev.join(".claude")).unwrap();
     });
-    world.settings(&format!("{WAITS}hooks = \"claude\"\n"));
+    world.settings(&format!(
+        "{WAITS}files = [{{ path = \".claude/settings.local.json\", text = \"gt hook-event\" }}]\n"
+    ));
     trust(&world);
     let task = task(&world);
     world.in_town(["sling", &task, "wyvern"]).ok();

@@ -178,7 +178,7 @@ pub enum Command {
     /// A session's end: run by the hook of the session
     #[command(hide = true)]
     SessionEnded(sessions::SessionEnded),
-    /// An agent says whether it works or waits: run by its own hooks
+    /// Takes an event of an agent's program from standard input: run by the program's own hooks
     #[command(hide = true)]
-    SessionState(sessions::SessionState),
+    HookEvent,
 }

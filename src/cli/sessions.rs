@@ -1,6 +1,6 @@
 //! Arguments about sessions.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use super::DryRun;
 use super::elsewhere::Elsewhere;
@@ -109,19 +109,4 @@ pub struct SessionEnded {
     pub address: String,
     /// The instance that ended
     pub instance: String,
-}
-
-#[derive(Debug, Args)]
-pub struct SessionState {
-    /// What it does
-    pub state: AgentState,
-}
-
-/// What an agent's own hooks can say of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AgentState {
-    /// It works
-    Working,
-    /// It waits for a person, or has nothing to do
-    Waiting,
 }

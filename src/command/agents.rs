@@ -18,7 +18,8 @@ use crate::report::sessions::{self, SessionLine};
 pub fn run(ctx: &Ctx, args: &Agents) -> Result<Exit> {
     // The one word that it takes says what it does.
     let _ = &args.list;
-    let sight = roles::Sight::take(ctx)?;
+    let mut sight = roles::Sight::take(ctx)?;
+    sight.tell(ctx)?;
     let lines = sessions::lines(&sight.town.mark(), &sight.snapshot, None);
     if ctx.global.json {
         super::print_json("agents", &lines)?;

@@ -18,6 +18,7 @@ pub mod gc;
 pub mod handoff;
 pub mod hold;
 pub mod hook;
+pub mod hook_event;
 pub mod install;
 pub mod land;
 mod layers;
@@ -45,7 +46,6 @@ mod run_agent;
 pub mod run_script;
 pub mod session;
 pub mod session_ended;
-pub mod session_state;
 pub mod sling;
 pub mod start;
 pub mod status;
@@ -560,7 +560,7 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::RunClean(args) => run_agent::clean(&args),
         Command::RunScript => run_script::run(ctx),
         Command::SessionEnded(args) => session_ended::run(ctx, args),
-        Command::SessionState(args) => session_state::run(ctx, args),
+        Command::HookEvent => hook_event::run(ctx),
         Command::Wake(_) | Command::Sleep(_) => crate::fail!(
             "polecats are not pooled: there is nothing to wake or to put to sleep";
             "start one on work with: gt sling BEAD RIG; end one with: gt polecat release RIG/NAME"

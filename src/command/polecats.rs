@@ -48,8 +48,8 @@ pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
 pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Unseen)> {
     let town = ctx.town()?;
     let rig = ctx.rig(&town, rig)?;
-    let (sources, _, looking) = status::begin_look(ctx, &town)?;
-    crate::work::observe::survey::rig(&town, &sources, &ctx.me()?.address, looking, rig)
+    let (sources, mux, looking) = status::begin_look(ctx, &town)?;
+    crate::work::observe::survey::rig(&town, &sources, &ctx.me()?.address, mux.as_ref(), looking, rig)
 }
 
 /// What keeps the list from being the whole truth.

@@ -17,7 +17,7 @@ use crate::town::Town;
 use crate::town::wish::{self, DownList};
 use crate::work::agent::roles::{self, Begun, Prepared, StartOptions};
 use crate::work::observe::view::RoleStatus;
-use crate::work::observe::who;
+use crate::work::observe::{states, who};
 use crate::work::polecat::survivors;
 use crate::work::remote::tunnel;
 
@@ -49,6 +49,15 @@ impl Sight {
         let (_, mux) = ctx.sessions(&town)?;
         let snapshot = mux.begin_look(depth)?.wait()?;
         Ok(Sight { town, mux, snapshot })
+    }
+
+    /// Adds what each agent does.
+    ///
+    /// # Errors
+    /// As [`states::tell`]; broken configuration.
+    pub fn tell(&mut self, ctx: &Ctx) -> Result<()> {
+        let agents = config::settings(&ctx.sources(&self.town, None))?.agents;
+        states::tell(&self.town, self.mux.as_ref(), &agents, &mut self.snapshot)
     }
 
     /// The look, when it could be taken: what changes something needs to know what runs (law 3).

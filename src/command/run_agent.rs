@@ -10,6 +10,7 @@ use crate::base::files;
 use crate::cli::sessions::{RunAgent, RunClean, RunEnv};
 use crate::programs::agent_lock;
 use crate::town::occupancy;
+use crate::town::report::AgentReport;
 
 /// Only returns when the agent could not be started.
 ///
@@ -18,7 +19,9 @@ use crate::town::occupancy;
 pub fn run(args: &RunAgent) -> Result<Exit> {
     agent_lock::free_descriptor()?;
     let server = std::env::var("TMUX").ok().and_then(|tmux| occupancy::TmuxServer::of_pane(&tmux));
+    let runtime = std::env::var("GT_RUNTIME").unwrap_or_default();
     let lock = occupancy::take(&args.lock, (&args.address, &args.instance), server)?;
+    AgentReport::begin(&args.lock, &args.instance, &runtime)?;
     let _kept = occupancy::hand_on(&lock)?;
     become_program(&args.program, &args.env)
 }

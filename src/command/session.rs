@@ -34,7 +34,8 @@ pub fn run(ctx: &Ctx, args: SessionArgs) -> Result<Exit> {
 }
 
 fn list(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
-    let sight = roles::Sight::take(ctx)?;
+    let mut sight = roles::Sight::take(ctx)?;
+    sight.tell(ctx)?;
     if let Some(rig) = rig {
         sight.town.rig(rig)?;
     }

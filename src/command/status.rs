@@ -9,7 +9,7 @@ use crate::base::failure::Exit;
 use crate::base::{terminal, time};
 use crate::cli::town::StatusArgs;
 use crate::config::Sources;
-use crate::mux::{Depth, Looking};
+use crate::mux::{Depth, Looking, Mux};
 use crate::town::Town;
 use crate::work::observe::view::TownReport;
 
@@ -36,19 +36,19 @@ pub fn run(ctx: &Ctx, args: StatusArgs) -> Result<Exit> {
 }
 
 fn survey(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
-    let (sources, kind, looking) = begin_look(ctx, town)?;
-    crate::work::observe::survey::town(town, &sources, &ctx.me()?.address, kind, looking, rig)
+    let (sources, mux, looking) = begin_look(ctx, town)?;
+    crate::work::observe::survey::town(town, &sources, &ctx.me()?.address, mux.as_ref(), looking, rig)
 }
 
 /// Starts the look at tmux first: settings, presets and stores are read while it is under way. Gives where settings
-/// come from, the multiplexer's name and the look.
+/// come from, what keeps sessions, and the look.
 ///
 /// # Errors
 /// Broken configuration, or tmux that cannot be started.
-pub fn begin_look(ctx: &Ctx, town: &Town) -> Result<(Sources, &'static str, Looking)> {
+pub fn begin_look(ctx: &Ctx, town: &Town) -> Result<(Sources, Box<dyn Mux>, Looking)> {
     let (sources, mux) = ctx.sessions(town)?;
     let looking = mux.begin_look(Depth::Marks)?;
-    Ok((sources, mux.kind(), looking))
+    Ok((sources, mux, looking))
 }
 
 /// Shows it again whenever it changes, until Ctrl-C or `q`, or until nothing reads it any more.

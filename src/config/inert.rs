@@ -84,11 +84,7 @@ fn why(path: &[String], value: &Value) -> Option<&'static str> {
         {
             Some("it is about polecats alone")
         }
-        ["agents", _, "resume"] => Some("no earlier conversation is resumed yet"),
         ["agents", _, "question" | "offline" | "busy", "timeout"] => Some("only ready has a timeout"),
-        ["agents", _, "hooks"] if value.as_str() != Some("claude") => {
-            Some("gt writes the settings file of claude alone")
-        }
         _ => None,
     }
 }
@@ -107,7 +103,7 @@ mod tests {
         };
         write(
             "config/town.toml",
-            "[agents.own]\ncommand = [\"own\"]\nresume = [\"-r\"]\nbusy = { pattern = \"x\", timeout = \"3s\" }\n",
+            "[agents.own]\ncommand = [\"own\"]\nbusy = { pattern = \"x\", timeout = \"3s\" }\n",
         );
         write("config/presets/polecat.toml", "[polecat]\nmax_workers = 3\nrestart = \"always\"\n");
         write("config/presets/mine.toml", "[crew]\nsandbox = \"clone\"\nrestart = \"never\"\n");
@@ -118,8 +114,7 @@ mod tests {
         };
         let said: Vec<String> = of(&sources).unwrap().into_iter().map(|one| one.said).collect();
         insta::assert_snapshot!(said.join("\n").replace(dir.path().to_str().unwrap(), "TOWN"), @r"
-        TOWN/config/town.toml:4:25: agents.own.busy.timeout does nothing: only ready has a timeout
-        TOWN/config/town.toml:3:1: agents.own.resume does nothing: no earlier conversation is resumed yet
+        TOWN/config/town.toml:3:25: agents.own.busy.timeout does nothing: only ready has a timeout
         TOWN/config/presets/mine.toml:2:1: crew.sandbox does nothing: it is about polecats alone
         TOWN/config/presets/polecat.toml:3:1: polecat.restart does nothing: no agent is restarted by itself yet; start what ended with: gt apply, gt sling BEAD --resume
         GASTOWN_MAYOR__MAX_WORKERS: mayor.max_workers does nothing: it is about polecats alone

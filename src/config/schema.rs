@@ -549,12 +549,30 @@ pub struct Runtime {
     pub ready: Option<ScreenPattern>,
     /// How pasted text is submitted.
     pub submit: Submit,
-    /// Whose settings file tells gt the agent's state.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hooks: Option<String>,
+    /// Words through which the program tells gt what the agent does (`gt hook-event`).
+    pub hooks: Vec<String>,
+    /// Files of gt's own that its folder gets, untracked, where none of that name is there: for the same, where words cannot.
+    pub files: Vec<OwnFile>,
     /// The agent settings of a repository that it reads, by the names of files and folders; by its program when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reads: Option<Vec<String>>,
+}
+
+/// A file of gt's own in an agent's folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnFile {
+    /// Where it stands in the folder.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
+}
+
+impl Runtime {
+    /// Whether its program tells gt by itself what the agent does.
+    pub fn has_hooks(&self) -> bool {
+        !self.hooks.is_empty() || !self.files.is_empty()
+    }
 }
 
 /// `prompt`

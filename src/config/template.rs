@@ -9,7 +9,7 @@ use crate::base::failure::Failure;
 use crate::base::fill;
 
 /// Names that `{{name}}` can have: `gt` is the path of this program.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "town",
     "rig",
     "agent",
@@ -21,6 +21,7 @@ pub const NAMES: [&str; 12] = [
     "clone_quoted",
     "address",
     "session_id",
+    "conversation",
     "gt",
 ];
 

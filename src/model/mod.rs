@@ -7,6 +7,7 @@ pub mod environment;
 pub mod fugue;
 pub mod refs;
 pub mod rules;
+pub mod state;
 pub mod tunnel;
 pub mod windows;
 pub mod words;

@@ -368,6 +368,10 @@ impl Mux for Hybrid {
         }
     }
 
+    fn screens(&self, panes: &[&str]) -> Result<Vec<Option<String>>> {
+        self.local.screens(panes)
+    }
+
     fn paste(&self, pane: &str, text: &str) -> Result<()> {
         match self.keeper(pane)? {
             Some(daemon) => daemon.paste(pane, text),

@@ -40,7 +40,7 @@ pub struct Marks {
     pub address: String,
     /// Its role.
     pub role: String,
-    /// `starting`, `working`, `waiting`, `pending_shutdown`, `ended` …
+    /// As of [`crate::model::state::State`], or `pending_shutdown`.
     pub state: String,
     /// The bead it works on, empty when none.
     pub bead: String,
@@ -96,6 +96,12 @@ pub struct Session {
     /// The remote it is on, by name; nothing for one of this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
+    /// What its agent asks, or what keeps it, where that was looked for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// Who says what its agent does, where that was looked for: the event of a hook, or its screen.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source: String,
 }
 
 /// A pane as it was seen.
@@ -485,6 +491,14 @@ pub trait Mux {
     /// # Errors
     /// When the pane is gone.
     fn capture(&self, pane: &str, lines: usize) -> Result<String>;
+
+    /// The visible screens of agents' panes on this machine, in one process; nothing for one that is gone.
+    ///
+    /// # Errors
+    /// When the program that keeps them could not be asked.
+    fn screens(&self, panes: &[&str]) -> Result<Vec<Option<String>>> {
+        Ok(panes.iter().map(|pane| self.capture(pane, 0).ok()).collect())
+    }
 
     /// Pastes text as a block into a pane whose program is alive; nothing is submitted. [`deliver`] is what
     /// decides whether the screen takes it.

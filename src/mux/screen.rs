@@ -4,12 +4,16 @@ use anyhow::Result;
 use regex::Regex;
 
 use crate::base::failure::Failure;
+use crate::base::terminal::one_line;
 use crate::config::Runtime;
 use crate::config::schema::ScreenPattern;
 
 /// How many lines from the bottom count: agents draw their prompt and state there, and what they said before must
 /// not be taken for it.
 const BOTTOM: usize = 16;
+
+/// The most characters of a question that are told.
+const LONGEST: usize = 300;
 
 /// What a screen was read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +82,28 @@ impl Patterns {
     }
 }
 
+/// What a screen asks, in one line: the question, and the answers that have a number.
+pub fn question(screen: &str) -> String {
+    let frame = |c: char| c.is_whitespace() || "│┃╭╰─❯›●△>".contains(c);
+    let lines: Vec<&str> = screen.lines().map(|line| line.trim_matches(frame)).collect();
+    let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+    let bottom = &lines[lines.len().saturating_sub(BOTTOM)..];
+    let answer =
+        |line: &str| Some(line.split_once(". ")?.0.parse::<u8>().ok()?).filter(|number| *number < 10);
+    let first = bottom.iter().rposition(|line| answer(line) == Some(1));
+    let asked = match first {
+        Some(first) => {
+            let (above, below) = bottom.split_at(first);
+            let asked = above.iter().rev().find(|line| line.contains('?')).or(above.last());
+            let answers: Vec<&str> = below.iter().filter(|line| answer(line).is_some()).copied().collect();
+            format!("{} [{}]", asked.copied().unwrap_or_default(), answers.join(" / "))
+        }
+        None => bottom[bottom.len().saturating_sub(3)..].join(" / "),
+    };
+    let words: Vec<&str> = asked.split_whitespace().collect();
+    one_line(&words.join(" ")).chars().take(LONGEST).collect()
+}
+
 fn compile(key: &str, screen: Option<&ScreenPattern>) -> Result<Option<Regex>> {
     let Some(screen) = screen else { return Ok(None) };
     let regex = Regex::new(&format!("(?m:{})", screen.pattern))
@@ -108,6 +134,36 @@ mod tests {
         assert_eq!(patterns.read("hello\n>\n\n\n"), Reading::Ready);
         assert_eq!(patterns.read("starting"), Reading::Other);
         assert_eq!(patterns.read(""), Reading::Other);
+    }
+
+    #[test]
+    fn every_real_question_is_told_with_its_answers() {
+        let asks = |(_, state, _, _): &(String, String, String, String)| state.starts_with("question.");
+        let mut told: Vec<String> = screens()
+            .into_iter()
+            .filter(asks)
+            .map(|(runtime, state, _, screen)| format!("{runtime} {}: {}", &state[9..], question(&screen)))
+            .collect();
+        told.sort();
+        insta::assert_snapshot!(told.join("\n"), @r"
+        aider permission.txt: Tokens: 2.6k sent, 10 received. Cost: $0.0067 message, $0.03 session. / touch a1 / Run shell command? (Y)es/(N)o/(D)on't ask again [Yes]:
+        aider start-2.txt: Repo-map: using 4096 tokens, auto refresh / https://aider.chat/HISTORY.html#release-notes / Would you like to see what's new in this version? (Y)es/(N)o [Yes]:
+        aider start.txt: You can skip this check with --no-gitignore / Add .aider* to .gitignore (recommended)? (Y)es/(N)o [Yes]:
+        claude api-key.txt: Do you want to use this API key? [1. Yes / 2. No (recommended)]
+        claude bypass-dialog.txt: https://code.claude.com/docs/en/security [1. No, exit / 2. Yes, I accept]
+        claude permission-gt.txt: Do you want to proceed? [1. Yes / 2. Yes, and don’t ask again for: gt prime * / 3. No]
+        claude permission.txt: Do you want to proceed? [1. Yes / 2. Yes, and always allow access to proj-claude/ from this project / 3. No]
+        claude trust.txt: Quick safety check: Is this a project you created or one you trust? (Like your own code, a well-known open source project, or work from your team). If not, take a moment to review what's in this [1. Yes, I trust this folder / 2. No, exit]
+        codex hooks-untrusted.txt: Hooks can run outside the sandbox after you trust them. [1. Review hooks / 2. Trust all and continue / 3. Continue without trusting (hooks won't run)]
+        codex permission.txt: Reason: May I touch a file outside? [1. Yes, proceed (y) / 2. Yes, and don't ask again for commands that start with `touch /home/user/esc1` (p) / 3. No, and tell Codex what to do differently (esc)]
+        codex sign-in.txt: Choose how you want to use Codex. [1. Sign in with ChatGPT / 2. Sign in with Device Code / 3. Sign in another way]
+        codex trust.txt: Trust this folder? Codex can read, edit, and run files here, subject to your permission settings. Folder settings can run code automatically, even without a model request. Continue only if you [1. Trust and continue / 2. Back to Agent Command Center]
+        copilot trust.txt: Do you trust the files in this folder? [1. Yes / 2. Yes, and remember this folder for future sessions / 3. No (Esc)]
+        gemini permission.txt: Allow execution of [Shell]? [1. Allow once / 2. Allow for this session / 3. No, suggest changes (esc)]
+        gemini sign-in.txt: How would you like to authenticate for this project? [1. Sign in with Google / 2. Use Gemini API Key / 3. Vertex AI]
+        gemini trust.txt: Do you trust the files in this folder? [1. Trust folder (proj-gemini) / 2. Trust parent folder (agents) / 3. Don't trust]
+        opencode permission.txt: /home/user/proj-opencode:main / Allow once Allow always Reject ctrl+f fullscreen ⇆ select enter confirm / • OpenCode 1.18.33
+        ");
     }
 
     #[test]

@@ -33,6 +33,12 @@ impl TmuxMux {
         TmuxMux { server: tmux::Tmux::new(socket) }
     }
 
+    /// The server and the session that a pane was made in, by its variable `TMUX`.
+    pub fn of_pane(tmux: &str) -> Option<(TmuxMux, String)> {
+        let (server, session) = tmux::Tmux::of_pane(tmux)?;
+        Some((TmuxMux { server }, session))
+    }
+
     /// Starts those that can be in a few processes, by their number; whoever is not among them is to be started alone,
     /// which also tells why it could not be.
     fn start_together(&self, specs: &[&Spec], taken: &Snapshot) -> BTreeMap<usize, Started> {
@@ -233,6 +239,10 @@ impl Mux for TmuxMux {
             Answer::Nothing => crate::fail!("cannot read pane {pane}: no tmux server runs"),
             Answer::Failed(why) => crate::fail!("cannot read pane {pane}: {why}"),
         }
+    }
+
+    fn screens(&self, panes: &[&str]) -> Result<Vec<Option<String>>> {
+        self.server.screens(panes)
     }
 
     fn paste(&self, pane: &str, text: &str) -> Result<()> {

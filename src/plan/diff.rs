@@ -129,7 +129,7 @@ impl SkipReason {
     pub fn of(session: &Session) -> SkipReason {
         match session.marks.state.as_str() {
             _ if session.attached > 0 => SkipReason::Attached,
-            "waiting" => SkipReason::Waits,
+            "question" | "idle" => SkipReason::Waits,
             _ => SkipReason::Works,
         }
     }

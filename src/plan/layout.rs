@@ -60,7 +60,8 @@ impl AskedMark {
         let settings = &role.settings;
         let unattended: &[String] = if settings.unattended { &role.runtime.unattended } else { &[] };
         let env = hash(settings.env.iter().flat_map(|(key, value)| [key.as_str(), value]));
-        let words = role.runtime.command.iter().chain(unattended).map(String::as_str);
+        let words =
+            role.runtime.command.iter().chain(&role.runtime.hooks).chain(unattended).map(String::as_str);
         let prompt = format!("{:?}", role.runtime.prompt);
         let place = match role.address() {
             Some(address) => vec![address.to_string(), format!("{:?}", settings.tags)],

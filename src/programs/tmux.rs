@@ -81,6 +81,15 @@ impl Tmux {
         Tmux { socket, known: Arc::default() }
     }
 
+    /// The server and the session that a pane was made in, by its variable `TMUX`: `SOCKET,PID,SESSION`.
+    pub fn of_pane(tmux: &str) -> Option<(Tmux, String)> {
+        let mut parts = tmux.rsplitn(3, ',');
+        let (session, server) = (parts.next()?.parse::<u32>().ok()?, parts.next()?.parse().ok()?);
+        let own = Tmux::new(parts.next());
+        own.remember(server, []);
+        Some((own, format!("${session}")))
+    }
+
     fn socket(&self) -> String {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.socket.clone().unwrap_or_else(|| self.socket.clone())
@@ -158,7 +167,8 @@ impl Tmux {
         Ok(answer(&self.process(commands).run()?))
     }
 
-    /// Says on a session gt made, or on the pane of an agent that has none, what its agent does.
+    /// Says on a session gt made, or on the pane of an agent that has none, what its agent does. One that waits for its end
+    /// goes on saying that.
     ///
     /// # Errors
     /// When tmux cannot be started.
@@ -169,8 +179,9 @@ impl Tmux {
         let value = word(&StateMark::format(session, state, since));
         let set = windows::command("set-option", &[flag, "-F", "-t", &target, "@gt_state", &value]);
         let batch = TmuxCommands::new().add_command(set);
-        let ours = self.here(&ours(session));
-        let mut set = when(&target, ours, batch_text(&batch));
+        let stays = format!("#{{&&:{},#{{?#{{m:*{ENDS}*,#{{@gt_state}}}},0,1}}}}", ours(session));
+        let ours = if state == ENDS { ours(session) } else { stays };
+        let mut set = when(&target, self.here(&ours), batch_text(&batch));
         set.push_param(GONE);
         Ok(told_gone(self.ask(TmuxCommands::new().add_command(set))?, "the session is gone"))
     }
@@ -207,6 +218,32 @@ impl Tmux {
     pub fn capture(&self, pane: &str, history: usize) -> Result<Answer> {
         let capture = CapturePane::new().stdout().join().start_line(format!("-{history}")).target_pane(pane);
         self.ask(TmuxCommands::new().add_command(capture.build()))
+    }
+
+    /// The visible screens of agents' panes, in one call; nothing for one that is gone.
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn screens(&self, panes: &[&str]) -> Result<Vec<Option<String>>> {
+        if panes.is_empty() {
+            return Ok(Vec::new());
+        }
+        // No screen can hold it by chance, nor one whose agent means to.
+        let moment = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let border = format!("gt-screen-{}-{}-", std::process::id(), moment.as_nanos());
+        let line = |(number, pane): (usize, &&str)| {
+            let capture = format!("capture-pane -p -J -t {}", as_text(pane));
+            let batch = TmuxCommands::new().add_command(when(pane, self.here(&ours(pane)), capture));
+            format!("display-message -p '{border}{number}' ; {}\n", batch_text(&batch))
+        };
+        let lines = panes.iter().enumerate().map(line).collect();
+        let said = self.sourced(TmuxCommands::new(), lines).run()?.text();
+        let screen = |number: usize| {
+            let (_, rest) = said.split_once(&format!("{border}{number}\n"))?;
+            let screen = rest.split(&border).next().unwrap_or_default();
+            Some(screen.to_string()).filter(|screen| !screen.trim().is_empty())
+        };
+        Ok((0..panes.len()).map(screen).collect())
     }
 
     /// Pastes a block of text, as one bracketed paste where the program asked for that. Control characters but tab
@@ -315,6 +352,9 @@ fn answer(output: &Output) -> Answer {
         Answer::Failed(said)
     }
 }
+
+/// The state of a session that waits for its end.
+const ENDS: &str = "pending_shutdown";
 
 /// What is printed where a target is gone, not alive, or not ours.
 const GONE: &str = "display-message -p gone";

@@ -25,6 +25,9 @@ impl RoleStatus {
         if self.attached > 0 {
             words.push_str(", attached");
         }
+        if !self.why.is_empty() {
+            words.push_str(&format!(": {}", self.why));
+        }
         words
     }
 

@@ -26,8 +26,8 @@ impl Polecat {
     /// The one word for how it is.
     pub fn word(&self) -> String {
         match (self.place, self.state.as_deref()) {
-            // It asks a person something: that matters more than that it is at work.
-            (Some(Place::Working), Some("waiting")) => "waiting".into(),
+            // What its agent does says more than that it has work.
+            (Some(Place::Working), Some(state)) if state != "running" => state.into(),
             (Some(place), _) => place.as_str().into(),
             (None, Some(state)) => state.into(),
             (None, None) => "no session".into(),
@@ -36,8 +36,8 @@ impl Polecat {
 
     fn color(&self) -> Color {
         match self.place {
-            Some(Place::Working) if self.state.as_deref() == Some("waiting") => Color::Waiting,
-            Some(Place::Working) => Color::Good,
+            Some(Place::Working) if matches!(self.word().as_str(), "working" | "starting") => Color::Good,
+            Some(Place::Working) => Color::Waiting,
             Some(Place::Crashed | Place::Unknown | Place::Unreachable) => Color::Bad,
             Some(Place::Hooked) if self.state.is_none() => Color::Bad,
             Some(Place::Hooked | Place::Submitted) => Color::Waiting,
@@ -60,6 +60,7 @@ impl Polecat {
         let ended = self.state.as_deref().filter(|state| state.starts_with("ended"));
         let on = self.remote.as_ref().map(|remote| format!(" on {remote}")).unwrap_or_default();
         let title = match (ended, self.place, &self.title) {
+            _ if !self.why.is_empty() => self.why.clone(),
             (Some(ended), Some(Place::Crashed), Some(title)) => format!("{ended}: {title}"),
             (_, Some(Place::Hooked), Some(title)) if self.state.is_none() => format!("no session: {title}"),
             (_, _, title) => title.clone().unwrap_or_default(),

@@ -17,6 +17,9 @@ pub struct SessionLine {
     pub state: String,
     /// Whether its agent runs; nothing when that cannot be known.
     pub alive: Option<bool>,
+    /// What it asks, or what keeps it; empty when nothing does.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
     /// Its bead, empty when none.
     pub bead: String,
     /// Since when it is in this state: RFC 3339, UTC.
@@ -51,6 +54,7 @@ fn line(session: &Session) -> SessionLine {
     SessionLine {
         address: session.marks.address.clone(),
         state: session.words(),
+        why: session.why.clone(),
         alive: Some(session.alive()),
         bead: session.marks.bead.clone(),
         since: session.marks.since.clone(),
@@ -79,10 +83,14 @@ fn cells(line: &SessionLine, now: &str) -> Vec<Cell> {
         (Some(true), _) => Color::Waiting,
         _ => Color::Bad,
     };
+    let state = match line.why.as_str() {
+        "" => line.state.clone(),
+        why => format!("{}: {why}", line.state),
+    };
     let age = time::seconds_between(&line.since, now).map(time::short_age).unwrap_or_default();
     vec![
         line.address.as_str().into(),
-        Cell::new(color, line.state.as_str()),
+        Cell::new(color, state),
         line.bead.as_str().into(),
         age.into(),
         format!("{}{on}{attached}", line.session).trim_start().into(),

@@ -93,6 +93,7 @@ mod tests {
             name: name.into(),
             place: Some(place),
             state: None,
+            why: String::new(),
             bead: Some("wy-1".into()),
             title: Some("Render".into()),
             since: None,

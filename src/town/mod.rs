@@ -6,6 +6,7 @@ pub mod discover;
 pub mod ended;
 pub mod ids;
 pub mod occupancy;
+pub mod report;
 pub mod secret;
 pub mod trust;
 pub mod wish;

@@ -1,5 +1,6 @@
 //! An agent about to run: its environment (`town.md`), its command line, its session.
 
+pub mod event;
 pub mod handoff;
 pub mod hook;
 pub mod hooks;
@@ -21,14 +22,16 @@ use crate::base::{terminal, time};
 use crate::beads::{self, StoreKind};
 use crate::config::remotes::KnownRemote;
 use crate::config::schema::{SandboxSetting, WorktreeSettings};
-use crate::config::{ResolvedRole, template};
+use crate::config::{ResolvedRole, Runtime, template};
 use crate::model::address::Address;
 use crate::model::bead::Bead;
+use crate::model::state::State;
 use crate::mux::Marks;
 use crate::plan::layout::AskedMark;
 use crate::plan::ready::Begin;
 use crate::programs::{Process, agent_lock};
-use crate::town::{Rig, Town};
+use crate::town::report::AgentReport;
+use crate::town::{Rig, Town, occupancy};
 
 /// Who is to run, where and on what.
 #[derive(Clone, Copy, Debug)]
@@ -63,13 +66,18 @@ pub fn marks(agent: &Agent<'_>) -> Marks {
         town: agent.town.mark(),
         address: agent.address.to_string(),
         role: agent.role.role.to_string(),
-        state: "working".into(),
+        state: if tells(&agent.role.runtime) { State::Starting } else { State::Working }.as_str().into(),
         bead: agent.bead.map(|bead| bead.id.clone()).unwrap_or_default(),
         since: time::now(),
         instance: agent.instance.into(),
         preset: agent.role.presets.join(","),
         hash: AskedMark::of(agent.role, agent.cwd).to_string(),
     }
+}
+
+/// Whether anything will tell what an agent does.
+fn tells(runtime: &Runtime) -> bool {
+    runtime.has_hooks() || runtime.ready.is_some()
 }
 
 /// The program and its words: the runtime's command, what unattended adds, `{{name}}` filled in.
@@ -89,7 +97,9 @@ pub fn command_line(agent: &Agent<'_>) -> Result<Vec<String>> {
             .into());
     }
     let unattended: &[String] = if agent.role.settings.unattended { &runtime.unattended } else { &[] };
-    runtime.command.iter().chain(unattended).map(|word| fill(agent, word)).collect()
+    let resume: &[String] = if conversation(agent).is_some() { &runtime.resume } else { &[] };
+    let words = runtime.command.iter().chain(&runtime.hooks).chain(unattended).chain(resume);
+    words.map(|word| fill(agent, word)).collect()
 }
 
 /// Fills the `{{name}}`s of one word. Values stay data: a word is one argument, whatever is in it.
@@ -118,6 +128,7 @@ pub(super) fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
         "clone_quoted" => serde_json::Value::from(clone(agent).to_string_lossy()).to_string(),
         "address" => agent.address.to_string(),
         "session_id" => agent.instance.into(),
+        "conversation" => conversation(agent).unwrap_or_default(),
         // Over there it is wherever PATH has it.
         "gt" if agent.away.is_some() => "gt".into(),
         "gt" => own_path()?,
@@ -136,6 +147,13 @@ fn clone(agent: &Agent<'_>) -> PathBuf {
         }
         _ => agent.cwd.to_path_buf(),
     }
+}
+
+/// The conversation that its program goes on with, here.
+fn conversation(agent: &Agent<'_>) -> Option<String> {
+    let lock = occupancy::lock_of(agent.town, agent.address);
+    AgentReport::resumable(&lock, &agent.role.agent)
+        .filter(|_| agent.away.is_none() && !agent.role.runtime.resume.is_empty())
 }
 
 /// What a session takes over from the command that starts it: where programs and configuration are.
@@ -197,6 +215,7 @@ pub fn environment(agent: &Agent<'_>, session: &str) -> Result<Vec<(String, Stri
         set("GT_RIG", rig.name.clone());
     }
     set("GT_AGENT", agent.address.name().into());
+    set("GT_RUNTIME", agent.role.agent.clone());
     set("GT_ADDRESS", address.clone());
     set("GT_SESSION", session.into());
     set("GT_INSTANCE", agent.instance.into());
@@ -282,7 +301,9 @@ mod tests {
     fn codex_trusts_the_main_clone_and_gemini_its_worktree() {
         let (words, _) = started("codex");
         let trusts = r#"-c projects={ "TOWN/wyvern/mayor/rig"={trust_level="trusted"} }"#;
-        assert_eq!(words, format!("codex --no-daemon -c allow_login_shell=false {trusts}"));
+        let begins =
+            format!("codex --no-daemon -c allow_login_shell=false {trusts} --dangerously-bypass-hook-trust");
+        assert!(words.starts_with(&begins), "{words}");
         assert_eq!(started("gemini").1["GEMINI_CLI_TRUST_WORKSPACE"], "true");
     }
 }

@@ -5,7 +5,7 @@ use gastown::mux::{Mux, Session, Snapshot};
 use super::sessions::{ECHO, Place, spec, town};
 use crate::common::fugue::Daemon;
 use crate::common::terminal::Terminal;
-use crate::common::{STATE, World, wait_for};
+use crate::common::{World, wait_for};
 
 /// A Mayor's session over there, as `gt mayor start` leaves one.
 fn mayor(place: &Place, far: &Daemon) -> String {
@@ -178,19 +178,4 @@ fn a_socket_is_an_address_and_the_default_one_needs_none() {
     far.kill();
     let silent = world.in_town(["mayor", "start"]).fails(1).stderr;
     assert!(silent.contains("does not answer"), "{silent}");
-}
-
-#[test]
-fn an_agent_here_that_says_how_it_does_waits_for_no_other_machine() {
-    let world = rig();
-    let far = world.daemon("far");
-    world.set("GASTOWN_FUGUE_ADDR", &far.addr);
-    let bead = world.bead("Anything", "true");
-    world.in_town(["sling", &bead, "wyvern/Nux", "--local"]).ok();
-    let own = world.tmux(["show-options", "-v", "-t", "=gt-wyvern-Nux:", "@gt_own"]).stdout;
-    let state = || world.tmux(["display-message", "-p", "-t", "=gt-wyvern-Nux:", STATE]).stdout;
-    world.set("GT_INSTANCE", own.split(' ').nth(1).unwrap());
-    world.count_calls(&["fugue-compat"]);
-    world.in_town(["session-state", "waiting"]).ok();
-    assert_eq!((state().trim(), world.calls("fugue-compat")), ("waiting", Vec::new()));
 }

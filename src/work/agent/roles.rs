@@ -305,10 +305,10 @@ fn way<'s>(snapshot: &'s Snapshot, prepared: &Prepared) -> Result<Way<'s>> {
     }
 }
 
-/// The file through which its hooks reach gt.
+/// The files through which its hooks reach gt.
 fn hook(prepared: &Prepared) -> Result<()> {
     match prepared.spec.away {
-        None => hooks::write_untracked(prepared.role.runtime.hooks.as_deref(), &prepared.spec.cwd),
+        None => hooks::write_untracked(&prepared.role.runtime.files, &prepared.spec.cwd),
         Some(_) => Ok(()),
     }
 }

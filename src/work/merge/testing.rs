@@ -125,7 +125,7 @@ impl Bench<'_> {
             base: "",
             sandbox: SandboxSetting::Worktree,
             rules: &self.settings.worktree,
-            hooks: None,
+            files: &[],
             only_env: Some(&self.test_env),
         };
         worktree::prepare(&wanted, path).map(drop)

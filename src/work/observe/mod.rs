@@ -3,6 +3,7 @@
 pub mod around;
 pub mod own;
 pub mod scene;
+pub mod states;
 pub mod survey;
 pub mod view;
 pub mod who;

@@ -10,13 +10,14 @@ use crate::config::{self, Sources};
 use crate::model::address::{Address, Role, is_polecat_name, polecat_of};
 use crate::model::bead::Bead;
 use crate::model::words;
-use crate::mux::{Looking, Session, Snapshot};
+use crate::mux::{Looking, Mux, Session, Snapshot};
 use crate::plan::place::{Place, PlaceFacts, Seen, place, seen};
 use crate::town::{Rig, RigConfig, Town};
 use crate::work::agent::roles;
 use crate::work::merge::approval;
 use crate::work::merge::queue::RequestRow;
 use crate::work::observe::around::Around;
+use crate::work::observe::states;
 use crate::work::observe::view::{
     Polecat, QueueCounts, RigReport, RoleStatus, StoreView, TownReport, Unapproved,
 };
@@ -39,7 +40,7 @@ pub fn town(
     town: &Town,
     sources: &Sources,
     me: &Address,
-    kind: &'static str,
+    mux: &dyn Mux,
     looking: Looking,
     only: Option<&str>,
 ) -> Result<TownReport> {
@@ -56,12 +57,12 @@ pub fn town(
             .collect::<Result<_>>()?,
     };
     let (store, overseer_unread, overseer_foreign) = unread(town, me);
-    let snapshot = looking.wait()?;
+    let snapshot = told(town, sources, mux, looking)?;
     let mark = town.mark();
     Ok(TownReport {
         name: town.name.clone(),
         path: mark.clone(),
-        multiplexer: if snapshot.minimal.is_some() { "none" } else { kind },
+        multiplexer: if snapshot.minimal.is_some() { "none" } else { mux.kind() },
         sessions_unseen: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
         store,
         overseer_unread,
@@ -84,6 +85,13 @@ pub struct Unseen {
     pub away: Vec<String>,
 }
 
+/// The look, with what each agent does.
+fn told(town: &Town, sources: &Sources, mux: &dyn Mux, looking: Looking) -> Result<Snapshot> {
+    let mut snapshot = looking.wait()?;
+    states::tell(town, mux, &config::settings(sources)?.agents, &mut snapshot)?;
+    Ok(snapshot)
+}
+
 /// One rig as [`town`] sees it, and why its sessions could not be seen. The town's own store is not asked.
 ///
 /// # Errors
@@ -92,11 +100,12 @@ pub fn rig(
     town: &Town,
     sources: &Sources,
     me: &Address,
+    mux: &dyn Mux,
     looking: Looking,
     wanted: Rig,
 ) -> Result<(RigReport, Unseen)> {
     let read = read(wanted, sources, me)?;
-    let snapshot = looking.wait()?;
+    let snapshot = told(town, sources, mux, looking)?;
     let unseen = Unseen {
         here: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
         away: snapshot.away.silent(),
@@ -271,6 +280,7 @@ impl<'a> RigFacts<'a> {
             name: name.into(),
             place,
             state: session.map(Session::words),
+            why: session.map(|session| session.why.clone()).unwrap_or_default(),
             bead: bead
                 .map(|bead| bead.id.clone())
                 .or_else(|| marked.map(|marks| marks.bead.clone()).filter(|id| !id.is_empty())),
@@ -365,13 +375,12 @@ impl<'a> RigFacts<'a> {
 mod tests {
     use super::*;
     use crate::beads::embedded::schema::PARSED;
-    use crate::mux::Mux;
     use crate::work::fixture::Fixture;
     use crate::work::polecat::patrol::patrol;
 
     fn look(town: &Fixture) -> RigReport {
         let looking = town.mux.begin_look(crate::mux::Depth::Marks).unwrap();
-        rig(&town.town, &town.sources(), &Address::Overseer, looking, town.rig.clone()).unwrap().0
+        rig(&town.town, &town.sources(), &Address::Overseer, &town.mux, looking, town.rig.clone()).unwrap().0
     }
 
     #[test]

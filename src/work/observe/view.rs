@@ -14,6 +14,9 @@ pub struct RoleStatus {
     pub address: Address,
     /// `working`, `ended (exit 1)`, `not running`, `unknown` …
     pub state: String,
+    /// What it asks, or what keeps it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
     /// Whether its agent runs; nothing when that cannot be known.
     pub alive: Option<bool>,
     /// The session's name.
@@ -125,8 +128,11 @@ pub struct Polecat {
     pub name: String,
     /// Where its bead is; nothing for one without a bead.
     pub place: Option<Place>,
-    /// What its session says: `working`, `waiting`, `ended (exit 1)` …; nothing without a session.
+    /// What it does: `working`, `question`, `ended (exit 1)` …; nothing without a session.
     pub state: Option<String>,
+    /// What it asks, or what keeps it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
     /// Its bead's id.
     pub bead: Option<String>,
     /// Its bead's title.
@@ -163,6 +169,7 @@ impl RoleStatus {
         RoleStatus {
             address: address.clone(),
             state,
+            why: session.map(|session| session.why.clone()).unwrap_or_default(),
             alive,
             session: session.map(|session| session.name.clone()),
             since: session.map(|session| session.marks.since.clone()),

@@ -7,15 +7,14 @@ use anyhow::{Context, Result};
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::base::quote::quote;
-use crate::config::schema::{CommandSetting, SandboxSetting, WorktreeSettings};
+use crate::config::schema::{CommandSetting, OwnFile, SandboxSetting, WorktreeSettings};
 use crate::model::refs::{Branch, HEADS, POLECAT};
 use crate::programs::Process;
 use crate::programs::git::{Git, lfs};
 use crate::programs::process::Limit;
-use crate::town::within::Within;
 use crate::town::{Rig, occupancy};
 use crate::work::agent::hooks;
-use crate::work::polecat::bringing::{self, Bringing};
+use crate::work::polecat::bringing::Bringing;
 use crate::work::polecat::loss::keep::Shelf;
 use crate::work::polecat::sandbox::{Sandbox as Place, UNBEGUN};
 use crate::work::polecat::submodules;
@@ -35,8 +34,8 @@ pub struct NewWorktree<'a> {
     pub sandbox: SandboxSetting,
     /// How it is prepared.
     pub rules: &'a WorktreeSettings,
-    /// Whose settings file is written (`hooks` of the runtime).
-    pub hooks: Option<&'a str>,
+    /// Files of gt's own that it gets (`files` of the runtime).
+    pub files: &'a [OwnFile],
     /// The only variables that the setup command gets; all of gt's when absent.
     pub only_env: Option<&'a [(String, String)]>,
 }
@@ -215,15 +214,12 @@ pub fn prepare(wanted: &NewWorktree<'_>, path: &Path) -> Result<Vec<String>> {
     }
     let bringing = Bringing::look(rules, &source, path)?;
     let mut untracked = bringing.lines();
-    let settings = hooks::file(wanted.hooks).map(|(name, _)| Path::new(name));
-    if let Some(name) = settings.filter(|name| path.join(name).symlink_metadata().is_err()) {
-        untracked.push(bringing::line(&Within::new(path)?.resolve(name)?));
-    }
+    untracked.extend(hooks::lines(wanted.files, path)?);
     // `info/exclude` is the clone's, for all of its worktrees. It comes first: after a kill nothing looks like work.
     let excluded = if wanted.sandbox == SandboxSetting::Clone { path } else { &source };
     Git::at(excluded).exclude(&untracked)?;
     bringing.bring(path)?;
-    hooks::write(wanted.hooks, path)?;
+    hooks::write(wanted.files, path)?;
     if let Some(command) = &rules.setup {
         set_up(wanted, command, path)?;
     }

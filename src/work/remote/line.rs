@@ -8,13 +8,13 @@ use anyhow::Result;
 use crate::base::failure::Failure;
 use crate::base::quote::quote;
 use crate::config::brought::inside;
-use crate::config::schema::{self, Prompt, WorktreeSettings};
+use crate::config::schema::{self, OwnFile, Prompt, WorktreeSettings};
 use crate::config::template;
 use crate::model::bead::Bead;
 use crate::model::refs::{self, Sent};
 use crate::plan::message::harmless;
 use crate::plan::ready::Begin;
-use crate::work::agent::{hooks, script};
+use crate::work::agent::script;
 
 pub use crate::mux::fugue::{FAILED, REASON_ENDS, STARTED};
 
@@ -80,8 +80,8 @@ pub struct RemoteStart<'a> {
     pub git_url: &'a str,
     /// How a worktree is prepared.
     pub rules: &'a WorktreeSettings,
-    /// Whose settings file is written (`hooks` of the runtime), when gt is over there.
-    pub hooks: Option<&'a str>,
+    /// Files that its folder gets (`files` of the runtime), when gt is over there.
+    pub files: &'a [OwnFile],
     /// Where the program starts.
     pub directory: &'a Path,
     /// Its environment.
@@ -290,13 +290,9 @@ fn prepare(start: &RemoteStart<'_>) -> Result<String> {
             lines.push(format!("gt_bring {how} {}", quote(&inside.to_string_lossy())));
         }
     }
-    if let Some((path, text)) = hooks::file(start.hooks) {
+    for OwnFile { path, text } in start.files {
         // Its commands are gt's.
-        lines.push(format!(
-            "! command -v gt >/dev/null 2>&1 || gt_settings {} {}",
-            quote(path),
-            quote(&text)
-        ));
+        lines.push(format!("! command -v gt >/dev/null 2>&1 || gt_settings {} {}", quote(path), quote(text)));
     }
     match start.rules.setup.as_ref().filter(|_| polecat) {
         Some(schema::CommandSetting::Text(text)) => lines.push(format!("gt_set_up sh -c {}", quote(text))),

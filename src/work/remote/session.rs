@@ -61,7 +61,7 @@ pub fn spec(agent: &Agent<'_>, there: &There<'_>) -> Result<Spec> {
         kept: there.kept,
         git_url: agent.rig.map_or("", |rig| &rig.config.git_url),
         rules: there.rules,
-        hooks: agent.role.runtime.hooks.as_deref(),
+        files: &agent.role.runtime.files,
         directory: &directory,
         env: &env,
         beads_dir: &beads_dir,

@@ -180,7 +180,7 @@ impl Assignment {
             base,
             sandbox: self.work.role.settings.sandbox,
             rules: &site.settings.worktree,
-            hooks: self.work.role.runtime.hooks.as_deref(),
+            files: &self.work.role.runtime.files,
             only_env: None,
         }
     }

@@ -139,7 +139,8 @@ const OWN: [(&str, &[&str]); 12] = [
 
 /// Whether gt makes a file or folder of this name in that folder of a rig.
 fn is_own(folder: &str, own: &[&str], name: &str) -> bool {
-    let of_agent = name.starts_with("gt-") && (name.ends_with(".lock") || name.ends_with(".env"));
+    let of_agent =
+        name.starts_with("gt-") && [".lock", ".env", ".json"].iter().any(|end| name.ends_with(end));
     let lock = name.ends_with(".json.lock") || of_agent;
     let of_folder = match folder {
         // Clones and worktrees: what is in them is looked at.
