@@ -312,6 +312,8 @@ fn one_that_cannot_be_started_does_not_keep_the_others_down() {
     gt: mayor/: the runtime none has no command
     hint: choose a runtime, with agent = "NAME" in the role's preset, for one bead with: gt sling BEAD --agent NAME; without an agent give it windows: [[mayor.windows]]
     "#);
+    let error = world.in_town(["plan", "--json"]).fails(1).error();
+    assert_eq!(error["error"], "mayor/: the runtime none has no command");
     world.unset("GASTOWN_MAYOR__AGENT");
     world.set("GASTOWN_MAYOR__AGENT", "waits");
     world.in_town(["apply"]).ok();

@@ -138,7 +138,7 @@ fn leaves(command: &clap::Command, path: &str, out: &mut Vec<(String, bool)>) {
     }
 }
 
-fn commands(dry: bool) -> BTreeSet<String> {
+pub fn commands(dry: bool) -> BTreeSet<String> {
     let mut out = Vec::new();
     let mut all = gastown::cli::Cli::command();
     all.build();
@@ -279,16 +279,16 @@ fn a_dry_run_changes_nothing_and_says_what_it_would_do() {
                     .collect();
                 panic!("gt {words} {more:?} changed {changed:?}: {run:#?}");
             }
-            let json = more.contains(&"--json");
             // Where there is nothing to do, that is no result.
             let silent = run.stdout.trim().is_empty()
                 && !["migrate", "gc", "adopt --all", "rig trust wyvern", "remote sync wyvern"]
                     .contains(words);
             // What cannot be repaired is found all the same.
             let failed = run.code != Some(0) && !words.starts_with("doctor");
-            let parsed = serde_json::from_str::<serde_json::Value>(&run.stdout);
-            let sound = parsed.is_ok_and(|value| value["schema_version"] == 1);
-            if failed || silent || (json && !sound) {
+            if more.contains(&"--json") {
+                run.json();
+            }
+            if failed || silent {
                 wrong.push(format!("{words} {more:?}: {:?} {} / {}", run.code, run.stdout, run.stderr));
             }
         }
@@ -305,9 +305,7 @@ fn what_reads_answers_one_json_object() {
     let town = Town::new();
     for words in READS {
         let run = town.run(words, &["--json"]).ok();
-        let object = run.json();
-        let keys: Vec<&String> = object.as_object().unwrap().keys().collect();
-        assert!(keys.len() == 2 && object["schema_version"] == 1, "{words}: {keys:?}");
+        run.json();
         assert_eq!(run.stderr, "", "{words}");
     }
 }

@@ -385,7 +385,7 @@ fn outside_a_town_and_with_broken_files_the_message_says_where() {
     hint: mend it by hand; gt never overwrites a file that is not its own
     ");
     let run = world.in_town(["rigs", "--json"]).fails(1);
-    let error: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+    let error = run.error();
     assert_eq!(error["schema_version"], 1);
     assert!(error["hint"].is_string());
 }

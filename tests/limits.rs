@@ -32,7 +32,7 @@ fn started(world: &World, args: &[&str]) -> Child {
 fn ended(child: Child) -> Run {
     let output = child.wait_with_output().unwrap();
     Run {
-        words: String::new(),
+        words: Vec::new(),
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),

@@ -28,6 +28,7 @@ mod hooks;
 mod hostile;
 mod hybrid;
 mod install;
+mod json;
 mod killed;
 mod kills;
 mod land;

@@ -153,7 +153,7 @@ impl There {
         let mut command = self.world.command(self.shell[0], "home");
         command.args(&self.shell[1..]).args(["-c", text]);
         let run = finish(command.env_remove("GASTOWN_TMUX_SOCKET"));
-        Run { words: "(a line)".into(), ..run }
+        Run { words: vec!["(a line)".into()], ..run }
     }
 
     fn start(&self, how: &How) -> Run {

@@ -376,8 +376,11 @@ fn crew_and_roles_go_there_when_a_flag_says_so() {
     world.in_town(["mayor", "start"]).ok();
     assert_eq!(far.sessions(), [], "the variable leaves the Mayor here");
     world.in_town(["mayor", "stop"]).ok();
-    let would = world.in_town(["mayor", "start", "--fugue-addr", &far.addr, "--dry-run"]).ok().stdout;
-    assert_eq!(would, format!("would start mayor/ on {} in {}\n", far.addr, world.str("far/the gt")));
+    let would = ["mayor", "start", "--fugue-addr", &far.addr, "--dry-run", "--json"];
+    let said = world.in_town(&would[..5]).ok().stdout;
+    assert_eq!(said, format!("would start mayor/ on {} in {}\n", far.addr, world.str("far/the gt")));
+    let plan = world.in_town(would).ok().json()["plan"][0].clone();
+    assert_eq!(plan["spec"]["away"]["fugue_addr"], far.addr.as_str());
     let said = world.in_town(["mayor", "start", "--fugue-addr", &far.addr]).ok().stdout;
     assert_eq!(said, format!("started mayor/ on {} in session hq-mayor\n", far.addr));
     let tags = far.session("hq-mayor").unwrap().tags;

@@ -310,7 +310,7 @@ fn a_look_is_one_process_and_a_start_one_more() {
 }
 
 /// PATH with what a town needs, and no tmux.
-fn without_tmux(world: &World) {
+pub fn without_tmux(world: &World) {
     for program in ["git", "sh", "sleep", "env"] {
         let real = world.run("sh", "", ["-c", &format!("command -v {program}")]).ok().stdout;
         world.write("plain/.keep", "");

@@ -90,6 +90,7 @@ fn a_tunnel_is_opened_used_and_closed() {
     let before = pair.processes();
     assert_eq!(before.len(), 2, "{before:?}");
     insta::assert_snapshot!(pair.plain(pair.tunnel(&["up", "pc"]).ok()), @"pc: is up already, tcp://localhost:LOCAL to pc");
+    assert_eq!(pair.tunnel(&["up", "--json"]).ok().json()["tunnels"][0]["already"], true);
     assert_eq!(pair.processes(), before);
     let text = pair.plain(pair.tunnel(&["status"]).ok());
     assert!(text.contains("pc    up") && text.contains("tcp://localhost:LOCAL  pc"), "{text}");

@@ -87,8 +87,9 @@ fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: ConfigPlace, dry_run: b
     let _town = town.as_ref().map(|_| ctx.town()?.lock()).transpose()?;
     let _rig = rig.map(|(dir, _)| files::lock(&files::lock_of(&dir.join("config.json")))).transpose()?;
     let change = config::set::change(&own, key, value)?;
+    let answer = if dry_run { "plan" } else { "change" };
     let Some(text) = change.text else {
-        return if ctx.global.json { print_json("change", &serde_json::Value::Null) } else { Ok(()) };
+        return if ctx.global.json { print_json(answer, &serde_json::Value::Null) } else { Ok(()) };
     };
     let home = home(ctx);
     let counts = |sources: &Sources| explain::one_of(sources, &change.key, home.as_deref());
@@ -108,7 +109,7 @@ fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: ConfigPlace, dry_run: b
         let now = now.as_ref().map(|now| &now.value);
         let change =
             json!({ "key": change.key, "file": change.path, "value": change.value, "was": was, "now": now });
-        print_json(if dry_run { "plan" } else { "change" }, &change)?;
+        print_json(answer, &change)?;
     } else {
         let shown = |value: Option<&Value>| {
             let shown = value.map_or("not set".into(), explain::shown);

@@ -342,7 +342,7 @@ pub(super) fn rig_of_path(town: &Town, path: &std::path::Path) -> Option<String>
     .then_some(name)
 }
 
-/// Prints one JSON object: `schema_version` and one named value (`commands.md`).
+/// Prints one JSON object: `schema_version` and one named value (`docs/json.md`).
 ///
 /// # Errors
 /// When the value cannot be serialised or standard output is gone.

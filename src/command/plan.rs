@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{Ctx, print_json, roles};
 use crate::base::failure::{Exit, Failure, hint_of};
-use crate::base::terminal::{self, Text};
+use crate::base::terminal;
 use crate::cli::roles::PlanArgs;
 use crate::model::address::Address;
 use crate::mux::{self, Depth, Mux, Snapshot};
@@ -178,16 +178,6 @@ fn cannot_start(ctx: &Ctx, view: &PlanView, plan: &Plan) -> bool {
 
 /// Says what went wrong with one of several, and goes on.
 pub fn complain(ctx: &Ctx, address: &str, error: &anyhow::Error) {
-    let message = format!("{address}: {error:#}");
-    let hint = hint_of(error).map(|hint| hint.to_string());
-    if ctx.global.json {
-        let object = serde_json::json!({ "schema_version": 1, "error": message, "hint": hint });
-        terminal::tell(Text::json(&object.to_string()));
-        return;
-    }
-    let failure = Failure::new(message);
-    super::tell(&format!("gt: {failure}"));
-    if let Some(hint) = hint {
-        super::tell(&format!("hint: {hint}"));
-    }
+    let failure = Failure { hint: hint_of(error), ..Failure::new(format!("{address}: {error:#}")) };
+    super::complain(&failure.into(), ctx.global.json);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Ctx;
 use super::layers;
-use crate::base::failure::{Exit, Failure};
+use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::terminal;
 use crate::cli::remote::TunnelCommand;
 use crate::config::schema::Remote;
@@ -44,9 +44,9 @@ fn open(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
         return would_each(ctx, &plan, tunnels.iter().map(line).collect());
     }
     let outcomes = up_all(&home(ctx)?, &tunnels)?;
-    let (opened, mut failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
-    let opened: Vec<Opened> = opened.into_iter().flatten().collect();
-    if ctx.global.json && (failed.is_empty() || !opened.is_empty()) {
+    let mut failures = Failures::default();
+    let opened: Vec<Opened> = outcomes.into_iter().filter_map(|outcome| failures.keep(outcome)).collect();
+    if ctx.global.json && (failures.is_empty() || !opened.is_empty()) {
         super::print_json("tunnels", &opened)?;
     } else if !ctx.global.json {
         super::print(&opened.iter().map(tunnel::opened).collect::<String>())?;
@@ -59,11 +59,7 @@ fn open(ctx: &Ctx, name: Option<&str>, dry_run: bool) -> Result<Exit> {
     if tunnels.is_empty() {
         ctx.note(NONE);
     }
-    let last = failed.pop();
-    for error in failed.into_iter().filter_map(Result::err) {
-        ctx.note(&format!("gt: {error:#}"));
-    }
-    last.and_then(Result::err).map_or(Ok(Exit::Done), Err)
+    failures.end(|count| format!("{count} tunnels are not open")).map(|()| Exit::Done)
 }
 
 /// What is said where no remote has `ssh`.

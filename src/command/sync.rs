@@ -1,10 +1,10 @@
 //! `gt sync`.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{Ctx, print, print_json};
-use crate::base::failure::{Exit, Failure};
+use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::terminal::one_line;
 use crate::cli::town::SyncArgs;
 use crate::config;
@@ -18,25 +18,18 @@ const TOWN: &str = "town";
 /// Brings beads in step with those of other towns.
 ///
 /// # Errors
-/// The first store that could not be brought in step, or whose branch has lines that cannot be read; the rest was.
+/// Stores that could not be brought in step, or whose branch has lines that cannot be read; the rest was.
 pub fn run(ctx: &Ctx, args: SyncArgs) -> Result<Exit> {
     let town = ctx.town()?;
     town.needs_present_layout()?;
-    let (mut done, mut broken) = (Vec::new(), None);
+    let (mut done, mut failures) = (Vec::new(), Failures::default());
     for (name, place) in places(ctx, &town, args.rig.as_deref())? {
         // One that fails does not keep the others back; its error comes after them.
-        let failed = match place.and_then(|place| one(ctx, &place, args.dry.dry_run)) {
-            Ok((record, left_out)) => {
-                done.push(record);
-                left_out.map_or(Ok(()), |failure| Err(failure.into()))
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = failed.map_err(|error: anyhow::Error| error.context(name)) {
-            match broken {
-                None => broken = Some(error),
-                Some(_) => super::tell(&format!("gt: {error:#}")),
-            }
+        let synced = place.and_then(|place| one(ctx, &place, args.dry.dry_run)).with_context(|| name.clone());
+        if let Some((record, left_out)) = failures.keep(synced) {
+            done.push(record);
+            let left_out = left_out.map_or(Ok(()), |failure| Err(failure.into()));
+            failures.keep(left_out.map_err(|error: anyhow::Error| error.context(name)));
         }
     }
     if !args.dry.dry_run {
@@ -45,7 +38,7 @@ pub fn run(ctx: &Ctx, args: SyncArgs) -> Result<Exit> {
     if ctx.global.json {
         print_json("synced", &done)?;
     }
-    broken.map_or(Ok(Exit::Done), Err)
+    failures.end(|count| format!("{count} stores were not brought in step")).map(|()| Exit::Done)
 }
 
 /// What there is to bring in step, by name: the rig, or all of them and the town's own store where it has somewhere to

@@ -259,7 +259,7 @@ fn the_store_is_found_from_below_and_by_name() {
 fn without_a_store_the_way_to_one_is_said() {
     let world = World::new();
     let run = bd(&world, ["list", "--json"]).fails(1);
-    let error: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+    let error = run.error();
     assert_eq!(error["error"], "no beads database found");
     assert!(error["hint"].as_str().unwrap().contains("gt bd init"));
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Run, World, wait_for};
+use super::{Run, World, wait_for, words_of};
 
 /// Starts a program in a process group of its own.
 fn start(place: &Path, command: &mut Command) -> (Child, [PathBuf; 2]) {
@@ -64,8 +64,7 @@ pub fn within_in(place: &Path, command: &mut Command, limit: Duration) -> Run {
         let _ = child.wait();
         panic!("{command:?} did not end in {limit:?}:\n{stdout}{stderr}");
     };
-    let words = format!("{:?}", command.get_args().collect::<Vec<_>>());
-    Run { words, code: status.code(), stdout, stderr }
+    Run { words: words_of(command), code: status.code(), stdout, stderr }
 }
 
 /// What runs with the world's home or in one of its folders, but its tmux servers and a person's `sleep 5000`: pid and

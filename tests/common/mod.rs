@@ -6,11 +6,13 @@
 //! ```
 
 pub mod fugue;
+pub mod json_docs;
 pub mod kill;
 pub mod sshd;
 pub mod terminal;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,8 +36,8 @@ pub struct World {
 /// How a program ended and what it said.
 #[derive(Debug)]
 pub struct Run {
-    #[allow(dead_code)] // shown when an assertion fails
-    pub words: String,
+    /// The program and its words.
+    pub words: Vec<String>,
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -347,10 +349,30 @@ impl Run {
         self
     }
 
-    /// Its standard output as JSON.
+    /// Its standard output as JSON; an answer of gt's is as `docs/json.md` says.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+        self.answer().0
+    }
+
+    /// The same, with what of the docs was seen in it.
+    #[track_caller]
+    pub fn answer(&self) -> (serde_json::Value, BTreeSet<String>) {
+        let value: serde_json::Value =
+            serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        let asks = |words: &[String]| words.contains(&"--json".into()) && !words.contains(&"bd".into());
+        let own = self.words.split_first().filter(|(program, words)| *program == gt() && asks(words));
+        let seen =
+            own.map_or_else(|| Ok(BTreeSet::new()), |(_, words)| json_docs::docs().answer(words, &value));
+        (value, seen.unwrap_or_else(|why| panic!("{why}: {self:#?}")))
+    }
+
+    /// What it said on standard error, as an error in JSON.
+    #[track_caller]
+    pub fn error(&self) -> serde_json::Value {
+        let value = serde_json::from_str(&self.stderr).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        json_docs::docs().error(&value).unwrap_or_else(|why| panic!("{why}: {self:#?}"));
+        value
     }
 }
 
@@ -368,11 +390,17 @@ pub fn gt() -> &'static str {
 pub fn finish(command: &mut Command) -> Run {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     Run {
-        words: format!("{:?}", command.get_args().collect::<Vec<_>>()),
+        words: words_of(command),
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// A prepared command's program and words.
+pub fn words_of(command: &Command) -> Vec<String> {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Whether a process runs (one that has ended and was not waited for does not).

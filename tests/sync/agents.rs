@@ -151,6 +151,8 @@ fn two_rigs_of_one_repository_need_two_branches() {
     let run = world.in_town(["sync"]).fails(1);
     assert!(run.stderr.contains("would both use the branch beads-sync of"), "{run:?}");
     assert!(run.stderr.contains("sync_branch"), "{run:?}");
+    let error = world.in_town(["sync", "--json"]).fails(1).error();
+    assert!(error["error"].as_str().unwrap().starts_with("2 stores were not brought in step:\n  second: "));
     assert_eq!(world.git("origin.git", ["branch", "--list"]), "* main");
     let path = "town/second/config.json";
     let mut config: serde_json::Value = serde_json::from_str(&world.read(path)).unwrap();
