@@ -111,8 +111,10 @@ fn user_part(rest: &str, secret: bool, whole: bool) -> Option<&str> {
         // A name, and a password with a blank or a quote in it.
         let line = rest.lines().next().unwrap_or_default();
         let password = word.split_once(':').filter(|(name, _)| !name.contains(PATH)).map(|(_, rest)| rest);
-        let port =
-            |text: &str| text.split(PATH).next().unwrap_or_default().bytes().all(|b| b.is_ascii_digit());
+        let port = |text: &str| {
+            let first = text.split(PATH).next().unwrap_or_default();
+            first.trim_end_matches([':', ',', '.', ';', ')']).bytes().all(|b| b.is_ascii_digit())
+        };
         if password.is_some_and(|password| !port(password) && !word.starts_with('[')) {
             user = line.find('@').map_or(0, |at| at + 1);
         }
@@ -184,6 +186,8 @@ mod tests {
         let clean = "fatal: unable to access 'https://h/x/': see http://i?q, ssh://u@j or mail d@k (https://l), \
                      'https://m/x' and https://n.org/@o/p?token=… https://…@t";
         assert_eq!(redacted(said), clean);
+        let daemon = "fugue tcp://127.0.0.1:4000: no answer from dana@host (https://h:80), see d@k";
+        assert_eq!(redacted(daemon), daemon);
         let own = clean.replace("https://…@t", "");
         assert!(matches!(redacted(&own), Cow::Borrowed(_)), "{}", redacted(&own));
     }

@@ -162,7 +162,8 @@ fn commits_files_settings_and_a_server_full_of_it_are_shown_and_act_on_nothing()
 
     // Values of settings, and keys that are none.
     let quoted = |text: &String| {
-        let text = text.replace("{{", "{ {").replace('$', "$$");
+        // No word of a command can hold a NUL.
+        let text = text.replace("{{", "{ {").replace('$', "$$").replace('\0', "");
         serde_json::to_string(&text).unwrap().replace('\u{7f}', "\\u007f")
     };
     let agents: String = siege
