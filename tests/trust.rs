@@ -168,7 +168,9 @@ fn files_that_settings_name_are_settings_as_well() {
         &[
             ("CLAUDE.md", "Read @docs/rules.md, and write to @ann or a@docs/other.md.\n"),
             ("docs/rules.md", "Then @./more.md.\n"),
-            ("docs/more.md", "Be bold.\n"),
+            ("docs/more.md", "Be **@deep.txt**.\n"),
+            ("docs/deep.txt", "See @../linked/last.md.\n"),
+            ("real/last.md", "Be bold.\n"),
             ("docs/other.md", "x\n"),
             (
                 ".claude/settings.json",
@@ -178,9 +180,14 @@ fn files_that_settings_name_are_settings_as_well() {
             (".env", "GEMINI_API_KEY=x\n"),
         ],
     );
+    world.git("", ["clone", "-q", "origin.git", "linker"]);
+    std::os::unix::fs::symlink("real", world.path("linker/linked")).unwrap();
+    world.git("linker", ["add", "-A"]);
+    world.git("linker", ["commit", "-q", "-m", "link"]);
+    world.git("linker", ["push", "-q"]);
     add(&world, &["--trust"]).ok();
     sling(&world, "claude").1.ok();
-    for file in ["docs/more.md", "tools/stop.sh"] {
+    for file in ["real/last.md", "docs/more.md", "tools/stop.sh"] {
         others_push(&world, &[(file, "touch evil\n")]);
         let run = sling(&world, "claude").1.fails(1);
         assert!(run.stderr.contains(&format!("not trusted: {file}\n")), "{run:#?}");

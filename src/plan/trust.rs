@@ -108,37 +108,37 @@ pub struct Entry<'a> {
 /// How many links in a row are followed, as an operating system does.
 const LINKS: usize = 40;
 
-/// Whether the text of a setting names other files that its program reads or runs: instructions with `@PATH`, and settings.
-pub fn names_files(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    [".md", ".mdc", ".json", ".jsonc", ".toml", ".yml", ".yaml"].iter().any(|end| name.ends_with(end))
-}
-
-/// The paths that the text of a setting at `path` may name: after an `@` in instructions; any word of other settings, which name
-/// commands, servers and further instructions. Most are no files of the repository.
+/// The paths that the text of a file at `path` may name, which is a setting or which one names: any word of settings, which name
+/// commands, servers and further instructions; else what stands after an `@`. Most are no files of the repository.
 fn named_in(path: &str, text: &str) -> BTreeSet<String> {
-    let instructions = path.to_ascii_lowercase();
-    let instructions = instructions.ends_with(".md") || instructions.ends_with(".mdc");
-    let part_of_path = |c: char| c.is_alphanumeric() || "._-+@/".contains(c);
+    const SETTINGS: [&str; 5] = [".json", ".jsonc", ".toml", ".yml", ".yaml"];
+    let name = path.to_ascii_lowercase();
+    let instructions = !SETTINGS.iter().any(|end| name.ends_with(end));
+    let part_of_path = |c: char| c.is_alphanumeric() || "._-+@/\0".contains(c);
+    // A blank in a path and a slash in JSON may have a backslash before them.
+    let text = if instructions { text.replace("\\ ", "\0") } else { text.replace("\\/", "/") };
+    let begins = |at: usize| !text[..at].ends_with(char::is_alphanumeric);
     let words: Vec<&str> = match instructions {
-        true => text.split_whitespace().filter_map(|word| word.strip_prefix('@')).collect(),
+        true => text.match_indices('@').filter(|(at, _)| begins(*at)).map(|(at, _)| &text[at + 1..]).collect(),
         false => text.split(|c| !part_of_path(c)).collect(),
     };
     let mut found = BTreeSet::new();
-    for word in words.into_iter().filter(|word| word.len() < 1000) {
-        let bare = word.trim_end_matches(|c: char| !c.is_alphanumeric());
-        for word in [word, bare] {
+    for word in words {
+        let word = word.split(char::is_whitespace).next().unwrap_or_default();
+        let part = word.split(|c| !part_of_path(c)).next().unwrap_or_default();
+        let bare = |word: &str| word.trim_end_matches(|c: char| !c.is_alphanumeric()).replace('\0', " ");
+        for word in [word.replace('\0', " "), bare(word), bare(part)].iter().filter(|word| word.len() < 1000) {
             found.extend(joined_path(path, word));
             // From the top, by name of a variable or without.
             let from_top = word.split_once('/').map(|(_, rest)| rest).filter(|_| !instructions);
-            found.extend(from_top.into_iter().chain([word]).filter_map(|word| joined_path("", word)));
+            found.extend(from_top.into_iter().chain([word.as_str()]).filter_map(|word| joined_path("", word)));
         }
     }
     found
 }
 
 /// The agent settings of a tree, and what links among them lead to and their texts name: those files count as well. `texts` has
-/// the text of each link, and of each setting that [`names_files`], by id.
+/// the texts that were read so far, by id.
 pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String, String>) -> Vec<Setting> {
     let own =
         || entries.iter().filter(|entry| entry.kind != EntryKind::Tree && is_setting(entry.path, names));
@@ -156,7 +156,7 @@ pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String
     let mut open: Vec<(String, &str, usize)> =
         links.filter_map(|entry| Some((leads(entry, "")?, entry.path, 0))).collect();
     let named = |entry: &Entry<'_>| {
-        let text = texts.get(entry.id).filter(|_| entry.kind == EntryKind::File && names_files(entry.path));
+        let text = texts.get(entry.id).filter(|_| entry.kind == EntryKind::File);
         let paths = text.map(|text| named_in(entry.path, text)).unwrap_or_default();
         // A folder that is named is not read as a whole.
         paths
@@ -355,6 +355,26 @@ mod tests {
 
         let branch = ["tools/claude/new.md", "tools/other", "src/x", "web/AGENTS.md"].map(String::from);
         assert_eq!(changed(&branch, &names(), &found), ["tools/claude/new.md", "web/AGENTS.md"]);
+    }
+
+    #[test]
+    fn what_a_text_names_is_found_however_it_is_written() {
+        let names = |path: &str, text: &str, wanted: &str| named_in(path, text).contains(wanted);
+        for text in [
+            "@docs/x.md",
+            "\u{feff}@docs/x.md",
+            "see **@docs/x.md**, or",
+            "[@docs/x.md](y)",
+            "(@./docs/x.md#part)",
+            "<b>@docs/x.md</b>",
+            "- @docs/x.md's",
+        ] {
+            assert!(names("CLAUDE.md", text, "docs/x.md"), "{text}");
+        }
+        assert!(names("CLAUDE.md", "@docs/my\\ own.md.", "docs/my own.md"));
+        assert!(names("docs/rules.txt", "@more.md", "docs/more.md"));
+        assert!(names(".claude/settings.json", r#"{"command":"tools\/stop.sh -x"}"#, "tools/stop.sh"));
+        assert!(!names("CLAUDE.md", "ann@docs/x.md and docs/x.md", "docs/x.md"));
     }
 
     #[test]

@@ -70,16 +70,15 @@ pub fn settings_at(git: &Git, commit: &str, names: &[String]) -> Result<Vec<Sett
     let entries: Vec<Entry<'_>> =
         tree.iter().map(|one| Entry { path: &one.path, id: &one.id, kind: kind(&one.mode) }).collect();
     let links = || entries.iter().filter(|entry| entry.kind == EntryKind::Link);
-    let followed = links().any(|entry| plan::is_setting(entry.path, names));
-    let mut wanted: BTreeSet<&str> = links().filter(|_| followed).map(|entry| entry.id).collect();
     let mut texts = BTreeMap::new();
     for _ in 0..DEEP {
         let found = plan::settings(&entries, names, &texts);
         let paths: BTreeSet<&str> = found.iter().map(|one| one.path.as_str()).collect();
-        let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
-        let named = files.filter(|entry| paths.contains(entry.path) && plan::names_files(entry.path));
-        wanted.extend(named.map(|entry| entry.id));
-        wanted.retain(|id| !texts.contains_key(*id));
+        let followed = links().any(|entry| paths.contains(entry.path));
+        let files = || entries.iter().filter(|entry| entry.kind == EntryKind::File);
+        let open = links().filter(|_| followed).chain(files().filter(|entry| paths.contains(entry.path)));
+        let wanted: BTreeSet<&str> =
+            open.map(|entry| entry.id).filter(|id| !texts.contains_key(*id)).collect();
         if wanted.is_empty() {
             return Ok(found);
         }
