@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::base::failure::Failure;
+use crate::base::grammar::is_bead_id;
 use crate::model::bead::Bead;
 use crate::model::words;
 
@@ -78,11 +79,29 @@ pub fn lines(mut input: impl BufRead, mut take: impl FnMut(JsonLine<'_>) -> Resu
         let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         if !bytes.trim_ascii().is_empty() {
-            take(JsonLine { number, start, bytes, bead: parse_bytes(bytes) })?;
+            take(JsonLine { number, start, bytes, bead: from_outside(bytes) })?;
         }
         start += length as u64;
     }
     Ok(())
+}
+
+/// The bead of a line that anyone may have written. Its id stands in commands that people are told to type, so it is none that
+/// means something there; and what is said of a line is short, whatever its length.
+fn from_outside(line: &[u8]) -> Result<Option<Bead>> {
+    const MOST: usize = 200;
+    let plain = |bead: &Option<Bead>| bead.as_ref().is_none_or(|bead| is_bead_id(&bead.id));
+    let bead = parse_bytes(line).and_then(|bead| match plain(&bead) {
+        true => Ok(bead),
+        false => Err(anyhow!("no usable id: {:?}", bead.unwrap_or_default().id)),
+    });
+    bead.map_err(|error| {
+        let words = format!("{error:#}");
+        match words.char_indices().nth(MOST) {
+            Some((end, _)) => anyhow!("{}\u{2026}", &words[..end]),
+            None => error,
+        }
+    })
 }
 
 /// The lines of another `_type` than `issue`, as they are: whoever writes a file anew keeps them.

@@ -100,6 +100,8 @@ fn a_bad_line_is_named_and_nothing_is_taken_in() {
         ("[]", "line 3: no JSON object"),
         (r#"{"title":"x"}"#, "line 3: no usable id"),
         (r#"{"id":"gm c","title":"x"}"#, "line 3: no usable id"),
+        (&good.replace("gm-b", "gm-$(x)"), "line 3: no usable id"),
+        (&good.replace("gm-b", &"c".repeat(3000)), "line 3: no usable id"),
         (r#"{"id":"gm-c"}"#, "line 3: gm-c has no title"),
         (r#"{"id":"gm-c","title":"x","priority":7}"#, "line 3: gm-c has the priority 7"),
         (r#"{"id":"gm-c","title":"x","priority":"high"}"#, "line 3: invalid type"),
@@ -110,7 +112,7 @@ fn a_bad_line_is_named_and_nothing_is_taken_in() {
     ] {
         world.write("bad.jsonl", format!("{good}\n\n{bad}\n"));
         let run = bd(&world, ["import", "bad.jsonl"]).fails(1);
-        assert!(run.stderr.contains(wanted), "{bad}: {run:#?}");
+        assert!(run.stderr.contains(wanted) && run.stderr.len() < 500, "{bad}: {run:#?}");
         assert_eq!(bd(&world, ["export"]).ok().stdout, before);
     }
 }
