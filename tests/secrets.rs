@@ -74,6 +74,7 @@ fn the_token_of_a_url_is_gits_alone() {
     let (world, address) = town();
     let url = format!("http://dana:{TOKEN}@{address}/origin.git");
     world.count_calls(&["git"]);
+    world.program("claude", "#!/bin/sh\n");
     let mut printed = String::new();
     let mut gt = |words: &[&str]| {
         let run = world.in_town(words).ok();

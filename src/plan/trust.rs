@@ -119,7 +119,9 @@ fn named_in(path: &str, text: &str) -> BTreeSet<String> {
     let text = if instructions { text.replace("\\ ", "\0") } else { text.replace("\\/", "/") };
     let begins = |at: usize| !text[..at].ends_with(char::is_alphanumeric);
     let words: Vec<&str> = match instructions {
-        true => text.match_indices('@').filter(|(at, _)| begins(*at)).map(|(at, _)| &text[at + 1..]).collect(),
+        true => {
+            text.match_indices('@').filter(|(at, _)| begins(*at)).map(|(at, _)| &text[at + 1..]).collect()
+        }
         false => text.split(|c| !part_of_path(c)).collect(),
     };
     let mut found = BTreeSet::new();
@@ -127,11 +129,13 @@ fn named_in(path: &str, text: &str) -> BTreeSet<String> {
         let word = word.split(char::is_whitespace).next().unwrap_or_default();
         let part = word.split(|c| !part_of_path(c)).next().unwrap_or_default();
         let bare = |word: &str| word.trim_end_matches(|c: char| !c.is_alphanumeric()).replace('\0', " ");
-        for word in [word.replace('\0', " "), bare(word), bare(part)].iter().filter(|word| word.len() < 1000) {
+        for word in [word.replace('\0', " "), bare(word), bare(part)].iter().filter(|word| word.len() < 1000)
+        {
             found.extend(joined_path(path, word));
             // From the top, by name of a variable or without.
             let from_top = word.split_once('/').map(|(_, rest)| rest).filter(|_| !instructions);
-            found.extend(from_top.into_iter().chain([word.as_str()]).filter_map(|word| joined_path("", word)));
+            found
+                .extend(from_top.into_iter().chain([word.as_str()]).filter_map(|word| joined_path("", word)));
         }
     }
     found

@@ -170,7 +170,7 @@ fn commits_files_settings_and_a_server_full_of_it_are_shown_and_act_on_nothing()
         .all
         .iter()
         .enumerate()
-        .map(|(n, text)| format!("[agents.a{n}]\ncommand = [{}]\n", quoted(text)))
+        .map(|(n, text)| format!("[agents.a{n}]\ncommand = [{}]\n", quoted(&text.replace('\0', ""))))
         .collect();
     world.settings(&format!("[beads]\nstore = \"embedded\"\n{agents}"));
     assert!(siege.look(&["config", "show"]).code == Some(0));

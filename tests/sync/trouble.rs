@@ -334,6 +334,7 @@ fn another_branch_and_another_remote_are_named_in_the_rig() {
     for (key, bad, said) in [
         ("sync_branch", "a b", "cannot be the name of a branch"),
         ("sync_remote", "--upload-pack=x", "neither a remote nor a URL"),
+        ("sync_remote", "https://dana:ghp_1@localhost:1/x", "on git's command line"),
     ] {
         let text = world.read(path);
         let mut config: Value = serde_json::from_str(&text).unwrap();
@@ -341,6 +342,7 @@ fn another_branch_and_another_remote_are_named_in_the_rig() {
         world.write(path, config.to_string());
         let run = world.in_town(["sync", "wyvern"]).fails(1);
         assert!(run.stderr.contains(said) && run.stderr.contains("config.json"), "{}", run.stderr);
+        assert!(!run.stderr.contains("ghp_1"), "{}", run.stderr);
         world.write(path, text);
     }
 }

@@ -124,6 +124,14 @@ pub fn of_rig(town: &Town, rig: &Rig, trust: bool) -> Result<SyncPair> {
     if lane.remote.is_empty() || lane.remote.starts_with('-') || lane.remote.contains(char::is_control) {
         crate::fail!("beads.sync_remote: '{}' is neither a remote nor a URL", lane.remote; "correct it in {}", file.display());
     }
+    if repo_url::plain(&lane.remote) != lane.remote {
+        let hint = format!(
+            "leave it out, and have git keep it: git help credentials; correct it in {}",
+            file.display()
+        );
+        let said = "beads.sync_remote: a password or token in a URL stands on git's command line, where other users read it";
+        return Err(Failure::new(said).hint(hint).into());
+    }
     alone_there(town, rig, &lane)?;
     Ok(SyncPair {
         rig: Some(rig.name.clone()),
