@@ -369,6 +369,18 @@ fn a_clone_whose_remote_has_another_name_is_named_by_doctor() {
 }
 
 #[test]
+fn a_polecat_ends_where_git_may_find_no_bare_repository_by_itself() {
+    let world = World::with_rig();
+    config(&world, "safe.bareRepository", "explicit");
+    let task = world.bead("Fix it", "echo x > x");
+    world.in_town(["sling", &task, "wyvern"]).ok();
+    crate::flow::wait_for_the_end(&world);
+    world.in_town(["refinery", "process", "wyvern"]).ok();
+    assert_eq!(world.show(&task)["status"], "closed");
+    assert_eq!(world.in_town(["doctor"]).ok().stderr, "");
+}
+
+#[test]
 fn a_missing_git_lfs_is_said_and_no_content_takes_the_place_of_a_pointer() {
     let world = World::waiting();
     on_origin(&world, |dev| {

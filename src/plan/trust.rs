@@ -1,8 +1,10 @@
 //! Agent settings: the files of a repository that agent programs read as settings or instructions. Which files those are,
 //! which program reads them, and what a branch changes of them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::terminal::is_hidden;
 use crate::config::Runtime;
 use crate::town::trust::{Setting, Trust};
 
@@ -72,8 +74,13 @@ pub fn readers(setting: &Setting) -> Vec<&'static str> {
     READS.iter().filter(|(_, names)| read(names)).map(|(program, _)| *program).collect()
 }
 
-/// Whether a path is that of an agent setting, or inside of one. Case does not count: some file systems know none.
+/// Whether a path is that of an agent setting, or inside of one. Case does not count, nor do characters that are not seen: some
+/// file systems know neither.
 pub fn is_setting(path: &str, names: &[String]) -> bool {
+    // Upper case first: the long s and the Kelvin sign are letters of ASCII then.
+    let seen = || path.chars().filter(|c| !is_hidden(*c)).flat_map(char::to_uppercase);
+    let path: Cow<'_, str> =
+        if path.is_ascii() { path.into() } else { seen().flat_map(char::to_lowercase).collect() };
     let parts: Vec<&str> = path.split('/').collect();
     let is_here = |name: &String| {
         let name: Vec<&str> = name.trim_matches('/').split('/').collect();
@@ -272,6 +279,8 @@ mod tests {
             "agents.md",
             "web/.mcp.json",
             ".Claude/commands/x.md",
+            "AGENT\u{17f}.md",
+            ".cl\u{200c}aude/settings.json",
             ".github/hooks/pre.json",
             ".codex/config.toml",
             ".gemini/settings.json",

@@ -80,9 +80,17 @@ impl Git {
             process = process.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
         }
         match self.dir.parent().filter(|_| self.alone) {
+            // Where a person forbids it (`safe.bareRepository`), git finds none without a work tree by itself.
+            Some(_) if self.is_bare() => process.env("GIT_DIR", "."),
             Some(above) => process.env("GIT_CEILING_DIRECTORIES", above),
             None => process,
         }
+    }
+
+    fn is_bare(&self) -> bool {
+        self.dir.join("HEAD").is_file()
+            && self.dir.join("objects").is_dir()
+            && !self.dir.join(".git").exists()
     }
 
     /// Whether the person says how git is to run ssh. One process at most.
