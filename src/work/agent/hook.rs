@@ -51,6 +51,8 @@ fn withheld(bead: Bead) -> Bead {
         acceptance_criteria: String::new(),
         notes: String::new(),
         comments: Vec::new(),
+        labels: Vec::new(),
+        issue_type: "task".into(),
         ..bead
     }
 }
@@ -204,5 +206,29 @@ fn template(role: Role) -> &'static str {
         Role::Polecat => include_str!("../../../templates/polecat.md"),
         Role::Crew => include_str!("../../../templates/crew.md"),
         Role::Plugin => "You are the plugin {{agent}} of the rig {{rig}}: your mail says what is wanted.\n",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::bead::Comment;
+
+    #[test]
+    fn a_bead_that_others_changed_says_nothing_of_theirs() {
+        let theirs = || "theirs".to_string();
+        let bead = Bead {
+            foreign: true,
+            title: theirs(),
+            description: theirs(),
+            design: theirs(),
+            acceptance_criteria: theirs(),
+            notes: theirs(),
+            labels: vec![theirs()],
+            issue_type: theirs(),
+            comments: vec![Comment { text: theirs(), ..Comment::default() }],
+            ..Bead::default()
+        };
+        assert!(!serde_json::to_string(&withheld(bead)).unwrap().contains("theirs"));
     }
 }
