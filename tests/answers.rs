@@ -74,6 +74,11 @@ fn a_bead_is_found_from_anywhere_and_means_its_polecat() {
     );
     let said = world.in_town(["path", "Toast"]).fails(1).stderr;
     assert_eq!(said, "gt: no polecat is named Toast\nhint: see who is there with: gt agents\n");
+    let said = world.in_town(["path", "nux"]).fails(2).stderr;
+    assert_eq!(
+        said,
+        "gt: 'nux' is not an address\nhint: did you mean Nux? see who is there with: gt agents\n"
+    );
 }
 
 #[test]
@@ -128,7 +133,11 @@ fn work_that_was_set_aside_is_retried_by_its_bead() {
     );
     assert_eq!(world.in_town(["mq", "list", "--json"]).ok().json()["requests"], serde_json::json!([]));
     // Without a Mayor the person is told, and no later polecat of that name.
-    assert!(world.in_town(["mail", "inbox"]).ok().stdout.contains(&format!("set aside: {queued}")));
+    let inbox = world.in_town(["mail", "inbox"]).ok().stdout;
+    assert!(inbox.contains(&format!("set aside: {queued}")), "{inbox}");
+    let mail = inbox.split_whitespace().nth(1).unwrap();
+    let told = world.in_town(["mail", "read", mail]).ok().stdout;
+    assert!(told.contains(&format!("work on it again: gt sling {queued}; ")), "{told}");
     assert_eq!(world.in_town(["mail", "inbox", "wyvern/Toast"]).ok().stdout, "");
     let said = world.in_town(["mq", "reject", &queued]).fails(1).stderr;
     assert!(said.contains("is not in the queue: rejected by overseer: not yet"), "{said}");
@@ -155,6 +164,12 @@ fn a_persons_own_checkout_finds_its_town_and_rig() {
     assert!(world.gt_in("dev", ["mq", "list"]).ok().stderr.contains("wyvern: nothing waits"));
     world.git("", ["clone", "-q", "other.git", "dev2"]);
     assert!(world.gt_in("dev2", ["mq", "list"]).ok().stderr.contains("ant: nothing waits"));
+    // A rig that was added by a checkout with a relative origin.
+    world.origin("fourth.git", &[("a.txt", "a\n")]);
+    world.git("", ["clone", "-q", "fourth.git", "dev4"]);
+    world.git("dev4", ["remote", "set-url", "origin", "../fourth.git"]);
+    world.in_town(["rig", "add", "bee", &world.str("dev4"), "--prefix", "be"]).ok();
+    assert!(world.gt_in("dev4", ["mq", "list"]).ok().stderr.contains("bee: nothing waits"));
     // Any other repository is in no town.
     world.origin("third.git", &[("a.txt", "a\n")]);
     world.git("", ["clone", "-q", "third.git", "dev3"]);

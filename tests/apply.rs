@@ -188,7 +188,7 @@ fn what_is_down_stays_down_until_it_is_brought_up() {
     world.in_town(["apply"]).ok();
     let down = world.in_town(["down", "wyvern/crew/ann"]).ok();
     insta::assert_snapshot!(down.stdout + &down.stderr, @r"
-    stopped wyvern/crew/ann (session gt-wyvern-crew-ann): it worked
+    stopped wyvern/crew/ann (session gt-wyvern-crew-ann): it was working
     stays down until: gt up wyvern/crew/ann
     ");
     let apply = world.in_town(["apply"]).ok();
@@ -198,8 +198,8 @@ fn what_is_down_stays_down_until_it_is_brought_up() {
     ");
     let down = world.in_town(["down"]).ok();
     insta::assert_snapshot!(down.stdout + &down.stderr, @r"
-    stopped wyvern/crew/bob (session gt-wyvern-crew-bob): it worked
-    stopped mayor/ (session hq-mayor): it worked
+    stopped wyvern/crew/bob (session gt-wyvern-crew-bob): it was working
+    stopped mayor/ (session hq-mayor): it was working
     stays down until: gt up
     ");
     assert_eq!(sessions(&world).len(), 0);
@@ -310,7 +310,7 @@ fn one_that_cannot_be_started_does_not_keep_the_others_down() {
     started wyvern/crew/ann in session gt-wyvern-crew-ann
     started wyvern/crew/bob in session gt-wyvern-crew-bob
     gt: mayor/: the runtime none has no command
-    hint: choose a runtime, with agent = "NAME" in the role's preset, for one bead with: gt sling BEAD --agent NAME; without an agent give it windows: [[mayor.windows]]
+    hint: choose a runtime, for a role with: gt config set ROLE.agent NAME; for one bead with: gt sling BEAD --agent NAME; without an agent give it windows: [[mayor.windows]]
     "#);
     let error = world.in_town(["plan", "--json"]).fails(1).error();
     assert_eq!(error["error"], "mayor/: the runtime none has no command");

@@ -213,8 +213,11 @@ fn a_key_is_set_in_the_file_that_is_meant_and_counts_then() {
     let rig = ["--rig", "wyvern"];
     insta::assert_snapshot!(said(&["merge.strategy", "squash"]), @r#"merge.strategy = "squash" (was "merge") in WORLD/town/config/town.toml"#);
     assert_eq!(counts("merge.strategy", &rig), "squash");
-    // Again changes nothing, and says nothing.
-    assert_eq!(said(&["merge.strategy", "squash"]), "");
+    // Again changes nothing.
+    assert_eq!(
+        said(&["merge.strategy", "squash"]),
+        "nothing to do: WORLD/town/config/town.toml needs no change\n"
+    );
     insta::assert_snapshot!(said(&["merge.test_command", "make test && true", "--rig", "wyvern"]), @r#"merge.test_command = "make test && true" (was not set) in WORLD/town/wyvern/config.json"#);
     assert_eq!(counts("merge.test_command", &rig), "make test && true");
     insta::assert_snapshot!(said(&["max_workers", "9"]), @"polecat.max_workers = 9 (was 4) in WORLD/town/config/presets/polecat.toml");

@@ -264,6 +264,10 @@ fn handoff_with_unfinished_work_leaves_a_note_that_the_next_session_reads() {
     let name = at.address.rsplit('/').next().unwrap();
     let state = at.world.read(format!("town/wyvern/polecats/.state/{name}.json"));
     assert!(state.contains("\"requesting_cycle\": true"), "{state}");
+    let said = at.world.in_town(["witness", "patrol", "wyvern"]).ok().stdout;
+    assert!(said.contains(&format!("it handed {} to its next session", at.bead)), "{said}");
+    let told = at.world.in_town(["mail", "inbox"]).ok().stdout;
+    assert!(told.contains("to its next session"), "{told}");
     let prime = at.world.in_town(["prime", &at.address]).ok().stdout;
     assert!(prime.contains("the parser is next") && prime.contains("?? open.txt"), "{prime}");
     // The work goes on in the same worktree.

@@ -42,7 +42,7 @@ fn a_bead_is_found_where_it_is_though_no_rig_has_its_prefix() {
     let added = world.in_town(["rig", "add", "hydra", &world.str("origin.git"), "--prefix", "hy"]).ok();
     // Both have one branch of beads.
     for said in [added.stderr, world.in_town(["doctor"]).ok().stderr] {
-        assert!(said.contains("hydra and wyvern are of one repository: gt sync of either"), "{said}");
+        assert!(said.contains("hydra and wyvern are of one repository: each takes in"), "{said}");
     }
     world.write(
         "beads.jsonl",

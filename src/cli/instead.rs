@@ -37,6 +37,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("feed", "not there yet; gt status --watch; gt mail inbox"),
     ("formula", "not there yet; write the steps down as beads with gt bd create and gt bd dep add"),
     ("health", "gt doctor"),
+    ("help", "gt --help; every command has --help, too"),
     ("inbox", "gt mail inbox"),
     ("info", "gt status"),
     ("inject", "not there yet; type in its session: gt attach ADDRESS"),

@@ -89,7 +89,11 @@ fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: ConfigPlace, dry_run: b
     let change = config::set::change(&own, key, value)?;
     let answer = if dry_run { "plan" } else { "change" };
     let Some(text) = change.text else {
-        return if ctx.global.json { print_json(answer, &serde_json::Value::Null) } else { Ok(()) };
+        if ctx.global.json {
+            return print_json(answer, &serde_json::Value::Null);
+        }
+        ctx.note(&format!("nothing to do: {} needs no change", change.path.display()));
+        return Ok(());
     };
     let home = home(ctx);
     let counts = |sources: &Sources| explain::one_of(sources, &change.key, home.as_deref());

@@ -94,8 +94,8 @@ fn say(ctx: &Ctx, args: &DownArgs, found: &[&Session]) -> Result<()> {
 fn was(held: SkipReason, is: bool) -> &'static str {
     match (held, is) {
         (_, true) => held.as_str(),
-        (SkipReason::Works, _) => "it worked",
-        (SkipReason::Waits, _) => "it waited",
+        (SkipReason::Works, _) => "it was working",
+        (SkipReason::Waits, _) => "it was waiting",
         (SkipReason::Attached, _) => "somebody was attached",
         (SkipReason::Panes, _) => "panes of a person's were in its session",
     }

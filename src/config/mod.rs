@@ -217,7 +217,7 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
 
 /// Where another runtime is chosen, for hints.
 pub const RUNTIME: &str =
-    "with agent = \"NAME\" in the role's preset, for one bead with: gt sling BEAD --agent NAME";
+    "for a role with: gt config set ROLE.agent NAME; for one bead with: gt sling BEAD --agent NAME";
 
 /// Why windows cannot be shown with a runtime that runs nothing: key, message and hint.
 fn agentless(agent: &str, runtime: &Runtime, settings: &RoleSettings) -> Option<(String, String, String)> {

@@ -252,7 +252,7 @@ impl Writer<'_> {
             return Err(Failure::usage(format!("'{id}' cannot be an id in this store"))
                 .hint(format!(
                     "ids here begin with {first} and go on in letters, digits, - . _; \
-                     others: beads.prefixes in the rig's config.json"
+                     a rig's beads are created in the rig's folder; other prefixes: beads.prefixes in its config.json"
                 ))
                 .into());
         }

@@ -215,7 +215,7 @@ fn errors_in_windows_name_the_place_and_what_was_meant() {
     hint: a session has one agent: give the other pane another command, or leave it empty for a shell
 
     user/presets/polecat.toml:1:1: polecat.windows.0: it shows the agent, and the runtime none runs none
-    hint: choose a runtime, with agent = "NAME" in the role's preset, for one bead with: gt sling BEAD --agent NAME; or give its panes another command than {{agent}}
+    hint: choose a runtime, for a role with: gt config set ROLE.agent NAME; for one bead with: gt sling BEAD --agent NAME; or give its panes another command than {{agent}}
     "#);
 }
 

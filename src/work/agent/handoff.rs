@@ -118,6 +118,13 @@ pub fn leave_note(town: &Town, of: &Address, note: &NoteText) -> Result<()> {
     Ok(())
 }
 
+/// Whether an agent left a note for a session that has not started yet. A file that cannot be read says no.
+pub fn is_left(town: &Town, of: &Address) -> bool {
+    let path = state_file(town, of);
+    path.exists()
+        && files::read_json::<files::Object>(&path).is_ok_and(|state| state.contains_key("requesting_cycle"))
+}
+
 /// Takes the wish for a new session back: there is one now.
 ///
 /// # Errors

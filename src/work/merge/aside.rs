@@ -126,7 +126,11 @@ impl AsideContext<'_> {
         let from = Address::Refinery(self.rig.name.clone());
         let subject = format!("set aside: {} {}", request.bead, request.title);
         let body = reason.text(request);
-        let told = mail::message(&from, &mail::in_charge(self.town), &subject, &body);
+        let next = format!(
+            "{body}\nwork on it again: gt sling {0}; or merge it as it was: gt mq retry {0}\n",
+            request.bead
+        );
+        let told = mail::message(&from, &mail::in_charge(self.town), &subject, &next);
         self.town.store(&from)?.write(&[], &[Change::Create(Box::new(told))])?;
         step(&format!("{}.10", self.steps));
         let guard = Guard {

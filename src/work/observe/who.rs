@@ -135,7 +135,16 @@ fn named(town: &Town, name: &str) -> Result<Address> {
 fn member(town: &Town, name: &str, wrong: Failure) -> Result<Address> {
     let has = |rig: &String| town.root.join(rig).join("crew").join(name).is_dir();
     let rigs = town.rig_names()?.into_iter().filter(has);
-    only(rigs.map(|rig| Address::Crew(rig, name.into())).collect(), name, || Err(wrong.into()))
+    only(rigs.map(|rig| Address::Crew(rig, name.into())).collect(), name, || {
+        let capital = name[..1].to_uppercase() + &name[1..];
+        let near = named(town, &capital).is_ok();
+        Err(if near {
+            wrong.hint(format!("did you mean {capital}? see who is there with: gt agents"))
+        } else {
+            wrong
+        }
+        .into())
+    })
 }
 
 fn only(mut found: Vec<Address>, name: &str, none: impl FnOnce() -> Result<Address>) -> Result<Address> {

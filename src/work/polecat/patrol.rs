@@ -18,6 +18,7 @@ use crate::mux::deliver::{Delivery, deliver};
 use crate::plan::patrol::{Climbed, Move, Rung, next_rung};
 use crate::plan::place::Seen;
 use crate::town::Rig;
+use crate::work::agent::handoff;
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::names;
 use crate::work::talk::mail;
@@ -156,6 +157,10 @@ fn act(scene: &Scene<'_>, name: &str, finding: &mut PatrolFinding, alarms: &mut 
                 alarms.raise(scene, name, &what, &format!("{}\n\n{help}\n", files.join("\n")))?
             }
         },
+        Move::Crashed | Move::Unstarted if handoff::is_left(scene.town, &scene.address(name)) => {
+            let what = format!("it handed {bead} to its next session");
+            alarms.raise(scene, name, &what, &format!("start that one: gt sling {bead} --resume\n"))?
+        }
         Move::Crashed => {
             let what = format!("its session ended before {bead} was done");
             alarms.raise(scene, name, &what, &format!("go on with: gt sling {bead} --resume\n"))?

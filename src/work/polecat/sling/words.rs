@@ -150,6 +150,9 @@ fn title(word: &str, count: usize, known: &KnownNames, asked: &mut SlingWords) -
         return Err(empty_title());
     }
     if !word.trim().contains(char::is_whitespace) {
+        if known.rigs.iter().any(|rig| rig.eq_ignore_ascii_case(word)) {
+            return Err(no_rig(word, known.rigs.iter()));
+        }
         return Err(Failure::usage(format!("'{word}' is no bead, and one word is no title"))
             .hint("see the beads with: gt bd ready; make one with: gt sling --new TITLE RIG"));
     }
@@ -274,6 +277,7 @@ mod tests {
             assert_eq!(failure.message, format!("'{word}' is no bead, and one word is no title"));
             assert!(failure.hint.unwrap().contains("gt sling --new TITLE RIG"));
         }
+        assert!(words(&["wy-1", "Wyvern"]).unwrap_err().hint.unwrap().starts_with("did you mean 'wyvern'?"));
         let said = |list: &[&str], new| with_new(list, Some(new)).unwrap_err().message;
         assert_eq!(said(&["wy-1", "wyvern"], "Refactor"), "--new makes one bead; 'wy-1' is no rig");
         assert_eq!(said(&["wivern"], "Refactor"), "no rig named 'wivern'");

@@ -108,7 +108,9 @@ pub fn source(dir: &Path, typed: &str) -> Result<CodeSource> {
         let url = if is_remote(Path::new(&top), &origin) {
             origin
         } else {
-            Path::new(&top).join(origin).to_string_lossy().into_owned()
+            // Checkouts are told by this path: it is written as one, without `..`.
+            let origin = Path::new(&top).join(origin);
+            origin.canonicalize().unwrap_or(origin).to_string_lossy().into_owned()
         };
         let note = format!("{typed} is a work tree: its origin is taken: {}", repo_url::plain(&url));
         return remote(&path, &url, vec![note]);
@@ -431,7 +433,7 @@ pub fn of_one_repository(rigs: &[Rig]) -> Vec<String> {
     let same = pairs.filter(|(rig, other)| rig.config.git_url == other.config.git_url);
     let said = |(rig, other): (&Rig, &Rig)| {
         format!(
-            "{} and {} are of one repository: gt sync of either takes in the beads of both, from its branch beads-sync",
+            "{} and {} are of one repository: each takes in the beads of both with gt sync, from its branch beads-sync",
             rig.name, other.name
         )
     };
