@@ -457,3 +457,19 @@ fn the_older_layout_with_the_documents_own_sample() {
     let run = world.in_town(["crew", "add", "max", "--rig", "gastown"]).fails(1);
     assert!(run.stderr.contains("gt migrate"), "{run:?}");
 }
+
+#[test]
+fn a_clone_whose_head_was_cut_short_is_named_with_what_mends_it() {
+    let world = World::with_rig();
+    for clone in ["mayor/rig", "refinery/rig"] {
+        let head = format!("town/wyvern/{clone}/.git/HEAD");
+        let before = world.read(&head);
+        world.write(&head, "");
+        let run = world.in_town(["doctor"]).fails(1);
+        assert!(run.stdout.contains("its HEAD names neither a branch nor a commit"), "{run:#?}");
+        let hint = run.stdout.lines().find_map(|line| line.split_once("again: ")).unwrap().1;
+        world.run("sh", "", ["-c", hint]).ok();
+        assert_eq!(world.read(&head), before);
+        world.in_town(["doctor"]).ok();
+    }
+}

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Visit, broken, is_clone, json_file};
 use crate::base::files;
+use crate::base::grammar::is_object_id;
+use crate::base::quote::quote;
 use crate::model::address::{Address, Role};
 use crate::plan::doctor::{Health, Thing};
 use crate::town::discover::{check_kind, read_rig_config};
@@ -139,11 +141,22 @@ fn program(visit: &Visit<'_>) -> (Health, PathBuf) {
 
 fn clone(path: PathBuf) -> (Health, PathBuf) {
     let found = match is_clone(&path) {
-        true => Health::Good,
+        true => head(&path.join(".git/HEAD")),
         false if is_vacant(&path) => Health::Missing,
         false => Health::Broken("it is no git clone, and not empty".into(), None),
     };
     (found, path)
+}
+
+/// git takes a folder whose `HEAD` was cut short, as by a loss of power, for no repository at all.
+fn head(file: &Path) -> Health {
+    let text = files::text(file).ok().flatten().unwrap_or_default();
+    if text.starts_with("ref: refs/") || is_object_id(text.trim()) || !file.is_file() {
+        return Health::Good;
+    }
+    let file = quote(&file.to_string_lossy());
+    let hint = format!("give it its branch again: echo 'ref: refs/heads/main' > {file}");
+    Health::Broken("its HEAD names neither a branch nor a commit".into(), Some(hint))
 }
 
 /// Nothing there that a clone would be in the way of; a store of beads is taken over.
