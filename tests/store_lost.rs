@@ -269,3 +269,46 @@ fn a_request_that_a_person_closed_does_not_come_back_open_with_the_store() {
     process(&world).ok();
     assert!(is_merged(&world, &sly));
 }
+
+#[test]
+fn a_request_that_was_merged_comes_back_closed_and_the_town_s_other_beads_with_one_command() {
+    let world = World::with_rig();
+    let lose =
+        || ["town/mayor/exports", "town/mayor/ended", RIG].iter().for_each(|path| remove(&world, path));
+    let merged = hand_over(&world, "Nux", "Merged", &[("a", "1\n")], true);
+    let by_hand = hand_over(&world, "Toast", "By hand", &[("b", "1\n")], true);
+    let open = hand_over(&world, "Slit", "Open", &[("c", "1\n")], true);
+    world.in_town(["sync", "wyvern"]).ok();
+    // One fast-forward by hand, and one squash as the refinery makes it: the store is lost before it is told.
+    world.git("author", ["checkout", "-q", "--detach", &by_hand.commit]);
+    world.git("author", ["merge", "-q", "--squash", &merged.commit]);
+    let said = format!("Merged\n\nBead: {}\nBranch: {}\n", merged.bead, merged.branch);
+    world.git("author", ["commit", "-q", "-m", &said]);
+    world.git("author", ["push", "-q", "origin", "HEAD:main"]);
+    lose();
+    let said = world.in_town(["doctor", "--fix"]).ok().stdout;
+    for id in [&merged.request, &merged.bead, &by_hand.request, &by_hand.bead] {
+        assert!(said.contains(&format!("{id} by ")), "{said}");
+        assert_eq!(world.show(id)["status"], "closed", "{said}");
+    }
+    assert_eq!(said.matches("gt adopt").count(), 2, "{said}");
+    assert!(
+        said.contains(&format!("open requests wait for your word: gt adopt {};", open.request)),
+        "{said}"
+    );
+    assert!(
+        said.contains("3 beads are foreign, since anyone could write them: gt adopt --all --rig wyvern"),
+        "{said}"
+    );
+    // What still blocks a removal is named with what helps.
+    let refused = world.in_town(["rig", "remove", "wyvern"]).fails(1).stderr;
+    assert!(refused.contains("1 open request") && refused.contains("gt mq reject ID"), "{refused}");
+    world.in_town(["mq", "reject", &open.request]).ok();
+    let refused = world.in_town(["rig", "remove", "wyvern"]).fails(1).stderr;
+    assert!(!refused.contains("open request"), "{refused}");
+    world.in_town(["adopt", "--all", "--rig", "wyvern", "--yes"]).ok();
+    assert_eq!(
+        world.in_town(["adopt", "--rig", "wyvern", "--json"]).ok().json()["foreign"],
+        serde_json::json!([])
+    );
+}

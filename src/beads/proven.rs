@@ -18,11 +18,15 @@ const REQUEST: [&str; 10] =
 /// Whether this town made the bead as it is. A request that left the queue is this town's as long as it is closed: an
 /// older form of it, open and with its proof, may come in from a copy of the store.
 pub fn holds(secret: &Secret, bead: &Bead) -> bool {
+    is_signed(secret, bead) && (bead.is_closed() || !(secret.over)(&bead.id))
+}
+
+/// Whether this town once made a request that says this, whatever became of it.
+pub fn is_signed(secret: &Secret, bead: &Bead) -> bool {
     let fields = fields(&bead.id, &bead.metadata);
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     bead.is_request()
         && bead.meta(META_PROOF).is_some_and(|proof| secret.holds(ProofKind::Request, &fields, proof))
-        && (bead.is_closed() || !(secret.over)(&bead.id))
 }
 
 /// The proof of a request with this id and metadata.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::grammar::short;
 use crate::beads::foreign::same_words;
 use crate::beads::jsonl;
+use crate::beads::request::Request;
 use crate::model::bead::Bead;
 use crate::model::refs::Branch;
 use crate::model::words;
@@ -28,6 +29,8 @@ pub struct BeadSource {
 pub struct MergeCommit {
     /// The bead.
     pub bead: String,
+    /// The branch that was merged.
+    pub branch: String,
     /// The commit.
     pub commit: String,
     /// When it was committed: RFC 3339.
@@ -50,21 +53,50 @@ pub fn merges(log: &str) -> Vec<MergeCommit> {
         let (commit, time) = (fields.next()?, fields.next()?);
         let (bead, branch) = (fields.next()?.trim(), fields.next()?.trim());
         let is_own = !bead.is_empty() && !branch.is_empty() && !bead.contains(',');
-        is_own.then(|| MergeCommit { bead: bead.into(), commit: commit.into(), time: time.into() })
+        is_own.then(|| MergeCommit {
+            bead: bead.into(),
+            branch: branch.into(),
+            commit: commit.into(),
+            time: time.into(),
+        })
     };
     log.lines().filter_map(read).collect()
 }
 
-/// Closes the beads whose work was merged after the state that was restored. `merges` has the latest first.
+/// The merges of a request that this town made: its own, and that of its bead as it was when it was handed over. `log` are the
+/// target's merges, `reached` says that the target has its commit. Empty: it is not merged.
+pub fn merges_of(request: &Request, bead: &Bead, log: &[MergeCommit], reached: bool) -> Vec<MergeCommit> {
+    let made = second(&request.created);
+    let its = |one: &&MergeCommit| {
+        one.bead == request.bead && one.branch == request.branch && second(&one.time) >= made
+    };
+    let commit = match log.iter().find(its) {
+        Some(merge) => &merge.commit,
+        None if reached => &request.commit,
+        None => return Vec::new(),
+    };
+    let of = |id: &String| MergeCommit {
+        bead: id.clone(),
+        branch: request.branch.clone(),
+        commit: commit.clone(),
+        time: bead.updated_at.clone(),
+    };
+    vec![of(&request.id), of(&request.bead)]
+}
+
+/// git knows whole seconds.
+fn second(time: &str) -> Option<i64> {
+    time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+}
+
+/// Closes the beads whose work was merged after the state that was restored, and merged requests.
 pub fn settle(beads: &mut [Bead], merges: &[MergeCommit], at_work: &[String], now: &str) -> Settled {
     let mut settled = Settled::default();
-    // git knows whole seconds.
-    let at = |time: &str| time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
     for bead in beads.iter_mut().filter(|bead| !bead.is_closed()) {
-        let Some(merge) = merges.iter().find(|merge| merge.bead == bead.id) else { continue };
+        let own = merges.iter().filter(|merge| merge.bead == bead.id);
+        let Some(merge) = own.max_by_key(|merge| second(&merge.time)) else { continue };
         let said = format!("{} by {}", bead.id, short(&merge.commit));
-        let is_later =
-            at(&merge.time).is_some_and(|merged| at(&bead.updated_at).is_some_and(|seen| merged >= seen));
+        let is_later = second(&bead.updated_at).is_some_and(|seen| second(&merge.time) >= Some(seen));
         if !is_later || at_work.contains(&bead.id) {
             settled.unsure.push(said);
             continue;
@@ -225,6 +257,38 @@ mod tests {
         assert_eq!(settled.unsure, ["wy-2 by c2", "wy-3 by c3"]);
         assert!(beads[0].is_closed() && beads[0].close_reason == "merged: c1");
         assert!(!beads[1].is_closed() && !beads[2].is_closed());
+    }
+
+    #[test]
+    fn a_request_is_merged_by_its_commit_or_by_a_merge_of_its_branch_after_it() {
+        let request = Request {
+            id: "wy-r".into(),
+            bead: "wy-1".into(),
+            branch: "polecat/Nux-wy-1".into(),
+            commit: "own".into(),
+            created: "2026-01-04T00:00:00Z".into(),
+            ..Request::default()
+        };
+        let handed = bead("wy-r", "request", 4);
+        let of = |day: u8, branch: &str, reached: bool| {
+            let merge = MergeCommit {
+                bead: "wy-1".into(),
+                branch: branch.into(),
+                commit: "squash".into(),
+                time: format!("2026-01-{day:02}T00:00:00Z"),
+            };
+            merges_of(&request, &handed, &[merge], reached).pop().map(|merge| merge.commit)
+        };
+        assert_eq!(of(5, "polecat/Nux-wy-1", false).as_deref(), Some("squash"));
+        assert_eq!(of(5, "polecat/Toast-wy-1", true).as_deref(), Some("own"));
+        assert_eq!(of(5, "polecat/Toast-wy-1", false), None);
+        assert_eq!(of(3, "polecat/Nux-wy-1", false), None, "an earlier attempt");
+        // The bead as it was handed over is closed with it; one that changed since may have been reopened.
+        let merges = merges_of(&request, &handed, &[], true);
+        for (day, closed) in [(4, vec!["wy-r by own", "wy-1 by own"]), (6, vec!["wy-r by own"])] {
+            let mut beads = [handed.clone(), bead("wy-1", "work", day)];
+            assert_eq!(settle(&mut beads, &merges, &[], "2026-01-10T00:00:00Z").closed, closed);
+        }
     }
 
     #[test]

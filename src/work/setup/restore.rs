@@ -1,6 +1,7 @@
 //! A store of beads that is gone: restored from its exports and from the branch of `gt sync`, and never replaced by an empty
 //! one unless a person says so.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -9,17 +10,20 @@ use crate::base::failure::Failure;
 use crate::base::grammar::short;
 use crate::base::repo_url::plain;
 use crate::base::{files, time};
-use crate::beads::{self, Change, StoreKind, embedded, jsonl};
+use crate::beads::request::Request;
+use crate::beads::{self, Change, StoreKind, embedded, jsonl, proven};
 use crate::config::schema::StoreChoice;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
 use crate::model::refs::Branch;
-use crate::plan::restore::{BeadSource, Settled, bead_of_ref, choose, merges, missing, settle};
+use crate::plan::restore::{
+    BeadSource, MergeCommit, Settled, bead_of_ref, choose, merges, merges_of, missing, settle,
+};
 use crate::plan::sync as plan;
 use crate::programs::git::Git;
 use crate::programs::git::sync::Lane;
 use crate::town::ended::{self, Word};
-use crate::town::{Rig, Town, away};
+use crate::town::{Rig, Town, away, secret};
 use crate::work::setup::sync::lines::Lines;
 use crate::work::setup::{exports, install, rig as rigs, sync};
 use crate::work::talk::mail;
@@ -55,7 +59,9 @@ pub struct RestoreReport {
     pub missing: Vec<String>,
     /// How many of the beads are foreign: only the branch says what they say.
     pub foreign: usize,
-    /// Requests that are open in it, where it was lost too which of them were over.
+    /// Whose store it is.
+    pub rig: Option<String>,
+    /// Requests that are open in it and may be over: in this copy, or in any, where it was lost too which of them were.
     pub waiting: Vec<String>,
     /// Sources that could not be read: what only they hold is not in it.
     pub unread: Vec<String>,
@@ -78,13 +84,12 @@ impl RestoreReport {
         };
         if self.foreign > 0 {
             let are = sync::are(self.foreign);
-            text.push_str(&format!("; {are} foreign, since anyone could write them: gt adopt"));
+            let all = self.rig.as_ref().map(|rig| format!(" --all --rig {rig}")).unwrap_or_default();
+            text.push_str(&format!("; {are} foreign, since anyone could write them: gt adopt{all}"));
         }
         if !self.waiting.is_empty() {
             let ids = self.waiting.join(" ");
-            text.push_str(&format!(
-                "; mayor/ended was lost too, so open requests wait for your word: gt adopt {ids}"
-            ));
+            text.push_str(&format!("; open requests wait for your word: gt adopt {ids}; or gt mq reject ID"));
         }
         if !self.settled.closed.is_empty() {
             text.push_str(&format!("; closed again, as merged: {}", self.settled.closed.join(", ")));
@@ -131,7 +136,8 @@ impl Lost<'_> {
 /// When there is nothing to restore it from, or the disk refuses: there is no store then either.
 pub fn restore(lost: &Lost<'_>) -> Result<RestoreReport> {
     let place = lost.place()?;
-    let mut restored = RestoreReport::default();
+    let mut restored =
+        RestoreReport { rig: lost.rig.map(|rig| rig.name.clone()), ..RestoreReport::default() };
     let mut sources = exports::sources(lost.root()).unwrap_or_else(|error| {
         restored.unread.push(format!("{error:#}"));
         Vec::new()
@@ -206,16 +212,18 @@ fn make(lost: &Lost<'_>, kind: StoreKind, place: &Path, all: &[Bead]) -> Result<
     store.import(&mut jsonl::render(all).as_bytes(), beads::ImportOrigin::Own).map(drop)
 }
 
-/// Where the list of the requests that are over was lost with the store, which copy of a request is the last is not known: those
-/// that are open wait for a person's word.
+/// The open requests that wait for a person's word: others wrote them, or they left the queue. Where the list of those was lost
+/// with the store, which copy of a request is the last is not known, so none that is in it is put into the queue by it.
 fn wait(lost: &Lost<'_>, beads: &[Bead]) -> Result<Vec<String>> {
-    if !ended::is_lost(&lost.town.root) {
-        return Ok(Vec::new());
+    let root = &lost.town.root;
+    if ended::is_lost(root) {
+        let requests = beads.iter().filter(|bead| bead.is_request());
+        ended::note(root, Word::Ended, requests.map(|bead| bead.id.as_str()))?;
     }
+    let secret = secret::read(root)?;
+    let held = |bead: &&Bead| secret.as_ref().is_some_and(|secret| proven::holds(secret, bead));
     let open = beads.iter().filter(|bead| bead.is_request() && !bead.is_closed());
-    let open: Vec<String> = open.map(|bead| bead.id.clone()).collect();
-    ended::note(&lost.town.root, Word::Ended, open.iter().map(String::as_str))?;
-    Ok(open)
+    Ok(open.filter(|bead| !held(bead)).map(|bead| bead.id.clone()).collect())
 }
 
 /// The beads on the branch that the store was kept in step over. `None`: there is no such branch.
@@ -245,21 +253,48 @@ fn of_branch(lost: &Lost<'_>, unread: &mut Vec<String>) -> Result<Option<BeadSou
     }))
 }
 
-/// Closes what the target branch has the merges of.
+/// Closes what the target branches have the merges of: beads, and the requests that this town made.
 fn close_merged(lost: &Lost<'_>, rig: &Rig, beads: &mut [Bead], unread: &mut Vec<String>) -> Settled {
-    let target = rig.config.merge.as_ref().and_then(|merge| merge.get("target")?.as_str()).unwrap_or("main");
+    let merge = rig.config.merge.as_ref();
+    let of_rig = merge.and_then(|merge| merge.get("target")?.as_str()).unwrap_or("main");
+    let secret = secret::read(&lost.town.root).unwrap_or_else(|error| {
+        unread.push(format!("{error:#}"));
+        None
+    });
+    let own = |bead: &&Bead| secret.as_ref().is_some_and(|secret| proven::is_signed(secret, bead));
+    let open = beads.iter().filter(|bead| !bead.is_closed()).filter(own);
+    let requests: Vec<(Request, &Bead)> =
+        open.filter_map(|bead| Some((Request::read(bead)?.ok()?, bead))).collect();
+    let mut targets: BTreeMap<&str, Vec<&(Request, &Bead)>> = BTreeMap::from([(of_rig, Vec::new())]);
+    for one in &requests {
+        targets.entry(one.0.target_or(of_rig)).or_default().push(one);
+    }
     let git = Git::at(rig.clone_dir());
-    let format = "--format=%H%x1f%cI%x1f%(trailers:key=Bead,valueonly,separator=%x2C)%x1f\
-                  %(trailers:key=Branch,valueonly,separator=%x2C)";
-    let tip = format!("refs/remotes/origin/{target}");
-    let log = || git.run("read the log", ["log", "--first-parent", format, &tip, "--"]);
-    match git.fetch_branch(target).and_then(|()| log()) {
-        Ok(log) => settle(beads, &merges(&log), &lost.sessions, &time::now()),
-        Err(error) => {
-            unread.push(format!("{error:#}"));
-            Settled::default()
+    let mut all = Vec::new();
+    for (target, requests) in targets {
+        match merged_on(&git, target, &requests) {
+            Ok(found) => all.extend(found),
+            Err(error) => unread.push(format!("{error:#}")),
         }
     }
+    settle(beads, &all, &lost.sessions, &time::now())
+}
+
+/// What a branch at origin has the merges of, and which of the requests for it are among them.
+fn merged_on(git: &Git, target: &str, requests: &[&(Request, &Bead)]) -> Result<Vec<MergeCommit>> {
+    git.fetch_branch(target)?;
+    let tip = format!("refs/remotes/origin/{target}");
+    let format = "--format=%H%x1f%cI%x1f%(trailers:key=Bead,valueonly,separator=%x2C)%x1f\
+                  %(trailers:key=Branch,valueonly,separator=%x2C)";
+    let log = merges(&git.run("read the log", ["log", "--first-parent", format, &tip, "--"])?);
+    let commits: Vec<&str> = requests.iter().map(|(request, _)| request.commit.as_str()).collect();
+    let mut all = Vec::new();
+    for ((request, bead), here) in requests.iter().zip(git.has_commits(&commits)?) {
+        let reached = here && git.is_ancestor(&request.commit, &tip)?;
+        all.extend(merges_of(request, bead, &log, reached));
+    }
+    all.extend(log);
+    Ok(all)
 }
 
 /// Beads that branches, worktrees, merges, sessions and records of other machines name.

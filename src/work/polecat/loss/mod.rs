@@ -154,12 +154,14 @@ pub enum Loss {
     Polecat,
     /// A session.
     Session,
-    /// A bead or a request.
+    /// A bead.
     Bead,
+    /// A request.
+    Request,
 }
 
 impl Loss {
-    const ALL: [Loss; 10] = [
+    const ALL: [Loss; 11] = [
         Loss::Commit,
         Loss::Recovery,
         Loss::File,
@@ -170,6 +172,7 @@ impl Loss {
         Loss::Polecat,
         Loss::Session,
         Loss::Bead,
+        Loss::Request,
     ];
 
     /// Its name for one and for several.
@@ -185,6 +188,7 @@ impl Loss {
             Loss::Polecat => ["polecat", "polecats"],
             Loss::Session => ["open session", "open sessions"],
             Loss::Bead => ["bead in work", "beads in work"],
+            Loss::Request => ["open request", "open requests"],
         }
     }
 
@@ -210,6 +214,9 @@ impl Loss {
             }
             Loss::Session => "end the sessions: gt down ADDRESS".into(),
             Loss::Bead => "finish the beads, or take them back: gt unsling BEAD".into(),
+            Loss::Request => format!(
+                "merge the requests: gt refinery process {rig}; take one out: gt mq reject ID; make a foreign one this town's: gt adopt ID"
+            ),
         }
     }
 }
@@ -508,6 +515,7 @@ mod tests {
         let all = lines(&[Loss::File, Loss::Commit, Loss::Session, Loss::Commit]);
         assert_eq!(counted(&all), "2 commits, 1 file would be lost; 1 open session is in the way");
         assert_eq!(counted(&lines(&[Loss::Bead; 2])), "2 beads in work are in the way");
+        assert!(hints(&lines(&[Loss::Request]), "wyvern").contains("gt mq reject ID"));
         assert!(hints(&lines(&[Loss::Recovery]), "wyvern").contains("gt gc wyvern"));
     }
 

@@ -70,7 +70,7 @@ pub fn losses(town: &Town, rig: &Rig, sessions: &Snapshot) -> Result<RigLosses> 
         work(Loss::Session, format!("session {} is open", session.name));
     }
     match &beads {
-        Ok(beads) => beads.iter().filter_map(in_work).for_each(|text| work(Loss::Bead, text)),
+        Ok(beads) => beads.iter().filter_map(in_work).for_each(|(kind, text)| work(kind, text)),
         Err(error) => work(Loss::Unknown, format!("its beads cannot be read: {error:#}")),
     }
     Ok(lost)
@@ -84,11 +84,11 @@ pub fn all_beads(rig: &Rig) -> Result<Vec<Bead>> {
     rig.store(&Address::Overseer)?.list(&Filter { all: true, ..Filter::default() })
 }
 
-fn in_work(bead: &Bead) -> Option<String> {
+fn in_work(bead: &Bead) -> Option<(Loss, String)> {
     if bead.is_request() && !bead.is_closed() {
-        return Some(format!("request {} is open: {}", bead.id, bead.title));
+        return Some((Loss::Request, format!("request {} is open: {}", bead.id, bead.title)));
     }
-    bead.is_begun().then(|| format!("bead {} is {}: {}", bead.id, bead.status, bead.title))
+    bead.is_begun().then(|| (Loss::Bead, format!("bead {} is {}: {}", bead.id, bead.status, bead.title)))
 }
 
 /// What the rig's origin has now, and the commits that its beads say were merged, be it as other commits.
