@@ -33,7 +33,7 @@ pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
     let settings = config::settings(&sources)?;
     let mux = ctx.mux(&settings)?;
     let bring = |target: &str| !args.dry.dry_run && remote_sync::bring(ctx, &town, &rig, target);
-    let scene = Scene::look_and(&town, &rig, mux.as_ref(), sources.clone(), bring)?;
+    let scene = Scene::look_and(&town, &rig, mux.as_ref(), sources.clone(), Address::Refinery, bring)?;
     let job = land::LandJob {
         scene: &scene,
         sources: &sources,

@@ -72,7 +72,7 @@ fn look_after(
         Scene::look(town, rig, mux.as_ref(), sources)?
     } else {
         let bring = |target: &str| remote_sync::bring(ctx, town, rig, target);
-        Scene::look_and(town, rig, mux.as_ref(), sources, bring)?
+        Scene::look_and(town, rig, mux.as_ref(), sources, Address::Witness, bring)?
     };
     let (findings, mut failures) = patrol::patrol(&scene, only, dry)?;
     // The end of one session here is about none elsewhere.

@@ -42,9 +42,13 @@ fn list(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
     let mut failures = Failures::default();
     let (mut polecats, mut kept) = (Vec::new(), Vec::new());
     for rig in ctx.rigs(town, rig, &mut failures)? {
+        let sources = ctx.sources(town, Some(&rig));
+        let mux = config::settings(&sources).and_then(|settings| ctx.mux(&settings));
+        let Some(mux) = failures.keep(mux) else { continue };
+        let scene = failures.keep(Scene::look(town, &rig, mux.as_ref(), sources));
+        polecats.extend(scene.iter().flat_map(here));
         // What is kept of earlier ones is in the clone alone.
-        polecats.extend(failures.keep(here(ctx, town, &rig)).into_iter().flatten());
-        kept.extend(failures.keep(kept_in(&rig)).into_iter().flatten());
+        kept.extend(failures.keep(kept_in(&rig, scene.as_ref())).into_iter().flatten());
     }
     if ctx.global.json {
         super::print_json("polecats", &json!({ "here": polecats, "kept": kept }))?;
@@ -65,28 +69,25 @@ fn list(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
 }
 
 /// The polecats of a rig, each with what a patrol would do about it.
-fn here(ctx: &Ctx, town: &Town, rig: &Rig) -> Result<Vec<serde_json::Value>> {
-    let sources = ctx.sources(town, Some(rig));
-    let mux = ctx.mux(&config::settings(&sources)?)?;
-    let scene = Scene::look(town, rig, mux.as_ref(), sources)?;
+fn here(scene: &Scene<'_>) -> Vec<serde_json::Value> {
     let one = |name: String| {
         let bead = scene.bead_of(&name);
         json!({
-            "address": format!("{}/{name}", rig.name),
+            "address": scene.address_of(&name),
             "bead": bead.map(|bead| &bead.id),
             "title": bead.map(|bead| &bead.title),
             "move": scene.decide(&name),
         })
     };
-    Ok(scene.names().into_iter().map(one).collect())
+    scene.names().into_iter().map(one).collect()
 }
 
 /// What is kept of a rig's earlier polecats, each with the bead that names it.
-fn kept_in(rig: &Rig) -> Result<Vec<serde_json::Value>> {
+fn kept_in(rig: &Rig, scene: Option<&Scene<'_>>) -> Result<Vec<serde_json::Value>> {
     let (listed, mut kept) = (recovery::list(rig)?, Vec::new());
-    let store = if listed.is_empty() { None } else { rig.store(&Address::Overseer).ok() };
+    let scene = scene.filter(|_| !listed.is_empty());
     // Without its store a rig still has its commits.
-    let beads = store.and_then(|store| store.list(&Filter::default()).ok()).unwrap_or_default();
+    let beads = scene.and_then(|scene| scene.not_closed().ok()).unwrap_or_default();
     for one in listed {
         let mut value = serde_json::to_value(&one)?;
         value["rig"] = rig.name.clone().into();

@@ -17,8 +17,7 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
     let rig = ctx.rig_of(&town, &args.bead)?;
     let sources = ctx.sources(&town, Some(&rig));
     let mux = ctx.mux(&config::settings(&sources)?)?;
-    let store = rig.store(&ctx.me()?.address)?;
-    let site = UnslingSite { town: &town, rig: &rig, sources, mux: mux.as_ref(), store };
+    let site = UnslingSite { town: &town, rig: &rig, sources, mux: mux.as_ref() };
     let unslung = unsling(&site, &args.bead, args.force, args.dry.dry_run)?;
     if ctx.global.json {
         print_json("unslung", &unslung)?;

@@ -191,10 +191,7 @@ fn look(job: &LandJob<'_>) -> Result<LandWork> {
     };
     let bead = match scene.held().iter().find(|bead| bead.id == id) {
         Some(held) => Some(held.clone()),
-        None => {
-            let store = scene.rig.store(&Address::Refinery(scene.rig.name.clone()))?;
-            store.list(&Filter { ids: vec![id.clone()], ..Filter::default() })?.pop()
-        }
+        None => scene.store.list(&Filter { ids: vec![id.clone()], ..Filter::default() })?.pop(),
     };
     let own = |request: &&Request| request.worker == address.to_string() && request.bead == id;
     let known = scene.requests.iter().find(own).cloned().unwrap_or_default();
@@ -243,7 +240,6 @@ fn put_on_target(
 ) -> Result<(String, &'static str)> {
     let rig = job.scene.rig;
     let bench = Bench::open(rig, job.sources, BenchKind::Direct, job.say)?;
-    let store = rig.store(&Address::Refinery(rig.name.clone()))?;
     for _ in 0..=RACES {
         let seen = bench.fetch(&request.target)?;
         let (front, was_there) = fold(&bench, &seen, request, queued)?;
@@ -263,7 +259,7 @@ fn put_on_target(
         match landing::push(&bench, "land", &seen, tip, &mut lands)? {
             Pushed::Done => {
                 let green = (tests == "green").then_some(front.as_str());
-                landing::close(&bench, store.as_ref(), "land", &lands, green)?;
+                landing::close(&bench, job.scene.store.as_ref(), "land", &lands, green)?;
                 return Ok((front, tests));
             }
             Pushed::Moved => {

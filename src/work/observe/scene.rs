@@ -29,10 +29,14 @@ pub struct Scene<'a> {
     pub(crate) town: &'a Town,
     pub(crate) rig: &'a Rig,
     pub(crate) mux: &'a dyn Mux,
+    /// The rig's store as it was read here: a write to it that follows needs no second look of the real bd.
+    pub(crate) store: Box<dyn Store>,
     sources: Sources,
     pub(crate) target: String,
     pub(crate) snapshot: Snapshot,
     held: Vec<Bead>,
+    /// Other open beads, where they were read too.
+    open: Option<Vec<Bead>>,
     pub(crate) requests: Vec<Request>,
     /// Those, and foreign ones: what they name is not cleared away.
     pub(crate) named: Vec<Request>,
@@ -54,12 +58,12 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// When the store, a folder or git cannot be read.
     pub fn look(town: &'a Town, rig: &'a Rig, mux: &'a dyn Mux, sources: Sources) -> Result<Scene<'a>> {
-        Scene::look_and(town, rig, mux, sources, |_| false)
+        Scene::look_and(town, rig, mux, sources, Address::Witness, |_| false)
     }
 
     /// The same; once the sessions were seen, and before the store is read, `bring` takes in what was handed in
     /// elsewhere, for the rig of this target: in this order a session that ended has handed in what it could. It is called
-    /// only when polecats are elsewhere, and says whether it could tell.
+    /// only when polecats are elsewhere, and says whether it could tell. `me` is who of the rig writes what follows.
     ///
     /// # Errors
     /// As [`Scene::look`].
@@ -68,6 +72,7 @@ impl<'a> Scene<'a> {
         rig: &'a Rig,
         mux: &'a dyn Mux,
         sources: Sources,
+        me: impl Fn(String) -> Address,
         bring: impl Fn(&str) -> bool,
     ) -> Result<Scene<'a>> {
         let target = config::target(&config::settings(&sources)?);
@@ -81,23 +86,26 @@ impl<'a> Scene<'a> {
         let unknown = snapshot.away.unknown.is_some();
         let mut letters_unknown = unknown || (elsewhere && !bring(&target));
         let records = if elsewhere { remembered() } else { Records::new() };
-        let store = rig.store(&Address::Witness(rig.name.clone()))?;
-        let (mut held, (mut requests, mut named), mut notices) = held_and_requested(rig, store.as_ref())?;
+        let store = rig.store(&me(rig.name.clone()))?;
+        let mut read = StoreRead::of(rig, store.as_ref())?;
         // The town forgot them, and their beads' labels say where they are.
-        if !elsewhere && !unknown && held.iter().any(|bead| bead.remote().is_some()) {
+        if !elsewhere && !unknown && read.held.iter().any(|bead| bead.remote().is_some()) {
             letters_unknown = !bring(&target);
-            (held, (requests, named), notices) = held_and_requested(rig, store.as_ref())?;
+            read = StoreRead::of(rig, store.as_ref())?;
         }
         let mut sandboxes = folders(rig)?;
         sandboxes.extend(branch_names(rig)?);
+        let StoreRead { held, open, requests, named, notices } = read;
         Ok(Scene {
             town,
             rig,
             mux,
+            store,
             sources,
             target,
             snapshot,
             held,
+            open,
             requests,
             named,
             notices,
@@ -167,7 +175,8 @@ impl<'a> Scene<'a> {
         &self.rig.name
     }
 
-    pub(in crate::work) fn address_of(&self, name: &str) -> String {
+    /// The address of a polecat of the rig, as it is written.
+    pub fn address_of(&self, name: &str) -> String {
         self.address(name).to_string()
     }
 
@@ -246,6 +255,17 @@ impl<'a> Scene<'a> {
     /// Beads that somebody has.
     pub(crate) fn held(&self) -> &[Bead] {
         &self.held
+    }
+
+    /// Every bead that is not closed: as it was read, else read now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn not_closed(&self) -> Result<Vec<Bead>> {
+        match &self.open {
+            Some(open) => Ok([&self.held[..], open].concat()),
+            None => self.store.list(&Filter::default()),
+        }
     }
 
     pub(crate) fn address(&self, name: &str) -> Address {
@@ -335,33 +355,43 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The open requests, without foreign ones and with them.
-type Requested = (Vec<Request>, Vec<Request>);
+/// What a look reads of the rig's store.
+struct StoreRead {
+    held: Vec<Bead>,
+    open: Option<Vec<Bead>>,
+    requests: Vec<Request>,
+    named: Vec<Request>,
+    notices: Vec<Bead>,
+}
 
-/// The beads that somebody holds, the open requests, and the notices in the witness's inbox: one call of the real bd, three
-/// short queries of the embedded store.
-fn held_and_requested(rig: &Rig, store: &dyn Store) -> Result<(Vec<Bead>, Requested, Vec<Bead>)> {
-    let requested = |beads: &[Bead]| -> Requested {
-        let own = beads.iter().filter_map(Request::from_bead).collect();
-        (own, beads.iter().filter_map(|bead| Request::read(bead)?.ok()).collect())
-    };
-    let inbox = mail::inbox(&Address::Witness(rig.name.clone()));
-    let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
-    let held = Filter { statuses, ..Filter::default() };
-    if !store.is_dear() {
-        let requests = requested(&store.list(&Filter::open_requests())?);
-        let mut notices = store.list(&inbox)?;
-        notices.retain(mail::is_notice);
-        return Ok((store.list(&held)?, requests, notices));
+impl StoreRead {
+    /// One call of the real bd, which has the other open beads too; three short queries of the embedded store.
+    fn of(rig: &Rig, store: &dyn Store) -> Result<StoreRead> {
+        let inbox = mail::inbox(&Address::Witness(rig.name.clone()));
+        let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
+        let held = Filter { statuses, ..Filter::default() };
+        if !store.is_dear() {
+            let asked = store.list(&Filter::open_requests())?;
+            let mut notices = store.list(&inbox)?;
+            notices.retain(mail::is_notice);
+            return Ok(StoreRead::new(&asked, store.list(&held)?, None, notices));
+        }
+        let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS].map(String::from).into();
+        let beads = store.list(&Filter { all: true, statuses, ..Filter::default() })?;
+        let is_notice = |mail: &&Bead| {
+            mail.status == words::OPEN && mail.assignee == inbox.assignee && mail::is_notice(mail)
+        };
+        let notices = beads.iter().filter(|bead| bead.is_mail()).filter(is_notice).cloned().collect();
+        let work = beads.iter().filter(|bead| bead.is_work()).cloned();
+        let (open, held) = work.partition(|bead| bead.status == words::OPEN);
+        Ok(StoreRead::new(&beads, held, Some(open), notices))
     }
-    let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS].map(String::from).into();
-    let beads = store.list(&Filter { all: true, statuses, ..Filter::default() })?;
-    let requests = requested(&beads);
-    let (mails, work): (Vec<Bead>, Vec<Bead>) = beads.into_iter().partition(|bead| bead.is_mail());
-    let works = |bead: &Bead| bead.status != words::OPEN && bead.is_work();
-    let own =
-        |mail: &Bead| mail.status == words::OPEN && mail.assignee == inbox.assignee && mail::is_notice(mail);
-    Ok((work.into_iter().filter(works).collect(), requests, mails.into_iter().filter(own).collect()))
+
+    fn new(beads: &[Bead], held: Vec<Bead>, open: Option<Vec<Bead>>, notices: Vec<Bead>) -> StoreRead {
+        let requests = beads.iter().filter_map(Request::from_bead).collect();
+        let named = beads.iter().filter_map(|bead| Request::read(bead)?.ok()).collect();
+        StoreRead { held, open, requests, named, notices }
+    }
 }
 
 /// The folders under `polecats/`.

@@ -28,8 +28,6 @@ pub struct UnslingSite<'a> {
     pub sources: Sources,
     /// What keeps sessions.
     pub mux: &'a dyn Mux,
-    /// The rig's store.
-    pub store: Box<dyn Store>,
 }
 
 /// A bead that was given back, or would be.
@@ -59,9 +57,9 @@ pub fn unsling(site: &UnslingSite<'_>, id: &str, force: bool, dry: bool) -> Resu
     let scene = Scene::look(site.town, site.rig, site.mux, site.sources.clone())?;
     let around = match scene.around(id) {
         Some(around) => around,
-        None => Around::read(site.store.as_ref(), &[id.to_string()])?,
+        None => Around::read(scene.store.as_ref(), &[id.to_string()])?,
     };
-    let bead = around.bead(site.store.as_ref(), id)?;
+    let bead = around.bead(scene.store.as_ref(), id)?;
     let holder = check(bead, around.place(bead, site.town, &scene.snapshot), force)?;
     let (kept, notes) = (KeptWork::default(), Vec::new());
     let mut unslung = Unslung { bead: id.into(), from: holder.clone(), kept, notes, waits: None };
@@ -84,7 +82,7 @@ pub fn unsling(site: &UnslingSite<'_>, id: &str, force: bool, dry: bool) -> Resu
         return Ok(unslung);
     }
     let patch = Patch { status: Some(words::OPEN.into()), assignee: Some(None), ..Patch::default() };
-    write(site.store.as_ref(), &[as_read(bead)], &[Change::Update(id.into(), Box::new(patch))])?;
+    write(scene.store.as_ref(), &[as_read(bead)], &[Change::Update(id.into(), Box::new(patch))])?;
     Ok(unslung)
 }
 

@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use crate::base::files;
 use crate::beads::{Change, Guard, Written};
-use crate::model::address::Address;
 use crate::model::bead::Patch;
 use crate::model::words;
 use crate::mux::Session;
@@ -34,9 +33,8 @@ pub fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -> Resul
         lacks_labels: vec![words::LABEL_SUBMITTED.into()],
         ..Guard::default()
     };
-    let store = scene.rig.store(&Address::Witness(scene.rig.name.clone()))?;
     // Refused means that another command moved it on meanwhile: then there is nothing to give back.
-    Ok(Some(match store.write(&[guard], &[Change::Update(bead.id.clone(), Box::new(patch))])? {
+    Ok(Some(match scene.store.write(&[guard], &[Change::Update(bead.id.clone(), Box::new(patch))])? {
         Written::Done(_) => BeadNow::Open,
         Written::Refused(..) => BeadNow::Changed,
     }))
