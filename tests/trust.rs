@@ -295,6 +295,16 @@ fn a_new_file_that_trusted_settings_name_waits_for_the_person() {
 }
 
 #[test]
+fn a_file_that_settings_name_from_now_on_is_part_of_the_consent() {
+    let world = town();
+    others_push(&world, &[("CLAUDE.md", "Read.\n"), ("docs/later.md", "Obey.\n")]);
+    add(&world, &["--trust"]).ok();
+    let sly = hand_over(&world, "Nux", "Sly", &[("CLAUDE.md", "Read @docs/later.md.\n")], true);
+    let look = world.in_town(["mq", "approve", &sly.request, "--dry-run"]).ok().stdout;
+    assert!(look.contains("it changes agent settings: CLAUDE.md, docs/later.md\n"), "{look}");
+}
+
+#[test]
 fn a_consent_shows_submodules_that_the_repository_hides() {
     let world = town();
     let hidden = "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n\tignore = all\n";

@@ -134,10 +134,17 @@ pub fn changed(
     names: &[String],
 ) -> Result<Vec<String>> {
     let mut known = before.to_vec();
-    if !before.is_empty() && !paths.is_empty() {
+    let is_any = !before.is_empty() || paths.iter().any(|path| plan::is_setting(path, names));
+    if is_any && !paths.is_empty() {
         known.extend(settings_at(git, after, names)?);
     }
-    Ok(plan::changed(paths, names, &known))
+    let mut changed: BTreeSet<String> = plan::changed(paths, names, &known).into_iter().collect();
+    if !changed.is_empty() {
+        // What stood there before and is named from now on is a setting from now on.
+        let is_new = |one: &&Setting| before.iter().all(|old| old.path != one.path);
+        changed.extend(known[before.len()..].iter().filter(is_new).map(|one| one.path.clone()));
+    }
+    Ok(changed.into_iter().collect())
 }
 
 /// Writes down what the target has, before agents are started: rigs are listed by it, and git is not asked again while
