@@ -92,7 +92,9 @@ fn an_agent_that_lives_is_never_restarted_unasked() {
     world.in_town(["apply"]).ok();
     let before = sessions(&world);
     world.set("GASTOWN_CREW__AGENT", "other");
-    world.tmux(["set-option", "-F", "-t", "=gt-wyvern-crew-bob:", "@gt_state", "#{session_id} waiting"]).ok();
+    world
+        .tmux(["set-option", "-F", "-t", "=gt-wyvern-crew-bob:", "@gt_state", "#{session_id} question"])
+        .ok();
     insta::assert_snapshot!(world.in_town(["plan"]).ok().stdout, @r"
     ~ wyvern/crew/ann  restart for a new command, held back: it works (do it with: gt apply --restart wyvern/crew/ann)
     ~ wyvern/crew/bob  restart for a new command, held back: it waits (do it with: gt apply --restart wyvern/crew/bob)

@@ -22,6 +22,9 @@ fn with_set(name: &str, addresses: &[(&str, &str)]) -> World {
     };
     let folder = set(name);
     world.write("home/.config/gastown/config.toml", format!("{own}\n{}", read(folder.join("config.toml"))));
+    for agent in ["claude", "codex"] {
+        world.program(agent, "#!/bin/sh\nexec sleep 600\n");
+    }
     world.write("town/config/town.toml", read(folder.join("town.toml")));
     for entry in std::fs::read_dir(folder.join("presets")).unwrap() {
         let path = entry.unwrap().path();

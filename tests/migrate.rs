@@ -79,6 +79,7 @@ fn everything_is_kept_and_found_again() {
       boss/
         state.json
       config.json
+      ended
       mail/
         inbox.jsonl
       rigs/

@@ -573,6 +573,11 @@ impl Runtime {
     pub fn has_hooks(&self) -> bool {
         !self.hooks.is_empty() || !self.files.is_empty()
     }
+
+    /// Whether its screen tells anything.
+    pub fn has_patterns(&self) -> bool {
+        [&self.question, &self.offline, &self.busy, &self.ready].iter().any(|screen| screen.is_some())
+    }
 }
 
 /// `prompt`

@@ -42,6 +42,7 @@ pub fn tell(
         }
         let pane = session.panes.first().map(|pane| pane.id.clone());
         if let (Some(runtime), Some(pane)) = (agents.get(&report.agent), pane)
+            && runtime.has_patterns()
             && (hookless || report.state == State::Question)
         {
             unclear.push((number, pane, runtime));
