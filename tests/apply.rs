@@ -116,6 +116,26 @@ fn an_agent_that_lives_is_never_restarted_unasked() {
     ");
 }
 
+#[test]
+fn a_pane_that_shows_its_history_is_no_other_session() {
+    let world = town();
+    world.in_town(["apply"]).ok();
+    let before = sessions(&world);
+    let scroll = || world.tmux(["copy-mode", "-t", "=gt-wyvern-crew-bob:"]).ok();
+    scroll();
+    assert_eq!(world.in_town(["apply"]).ok().stdout, "");
+    assert_eq!(sessions(&world), before);
+    world.set("GASTOWN_CREW__AGENT", "other");
+    world.in_town(["apply", "--restart", "wyvern/crew/bob"]).ok();
+    assert_ne!(pid(&world, "gt-wyvern-crew-bob"), before_pid(&before, "gt-wyvern-crew-bob"));
+    assert_eq!(pid(&world, "gt-wyvern-crew-ann"), before_pid(&before, "gt-wyvern-crew-ann"));
+    let plan = || world.in_town(["plan"]).ok().stdout;
+    assert!(!plan().contains("wyvern/crew/bob"), "{}", plan());
+    scroll();
+    world.in_town(["down", "wyvern/crew/bob"]).ok();
+    assert!(!sessions(&world).iter().any(|line| line.contains("bob")));
+}
+
 fn before_pid(before: &[String], name: &str) -> String {
     let line = before.iter().find(|line| line.starts_with(&format!("{name} "))).unwrap();
     format!("{}\n", line.split(' ').nth(1).unwrap())

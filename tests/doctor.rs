@@ -174,6 +174,49 @@ fn settings_with_which_git_works_on_no_folder_are_found_and_mended() {
 }
 
 #[test]
+fn a_clone_that_a_tool_made_bare_still_serves_every_command() {
+    let world = World::waiting();
+    let clone = "town/wyvern/mayor/rig";
+    let bare = || world.git("", ["config", "--file", &format!("{clone}/.git/config"), "core.bare", "true"]);
+    bare();
+    world.in_town(["sling", "A title", "wyvern/Nux"]).ok();
+    let place = "town/wyvern/polecats/Nux";
+    world.write(format!("{place}/work.txt"), "work\n");
+    world.git(place, ["add", "-A"]);
+    world.git(place, ["commit", "-q", "-m", "work"]);
+    for words in [
+        &["status"][..],
+        &["rig", "list"],
+        &["polecats", "wyvern"],
+        &["polecat", "list", "wyvern"],
+        &["rig", "trust", "wyvern"],
+        &["sync", "wyvern"],
+        &["witness", "patrol", "wyvern"],
+    ] {
+        world.in_town(words).ok();
+    }
+    world.gt_in(place, ["done", "--exit"]).ok();
+    world.in_town(["witness", "patrol", "wyvern"]).ok();
+    crate::flow::wait_for_the_end(&world);
+    world.in_town(["mq", "list", "wyvern"]).ok();
+    world.in_town(["refinery", "process", "wyvern"]).ok();
+    assert_eq!(crate::refinery::on_main(&world, "work.txt").as_deref(), Some("work\n"));
+    world.in_town(["sling", "Another title", "wyvern/Toast"]).ok();
+    world.in_town(["polecat", "nuke", "wyvern/Toast"]).ok();
+    world.in_town(["gc", "wyvern"]).ok();
+    world.in_town(["crew", "add", "ann", "--rig", "wyvern"]).ok();
+    doctor(&world, &["--fix"], 0);
+    world.git(clone, ["status"]);
+    bare();
+    world.in_town(["crew", "remove", "ann", "--rig", "wyvern"]).ok();
+    // What would be lost cannot be read: nothing is removed before it can.
+    let refused = world.in_town(["rig", "remove", "wyvern"]).fails(1).stderr;
+    assert!(refused.contains("see what cannot be read: gt doctor"), "{refused}");
+    doctor(&world, &["--fix"], 0);
+    world.in_town(["rig", "remove", "wyvern"]).ok();
+}
+
+#[test]
 fn an_identity_that_is_torn_is_still_a_town_to_doctor() {
     let world = embedded();
     world.gt(["install", "town"]).ok();

@@ -3,7 +3,7 @@
 use crate::common::{World, wait_for};
 
 /// A hook of the person's, for all clones.
-fn hook(world: &World, name: &str, script: &str) {
+pub fn hook(world: &World, name: &str, script: &str) {
     let path = format!("home/hooks/{name}");
     world.write(&path, format!("#!/bin/sh\n{script}\n"));
     world.run("chmod", "", ["+x", &path]).ok();

@@ -65,6 +65,18 @@ fn an_origin_that_does_not_answer_is_named_and_asked_once() {
 }
 
 #[test]
+fn a_towns_limits_count_in_the_checkouts_of_its_rigs() {
+    let (world, log) = with_a_silent_origin();
+    world.write("town/config/town.toml", "[limits]\nnetwork = \"2s\"\n");
+    let bead = world.bead("one", "true");
+    for place in ["town/wyvern", "town/wyvern/mayor/rig", "town/wyvern/refinery/rig"] {
+        let run = world.gt_in(place, ["sling", &bead, "wyvern"]).fails(1);
+        assert!(run.stderr.contains("made no progress for 2 s"), "{place}: {run:?}");
+    }
+    assert_eq!(hung(&log).len(), 3);
+}
+
+#[test]
 fn a_persons_own_ssh_is_not_replaced() {
     let (world, log) = with_a_silent_origin();
     world.set("GASTOWN_LIMITS__NETWORK", "1s");

@@ -188,3 +188,16 @@ fn repositories_that_were_never_submodules_are_named_and_refused() {
         || world.show(&bead)["comments"].to_string().contains("repositories of their own").then_some(());
     wait_for("the refusal on the bead", said);
 }
+
+#[test]
+fn a_checkout_hook_that_fails_in_a_submodule_stops_nothing() {
+    let world = world("waits", serde_json::json!({ "submodules": true }));
+    let script = "test ! -e lib.txt || { touch \"$HOME/failed\"; exit 1; }";
+    crate::hooks::hook(&world, "post-checkout", script);
+    let bead = world.bead("Fix it", "true");
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    assert!(world.path("home/failed").exists());
+    let place = format!("town/wyvern/polecats/{}", world.polecat_of(&bead));
+    assert_eq!(world.read(format!("{place}/vendor/lib/lib.txt")), "one\n");
+    assert_eq!(world.git(&place, ["status", "--porcelain"]), "");
+}
