@@ -7,7 +7,7 @@ use std::process::Stdio;
 use gastown::config::schema::{CommandSetting, Prompt, WorktreeSettings};
 use gastown::model::bead::Bead;
 use gastown::plan::homecoming;
-use gastown::plan::ready::Begin;
+use gastown::plan::may_sling::Begin;
 use gastown::programs::git::Git;
 use gastown::town::occupancy::{self, Occupied};
 use gastown::work::remote::line::{self, PlaceKind, RemotePlace, RemoteStart};

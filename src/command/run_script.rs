@@ -15,7 +15,7 @@ use crate::beads::{Change, Guard};
 use crate::config;
 use crate::model::bead::{Bead, Patch};
 use crate::model::words;
-use crate::plan::message::harmless;
+use crate::plan::merge_message::harmless;
 use crate::programs::Process;
 use crate::programs::git::Git;
 use crate::town::Town;

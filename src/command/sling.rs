@@ -9,7 +9,7 @@ use crate::cli::work::{Sling, SlingHow, Spawn};
 use crate::config::{self, Settings};
 use crate::model::bead::NewBead;
 use crate::mux::Mux;
-use crate::plan::ready::Allowed;
+use crate::plan::may_sling::Allowed;
 use crate::town::{Rig, Town};
 use crate::work::observe::who;
 use crate::work::polecat::sling::words::{KnownNames, SlingWords, read};

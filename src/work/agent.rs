@@ -28,7 +28,7 @@ use crate::model::bead::Bead;
 use crate::model::state::State;
 use crate::mux::Marks;
 use crate::plan::layout::AskedMark;
-use crate::plan::ready::Begin;
+use crate::plan::may_sling::Begin;
 use crate::programs::{Process, agent_lock};
 use crate::town::report::AgentReport;
 use crate::town::{Rig, Town, occupancy};

@@ -10,7 +10,7 @@ use crate::beads::request::Request;
 use crate::config::schema::Strategy;
 use crate::model::address::Address;
 use crate::model::commit::Author;
-use crate::plan::message::{self, MergedWork};
+use crate::plan::merge_message::{self, MergedWork};
 use crate::programs::git::Git;
 use crate::programs::git::identity::Signer;
 use crate::programs::git::merging::Fold;
@@ -40,13 +40,13 @@ impl Bench<'_> {
         let commit = match self.merge.strategy {
             Strategy::Squash => {
                 let squashed = self.clone.squashed(&onto.commit, &request.commit)?;
-                let author = message::author(&squashed);
-                let message = message::message(work, author, &squashed);
+                let author = merge_message::author(&squashed);
+                let message = merge_message::message(work, author, &squashed);
                 self.commit(&tree, &[&onto.commit], &message, author)?
             }
             _ => {
                 let parents = [onto.commit.as_str(), &request.commit];
-                self.commit(&tree, &parents, &message::message(work, None, &[]), None)?
+                self.commit(&tree, &parents, &merge_message::message(work, None, &[]), None)?
             }
         };
         Ok(Folded::Clean(Front { commit, tree }))

@@ -12,8 +12,8 @@ use crate::config::schema::{self, OwnFile, Prompt, WorktreeSettings};
 use crate::config::template;
 use crate::model::bead::Bead;
 use crate::model::refs::{self, Sent};
-use crate::plan::message::harmless;
-use crate::plan::ready::Begin;
+use crate::plan::may_sling::Begin;
+use crate::plan::merge_message::harmless;
 use crate::work::agent::script;
 
 pub use crate::mux::fugue::{FAILED, REASON_ENDS, STARTED};

@@ -15,7 +15,7 @@ use crate::model::words;
 use crate::mux::deliver::{Delivery, deliver};
 use crate::mux::none::None as Minimal;
 use crate::mux::{Mux, Spec, Started};
-use crate::plan::ready::Begin;
+use crate::plan::may_sling::Begin;
 use crate::programs::git::Git;
 use crate::town::away;
 use crate::work::agent::{Agent, There, handoff, prompt};
