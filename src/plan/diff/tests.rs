@@ -51,7 +51,7 @@ fn seen() -> impl Strategy<Value = Vec<SeenAgent>> {
         prop::option::weighted(0.9, asked()),
         any::<bool>(),
         0usize..2,
-        prop_oneof![Just("working"), Just("waiting")],
+        prop_oneof![Just("working"), Just("idle")],
         prop::bool::weighted(0.8),
         prop::bool::weighted(0.05),
     );
