@@ -321,14 +321,20 @@ mod tests {
     use crate::beads::{Change, ImportOrigin, Store};
     use crate::model::bead::NewBead;
 
-    #[test]
-    fn to_count_to_import_and_to_find_what_is_foreign_reads_no_other_bead() {
+    /// A store with twenty beads.
+    fn twenty() -> (tempfile::TempDir, Embedded) {
         let dir = tempfile::tempdir().unwrap();
         Embedded::create(dir.path(), "wy").unwrap();
         let store = Embedded::open(dir.path(), "", "me").unwrap();
         let new = |number: usize| NewBead { title: format!("Bead {number}"), ..NewBead::default() };
         let all: Vec<Change> = (0..20).map(|number| Change::Create(Box::new(new(number)))).collect();
         store.write(&[], &all).unwrap();
+        (dir, store)
+    }
+
+    #[test]
+    fn to_count_to_import_and_to_find_what_is_foreign_reads_no_other_bead() {
+        let (_dir, store) = twenty();
         let before = schema::PARSED.get();
         let (statuses, ready) = store.counts().unwrap();
         assert_eq!((statuses["open"], ready, schema::PARSED.get() - before), (20, 20, 0));
@@ -345,12 +351,7 @@ mod tests {
 
     #[test]
     fn what_nobody_reads_on_is_not_read_to_its_end() {
-        let dir = tempfile::tempdir().unwrap();
-        Embedded::create(dir.path(), "wy").unwrap();
-        let store = Embedded::open(dir.path(), "", "me").unwrap();
-        let new = |number: usize| NewBead { title: format!("Bead {number}"), ..NewBead::default() };
-        let all: Vec<Change> = (0..20).map(|number| Change::Create(Box::new(new(number)))).collect();
-        store.write(&[], &all).unwrap();
+        let (_dir, store) = twenty();
         let before = schema::PARSED.get();
         store.each(&Filter::default(), |_| Ok(false)).unwrap();
         store.export_lines(&mut |_| Ok(false)).unwrap();
