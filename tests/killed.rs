@@ -350,6 +350,15 @@ fn a_file_that_is_as_git_checks_it_out_is_no_change() {
     world.gt_in(place, ["done", "--exit"]).ok();
     world.in_town(["witness", "patrol", "wyvern"]).ok();
     crate::flow::wait_for_the_end(&world);
+    // Nor for a replay onto what others pushed meanwhile.
+    world.write("dev/other", "x");
+    world.git("dev", ["add", "other"]);
+    world.git("dev", ["commit", "-q", "-m", "other"]);
+    world.git("dev", ["push", "-q"]);
+    crate::refinery::merge(&world, "strategy", "rebase");
+    world.in_town(["refinery", "process", "wyvern"]).ok();
+    assert_eq!(world.show(&bead)["status"], "closed");
+    assert_eq!(world.git("origin.git", ["log", "--format=%s", "-2", "main"]), "w\nother");
 }
 
 #[test]

@@ -210,7 +210,7 @@ impl Git {
         let process = signer.of(self.process(words));
         let process = Process { env: without(process.env, "GIT_AUTHOR_"), ..process };
         let process = process.env_remove("GIT_AUTHOR_NAME").env_remove("GIT_AUTHOR_EMAIL");
-        let output = self.run_unlocked(&process)?;
+        let output = self.rebased(|| self.run_unlocked(&process))?;
         if output.ok() {
             return Ok(Fold::Clean(self.run("read the new commit", ["rev-parse", "HEAD"])?));
         }

@@ -214,6 +214,27 @@ impl Git {
         status
     }
 
+    /// Runs a rebase, and once more, with those files hidden, when it was refused for files that are exactly what git checks
+    /// out.
+    pub(super) fn rebased(&self, rebase: impl Fn() -> Result<Output>) -> Result<Output> {
+        let output = rebase()?;
+        if output.ok() || !self.conflicts()?.is_empty() {
+            return Ok(output);
+        }
+        let words = ["status", "--porcelain=v2", "--untracked-files=no", "-z"];
+        let seen = parse_status(&self.run("read the state of the work tree", words)?);
+        let paths: Vec<String> = seen.contents.iter().map(|(path, _)| path.clone() + "\0").collect();
+        if paths.is_empty() || !self.without_as_checked_out(seen).dirty.is_empty() {
+            return Ok(output);
+        }
+        let hide = self.process(["update-index", "--assume-unchanged", "-z", "--stdin"]);
+        self.run_unlocked(&hide.stdin(paths.concat()))?;
+        let output = rebase()?;
+        // Shown again. That they count as changed is no failure.
+        self.run_unlocked(&self.process(["update-index", "-q", "--really-refresh"]))?;
+        Ok(output)
+    }
+
     /// The content of each of these blobs, unfiltered. No process for none.
     ///
     /// # Errors
@@ -357,7 +378,7 @@ impl Git {
     /// # Errors
     /// When git cannot be started or refuses to begin.
     pub fn rebase(&self, target: &str) -> Result<bool> {
-        let output = self.locked(["rebase", "-q", target])?;
+        let output = self.rebased(|| self.locked(["rebase", "-q", target]))?;
         if output.ok() {
             return Ok(true);
         }
