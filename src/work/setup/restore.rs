@@ -84,8 +84,11 @@ impl RestoreReport {
         };
         if self.foreign > 0 {
             let are = sync::are(self.foreign);
-            let all = self.rig.as_ref().map(|rig| format!(" --all --rig {rig}")).unwrap_or_default();
-            text.push_str(&format!("; {are} foreign, since anyone could write them: gt adopt{all}"));
+            let adopt = match &self.rig {
+                Some(rig) => format!("gt adopt --all --rig {rig}"),
+                None => "gt adopt".into(),
+            };
+            text.push_str(&format!("; {are} foreign, since anyone could write them: {adopt}"));
         }
         if !self.waiting.is_empty() {
             let ids = self.waiting.join(" ");
