@@ -38,7 +38,7 @@ pub fn run(ctx: &Ctx, args: CrewArgs) -> Result<Exit> {
 fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry_run: bool) -> Result<Exit> {
     crew::check(rig, name)?;
     crate::programs::versions::need_git()?;
-    let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
+    let target = config::target(&ctx.settings(town, Some(rig))?);
     if dry_run {
         Git::at(rig.clone_dir()).check_branch(&target, &[])?;
         let path = rig.crew_dir(name);
@@ -82,7 +82,7 @@ fn remove(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, force: bool, dry_run: b
     let member = crew::find(rig, name)?;
     let mut losses = crew::losses(rig, &member);
     let keep = !losses.is_empty();
-    let mux = ctx.mux(&config::settings(&ctx.sources(town, Some(rig)))?)?;
+    let mux = ctx.mux(town)?;
     let sessions = mux.look()?;
     let address = Address::Crew(rig.name.clone(), name.into()).to_string();
     let open = sessions.of(&town.mark(), &address);

@@ -8,7 +8,9 @@ use super::{Ctx, print_json};
 use crate::base::failure::{Exit, Failures};
 use crate::base::terminal;
 use crate::cli::town::Doctor;
-use crate::config::{self, Settings};
+use crate::config::Settings;
+use crate::config::schema::Multiplexer;
+use crate::mux;
 use crate::report::Screen;
 use crate::report::doctor::Detail;
 use crate::town::{Town, checkout, discover};
@@ -30,11 +32,16 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
     });
     let sources = ctx.sources(&town, None);
     // Broken settings are one of the findings; until they are mended the built-in ones count.
-    let settings = config::settings(&sources).unwrap_or_else(|_| Settings::default());
+    let settings = ctx.settings(&town, None).unwrap_or_else(|_| Settings::default());
     // What keeps other machines from being asked is a finding too, and nothing is concluded about who is there.
-    let (mux, unknown) = match ctx.mux(&settings) {
-        Ok(mux) => (mux, None),
-        Err(error) => (ctx.local_mux(&settings)?, Some(format!("{error:#}"))),
+    let (mux, unknown) = match ctx.town().ok().map(|town| ctx.mux(&town)) {
+        Some(Ok(mux)) => (mux, None),
+        // Of a town whose identity cannot be read it is not known what is its own elsewhere.
+        failed => {
+            let socket = ctx.var("GASTOWN_TMUX_SOCKET").or(settings.tmux.socket.as_deref());
+            let why = failed.and_then(Result::err).map(|error| format!("{error:#}"));
+            (mux::open(Multiplexer::Auto, socket)?, why)
+        }
     };
     let mut sessions = mux.look()?;
     sessions.unknown = unknown.or(sessions.unknown);

@@ -59,8 +59,8 @@ pub fn hand_over(ctx: &Ctx, no_changes: Option<&str>, exit: bool, dry: bool) -> 
     let town = ctx.town()?;
     let me = ctx.me()?;
     let home = own::home(&town, &ctx.dir, &me)?;
-    let settings = config::settings(&ctx.sources(&town, Some(&home.rig)))?;
-    let mux = ctx.mux(&settings)?;
+    let settings = ctx.settings(&town, Some(&home.rig))?;
+    let mux = ctx.mux(&town)?;
     let secret = town.secret()?;
     let work = FinishedWork {
         town: &town,

@@ -7,7 +7,6 @@ use super::plan::named;
 use super::{Ctx, print, print_json, roles};
 use crate::base::failure::{Exit, Failures};
 use crate::cli::roles::DownArgs;
-use crate::config;
 use crate::model::address::{Address, Role};
 use crate::mux::{Depth, Session};
 use crate::plan::diff::SkipReason;
@@ -59,7 +58,7 @@ pub fn run(ctx: &Ctx, args: &DownArgs) -> Result<Exit> {
 /// The sessions that go: those of the agents that are named, else of all that `[up]` asks for or once did.
 fn found<'a>(ctx: &Ctx, sight: &'a roles::Sight, named: &[Address]) -> Result<Vec<&'a Session>> {
     let asked = match named {
-        [] => up::asked(&sight.town, &config::settings(&ctx.sources(&sight.town, None))?.up)?,
+        [] => up::asked(&sight.town, &ctx.settings(&sight.town, None)?.up)?,
         named => named.to_vec(),
     };
     let asked: Vec<String> = asked.iter().map(Address::to_string).collect();

@@ -44,7 +44,7 @@ pub fn run(ctx: &Ctx, args: Gc) -> Result<Exit> {
 }
 
 fn of_rig(ctx: &Ctx, town: &Town, rig: &Rig, dry: bool) -> Result<Vec<RemovedRef>> {
-    let target = config::target(&config::settings(&ctx.sources(town, Some(rig)))?);
+    let target = config::target(&ctx.settings(town, Some(rig))?);
     let mut notes = Vec::new();
     // Before the recovery refs go that tell whose branches they are.
     let mut gone = strays(rig, &target, dry, &mut notes)?;

@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure};
 use crate::cli::work::Handoff;
-use crate::config;
 use crate::model::address::Address;
 use crate::work::agent;
 use crate::work::agent::handoff::{self, HandoffKind};
@@ -32,9 +31,7 @@ pub fn run(ctx: &Ctx, args: Handoff) -> Result<Exit> {
         Address::Polecat(..) => Some(own::home(&town, &ctx.dir, &me)?),
         _ => None,
     };
-    let rig = of.rig().map(|rig| town.rig(rig)).transpose()?;
-    let settings = config::settings(&ctx.sources(&town, rig.as_ref()))?;
-    let mux = ctx.mux(&settings)?;
+    let mux = ctx.mux(&town)?;
     let kind = handoff::kind(&town, &of)?;
     let note = match kind {
         HandoffKind::Shutdown => None,

@@ -31,7 +31,7 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
     let town =
         Town { root: root.clone(), name: String::new(), layout: FolderLayout::Present, id: String::new() };
     let sources = ctx.sources(&town, None);
-    let settings = config::settings(&sources)?;
+    let settings = ctx.settings(&town, None)?;
     let wanted = NewTown {
         root,
         name: args.name,
@@ -52,7 +52,7 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
     if let Some(why) = versions::why_no_tmux() {
         ctx.note(&format!("{why}: minimal mode: gt prints the command to run in place of a session"));
     }
-    say_unattended(ctx, &sources)?;
+    say_unattended(ctx, &sources.again())?;
     Ok(Exit::Done)
 }
 

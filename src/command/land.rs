@@ -30,8 +30,7 @@ pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
     };
     let rig = town.rig(&rig)?;
     let sources = ctx.sources(&town, Some(&rig));
-    let settings = config::settings(&sources)?;
-    let mux = ctx.mux(&settings)?;
+    let mux = ctx.mux(&town)?;
     let bring = |target: &str| !args.dry.dry_run && remote_sync::bring(ctx, &town, &rig, target);
     let scene = Scene::look_and(&town, &rig, mux.as_ref(), sources.clone(), Address::Refinery, bring)?;
     let job = land::LandJob {
@@ -44,7 +43,7 @@ pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
         say: &|text| ctx.note(text),
     };
     if args.dry.dry_run {
-        return show_plan(ctx, &job, &settings.merge);
+        return show_plan(ctx, &job, &ctx.settings(&town, Some(&rig))?.merge);
     }
     let landed = land::land(&job)?;
     scene.notes().iter().for_each(|note| ctx.note(note));

@@ -141,7 +141,7 @@ fn find(ctx: &Ctx, text: &str) -> Result<AgentWork> {
             .into());
     };
     let rig = town.rig(name)?;
-    let settings = config::settings(&ctx.sources(&town, Some(&rig)))?;
+    let settings = ctx.settings(&town, Some(&rig))?;
     let target = format!("refs/remotes/origin/{}", config::target(&settings));
     let dir = town::home(&town, Some(&rig), &address);
     if dir.join(".git").exists() {

@@ -85,7 +85,7 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
     match away::read(town) {
         Ok(records) if !has_records(&records, rig) => {}
         Ok(_) => {
-            let target = config::target(&config::settings(&sources)?);
+            let target = config::target(&ctx.settings(town, Some(rig))?);
             super::remote_sync::bring(ctx, town, rig, &target);
         }
         Err(error) => ctx.note(&format!("what was handed in elsewhere waits: {error:#}")),

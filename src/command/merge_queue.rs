@@ -58,8 +58,8 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry: bool) -> Result<Exit>
             .hint(format!("see who is there with: gt polecats {}", rig.name))
             .into());
     }
-    let settings = config::settings(&ctx.sources(town, Some(rig)))?;
-    let mux = ctx.mux(&settings)?;
+    let settings = ctx.settings(town, Some(rig))?;
+    let mux = ctx.mux(town)?;
     let home = OwnWorktree {
         dir: rig.polecat_dir(name),
         instance: names::holder(rig, name).unwrap_or_default(),
@@ -165,7 +165,7 @@ fn approve(ctx: &Ctx, town: &Town, me: &Me, ids: &[String], dry: bool) -> Result
     }
     let one = |id: &String| -> Result<approval::Shown> {
         let found = find(ctx, town, me, id)?;
-        let settings = config::settings(&ctx.sources(town, Some(&found.rig)))?;
+        let settings = ctx.settings(town, Some(&found.rig))?;
         let shown = approval::show(&found, &settings)?;
         if !ctx.global.json {
             print(&report::consent(&shown))?;
@@ -225,7 +225,7 @@ fn reject(ctx: &Ctx, town: &Town, me: &Me, id: &str, reason: Option<&str>, dry: 
 }
 
 fn overlap(ctx: &Ctx, town: &Town, me: &Me, rig: &Rig) -> Result<Exit> {
-    let settings = config::settings(&ctx.sources(town, Some(rig)))?;
+    let settings = ctx.settings(town, Some(rig))?;
     let (found, unknown) = queue::overlap(rig, &config::target(&settings), &me.address)?;
     if ctx.global.json {
         print_json("overlaps", &json!({ "pairs": found, "unknown": unknown }))?;

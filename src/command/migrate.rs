@@ -5,7 +5,6 @@ use anyhow::{Context, Result};
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
 use crate::cli::DryRun;
-use crate::config;
 use crate::programs::versions;
 use crate::town::FolderLayout;
 use crate::work::setup::migrate;
@@ -26,7 +25,7 @@ pub fn run(ctx: &Ctx, args: DryRun) -> Result<Exit> {
     versions::need_git()?;
     let plan = migrate::plan(&found)?;
     if !args.dry_run {
-        let store = config::settings(&ctx.sources(&found.town()?, None))?.beads.store;
+        let store = ctx.settings(&found.town()?, None)?.beads.store;
         let gt = std::env::current_exe().context("cannot tell where gt is")?;
         migrate::migrate(&plan, store, &gt)?;
     }

@@ -66,8 +66,8 @@ use clap::Parser;
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::terminal::{self, Text};
 use crate::cli::{Cli, ColorWhen, Command, Global};
-use crate::config::Sources;
 use crate::config::schema::Multiplexer;
+use crate::config::{Settings, Sources};
 use crate::model::address::{Address, Role};
 use crate::mux::Mux;
 use crate::mux::hybrid::Hybrid;
@@ -84,7 +84,11 @@ pub struct Ctx {
     /// The environment at start.
     pub env: HashMap<String, String>,
     /// The rig whose repository this folder is a person's checkout of; empty until it was looked for.
-    checkout: Arc<OnceLock<Option<Checkout>>>,
+    checkout: OnceLock<Option<Checkout>>,
+    /// The town, once it was found.
+    town: Arc<OnceLock<Town>>,
+    /// Where configuration is looked for, with what was read of it.
+    sources: Sources,
 }
 
 impl Ctx {
@@ -99,7 +103,22 @@ impl Ctx {
         let env = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Ok(Ctx { global, dir, env, checkout: Arc::default() })
+        let sources = Sources::from_env(&env);
+        Ok(Ctx { global, dir, env, checkout: OnceLock::new(), town: Arc::default(), sources })
+    }
+
+    /// The same for another look: the town and its settings may have changed.
+    #[must_use]
+    pub fn again(&self) -> Ctx {
+        let (global, sources) = (self.global.clone(), self.sources.again());
+        Ctx {
+            global,
+            sources,
+            dir: self.dir.clone(),
+            env: self.env.clone(),
+            checkout: self.checkout.clone(),
+            town: Arc::default(),
+        }
     }
 
     /// A variable, when it is set and not empty.
@@ -112,7 +131,10 @@ impl Ctx {
     /// # Errors
     /// As [`Town::find`].
     pub fn town(&self) -> Result<Town> {
-        self.locate()?.town()
+        match self.town.get() {
+            Some(town) => Ok(town.clone()),
+            None => self.locate()?.town().map(|town| self.town.get_or_init(|| town).clone()),
+        }
     }
 
     /// Where the town is, before its files are believed: the one this folder is in, else the one that has a rig of the
@@ -204,41 +226,28 @@ impl Ctx {
 
     /// Where configuration is looked for.
     pub fn sources(&self, town: &Town, rig: Option<&Rig>) -> Sources {
-        town.sources(&self.env, rig)
+        let own = Sources { town: Some(town.root.clone()), ..self.sources.clone() };
+        rig.map_or_else(|| own.clone(), |rig| rig.sources(&own))
+    }
+
+    /// The settings of the town, or of one of its rigs.
+    ///
+    /// # Errors
+    /// Broken configuration.
+    pub fn settings(&self, town: &Town, rig: Option<&Rig>) -> Result<Settings> {
+        crate::config::settings(&self.sources(town, rig))
     }
 
     /// What keeps the town's sessions: tmux on the socket that is configured, or minimal mode; and the daemons of other
-    /// machines.
+    /// machines. Settings are not read as a whole: that can go on while a look is under way.
     ///
     /// # Errors
-    /// As [`crate::mux::open`] and [`Hybrid::open`].
-    pub fn mux(&self, settings: &crate::config::Settings) -> Result<Box<dyn Mux>> {
-        let local = self.local_mux(settings)?;
-        // Doctor looks at towns whose identity cannot be read; nobody knows then what is theirs elsewhere.
-        let Ok(town) = self.town() else { return Ok(local) };
-        Ok(Box::new(Hybrid::open(local, &town, &self.sources(&town, None))?))
-    }
-
-    /// The town's sessions for who begins with a look: settings are read while that is under way. Gives where they come
-    /// from, too.
-    ///
-    /// # Errors
-    /// Broken configuration, as far as it had to be read.
-    pub fn sessions(&self, town: &Town) -> Result<(Sources, Box<dyn Mux>)> {
+    /// Broken configuration, as far as it has to be read; as [`crate::mux::open`] and [`Hybrid::open`].
+    pub fn mux(&self, town: &Town) -> Result<Box<dyn Mux>> {
         let sources = self.sources(town, None);
         let socket = crate::config::tmux_socket(&sources)?;
         let local = crate::mux::open(Multiplexer::Auto, socket.as_deref())?;
-        let mux = Hybrid::open(local, town, &sources)?;
-        Ok((sources, Box::new(mux)))
-    }
-
-    /// What keeps sessions on this machine.
-    ///
-    /// # Errors
-    /// As [`crate::mux::open`].
-    pub fn local_mux(&self, settings: &crate::config::Settings) -> Result<Box<dyn Mux>> {
-        let socket = self.var("GASTOWN_TMUX_SOCKET").or(settings.tmux.socket.as_deref());
-        crate::mux::open(Multiplexer::Auto, socket)
+        Ok(Box::new(Hybrid::open(local, town, &sources)?))
     }
 
     /// Who runs this.
@@ -413,20 +422,14 @@ fn ended(outcome: Result<Exit>, json: bool) -> ExitCode {
 
 /// Has the limits read from the settings, if one is ever needed.
 fn set_limits(ctx: &Ctx) {
-    let (dir, env, quiet) = (ctx.dir.clone(), ctx.env.clone(), ctx.global.quiet);
+    let (dir, sources, town) = (ctx.dir.clone(), ctx.sources.clone(), Arc::clone(&ctx.town));
     let root = if ctx.global.dir.is_some() { None } else { ctx.var("GT_TOWN_ROOT").map(PathBuf::from) };
-    // Only a checkout that was found already: looking for one takes a process, which may be what is waited for.
-    let checkout = Arc::clone(&ctx.checkout);
+    // Looking for a checkout takes a process, which may be what is waited for.
     let read = move || {
-        let own = || checkout.get()?.as_ref().map(|own| own.found.clone());
-        let found = Town::locate(&dir, root.as_deref()).or_else(|error| own().ok_or(error));
-        let town = found.and_then(|found| found.town());
-        crate::config::limits(&match town {
-            Ok(town) => town.sources(&env, None),
-            Err(_) => Sources::from_env(&env),
-        })
+        let town = town.get().cloned().or_else(|| Town::find(&dir, root.as_deref()).ok());
+        crate::config::limits(&Sources { town: town.map(|town| town.root), ..sources.clone() })
     };
-    crate::base::limits::read_by(read, quiet);
+    crate::base::limits::read_by(read, ctx.global.quiet);
 }
 
 /// The command that was typed and is not there, and what to use instead, if that is known.

@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::{Ctx, remote_sync};
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::cli::sessions::SessionEnded;
-use crate::config;
 use crate::model::address::Address;
 use crate::plan::patrol::Move;
 use crate::town::{Rig, Town};
@@ -65,8 +64,7 @@ fn look_after(
     only: Option<(&str, &str)>,
     dry: bool,
 ) -> Result<(Vec<PatrolFinding>, Failures)> {
-    let sources = ctx.sources(town, Some(rig));
-    let mux = ctx.mux(&config::settings(&sources)?)?;
+    let (mux, sources) = (ctx.mux(town)?, ctx.sources(town, Some(rig)));
     // The end of one session here is no occasion to ask origin what was done elsewhere.
     let scene = if dry || only.is_some() {
         Scene::look(town, rig, mux.as_ref(), sources)?

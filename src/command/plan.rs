@@ -9,10 +9,10 @@ use crate::cli::roles::PlanArgs;
 use crate::model::address::Address;
 use crate::mux::{self, Depth, Mux, Snapshot};
 use crate::plan::diff::{Plan, PlanLine, Sign};
+use crate::report;
 use crate::town::Town;
 use crate::town::wish::{self, DownList};
 use crate::work::agent::up::{self, Wishes};
-use crate::{config, report};
 
 /// Runs it.
 ///
@@ -46,9 +46,9 @@ impl PlanView {
     /// # Errors
     /// Broken settings; a multiplexer that cannot be asked: what runs is not known then, and nothing is planned.
     pub fn take(ctx: &Ctx, town: Town, named: &[Address], presets: &[String]) -> Result<PlanView> {
-        let (sources, mux) = ctx.sessions(&town)?;
+        let mux = ctx.mux(&town)?;
         let looking = mux.begin_look(Depth::Windows)?;
-        let up = config::settings(&sources)?.up;
+        let (sources, up) = (ctx.sources(&town, None), ctx.settings(&town, None)?.up);
         let mut wishes = up::wishes(&ctx.env, &sources, &town, &up, named, presets)?;
         let snapshot = looking.wait()?;
         roles::known(&snapshot)?;
@@ -61,7 +61,7 @@ impl PlanView {
     /// # Errors
     /// A multiplexer that cannot be asked.
     pub fn look(ctx: &Ctx, town: Town) -> Result<PlanView> {
-        let (_, mux) = ctx.sessions(&town)?;
+        let mux = ctx.mux(&town)?;
         let snapshot = mux.begin_look(Depth::Places)?.wait()?;
         roles::known(&snapshot)?;
         Ok(PlanView { town, mux, snapshot, wishes: Wishes::default() })

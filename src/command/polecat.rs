@@ -10,7 +10,6 @@ use crate::base::terminal;
 use crate::beads::Filter;
 use crate::beads::request::Request;
 use crate::cli::work::{PolecatArgs, PolecatCommand};
-use crate::config;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
 use crate::model::words;
@@ -41,11 +40,9 @@ pub fn run(ctx: &Ctx, args: PolecatArgs) -> Result<Exit> {
 fn list(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
     let mut failures = Failures::default();
     let (mut polecats, mut kept) = (Vec::new(), Vec::new());
+    let mux = ctx.mux(town)?;
     for rig in ctx.rigs(town, rig, &mut failures)? {
-        let sources = ctx.sources(town, Some(&rig));
-        let mux = config::settings(&sources).and_then(|settings| ctx.mux(&settings));
-        let Some(mux) = failures.keep(mux) else { continue };
-        let scene = failures.keep(Scene::look(town, &rig, mux.as_ref(), sources));
+        let scene = failures.keep(Scene::look(town, &rig, mux.as_ref(), ctx.sources(town, Some(&rig))));
         polecats.extend(scene.iter().flat_map(here));
         // What is kept of earlier ones is in the clone alone.
         kept.extend(failures.keep(kept_in(&rig, scene.as_ref())).into_iter().flatten());
@@ -169,9 +166,8 @@ fn end(ctx: &Ctx, town: &Town, address: &str, how: EndMode, dry: bool) -> Result
             .into());
     };
     let rig = town.rig(&rig)?;
-    let sources = ctx.sources(town, Some(&rig));
-    let mux = ctx.mux(&config::settings(&sources)?)?;
-    let scene = Scene::look(town, &rig, mux.as_ref(), sources)?;
+    let mux = ctx.mux(town)?;
+    let scene = Scene::look(town, &rig, mux.as_ref(), ctx.sources(town, Some(&rig)))?;
     let bead = scene.bead_of(&name).map(|bead| bead.id.clone());
     if dry {
         let now = ending::check_release(&scene, &name, how != EndMode::Gently)?;

@@ -3,12 +3,13 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Ctx, status};
+use super::Ctx;
 use crate::base::failure::Exit;
 use crate::base::terminal::{self, Text};
 use crate::base::time;
 use crate::cli::town::Polecats;
-use crate::work::observe::survey::Unseen;
+use crate::mux::Depth;
+use crate::work::observe::survey::{self, Unseen};
 use crate::work::observe::view::RigReport;
 
 /// Runs it.
@@ -48,8 +49,9 @@ pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
 pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Unseen)> {
     let town = ctx.town()?;
     let rig = ctx.rig(&town, rig)?;
-    let (sources, mux, looking) = status::begin_look(ctx, &town)?;
-    crate::work::observe::survey::rig(&town, &sources, &ctx.me()?.address, mux.as_ref(), looking, rig)
+    let mux = ctx.mux(&town)?;
+    let looking = mux.begin_look(Depth::Marks)?;
+    survey::rig(&town, &ctx.sources(&town, None), &ctx.me()?.address, mux.as_ref(), looking, rig)
 }
 
 /// What keeps the list from being the whole truth.

@@ -7,7 +7,6 @@ use crate::base::failure::{Exit, Failure};
 use crate::base::terminal;
 use crate::cli::remote::{RemoteArgs, RemoteCommand};
 use crate::command::layers::NO_REMOTES;
-use crate::config;
 use crate::report::remote;
 use crate::work::remote::arrived::Adopt;
 use crate::work::remote::{known, waiting};
@@ -35,7 +34,7 @@ pub fn run(ctx: &Ctx, args: RemoteArgs) -> Result<Exit> {
 fn list(ctx: &Ctx) -> Result<Exit> {
     let town = ctx.town()?;
     let sources = ctx.sources(&town, None);
-    let lines = known::all(&town, &sources, &config::settings(&sources)?)?;
+    let lines = known::all(&town, &sources, &ctx.settings(&town, None)?)?;
     if ctx.global.json {
         super::print_json("remotes", &lines)?;
         return Ok(Exit::Done);
@@ -55,7 +54,7 @@ fn list(ctx: &Ctx) -> Result<Exit> {
 fn status(ctx: &Ctx, name: Option<&str>) -> Result<Exit> {
     let town = ctx.town()?;
     let sources = ctx.sources(&town, None);
-    let settings = config::settings(&sources)?;
+    let settings = ctx.settings(&town, None)?;
     let mut lines = known::all(&town, &sources, &settings)?;
     if let Some(name) = name {
         let names: Vec<String> = lines.iter().map(|line| line.name.clone()).collect();

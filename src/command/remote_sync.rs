@@ -94,9 +94,7 @@ fn failed(letters: &[Arrived]) -> Option<anyhow::Error> {
 }
 
 fn sync(ctx: &Ctx, town: &Town, rig: &Rig, adopt: &Adopt, dry: bool) -> Result<(Vec<Arrived>, Vec<Gone>)> {
-    let sources = ctx.sources(town, Some(rig));
-    let settings = config::settings(&sources)?;
-    let target = config::target(&settings);
+    let target = config::target(&ctx.settings(town, Some(rig))?);
     let letters = collect(&CollectJob { town, rig, target: &target, adopt: adopt.clone() }, dry)?;
     let records = away::read(town)?;
     if going::polecats(&records, &rig.name).next().is_none() {
@@ -105,8 +103,8 @@ fn sync(ctx: &Ctx, town: &Town, rig: &Rig, adopt: &Adopt, dry: bool) -> Result<(
     if dry {
         return Ok((letters, going::planned(&records, &rig.name)));
     }
-    let mux = ctx.mux(&settings)?;
-    let scene = Scene::look(town, rig, mux.as_ref(), sources)?;
+    let mux = ctx.mux(town)?;
+    let scene = Scene::look(town, rig, mux.as_ref(), ctx.sources(town, Some(rig)))?;
     Ok((letters, going::end_polecats(&scene)))
 }
 
@@ -132,7 +130,6 @@ fn roles(ctx: &Ctx, town: &Town, dry: bool) -> Result<Vec<Gone>> {
     if dry || !going::has_roles(&away::read(town)?) {
         return Ok(Vec::new());
     }
-    let sources = ctx.sources(town, None);
-    let mux = ctx.mux(&config::settings(&sources)?)?;
+    let mux = ctx.mux(town)?;
     going::end_roles(town, mux.as_ref(), &mux.look()?)
 }

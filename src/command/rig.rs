@@ -11,7 +11,6 @@ use crate::base::files;
 use crate::base::quote::quote;
 use crate::base::terminal;
 use crate::cli::town::{RigArgs, RigCommand};
-use crate::config;
 use crate::programs::versions;
 use crate::report::text::columns;
 use crate::town::{FolderLayout, Rig, Town};
@@ -53,7 +52,7 @@ fn add(ctx: &Ctx, name: String, url: &str, new: New, dry_run: bool) -> Result<Ex
     town.needs_present_layout()?;
     versions::need_git()?;
     let source = rig::source(&ctx.dir, url)?;
-    let settings = config::settings(&ctx.sources(&town, None))?;
+    let settings = ctx.settings(&town, None)?;
     let wanted = NewRig {
         name,
         source,
@@ -207,7 +206,7 @@ fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
     let rig = town.rig(name)?;
     // Without git nobody can say what would be lost.
     versions::need_git()?;
-    let mux = ctx.mux(&config::settings(&ctx.sources(&town, Some(&rig)))?)?;
+    let mux = ctx.mux(&town)?;
     let sessions = mux.look()?;
     let losses = removal::losses(&town, &rig, &sessions)?;
     let lines = losses.lines();

@@ -65,7 +65,7 @@ pub(super) fn run(ctx: &Ctx, name: Option<&str>, dry: bool) -> Result<Exit> {
     let town = ctx.town()?;
     let rig = ctx.rig(&town, name)?;
     let name = &rig.name;
-    let settings = config::settings(&ctx.sources(&town, Some(&rig)))?;
+    let settings = ctx.settings(&town, Some(&rig))?;
     if let Err(error) = Git::at(rig.clone_dir()).fetch_branch(&config::target(&settings)) {
         ctx.note(&format!("warning: what is known of origin may be old: {error:#}"));
     }

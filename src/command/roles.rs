@@ -46,7 +46,7 @@ impl Sight {
     /// Outside a town, or when tmux cannot be started.
     pub fn look(ctx: &Ctx, depth: Depth) -> Result<Sight> {
         let town = ctx.town()?;
-        let (_, mux) = ctx.sessions(&town)?;
+        let mux = ctx.mux(&town)?;
         let snapshot = mux.begin_look(depth)?.wait()?;
         Ok(Sight { town, mux, snapshot })
     }
@@ -56,7 +56,7 @@ impl Sight {
     /// # Errors
     /// As [`states::tell`]; broken configuration.
     pub fn tell(&mut self, ctx: &Ctx) -> Result<()> {
-        let agents = config::settings(&ctx.sources(&self.town, None))?.agents;
+        let agents = ctx.settings(&self.town, None)?.agents;
         states::tell(&self.town, self.mux.as_ref(), &agents, &mut self.snapshot)
     }
 

@@ -74,7 +74,7 @@ fn begin(home: &OwnWorktree, bead: &Bead) -> Result<()> {
 /// Gives the script's exit code when it failed.
 fn work(ctx: &Ctx, town: &Town, home: &OwnWorktree, bead: &Bead) -> Result<Option<i32>> {
     let script = script::of(&bead.id, &bead.description)?;
-    let settings = config::settings(&ctx.sources(town, Some(&home.rig)))?;
+    let settings = ctx.settings(town, Some(&home.rig))?;
     let target = format!("refs/remotes/origin/{}", config::target(&settings));
     let git = Git::at(&home.dir);
     put_aside(home, bead, &git, &target)?;

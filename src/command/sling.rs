@@ -6,7 +6,7 @@ use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::grammar::short;
 use crate::cli::work::{Sling, SlingHow, Spawn};
-use crate::config::{self, Settings};
+use crate::config::Settings;
 use crate::model::bead::NewBead;
 use crate::mux::Mux;
 use crate::plan::may_sling::Allowed;
@@ -69,8 +69,7 @@ fn known(ctx: &Ctx, town: &Town, words: &[String], failures: &mut Failures) -> R
 /// What the start would fail with.
 pub fn check_restarts(ctx: &Ctx, town: &Town, rig: &str, name: &str, bead: &str) -> Result<()> {
     let rig = town.rig(rig)?;
-    let settings = config::settings(&ctx.sources(town, Some(&rig)))?;
-    let mux = ctx.mux(&settings)?;
+    let (settings, mux) = (ctx.settings(town, Some(&rig))?, ctx.mux(town)?);
     let site = site(ctx, town, &rig, &settings, mux.as_ref())?;
     let allowed = Allowed { resume: true, ..Allowed::default() };
     let order = Order { beads: vec![bead.into()], allowed, ..Order::default() };
@@ -90,8 +89,7 @@ fn site<'a>(
 
 fn go(ctx: &Ctx, town: &Town, asked: SlingWords, how: &SlingHow) -> Result<Exit> {
     let rig = ctx.rig(town, asked.rig.as_deref())?;
-    let settings = config::settings(&ctx.sources(town, Some(&rig)))?;
-    let mux = ctx.mux(&settings)?;
+    let (settings, mux) = (ctx.settings(town, Some(&rig))?, ctx.mux(town)?);
     let site = site(ctx, town, &rig, &settings, mux.as_ref())?;
     let mut order = Order {
         beads: asked.beads,

@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::{Ctx, roles};
 use crate::base::failure::Exit;
 use crate::cli::roles::{StartArgs, StartHow};
-use crate::config;
 
 /// Runs it.
 ///
@@ -13,7 +12,7 @@ use crate::config;
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: StartArgs) -> Result<Exit> {
     let town = ctx.town()?;
-    let up = config::settings(&ctx.sources(&town, None))?.up;
+    let up = ctx.settings(&town, None)?.up;
     let wanted = crate::work::agent::roles::wanted(&town, &up)?;
     roles::start(ctx, &wanted, &StartHow { preset: args.preset, dry: args.dry, ..StartHow::default() })
 }

@@ -8,9 +8,9 @@ use super::Ctx;
 use crate::base::failure::Exit;
 use crate::base::{terminal, time};
 use crate::cli::town::StatusArgs;
-use crate::config::Sources;
-use crate::mux::{Depth, Looking, Mux};
+use crate::mux::Depth;
 use crate::town::Town;
+use crate::work::observe::survey;
 use crate::work::observe::view::TownReport;
 
 /// How long `--watch` waits between two looks.
@@ -26,7 +26,7 @@ pub fn run(ctx: &Ctx, args: StatusArgs) -> Result<Exit> {
     if args.watch {
         return watch(ctx, &town, rig.as_deref());
     }
-    let report = survey(ctx, &town, rig.as_deref())?;
+    let report = look(ctx, &town, rig.as_deref())?;
     if ctx.global.json {
         super::print_json("town", &report)?;
     } else {
@@ -35,20 +35,11 @@ pub fn run(ctx: &Ctx, args: StatusArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn survey(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
-    let (sources, mux, looking) = begin_look(ctx, town)?;
-    crate::work::observe::survey::town(town, &sources, &ctx.me()?.address, mux.as_ref(), looking, rig)
-}
-
-/// Starts the look at tmux first: settings, presets and stores are read while it is under way. Gives where settings
-/// come from, what keeps sessions, and the look.
-///
-/// # Errors
-/// Broken configuration, or tmux that cannot be started.
-pub fn begin_look(ctx: &Ctx, town: &Town) -> Result<(Sources, Box<dyn Mux>, Looking)> {
-    let (sources, mux) = ctx.sessions(town)?;
+fn look(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
+    // Settings, presets and stores are read while the look is under way.
+    let mux = ctx.mux(town)?;
     let looking = mux.begin_look(Depth::Marks)?;
-    Ok((sources, mux, looking))
+    survey::town(town, &ctx.sources(town, None), &ctx.me()?.address, mux.as_ref(), looking, rig)
 }
 
 /// Shows it again whenever it changes, until Ctrl-C or `q`, or until nothing reads it any more.
@@ -57,7 +48,7 @@ fn watch(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
     let screen = if terminal { Some(crate::report::live::LiveScreen::open()?) } else { None };
     let mut shown = None;
     loop {
-        let report = survey(ctx, town, rig)?;
+        let report = look(&ctx.again(), town, rig)?;
         match &screen {
             Some(live) => live.show(&report.text(&ctx.screen(), &time::now()))?,
             None if shown.as_ref() == Some(&report) => {}

@@ -7,7 +7,6 @@ use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::terminal::one_line;
 use crate::cli::town::SyncArgs;
-use crate::config;
 use crate::town::{Rig, Town};
 use crate::work::setup::sync::{self, SyncPair, SyncReport, are, beads};
 use crate::work::talk::adopt;
@@ -53,7 +52,7 @@ fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<(String, Resu
         (name, place)
     };
     let mut places: Vec<(String, Result<SyncPair>)> = town.rig_names()?.into_iter().map(rig).collect();
-    let trust = config::settings(&ctx.sources(town, None))?.sync.trust;
+    let trust = ctx.settings(town, None)?.sync.trust;
     places.extend(sync::of_town(town, trust).transpose().map(|place| (TOWN.to_string(), place)));
     if places.is_empty() && !ctx.global.json {
         ctx.note("nothing to keep in step: no rigs yet, and the town has no remote");
@@ -62,7 +61,7 @@ fn places(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Vec<(String, Resu
 }
 
 fn of_rig(ctx: &Ctx, town: &Town, rig: &Rig) -> Result<SyncPair> {
-    let trust = config::settings(&ctx.sources(town, Some(rig)))?.sync.trust;
+    let trust = ctx.settings(town, Some(rig))?.sync.trust;
     // What comes in from now on is never signed as this town's.
     adopt::note_old(town, rig)?;
     sync::of_rig(town, rig, trust)

@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
 use crate::cli::work::Unsling;
-use crate::config;
 use crate::work::polecat::unsling::{UnslingSite, unsling};
 
 /// Takes a bead back from its polecat.
@@ -16,7 +15,7 @@ pub fn run(ctx: &Ctx, args: Unsling) -> Result<Exit> {
     let town = ctx.town()?;
     let rig = ctx.rig_of(&town, &args.bead)?;
     let sources = ctx.sources(&town, Some(&rig));
-    let mux = ctx.mux(&config::settings(&sources)?)?;
+    let mux = ctx.mux(&town)?;
     let site = UnslingSite { town: &town, rig: &rig, sources, mux: mux.as_ref() };
     let unslung = unsling(&site, &args.bead, args.force, args.dry.dry_run)?;
     if ctx.global.json {

@@ -37,11 +37,10 @@ pub struct Said {
 /// Every value under a dotted key (all of them for an empty one), in the order of the keys. Empty when no layer says
 /// anything there. `home` is shown as `~`.
 pub fn explain(stack: &Stack, key: &str, home: Option<&Path>) -> Vec<Explained> {
-    let value = if key.is_empty() { stack.values().ok().map(Value::from) } else { stack.value(key) };
     let mut leaves = Vec::new();
-    match value {
-        Some(Value::Dict(_, dict)) if !dict.is_empty() => collect(&dict, key, &mut leaves),
-        Some(value) => leaves.push((key.to_string(), value)),
+    match stack.value(key) {
+        Some(Value::Dict(_, dict)) if !dict.is_empty() => collect(dict, key, &mut leaves),
+        Some(value) => leaves.push((key.to_string(), value.clone())),
         None => {}
     }
     leaves.into_iter().map(|(key, value)| one(stack, key, value, home)).collect()

@@ -1,5 +1,7 @@
 //! One layer of values, and layers on top of each other.
 
+use std::sync::OnceLock;
+
 use anyhow::Result;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -32,6 +34,8 @@ impl Layer {
 #[derive(Clone, Debug, Default)]
 pub struct Stack {
     figment: Figment,
+    /// What they come to, once it was asked for: figment joins and copies everything for each question.
+    merged: OnceLock<Value>,
     /// Lowest first, as they were read.
     pub layers: Vec<Layer>,
 }
@@ -41,16 +45,21 @@ impl Stack {
     #[must_use]
     pub fn over(mut self, layers: impl IntoIterator<Item = Layer>) -> Stack {
         for layer in layers {
-            let values = arrays::joined(&layer.values, &|path| self.figment.find_value(path).ok());
+            let values = arrays::joined(&layer.values, &|path| self.value(path).cloned());
             self.figment = self.figment.merge(Values { origin: layer.origin.to_string(), values });
+            self.merged = OnceLock::new();
             self.layers.push(layer);
         }
         self
     }
 
+    fn merged(&self) -> &Value {
+        self.merged.get_or_init(|| self.figment.find_value("").unwrap_or_else(|_| Dict::new().into()))
+    }
+
     /// The value at a dotted key.
-    pub fn value(&self, key: &str) -> Option<Value> {
-        self.figment.find_value(key).ok()
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.merged().find_ref(key)
     }
 
     /// All values.
@@ -63,8 +72,10 @@ impl Stack {
 
     /// The keys of the table at a dotted key.
     pub fn keys(&self, table: &str) -> Vec<String> {
-        let value = self.value(table);
-        value.as_ref().and_then(Value::as_dict).map(|dict| dict.keys().cloned().collect()).unwrap_or_default()
+        self.value(table)
+            .and_then(Value::as_dict)
+            .map(|dict| dict.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Everything, typed.
@@ -72,7 +83,7 @@ impl Stack {
     /// # Errors
     /// A value of the wrong type, with the place where it was said.
     pub fn extract<T: DeserializeOwned>(&self) -> Result<T> {
-        self.figment.extract().map_err(|error| self.wrong(&error))
+        self.merged().deserialize().map_err(|error| self.wrong(&error))
     }
 
     /// The value at a dotted key, typed; `None` when no layer says it.

@@ -23,6 +23,7 @@ pub mod template;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 
@@ -74,7 +75,17 @@ impl ResolvedRole {
 /// # Errors
 /// A broken file, an unknown key or a wrong value: file, line, column, key, and the nearest known key.
 pub fn settings(sources: &Sources) -> Result<Settings> {
-    settings_stack(sources)?.extract().map_err(with_hint)
+    let read = || settings_stack(sources)?.extract().map_err(with_hint);
+    if !sources.flags.is_empty() || sources.instead.is_some() {
+        return read();
+    }
+    let rig = sources.rig.as_ref().map(|(root, _)| root);
+    if let Some(known) = sources.known().settings.iter().find(|(own, _)| own.as_ref() == rig) {
+        return Ok(known.1.clone());
+    }
+    let settings: Settings = read()?;
+    sources.known().settings.push((rig.cloned(), settings.clone()));
+    Ok(settings)
 }
 
 /// What a role is: its own preset, the presets asked for (`asked`, else `GASTOWN_PRESET`, else the placement rule
@@ -279,6 +290,16 @@ pub struct Sources {
     pub flags: Vec<(String, String)>,
     /// A file that is about to be written, and its text: what is read in place of what stands there.
     pub instead: Option<(PathBuf, String)>,
+    /// What was read: all that come from one of these read a file once.
+    pub known: Arc<Mutex<Known>>,
+}
+
+/// What was read of the files that are there, or not.
+#[derive(Debug, Default)]
+pub struct Known {
+    texts: BTreeMap<PathBuf, Option<String>>,
+    /// By the root of the rig.
+    settings: Vec<(Option<PathBuf>, Settings)>,
 }
 
 impl Sources {
@@ -301,10 +322,26 @@ impl Sources {
     /// # Errors
     /// As [`files::text`].
     pub(super) fn text(&self, path: &Path) -> Result<Option<String>> {
-        match &self.instead {
-            Some((instead, text)) if instead == path => Ok(Some(text.clone())),
-            _ => files::text(path),
+        if let Some((_, text)) = self.instead.as_ref().filter(|(instead, _)| instead == path) {
+            return Ok(Some(text.clone()));
         }
+        let known = self.known().texts.get(path).cloned();
+        known.map_or_else(|| files::text(path).inspect(|text| self.keep(path, text.clone())), Ok)
+    }
+
+    /// Notes the text of a file that was read; nothing for one that is not there.
+    pub fn keep(&self, path: &Path, text: Option<String>) {
+        self.known().texts.insert(path.into(), text);
+    }
+
+    /// The same, where nothing was read yet.
+    #[must_use]
+    pub fn again(&self) -> Sources {
+        Sources { known: Arc::default(), ..self.clone() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The settings files, lowest first, whether they exist or not.

@@ -230,7 +230,7 @@ pub fn merged(sources: &Sources, name: &str) -> Result<Dict> {
     let own = Stack::default().over(files(sources, name)?);
     let mut merged = Stack::default().over(load(sources, &asked, &mut Vec::new())?).values()?;
     for key in ["name", "description", "extends"] {
-        merged.extend(own.value(key).map(|value| (key.to_string(), value)));
+        merged.extend(own.value(key).map(|value| (key.to_string(), value.clone())));
     }
     Ok(merged)
 }

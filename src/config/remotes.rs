@@ -123,7 +123,7 @@ fn speaks_of_remotes(sources: &Sources) -> Result<bool> {
         return Ok(true);
     }
     let speaks = |path: &PathBuf| {
-        Ok::<_, anyhow::Error>(crate::base::files::text(path)?.is_some_and(|text| text.contains("remotes")))
+        Ok::<_, anyhow::Error>(sources.text(path)?.is_some_and(|text| text.contains("remotes")))
     };
     let files = sources.settings_files();
     let mut toml = files.iter().filter(|path| path.extension().is_some_and(|ext| ext == "toml"));

@@ -14,6 +14,7 @@ use super::origin::Origin;
 use super::sources::{RIG_POLECAT, RIG_SECTIONS, toml_layer};
 use super::{RoleSettings, Settings, env, presets, schema};
 use crate::base::failure::Failure;
+use crate::base::files;
 use crate::model::address::Role;
 
 /// A change of one file.
@@ -42,7 +43,8 @@ pub fn change(sources: &Sources, key: &str, value: Option<&str>) -> Result<FileC
     known(&key, &steps, role)?;
     let (path, inside) = file(sources, &key, &steps, role)?;
     let value = value.map(|text| read(&path, &steps, text)).transpose()?;
-    let before = sources.text(&path)?;
+    // As it is under the lock, whatever was read before.
+    let before = files::text(&path)?;
     let text = edited(&path, before.as_deref().unwrap_or_default(), &inside, value.as_ref())?;
     if before.as_ref().is_some_and(|before| *before == text) || (before.is_none() && value.is_none()) {
         return Ok(FileChange { key, path, value, text: None });

@@ -8,7 +8,6 @@ use figment::value::{Dict, Value};
 
 use super::check::LayerKind;
 use super::{check, env, errors, template};
-use crate::base::files;
 use crate::config::Sources;
 use crate::config::layer::{Layer, Stack};
 use crate::config::origin::Origin;
@@ -186,7 +185,7 @@ fn expand_value(
 pub fn tmux_socket(sources: &Sources) -> Result<Option<String>> {
     let named = sources.var("GASTOWN_TMUX_SOCKET").filter(|name| !name.is_empty());
     let spoken = |path: &PathBuf| {
-        Ok::<_, anyhow::Error>(files::text(path)?.is_some_and(|text| text.contains("socket")))
+        Ok::<_, anyhow::Error>(sources.text(path)?.is_some_and(|text| text.contains("socket")))
     };
     if let Some(name) = named {
         return Ok(Some(name.into()));

@@ -214,6 +214,7 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
     crate::base::files::parse_json::<Sections>(path, &text)?;
     check_kind(path, "rig", &config.kind, config.version)?;
     check_prefixes(path, &config.beads.prefixes)?;
+    config.file = Some((path.into(), text));
     Ok(config)
 }
 

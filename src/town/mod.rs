@@ -132,6 +132,9 @@ pub struct RigConfig {
     /// Everything else.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
+    /// The file that it was read from, and its text.
+    #[serde(skip)]
+    pub file: Option<(PathBuf, String)>,
 }
 
 /// `beads` of a rig's `config.json`.
@@ -240,11 +243,8 @@ impl Town {
 
     /// Where configuration for this town (and rig) is looked for; `env` is the environment (`Ctx::env`).
     pub fn sources(&self, env: &HashMap<String, String>, rig: Option<&Rig>) -> config::Sources {
-        config::Sources {
-            town: Some(self.root.clone()),
-            rig: rig.map(|rig| (rig.root.clone(), rig.name.clone())),
-            ..config::Sources::from_env(env)
-        }
+        let own = config::Sources { town: Some(self.root.clone()), ..config::Sources::from_env(env) };
+        rig.map_or_else(|| own.clone(), |rig| rig.sources(&own))
     }
 }
 
@@ -255,6 +255,14 @@ pub fn polecat_state(rig: &Path, name: &str) -> PathBuf {
 }
 
 impl Rig {
+    /// Where configuration for this rig is looked for, `town` being where that of its town is.
+    pub fn sources(&self, town: &config::Sources) -> config::Sources {
+        if let Some((path, text)) = &self.config.file {
+            town.keep(path, Some(text.clone()));
+        }
+        config::Sources { rig: Some((self.root.clone(), self.name.clone())), ..town.clone() }
+    }
+
     /// `mayor/rig`: the canonical clone that worktrees come from.
     pub fn clone_dir(&self) -> PathBuf {
         self.root.join("mayor/rig")

@@ -31,12 +31,11 @@ impl TestFiles {
     fn sources(&self) -> Sources {
         let at = |path: &str| self.dir.path().join(path);
         Sources {
-            instead: None,
             user: Some(at("user")),
             town: Some(at("town")),
             rig: Some((at("town/wyvern"), "wyvern".into())),
             env: self.env.clone(),
-            flags: Vec::new(),
+            ..Sources::default()
         }
     }
 

@@ -125,8 +125,8 @@ pub struct Resolved {
 /// # Errors
 /// Broken configuration.
 pub fn resolve(sources: &Sources, rig: Option<&Rig>, role: Role, how: StartOptions<'_>) -> Result<Resolved> {
-    let mut sources = sources.clone();
-    sources.rig = rig.map(|rig| (rig.root.clone(), rig.name.clone()));
+    let mut sources =
+        rig.map_or_else(|| Sources { rig: None, ..sources.clone() }, |rig| rig.sources(sources));
     if let Some(agent) = how.agent {
         sources.flags.push((format!("{role}.agent"), toml::Value::from(agent).to_string()));
     }

@@ -50,7 +50,7 @@ pub fn town(
         None => town
             .rig_names()?
             .into_iter()
-            .map(|name| match town.rig(&name) {
+            .map(|name| match town.read_rig(&name) {
                 Ok(rig) => read(rig, sources, me),
                 Err(error) => Ok(unreadable(town, name, format!("{error:#}"))),
             })
@@ -128,7 +128,7 @@ fn unread(town: &Town, me: &Address) -> (StoreView, Option<usize>, usize) {
 }
 
 fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
-    let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..sources.clone() };
+    let sources = rig.sources(sources);
     let preset = config::role(&sources, Role::Polecat, &[], None)?.settings.max_workers;
     let max_workers = rig.config.max_workers.unwrap_or(preset);
     let looked = rig.store(me).and_then(|store| Ok((store.overview()?, store)));

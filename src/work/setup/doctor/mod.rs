@@ -125,7 +125,7 @@ fn unread(visit: &Visit<'_>, rig: Option<&str>) -> Vec<String> {
         let there = UNREAD.iter().filter(|file| root.join(file).exists());
         notes.extend(there.map(|file| format!("warning: {file} is not read; {instead}")));
     }
-    let sources = Sources { rig: rig.map(|name| (root.join(name), name.into())), ..visit.sources.clone() };
+    let sources = Sources { rig: rig.map(|name| (root.join(name), name.into())), ..visit.sources.again() };
     // What is broken is a finding of its own.
     let inert = inert::of(&sources).unwrap_or_default();
     notes.extend(inert.into_iter().map(|one| format!("warning: {}", one.said)));
@@ -135,7 +135,7 @@ fn unread(visit: &Visit<'_>, rig: Option<&str>) -> Vec<String> {
 /// What is to be said of the agent settings of a rig. Where nothing was written down yet, the clone is asked.
 fn trust_note(visit: &Visit<'_>, name: &str) -> Option<String> {
     let rig = visit.rig(name);
-    let sources = Sources { rig: Some((rig.root.clone(), name.into())), ..visit.sources.clone() };
+    let sources = rig.sources(&visit.sources.again());
     let open = || -> Result<BTreeSet<String>> {
         let path = |setting: &Setting| setting.path.clone();
         if let Some(trust) = trust::read(&rig.root)? {

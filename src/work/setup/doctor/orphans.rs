@@ -10,7 +10,7 @@ use crate::base::files;
 use crate::base::grammar::short;
 use crate::base::quote::quote;
 use crate::beads::{Change, Guard, Written};
-use crate::config::{self, Sources};
+use crate::config;
 use crate::model::address::{Address, is_rig_name, polecat_of};
 use crate::model::bead::{Bead, Patch};
 use crate::model::words;
@@ -215,7 +215,7 @@ pub fn of_rig(visit: &Visit<'_>, rig: &Rig) -> Vec<Finding> {
         _ => {}
     }
     // A store or a clone that cannot be read is a finding of its own: nothing is concluded from it (law 3).
-    let sources = Sources { rig: Some((rig.root.clone(), rig.name.clone())), ..visit.sources.clone() };
+    let sources = rig.sources(&visit.sources.again());
     if let Ok(scene) = Scene::look(&visit.town, rig, visit.mux, sources.clone()) {
         for thing in polecats(visit, rig, &scene) {
             let finding = judge(thing, Health::Missing, String::new(), &rig.name);
