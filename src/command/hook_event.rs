@@ -45,14 +45,15 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
         let since = if state == before.state { before.since.clone() } else { time::now() };
         (after.state, after.why, after.source, after.since) = (state, event.why, event.name, since);
     }
-    if after != before {
-        after.write(&lock)?;
-    }
+    // The mark first: a look believes it where it says that the agent works or waits.
     if after.state != before.state
         && let Some((tmux, session)) = ctx.var("TMUX").and_then(TmuxMux::of_pane)
     {
         // A session that asked for its end, or is gone, keeps what it says.
         let _ = tmux.mark(&session, after.state.as_str(), &after.since);
+    }
+    if after != before {
+        after.write(&lock)?;
     }
     Ok(Exit::Done)
 }

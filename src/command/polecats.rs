@@ -10,7 +10,7 @@ use crate::base::time;
 use crate::cli::town::Polecats;
 use crate::mux::Depth;
 use crate::work::observe::survey::{self, Unseen};
-use crate::work::observe::view::RigReport;
+use crate::work::observe::view::RigView;
 
 /// Runs it.
 ///
@@ -46,7 +46,7 @@ pub fn witness(ctx: &Ctx, rig: Option<&str>) -> Result<Exit> {
 ///
 /// # Errors
 /// An unknown rig, or broken configuration.
-pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Unseen)> {
+pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigView, Unseen)> {
     let town = ctx.town()?;
     let rig = ctx.rig(&town, rig)?;
     let mux = ctx.mux(&town)?;
@@ -55,7 +55,7 @@ pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigReport, Unseen)> {
 }
 
 /// What keeps the list from being the whole truth.
-fn say(ctx: &Ctx, rig: &RigReport, unseen: Unseen) -> Result<Exit> {
+fn say(ctx: &Ctx, rig: &RigView, unseen: Unseen) -> Result<Exit> {
     if let Some(why) = &rig.store.unreadable {
         crate::fail!("the store of {} cannot be read: {why}", rig.name; "look with: gt doctor {}", rig.name);
     }

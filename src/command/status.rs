@@ -11,7 +11,7 @@ use crate::cli::town::StatusArgs;
 use crate::mux::Depth;
 use crate::town::Town;
 use crate::work::observe::survey;
-use crate::work::observe::view::TownReport;
+use crate::work::observe::view::TownView;
 
 /// How long `--watch` waits between two looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ pub fn run(ctx: &Ctx, args: StatusArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn look(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownReport> {
+fn look(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownView> {
     // Settings, presets and stores are read while the look is under way.
     let mux = ctx.mux(town)?;
     let looking = mux.begin_look(Depth::Marks)?;

@@ -19,11 +19,14 @@ pub enum State {
     Limited,
     /// It cannot reach its model.
     Offline,
+    /// It has done its part, and waits for its end.
+    #[serde(rename = "pending_shutdown")]
+    Ends,
 }
 
 impl State {
     /// As marks and lists have it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             State::Starting => "starting",
             State::Question => "question",
@@ -31,6 +34,13 @@ impl State {
             State::Idle => "idle",
             State::Limited => "limited",
             State::Offline => "offline",
+            State::Ends => "pending_shutdown",
         }
+    }
+}
+
+impl PartialEq<State> for String {
+    fn eq(&self, state: &State) -> bool {
+        self == state.as_str()
     }
 }

@@ -15,6 +15,8 @@ pub const EPIC: &str = "epic";
 /// Types that bd never has among what is ready: letters, requests and what it runs itself on.
 pub const NOT_READY: [&str; 8] =
     [MESSAGE, MERGE_REQUEST, "gate", "molecule", "event", "agent", "role", "rig"];
+/// Types that no polecat is started on.
+pub const NO_POLECAT: [&str; 2] = [EPIC, CONVOY];
 /// The type of a merge request.
 pub const MERGE_REQUEST: &str = "merge-request";
 /// The type of a mail.

@@ -40,7 +40,7 @@ pub struct Marks {
     pub address: String,
     /// Its role.
     pub role: String,
-    /// As of [`crate::model::state::State`], or `pending_shutdown`.
+    /// As of [`crate::model::state::State`].
     pub state: String,
     /// The bead it works on, empty when none.
     pub bead: String,
@@ -99,9 +99,6 @@ pub struct Session {
     /// What its agent asks, or what keeps it, where that was looked for.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
-    /// Who says what its agent does, where that was looked for: the event of a hook, or its screen.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub source: String,
 }
 
 /// A pane as it was seen.

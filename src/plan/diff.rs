@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::layout::{AskedMark, Layout, WantedAgent};
 use super::live;
 use crate::model::address::Role;
+use crate::model::state::State;
 use crate::mux::{LiveChange, Session, Snapshot, Spec};
 
 /// The difference, in the order in which it is done.
@@ -127,9 +128,9 @@ pub enum SkipReason {
 impl SkipReason {
     /// What an agent that lives does.
     pub fn of(session: &Session) -> SkipReason {
-        match session.marks.state.as_str() {
+        match &session.marks.state {
             _ if session.attached > 0 => SkipReason::Attached,
-            "question" | "idle" => SkipReason::Waits,
+            state if *state == State::Question || *state == State::Idle => SkipReason::Waits,
             _ => SkipReason::Works,
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::bead::Bead;
+use crate::model::state::State;
 use crate::model::words;
 use crate::plan::place::Seen;
 
@@ -76,7 +77,7 @@ pub fn decide(polecat: &Patrolled<'_>) -> Move {
         (Some(bead), None) if bead.status == words::HOOKED && session.is_none() => Move::Unstarted,
         (Some(_), None) => Move::Crashed,
         // Its part is done: it waits to be stopped, or forgot to ask for it.
-        (None, Some(session)) if session.marks.state == "pending_shutdown" || stuck => Move::End,
+        (None, Some(session)) if session.marks.state == State::Ends || stuck => Move::End,
         (None, Some(_)) => Move::Leave,
         (None, None) if polecat.sandbox || session.is_some() => Move::End,
         (None, None) => Move::FreeName,

@@ -28,6 +28,7 @@ use tmux_interface::{
 
 use self::text::{as_text, plain, word};
 use crate::base::limits::{self, MOMENT};
+use crate::model::state::State;
 use crate::programs::process::stamp::Stamp;
 use crate::programs::process::{Limit, Output, Process};
 
@@ -354,7 +355,7 @@ fn answer(output: &Output) -> Answer {
 }
 
 /// The state of a session that waits for its end.
-const ENDS: &str = "pending_shutdown";
+const ENDS: &str = State::Ends.as_str();
 
 /// What is printed where a target is gone, not alive, or not ours.
 const GONE: &str = "display-message -p gone";

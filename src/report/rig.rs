@@ -5,7 +5,7 @@ use crate::base::grammar::count;
 use crate::base::terminal::Text;
 use crate::base::time;
 use crate::plan::place::Place;
-use crate::work::observe::view::{Polecat, QueueCounts, RigReport, Unapproved};
+use crate::work::observe::view::{Polecat, QueueCounts, RigView, Unapproved};
 
 impl QueueCounts {
     /// In a few words.
@@ -75,7 +75,7 @@ impl Polecat {
     }
 }
 
-impl RigReport {
+impl RigView {
     /// As a person reads it; `now` is RFC 3339.
     pub fn text(&self, screen: &Screen, now: &str) -> Text {
         let mut text = screen.paint(Color::Bold, &self.name);

@@ -3,9 +3,9 @@
 use super::away;
 use super::text::{Cell, Color, Screen};
 use crate::base::terminal::Text;
-use crate::work::observe::view::TownReport;
+use crate::work::observe::view::TownView;
 
-impl TownReport {
+impl TownView {
     /// As a person reads it; `now` is RFC 3339.
     pub fn text(&self, screen: &Screen, now: &str) -> Text {
         let mut text =
@@ -58,7 +58,7 @@ mod tests {
     use crate::plan::place::Place;
     use crate::report::sessions;
     use crate::work::observe::view::Polecat;
-    use crate::work::observe::view::{RigReport, RoleStatus, StoreView};
+    use crate::work::observe::view::{RigView, RoleStatus, StoreView};
 
     /// The Mayor here, Nux on a machine that answers, Toast on one that does not.
     fn hybrid() -> Snapshot {
@@ -109,7 +109,7 @@ mod tests {
         let screen = Screen { width: 80, fancy: false, unicode: true };
         let polecats =
             vec![polecat("Nux", Place::Working, "gaming-pc"), polecat("Toast", Place::Unreachable, "box")];
-        let report = TownReport {
+        let report = TownView {
             name: "town".into(),
             path: "/t".into(),
             multiplexer: "tmux",
@@ -118,7 +118,7 @@ mod tests {
             overseer_unread: Some(0),
             overseer_foreign: 0,
             agents: vec![RoleStatus::of("/t", &snapshot, &Address::Mayor)],
-            rigs: vec![RigReport {
+            rigs: vec![RigView {
                 unapproved: Vec::new(),
                 name: "wyvern".into(),
                 store: StoreView::default(),

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::beads::Filter;
+use crate::beads::overview::Unblocked;
 use crate::model::bead::Bead;
-use crate::model::words;
 use crate::programs::bd::Version;
 
 /// Kinds of beads that bd keeps out of a list unless it is asked for them.
@@ -103,32 +103,10 @@ fn matches(bead: &Bead, filter: &Filter) -> bool {
 }
 
 /// Open work that nothing blocks, from everything that is not closed (closed beads may be among it).
-///
-/// A blocker that is not there is closed or deleted; one of another store is not known to be done.
 pub fn ready(beads: Vec<Bead>, parent: Option<&str>, limit: Option<usize>) -> Vec<Bead> {
-    let not_closed: HashSet<&str> =
-        beads.iter().filter(|bead| !bead.is_closed()).map(|bead| bead.id.as_str()).collect();
-    let submitted: HashSet<&str> = beads
-        .iter()
-        .filter(|bead| bead.is_request() && !bead.is_closed() && !bead.foreign)
-        .filter_map(|bead| bead.meta("bead"))
-        .collect();
-    let under = parent.map(|parent| descendants(&beads, parent));
-    let in_the_way =
-        |id: &str| not_closed.contains(id) || submitted.contains(id) || id.starts_with("external:");
-    let keep: Vec<bool> = beads
-        .iter()
-        .map(|bead| {
-            bead.status == words::OPEN
-                && !words::NOT_READY.contains(&bead.issue_type.as_str())
-                && !bead.has_label(words::LABEL_HOLD)
-                && !bead.has_label(words::LABEL_SUBMITTED)
-                && !submitted.contains(bead.id.as_str())
-                && !bead.blockers().any(in_the_way)
-                && under.as_ref().is_none_or(|under| under.contains(bead.id.as_str()))
-        })
-        .collect();
-    drop((not_closed, submitted, under));
+    let (unblocked, under) = (Unblocked::of(&beads), parent.map(|parent| descendants(&beads, parent)));
+    let is_under = |bead: &Bead| under.as_ref().is_none_or(|under| under.contains(bead.id.as_str()));
+    let keep: Vec<bool> = beads.iter().map(|bead| unblocked.is_ready(bead) && is_under(bead)).collect();
     let kept = beads.into_iter().zip(keep).filter_map(|(bead, keep)| keep.then_some(bead));
     in_order(kept.collect(), limit)
 }

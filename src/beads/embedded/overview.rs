@@ -25,7 +25,7 @@ pub fn is_kept(db: &Connection) -> rusqlite::Result<bool> {
 
 /// Makes the tables, and fills them from what is there.
 pub fn keep(db: &Connection) -> rusqlite::Result<()> {
-    let not_work = quoted(words::NOT_READY.iter().chain(&[words::EPIC, words::CONVOY]));
+    let not_work = quoted(words::NOT_READY.iter().chain(&words::NO_POLECAT));
     let labels = quoted(&[words::LABEL_HOLD, words::LABEL_SUBMITTED]);
     let is_foreign = schema::IS_FOREIGN;
     let mut sql = "DROP INDEX IF EXISTS beads_begun;

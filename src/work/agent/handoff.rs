@@ -11,6 +11,7 @@ use crate::beads::request::Request;
 use crate::beads::{Change, Filter};
 use crate::model::address::Address;
 use crate::model::bead::Bead;
+use crate::model::state::State;
 use crate::model::words;
 use crate::mux::Mux;
 use crate::programs::git::Git;
@@ -93,7 +94,7 @@ pub fn ask_for_end(town: &Town, of: &Address, mux: &dyn Mux) -> Result<()> {
     let witness = Address::Witness(of.rig().unwrap_or_default().into());
     let letter = mail::message(of, &witness, &format!("shutdown request: {of}"), "My work is handed over.\n");
     mail::store_for(town, of, &witness)?.write(&[], &[Change::Create(Box::new(letter))])?;
-    mark(town, of, mux, "pending_shutdown")
+    mark(town, of, mux, State::Ends.as_str())
 }
 
 /// Leaves the note to oneself, and the wish for a new session in `state.json`.

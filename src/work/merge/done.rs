@@ -13,6 +13,7 @@ use crate::beads::Store;
 use crate::beads::request::Request;
 use crate::model::bead::Bead;
 use crate::model::refs::{Branch, RecoveryRef};
+use crate::model::state::State;
 use crate::model::words;
 use crate::mux::Mux;
 use crate::programs::git::{Git, Push, WorktreeStatus, lfs};
@@ -379,7 +380,7 @@ fn mark(work: &FinishedWork<'_>) -> Result<()> {
     {
         let since = time::now();
         // A session that ended this moment has nothing left to be marked.
-        let _ = work.mux.mark(&session.id, "pending_shutdown", &since);
+        let _ = work.mux.mark(&session.id, State::Ends.as_str(), &since);
     }
     Ok(())
 }

@@ -12,8 +12,9 @@ use crate::mux::{Mux, Snapshot};
 use crate::town::report::AgentReport;
 use crate::town::{Town, occupancy};
 
-/// Puts into a look what each agent that runs here does, with why and who says so. All screens that are needed are read in one
-/// call: of agents whose hooks said nothing yet, and of those that ask something, which a person may have answered.
+/// Puts into a look what each agent that runs here does, and why. Who works or waits for its next prompt is known by its mark: what
+/// its hooks wrote down is read of the others. All screens that are needed are read in one call: of agents whose hooks said
+/// nothing yet, and of those that ask something, which a person may have answered.
 ///
 /// # Errors
 /// A pattern that is no regular expression; screens that cannot be read.
@@ -24,45 +25,48 @@ pub fn tell(
     snapshot: &mut Snapshot,
 ) -> Result<()> {
     let mark = town.mark();
-    let mut unclear: Vec<(usize, String, &Runtime)> = Vec::new();
+    let mut unclear: Vec<(usize, String, &str, bool)> = Vec::new();
+    let mut patterns: BTreeMap<&str, Patterns> = BTreeMap::new();
     for (number, session) in snapshot.sessions.iter_mut().enumerate() {
-        let lock = Address::parse(&session.marks.address).map(|address| occupancy::lock_of(town, &address));
-        let (true, Ok(lock), None) = (session.alive() && session.marks.town == mark, lock, &session.remote)
-        else {
+        let known =
+            [State::Working, State::Idle, State::Ends].iter().any(|state| session.marks.state == *state);
+        if known || !session.alive() || session.marks.town != mark || session.remote.is_some() {
             continue;
-        };
-        let own = AgentReport::read(&lock).filter(|report| report.instance == session.marks.instance);
-        let Some(report) = own.filter(|_| session.marks.state != "pending_shutdown") else { continue };
+        }
+        let Ok(address) = Address::parse(&session.marks.address) else { continue };
+        let own = AgentReport::read(&occupancy::lock_of(town, &address));
+        let Some(report) = own.filter(|report| report.instance == session.marks.instance) else { continue };
         let hookless = report.source.is_empty();
         if !hookless {
             session.marks.state = report.state.as_str().into();
             session.marks.since = report.since;
             session.why = report.why;
-            session.source = format!("hook {}", report.source);
         }
         let pane = session.panes.first().map(|pane| pane.id.clone());
-        if let (Some(runtime), Some(pane)) = (agents.get(&report.agent), pane)
+        if let (Some((name, runtime)), Some(pane)) = (agents.get_key_value(&report.agent), pane)
             && runtime.has_patterns()
             && (hookless || report.state == State::Question)
         {
-            unclear.push((number, pane, runtime));
+            if !patterns.contains_key(name.as_str()) {
+                patterns.insert(name, Patterns::of(runtime)?);
+            }
+            unclear.push((number, pane, name, hookless && runtime.has_hooks()));
         }
     }
-    let panes: Vec<&str> = unclear.iter().map(|(_, pane, _)| pane.as_str()).collect();
-    for ((number, _, runtime), screen) in unclear.iter().zip(mux.screens(&panes)?) {
+    let panes: Vec<&str> = unclear.iter().map(|(_, pane, ..)| pane.as_str()).collect();
+    for ((number, _, name, unheard), screen) in unclear.iter().zip(mux.screens(&panes)?) {
         let session = &mut snapshot.sessions[*number];
         let Some(screen) = screen else { continue };
-        let state = match Patterns::of(runtime)?.read(&screen) {
+        let state = match patterns[name].read(&screen) {
             Reading::Question => State::Question,
             Reading::Offline => State::Offline,
             Reading::Busy => State::Working,
             // Its prompt is there before its hooks are: it has not begun.
-            Reading::Ready if session.source.is_empty() && runtime.has_hooks() => continue,
+            Reading::Ready if *unheard => continue,
             Reading::Ready => State::Idle,
             Reading::Other => continue,
         };
-        if session.marks.state != state.as_str() || session.source.is_empty() {
-            session.source = "screen".into();
+        if session.marks.state != state || session.why.is_empty() {
             session.why = if state == State::Question { question(&screen) } else { String::new() };
         }
         session.marks.state = state.as_str().into();

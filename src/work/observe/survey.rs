@@ -19,7 +19,7 @@ use crate::work::merge::queue::RequestRow;
 use crate::work::observe::around::Around;
 use crate::work::observe::states;
 use crate::work::observe::view::{
-    Polecat, QueueCounts, RigReport, RoleStatus, StoreView, TownReport, Unapproved,
+    Polecat, QueueCounts, RigView, RoleStatus, StoreView, TownView, Unapproved,
 };
 use crate::work::talk::mail;
 
@@ -43,7 +43,7 @@ pub fn town(
     mux: &dyn Mux,
     looking: Looking,
     only: Option<&str>,
-) -> Result<TownReport> {
+) -> Result<TownView> {
     let read: Vec<Read> = match only {
         Some(name) => vec![read(town.rig(name)?, sources, me)?],
         // One rig that cannot be read does not hide the others.
@@ -59,7 +59,7 @@ pub fn town(
     let (store, overseer_unread, overseer_foreign) = unread(town, me);
     let snapshot = told(town, sources, mux, looking)?;
     let mark = town.mark();
-    Ok(TownReport {
+    Ok(TownView {
         name: town.name.clone(),
         path: mark.clone(),
         multiplexer: if snapshot.minimal.is_some() { "none" } else { mux.kind() },
@@ -103,7 +103,7 @@ pub fn rig(
     mux: &dyn Mux,
     looking: Looking,
     wanted: Rig,
-) -> Result<(RigReport, Unseen)> {
+) -> Result<(RigView, Unseen)> {
     let read = read(wanted, sources, me)?;
     let snapshot = told(town, sources, mux, looking)?;
     let unseen = Unseen {
@@ -160,7 +160,7 @@ fn names(rig: &Rig) -> BTreeSet<String> {
         .collect()
 }
 
-fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigReport {
+fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigView {
     if let Ok((store, seen)) = &mut read.beads
         && let Err(error) = add_marked(store.as_ref(), seen, mark, snapshot, &read.rig.name)
     {
@@ -196,7 +196,7 @@ fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigReport {
     let mut agents = vec![Address::Witness(name.clone()), Address::Refinery(name.clone())];
     agents.extend(roles::members(&read.rig, Role::Crew).unwrap_or_default());
     agents.extend(roles::members(&read.rig, Role::Plugin).unwrap_or_default());
-    RigReport {
+    RigView {
         store: read.store,
         ready: seen.map(|seen| seen.free),
         queue: view.known.then(|| view.queue()),
@@ -378,7 +378,7 @@ mod tests {
     use crate::work::fixture::Fixture;
     use crate::work::polecat::patrol::patrol;
 
-    fn look(town: &Fixture) -> RigReport {
+    fn look(town: &Fixture) -> RigView {
         let looking = town.mux.begin_look(crate::mux::Depth::Marks).unwrap();
         rig(&town.town, &town.sources(), &Address::Overseer, &town.mux, looking, town.rig.clone()).unwrap().0
     }

@@ -32,7 +32,7 @@ pub struct RoleStatus {
 
 /// What `gt status` tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TownReport {
+pub struct TownView {
     /// Its name.
     pub name: String,
     /// Its root.
@@ -50,7 +50,7 @@ pub struct TownReport {
     /// The Mayor and the deacon.
     pub agents: Vec<RoleStatus>,
     /// Its rigs, by name.
-    pub rigs: Vec<RigReport>,
+    pub rigs: Vec<RigView>,
     /// What was seen of other machines.
     #[serde(flatten)]
     pub away: OtherMachines,
@@ -67,7 +67,7 @@ pub struct StoreView {
 
 /// A rig, as `gt status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RigReport {
+pub struct RigView {
     /// Its name.
     pub name: String,
     /// Its store.
