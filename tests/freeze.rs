@@ -14,7 +14,7 @@ fn town() -> World {
         "home/.config/gastown/presets/crew.toml",
         r#"[crew]
 agent = "waits"
-env = { TOKEN = "${HOME}/.token", PRICE = "a $${b} $$" }
+env = { FILE = "${HOME}/.token", PRICE = "a $${b} $$" }
 
 [[crew.windows]]
 name = "work"
@@ -65,7 +65,7 @@ fn a_town_that_is_frozen_and_applied_stays_as_it_is() {
     [crew]
     agent = "waits"
     start_directory = "{{worktree}}"
-    env = { PRICE = "a $${b} $", TOKEN = "~/.token" }
+    env = { FILE = "~/.token", PRICE = "a $${b} $" }
     restart = "on-cycle"
 
     [[crew.windows]]

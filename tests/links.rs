@@ -14,7 +14,7 @@ fn world(agent: &str, worktree: serde_json::Value) -> World {
     world.settings(WAITS);
     world.set("GASTOWN_POLECAT__AGENT", agent);
     world.gt(["install", "town"]).ok();
-    world.in_town(["rig", "add", "wyvern", &world.str("origin.git"), "--prefix", "wy"]).ok();
+    world.in_town(["rig", "add", "wyvern", &world.str("origin.git"), "--prefix", "wy", "--trust"]).ok();
     let config = "town/wyvern/config.json";
     let mut json: serde_json::Value = serde_json::from_str(&world.read(config)).unwrap();
     json["worktree"] = worktree;
@@ -37,6 +37,16 @@ fn change(world: &World, place: &str, text: &str) -> String {
     world.git(&lib, ["commit", "-q", "-a", "-m", "library"]);
     world.git(place, ["commit", "-q", "-a", "-m", "use it"]);
     world.git(&lib, ["rev-parse", "HEAD"])
+}
+
+/// Consents to the one request there is, which moves a submodule, and merges it.
+fn approve_and_process(world: &World) {
+    world.in_town(["refinery", "process", "wyvern"]).ok();
+    let queue = world.in_town(["mq", "list", "--json"]).ok().json();
+    let request = queue["requests"][0]["id"].as_str().unwrap_or_else(|| panic!("{queue:#}"));
+    let shown = world.in_town(["mq", "approve", request]).ok();
+    assert!(shown.stdout.contains("it changes agent settings: vendor/lib\n"), "{shown:#?}");
+    world.in_town(["refinery", "process", "wyvern"]).ok();
 }
 
 fn named_by_main(world: &World) -> String {
@@ -93,7 +103,7 @@ fn the_rig_may_have_submodules_pushed() {
     wait_for("the request", || {
         world.show(&bead)["labels"].to_string().contains("gt:submitted").then_some(())
     });
-    world.in_town(["refinery", "process", "wyvern"]).ok();
+    approve_and_process(&world);
     assert_eq!(world.show(&bead)["status"], "closed");
     let commit = named_by_main(&world);
     let branches = world.git("lib.git", ["branch", "--contains", &commit, "--format=%(refname:short)"]);
@@ -113,6 +123,7 @@ fn a_submodules_commit_that_was_kept_is_checked_out_again_and_merges() {
     world.git("dev/vendor/lib", ["pull", "-q", "origin", "HEAD"]);
     world.git("dev", ["commit", "-q", "-a", "-m", "the library with its own"]);
     world.git("dev", ["push", "-q", "origin", "main"]);
+    world.in_town(["rig", "trust", "wyvern"]).ok();
 
     let (bead, place) = polecat(&world);
     let deep = format!("{place}/vendor/lib/deep");
@@ -132,7 +143,7 @@ fn a_submodules_commit_that_was_kept_is_checked_out_again_and_merges() {
     assert_eq!(world.git(format!("{place}/vendor/lib/deep"), ["rev-parse", "HEAD"]), inner);
     assert_eq!(world.git(&place, ["status", "--porcelain"]), "");
     world.gt_in(&place, ["done"]).ok();
-    world.in_town(["refinery", "process", "wyvern"]).ok();
+    approve_and_process(&world);
     assert_eq!(world.show(&bead)["status"], "closed");
     assert_eq!(named_by_main(&world), commit);
 

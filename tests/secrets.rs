@@ -279,3 +279,43 @@ fn a_session_has_its_callers_variables_and_none_of_an_older_server() {
     let wrong = world.in_town(["config", "show"]).fails(1);
     assert!(wrong.stderr.contains("'A=B' is no pattern for names of variables"), "{wrong:#?}");
 }
+
+#[test]
+fn what_may_be_a_secret_in_a_preset_stands_in_no_answer() {
+    let world = World::with_rig();
+    world.settings(
+        "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"1000\"]\nenv = { API_KEY = \"hush-1\" }\n\
+         [up]\nroles = [\"mayor\"]\n",
+    );
+    world.set("GASTOWN_MAYOR__AGENT", "waits");
+    world.write(
+        "home/.config/gastown/presets/mayor.toml",
+        "[mayor]\nenv = { GH_TOKEN = 'hush-2', SHOWN = 'plain', MY_TOKEN = '${HOME}' }\n\
+         [[mayor.windows]]\nenv = { DB_PASSWORD = 'hush-3' }\npanes = [{ command = '{{agent}}', env = { X_SECRET = 'hush-4' } }]\n",
+    );
+    world.in_town(["apply"]).ok();
+    let asked: [&[&str]; 8] = [
+        &["preset", "show", "mayor"],
+        &["preset", "explain", "mayor"],
+        &["preset", "explain", "mayor.env.GH_TOKEN"],
+        &["config", "explain", "mayor.env"],
+        &["config", "show"],
+        &["config", "explain", "agents.waits.env.API_KEY"],
+        &["freeze"],
+        &["config", "set", "agents.waits.env.API_KEY", "hush-5", "--dry-run"],
+    ];
+    for words in asked {
+        for more in [&[][..], &["--json"]] {
+            let run = world.in_town([words, more].concat()).ok();
+            assert!(!(run.stdout.clone() + &run.stderr).contains("hush-"), "{words:?}: {run:#?}");
+        }
+    }
+    let shown = world.in_town(["preset", "show", "mayor"]).ok().stdout;
+    assert!(shown.contains("GH_TOKEN = \"(hidden)\"") && shown.contains("SHOWN = \"plain\""), "{shown}");
+    let frozen = world.in_town(["freeze"]).ok().stdout;
+    assert!(
+        frozen.contains("# mayor/: not seen: the value of GH_TOKEN in env, which may be a secret"),
+        "{frozen}"
+    );
+    assert!(frozen.contains("SHOWN = \"plain\"") && !frozen.contains("(hidden)"), "{frozen}");
+}

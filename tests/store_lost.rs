@@ -271,6 +271,31 @@ fn a_request_that_a_person_closed_does_not_come_back_open_with_the_store() {
 }
 
 #[test]
+fn without_the_list_of_what_left_the_queue_a_store_that_was_put_back_by_hand_merges_nothing() {
+    let world = World::with_rig();
+    let sly = hand_over(&world, "Nux", "Sly", &[("a", "1\n")], true);
+    world.run("cp", "", ["-a", RIG, "older"]).ok();
+    world.in_town(["mq", "reject", &sly.request, "--reason", "no"]).ok();
+    remove(&world, RIG);
+    world.run("cp", "", ["-a", "older", RIG]).ok();
+    world.write("town/mayor/ended", [0xff, 0xfe]);
+    let broken = world.in_town(["doctor"]).fails(1).stdout;
+    assert!(broken.contains("List of requests that left the queue broken"), "{broken}");
+    remove(&world, "town/mayor/ended");
+    assert!(world.in_town(["doctor"]).fails(1).stdout.contains("Missing mayor/ended"));
+    process(&world).ok();
+    assert!(!is_merged(&world, &sly));
+    world.in_town(["doctor", "--fix"]).ok();
+    // What is handed in from now on is known to be the last word; the person may put the other back.
+    let next = hand_over(&world, "Toast", "Next", &[("b", "1\n")], true);
+    process(&world).ok();
+    assert!(is_merged(&world, &next) && !is_merged(&world, &sly));
+    world.in_town(["adopt", &sly.request, "--yes"]).ok();
+    process(&world).ok();
+    assert!(is_merged(&world, &sly));
+}
+
+#[test]
 fn a_request_that_was_merged_comes_back_closed_and_the_town_s_other_beads_with_one_command() {
     let world = World::with_rig();
     let lose =

@@ -321,6 +321,34 @@ fn a_consent_shows_submodules_that_the_repository_hides() {
     let request = crate::refinery::request(&world, "Nux", &sly.bead, "Sly", &sly.branch, commit.trim());
     let look = world.in_town(["mq", "approve", &request, "--dry-run"]).ok().stdout;
     assert!(look.contains(" lib | 1 +\n"), "{look}");
+    assert!(look.contains("it changes agent settings: lib\n"), "nobody can look into it: {look}");
+}
+
+#[test]
+fn a_submodule_is_trusted_as_a_whole_and_by_its_commit() {
+    let world = embedded();
+    world.program("claude", "#!/bin/sh\nexec sleep 600\n");
+    world.origin("lib.git", &[("CLAUDE.md", "Be quick.\n")]);
+    world.origin("origin.git", &[("README.md", "x\n")]);
+    world.git("", ["clone", "-q", "origin.git", "other"]);
+    world.git("other", ["submodule", "--quiet", "add", &world.str("lib.git"), "lib"]);
+    others_push(&world, &[]);
+    world.gt(["install", "town"]).ok();
+    let run = add(&world, &[]).ok();
+    insta::assert_snapshot!(said(&world, &run), @r#"
+    the repository of wyvern tracks agent settings; they can run commands and instruct agents:
+      .gitmodules
+      lib (a submodule: what is in it is not looked into)
+    not trusted: no agent that reads them starts in wyvern until: gt rig trust wyvern
+    next: cd /world/town/wyvern && gt bd create "the first piece of work"
+    "#);
+    assert!(sling(&world, "claude").1.fails(1).stderr.contains("not trusted: .gitmodules, lib\n"));
+    world.in_town(["rig", "trust", "wyvern"]).ok();
+    sling(&world, "claude").1.ok();
+    world.write("other/lib/CLAUDE.md", "Be quicker.\n");
+    world.git("other/lib", ["commit", "-q", "-a", "-m", "x"]);
+    others_push(&world, &[]);
+    assert!(sling(&world, "claude").1.fails(1).stderr.contains("not trusted: lib\n"));
 }
 
 #[test]

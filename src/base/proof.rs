@@ -31,8 +31,8 @@ impl ProofKind {
     }
 }
 
-/// Tells of an id whether what was proven under it is over.
-pub type EndedIds = std::sync::Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// Tells of an id, and the time when it was made, whether what was proven under it is over.
+pub type EndedIds = std::sync::Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
 /// A key of 32 bytes: the town's.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Secret {
 impl Secret {
     /// A secret of these bytes.
     pub fn new(bytes: [u8; LENGTH]) -> Secret {
-        Secret { key: bytes, since: 0, over: std::sync::Arc::new(|_| false) }
+        Secret { key: bytes, since: 0, over: std::sync::Arc::new(|_, _| false) }
     }
 
     /// Reads what [`Secret::hex`] gave: 64 hexadecimal digits, small letters.

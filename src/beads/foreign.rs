@@ -1,6 +1,8 @@
 //! What comes into a store from others is text, and no order: which words of a bead count, and what of it is only this
 //! town's to say.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::beads::{jsonl, proven};
@@ -58,15 +60,19 @@ pub fn own_agent(address: &str) -> Option<Address> {
     Address::parse(own).ok().filter(|address| *address != Address::Overseer)
 }
 
-/// Whether two forms of a bead say the same: all that an agent reads, or runs.
+/// Whether two forms of a bead say the same: all that an agent reads, or runs, and all that a placement rule looks at.
 pub fn same_words(one: &Bead, other: &Bead) -> bool {
+    let labels = |bead: &Bead| -> BTreeSet<String> {
+        bead.labels.iter().filter(|label| !is_own_label(label)).cloned().collect()
+    };
+    let placed = |bead: &Bead| (labels(bead), bead.priority, bead.estimated_minutes);
     let said = |bead: &Bead| {
         let comments: Vec<(String, String)> =
             bead.comments.iter().map(|comment| (comment.author.clone(), comment.text.clone())).collect();
         (bead.title.clone(), bead.description.clone(), bead.design.clone(), bead.notes.clone(), comments)
     };
     let rest = |bead: &Bead| (bead.acceptance_criteria.clone(), bead.issue_type.clone());
-    said(one) == said(other) && rest(one) == rest(other)
+    said(one) == said(other) && rest(one) == rest(other) && placed(one) == placed(other)
 }
 
 /// A label that gt gives a meaning to.
@@ -206,6 +212,14 @@ mod tests {
         let older = Bead { updated_at: "2026-01-01T00:00:00Z".into(), ..line.clone() };
         let changed = imported.take(line.clone(), Some(&older), ImportOrigin::Foreign).unwrap();
         assert!(!changed.foreign, "what an agent reads is as it was");
+        // What a placement rule looks at says where it runs.
+        let mut placed = [line.clone(), line.clone(), line.clone()];
+        placed[0].labels.push("heavy-compute".into());
+        placed[1].priority += 1;
+        placed[2].estimated_minutes = Some(600);
+        for placed in placed {
+            assert!(Imported::default().take(placed, Some(&older), ImportOrigin::Foreign).unwrap().foreign);
+        }
         let said = Bead { description: "```sh\nother\n```".into(), ..line.clone() };
         assert!(imported.take(said, Some(&older), ImportOrigin::Foreign).unwrap().foreign);
         assert_eq!(imported.take(older.clone(), Some(&line), ImportOrigin::Foreign), None);

@@ -18,7 +18,12 @@ const REQUEST: [&str; 10] =
 /// Whether this town made the bead as it is. A request that left the queue is this town's as long as it is closed: an
 /// older form of it, open and with its proof, may come in from a copy of the store.
 pub fn holds(secret: &Secret, bead: &Bead) -> bool {
-    is_signed(secret, bead) && (bead.is_closed() || !(secret.over)(&bead.id))
+    is_signed(secret, bead) && (bead.is_closed() || !is_over(secret, bead))
+}
+
+/// Whether a request left the queue, as the town has it written down.
+pub fn is_over(secret: &Secret, request: &Bead) -> bool {
+    (secret.over)(&request.id, request.meta("created").unwrap_or_default())
 }
 
 /// Whether this town once made a request that says this, whatever became of it.
@@ -113,7 +118,7 @@ mod tests {
     fn a_request_that_left_the_queue_is_not_open_again_by_an_older_copy() {
         let mut secret = Secret::new([1; 32]);
         let own = request(&secret);
-        secret.over = std::sync::Arc::new(|id| id == "wy-r");
+        secret.over = std::sync::Arc::new(|id, _| id == "wy-r");
         let closed = Bead { status: words::CLOSED.into(), ..own.clone() };
         assert!(holds(&secret, &closed) && !holds(&secret, &own));
     }

@@ -38,7 +38,7 @@ fn show(ctx: &Ctx, origin: bool, rig: Option<&str>) -> Result<()> {
     let values = explain(&stack, "", home(ctx).as_deref());
     match (ctx.global.json, origin) {
         (true, true) => print_json("settings", &values),
-        (true, false) => print_json("settings", &settings),
+        (true, false) => print_json("settings", &explain::hidden("", Value::serialize(settings)?)),
         (false, _) => print(&report::config::values(&values, origin)),
     }
 }
@@ -87,6 +87,7 @@ fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: ConfigPlace, dry_run: b
     let _town = town.as_ref().map(|_| ctx.town()?.lock()).transpose()?;
     let _rig = rig.map(|(dir, _)| files::lock(&files::lock_of(&dir.join("config.json")))).transpose()?;
     let change = config::set::change(&own, key, value)?;
+    let value = change.value.clone().map(|value| explain::hidden(&change.key, value));
     let answer = if dry_run { "plan" } else { "change" };
     let Some(text) = change.text else {
         if ctx.global.json {
@@ -112,14 +113,14 @@ fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: ConfigPlace, dry_run: b
     if ctx.global.json {
         let now = now.as_ref().map(|now| &now.value);
         let change =
-            json!({ "key": change.key, "file": change.path, "value": change.value, "was": was, "now": now });
+            json!({ "key": change.key, "file": change.path, "value": value, "was": was, "now": now });
         print_json(answer, &change)?;
     } else {
         let shown = |value: Option<&Value>| {
             let shown = value.map_or("not set".into(), explain::shown);
             if shown.len() > WIDEST { "another list".into() } else { shown }
         };
-        let done = match (&change.value, dry_run) {
+        let done = match (&value, dry_run) {
             (Some(value), false) => format!("{} = {}", change.key, explain::shown(value)),
             (Some(value), true) => format!("would set {} = {}", change.key, explain::shown(value)),
             (None, false) => format!("removed {}", change.key),

@@ -70,7 +70,7 @@ fn list(ctx: &Ctx, sources: &Sources) -> Result<()> {
 }
 
 fn show(ctx: &Ctx, sources: &Sources, name: &str) -> Result<()> {
-    let merged = presets::merged(sources, name)?;
+    let merged = explain::hidden_in("", presets::merged(sources, name)?);
     if ctx.global.json {
         return print_json("preset", &merged);
     }

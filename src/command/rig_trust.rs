@@ -11,7 +11,7 @@ use crate::base::grammar::count;
 use crate::base::grammar::short;
 use crate::base::quote::quote;
 use crate::config;
-use crate::plan::trust::readers;
+use crate::plan::trust::{is_submodule, readers};
 use crate::programs::git::Git;
 use crate::town::trust::{Setting, Trust};
 use crate::work::agent::trust;
@@ -45,6 +45,9 @@ pub(super) fn ask(ctx: &Ctx, root: &Path, added: &mut Added, said: Option<bool>)
 }
 
 fn line(setting: &Setting) -> String {
+    if is_submodule(setting) {
+        return format!("{} (a submodule: what is in it is not looked into)", setting.path);
+    }
     let readers = readers(setting);
     match (readers.is_empty(), &setting.by) {
         (true, _) => setting.path.clone(),

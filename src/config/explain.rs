@@ -11,6 +11,7 @@ use super::layer::Stack;
 use crate::base::failure::Failure;
 use crate::base::nearest::nearest;
 use crate::model::address::Role;
+use crate::model::environment::is_secret;
 
 /// One value and where it comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,9 +63,10 @@ fn one(stack: &Stack, key: String, value: Value, home: Option<&Path>) -> Explain
     let layers: Vec<Said> = stack
         .said(&key)
         .into_iter()
-        .map(|(origin, value)| Said { from: origin.shown(home), value })
+        .map(|(origin, value)| Said { from: origin.shown(home), value: hidden(&key, value) })
         .collect();
     let from = layers.last().map(|said| said.from.clone()).unwrap_or_default();
+    let value = hidden(&key, value);
     Explained { key, value, from, layers }
 }
 
@@ -76,6 +78,39 @@ fn collect(dict: &Dict, above: &str, leaves: &mut Vec<(String, Value)>) {
             other => leaves.push((path, other.clone())),
         }
     }
+}
+
+/// What stands in every answer for the value of a variable that may be a secret.
+const HIDDEN: &str = "(hidden)";
+
+/// The value of a key without what may be a secret in it: values in tables `env`, by the names of their variables. A reference to a
+/// variable of the caller is none.
+pub fn hidden(key: &str, value: Value) -> Value {
+    let (above, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let is_env = above.rsplit('.').next() == Some("env");
+    match value {
+        Value::String(tag, text) if is_env && is_secret(name) && !is_reference(&text) => {
+            Value::String(tag, HIDDEN.into())
+        }
+        Value::Dict(tag, dict) => Value::Dict(tag, hidden_in(key, dict)),
+        Value::Array(tag, list) => {
+            Value::Array(tag, list.into_iter().map(|value| hidden(key, value)).collect())
+        }
+        other => other,
+    }
+}
+
+/// The same for the values under a key; an empty one: at the top.
+pub fn hidden_in(key: &str, dict: Dict) -> Dict {
+    let hide = |(name, value): (String, Value)| {
+        let value = hidden(&format!("{key}.{name}"), value);
+        (name, value)
+    };
+    dict.into_iter().map(hide).collect()
+}
+
+fn is_reference(text: &str) -> bool {
+    text.is_empty() || (text.starts_with("${") && text.find('}') == Some(text.len() - 1))
 }
 
 /// A value as TOML has it, on one line.
@@ -98,6 +133,7 @@ pub fn unsaid(typed: &impl Serialize, more: &[&str], key: &str) -> Result<Vec<Ex
         return Err(Failure::new(format!("{key} is not set")).into());
     }
     if let Some(value) = value.cloned() {
+        let value = hidden(key, value);
         return Ok(vec![Explained { key: key.into(), value, from: UNSAID.into(), layers: Vec::new() }]);
     }
     let known: Vec<String> = keys(values, more).collect();

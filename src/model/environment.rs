@@ -77,6 +77,15 @@ pub fn is_public(name: &str) -> bool {
     own.contains(&name) || OF_GT.contains(&name) || name.starts_with("GT_") || name.starts_with("BEADS_")
 }
 
+/// Whether the value of a variable may be a secret, by its name.
+pub fn is_secret(name: &str) -> bool {
+    const ANYWHERE: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL"];
+    const WORDS: [&str; 7] = ["KEY", "KEYS", "APIKEY", "PASS", "PAT", "PWD", "AUTH"];
+    let name = name.to_ascii_uppercase();
+    let word = |word: &str| WORDS.contains(&word) || (word.len() > 3 && word.ends_with("KEY"));
+    !is_public(&name) && (ANYWHERE.iter().any(|part| name.contains(part)) || name.split('_').any(word))
+}
+
 /// Whether a pattern is one: a name, with one `*` at most.
 pub fn is_pattern(pattern: &str) -> bool {
     let name = pattern.strip_prefix('!').unwrap_or(pattern);
@@ -142,6 +151,23 @@ mod tests {
             "TERMINFO",
         ] {
             assert!(passed(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_known_by_the_names_of_their_variables() {
+        for name in [
+            "GITHUB_TOKEN",
+            "ANTHROPIC_API_KEY",
+            "apikey",
+            "DB_PASSWORD",
+            "MYSQL_PWD",
+            "AWS_SECRET_ACCESS_KEY",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["PATH", "EDITOR", "KEYBOARD_LAYOUT", "GT_ADDRESS", "PATTERN", "MONKEYS"] {
+            assert!(!is_secret(name), "{name}");
         }
     }
 

@@ -94,6 +94,8 @@ pub enum Thing {
     Unproven(Vec<String>),
     /// `mayor/remote.json`. Looked for only when it cannot be read.
     Records,
+    /// `mayor/ended`. Looked for only when it was lost or cannot be read.
+    Ended,
     /// A completion record at origin that nothing proves: the rig, who it says wrote it, the bead, and its id.
     UnprovenRecord(String, String, String, String),
     /// A prefix of ids that several rigs claim, and those rigs.
@@ -293,6 +295,14 @@ fn words(thing: &Thing) -> Words {
         | Thing::UnprovenRecord(..)
         | Thing::Unproven(_)
         | Thing::StrayRecord(_) => made("", "", ""),
+        Thing::Ended => Words {
+            hint_broken: "restore it from a backup; or remove it, run gt doctor --fix, and adopt what is to be merged: gt adopt",
+            ..made(
+                "",
+                "Missing mayor/ended: which requests left the queue is not known, and those from before are foreign",
+                "List of requests that left the queue broken, so all open ones are foreign",
+            )
+        },
         Thing::Records => made("", "", "Record of sessions elsewhere broken"),
     }
 }

@@ -8,6 +8,7 @@ use super::layout::AskedMark;
 use crate::base::terminal::one_line;
 use crate::config::schema::{AGENT, PaneSettings, RoleSettings, Runtime, WindowSettings};
 use crate::config::{ResolvedRole, template};
+use crate::model::environment::is_secret;
 use crate::mux::{AgentLock, Runs, SeenPane, SeenWindow, Session, Spec};
 
 /// A role's part of a preset.
@@ -64,7 +65,26 @@ pub fn ours(now: Now<'_>, session: &Session) -> Frozen {
             session.windows.iter().map(|window| window_of(window, Some(&role.settings), spec)).collect();
     }
     frozen.role = table(&settings);
+    frozen.role.iter_mut().for_each(|(key, value)| leave_out(key, value, &mut frozen.unseen));
     frozen
+}
+
+/// Takes the values out that may be secrets: what is frozen goes into a file.
+fn leave_out(key: &str, value: &mut Value, unseen: &mut Vec<String>) {
+    match value {
+        Value::Table(table) if key == "env" => table.retain(|name, _| {
+            let is_kept = !is_secret(name);
+            if !is_kept {
+                unseen.push(format!("the value of {name} in env, which may be a secret: add it by hand"));
+            }
+            is_kept
+        }),
+        Value::Table(table) => {
+            table.iter_mut().for_each(|(key, value)| leave_out(key, value, unseen));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| leave_out(key, value, unseen)),
+        _ => {}
+    }
 }
 
 /// A session that gt did not make, as the windows of a role without an agent.

@@ -36,11 +36,14 @@ pub const READS: [(&str, &[&str]); 7] = [
     ("pi", &[".pi", ".agents", "AGENTS.md", "CLAUDE.md"]),
 ];
 
+/// Where the submodules of a repository come from. Whatever an agent program reads may be in one of them.
+const SUBMODULES: &str = ".gitmodules";
+
 /// What a runtime reads: what `reads` says; else what the known program among the words of its command reads. A program
 /// that is not known may read all of them.
 pub fn reads(runtime: &Runtime) -> Vec<String> {
     if let Some(own) = &runtime.reads {
-        return own.clone();
+        return with_submodules(own.clone());
     }
     if runtime.command.is_empty() {
         return Vec::new();
@@ -49,7 +52,11 @@ pub fn reads(runtime: &Runtime) -> Vec<String> {
     let words: BTreeSet<String> = runtime.command.iter().map(name).collect();
     let known = READS.iter().filter(|(program, _)| words.contains(*program));
     let names = joined(known.flat_map(|(_, names)| names.iter().map(ToString::to_string)));
-    if names.is_empty() { built_in() } else { names }
+    if names.is_empty() { built_in() } else { with_submodules(names) }
+}
+
+fn with_submodules(names: Vec<String>) -> Vec<String> {
+    if names.is_empty() { names } else { joined(names.into_iter().chain([SUBMODULES.into()])) }
 }
 
 /// The names of all agent settings: the built-in list, and what runtimes say of themselves.
@@ -59,7 +66,7 @@ pub fn listed(agents: &BTreeMap<String, Runtime>) -> Vec<String> {
 }
 
 fn built_in() -> Vec<String> {
-    joined(READS.iter().flat_map(|(_, names)| names.iter().map(ToString::to_string)))
+    with_submodules(joined(READS.iter().flat_map(|(_, names)| names.iter().map(ToString::to_string))))
 }
 
 /// Sorted, each once.
@@ -93,8 +100,10 @@ pub fn is_setting(path: &str, names: &[String]) -> bool {
 /// What an entry of a tree is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
-    /// A file, or a link to a commit of another repository.
+    /// A file.
     File,
+    /// A commit of another repository, whose files are not looked into.
+    Submodule,
     /// A symbolic link.
     Link,
     /// A folder.
@@ -148,8 +157,13 @@ fn named_in(path: &str, text: &str) -> BTreeSet<String> {
     found
 }
 
-/// The agent settings of a tree, and what links among them lead to and their texts name: those files count as well. `texts` has
-/// the texts that were read so far, by id.
+/// Whether what is in a submodule is what counts: nobody looked into it.
+pub fn is_submodule(setting: &Setting) -> bool {
+    setting.by.as_deref() == Some(SUBMODULES)
+}
+
+/// The agent settings of a tree, and what links among them lead to and their texts name: those files count as well. So does
+/// each submodule, as a whole. `texts` has the texts that were read so far, by id.
 pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String, String>) -> Vec<Setting> {
     let own =
         || entries.iter().filter(|entry| entry.kind != EntryKind::Tree && is_setting(entry.path, names));
@@ -160,6 +174,9 @@ pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String
     };
     let mut found: BTreeMap<String, Setting> =
         own().map(|entry| (entry.path.to_string(), setting(entry, None))).collect();
+    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Submodule) {
+        found.insert(entry.path.into(), setting(entry, Some(SUBMODULES)));
+    }
     let by_path: BTreeMap<&str, &Entry<'_>> = entries.iter().map(|entry| (entry.path, entry)).collect();
     let leads =
         |entry: &Entry<'_>, rest: &str| joined_path(entry.path, texts.get(entry.id)?).map(|to| to + rest);
@@ -184,8 +201,9 @@ pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String
         }
         let above = place.match_indices('/').map(|(at, _)| &place[..at]);
         // What is inside of a submodule changes with the commit that is named of it.
-        let is_other =
-            |path: &str, entry: &Entry<'_>| entry.kind == EntryKind::File && path.len() < place.len();
+        let is_other = |path: &str, entry: &Entry<'_>| {
+            matches!(entry.kind, EntryKind::File | EntryKind::Submodule) && path.len() < place.len()
+        };
         let on_the_way = above.chain([place.as_str()]).find_map(|path| {
             by_path.get(path).filter(|entry| entry.kind == EntryKind::Link || is_other(path, entry))
         });
@@ -194,7 +212,7 @@ pub fn settings(entries: &[Entry<'_>], names: &[String], texts: &BTreeMap<String
         };
         if let Some(link) = on_the_way {
             add(link);
-            if link.kind == EntryKind::File {
+            if link.kind != EntryKind::Link {
                 continue;
             }
             open.extend(leads(link, &place[link.path.len()..]).map(|to| (to, by, depth + 1)));

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::text::{columns, pairs};
 use crate::base::grammar::count;
 use crate::base::terminal::{Text, one_line};
+use crate::beads::foreign::is_own_label;
 use crate::work::talk::adopt::{Brings, Foreign};
 
 /// One foreign bead or request.
@@ -65,8 +66,17 @@ pub fn show(one: &Foreign, brings: Option<&Brings>) -> String {
         let _ = writeln!(text, "{}", stat.trim_end());
         return text;
     }
-    text += &pairs(&[("by", &row.by)]);
     let bead = &one.bead;
+    let labels: Vec<&str> =
+        bead.labels.iter().map(String::as_str).filter(|label| !is_own_label(label)).collect();
+    // What may say where it runs.
+    let estimate = bead.estimated_minutes.map(|minutes| format!("{minutes} min"));
+    let (priority, labels) = (bead.priority.to_string(), labels.join(", "));
+    let placed = [("labels", Some(labels).filter(|labels| !labels.is_empty())), ("estimate", estimate)];
+    let placed = placed.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    let lines: Vec<(&str, &str)> =
+        [("by", row.by.as_str()), ("priority", priority.as_str())].into_iter().chain(placed).collect();
+    text += &pairs(&lines);
     for (title, part) in bead.texts() {
         let _ = write!(text, "\n{title}:\n{}\n", part.trim());
     }

@@ -25,6 +25,9 @@ use crate::base::proof::Secret;
 use crate::config;
 use crate::model::address::Address;
 
+/// The key of the town's proofs, inside the town.
+const SECRET_FILE: &str = "mayor/secret";
+
 /// The file whose lock guards the town's own files. It stays.
 pub const LOCK: &str = "mayor/.lock";
 

@@ -10,7 +10,7 @@ use crate::base::files;
 use crate::base::proof::Secret;
 
 /// Where it is, inside the town.
-pub const FILE: &str = "mayor/secret";
+pub const FILE: &str = super::SECRET_FILE;
 
 /// The line of the town's `.gitignore` that keeps it out of commits.
 pub const IGNORED: &str = "/mayor/secret";
@@ -27,7 +27,7 @@ pub fn read(root: &Path) -> Result<Option<Secret>> {
     match Secret::parse(text.trim_end()) {
         Some(mut secret) => {
             secret.since = i64::try_from(since).unwrap_or(0);
-            secret.over = super::ended::over(root)?;
+            secret.over = super::ended::over(root);
             Ok(Some(secret))
         }
         None => crate::fail!(
@@ -43,6 +43,8 @@ pub fn read(root: &Path) -> Result<Option<Secret>> {
 /// As [`read`], and when it cannot be made.
 pub fn of(root: &Path) -> Result<Secret> {
     if let Some(secret) = read(root)? {
+        // What is proven from now on is younger than the loss of that file.
+        super::ended::begin(root)?;
         return Ok(secret);
     }
     make(root)?;

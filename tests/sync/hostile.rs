@@ -301,9 +301,27 @@ fn a_bead_whose_words_were_changed_is_not_started_until_it_is_adopted() {
     world.in_town(["unsling", &id, "--force"]).ok();
     world.in_town(["adopt", &id, "--yes"]).ok();
     // Other fields say nothing to an agent.
-    push(&world, |bead| bead["priority"] = 0.into(), &[]);
+    push(&world, |bead| bead["external_ref"] = "x-1".into(), &[]);
     said(&world);
-    assert_eq!((ready(&world), &show(&world, "town", &id)["priority"]), (1, &0.into()));
+    assert_eq!((ready(&world), &show(&world, "town", &id)["external_ref"]), (1, &"x-1".into()));
+}
+
+#[test]
+fn a_label_of_others_does_not_say_where_work_runs() {
+    let world = two_towns();
+    let id = world.bead("Work", "true");
+    said(&world);
+    world.settings("[placement.heavy]\nwhen = { labels = ['heavy-compute'] }\nuse = 'remote-polecat'\n");
+    push(&world, |bead| bead["labels"] = json!(["heavy-compute"]), &[]);
+    assert!(said(&world).stderr.contains("1 bead is foreign"));
+    let run = world.in_town(["sling", &id, "wyvern"]).fails(1);
+    assert!(run.stderr.contains(&format!("{id} is foreign")), "{run:?}");
+    let shown = world.in_town(["adopt", &id, "--yes"]).ok().stdout;
+    assert!(shown.contains("  labels   heavy-compute\n"), "{shown}");
+    // From now on the label is the person's.
+    assert_eq!(show(&world, "town", &id)["labels"], json!(["heavy-compute"]));
+    let run = world.in_town(["sling", &id, "wyvern", "--dry-run"]).fails(1);
+    assert!(run.stderr.contains("no address counts"), "{run:?}");
 }
 
 #[test]
@@ -331,7 +349,7 @@ fn labels_and_holders_that_only_the_town_gives_do_not_come_from_others() {
     let id = create(&world, "town", &["Work", "-l", "area", "-d", SCRIPT]);
     said(&world);
     let mark = |bead: &mut Value| {
-        bead["labels"] = json!(["area", "other", "gt:hold", "gt:submitted", "gt:remote:pc"]);
+        bead["labels"] = json!(["area", "gt:hold", "gt:submitted", "gt:remote:pc"]);
         bead["assignee"] = "wyvern/Nux".into();
         bead["status"] = "hooked".into();
         bead["metadata"] = json!({ "recovery": "refs/heads/evil" });
@@ -339,7 +357,7 @@ fn labels_and_holders_that_only_the_town_gives_do_not_come_from_others() {
     push(&world, mark, &[]);
     said(&world);
     let bead = show(&world, "town", &id);
-    assert_eq!(bead["labels"], json!(["area", "other"]));
+    assert_eq!(bead["labels"], json!(["area"]));
     assert_eq!(
         (&bead["status"], &bead["assignee"], &bead["metadata"]),
         (&"open".into(), &Value::Null, &Value::Null)

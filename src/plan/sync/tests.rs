@@ -486,30 +486,31 @@ fn a_request_follows_its_bead_to_a_new_id_and_is_this_town_s_still() {
 #[test]
 fn what_others_write_is_foreign_and_gives_no_orders() {
     let terms = Terms { town: "pc-1a2b", secret: None, trust: false };
-    let own = [bead("wy-a", 1), bead("wy-b", 1)];
-    let mut changed = own[0].clone();
-    changed.updated_at = "2036-01-01T00:00:00Z".into();
+    let own = [bead("wy-a", 1), bead("wy-b", 1), bead("wy-d", 1)];
+    let later = |own: &Bead| Bead { updated_at: "2036-01-01T00:00:00Z".into(), ..own.clone() };
+    let mut changed = later(&own[0]);
     changed.description = "```sh\nevil\n```".into();
-    let mut marked = own[1].clone();
-    marked.updated_at = "2036-01-01T00:00:00Z".into();
-    marked.priority = 0;
-    marked.labels = vec!["area".into(), "gt:hold".into(), "gt:submitted".into()];
+    let mut marked = later(&own[1]);
+    marked.labels = vec!["gt:hold".into(), "gt:submitted".into()];
+    let mut placed = later(&own[2]);
+    placed.labels = vec!["heavy-compute".into()];
     (marked.assignee, marked.status) = (Some("pc-1a2b:wyvern/Nux".into()), "hooked".into());
     marked.metadata.insert("recovery".into(), "refs/heads/evil".into());
     let mut new = bead("wy-c", 2);
     (new.assignee, new.status) = (Some("wyvern/Nux".into()), "hooked".into());
-    let theirs = [changed.clone(), canonical(marked), new];
+    let theirs = [changed.clone(), canonical(marked), new, placed];
     let merged = super::merge("wy", &own, &own, &theirs, &terms);
     let of = |id: &str| merged.incoming.iter().find(|bead| bead.id == id).unwrap();
     assert!(of("wy-a").foreign && of("wy-a").description == changed.description);
     let known = of("wy-b");
     assert!(!known.foreign, "it says what it said");
-    assert_eq!((known.labels.join(","), known.priority, known.status.as_str()), ("area".into(), 0, "open"));
+    assert_eq!((known.labels.join(","), known.status.as_str()), (String::new(), "open"));
+    assert!(of("wy-d").foreign && of("wy-d").labels == ["heavy-compute"], "a label may say where it runs");
     assert_eq!((&known.assignee, known.meta("recovery")), (&None, None));
     assert!(of("wy-c").foreign && of("wy-c").assignee.is_none() && of("wy-c").status == "open");
     // What others put on the branch stays there, and nothing is left to do.
     let there = merged.branch.iter().find(|bead| bead.id == "wy-b").unwrap();
-    assert_eq!(there.labels, ["area", "gt:hold", "gt:submitted"]);
+    assert_eq!(there.labels, ["gt:hold", "gt:submitted"]);
     let here: Vec<Bead> =
         merged.incoming.iter().map(|bead| Bead { foreign: false, ..bead.clone() }).collect();
     let again = super::merge("wy", &merged.branch, &here, &merged.branch, &terms);
@@ -548,13 +549,14 @@ fn only_this_town_takes_work_from_its_agents_or_ends_it() {
         let base = [canonical(terms.given(own.clone(), None))];
         for (name, change) in changes {
             let mut theirs = base[0].clone();
-            (theirs.updated_at, theirs.priority) = ("2036-01-01T00:00:00Z".into(), 0);
+            (theirs.updated_at, theirs.external_ref) = ("2036-01-01T00:00:00Z".into(), Some("x".into()));
             change(&mut theirs);
             let theirs = [canonical(theirs)];
             let merged = merge(&base, std::slice::from_ref(&own), &theirs, &terms);
             let here = &merged.incoming[0];
             assert_eq!((&here.status, &here.assignee), (&own.status, &own.assignee), "{name}");
-            assert_eq!((&here.close_reason, here.priority), (&own.close_reason, 0), "the rest is anyone's");
+            assert_eq!(here.close_reason, own.close_reason);
+            assert_eq!(here.external_ref.as_deref(), Some("x"), "the rest is anyone's");
             let told = (merged.taken.len(), merged.kept.len());
             let wanted = match name {
                 "close" => (0, 1),

@@ -65,6 +65,7 @@ pub fn settings_at(git: &Git, commit: &str, names: &[String]) -> Result<Vec<Sett
     let kind = |mode: &str| match mode {
         "120000" => EntryKind::Link,
         "040000" => EntryKind::Tree,
+        "160000" => EntryKind::Submodule,
         _ => EntryKind::File,
     };
     let entries: Vec<Entry<'_>> =

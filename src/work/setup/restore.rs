@@ -22,8 +22,7 @@ use crate::plan::restore::{
 use crate::plan::sync as plan;
 use crate::programs::git::Git;
 use crate::programs::git::sync::Lane;
-use crate::town::ended::{self, Word};
-use crate::town::{Rig, Town, away, secret};
+use crate::town::{Rig, Town, away, ended, secret};
 use crate::work::setup::sync::lines::Lines;
 use crate::work::setup::{exports, install, rig as rigs, sync};
 use crate::work::talk::mail;
@@ -215,14 +214,10 @@ fn make(lost: &Lost<'_>, kind: StoreKind, place: &Path, all: &[Bead]) -> Result<
     store.import(&mut jsonl::render(all).as_bytes(), beads::ImportOrigin::Own).map(drop)
 }
 
-/// The open requests that wait for a person's word: others wrote them, or they left the queue. Where the list of those was lost
-/// with the store, which copy of a request is the last is not known, so none that is in it is put into the queue by it.
+/// The open requests that wait for a person's word: others wrote them, or they left the queue, or nobody knows whether they did.
 fn wait(lost: &Lost<'_>, beads: &[Bead]) -> Result<Vec<String>> {
     let root = &lost.town.root;
-    if ended::is_lost(root) {
-        let requests = beads.iter().filter(|bead| bead.is_request());
-        ended::note(root, Word::Ended, requests.map(|bead| bead.id.as_str()))?;
-    }
+    ended::begin(root)?;
     let secret = secret::read(root)?;
     let held = |bead: &&Bead| secret.as_ref().is_some_and(|secret| proven::holds(secret, bead));
     let open = beads.iter().filter(|bead| bead.is_request() && !bead.is_closed());

@@ -527,8 +527,8 @@ impl SyncPair {
 
     /// Writes down which requests are over that were closed without gt, or by one that was killed before it wrote so.
     fn note_ended(&self, closed: &[Bead]) -> Result<()> {
-        let noted = |id: &&str| self.secret.as_ref().is_some_and(|secret| (secret.over)(id));
-        let ids = closed.iter().map(|bead| bead.id.as_str()).filter(|id| !noted(id));
+        let noted = |bead: &&Bead| self.secret.as_ref().is_some_and(|secret| proven::is_over(secret, bead));
+        let ids = closed.iter().filter(|bead| !noted(bead)).map(|bead| bead.id.as_str());
         ended::note(&self.root, Word::Ended, ids)
     }
 

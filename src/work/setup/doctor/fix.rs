@@ -10,7 +10,7 @@ use crate::base::{files, time};
 use crate::beads;
 use crate::plan::doctor::{CheckStatus, Finding, Thing};
 use crate::programs::git::{Git, credentials};
-use crate::town::{FolderLayout, Rig, TownFile};
+use crate::town::{FolderLayout, Rig, TownFile, ended};
 use crate::work::setup::{exports, pieces, rig};
 
 /// Repairs what was found missing, or takes away what should not be there.
@@ -54,6 +54,7 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> Result<()> {
         Thing::HalfMade(path) => orphans::fix_half_made(&root.join(path)),
         Thing::Shared => files::make_private(root),
         Thing::Secret(path) => secrets::fix(root, &root.join(path)),
+        Thing::Ended => ended::begin(root),
         Thing::StrayRecord(address) => orphans::fix_stray_record(visit, address),
         other => crate::fail!("doctor cannot repair {other:?}"),
     }

@@ -9,7 +9,7 @@ use crate::base::quote::quote;
 use crate::model::address::{Address, Role};
 use crate::plan::doctor::{Health, Thing};
 use crate::town::discover::{check_kind, read_rig_config};
-use crate::town::{FolderLayout, Rig, TownFile, away};
+use crate::town::{FolderLayout, Rig, TownFile, away, ended};
 use crate::work::setup::pieces;
 use crate::{beads, config};
 
@@ -47,6 +47,13 @@ fn of_town(visit: &Visit<'_>, thing: &Thing) -> (Health, PathBuf) {
             (exists(older || path.is_file()), path)
         }
         Thing::Records => (broken(away::read(&visit.town)), root.join("mayor/remote.json")),
+        Thing::Ended => {
+            let found = match ended::is_lost(root) {
+                Ok(lost) => exists(!lost),
+                Err(error) => broken(Err::<(), _>(error)),
+            };
+            (found, root.join(ended::FILE))
+        }
         Thing::Presets => folder(root.join("config/presets")),
         // Orphans are found by looking for them: what is listed is there.
         _ => (Health::Missing, root.clone()),

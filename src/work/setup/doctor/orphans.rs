@@ -22,7 +22,7 @@ use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
 use crate::town::discover::kind;
 use crate::town::ids::{Prefixes, StoreOwner};
-use crate::town::{FolderLayout, Rig, away};
+use crate::town::{FolderLayout, Rig, away, ended};
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::ending::{self, End};
 use crate::work::polecat::sandbox::Sandbox;
@@ -42,6 +42,7 @@ pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
         things.extend(unlisted(visit)?.into_iter().map(Thing::Unlisted));
         things.extend(files::is_shared(root).then_some(Thing::Shared));
         things.extend(secrets::find(root)?.into_iter().map(Thing::Secret));
+        things.extend(ended::is_lost(root).unwrap_or(true).then_some(Thing::Ended));
     }
     let inside = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
     for dir in folders_of_gt(visit) {
