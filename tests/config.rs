@@ -85,10 +85,10 @@ fn one_key_shows_every_layer_and_marks_the_one_that_counts() {
       built-in polecat.toml  4
     * GASTOWN_POLECAT__MAX_WORKERS  8
     ");
-    insta::assert_snapshot!(shown(&["preset", "explain", "mayor.unattended"]), @r"
-    mayor.unattended = false
+    insta::assert_snapshot!(shown(&["preset", "explain", "mayor.permissions"]), @r#"
+    mayor.permissions = "ask"
     * not set: the default
-    ");
+    "#);
     insta::assert_snapshot!(shown(&["config", "explain", "merge.strategy"]), @r#"
     merge.strategy = "merge"
     * built-in settings.toml  "merge"

@@ -7,7 +7,7 @@ fn town() -> World {
     let world = World::with_rig();
     world.settings(
         "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"1000\"]\n\
-         [agents.other]\ncommand = [\"sleep\", \"2000\"]\nunattended = [\"3\"]\n[up]\nroles = [\"mayor\", \"crew\"]\n",
+         [agents.other]\ncommand = [\"sleep\", \"2000\"]\nall = { words = [\"3\"] }\n[up]\nroles = [\"mayor\", \"crew\"]\n",
     );
     world.set("GASTOWN_MAYOR__AGENT", "waits");
     world.write(
@@ -108,12 +108,12 @@ fn a_town_that_is_frozen_and_applied_stays_as_it_is() {
 fn what_was_started_otherwise_is_frozen_as_it_runs() {
     let world = town();
     world.set("GASTOWN_CREW__AGENT", "other");
-    world.set("GASTOWN_CREW__UNATTENDED", "true");
+    world.set("GASTOWN_CREW__PERMISSIONS", "all");
     world.in_town(["apply", "--restart", "wyvern/crew/ann"]).ok();
     world.unset("GASTOWN_CREW__AGENT");
-    world.unset("GASTOWN_CREW__UNATTENDED");
+    world.unset("GASTOWN_CREW__PERMISSIONS");
     let text = freeze(&world, &["wyvern/crew/ann"], "ann");
-    assert!(text.contains("agent = \"other\"\nunattended = true\n"), "{text}");
+    assert!(text.contains("agent = \"other\"\npermissions = \"all\"\n"), "{text}");
     let plan = world.in_town(["plan", "--preset", "ann", "wyvern/crew/ann"]).ok();
     assert_eq!(plan.stdout, "", "{text}");
     // And where no configuration knows its runtime any more.

@@ -279,13 +279,10 @@ fn agents_that_never_ask_are_said_aloud() {
     let world = embedded();
     world.write(
         "home/.config/gastown/presets/polecat.toml",
-        "name = \"polecat\"\n[polecat]\nunattended = true\n",
+        "name = \"polecat\"\n[polecat]\npermissions = \"all\"\n",
     );
     let run = world.gt(["install", "town"]).ok();
-    assert!(
-        run.stderr.contains("unattended: agents of the role polecat skip permission questions"),
-        "{run:?}"
-    );
+    assert!(run.stderr.contains("permissions: agents of the role polecat ask for none"), "{run:?}");
     assert!(!run.stderr.contains("role crew"), "{run:?}");
 }
 

@@ -29,6 +29,10 @@ pub struct SlingHow {
     /// The runtime, instead of the preset's
     #[arg(long)]
     pub agent: Option<String>,
+    /// What the agent does without asking, instead of the preset's: ask (as its program comes), edits (its worktree, and the
+    /// commands of permissions.allow), all
+    #[arg(long, value_name = "LEVEL", value_parser = ["ask", "edits", "all"])]
+    pub permissions: Option<String>,
     /// Presets asked for, in order
     #[arg(long)]
     pub preset: Vec<String>,

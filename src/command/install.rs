@@ -52,7 +52,7 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
     if let Some(why) = versions::why_no_tmux() {
         ctx.note(&format!("{why}: minimal mode: gt prints the command to run in place of a session"));
     }
-    say_unattended(ctx, &sources.again())?;
+    say_permissions(ctx, &sources.again())?;
     Ok(Exit::Done)
 }
 
@@ -92,11 +92,11 @@ fn report(ctx: &Ctx, done: &Installed) -> Result<()> {
 }
 
 /// Agents that are never asked for permission are said aloud (`presets.md`).
-fn say_unattended(ctx: &Ctx, sources: &config::Sources) -> Result<()> {
+fn say_permissions(ctx: &Ctx, sources: &config::Sources) -> Result<()> {
     for role in Role::ALL {
-        if config::role(sources, role, &[], None)?.settings.unattended {
+        if config::role(sources, role, &[], None)?.settings.permissions == config::Permissions::All {
             ctx.note(&format!(
-                "unattended: agents of the role {role} skip permission questions; see why with: gt preset explain {role}.unattended"
+                "permissions: agents of the role {role} ask for none; see why with: gt preset explain {role}.permissions"
             ));
         }
     }

@@ -91,11 +91,18 @@ fn go(ctx: &Ctx, town: &Town, asked: SlingWords, how: &SlingHow) -> Result<Exit>
     let rig = ctx.rig(town, asked.rig.as_deref())?;
     let (settings, mux) = (ctx.settings(town, Some(&rig))?, ctx.mux(town)?);
     let site = site(ctx, town, &rig, &settings, mux.as_ref())?;
+    if how.permissions.is_some() {
+        ctx.person_only("gt sling --permissions")?;
+    }
+    let by_hand = [
+        how.agent.clone().map(|agent| ("agent", agent)),
+        how.permissions.clone().map(|level| ("permissions", level)),
+    ];
     let mut order = Order {
         beads: asked.beads,
         name: asked.name,
         allowed: Allowed { force: how.force, resume: how.resume },
-        agent: how.agent.clone(),
+        asked: by_hand.into_iter().flatten().collect(),
         presets: how.preset.clone(),
         wish: super::elsewhere::wish(&how.elsewhere, how.fallback, how.dry.dry_run)?,
     };

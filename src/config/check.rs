@@ -115,6 +115,7 @@ impl Faults {
     fn settings(&mut self, settings: &Settings) {
         self.merge(&settings.merge);
         self.worktree(&settings.worktree);
+        self.permissions(&settings.permissions);
         let limits = &settings.limits;
         for (key, text) in [
             ("network", &limits.network),
@@ -191,7 +192,16 @@ impl Faults {
         }
     }
 
+    fn permissions(&mut self, permissions: &super::schema::PermissionSettings) {
+        for command in permissions.allow.iter().filter(|command| !super::permissions::is_plain(command)) {
+            let message = format!("'{command}' is more than how a command begins");
+            let hint = "write its first words with one blank between them and without quotes: \"make test\"";
+            self.add(&["permissions", "allow"], message, hint);
+        }
+    }
+
     fn rig(&mut self, rig: &RigSections) {
+        self.permissions(&rig.permissions);
         self.merge(&rig.merge);
         self.worktree(&rig.worktree);
         if rig.max_workers == Some(0) {
@@ -308,6 +318,10 @@ impl Faults {
             if path[0] != "agents" && Role::parse(&path[0]).is_none() {
                 return;
             }
+            // Its names are of its own.
+            if matches!(path, [_, _, allowed, each] if allowed == "allowed" && each == "each") {
+                return;
+            }
             if let Some(name) = template::unknown_name(text) {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
                 let hint = choices(name, template::NAMES.into_iter());
@@ -324,7 +338,9 @@ impl Faults {
         match path.as_slice() {
             [.., "command"] => self.add(&path, template::misplaced("title"), template::right_form("title")),
             [.., "start_directory"] => self.add(&path, "a title names no folder", ""),
-            ["agents", _, "command" | "unattended" | "resume", _] if !template::is_typed(text) => {
+            ["agents", _, "command" | "resume", _] | ["agents", _, "edits" | "all", "words", _]
+                if !template::is_typed(text) =>
+            {
                 let message = "{{title}} is a word of its own in a command: in a longer one it might be run";
                 self.add(&path, message, "write \"{{title}}\" as one of the words, or use $GT_BEAD_TITLE");
             }
@@ -334,11 +350,14 @@ impl Faults {
 
     /// Of the texts only commands, values of variables, and what is read by a person may have more than one line.
     fn controls(&mut self, values: &Dict) {
-        const LONG: [&str; 9] = [
+        const LONG: [&str; 12] = [
             "command",
             "test_command",
             "setup",
-            "unattended",
+            "words",
+            "text",
+            "each",
+            "join",
             "resume",
             "env",
             "test_env",

@@ -161,6 +161,10 @@ pub(super) fn typed(error: &figment::Error, origin: &Origin, text: Option<&str>)
         let table = &path[..path.len() - 1];
         let inside = if table.is_empty() { String::new() } else { format!(" in [{}]", key(table)) };
         let place = place(origin, text, &path, KeyOrValue::Key);
+        if name == "unattended" {
+            let hint = "write permissions = \"all\" for a role, all = { words = [...] } for a runtime";
+            return Failure::new(format!("{place}: '{name}'{inside} is called otherwise now")).hint(hint);
+        }
         return Failure::new(format!("{place}: unknown key '{name}'{inside}"))
             .hint(choices(name, known.iter().copied()));
     }

@@ -13,6 +13,7 @@ pub mod inert;
 mod layer;
 pub mod origin;
 pub mod passed;
+pub mod permissions;
 pub mod placement;
 pub mod presets;
 pub mod remotes;
@@ -36,7 +37,8 @@ use crate::model::bead::Bead;
 
 pub use layer::{Layer, Stack};
 pub use origin::Origin;
-pub use schema::{RoleSettings, Runtime, Settings};
+use schema::CommandSetting;
+pub use schema::{Permissions, RoleSettings, Runtime, Settings};
 pub use sources::tmux_socket;
 
 /// A role as it is to be run: the preset's values and the runtime that they name.
@@ -60,9 +62,22 @@ pub struct ResolvedRole {
     pub remotes: BTreeMap<String, schema::Remote>,
     /// `session.environment`.
     pub environment: Vec<String>,
+    /// How commands begin that it runs without asking, where its permissions are `edits`.
+    pub allowed: Vec<String>,
 }
 
 impl ResolvedRole {
+    /// The words that its permissions add.
+    pub fn level_words(&self) -> &[String] {
+        self.runtime.level(self.settings.permissions).map_or(&[], |level| level.words.as_slice())
+    }
+
+    /// What it does without asking: as it comes where its runtime does not know what was asked for.
+    pub fn permissions(&self) -> Permissions {
+        let asked = self.settings.permissions;
+        if self.runtime.level(asked).is_some() { asked } else { Permissions::Ask }
+    }
+
     /// The daemon's address, when one counts: never for a role whose placement is local.
     pub fn address(&self) -> Option<&str> {
         let elsewhere = self.settings.placement != schema::Where::Local;
@@ -198,7 +213,7 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
     let mut settings: RoleSettings = stack.get(role.as_str())?.unwrap_or_default();
     let agent = settings.agent.clone();
     let runtime = if agent.is_empty() { None } else { stack.get(&format!("agents.{agent}"))? };
-    let Some(runtime) = runtime else {
+    let Some(mut runtime): Option<Runtime> = runtime else {
         return Err(unknown(stack, role, "agent", &agent, "agents").into());
     };
     let joined =
@@ -207,6 +222,12 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
         let place = stack.place(&format!("{role}.windows")).unwrap_or_default();
         return Err(Failure::new(format!("{place}: {role}.{key}: {message}")).hint(hint).into());
     }
+    let allowed = permissions::allowed(
+        stack.get::<schema::PermissionSettings>("permissions")?.unwrap_or_default().allow,
+        stack.get::<Option<CommandSetting>>("merge.test_command")?.flatten(),
+        stack.get::<Option<CommandSetting>>("worktree.setup")?.flatten(),
+    );
+    permissions::apply(settings.permissions, &mut runtime, &allowed);
     for (key, value) in &runtime.env {
         settings.env.entry(key.clone()).or_insert_with(|| value.clone());
     }
@@ -223,6 +244,7 @@ pub fn resolve(stack: &Stack, role: Role, presets: Vec<String>) -> Result<Resolv
         address_from,
         remotes,
         environment,
+        allowed,
     })
 }
 

@@ -21,6 +21,8 @@ pub struct Settings {
     pub tmux: TmuxSettings,
     /// What the programs of sessions get.
     pub session: SessionSettings,
+    /// What agents run without asking.
+    pub permissions: PermissionSettings,
     /// fugue's programs.
     pub fugue: FugueSettings,
     /// How the refinery merges.
@@ -106,6 +108,14 @@ pub enum StoreChoice {
     Bd,
     /// The embedded store.
     Embedded,
+}
+
+/// `[permissions]`, also a section of a rig's `config.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PermissionSettings {
+    /// How commands begin that agents with the permissions `edits` run without asking.
+    pub allow: Vec<String>,
 }
 
 /// `[fugue]`
@@ -322,6 +332,8 @@ pub struct RigSections {
     pub worktree: WorktreeSettings,
     /// As in [`Settings`].
     pub sync: SyncSettings,
+    /// As in [`Settings`].
+    pub permissions: PermissionSettings,
     /// For the role polecat.
     pub max_workers: Option<usize>,
     /// For the role polecat.
@@ -337,8 +349,8 @@ pub const ROLE_UNSET: [&str; 2] = ["fugue_addr", "remote"];
 pub struct RoleSettings {
     /// A runtime's name.
     pub agent: String,
-    /// Adds the runtime's arguments that skip permission questions.
-    pub unattended: bool,
+    /// What it does without asking.
+    pub permissions: Permissions,
     /// `local`, `remote` or `any`.
     pub placement: Where,
     /// `auto`, `tmux`, `fugue` or `none`.
@@ -373,7 +385,7 @@ impl Default for RoleSettings {
     fn default() -> Self {
         RoleSettings {
             agent: String::new(),
-            unattended: false,
+            permissions: Permissions::Ask,
             placement: Where::Local,
             multiplexer: Multiplexer::Auto,
             fugue_addr: None,
@@ -387,6 +399,30 @@ impl Default for RoleSettings {
             restart: Restart::Never,
             sandbox: SandboxSetting::Worktree,
             windows: Vec::new(),
+        }
+    }
+}
+
+/// `permissions`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Permissions {
+    /// It asks as its program comes.
+    #[default]
+    Ask,
+    /// It edits its worktree and runs `permissions.allow`.
+    Edits,
+    /// It never asks.
+    All,
+}
+
+impl Permissions {
+    /// As files and flags have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Permissions::Ask => "ask",
+            Permissions::Edits => "edits",
+            Permissions::All => "all",
         }
     }
 }
@@ -524,8 +560,15 @@ impl WindowSettings {
 pub struct Runtime {
     /// Program and arguments; empty for the runtime `none`.
     pub command: Vec<String>,
-    /// Added when the role is unattended.
-    pub unattended: Vec<String>,
+    /// What the permissions `edits` mean; nothing where it has no such thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edits: Option<LevelSettings>,
+    /// What the permissions `all` mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all: Option<LevelSettings>,
+    /// How its settings have the commands that it runs without asking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<AllowedForm>,
     /// Added to go on with an earlier conversation.
     pub resume: Vec<String>,
     /// Environment of its sessions, under that of the role.
@@ -558,6 +601,30 @@ pub struct Runtime {
     pub reads: Option<Vec<String>>,
 }
 
+/// What a level of permissions adds to a runtime.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LevelSettings {
+    /// Words of its command line.
+    pub words: Vec<String>,
+    /// Environment.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Files, as the runtime's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<OwnFile>,
+}
+
+/// How `{{allowed}}` is filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AllowedForm {
+    /// One command: `{{command}}` is how it begins, `{{words}}` the same as a list of texts in JSON.
+    pub each: String,
+    /// What stands between two.
+    pub join: String,
+}
+
 /// A file of gt's own in an agent's folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -571,7 +638,16 @@ pub struct OwnFile {
 impl Runtime {
     /// Whether its program tells gt by itself what the agent does.
     pub fn has_hooks(&self) -> bool {
-        !self.hooks.is_empty() || !self.files.is_empty()
+        !self.hooks.is_empty() || self.files.iter().any(|file| file.text.contains("gt hook-event"))
+    }
+
+    /// What a level of permissions adds; nothing where its program has no such thing.
+    pub fn level(&self, permissions: Permissions) -> Option<&LevelSettings> {
+        match permissions {
+            Permissions::Ask => None,
+            Permissions::Edits => self.edits.as_ref(),
+            Permissions::All => self.all.as_ref(),
+        }
     }
 
     /// Whether its screen tells anything.

@@ -87,7 +87,7 @@ fn rig_file(sources: &Sources) -> Result<Option<Layer>> {
 }
 
 /// The tables of the settings that a rig's `config.json` can hold.
-pub(super) const RIG_SECTIONS: [&str; 3] = ["merge", "worktree", "sync"];
+pub(super) const RIG_SECTIONS: [&str; 4] = ["merge", "worktree", "sync", "permissions"];
 
 /// The keys of the role polecat that a rig's `config.json` can hold.
 pub const RIG_POLECAT: [&str; 2] = ["max_workers", "worker_spawn_delay"];

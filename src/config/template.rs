@@ -9,7 +9,7 @@ use crate::base::failure::Failure;
 use crate::base::fill;
 
 /// Names that `{{name}}` can have: `gt` is the path of this program.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "town",
     "rig",
     "agent",
@@ -22,6 +22,7 @@ pub const NAMES: [&str; 13] = [
     "address",
     "session_id",
     "conversation",
+    "allowed",
     "gt",
 ];
 

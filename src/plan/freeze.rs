@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::layout::AskedMark;
 use crate::base::terminal::one_line;
 use crate::config::schema::{AGENT, PaneSettings, RoleSettings, Runtime, WindowSettings};
-use crate::config::{ResolvedRole, template};
+use crate::config::{Permissions, ResolvedRole, template};
 use crate::model::environment::is_secret;
 use crate::mux::{AgentLock, Runs, SeenPane, SeenWindow, Session, Spec};
 
@@ -45,9 +45,9 @@ pub fn ours(now: Now<'_>, session: &Session) -> Frozen {
     let found = AskedMark::parse(&session.marks.hash).unwrap_or_else(|| wanted.clone());
     if found.command != wanted.command {
         match known_runtime(role, runtimes, &found) {
-            Some((name, unattended)) => (settings.agent, settings.unattended) = (name, unattended),
+            Some((name, permissions)) => (settings.agent, settings.permissions) = (name, permissions),
             None => {
-                (settings.agent, settings.unattended) = ("frozen".into(), false);
+                (settings.agent, settings.permissions) = ("frozen".into(), Permissions::Ask);
                 frozen.runtime = Some(("frozen".into(), seen_runtime(session, prompt)));
             }
         }
@@ -112,15 +112,18 @@ fn known_runtime(
     role: &ResolvedRole,
     runtimes: &BTreeMap<String, Runtime>,
     found: &AskedMark,
-) -> Option<(String, bool)> {
-    let fits = |name: &String, runtime: &Runtime, unattended: bool| {
+) -> Option<(String, Permissions)> {
+    let fits = |name: &String, runtime: &Runtime, permissions: Permissions| {
         let mut other = role.clone();
-        (other.agent, other.runtime, other.settings.unattended) = (name.clone(), runtime.clone(), unattended);
+        (other.agent, other.runtime, other.settings.permissions) =
+            (name.clone(), runtime.clone(), permissions);
         AskedMark::of(&other, std::path::Path::new("")).command == found.command
     };
-    let both = runtimes.iter().flat_map(|(name, runtime)| [false, true].map(|un| (name, runtime, un)));
-    let mut fitting = both.filter(|(name, runtime, unattended)| fits(name, runtime, *unattended));
-    fitting.next().map(|(name, _, unattended)| (name.clone(), unattended))
+    // The first level that fits: a runtime may have no words for the others.
+    let levels = [Permissions::Ask, Permissions::Edits, Permissions::All];
+    let each = runtimes.iter().flat_map(|(name, runtime)| levels.map(|level| (name, runtime, level)));
+    let mut fitting = each.filter(|(name, runtime, level)| fits(name, runtime, *level));
+    fitting.next().map(|(name, _, level)| (name.clone(), level))
 }
 
 /// A runtime from the words that the agent's pane was started with.

@@ -58,10 +58,9 @@ impl AskedMark {
     /// What a role asks for, in a folder.
     pub fn of(role: &ResolvedRole, cwd: &Path) -> AskedMark {
         let settings = &role.settings;
-        let unattended: &[String] = if settings.unattended { &role.runtime.unattended } else { &[] };
         let env = hash(settings.env.iter().flat_map(|(key, value)| [key.as_str(), value]));
-        let words =
-            role.runtime.command.iter().chain(&role.runtime.hooks).chain(unattended).map(String::as_str);
+        let words = role.runtime.command.iter().chain(&role.runtime.hooks).chain(role.level_words());
+        let words = words.map(String::as_str);
         let prompt = format!("{:?}", role.runtime.prompt);
         let place = match role.address() {
             Some(address) => vec![address.to_string(), format!("{:?}", settings.tags)],
@@ -114,7 +113,8 @@ fn hash<'t>(texts: impl IntoIterator<Item = &'t str>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{RoleSettings, Runtime};
+    use crate::config::schema::LevelSettings;
+    use crate::config::{Permissions, RoleSettings, Runtime};
     use crate::model::address::Role;
     use proptest::prelude::*;
 
@@ -129,6 +129,7 @@ mod tests {
             address_from: None,
             remotes: Default::default(),
             environment: Vec::new(),
+            allowed: Vec::new(),
         }
     }
 
@@ -146,9 +147,10 @@ mod tests {
         assert_ne!((other.env, other.later), (plain.env, plain.later));
         assert_eq!(other.vars, ["A"]);
         assert_eq!(AskedMark { env: plain.env, later: plain.later, vars: Vec::new(), ..other }, plain);
-        let unattended = RoleSettings { unattended: true, ..RoleSettings::default() };
-        let words = Runtime { unattended: vec!["--yes".into()], ..runtime };
-        let other = AskedMark::of(&role(unattended, words), Path::new("/a"));
+        let all = RoleSettings { permissions: Permissions::All, ..RoleSettings::default() };
+        let words = LevelSettings { words: vec!["--yes".into()], ..LevelSettings::default() };
+        let words = Runtime { all: Some(words), ..runtime };
+        let other = AskedMark::of(&role(all, words), Path::new("/a"));
         assert_ne!(other, plain);
         assert_eq!(AskedMark { command: plain.command, ..other }, plain);
     }

@@ -6,7 +6,7 @@ use crate::base::terminal::is_hidden;
 
 /// Keys in the order in which people look for them; others come after.
 const ORDER: [&str; 10] =
-    ["agent", "unattended", "name", "layout", "command", "start_directory", "focus", "size", "env", "panes"];
+    ["agent", "permissions", "name", "layout", "command", "start_directory", "focus", "size", "env", "panes"];
 
 /// A table for each role and runtime, a table for each window, a line for each pane.
 pub fn text(preset: &Table) -> String {

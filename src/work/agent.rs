@@ -22,7 +22,7 @@ use crate::base::{terminal, time};
 use crate::beads::{self, StoreKind};
 use crate::config::remotes::KnownRemote;
 use crate::config::schema::{SandboxSetting, WorktreeSettings};
-use crate::config::{ResolvedRole, Runtime, template};
+use crate::config::{ResolvedRole, Runtime, permissions, template};
 use crate::model::address::Address;
 use crate::model::bead::Bead;
 use crate::model::state::State;
@@ -80,7 +80,7 @@ fn tells(runtime: &Runtime) -> bool {
     runtime.has_hooks() || runtime.ready.is_some()
 }
 
-/// The program and its words: the runtime's command, what unattended adds, `{{name}}` filled in.
+/// The program and its words: the runtime's command, what its permissions add, `{{name}}` filled in.
 ///
 /// # Errors
 /// As [`spec`].
@@ -96,9 +96,8 @@ pub fn command_line(agent: &Agent<'_>) -> Result<Vec<String>> {
             .hint(hint)
             .into());
     }
-    let unattended: &[String] = if agent.role.settings.unattended { &runtime.unattended } else { &[] };
     let resume: &[String] = if conversation(agent).is_some() { &runtime.resume } else { &[] };
-    let words = runtime.command.iter().chain(&runtime.hooks).chain(unattended).chain(resume);
+    let words = runtime.command.iter().chain(&runtime.hooks).chain(agent.role.level_words()).chain(resume);
     words.map(|word| fill(agent, word)).collect()
 }
 
@@ -127,6 +126,7 @@ pub(super) fn value(agent: &Agent<'_>, name: &str) -> Result<String> {
         // A JSON text is a TOML text.
         "clone_quoted" => serde_json::Value::from(clone(agent).to_string_lossy()).to_string(),
         "address" => agent.address.to_string(),
+        "allowed" => permissions::filled(agent.role.runtime.allowed.as_ref(), &agent.role.allowed),
         "session_id" => agent.instance.into(),
         "conversation" => conversation(agent).unwrap_or_default(),
         // Over there it is wherever PATH has it.
@@ -305,5 +305,24 @@ mod tests {
             format!("codex --no-daemon -c allow_login_shell=false {trusts} --dangerously-bypass-hook-trust");
         assert!(words.starts_with(&begins), "{words}");
         assert_eq!(started("gemini").1["GEMINI_CLI_TRUST_WORKSPACE"], "true");
+    }
+
+    #[test]
+    fn what_is_allowed_reaches_each_program_in_its_form() {
+        for (agent, wanted) in [
+            ("claude", "--allowedTools=Bash(gt prime:*),"),
+            ("gemini", "--allowed-tools=run_shell_command(gt prime),"),
+            ("codex", "sandbox_mode=\"workspace-write\""),
+        ] {
+            let (words, _) = started(agent);
+            assert!(words.contains(wanted) && !words.contains("{{"), "{words}");
+        }
+        let opencode = &started("opencode").1["OPENCODE_CONFIG_CONTENT"];
+        let config: serde_json::Value = serde_json::from_str(opencode).unwrap();
+        let bash = &config["permission"]["bash"];
+        assert_eq!(
+            (&bash["*"], &bash["git add *"], &bash["git push *"]),
+            (&"ask".into(), &"allow".into(), &().into())
+        );
     }
 }

@@ -9,7 +9,8 @@ import json, re, sys, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 WORK = re.compile(r"On your hook is the bead (\S+):")
-STEPS = ["gt prime", "sh -c 'echo work >> \"$GT_AGENT.txt\" && git add -A && git commit -q -m \"$GT_BEAD: work\"'", "gt done --exit"]
+WRITE = None  # a file of its own, through the tool for it where there is one
+STEPS = ["gt prime", WRITE, "git add -A && git commit -q -m work", "gt done --exit"]
 WAIT = ["gt prime", "sleep 600"]
 SHELLS = ["bash", "run_shell_command", "exec_command", "shell_command", "shell", "local_shell"]
 
@@ -69,6 +70,18 @@ def shell(tools, command):
     return tool.get("name") or tool.get("type"), args or {"command": command}
 
 
+def write(tools, text):
+    """A file in the polecat's worktree, whose path the program itself tells in its request."""
+    worktree = re.search(r"(/[^\s\"'`\\\\]*/polecats/\w+)", text).group(1)
+    path, content = f"{worktree}/{worktree.rsplit('/', 1)[-1]}.txt", "work\n"
+    for tool in tools:
+        if (tool.get("name") or "").lower() in ("write", "write_file"):
+            schema = tool.get("input_schema") or tool.get("parameters") or tool.get("parametersJsonSchema") or {}
+            key = next(key for key in schema.get("properties", {}) if key.lower().replace("_", "") == "filepath")
+            return tool["name"], {key: path, "content": content}
+    return shell(tools, f"echo work >> {path}")
+
+
 class Model(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -102,7 +115,8 @@ class Model(BaseHTTPRequestHandler):
         if tools and works:
             open(sys.argv[2], "a").write(json.dumps({"prompt": prompt, "prompts": prompts, "results": results}) + "\n")
             steps = WAIT if "Wait" in prompt and prompts == 1 else STEPS
-            call = shell(tools, steps[results]) if results < len(steps) else None
+            step = steps[results] if results < len(steps) else ""
+            call = write(tools, json.dumps(body)) if step is WRITE else shell(tools, step) if step else None
             text = "" if call else "done"
         stream = "stream" in path if api == "gemini" else body.get("stream")
         if stream:

@@ -227,7 +227,8 @@ fn errors_in_presets_name_the_place_and_what_was_meant() {
         "[polecat]\nagent = 'codx'\n",
         "[polecat]\nmax_workers = 0\n",
         "[polecat]\nmax_workers = '8'\n",
-        "[polecat]\nunattended = 'yes'\n",
+        "[polecat]\npermissions = 'yes'\n",
+        "[polecat]\nunattended = true\n",
         "[polecat]\nrestart = 'on_failure'\n",
         "[polecat]\nplacement = 'here'\n",
         "[polecat]\nworker_spawn_delay = '5x'\n",
@@ -262,7 +263,11 @@ fn errors_in_presets_name_the_place_and_what_was_meant() {
 
     user/presets/polecat.toml:2:15: polecat.max_workers must be a whole number of 0 or more, not the text "8"
 
-    user/presets/polecat.toml:2:14: polecat.unattended must be true or false, not the text "yes"
+    user/presets/polecat.toml:2:15: polecat.permissions cannot be 'yes'
+    hint: known are: ask, edits, all
+
+    user/presets/polecat.toml:2:1: 'unattended' in [polecat] is called otherwise now
+    hint: write permissions = "all" for a role, all = { words = [...] } for a runtime
 
     user/presets/polecat.toml:2:11: polecat.restart cannot be 'on_failure'
     hint: did you mean 'on-failure'?

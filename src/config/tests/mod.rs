@@ -126,7 +126,7 @@ fn what_the_roles_are_as_built_in() {
     assert_eq!(polecat.runtime.command, ["claude"]);
     assert_eq!(polecat.presets, ["polecat"]);
     assert_eq!(polecat.settings.max_workers, 4);
-    assert!(!polecat.settings.unattended);
+    assert_eq!(polecat.settings.permissions, Permissions::Edits);
     assert_eq!(polecat.settings.restart, Restart::Never);
     let mut names = polecat.settings.names.clone();
     names.sort();
@@ -288,7 +288,7 @@ fn a_value_of_the_environment_takes_the_type_of_its_key() {
         .env("GASTOWN_UP__ROLES", "mayor, crew")
         .env("GASTOWN_BEADS__STORE", "")
         .env("GASTOWN_ENABLED", "true")
-        .env("GASTOWN_POLECAT__UNATTENDED", "true")
+        .env("GASTOWN_POLECAT__PERMISSIONS", "all")
         .env("GASTOWN_POLECAT__ENV__RUST_LOG", "1")
         .env("GASTOWN_POLECAT__TAGS", "a");
     let settings = files.settings();
@@ -297,7 +297,7 @@ fn a_value_of_the_environment_takes_the_type_of_its_key() {
     assert_eq!(settings.merge.cannot_run, [126]);
     assert_eq!(settings.up.roles, ["mayor", "crew"]);
     let polecat = files.polecat().settings;
-    assert!(polecat.unattended);
+    assert_eq!(polecat.permissions, Permissions::All);
     assert_eq!(polecat.env["RUST_LOG"], "1");
     assert_eq!(polecat.tags, ["a"]);
 }

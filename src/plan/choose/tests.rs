@@ -18,6 +18,7 @@ fn role(change: impl FnOnce(&mut RoleSettings)) -> ResolvedRole {
         asked_by: None,
         remotes: std::collections::BTreeMap::new(),
         environment: Vec::new(),
+        allowed: Vec::new(),
     }
 }
 

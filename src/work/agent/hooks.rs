@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::config::schema::OwnFile;
 use crate::programs::git::Git;
@@ -49,14 +49,34 @@ pub fn write_untracked(files: &[OwnFile], dir: &Path) -> Result<()> {
     write(files, dir)
 }
 
+/// Brings those of a folder that is gone on with up to date: its permissions may have changed. What is not gt's own stays. `clone`
+/// has the list of what git does not see.
+///
+/// # Errors
+/// As [`write`].
+pub fn refresh(files: &[OwnFile], dir: &Path, clone: &Path) -> Result<()> {
+    let is_old = |file: &OwnFile| {
+        std::fs::read_to_string(dir.join(&file.path)).is_ok_and(|text| is_gts(&text) && text != file.text)
+    };
+    for file in files.iter().filter(|file| is_old(file)) {
+        let path = dir.join(Within::new(dir)?.resolve(Path::new(&file.path))?);
+        std::fs::remove_file(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Git::at(clone).exclude(&lines(files, dir)?)?;
+    write(files, dir)
+}
+
 /// Whether `name` in an agent's folder is one of them as gt wrote it, or the folder of that file alone. Only hooks of gt's own
 /// call `gt hook-event`.
 pub fn is_own(dir: &Path, name: &str) -> bool {
-    let path = dir.join(name.trim_end_matches('/'));
-    let within = crate::base::files::names_in(&path).unwrap_or_default();
-    let file = match within.as_slice() {
-        [alone] => path.join(alone),
-        _ => path,
-    };
-    std::fs::read_to_string(file).is_ok_and(|text| text.contains("gt hook-event"))
+    let mut path = dir.join(name.trim_end_matches('/'));
+    while let Ok([alone]) = crate::base::files::names_in(&path).as_deref() {
+        path.push(alone);
+    }
+    std::fs::read_to_string(path).is_ok_and(|text| is_gts(&text))
+}
+
+/// Whether a text is of gt's own.
+fn is_gts(text: &str) -> bool {
+    text.ends_with("# Written by gt.") || text.contains("gt hook-event")
 }

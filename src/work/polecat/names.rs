@@ -112,29 +112,29 @@ pub fn claim(rig: &Rig, name: &str) -> Result<Reservation> {
     Ok(Reservation { name: name.into(), instance, claim: Some(file) })
 }
 
-/// The runtime that a polecat was started with by hand (`--agent`): its restarts keep it.
-pub fn asked_agent(rig: &Rig, name: &str) -> Option<String> {
+/// What a polecat was started with by hand (`agent`, `permissions`): its restarts keep it.
+pub fn asked(rig: &Rig, name: &str, key: &str) -> Option<String> {
     let state: files::Object = files::read_json(&polecat_state(&rig.root, name)).ok()?;
-    Some(state.get(AGENT)?.as_str()?.to_string())
+    Some(state.get(key)?.as_str()?.to_string())
 }
 
-/// Writes down the runtime that a polecat is started with by hand; it goes with the name.
+/// Writes down what a polecat is started with by hand; it goes with the name.
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn ask_agent(rig: &Rig, name: &str, agent: &str) -> Result<()> {
+pub fn ask(rig: &Rig, name: &str, asked: &[(&'static str, String)]) -> Result<()> {
+    if asked.is_empty() {
+        return Ok(());
+    }
     let path = polecat_state(&rig.root, name);
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     }
     files::change_json(&path, |state| {
-        state.insert(AGENT.into(), agent.into());
+        state.extend(asked.iter().map(|(key, value)| ((*key).to_string(), value.as_str().into())));
         Ok(())
     })
 }
-
-/// The key of a polecat's state for its runtime.
-const AGENT: &str = "agent";
 
 /// Whether a command that still runs has the name in hand.
 pub fn in_hand(rig: &Rig, name: &str) -> bool {

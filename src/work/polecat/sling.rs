@@ -65,8 +65,8 @@ pub struct Order {
     pub name: Option<String>,
     /// `--force`, `--resume`
     pub allowed: Allowed,
-    /// The runtime, instead of the preset's.
-    pub agent: Option<String>,
+    /// What was asked for by hand instead of the preset's: `agent`, `permissions`.
+    pub asked: Vec<(&'static str, String)>,
     /// Presets asked for.
     pub presets: Vec<String>,
     /// Where to, when that was said by hand.
@@ -394,8 +394,8 @@ pub struct Work {
     pub ended: Option<Session>,
     /// What was seen of the sessions.
     pub sessions: Snapshot,
-    /// The runtime that was asked for by hand.
-    pub asked: Option<String>,
+    /// What was asked for by hand.
+    pub asked: Vec<(&'static str, String)>,
     /// Names of polecats whose work waits in the queue: an address means one piece of work as long as that is there.
     pub queued: BTreeSet<String>,
     /// What is to be said of its begin.
@@ -423,9 +423,11 @@ pub fn role(
     holder: Option<&str>,
 ) -> Result<ResolvedRole> {
     let mut sources = site.sources.clone();
-    let earlier = || names::asked_agent(site.rig, holder?);
-    if let Some(agent) = order.agent.clone().or_else(earlier) {
-        sources.flags.push(("polecat.agent".into(), agent));
+    for key in ["agent", "permissions"] {
+        let now = order.asked.iter().find(|(own, _)| *own == key).map(|(_, value)| value.clone());
+        if let Some(value) = now.or_else(|| names::asked(site.rig, holder?, key)) {
+            sources.flags.push((format!("polecat.{key}"), value));
+        }
     }
     config::role(&sources, Role::Polecat, &order.presets, bead)
 }

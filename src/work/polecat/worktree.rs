@@ -40,6 +40,13 @@ pub struct NewWorktree<'a> {
     pub only_env: Option<&'a [(String, String)]>,
 }
 
+impl NewWorktree<'_> {
+    /// The folder whose `info/exclude` counts in it: the clone's is for all of its worktrees.
+    pub fn excluding(&self, path: &Path) -> PathBuf {
+        if self.sandbox == SandboxSetting::Clone { path.to_path_buf() } else { self.rig.clone_dir() }
+    }
+}
+
 /// Whether git takes a branch that ends with this id (`git check-ref-format`).
 pub fn can_be_a_branch(id: &str) -> bool {
     !id.is_empty() && !id.contains('/') && crate::base::grammar::is_branch_name(&format!("{POLECAT}Nux-{id}"))
@@ -215,9 +222,8 @@ pub fn prepare(wanted: &NewWorktree<'_>, path: &Path) -> Result<Vec<String>> {
     let bringing = Bringing::look(rules, &source, path)?;
     let mut untracked = bringing.lines();
     untracked.extend(hooks::lines(wanted.files, path)?);
-    // `info/exclude` is the clone's, for all of its worktrees. It comes first: after a kill nothing looks like work.
-    let excluded = if wanted.sandbox == SandboxSetting::Clone { path } else { &source };
-    Git::at(excluded).exclude(&untracked)?;
+    // It comes first: after a kill nothing looks like work.
+    Git::at(wanted.excluding(path)).exclude(&untracked)?;
     bringing.bring(path)?;
     hooks::write(wanted.files, path)?;
     if let Some(command) = &rules.setup {

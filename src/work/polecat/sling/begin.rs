@@ -183,6 +183,7 @@ impl Decision<'_> {
         let role = role?;
         check_script(&role, id, &bead.description)?;
         check_trust(site, &role)?;
+        notes.extend(why_it_may_ask(&role));
         let choice = match &holder {
             Some(holder) => where_it_is(site, order, bead, holder, &role)?,
             None => self.chooser.choose(&role, &order.wish)?,
@@ -206,7 +207,7 @@ impl Decision<'_> {
             name: holder.as_ref().map(|holder| holder.name().to_string()).or_else(|| order.name.clone()),
             ended: ended.cloned(),
             sessions: self.sessions.clone(),
-            asked: order.agent.clone(),
+            asked: order.asked.clone(),
             queued: self.around.requests.iter().map(|request| request.polecat().to_string()).collect(),
             notes,
         };
@@ -227,6 +228,18 @@ fn check_holder(site: &Site<'_>, order: &Order, id: &str, holder: &Address) -> R
         );
     }
     Ok(())
+}
+
+/// Says where a program has nothing for the permissions that it was to get, and so asks a person.
+fn why_it_may_ask(role: &ResolvedRole) -> Option<String> {
+    let (asked, agent) = (role.settings.permissions, &role.agent);
+    (role.permissions() != asked && role.runtime.question.is_some()).then(|| {
+        format!(
+            "{agent} knows no permissions = \"{}\" and asks as it comes: gt status shows what, and gt sling --permissions \
+             all lets it do everything",
+            asked.as_str()
+        )
+    })
 }
 
 /// Refuses a bead without a script for a runtime that runs just that.

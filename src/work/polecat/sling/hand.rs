@@ -18,7 +18,7 @@ use crate::mux::{Mux, Spec, Started};
 use crate::plan::may_sling::Begin;
 use crate::programs::git::Git;
 use crate::town::away;
-use crate::work::agent::{Agent, There, handoff, prompt};
+use crate::work::agent::{Agent, There, handoff, hooks, prompt};
 use crate::work::polecat::loss::repo::Repo;
 use crate::work::polecat::names::{self, Reservation};
 use crate::work::polecat::sling::Work;
@@ -208,7 +208,14 @@ impl Assignment {
                     );
                 }
                 // A kill may have come while it was prepared.
-                return if sandbox::is_unbegun(&path) { self.prepare(site, base, &path) } else { Ok(()) };
+                return match sandbox::is_unbegun(&path) {
+                    true => self.prepare(site, base, &path),
+                    false => hooks::refresh(
+                        &self.work.role.runtime.files,
+                        &path,
+                        &self.wanted(site, base).excluding(&path),
+                    ),
+                };
             }
         }
         worktree::check_free(&path)?;
@@ -297,9 +304,7 @@ impl Assignment {
         let (address, instance) = (&self.address, &self.reservation.instance);
         let spec = session(site, &self.work, address, instance, &self.slung.branch, &prompts)?;
         worktree::begin(&site.rig.polecat_dir(&self.reservation.name))?;
-        if let Some(agent) = &self.work.asked {
-            names::ask_agent(site.rig, &self.reservation.name, agent)?;
-        }
+        names::ask(site.rig, &self.reservation.name, &self.work.asked)?;
         let started = self.start_session(site, &spec)?;
         step("sling.5");
         if self.work.begin == Begin::Again && started.by_hand.is_none() {
