@@ -207,7 +207,7 @@ fn by_name(
 ) {
     let key = format!("{}.fugue_addr", resolved.role);
     let Some(address) = &resolved.settings.fugue_addr else { return };
-    let said = stack.value(&key).and_then(Value::as_str).map(String::from);
+    let said = stack.value(&key).and_then(Value::into_string);
     if (what != key && what != resolved.role.as_str()) || said.as_ref() == Some(address) {
         return;
     }

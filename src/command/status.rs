@@ -10,6 +10,7 @@ use crate::base::{terminal, time};
 use crate::cli::town::StatusArgs;
 use crate::mux::Depth;
 use crate::town::Town;
+use crate::work::observe::changes::changes;
 use crate::work::observe::survey;
 use crate::work::observe::view::TownView;
 
@@ -46,14 +47,19 @@ fn look(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownView> {
 fn watch(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
     let terminal = terminal::can_ask() && !ctx.global.json;
     let screen = if terminal { Some(crate::report::live::LiveScreen::open()?) } else { None };
-    let mut shown = None;
+    let (mut shown, mut last): (Option<TownView>, _) = (None, Vec::new());
     loop {
         let report = look(&ctx.again(), town, rig)?;
+        let new = shown.as_ref().map(|shown| changes(shown, &report)).unwrap_or_default();
+        if !new.is_empty() {
+            last = new;
+        }
+        let text = || report.watched(&last, &ctx.screen(), &time::now());
         match &screen {
-            Some(live) => live.show(&report.text(&ctx.screen(), &time::now()))?,
+            Some(live) => live.show(&text())?,
             None if shown.as_ref() == Some(&report) => {}
             None if ctx.global.json => super::print_json("town", &report)?,
-            None => terminal::print(report.text(&ctx.screen(), &time::now()).then("\n"))?,
+            None => terminal::print(text().then("\n"))?,
         }
         shown = Some(report);
         match &screen {

@@ -9,33 +9,32 @@ fn continues(list: &[Value]) -> bool {
     list.first().and_then(Value::as_str) == Some(LOWER)
 }
 
-/// The values with every `"..."` replaced by what `lower` gives for the list's dotted key.
-pub fn joined(values: &Dict, lower: &dyn Fn(&str) -> Option<Value>) -> Dict {
-    map_lists(values, "", &|path, list| {
-        if !continues(list) {
-            return list.to_vec();
+/// A value on top of the one below it.
+pub fn joined(below: Option<Value>, above: &Value) -> Value {
+    match (below, above) {
+        (below, Value::Dict(tag, own)) => {
+            Value::Dict(*tag, over(below.and_then(Value::into_dict).unwrap_or_default(), own))
         }
-        let below = lower(path).and_then(Value::into_array).unwrap_or_default();
-        below.into_iter().chain(list.iter().skip(1).cloned()).collect()
-    })
+        (below, Value::Array(tag, list)) if continues(list) => {
+            let below = below.and_then(Value::into_array).unwrap_or_default();
+            Value::Array(*tag, below.into_iter().chain(list.iter().skip(1).cloned()).collect())
+        }
+        (_, own) => own.clone(),
+    }
+}
+
+/// A table on top of the one below it, key by key.
+pub fn over(mut below: Dict, above: &Dict) -> Dict {
+    for (key, value) in above {
+        let value = joined(below.remove(key), value);
+        below.insert(key.clone(), value);
+    }
+    below
 }
 
 /// The values without `"..."`: what a file says by itself, for checking it against its types.
 pub fn alone(values: &Dict) -> Dict {
-    map_lists(values, "", &|_, list| list.iter().skip(usize::from(continues(list))).cloned().collect())
-}
-
-fn map_lists(values: &Dict, above: &str, change: &dyn Fn(&str, &[Value]) -> Vec<Value>) -> Dict {
-    let entry = |(key, value): (&String, &Value)| {
-        let path = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
-        let value = match value {
-            Value::Dict(tag, inner) => Value::Dict(*tag, map_lists(inner, &path, change)),
-            Value::Array(tag, list) => Value::Array(*tag, change(&path, list)),
-            other => other.clone(),
-        };
-        (key.clone(), value)
-    };
-    values.iter().map(entry).collect()
+    over(Dict::new(), values)
 }
 
 /// A table that holds just this value at this path.
@@ -68,13 +67,12 @@ mod tests {
             lower in prop::collection::vec("[a-z]{0,3}", 0..4),
             upper in prop::collection::vec("[a-z.]{0,3}", 0..4),
         ) {
-            let below = |path: &str| Value::from(dict(&lower)).find(path);
             let marked: Vec<String> = std::iter::once(LOWER.to_string()).chain(upper.clone()).collect();
             let all: Vec<String> = lower.iter().chain(&upper).cloned().collect();
-            prop_assert_eq!(tags(&joined(&dict(&marked), &below)), all);
+            prop_assert_eq!(tags(&over(dict(&lower), &dict(&marked))), all);
             prop_assert_eq!(tags(&alone(&dict(&marked))), upper.clone());
             if upper.first().is_none_or(|first| first != LOWER) {
-                prop_assert_eq!(tags(&joined(&dict(&upper), &below)), upper.clone());
+                prop_assert_eq!(tags(&over(dict(&lower), &dict(&upper))), upper.clone());
                 prop_assert_eq!(tags(&alone(&dict(&upper))), upper);
             }
         }
@@ -83,6 +81,6 @@ mod tests {
     #[test]
     fn without_anything_below_the_mark_stands_for_nothing() {
         let list = [LOWER.to_string(), "remote".to_string()];
-        assert_eq!(tags(&joined(&dict(&list), &|_| None)), ["remote"]);
+        assert_eq!(tags(&over(Dict::new(), &dict(&list))), ["remote"]);
     }
 }

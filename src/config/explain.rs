@@ -40,8 +40,8 @@ pub struct Said {
 pub fn explain(stack: &Stack, key: &str, home: Option<&Path>) -> Vec<Explained> {
     let mut leaves = Vec::new();
     match stack.value(key) {
-        Some(Value::Dict(_, dict)) if !dict.is_empty() => collect(dict, key, &mut leaves),
-        Some(value) => leaves.push((key.to_string(), value.clone())),
+        Some(Value::Dict(_, dict)) if !dict.is_empty() => collect(&dict, key, &mut leaves),
+        Some(value) => leaves.push((key.to_string(), value)),
         None => {}
     }
     leaves.into_iter().map(|(key, value)| one(stack, key, value, home)).collect()

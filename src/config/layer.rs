@@ -1,13 +1,11 @@
 //! One layer of values, and layers on top of each other.
 
-use std::sync::OnceLock;
-
 use anyhow::Result;
-use figment::value::{Dict, Map, Value};
-use figment::{Figment, Metadata, Profile, Provider};
+use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
-use super::{arrays, errors};
+use super::arrays::{self, joined};
+use super::errors;
 use crate::config::origin::Origin;
 
 /// The values of one origin.
@@ -30,12 +28,9 @@ impl Layer {
     }
 }
 
-/// Layers on top of each other; later ones win.
+/// Layers on top of each other; later ones win. What they come to at a key is made of what they say there alone.
 #[derive(Clone, Debug, Default)]
 pub struct Stack {
-    figment: Figment,
-    /// What they come to, once it was asked for: figment joins and copies everything for each question.
-    merged: OnceLock<Value>,
     /// Lowest first, as they were read.
     pub layers: Vec<Layer>,
 }
@@ -44,38 +39,27 @@ impl Stack {
     /// Puts layers on top. Tables join key by key; lists replace, `"..."` in front stands for the lower elements.
     #[must_use]
     pub fn over(mut self, layers: impl IntoIterator<Item = Layer>) -> Stack {
-        for layer in layers {
-            let values = arrays::joined(&layer.values, &|path| self.value(path).cloned());
-            self.figment = self.figment.merge(Values { origin: layer.origin.to_string(), values });
-            self.merged = OnceLock::new();
-            self.layers.push(layer);
-        }
+        self.layers.extend(layers);
         self
     }
 
-    fn merged(&self) -> &Value {
-        self.merged.get_or_init(|| self.figment.find_value("").unwrap_or_else(|_| Dict::new().into()))
-    }
-
-    /// The value at a dotted key.
-    pub fn value(&self, key: &str) -> Option<&Value> {
-        self.merged().find_ref(key)
+    /// The value at a dotted key; everything for an empty one.
+    pub fn value(&self, key: &str) -> Option<Value> {
+        if key.is_empty() {
+            return Some(self.values().into());
+        }
+        self.layers.iter().filter_map(|layer| layer.at(key)).fold(None, |below, own| Some(joined(below, own)))
     }
 
     /// All values.
-    ///
-    /// # Errors
-    /// As [`Stack::extract`].
-    pub fn values(&self) -> Result<Dict> {
-        self.extract()
+    pub fn values(&self) -> Dict {
+        self.layers.iter().map(|layer| &layer.values).fold(Dict::new(), arrays::over)
     }
 
     /// The keys of the table at a dotted key.
     pub fn keys(&self, table: &str) -> Vec<String> {
-        self.value(table)
-            .and_then(Value::as_dict)
-            .map(|dict| dict.keys().cloned().collect())
-            .unwrap_or_default()
+        let value = self.value(table);
+        value.as_ref().and_then(Value::as_dict).map(|dict| dict.keys().cloned().collect()).unwrap_or_default()
     }
 
     /// Everything, typed.
@@ -83,7 +67,7 @@ impl Stack {
     /// # Errors
     /// A value of the wrong type, with the place where it was said.
     pub fn extract<T: DeserializeOwned>(&self) -> Result<T> {
-        self.merged().deserialize().map_err(|error| self.wrong(&error))
+        Value::from(self.values()).deserialize().map_err(|error| self.wrong(&error))
     }
 
     /// The value at a dotted key, typed; `None` when no layer says it.
@@ -120,21 +104,5 @@ impl Stack {
             Some(layer) => errors::typed(error, &layer.origin, layer.text.as_deref()).into(),
             None => errors::typed(error, &Origin::BuiltIn("settings".into()), None).into(),
         }
-    }
-}
-
-/// What figment asks of a source of values.
-struct Values {
-    origin: String,
-    values: Dict,
-}
-
-impl Provider for Values {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.origin.clone())
-    }
-
-    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
-        Ok(Map::from([(Profile::Default, self.values.clone())]))
     }
 }

@@ -176,6 +176,16 @@ pub fn role_stack(
     Ok((stack, presets))
 }
 
+/// The most polecats that a rig has at once, where its own file does not say.
+///
+/// # Errors
+/// As [`role()`], of what had to be read.
+pub fn max_workers(sources: &Sources) -> Result<usize> {
+    let (stack, _) = role_stack(sources, Role::Polecat, &[], None)?;
+    let said = stack.get("polecat.max_workers").map_err(with_hint)?;
+    Ok(said.unwrap_or_else(|| RoleSettings::default().max_workers))
+}
+
 fn layers_of_role(
     sources: &Sources,
     role: Role,
@@ -187,7 +197,7 @@ fn layers_of_role(
         .over(presets::load(sources, &presets::own(role), &mut names)?)
         .over(sources::rig_role(sources, role)?);
     let env = env::settings(sources)?;
-    let asked = presets::asked(sources, asked, bead, || own.clone().over(env.clone()))?;
+    let asked = presets::asked(sources, asked, bead, &own.clone().over(env.clone()))?;
     let stack = own
         .over(presets::load(sources, &asked, &mut names)?)
         .over(env)
@@ -198,7 +208,7 @@ fn layers_of_role(
 
 fn settings_files(sources: &Sources) -> Result<Stack> {
     Ok(Stack::default()
-        .over([sources::built_in()?])
+        .over(sources::built_in(sources)?)
         .over(sources::user(sources)?)
         .over(sources::town(sources)?)
         .over(sources::tmux_socket_file(sources)?)
@@ -320,6 +330,7 @@ pub struct Sources {
 #[derive(Debug, Default)]
 pub struct Known {
     texts: BTreeMap<PathBuf, Option<String>>,
+    layers: BTreeMap<PathBuf, Option<Layer>>,
     /// By the root of the rig.
     settings: Vec<(Option<PathBuf>, Settings)>,
 }
@@ -354,6 +365,22 @@ impl Sources {
     /// Notes the text of a file that was read; nothing for one that is not there.
     pub fn keep(&self, path: &Path, text: Option<String>) {
         self.known().texts.insert(path.into(), text);
+    }
+
+    /// The layer of a file, read and checked once.
+    pub(super) fn layer(
+        &self,
+        path: &Path,
+        read: impl FnOnce() -> Result<Option<Layer>>,
+    ) -> Result<Option<Layer>> {
+        if self.instead.as_ref().is_some_and(|(instead, _)| instead == path) {
+            return read();
+        }
+        let known = self.known().layers.get(path).cloned();
+        known.map_or_else(
+            || read().inspect(|layer| drop(self.known().layers.insert(path.into(), layer.clone()))),
+            Ok,
+        )
     }
 
     /// The same, where nothing was read yet.

@@ -13,7 +13,7 @@ use crate::base::nearest::choices;
 use crate::config::layer::{Layer, Stack};
 use crate::config::origin::Origin;
 use crate::config::schema::Placement;
-use crate::config::sources::toml_layer;
+use crate::config::sources::{built_in_file, toml_layer};
 use crate::config::{Settings, Sources};
 use crate::model::address::Role;
 use crate::model::bead::Bead;
@@ -58,12 +58,12 @@ pub(super) fn own(role: Role) -> WantedPresets {
 }
 
 /// The presets that are asked for: by hand, else `GASTOWN_PRESET`, else the placement rule that matches the bead, else
-/// `[defaults] presets`; `below` are the layers that say these two.
+/// `[defaults] presets`; `stack` are the layers that say these two.
 pub(super) fn asked(
     sources: &Sources,
     asked: &[String],
     bead: Option<&Bead>,
-    below: impl Fn() -> Stack,
+    stack: &Stack,
 ) -> Result<WantedPresets> {
     if !asked.is_empty() {
         return Ok(WantedPresets { names: asked.to_vec(), by: None, rule: None });
@@ -73,7 +73,6 @@ pub(super) fn asked(
         let names = names.map(str::to_string).collect();
         return Ok(WantedPresets { names, by: Some("GASTOWN_PRESET".into()), rule: None });
     }
-    let stack = below();
     let rules: BTreeMap<String, Placement> = stack.get("placement")?.unwrap_or_default();
     let rig = sources.rig.as_ref().map(|(_, name)| name.as_str());
     if let Some((name, rule)) = bead.and_then(|bead| placement::choose(&rules, bead, rig)) {
@@ -158,8 +157,7 @@ pub fn files(sources: &Sources, name: &str) -> Result<Vec<Layer>> {
     let mut layers = Vec::new();
     if is_name(name) {
         if let Some((_, text)) = BUILT_IN.iter().find(|(own, _)| *own == name) {
-            let origin = Origin::BuiltIn(format!("{name}.toml"));
-            layers.push(toml_layer(origin, (*text).into(), None, sources)?);
+            layers.extend(built_in_file(sources, &format!("{name}.toml"), text)?);
         }
         for folder in sources.preset_folders() {
             let path = folder.join(format!("{name}.toml"));
@@ -228,9 +226,9 @@ pub fn list(sources: &Sources) -> Result<BTreeMap<String, Vec<Origin>>> {
 pub fn merged(sources: &Sources, name: &str) -> Result<Dict> {
     let asked = WantedPresets { names: vec![name.into()], by: None, rule: None };
     let own = Stack::default().over(files(sources, name)?);
-    let mut merged = Stack::default().over(load(sources, &asked, &mut Vec::new())?).values()?;
+    let mut merged = Stack::default().over(load(sources, &asked, &mut Vec::new())?).values();
     for key in ["name", "description", "extends"] {
-        merged.extend(own.value(key).map(|value| (key.to_string(), value.clone())));
+        merged.extend(own.value(key).map(|value| (key.to_string(), value)));
     }
     Ok(merged)
 }

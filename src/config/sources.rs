@@ -1,7 +1,6 @@
 //! Which files are read, and in which order.
 
-use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use figment::value::{Dict, Value};
@@ -15,15 +14,15 @@ use crate::model::address::Role;
 
 const BUILT_IN: &str = include_str!("../../presets/settings.toml");
 
-/// The built-in settings. They are parsed once: a command may ask for several roles.
-pub(super) fn built_in() -> Result<Layer> {
-    static PARSED: OnceLock<Layer> = OnceLock::new();
-    if let Some(layer) = PARSED.get() {
-        return Ok(layer.clone());
-    }
-    let origin = Origin::BuiltIn("settings.toml".into());
-    let layer = toml_layer(origin, BUILT_IN.into(), None, &Sources::default())?;
-    Ok(PARSED.get_or_init(|| layer).clone())
+/// The built-in settings.
+pub(super) fn built_in(sources: &Sources) -> Result<Option<Layer>> {
+    built_in_file(sources, "settings.toml", BUILT_IN)
+}
+
+/// A file that is built in.
+pub(super) fn built_in_file(sources: &Sources, name: &str, text: &str) -> Result<Option<Layer>> {
+    let origin = || Origin::BuiltIn(name.into());
+    sources.layer(Path::new(name), || toml_layer(origin(), text.into(), None, sources).map(Some))
 }
 
 /// `$XDG_CONFIG_HOME/gastown/config.toml`
@@ -75,11 +74,15 @@ pub(super) fn rig_role(sources: &Sources, role: Role) -> Result<Option<Layer>> {
 fn rig_file(sources: &Sources) -> Result<Option<Layer>> {
     let Some((dir, _)) = &sources.rig else { return Ok(None) };
     let path = dir.join("config.json");
-    let Some(text) = sources.text(&path)? else { return Ok(None) };
-    let values: Dict = serde_json::from_str(&text).map_err(|error| errors::json(&error, &path))?;
+    sources.layer(&path, || rig_layer(&path, sources))
+}
+
+fn rig_layer(path: &Path, sources: &Sources) -> Result<Option<Layer>> {
+    let Some(text) = sources.text(path)? else { return Ok(None) };
+    let values: Dict = serde_json::from_str(&text).map_err(|error| errors::json(&error, path))?;
     // A null is a value that is not given.
     let values = values.into_iter().filter(|(_, value)| !matches!(value, Value::Empty(..))).collect();
-    let mut layer = Layer { origin: Origin::File(path), values, text: Some(text) };
+    let mut layer = Layer { origin: Origin::File(path.into()), values, text: Some(text) };
     layer.values.retain(|key, _| RIG_SECTIONS.contains(&key.as_str()) || RIG_POLECAT.contains(&key.as_str()));
     expand(&mut layer, sources)?;
     check::layer(LayerKind::Rig, &layer)?;
@@ -106,8 +109,10 @@ pub(super) fn flags(sources: &Sources, role: Option<Role>) -> Result<Vec<Layer>>
 }
 
 fn settings_file(path: PathBuf, sources: &Sources) -> Result<Option<Layer>> {
-    let Some(text) = sources.text(&path)? else { return Ok(None) };
-    toml_layer(Origin::File(path), text, Some(LayerKind::Settings), sources).map(Some)
+    sources.layer(&path, || {
+        let Some(text) = sources.text(&path)? else { return Ok(None) };
+        toml_layer(Origin::File(path.clone()), text, Some(LayerKind::Settings), sources).map(Some)
+    })
 }
 
 /// A layer from TOML; checked when `kind` says as what (built-in files are checked by tests).

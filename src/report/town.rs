@@ -3,6 +3,7 @@
 use super::away;
 use super::text::{Cell, Color, Screen};
 use crate::base::terminal::Text;
+use crate::work::observe::changes::ViewChange;
 use crate::work::observe::view::TownView;
 
 impl TownView {
@@ -24,6 +25,21 @@ impl TownView {
         }
         if self.rigs.is_empty() {
             text.push("\nno rigs yet; add one with: gt rig add NAME URL\n");
+        }
+        text
+    }
+
+    /// The same for who watches, with what changed last.
+    pub fn watched(&self, last: &[ViewChange], screen: &Screen, now: &str) -> Text {
+        let mut text = self.text(screen, now);
+        for ViewChange { about, was, now } in last {
+            let line = match (was.as_str(), now.as_str()) {
+                ("", now) => format!("new: {about}: {now}"),
+                (was, "") => format!("gone: {about} (was: {was})"),
+                (was, now) => format!("changed: {about}: {now} (was: {was})"),
+            };
+            text.push("\n");
+            text.push(screen.paint(Color::Dim, &screen.fit(&line, screen.width)));
         }
         text
     }

@@ -102,7 +102,7 @@ fn the_built_in_settings_are_what_the_types_say_without_any_file() {
 #[test]
 fn every_built_in_file_is_right_by_itself() {
     let sources = Sources::default();
-    let layer = sources::built_in().unwrap();
+    let layer = sources::built_in(&Sources::default()).unwrap().unwrap();
     check::layer(check::LayerKind::Settings, &layer).unwrap();
     let mut seen = 0;
     for name in presets::list(&sources).unwrap().keys() {

@@ -1,6 +1,7 @@
 //! What a town looks like: beads, requests, sessions and worktrees, looked at once and told as facts.
 
 pub mod around;
+pub mod changes;
 pub mod own;
 pub mod scene;
 pub mod states;

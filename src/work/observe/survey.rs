@@ -128,9 +128,8 @@ fn unread(town: &Town, me: &Address) -> (StoreView, Option<usize>, usize) {
 }
 
 fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
-    let sources = rig.sources(sources);
-    let preset = config::role(&sources, Role::Polecat, &[], None)?.settings.max_workers;
-    let max_workers = rig.config.max_workers.unwrap_or(preset);
+    let max_workers = rig.config.max_workers;
+    let max_workers = max_workers.map_or_else(|| config::max_workers(&rig.sources(sources)), Ok)?;
     let looked = rig.store(me).and_then(|store| Ok((store.overview()?, store)));
     let (store, beads) = match looked {
         Ok((seen, store)) => (StoreView { kind: Some(store.kind()), unreadable: None }, Ok((store, seen))),
