@@ -51,7 +51,7 @@ pub struct Doctor {
 pub struct StatusArgs {
     /// Only this rig
     pub rig: Option<String>,
-    /// Show it again whenever it changes
+    /// Show it again whenever it changes, with what changed last
     #[arg(long, short)]
     pub watch: bool,
 }

@@ -16,7 +16,7 @@ use crate::model::words;
 const KEY: &str = "overview";
 
 /// The form that is made here.
-const FORM: &str = "1";
+const FORM: &str = "2";
 
 /// Whether the store has these tables. One that was made by an earlier version has none until it is next written.
 pub fn is_kept(db: &Connection) -> rusqlite::Result<bool> {
@@ -41,7 +41,26 @@ pub fn keep(db: &Connection) -> rusqlite::Result<()> {
     let letters = quoted(&words::LETTERS);
     let foreign = format!("b.closed = 0 AND b.issue_type NOT IN ({letters}) AND {is_foreign}");
     let waits = "IN (SELECT e.id FROM edges e WHERE e.target = NEW.id AND e.kind = 'blocks')";
-    for (table, condition) in [("free", free), ("foreign_work", foreign)] {
+    let label = |row: &str| format!("{row}.label IN ({labels})");
+    let (made, taken) = (label("NEW"), label("OLD"));
+    // What may change it: after which write, under which condition, and which beads. SQLite reads all triggers whenever a store
+    // is opened: each table has those alone that it needs.
+    let both = [
+        ("INSERT ON beads", "1", "= NEW.id"),
+        ("UPDATE ON beads", "1", "= NEW.id"),
+        ("DELETE ON beads", "1", "= OLD.id"),
+        ("INSERT ON config", "NEW.key GLOB 'foreign *'", "= substr(NEW.key, 9)"),
+        ("DELETE ON config", "OLD.key GLOB 'foreign *'", "= substr(OLD.key, 9)"),
+    ];
+    let of_free = [
+        ("INSERT ON beads", "1", waits),
+        ("UPDATE OF closed ON beads", "OLD.closed <> NEW.closed", waits),
+        ("INSERT ON labels", &made, "= NEW.id"),
+        ("DELETE ON labels", &taken, "= OLD.id"),
+        ("INSERT ON edges", "NEW.kind = 'blocks'", "= NEW.id"),
+        ("DELETE ON edges", "OLD.kind = 'blocks'", "= OLD.id"),
+    ];
+    for (table, condition, more) in [("free", free, &of_free[..]), ("foreign_work", foreign, &[])] {
         sql += &format!(
             "DROP VIEW IF EXISTS {table}_now;
              DROP TABLE IF EXISTS {table};
@@ -49,27 +68,13 @@ pub fn keep(db: &Connection) -> rusqlite::Result<()> {
              CREATE VIEW {table}_now AS SELECT b.id FROM beads b WHERE {condition};
              INSERT INTO {table} SELECT id FROM {table}_now;"
         );
-        // What may change it: after which write, under which condition, and which beads.
-        let label = format!("label IN ({labels})");
-        for (number, (event, when, which)) in [
-            ("INSERT ON beads", "1", "= NEW.id"),
-            ("UPDATE ON beads", "1", "= NEW.id"),
-            ("DELETE ON beads", "1", "= OLD.id"),
-            ("INSERT ON beads", "1", waits),
-            ("UPDATE OF closed ON beads", "OLD.closed <> NEW.closed", waits),
-            ("INSERT ON labels", &format!("NEW.{label}"), "= NEW.id"),
-            ("DELETE ON labels", &format!("OLD.{label}"), "= OLD.id"),
-            ("INSERT ON edges", "NEW.kind = 'blocks'", "= NEW.id"),
-            ("DELETE ON edges", "OLD.kind = 'blocks'", "= OLD.id"),
-            ("INSERT ON config", "NEW.key GLOB 'foreign *'", "= substr(NEW.key, 9)"),
-            ("DELETE ON config", "OLD.key GLOB 'foreign *'", "= substr(OLD.key, 9)"),
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        // Those of an earlier form, too.
+        sql.extend(
+            (0..both.len() + of_free.len()).map(|number| format!("DROP TRIGGER IF EXISTS {table}_{number};")),
+        );
+        for (number, (event, when, which)) in both.iter().chain(more).enumerate() {
             sql += &format!(
-                "DROP TRIGGER IF EXISTS {table}_{number};
-                 CREATE TRIGGER {table}_{number} AFTER {event} WHEN {when} BEGIN
+                "CREATE TRIGGER {table}_{number} AFTER {event} WHEN {when} BEGIN
                      DELETE FROM {table} WHERE id {which};
                      INSERT INTO {table} SELECT id FROM {table}_now WHERE id {which};
                  END;"
