@@ -56,8 +56,8 @@ impl Sight {
     /// # Errors
     /// As [`states::tell`]; broken configuration.
     pub fn tell(&mut self, ctx: &Ctx) -> Result<()> {
-        let agents = ctx.settings(&self.town, None)?.agents;
-        states::tell(&self.town, self.mux.as_ref(), &agents, &mut self.snapshot)
+        let agents = || Ok(ctx.settings(&self.town, None)?.agents);
+        states::tell(&self.town, self.mux.as_ref(), agents, &mut self.snapshot)
     }
 
     /// The look, when it could be taken: what changes something needs to know what runs (law 3).

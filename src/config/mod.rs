@@ -181,7 +181,9 @@ pub fn role_stack(
 /// # Errors
 /// As [`role()`], of what had to be read.
 pub fn max_workers(sources: &Sources) -> Result<usize> {
-    let (stack, _) = role_stack(sources, Role::Polecat, &[], None)?;
+    // The built-in settings, which are large, say nothing of it.
+    let own = said_files(sources).map_err(with_hint)?;
+    let (stack, ..) = layers_over(own, sources, Role::Polecat, &[], None).map_err(with_hint)?;
     let said = stack.get("polecat.max_workers").map_err(with_hint)?;
     Ok(said.unwrap_or_else(|| RoleSettings::default().max_workers))
 }
@@ -192,8 +194,19 @@ fn layers_of_role(
     asked: &[String],
     bead: Option<&Bead>,
 ) -> Result<(Stack, Vec<String>, Option<String>)> {
+    layers_over(settings_files(sources)?, sources, role, asked, bead)
+}
+
+/// The layers of a role over those of the settings.
+fn layers_over(
+    settings: Stack,
+    sources: &Sources,
+    role: Role,
+    asked: &[String],
+    bead: Option<&Bead>,
+) -> Result<(Stack, Vec<String>, Option<String>)> {
     let mut names = Vec::new();
-    let own = settings_files(sources)?
+    let own = settings
         .over(presets::load(sources, &presets::own(role), &mut names)?)
         .over(sources::rig_role(sources, role)?);
     let env = env::settings(sources)?;
@@ -207,8 +220,12 @@ fn layers_of_role(
 }
 
 fn settings_files(sources: &Sources) -> Result<Stack> {
+    Ok(Stack::default().over(sources::built_in(sources)?).over(said_files(sources)?.layers))
+}
+
+/// Those that people wrote.
+fn said_files(sources: &Sources) -> Result<Stack> {
     Ok(Stack::default()
-        .over(sources::built_in(sources)?)
         .over(sources::user(sources)?)
         .over(sources::town(sources)?)
         .over(sources::tmux_socket_file(sources)?)

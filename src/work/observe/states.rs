@@ -14,19 +14,18 @@ use crate::town::{Town, occupancy};
 
 /// Puts into a look what each agent that runs here does, and why. Who works or waits for its next prompt is known by its mark: what
 /// its hooks wrote down is read of the others. All screens that are needed are read in one call: of agents whose hooks said
-/// nothing yet, and of those that ask something, which a person may have answered.
+/// nothing yet, and of those that ask something, which a person may have answered. `agents` gives the runtimes, when they are needed.
 ///
 /// # Errors
-/// A pattern that is no regular expression; screens that cannot be read.
+/// As `agents`; a pattern that is no regular expression; screens that cannot be read.
 pub fn tell(
     town: &Town,
     mux: &dyn Mux,
-    agents: &BTreeMap<String, Runtime>,
+    agents: impl FnOnce() -> Result<BTreeMap<String, Runtime>>,
     snapshot: &mut Snapshot,
 ) -> Result<()> {
     let mark = town.mark();
-    let mut unclear: Vec<(usize, String, &str, bool)> = Vec::new();
-    let mut patterns: BTreeMap<&str, Patterns> = BTreeMap::new();
+    let mut unclear: Vec<(usize, String, String, bool)> = Vec::new();
     for (number, session) in snapshot.sessions.iter_mut().enumerate() {
         let known =
             [State::Working, State::Idle, State::Ends].iter().any(|state| session.marks.state == *state);
@@ -43,26 +42,26 @@ pub fn tell(
             session.why = report.why;
         }
         let pane = session.panes.first().map(|pane| pane.id.clone());
-        if let (Some((name, runtime)), Some(pane)) = (agents.get_key_value(&report.agent), pane)
-            && runtime.has_patterns()
-            && (hookless || report.state == State::Question)
-        {
-            if !patterns.contains_key(name.as_str()) {
-                patterns.insert(name, Patterns::of(runtime)?);
-            }
-            unclear.push((number, pane, name, hookless && runtime.has_hooks()));
+        if hookless || report.state == State::Question {
+            unclear.extend(pane.map(|pane| (number, pane, report.agent, hookless)));
         }
     }
+    let agents = if unclear.is_empty() { BTreeMap::new() } else { agents()? };
+    unclear.retain(|(_, _, name, _)| agents.get(name).is_some_and(Runtime::has_patterns));
     let panes: Vec<&str> = unclear.iter().map(|(_, pane, ..)| pane.as_str()).collect();
-    for ((number, _, name, unheard), screen) in unclear.iter().zip(mux.screens(&panes)?) {
+    let mut patterns: BTreeMap<&str, Patterns> = BTreeMap::new();
+    for ((number, _, name, hookless), screen) in unclear.iter().zip(mux.screens(&panes)?) {
         let session = &mut snapshot.sessions[*number];
         let Some(screen) = screen else { continue };
-        let state = match patterns[name].read(&screen) {
+        if !patterns.contains_key(name.as_str()) {
+            patterns.insert(name, Patterns::of(&agents[name])?);
+        }
+        let state = match patterns[name.as_str()].read(&screen) {
             Reading::Question => State::Question,
             Reading::Offline => State::Offline,
             Reading::Busy => State::Working,
             // Its prompt is there before its hooks are: it has not begun.
-            Reading::Ready if *unheard => continue,
+            Reading::Ready if *hookless && agents[name].has_hooks() => continue,
             Reading::Ready => State::Idle,
             Reading::Other => continue,
         };

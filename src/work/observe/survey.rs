@@ -88,7 +88,7 @@ pub struct Unseen {
 /// The look, with what each agent does.
 fn told(town: &Town, sources: &Sources, mux: &dyn Mux, looking: Looking) -> Result<Snapshot> {
     let mut snapshot = looking.wait()?;
-    states::tell(town, mux, &config::settings(sources)?.agents, &mut snapshot)?;
+    states::tell(town, mux, || Ok(config::settings(sources)?.agents), &mut snapshot)?;
     Ok(snapshot)
 }
 
