@@ -131,7 +131,7 @@ fn work_that_was_set_aside_is_retried_by_its_bead() {
         (&row["bead"], &row["failure"]),
         (&queued.clone().into(), &"rejected by overseer: not yet".into())
     );
-    assert_eq!(world.in_town(["mq", "list", "--json"]).ok().json()["requests"], serde_json::json!([]));
+    assert_eq!(world.in_town(["mq", "list", "--json"]).ok().json()["requests"][0]["state"], "set aside");
     // Without a Mayor the person is told, and no later polecat of that name.
     let inbox = world.in_town(["mail", "inbox"]).ok().stdout;
     assert!(inbox.contains(&format!("set aside: {queued}")), "{inbox}");
@@ -347,4 +347,52 @@ fn a_missing_program_is_named_before_anything_is_stopped_or_made() {
         (&"open".into(), &serde_json::Value::Null)
     );
     assert!(!world.in_town(["bd", "list"]).ok().stdout.contains("Another"));
+}
+
+#[test]
+fn small_mistakes_are_answered_with_what_is_meant() {
+    let (world, works, _) = town();
+    // A town inside a project is made only when that is said.
+    world.git("", ["clone", "-q", "origin.git", "project"]);
+    let run = world.gt(["install", "project"]).fails(1);
+    assert!(run.stderr.contains("is a git checkout") && run.stderr.contains("gt install ~/gt"), "{run:#?}");
+    assert!(!world.path("project/mayor").exists());
+    world.gt(["install", "project", "--force"]).ok();
+    std::fs::remove_dir_all(world.path("project")).unwrap();
+    // Outside, this user's towns are named.
+    let run = world.gt(["status"]).fails(1);
+    assert!(run.stderr.contains(&format!("your towns: {}", world.real().join("town").display())), "{run:#?}");
+    let run = world.in_town(["mail", "send", "wyvern/Nobody", "-s", "x", "-m", "x"]).fails(1);
+    assert!(run.stderr.contains("there is no wyvern/Nobody\nhint: "), "{run:#?}");
+    world.in_town(["mail", "send", "wyvern/Nux", "-s", "x", "-m", "x"]).ok();
+    let run = world.in_town(["sling", "wy1"]).fails(2);
+    assert!(run.stderr.contains("did you mean 'wy-1'? "), "{run:#?}");
+    let run = world.in_town(["unsling", &works, "wy-none", "--force"]).fails(1);
+    assert!(run.stdout.contains(&format!("{works}  unassigned from wyvern/Nux")), "{run:#?}");
+    assert!(run.stderr.contains("wy-none"), "{run:#?}");
+    world.in_town(["rig", "rm", "wyvern", "--dry-run"]);
+    assert!(world.in_town(["rig", "rm", "nosuch"]).fails(2).stderr.contains("nosuch"));
+}
+
+#[test]
+fn what_is_handed_in_says_where_it_is_and_what_came_back_is_in_the_queue_s_json() {
+    let (world, works, queued) = town();
+    crate::common::wait_for("the end of the polecat", || {
+        world.in_town(["witness", "patrol", "wyvern"]).ok();
+        (!world.path("town/wyvern/polecats/Toast").exists()).then_some(())
+    });
+    let run = world.in_town(["path", "wyvern/Toast"]).fails(1);
+    assert!(
+        run.stderr.contains("handed in its work") && run.stderr.contains("gt diff wyvern/Toast"),
+        "{run:#?}"
+    );
+    let run = world.in_town(["land", "--direct", "wyvern/Nux", "--dry-run", "--force"]).fails(1);
+    assert!(run.stderr.contains("nothing to land: main has all of"), "{run:#?}");
+    world.in_town(["mq", "reject", &queued, "--reason", "no"]).ok();
+    let rows = world.in_town(["mq", "list", "--json"]).ok().json();
+    assert_eq!(
+        (&rows["requests"][0]["bead"], &rows["requests"][0]["state"]),
+        (&queued.into(), &"set aside".into())
+    );
+    let _ = works;
 }

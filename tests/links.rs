@@ -206,9 +206,21 @@ fn a_checkout_hook_that_fails_in_a_submodule_stops_nothing() {
     let script = "test ! -e lib.txt || { touch \"$HOME/failed\"; exit 1; }";
     crate::hooks::hook(&world, "post-checkout", script);
     let bead = world.bead("Fix it", "true");
-    world.in_town(["sling", &bead, "wyvern"]).ok();
+    let run = world.in_town(["sling", &bead, "wyvern"]).ok();
+    assert!(run.stderr.contains("hook post-checkout failed after the checkout of a submodule"), "{run:#?}");
     assert!(world.path("home/failed").exists());
     let place = format!("town/wyvern/polecats/{}", world.polecat_of(&bead));
     assert_eq!(world.read(format!("{place}/vendor/lib/lib.txt")), "one\n");
     assert_eq!(world.git(&place, ["status", "--porcelain"]), "");
+}
+
+#[test]
+fn what_the_repository_hides_of_a_submodule_is_not_handed_over() {
+    let world = world("waits", serde_json::json!({ "submodules": true }));
+    let (_, place) = polecat(&world);
+    world.git(&place, ["config", "-f", ".gitmodules", "submodule.vendor/lib.ignore", "all"]);
+    world.git(&place, ["commit", "-q", "-a", "-m", "hide it"]);
+    world.write(format!("{place}/vendor/lib/lib.txt"), "changed\n");
+    let run = world.gt_in(&place, ["done"]).fails(1);
+    assert!(run.stderr.contains("vendor/lib"), "{run:#?}");
 }

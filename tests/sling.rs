@@ -314,6 +314,7 @@ fn the_place_is_prepared_as_the_rig_says() {
     world.git(clone, ["add", "-A"]);
     world.git(clone, ["commit", "-q", "-m", "more"]);
     world.git(clone, ["push", "-q", "origin", "HEAD:main"]);
+    world.in_town(["rig", "trust", "wyvern"]).ok();
     world.write("town/wyvern/mayor/rig/.env", "SECRET=1\n");
     world.write("town/wyvern/mayor/rig/tracked.txt", "changed by somebody\n");
     world.write("town/wyvern/mayor/rig/node_modules/a.js", "a\n");
@@ -537,4 +538,30 @@ fn what_force_overrides_is_said() {
     let said = format!("{bead} is held back, and starts all the same (--force)\n");
     assert_eq!(world.in_town(["sling", &bead, "--force", "--dry-run"]).ok().stderr, said);
     assert_eq!(world.in_town(["sling", &bead, "--force"]).ok().stderr, said);
+}
+
+#[test]
+fn a_branch_called_polecat_is_named_before_anything_is_made() {
+    let world = World::waiting();
+    let bead = world.bead("Fix it", "true");
+    let clone = "town/wyvern/mayor/rig";
+    for place in ["refs/heads/polecat", "refs/remotes/origin/polecat"] {
+        world.git(clone, ["update-ref", place, "HEAD"]);
+        let run = world.in_town(["sling", &bead]).fails(1);
+        assert!(run.stderr.contains("has a branch 'polecat', so there can be none of polecats"), "{run:#?}");
+        assert!(!world.path("town/wyvern/polecats/.names/Nux").exists());
+        world.git(clone, ["update-ref", "-d", place]);
+    }
+    world.in_town(["sling", &bead]).ok();
+}
+
+#[test]
+fn a_config_of_a_rig_that_is_no_json_is_named_to_who_asks_for_beads() {
+    let world = World::waiting();
+    world.write("town/wyvern/config.json", "{\n");
+    let run = world.gt_in("town/wyvern", ["bd", "list"]).fails(1);
+    assert!(
+        run.stderr.contains("wyvern/config.json:2:0: ") && run.stderr.contains("mend it by hand"),
+        "{run:#?}"
+    );
 }

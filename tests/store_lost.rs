@@ -271,6 +271,21 @@ fn a_request_that_a_person_closed_does_not_come_back_open_with_the_store() {
 }
 
 #[test]
+fn a_line_of_an_export_that_no_command_could_name_stops_itself_alone() {
+    let world = World::with_rig();
+    let id = world.bead("Work", "true");
+    world.in_town(["doctor", "--fix"]).ok();
+    let export = "town/mayor/exports/wyvern.jsonl";
+    let export = if world.path(export).exists() { export } else { "town/wyvern/mayor/exports/wyvern.jsonl" };
+    let odd = world.read(export).replace(&id, "wy-$(x)");
+    world.write(export, world.read(export) + &odd);
+    remove(&world, RIG);
+    let said = world.in_town(["doctor", "--fix"]).stdout;
+    assert!(said.contains("no usable id"), "{said}");
+    assert_eq!(world.show(&id)["title"], "Work");
+}
+
+#[test]
 fn without_the_list_of_what_left_the_queue_a_store_that_was_put_back_by_hand_merges_nothing() {
     let world = World::with_rig();
     let sly = hand_over(&world, "Nux", "Sly", &[("a", "1\n")], true);

@@ -325,6 +325,23 @@ fn a_consent_shows_submodules_that_the_repository_hides() {
 }
 
 #[test]
+fn a_consent_is_about_what_the_merge_changes() {
+    let world = town();
+    add(&world, &["--trust"]).ok();
+    merge(&world, "test_command", "true");
+    let same = hand_over(&world, "Nux", "Same", &[("AGENTS.md", "Be slow.\n"), ("a", "1\n")], true);
+    // The target has that change meanwhile.
+    others_push(&world, &[("AGENTS.md", "Be slow.\n")]);
+    world.in_town(["rig", "trust", "wyvern"]).ok();
+    let look = world.in_town(["mq", "approve", &same.request, "--dry-run"]).ok().stdout;
+    assert!(!look.contains("agent settings"), "{look}");
+    let land = world.in_town(["land", "--direct", "wyvern/Nux", "--dry-run"]).ok().stdout;
+    assert!(!land.contains("agent settings"), "{land}");
+    process(&world).ok();
+    assert!(is_merged(&world, &same));
+}
+
+#[test]
 fn a_submodule_is_trusted_as_a_whole_and_by_its_commit() {
     let world = embedded();
     world.program("claude", "#!/bin/sh\nexec sleep 600\n");

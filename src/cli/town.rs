@@ -17,7 +17,7 @@ pub struct Install {
     /// Make it a git repository too
     #[arg(long)]
     pub git: bool,
-    /// Repair an existing town, keeping what is there
+    /// Repair an existing town, keeping what is there; make one in a git checkout
     #[arg(long)]
     pub force: bool,
     /// Make no store of beads
@@ -233,6 +233,7 @@ pub enum RigCommand {
         dry: DryRun,
     },
     /// Remove a rig, once nothing in it would be lost
+    #[command(visible_alias = "rm")]
     Remove {
         /// Its name
         name: String,
@@ -269,6 +270,7 @@ pub enum CrewCommand {
         rig: Option<String>,
     },
     /// Remove a personal clone, once nothing in it would be lost
+    #[command(visible_alias = "rm")]
     Remove {
         /// Its name
         name: String,

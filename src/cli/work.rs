@@ -59,8 +59,9 @@ pub struct Spawn {
 
 #[derive(Debug, Args)]
 pub struct Unsling {
-    /// The bead
-    pub bead: String,
+    /// The beads
+    #[arg(required = true)]
+    pub beads: Vec<String>,
     /// Also while its agent works
     #[arg(long)]
     pub force: bool,

@@ -118,6 +118,8 @@ fn around(ctx: &Ctx, sight: &roles::Sight, args: &DownArgs, found: &[&Session]) 
     }
     for session in others {
         let address = &session.marks.address;
-        ctx.note(&format!("{address} was started by hand and goes on; stop it with: gt down {address}"));
+        ctx.note(&format!(
+            "{address} was started by hand and goes on; stop it with: gt session stop {address}"
+        ));
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
+use crate::base::quote::quote;
 use crate::cli::town::Install;
 use crate::config;
 use crate::model::address::Role;
@@ -25,6 +26,13 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
         crate::fail!(
             "there is a town already: {}", found.root.display();
             "repair it, keeping what is there, with: gt install --force {}", found.root.display()
+        );
+    }
+    if ground == Ground::Folder && root.join(".git").exists() && !args.force {
+        crate::fail!(
+            "{} is a git checkout", root.display();
+            "make a town beside your projects, and add them to it: gt install ~/gt, then in it: gt rig add NAME {0}; \
+             a town in it all the same: gt install --force {0}", quote(&root.to_string_lossy())
         );
     }
     versions::need_git()?;

@@ -65,6 +65,15 @@ pub fn path(ctx: &Ctx, args: LookArgs) -> Result<Exit> {
                 .hint(format!("see what it pushed with: gt diff {address}"))
                 .into());
         }
+        let waits = |rig: &Rig| -> Result<bool> {
+            let (rows, _) = queue::list(rig, &ctx.me()?.address)?;
+            Ok(rows.iter().any(|row| row.worker == address.to_string()))
+        };
+        if rig.as_ref().map_or(Ok(false), waits)? {
+            return Err(Failure::new(format!("{address} handed in its work, and its worktree is gone"))
+                .hint(format!("see what it changed with: gt diff {address}"))
+                .into());
+        }
         return Err(nobody(&address, rig.as_ref()).into());
     }
     if ctx.global.json {

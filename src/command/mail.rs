@@ -14,8 +14,9 @@ use crate::model::address::Address;
 use crate::model::bead::{Bead, Patch};
 use crate::model::words;
 use crate::report;
-use crate::town::{Rig, Town};
+use crate::town::{Rig, Town, away};
 use crate::work::observe::own;
+use crate::work::polecat::names;
 use crate::work::talk::mail;
 
 /// Reads and sends mail.
@@ -106,6 +107,12 @@ struct MailDraft {
 }
 
 fn send(ctx: &Ctx, town: &Town, to: &Address, letter: &MailDraft) -> Result<Exit> {
+    if !is_there(town, to)? {
+        let rig = to.rig().unwrap_or_default();
+        return Err(Failure::new(format!("there is no {to}"))
+            .hint(format!("see who is there with: gt polecats {rig}"))
+            .into());
+    }
     let from = own::who(town, &ctx.dir, &ctx.me()?);
     let new = mail::message(&from, to, &letter.subject, &letter.body);
     if letter.dry {
@@ -124,6 +131,15 @@ fn send(ctx: &Ctx, town: &Town, to: &Address, letter: &MailDraft) -> Result<Exit
         }
         Written::Refused(..) => crate::fail!("the mail to {to} was not written"),
     }
+}
+
+/// Whether a polecat is there, or is remembered; who resolves an address looks for the others.
+fn is_there(town: &Town, address: &Address) -> Result<bool> {
+    let Address::Polecat(rig, name) = address else { return Ok(true) };
+    let rig = town.rig(rig)?;
+    Ok(names::holder(&rig, name).is_some()
+        || rig.polecat_dir(name).exists()
+        || away::read(town)?.contains_key(&address.to_string()))
 }
 
 fn from_stdin() -> Result<String> {

@@ -97,7 +97,7 @@ fn add(ctx: &Ctx, town: &Town, rig: &Rig, name: &str, dry: bool) -> Result<Exit>
 fn list(ctx: &Ctx, me: &Me, rig: &Rig) -> Result<Exit> {
     let (rows, set_aside) = queue::list(rig, &me.address)?;
     if ctx.global.json {
-        print_json("requests", &rows)?;
+        print_json("requests", &rows.iter().chain(&set_aside).collect::<Vec<_>>())?;
         return Ok(Exit::Done);
     }
     if rows.is_empty() {

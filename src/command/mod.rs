@@ -145,7 +145,10 @@ impl Ctx {
     pub fn locate(&self) -> Result<crate::town::discover::FoundTown> {
         let root = if self.global.dir.is_some() { None } else { self.var("GT_TOWN_ROOT").map(PathBuf::from) };
         match (Town::locate(&self.dir, root.as_deref()), root) {
-            (Err(error), None) => self.checkout()?.map(|own| own.found.clone()).ok_or(error),
+            (Err(error), None) => {
+                let town = self.checkout()?.map(|own| own.found.clone());
+                town.ok_or_else(|| checkout::naming_towns(|name| self.var(name), error))
+            }
             (located, _) => located,
         }
     }

@@ -62,10 +62,9 @@ pub fn begin(facts: &ReadyFacts<'_>, allowed: Allowed) -> Result<Begin, Failure>
         Place::Merged | Place::Closed => {
             no(format!("{id} is closed"), format!("open it again with: gt bd reopen {id}"))
         }
-        Place::Submitted => no(
-            format!("the work on {id} waits to be merged"),
-            "look at the queue with: gt merge-queue list".into(),
-        ),
+        Place::Submitted => {
+            no(format!("the work on {id} waits to be merged"), "look at the queue with: gt mq list".into())
+        }
         Place::Working => taken(id, holder, "--force "),
         Place::Hooked | Place::Crashed if facts.in_hand => taken(id, holder, ""),
         _ if facts.bead.foreign && (facts.place != Place::Taken || allowed.force) => Err(foreign(id)),

@@ -61,7 +61,7 @@ fn what(line: &PlanLine) -> String {
         }
         Sign::Start => format!("start session {session}{why}"),
         Sign::Stop if line.held.is_some() => {
-            format!("stop session {session}{why}{held} (stop it with: gt down {address})")
+            format!("stop session {session}{why}{held} (stop it with: gt session stop {address})")
         }
         Sign::Stop => format!("stop session {session}{why}"),
         Sign::Alone => format!("left alone{why}"),

@@ -38,9 +38,10 @@ impl Polecat {
         match self.place {
             Some(Place::Working) if matches!(self.word().as_str(), "working" | "starting") => Color::Good,
             Some(Place::Working) => Color::Waiting,
-            Some(Place::Crashed | Place::Unknown | Place::Unreachable) => Color::Bad,
+            Some(Place::Crashed | Place::Unreachable) => Color::Bad,
             Some(Place::Hooked) if self.state.is_none() => Color::Bad,
-            Some(Place::Hooked | Place::Submitted) => Color::Waiting,
+            // Without tmux every session is unknown, and nothing is wrong.
+            Some(Place::Hooked | Place::Submitted | Place::Unknown) => Color::Waiting,
             _ => Color::Dim,
         }
     }

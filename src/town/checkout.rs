@@ -11,6 +11,7 @@ use super::discover::{FoundTown, found_at};
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::base::folders::Folder;
+use crate::base::quote::quote;
 use crate::programs::git::Git;
 
 /// Where a checkout belongs.
@@ -53,6 +54,20 @@ pub fn remember<'a>(var: impl Fn(&str) -> Option<&'a str>, root: &Path) -> Resul
         state.insert(TOWNS.into(), known.iter().map(|path| path.to_string_lossy()).collect());
         Ok(())
     })
+}
+
+/// An error about a folder outside every town, with the towns of this user in its hint. No process.
+pub fn naming_towns<'a>(var: impl Fn(&str) -> Option<&'a str>, error: anyhow::Error) -> anyhow::Error {
+    let state = list(var).and_then(|path| files::text(&path).ok().flatten());
+    let known: files::Object = state.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let there = towns(&known).into_iter().filter(|root| found_at(root).is_some());
+    let shown: Vec<String> = there.map(|root| quote(&root.to_string_lossy())).collect();
+    match shown.last() {
+        None => error,
+        Some(last) => Failure::new(format!("{error:#}"))
+            .hint(format!("your towns: {}; name one with: gt -C {last} …", shown.join(", ")))
+            .into(),
+    }
 }
 
 /// Other towns of this user with the same identity file: one is a copy of the other, and both have one id. No process.

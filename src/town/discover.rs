@@ -218,14 +218,12 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
     Ok(config)
 }
 
-/// The `beads.prefixes` alone of a rig's `config.json`; none where the file is not there or is no JSON, which `gt doctor` says: a
-/// broken setting of another part keeps nobody from the beads.
+/// The `beads.prefixes` alone of a rig's `config.json`: a broken setting of another part keeps nobody from the beads.
 ///
 /// # Errors
-/// When they are no list of texts, or one of them cannot be a prefix.
+/// When it is no JSON, they are no list of texts, or one of them cannot be a prefix.
 pub fn read_rig_prefixes(path: &Path) -> Result<Vec<String>> {
-    let text = read(path).unwrap_or_default();
-    let file: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let file: serde_json::Value = crate::base::files::parse_json(path, &read(path)?)?;
     let prefixes = match &file["beads"]["prefixes"] {
         serde_json::Value::Null => Vec::new(),
         value => serde_json::from_value(value.clone()).map_err(|error| {

@@ -3,6 +3,8 @@
 use anyhow::{Result, anyhow};
 use serde_json::{Map, Value};
 
+use crate::base::grammar::is_bead_id;
+use crate::base::limits;
 use crate::beads::jsonl;
 use crate::model::bead::Bead;
 
@@ -55,6 +57,10 @@ fn bead(value: Value) -> Result<Option<Bead>> {
     }
     let mut bead =
         jsonl::from_fields(fields).map_err(|error| error.context("bd answered what is no bead"))?;
+    // bd syncs by itself: an id may be anyone's, and it stands in commands that people are told to type.
+    if let Some(odd) = bead.take_if(|bead| !is_bead_id(&bead.id)) {
+        limits::warn(&format!("bd has a bead that is left out: no usable id: {:?}", odd.id));
+    }
     if let Some(bead) = &mut bead {
         bead.assignee.take_if(|name| name.is_empty());
         take_fence(bead);
@@ -119,6 +125,13 @@ pub fn timeless_line(bead: &Bead) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bead_that_no_command_could_name_is_left_out() {
+        let text = r#"[{"id":"wy-$(x)","title":"a"},{"id":"wy-1","title":"b"}]"#;
+        let ids: Vec<String> = beads(text).unwrap().into_iter().map(|bead| bead.id).collect();
+        assert_eq!(ids, ["wy-1"]);
+    }
 
     #[test]
     fn metadata_travels_in_the_description() {

@@ -281,7 +281,7 @@ impl BdRun<'_> {
             crate::fail!("there is a store in {} already", dir.display(); "look into it with: gt bd list");
         }
         // A store that was exported is lost, and its beads can be had back.
-        if !crate::work::setup::exports::sources(&self.ctx.dir)?.is_empty() {
+        if !crate::work::setup::exports::sources(&self.ctx.dir, &mut Vec::new())?.is_empty() {
             crate::fail!("the store of {} is gone", self.ctx.dir.display(); "restore it: gt doctor --fix");
         }
         Embedded::create(&dir, &prefix)?;

@@ -34,11 +34,11 @@ pub(super) fn words(output: &Output, hook: &str) -> String {
 }
 
 impl Git {
-    /// Runs git. A `post-checkout` hook that fails comes after a complete checkout: it is named, and git has not failed.
+    /// Runs git. A `post-checkout` hook that fails comes after a complete checkout: it is named, and git has not failed. In a
+    /// submodule git goes on with no other one, so there it has.
     pub(super) fn finish(process: &Process) -> Result<Output> {
-        let checks_out =
-            process.args.iter().any(|word| ["worktree", "checkout", "clone"].iter().any(|own| word == own));
-        if !checks_out {
+        let is = |names: &[&str]| process.args.iter().any(|word| names.iter().any(|own| word == own));
+        if !is(&["worktree", "checkout", "clone", "submodule"]) {
             return process.run();
         }
         let (output, hook) = run(process)?;
@@ -47,6 +47,10 @@ impl Git {
         }
         let how = output.code.map_or("a signal".into(), |code| format!("exit code {code}"));
         let said = output.error_text().lines().last().map(|line| format!(": {line}")).unwrap_or_default();
+        if is(&["submodule"]) {
+            limits::warn("the hook post-checkout failed after the checkout of a submodule");
+            return Ok(output);
+        }
         limits::warn(&format!("the hook post-checkout failed after the checkout, with {how}{said}"));
         Ok(Output { code: Some(0), signal: None, ..output })
     }

@@ -182,7 +182,8 @@ impl Git {
     /// # Errors
     /// When this is no work tree.
     pub fn status(&self) -> Result<WorktreeStatus> {
-        let words = ["status", "--porcelain=v2", "--branch", "--untracked-files=normal", "-z"];
+        let words =
+            ["status", "--porcelain=v2", "--branch", "--untracked-files=normal", ALL_SUBMODULES, "-z"];
         Ok(self.without_as_checked_out(parse_status(&self.run("read the state of the work tree", words)?)))
     }
 

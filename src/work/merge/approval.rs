@@ -13,6 +13,7 @@ use crate::model::bead::{Bead, Patch};
 use crate::plan::queue::Rules;
 use crate::plan::trust::listed;
 use crate::programs::git::Git;
+use crate::programs::git::merging::Fold;
 use crate::town::{Rig, Town, secret};
 use crate::work::agent::trust;
 
@@ -132,7 +133,8 @@ pub fn needs(rig: &Rig, request: &Request, settings: &Settings, by_person: bool)
     Ok(needs.map(|needs| needs.words()))
 }
 
-/// The agent settings that a commit changes on a target, which stands at `tip`.
+/// The agent settings that a commit changes on a target, which stands at `tip`: those that differ once it is merged. What git cannot
+/// merge by itself, or without a work tree, is looked at as the branch has it.
 fn changed(
     rig: &Rig,
     git: &Git,
@@ -141,9 +143,19 @@ fn changed(
     commit: &str,
     settings: &Settings,
 ) -> Result<Vec<String>> {
-    let paths = git.changed_files(&format!("refs/remotes/origin/{target}"), commit)?.unwrap_or_default();
+    let nowhere = tempfile::tempdir()?;
+    let (after, paths) = match git.merge_trees(tip, commit, nowhere.path())? {
+        Some((Fold::Clean(tree), _)) => {
+            let paths = git.differing(tip, &tree)?;
+            (tree, paths)
+        }
+        _ => {
+            let paths = git.changed_files(&format!("refs/remotes/origin/{target}"), commit)?;
+            (commit.to_string(), paths.unwrap_or_default())
+        }
+    };
     let known = trust::of_target(rig, git, tip, settings)?;
-    trust::changed(git, commit, &paths, &known, &listed(&settings.agents))
+    trust::changed(git, &after, &paths, &known, &listed(&settings.agents))
 }
 
 /// The canonical clone, with the commit of a request in it.

@@ -106,6 +106,12 @@ pub fn check(job: &LandJob<'_>) -> Result<Checked> {
     if !merged {
         let rig = job.scene.rig;
         Git::at(rig.clone_dir()).check_branch(&work.request.target, &[])?;
+        let git = approval::clone_with(rig, &work.request)?;
+        let target = format!("refs/remotes/origin/{}", work.request.target);
+        if !work.queued && git.stands_at(&target)?.is_some() && git.ahead(&target, &work.request.commit)? == 0
+        {
+            return Err(nothing(&work.request, &work.request.target).into());
+        }
         consent = approval::needs(rig, &work.request, &config::settings(job.sources)?, job.by_person)?;
     }
     Ok(Checked {
@@ -313,16 +319,18 @@ fn fold(bench: &Bench<'_>, seen: &SeenOrigin, request: &Request, queued: bool) -
     match bench.fold(&bench.front(&seen.tip)?, request)? {
         Folded::Clean(Front { commit, .. }) => Ok((commit, false)),
         Folded::Nothing if queued => Ok((bench.present_as(seen, request)?, true)),
-        Folded::Nothing => crate::fail!(
-            "nothing to land: {} has all of {} already", seen.target, request.branch;
-            "when its bead needs no change, close it: gt bd close {}", request.bead
-        ),
+        Folded::Nothing => Err(nothing(request, &seen.target).into()),
         Folded::Conflict(files) => crate::fail!(
             "{} conflicts with {} in {}", request.branch, seen.target, files.join(", ");
             "bring it up to date in its worktree: git rebase origin/{}", seen.target
         ),
         Folded::Impossible(said) => crate::fail!("{} cannot be merged: {said}", request.branch),
     }
+}
+
+fn nothing(request: &Request, target: &str) -> Failure {
+    Failure::new(format!("nothing to land: {target} has all of {} already", request.branch))
+        .hint(format!("when its bead needs no change, close it: gt bd close {}", request.bead))
 }
 
 fn test(job: &LandJob<'_>, bench: &Bench<'_>, request: &Request, front: &str) -> Result<&'static str> {

@@ -170,7 +170,7 @@ fn can_be_held(bead: &Bead, requested: bool) -> Result<(), Failure> {
     }
     if requested || bead.has_label(words::LABEL_SUBMITTED) {
         return Err(Failure::new(format!("the work on {id} waits to be merged"))
-            .hint("look at the queue with: gt merge-queue list"));
+            .hint("look at the queue with: gt mq list"));
     }
     match &bead.assignee {
         Some(holder) => Err(Failure::new(format!("{id} is taken by {holder}")).hint(format!(

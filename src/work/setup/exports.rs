@@ -125,11 +125,11 @@ fn is_due(last: &Path) -> bool {
     age.is_some_and(|age| age > DAY) || found.len() == 0
 }
 
-/// The exports of a store.
+/// The exports of a store. A line that is no bead goes to `unread`, and stops itself alone.
 ///
 /// # Errors
 /// One that is there and cannot be read.
-pub fn sources(place: &Path) -> Result<Vec<BeadSource>> {
+pub fn sources(place: &Path, unread: &mut Vec<String>) -> Result<Vec<BeadSource>> {
     let mut sources = Vec::new();
     for path in paths(place).into_iter().flatten() {
         let Some(text) = files::text(&path)? else { continue };
@@ -137,7 +137,16 @@ pub fn sources(place: &Path) -> Result<Vec<BeadSource>> {
         let time = time.and_then(|time| jiff::Timestamp::try_from(time).ok());
         let time = time.map(|time| format!("{time:.0}"));
         let of = time.as_ref().map_or(String::new(), |time| format!(" of {time}"));
-        let mut beads = jsonl::parse(&text).map_err(|error| error.context(path.display().to_string()))?;
+        let mut beads = Vec::new();
+        jsonl::lines(text.as_bytes(), |line| {
+            match line.bead {
+                Ok(bead) => beads.extend(bead),
+                Err(error) => {
+                    unread.push(format!("line {} of {}: {error:#}", line.number, path.display()));
+                }
+            }
+            Ok(())
+        })?;
         let marks: BTreeSet<String> = jsonl::foreign(&text).filter_map(marked).collect();
         beads.iter_mut().for_each(|bead| bead.foreign = marks.contains(&bead.id));
         let from = format!("the export {}{of}", path.display());

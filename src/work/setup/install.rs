@@ -304,7 +304,7 @@ pub fn repair(wanted: &NewTown, found: FoundTown) -> Result<Installed> {
     // A town without beads has neither; one that has them is not given an empty store in place of a lost one.
     let had_store = town.bin_dir().join("bd").is_symlink()
         || !town.rig_names().is_ok_and(|names| names.is_empty())
-        || !super::exports::sources(&town.root).is_ok_and(|sources| sources.is_empty());
+        || !super::exports::sources(&town.root, &mut Vec::new()).is_ok_and(|sources| sources.is_empty());
     for piece in named.pieces()? {
         if !piece.stands(&town.root) {
             piece.make(&town.root)?;

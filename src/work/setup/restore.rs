@@ -140,7 +140,7 @@ pub fn restore(lost: &Lost<'_>) -> Result<RestoreReport> {
     let place = lost.place()?;
     let mut restored =
         RestoreReport { rig: lost.rig.map(|rig| rig.name.clone()), ..RestoreReport::default() };
-    let mut sources = exports::sources(lost.root()).unwrap_or_else(|error| {
+    let mut sources = exports::sources(lost.root(), &mut restored.unread).unwrap_or_else(|error| {
         restored.unread.push(format!("{error:#}"));
         Vec::new()
     });

@@ -212,7 +212,7 @@ impl Loss {
             Loss::Polecat => {
                 format!("see the polecats: gt polecats {rig}; end one: gt polecat release {rig}/NAME")
             }
-            Loss::Session => "end the sessions: gt down ADDRESS".into(),
+            Loss::Session => "end the sessions: gt session stop ADDRESS".into(),
             Loss::Bead => "finish the beads, or take them back: gt unsling BEAD".into(),
             Loss::Request => format!(
                 "merge the requests: gt refinery process {rig}; take one out: gt mq reject ID; make a foreign one this town's: gt adopt ID"

@@ -93,6 +93,16 @@ pub fn decide(
             Err(error) => outcome.failed.push((id.clone(), error)),
         }
     }
+    let has_branch = |work: &Work| work.begin != Begin::Again && !work.is_away();
+    if works.iter().any(has_branch) {
+        let git = Git::at(site.rig.clone_dir());
+        let places = ["refs/heads/polecat", "refs/remotes/origin/polecat"];
+        let found = git.refs_under(&places)?;
+        if let Some(place) = places.iter().find(|place| found.contains_key(**place)) {
+            let whose = if place.starts_with("refs/heads/") { "the clone of the rig" } else { "origin" };
+            return Err(blocked_by_polecat(whose).into());
+        }
+    }
     let commits_here = |work: &&Work| !work.is_away() && !has_address(&work.role);
     if works.iter().any(|work| commits_here(&work))
         && let Some(failure) = Git::at(site.rig.clone_dir()).identity_missing()?

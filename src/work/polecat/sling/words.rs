@@ -153,8 +153,14 @@ fn title(word: &str, count: usize, known: &KnownNames, asked: &mut SlingWords) -
         if known.rigs.iter().any(|rig| rig.eq_ignore_ascii_case(word)) {
             return Err(no_rig(word, known.rigs.iter()));
         }
-        return Err(Failure::usage(format!("'{word}' is no bead, and one word is no title"))
-            .hint("see the beads with: gt bd ready; make one with: gt sling --new TITLE RIG"));
+        let near = known.prefixes.iter().filter_map(|(prefix, _)| {
+            let tail = word.strip_prefix(prefix).filter(|tail| is_id_tail(tail))?;
+            Some((prefix.len(), format!("did you mean '{prefix}-{}'? ", tail.trim_start_matches(['_', '.']))))
+        });
+        let near = near.max_by_key(|(length, _)| *length).map(|(_, near)| near).unwrap_or_default();
+        return Err(Failure::usage(format!("'{word}' is no bead, and one word is no title")).hint(format!(
+            "{near}see the beads with: gt bd ready; make one with: gt sling --new TITLE RIG"
+        )));
     }
     if count != 1 {
         return Err(Failure::usage(format!("'{word}' is no bead"))
