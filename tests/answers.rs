@@ -370,7 +370,11 @@ fn small_mistakes_are_answered_with_what_is_meant() {
     let run = world.in_town(["unsling", &works, "wy-none", "--force"]).fails(1);
     assert!(run.stdout.contains(&format!("{works}  unassigned from wyvern/Nux")), "{run:#?}");
     assert!(run.stderr.contains("wy-none"), "{run:#?}");
-    world.in_town(["rig", "rm", "wyvern", "--dry-run"]);
+    let run = world.in_town(["sling", "A new title", "wyvern", "--agent", "shel"]).fails(1);
+    assert!(run.stderr.starts_with("gt: polecat.agent: there is no [agents.shel]\n"), "{run:#?}");
+    world.in_town(["config", "set", "worktree.setup", "true", "--rig", "wyvern"]).ok();
+    let run = world.in_town(["config", "explain", "worktree.setup"]).ok();
+    assert!(run.stdout.contains("worktree.setup = \"true\"") && run.stderr.is_empty(), "{run:#?}");
     assert!(world.in_town(["rig", "rm", "nosuch"]).fails(2).stderr.contains("nosuch"));
 }
 

@@ -46,7 +46,19 @@ fn show(ctx: &Ctx, origin: bool, rig: Option<&str>) -> Result<()> {
 fn explain_key(ctx: &Ctx, key: &str, rig: Option<&str>) -> Result<()> {
     // What a rig's config.json says of its polecats is a key of theirs.
     let key = if RIG_POLECAT.contains(&key) { format!("polecat.{key}") } else { key.to_string() };
-    let sources = sources(ctx, rig)?;
+    let mut sources = sources(ctx, rig)?;
+    // The only rig of a town needs no naming.
+    let only = match (rig, &sources.rig, &sources.town) {
+        (None, None, Some(_)) => {
+            Some(ctx.town()?).filter(|town| town.rig_names().is_ok_and(|all| all.len() == 1))
+        }
+        _ => None,
+    };
+    let only = only.map(|town| ctx.rig(&town, None)).transpose()?;
+    if let Some(rig) = &only {
+        sources = rig.sources(&sources);
+    }
+    let rig = rig.or(only.as_ref().map(|rig| rig.name.as_str()));
     let answered = match Role::parse(key.split('.').next().unwrap_or_default()) {
         Some(_) => super::preset::explain_role(ctx, &key, rig, None, &[]),
         None => explain_setting(ctx, &sources, &key),

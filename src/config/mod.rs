@@ -319,7 +319,9 @@ fn unknown(stack: &Stack, role: Role, key: &str, name: &str, table: &str) -> Fai
             .hint(format!("see the layers with: gt preset explain {role}"));
     }
     let known = stack.keys(table);
-    let place = stack.place(&path).map(|place| format!("{place}: ")).unwrap_or_default();
+    // A flag is known by its key.
+    let place = stack.place(&path).filter(|place| !place.ends_with(&path));
+    let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
     Failure::new(format!("{place}{path}: there is no [{table}.{name}]"))
         .hint(choices(name, known.iter().map(String::as_str)))
 }

@@ -128,8 +128,18 @@ mod tests {
 
     #[test]
     fn a_bead_that_no_command_could_name_is_left_out() {
-        let text = r#"[{"id":"wy-$(x)","title":"a"},{"id":"wy-1","title":"b"}]"#;
-        let ids: Vec<String> = beads(text).unwrap().into_iter().map(|bead| bead.id).collect();
+        let time = "2026-01-01T00:00:00Z";
+        let bead = |id: &str| Bead {
+            id: id.into(),
+            title: "x".into(),
+            status: "open".into(),
+            issue_type: "task".into(),
+            created_at: time.into(),
+            updated_at: time.into(),
+            ..Bead::default()
+        };
+        let text = jsonl::render(&[bead("wy-$(x)"), bead("wy-1")]);
+        let ids: Vec<String> = beads(&text).unwrap().into_iter().map(|bead| bead.id).collect();
         assert_eq!(ids, ["wy-1"]);
     }
 
