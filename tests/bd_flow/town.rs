@@ -144,7 +144,8 @@ impl Town {
     pub fn requests(&self, bead: &str) -> Vec<serde_json::Value> {
         let queue = self.world.in_town(["mq", "list", "wyvern", "--json"]).ok().json();
         let requests = queue["requests"].as_array().unwrap().clone();
-        requests.into_iter().filter(|request| request["bead"] == bead).collect()
+        let waits = |request: &serde_json::Value| request["bead"] == bead && request["state"] != "set aside";
+        requests.into_iter().filter(waits).collect()
     }
 
     /// Status, holder and labels of a bead.
