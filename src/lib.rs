@@ -12,7 +12,7 @@
 //! - [`config`]: layers, presets; [`town`]: folders and files
 //! - [`beads`]: the store of work; [`mux`]: where sessions live
 //! - [`plan`]: decisions, pure; [`work`]: workflows, step by step
-//! - [`report`]: what a person sees, and `--json`; [`command`]: one file per verb
+//! - [`report`]: what a person sees, and `--json`; [`daemon`]: what keeps a town going by itself; [`command`]: one file per verb
 
 #![warn(missing_docs)]
 
@@ -22,6 +22,7 @@ pub mod beads;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod daemon;
 pub mod model;
 pub mod mux;
 pub mod plan;

@@ -325,10 +325,10 @@ fn keys_and_files_without_effect_are_warned_of_where_one_asks() {
         let said = world.in_town(words).ok().stderr.replace(world.real().to_str().unwrap(), "WORLD");
         said.lines().filter(|line| line.starts_with("warning:")).map(str::to_string).collect::<Vec<_>>()
     };
-    let inert = "warning: WORLD/town/config/presets/polecat.toml:2:1: polecat.restart does nothing: no agent is restarted by itself yet; start what ended with: gt apply, gt sling BEAD --resume";
-    assert_eq!(warned(&["config", "set", "polecat.restart", "always"]), [inert]);
-    assert_eq!(warned(&["config", "explain", "polecat.restart"]), [inert]);
-    assert_eq!(warned(&["preset", "explain", "polecat.restart"]), [inert]);
+    let inert = "warning: WORLD/town/config/presets/mayor.toml:2:1: mayor.max_workers does nothing: it is about polecats alone";
+    assert_eq!(warned(&["config", "set", "mayor.max_workers", "2"]), [inert]);
+    assert_eq!(warned(&["config", "explain", "mayor.max_workers"]), [inert]);
+    assert_eq!(warned(&["preset", "explain", "mayor.max_workers"]), [inert]);
     assert_eq!(warned(&["apply"]), [inert]);
     let outposts = "warning: config/outposts.yaml is not read; name machines as [remotes.NAME] in config/town.toml (see: gt remote --help)";
     assert_eq!(warned(&["doctor"]), [outposts, inert]);

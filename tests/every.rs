@@ -154,6 +154,11 @@ fn command_of(words: &str, known: &BTreeSet<String>) -> String {
 
 /// Words for every command that writes.
 const WRITES: &[&str] = &[
+    "daemon start",
+    "daemon stop",
+    "pause",
+    "pause wyvern --until 2h",
+    "resume",
     "install ../fresh",
     "install --force",
     "doctor --fix",
@@ -256,8 +261,18 @@ const READS: &[&str] = &[
     "remote tunnel status",
 ];
 
-/// What is tested elsewhere, because it takes a terminal, makes a town of its own, or speaks bd's words.
-const ELSEWHERE: &[&str] = &["attach", "witness attach", "refinery attach", "bd", "demo", "mail read"];
+/// What is tested elsewhere, because it takes a terminal or a deacon, makes a town of its own, or speaks bd's words.
+const ELSEWHERE: &[&str] = &[
+    "attach",
+    "witness attach",
+    "refinery attach",
+    "bd",
+    "demo",
+    "mail read",
+    "daemon run",
+    "daemon status",
+    "daemon logs",
+];
 
 #[test]
 fn a_dry_run_changes_nothing_and_says_what_it_would_do() {

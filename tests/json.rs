@@ -75,6 +75,7 @@ fn every_answer_is_as_the_docs_describe_it() {
     queue(&asked);
     work(&asked);
     sessions(&asked);
+    deacon(&asked);
     talk(&asked);
     machines(&asked);
     rigs(&asked);
@@ -84,7 +85,8 @@ fn every_answer_is_as_the_docs_describe_it() {
 }
 
 /// Commands without an answer of gt's own: they take a terminal, tell a story, or answer as bd does.
-const NO_ANSWER: [&str; 5] = ["attach", "bd", "demo", "refinery attach", "witness attach"];
+const NO_ANSWER: [&str; 7] =
+    ["attach", "bd", "daemon logs", "daemon run", "demo", "refinery attach", "witness attach"];
 
 #[test]
 fn every_command_has_its_row_and_every_row_is_a_command() {
@@ -95,6 +97,16 @@ fn every_command_has_its_row_and_every_row_is_a_command() {
     assert_eq!(rows, &(&reads | &writes) - &none);
     let dry = docs().answers.iter().filter(|answer| answer.flags.contains(&"--dry-run".to_string()));
     assert_eq!(dry.map(command).filter(|name| !writes.contains(name)).collect::<Vec<_>>(), [""; 0]);
+}
+
+fn deacon(asked: &Asked) {
+    asked.tried(&["pause", "--until", "2h"]);
+    asked.tried(&["pause", "wyvern"]);
+    asked.tried(&["daemon", "start"]);
+    asked.town(&["daemon", "status"]);
+    assert_eq!(asked.tried(&["daemon", "stop"])["deacon"]["running"], false);
+    asked.tried(&["resume", "wyvern"]);
+    asked.tried(&["resume"]);
 }
 
 fn older_towns(asked: &Asked) {

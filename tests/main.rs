@@ -12,6 +12,7 @@ mod beads;
 mod choice;
 mod common;
 mod config;
+mod daemon;
 mod demo;
 mod docs;
 mod doctor;

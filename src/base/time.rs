@@ -21,6 +21,16 @@ pub fn seconds_since_epoch(time: &str) -> Option<i64> {
     time.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
+/// The time that a person means, if it is to come: a duration from now, or a time with its zone (or `Z`).
+pub fn after(text: &str, now: &str) -> Option<String> {
+    let now: Timestamp = now.parse().ok()?;
+    let then = match parse_duration(text) {
+        Some(time) => now.checked_add(time).ok()?,
+        None => text.trim().parse().ok()?,
+    };
+    (then > now).then(|| then.to_string())
+}
+
 /// Whether two texts tell one moment: bd 1.0 keeps whole seconds, rounded.
 pub fn same_moment(one: &str, other: &str) -> bool {
     match (one.parse::<Timestamp>(), other.parse::<Timestamp>()) {
@@ -74,6 +84,18 @@ mod tests {
         assert_eq!(parse_duration(""), None);
         assert_eq!(seconds_between("2026-01-01T00:00:00Z", "2026-01-01T00:01:00.5Z"), Some(60));
         assert_eq!(seconds_between("x", &now()), None);
+        let (now, later) = ("2026-01-01T00:00:00Z", "2026-01-01T00:30:00Z");
+        for (text, then) in [
+            ("30m", Some(later)),
+            ("2026-01-01T00:30Z", Some(later)),
+            ("2026-01-01T01:30+01:00", Some(later)),
+            ("2025-12-31T00:00Z", None),
+            ("0", None),
+            ("tomorrow", None),
+            ("99999999999999d", None),
+        ] {
+            assert_eq!(after(text, now).as_deref(), then, "{text}");
+        }
         for (one, other, same) in [
             ("2026-01-01T00:00:00.6Z", "2026-01-01T00:00:01Z", true),
             ("2026-01-01T00:00:00.6Z", "2026-01-01T00:00:00Z", true),

@@ -1,6 +1,7 @@
 //! Argument types only: their doc comments are `--help` and the man pages.
 
 pub mod bd;
+pub mod daemon;
 pub mod elsewhere;
 pub mod instead;
 pub mod queue;
@@ -106,6 +107,13 @@ pub enum Command {
     Freeze(roles::Freeze),
     /// The Mayor's session
     Mayor(roles::Mayor),
+    /// The deacon: what keeps the town going by itself
+    #[command(visible_alias = "deacon")]
+    Daemon(daemon::DaemonArgs),
+    /// Keep anything new from starting and merging by itself; agents go on
+    Pause(daemon::Pause),
+    /// Take a pause back
+    Resume(daemon::Resume),
     /// A rig's witness: its session, and the patrol over its polecats
     Witness(roles::Witness),
     /// A rig's refinery: its session, and the merge queue's engine

@@ -105,6 +105,9 @@ pub struct RunClean {
 
 #[derive(Debug, Args)]
 pub struct SessionEnded {
+    /// Whether or not a deacon runs, which else does it
+    #[arg(long)]
+    pub now: bool,
     /// The agent's address
     pub address: String,
     /// The instance that ended

@@ -4,10 +4,10 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::plan::{self, PlanView};
-use super::{Ctx, print, print_json};
+use super::{Ctx, daemon, print, print_json};
 use crate::base::failure::Exit;
 use crate::cli::roles::Apply;
-use crate::config::inert;
+use crate::config::{self, inert};
 use crate::mux::deliver::Delivery;
 use crate::plan::diff::PlanLine;
 use crate::report;
@@ -53,7 +53,11 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
         }
     }
     drop(lock);
-    let inert = inert::of(&ctx.sources(&view.town, None)).unwrap_or_default();
+    let sources = ctx.sources(&view.town, None);
+    if up && args.addresses.is_empty() {
+        failed |= daemon::also_start(ctx, &view.town, &config::settings(&sources)?.up).is_err();
+    }
+    let inert = inert::of(&sources).unwrap_or_default();
     inert.iter().for_each(|one| ctx.note(&format!("warning: {}", one.said)));
     say(ctx, &done)?;
     for (_, outcome) in &done {

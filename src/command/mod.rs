@@ -8,6 +8,7 @@ pub mod bd;
 pub mod capture;
 pub mod config;
 pub mod crew;
+pub mod daemon;
 pub mod demo;
 pub mod doctor;
 pub mod done;
@@ -29,6 +30,7 @@ pub mod merge;
 pub mod merge_queue;
 pub mod migrate;
 pub mod patrol;
+pub mod pause;
 pub mod plan;
 pub mod polecat;
 pub mod polecats;
@@ -515,6 +517,45 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
     for warning in crate::config::env::warnings(&ctx.env) {
         ctx.note(&warning);
     }
+    let concerns = concerns_the_deacon(&command);
+    let outcome = verb(ctx, command);
+    // Those that it runs itself end under its eyes.
+    if concerns && ctx.var("GT_ROLE") != Some("deacon") {
+        let _ = ctx.locate().map(|found| crate::town::deacon::poke(&found.root));
+    }
+    outcome
+}
+
+/// Whether there may be something for the deacon to do when it is over. What is written to the embedded store it sees by itself.
+fn concerns_the_deacon(command: &Command) -> bool {
+    use Command as C;
+    matches!(
+        command,
+        C::Sling(_)
+            | C::Spawn(_)
+            | C::Unsling(_)
+            | C::Hold(_)
+            | C::Unhold(_)
+            | C::Done(_)
+            | C::Handoff(_)
+            | C::MergeQueue(_)
+            | C::Adopt(_)
+            | C::Land(_)
+            | C::Bd(_)
+            | C::Session(_)
+            | C::Stop(_)
+            | C::Polecat(_)
+            | C::Start(_)
+            | C::Apply(_)
+            | C::Up(_)
+            | C::Down(_)
+            | C::Rig(_)
+            | C::Config(_)
+            | C::HookEvent
+    )
+}
+
+fn verb(ctx: &Ctx, command: Command) -> Result<Exit> {
     match command {
         Command::Install(args) => install::run(ctx, args),
         Command::Doctor(args) => doctor::run(ctx, args),
@@ -536,6 +577,9 @@ fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Down(args) => down::run(ctx, &args),
         Command::Freeze(args) => freeze::run(ctx, &args),
         Command::Mayor(args) => mayor::run(ctx, args),
+        Command::Daemon(args) => daemon::run(ctx, args),
+        Command::Pause(args) => pause::pause(ctx, &args),
+        Command::Resume(args) => pause::resume(ctx, &args),
         Command::Witness(args) => witness::run(ctx, args),
         Command::Refinery(args) => refinery::run(ctx, args),
         Command::Attach(args) => attach::run(ctx, args),

@@ -7,7 +7,7 @@ use crate::base::failure::{Exit, Failure, Failures};
 use crate::cli::sessions::SessionEnded;
 use crate::model::address::Address;
 use crate::plan::patrol::Move;
-use crate::town::{Rig, Town};
+use crate::town::{Rig, Town, deacon};
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::names;
 use crate::work::polecat::patrol::{self, PatrolFinding};
@@ -46,6 +46,9 @@ fn ended(rig: &Rig, failures: Failures) -> Result<Exit> {
 /// As [`run`].
 pub fn session_ended(ctx: &Ctx, args: &SessionEnded) -> Result<Exit> {
     let town = ctx.town()?;
+    if !args.now && deacon::poke(&town.root) {
+        return Ok(Exit::Done);
+    }
     if let Address::Polecat(rig, name) = Address::parse(&args.address)? {
         let rig = town.rig(&rig)?;
         // Ended and forgotten before, or another's by now: nothing to look at.

@@ -15,6 +15,7 @@ use crate::mux::deliver::Delivery;
 use crate::mux::{self, Depth, Marks, Mux, Session, Snapshot, Started};
 use crate::town::Town;
 use crate::town::wish::{self, DownList};
+use crate::work::agent::handoff;
 use crate::work::agent::roles::{self, Begun, Prepared, StartOptions};
 use crate::work::observe::view::RoleStatus;
 use crate::work::observe::{states, who};
@@ -265,6 +266,10 @@ pub fn stop(ctx: &Ctx, sight: &Sight, dry_run: bool, wanted: impl Fn(&Session) -
     let mark = sight.town.mark();
     let found: Vec<&Session> = sight.known()?.ours(&mark).filter(|session| wanted(session)).collect();
     if !dry_run {
+        // First: what a kill leaves running is stopped by hand again, what it leaves stopped stays so.
+        for address in found.iter().filter_map(|session| session.marks.agent()) {
+            handoff::note_stopped(&sight.town, &address)?;
+        }
         let notes = survivors::stop(&sight.town, sight.mux.as_ref(), &found)?;
         notes.iter().for_each(|note| ctx.note(note));
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Ctx, roles};
+use super::{Ctx, daemon, roles};
 use crate::base::failure::Exit;
 use crate::cli::roles::{StartArgs, StartHow};
 
@@ -14,5 +14,8 @@ pub fn run(ctx: &Ctx, args: StartArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let up = ctx.settings(&town, None)?.up;
     let wanted = crate::work::agent::roles::wanted(&town, &up)?;
+    if !args.dry.dry_run {
+        daemon::also_start(ctx, &town, &up)?;
+    }
     roles::start(ctx, &wanted, &StartHow { preset: args.preset, dry: args.dry, ..StartHow::default() })
 }

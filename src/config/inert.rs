@@ -36,7 +36,7 @@ pub fn of(sources: &Sources) -> Result<Vec<Inert>> {
     let mut found = Vec::new();
     for layer in &own {
         walk(&layer.values, &mut Vec::new(), &mut |path, value| {
-            let Some(why) = why(path, value) else { return };
+            let Some(why) = why(path) else { return };
             // What says the same as the built-in presets, `gt freeze` say, changes nothing in any case.
             if built_in.iter().any(|layer| is_said(&layer.values, path, value)) {
                 return;
@@ -73,12 +73,9 @@ fn is_said(values: &Dict, path: &[String], value: &Value) -> bool {
 }
 
 /// Why a key does nothing; `None` for one that does.
-fn why(path: &[String], value: &Value) -> Option<&'static str> {
+fn why(path: &[String]) -> Option<&'static str> {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match path.as_slice() {
-        [role, "restart"] if Role::parse(role).is_some() && value.as_str() != Some("never") => Some(
-            "no agent is restarted by itself yet; start what ended with: gt apply, gt sling BEAD --resume",
-        ),
         [role, "max_workers" | "worker_spawn_delay" | "names" | "sandbox"]
             if Role::parse(role).is_some_and(|role| role != Role::Polecat) =>
         {
@@ -116,7 +113,6 @@ mod tests {
         insta::assert_snapshot!(said.join("\n").replace(dir.path().to_str().unwrap(), "TOWN"), @r"
         TOWN/config/town.toml:3:25: agents.own.busy.timeout does nothing: only ready has a timeout
         TOWN/config/presets/mine.toml:2:1: crew.sandbox does nothing: it is about polecats alone
-        TOWN/config/presets/polecat.toml:3:1: polecat.restart does nothing: no agent is restarted by itself yet; start what ended with: gt apply, gt sling BEAD --resume
         GASTOWN_MAYOR__MAX_WORKERS: mayor.max_workers does nothing: it is about polecats alone
         ");
         // What gt itself ships is its own matter.

@@ -57,6 +57,8 @@ pub struct UpSettings {
     pub roles: Vec<String>,
     /// Rigs whose roles should run; all when absent.
     pub rigs: Option<Vec<String>>,
+    /// Whether `gt start` and `gt up` start the deacon.
+    pub deacon: bool,
 }
 
 /// `[beads]`
@@ -468,6 +470,13 @@ pub enum Restart {
     OnFailure,
     /// Whatever ended it.
     Always,
+}
+
+impl Restart {
+    /// Whether an agent whose work is not done is started again.
+    pub fn after_a_crash(self) -> bool {
+        matches!(self, Restart::OnFailure | Restart::Always)
+    }
 }
 
 /// `sandbox`

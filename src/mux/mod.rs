@@ -165,6 +165,9 @@ pub struct Snapshot {
     /// Agents of the town that something runs of on this machine, by address, whether or not a session is seen.
     #[serde(skip)]
     pub occupied: BTreeMap<String, Occupied>,
+    /// Process of the tmux server that was seen; 0 where none runs.
+    #[serde(skip)]
+    pub server: i32,
 }
 
 impl Snapshot {

@@ -359,7 +359,7 @@ fn done(answer: Answer, what: &str, target: &str) -> Result<()> {
 
 /// What the rows of a look come to.
 pub fn snapshot(sight: ServerSight) -> Snapshot {
-    let mut snapshot = Snapshot::default();
+    let mut snapshot = Snapshot { server: sight.server, ..Snapshot::default() };
     if tmux::parse_version(&sight.version).is_some_and(|found| found < tmux::MINIMUM) {
         snapshot.minimal = Some(too_old(&sight.version));
     }

@@ -15,6 +15,7 @@ pub mod place;
 pub mod proposal;
 pub mod queue;
 pub mod restore;
+pub mod supervise;
 pub mod sync;
 pub mod trust;
 pub mod tunnel;

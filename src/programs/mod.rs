@@ -4,6 +4,7 @@ pub mod agent_lock;
 pub mod bd;
 pub mod fugue;
 pub mod git;
+pub mod jobs;
 pub mod lasting;
 pub mod pager;
 pub mod process;

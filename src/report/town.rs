@@ -136,6 +136,7 @@ mod tests {
             agents: vec![RoleStatus::of("/t", &snapshot, &Address::Mayor)],
             rigs: vec![RigView {
                 unapproved: Vec::new(),
+                mergeable: Vec::new(),
                 name: "wyvern".into(),
                 store: StoreView::default(),
                 ready: None,

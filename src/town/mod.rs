@@ -2,10 +2,13 @@
 
 pub mod away;
 pub mod checkout;
+pub mod deacon;
 pub mod discover;
 pub mod ended;
 pub mod ids;
+pub mod log;
 pub mod occupancy;
+pub mod pause;
 pub mod report;
 pub mod secret;
 pub mod trust;

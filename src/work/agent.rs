@@ -185,7 +185,7 @@ pub fn end_later(town: &Town, address: &Address, instance: &str) -> Result<()> {
 }
 
 /// Where this program is.
-fn own_path() -> Result<String> {
+pub fn own_path() -> Result<String> {
     let path =
         std::env::current_exe().map_err(|error| Failure::new(format!("cannot tell where gt is: {error}")))?;
     Ok(path.to_string_lossy().into_owned())

@@ -59,6 +59,8 @@ impl World {
             socket: format!("gt-test-{}-{number}", std::process::id()),
             env: RefCell::default(),
         };
+        // A deacon does by itself what most tests do step by step.
+        world.set("GASTOWN_UP__DEACON", "false");
         for folder in ["home", "bin", "tmux"] {
             std::fs::create_dir(world.path(folder)).unwrap();
         }
@@ -86,6 +88,17 @@ impl World {
         world.settings(WAITS);
         world.set("GASTOWN_POLECAT__AGENT", "waits");
         world
+    }
+
+    /// Ends the deacons of this world's towns.
+    fn end_deacons(&self) {
+        let towns = std::fs::read_dir(self.dir.path()).into_iter().flatten().flatten();
+        let files = towns.map(|town| town.path().join("mayor/deacon.json")).filter(|file| file.exists());
+        for (pid, words) in files.flat_map(|_| kill::processes(self)) {
+            if words.ends_with("daemon run") {
+                let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+            }
+        }
     }
 
     /// A path in the world.
@@ -327,6 +340,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        self.end_deacons();
         // The real one: a test may have put another first on PATH.
         let Ok(tmux) = which::which("tmux") else { return };
         let _ =

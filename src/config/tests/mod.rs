@@ -127,7 +127,7 @@ fn what_the_roles_are_as_built_in() {
     assert_eq!(polecat.presets, ["polecat"]);
     assert_eq!(polecat.settings.max_workers, 4);
     assert_eq!(polecat.settings.permissions, Permissions::Edits);
-    assert_eq!(polecat.settings.restart, Restart::Never);
+    assert_eq!(polecat.settings.restart, Restart::OnFailure);
     let mut names = polecat.settings.names.clone();
     names.sort();
     names.dedup();

@@ -57,7 +57,7 @@ impl Drop for Charge {
 
 impl Charge {
     /// Whether the program has ended. From then on no signal goes to its number.
-    pub(super) fn try_wait(&self, child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
+    pub(in crate::programs) fn try_wait(&self, child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
         let mut state = state();
         let ended = child.try_wait()?;
         if ended.is_some() {

@@ -55,6 +55,11 @@ impl Stamp {
         self.alive() && kill_process(pid, signal).is_ok()
     }
 
+    /// Asks it to end, if it runs.
+    pub fn ask_to_end(&self) -> bool {
+        self.send(Signal::TERM)
+    }
+
     /// Ends it, and waits for that: SIGTERM, and SIGKILL for one that takes too long. Another process with its number
     /// is left alone.
     pub fn end(&self) {

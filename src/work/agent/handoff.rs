@@ -105,28 +105,47 @@ pub fn leave_note(town: &Town, of: &Address, note: &NoteText) -> Result<()> {
     let letter = mail::message(of, of, &note.subject, &note.text);
     mail::store_for(town, of, of)?.write(&[], &[Change::Create(Box::new(letter))])?;
     step("handoff.1");
-    let path = state_file(town, of);
-    if let Some(dir) = path.parent() {
-        files::make_dir(dir)?;
-    }
-    // The Mayor's file also holds what is down, the witness's whom it told of what.
-    files::change_json(&path, |state| {
-        state.insert("requesting_cycle".into(), true.into());
+    note_in(town, of, |state| {
+        state.insert(CYCLE.into(), true.into());
         state.insert("requested_at".into(), time::now().into());
-        Ok(())
     })?;
     step("handoff.2");
     Ok(())
 }
 
-/// Whether an agent left a note for a session that has not started yet. A file that cannot be read says no.
-pub fn is_left(town: &Town, of: &Address) -> bool {
-    let path = state_file(town, of);
-    path.exists()
-        && files::read_json::<files::Object>(&path).is_ok_and(|state| state.contains_key("requesting_cycle"))
+/// What stands in an agent's `state.json` of its next session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// It left a note for a session that has not started yet.
+    pub cycles: bool,
+    /// A person stopped it, and nobody started it since.
+    pub stopped: bool,
 }
 
-/// Takes the wish for a new session back: there is one now.
+const CYCLE: &str = "requesting_cycle";
+const STOPPED: &str = "stopped";
+
+impl Noted {
+    /// Reads it. A file that cannot be read says nothing.
+    pub fn read(town: &Town, of: &Address) -> Noted {
+        let path = state_file(town, of);
+        let state = path.exists().then(|| files::read_json::<files::Object>(&path).ok()).flatten();
+        let has = |key| state.as_ref().is_some_and(|state| state.contains_key(key));
+        Noted { cycles: has(CYCLE), stopped: has(STOPPED) }
+    }
+}
+
+/// Notes that a person stopped an agent: it is not started again by itself.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn note_stopped(town: &Town, of: &Address) -> Result<()> {
+    note_in(town, of, |state| {
+        state.insert(STOPPED.into(), time::now().into());
+    })
+}
+
+/// Takes both back: there is a new session now.
 ///
 /// # Errors
 /// When the file cannot be read or written.
@@ -136,9 +155,22 @@ pub fn fulfilled(town: &Town, of: &Address) -> Result<()> {
         return Ok(());
     }
     files::change_json(&path, |state| {
-        if state.remove("requesting_cycle").is_some() {
+        if state.remove(CYCLE).is_some() {
             state.remove("requested_at");
         }
+        state.remove(STOPPED);
+        Ok(())
+    })
+}
+
+fn note_in(town: &Town, of: &Address, change: impl FnOnce(&mut files::Object)) -> Result<()> {
+    let path = state_file(town, of);
+    if let Some(dir) = path.parent() {
+        files::make_dir(dir)?;
+    }
+    // The Mayor's file also holds what is down, the witness's whom it told of what.
+    files::change_json(&path, |state| {
+        change(state);
         Ok(())
     })
 }

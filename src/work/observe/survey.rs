@@ -12,6 +12,7 @@ use crate::model::bead::Bead;
 use crate::model::words;
 use crate::mux::{Looking, Mux, Session, Snapshot};
 use crate::plan::place::{Place, PlaceFacts, Seen, place, seen};
+use crate::town::deacon::{self, DeaconFile};
 use crate::town::{Rig, RigConfig, Town};
 use crate::work::agent::roles;
 use crate::work::merge::approval;
@@ -44,6 +45,21 @@ pub fn town(
     looking: Looking,
     only: Option<&str>,
 ) -> Result<TownView> {
+    with_sessions(town, sources, me, mux, looking, only).map(|(report, _)| report)
+}
+
+/// The same, with the sessions that were seen.
+///
+/// # Errors
+/// As [`town`].
+pub fn with_sessions(
+    town: &Town,
+    sources: &Sources,
+    me: &Address,
+    mux: &dyn Mux,
+    looking: Looking,
+    only: Option<&str>,
+) -> Result<(TownView, Snapshot)> {
     let read: Vec<Read> = match only {
         Some(name) => vec![read(town.rig(name)?, sources, me)?],
         // One rig that cannot be read does not hide the others.
@@ -59,7 +75,7 @@ pub fn town(
     let (store, overseer_unread, overseer_foreign) = unread(town, me);
     let snapshot = told(town, sources, mux, looking)?;
     let mark = town.mark();
-    Ok(TownView {
+    let report = TownView {
         name: town.name.clone(),
         path: mark.clone(),
         multiplexer: if snapshot.minimal.is_some() { "none" } else { mux.kind() },
@@ -67,13 +83,21 @@ pub fn town(
         store,
         overseer_unread,
         overseer_foreign,
-        agents: [Address::Mayor, Address::Deacon]
-            .iter()
-            .map(|own| RoleStatus::of(&mark, &snapshot, own))
-            .collect(),
-        rigs: read.into_iter().map(|read| report(&mark, &snapshot, read)).collect(),
-        away: snapshot.away,
-    })
+        agents: vec![RoleStatus::of(&mark, &snapshot, &Address::Mayor), deacon(town, &snapshot)],
+        rigs: read.into_iter().map(|read| rig_report(&mark, &snapshot, read)).collect(),
+        away: snapshot.away.clone(),
+    };
+    Ok((report, snapshot))
+}
+
+/// How the deacon is: a program, whether or not a session shows what it does.
+fn deacon(town: &Town, snapshot: &Snapshot) -> RoleStatus {
+    let session = RoleStatus::of(&town.mark(), snapshot, &Address::Deacon);
+    if !deacon::runs(&town.root) {
+        return RoleStatus { state: "not running".into(), alive: Some(false), ..session };
+    }
+    let since = DeaconFile::read(&town.root).map(|file| file.started);
+    RoleStatus { state: "running".into(), alive: Some(true), since, ..session }
 }
 
 /// Why sessions could not be seen.
@@ -110,7 +134,7 @@ pub fn rig(
         here: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
         away: snapshot.away.silent(),
     };
-    Ok((report(&town.mark(), &snapshot, read), unseen))
+    Ok((rig_report(&town.mark(), &snapshot, read), unseen))
 }
 
 /// How many mails of the person are unread; those from outside the town apart.
@@ -159,7 +183,7 @@ fn names(rig: &Rig) -> BTreeSet<String> {
         .collect()
 }
 
-fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigView {
+fn rig_report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigView {
     if let Ok((store, seen)) = &mut read.beads
         && let Err(error) = add_marked(store.as_ref(), seen, mark, snapshot, &read.rig.name)
     {
@@ -206,6 +230,7 @@ fn report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigView {
         polecats,
         set_aside: beads.iter().filter_map(RequestRow::set_aside).collect(),
         unapproved: view.unapproved(),
+        mergeable: view.mergeable(),
         name,
     }
 }
@@ -356,6 +381,24 @@ impl<'a> RigFacts<'a> {
             why(request).map(|why| Unapproved { request: id, bead, why })
         };
         self.requests.iter().filter_map(one).collect()
+    }
+
+    /// The requests that no person keeps from being merged, each with its commit.
+    fn mergeable(&self) -> Vec<String> {
+        let open = |request: &&Request| {
+            let own = self.by_id.get(request.id.as_str());
+            let held =
+                self.by_id.get(request.bead.as_str()).is_some_and(|bead| bead.has_label(words::LABEL_HOLD));
+            let waits = |own: &&Bead| {
+                approval::noted(own, &request.commit).is_some() && own.meta(approval::META_APPROVED).is_none()
+            };
+            !held && !own.is_some_and(waits)
+        };
+        self.requests
+            .iter()
+            .filter(open)
+            .map(|request| format!("{} {}", request.id, request.commit))
+            .collect()
     }
 
     fn queue(&self) -> QueueCounts {

@@ -92,6 +92,9 @@ pub struct RigView {
     /// Requests that wait for a person's consent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unapproved: Vec<Unapproved>,
+    /// The requests that no person keeps from being merged, each with its commit.
+    #[serde(skip)]
+    pub mergeable: Vec<String>,
 }
 
 /// A request that waits for a person's consent.

@@ -18,7 +18,7 @@ use crate::mux::deliver::{Delivery, deliver};
 use crate::plan::patrol::{Climbed, Move, Rung, next_rung};
 use crate::plan::place::Seen;
 use crate::town::Rig;
-use crate::work::agent::handoff;
+use crate::work::agent::handoff::Noted;
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::names;
 use crate::work::talk::mail;
@@ -157,7 +157,7 @@ fn act(scene: &Scene<'_>, name: &str, finding: &mut PatrolFinding, alarms: &mut 
                 alarms.raise(scene, name, &what, &format!("{}\n\n{help}\n", files.join("\n")))?
             }
         },
-        Move::Crashed | Move::Unstarted if handoff::is_left(scene.town, &scene.address(name)) => {
+        Move::Crashed | Move::Unstarted if Noted::read(scene.town, &scene.address(name)).cycles => {
             let what = format!("it handed {bead} to its next session");
             alarms.raise(scene, name, &what, &format!("start that one: gt sling {bead} --resume\n"))?
         }

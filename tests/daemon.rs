@@ -1,0 +1,167 @@
+//! The deacon: a town that goes on while nobody types.
+
+use crate::common::{World, finish, gt, kill, wait_for};
+
+/// Commits; the runtime hands in what ends well.
+fn works(file: &str) -> String {
+    format!("echo work > {file}\ngit add {file}\ngit commit -qm '{file}'")
+}
+
+/// A town with tests that are green unless a file `red` is there, and its deacon.
+fn world() -> World {
+    let world = World::with_rig();
+    world.settings("[beads]\nstore = \"embedded\"\n[merge]\ntest_command = \"test ! -e red\"\n");
+    world.in_town(["daemon", "start"]).ok();
+    world
+}
+
+fn wait_for_place(world: &World, bead: &str, status: &str) {
+    wait_for(&format!("{bead} to be {status}"), || (world.show(bead)["status"] == status).then_some(()));
+}
+
+fn log(world: &World) -> String {
+    world.read("town/mayor/deacon.log")
+}
+
+/// How often a line of the log ends like this.
+fn done(world: &World, words: &str) -> usize {
+    log(world).lines().filter(|line| line.ends_with(words)).count()
+}
+
+fn pid(world: &World) -> i32 {
+    let file: serde_json::Value = serde_json::from_str(&world.read("town/mayor/deacon.json")).unwrap();
+    i32::try_from(file["pid"].as_i64().unwrap()).unwrap()
+}
+
+fn signal(pid: i32, name: &str) {
+    assert!(std::process::Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn what_is_slung_is_merged_and_its_polecat_ended_with_nothing_typed() {
+    let world = world();
+    let beads: Vec<String> =
+        (0..3).map(|number| world.bead("Do it", &works(&format!("f{number}")))).collect();
+    let mut words = vec!["sling"];
+    words.extend(beads.iter().map(String::as_str));
+    world.in_town(words.into_iter().chain(["wyvern"])).ok();
+    beads.iter().for_each(|bead| wait_for_place(&world, bead, "closed"));
+    wait_for("the polecats to be gone", || {
+        let names = std::fs::read_dir(world.path("town/wyvern/polecats/.names")).unwrap().flatten();
+        (names.filter(|name| !name.file_name().to_string_lossy().starts_with('.')).count() == 0).then_some(())
+    });
+    assert_eq!(world.git("origin.git", ["ls-tree", "--name-only", "main"]), "README.md\nf0\nf1\nf2");
+    assert!(world.read("town/wyvern/logs/refinery.log").contains("merged"));
+    let status = world.in_town(["daemon", "status", "--json"]).ok().json();
+    assert_eq!(status["deacon"]["running"], true);
+    assert_eq!(status["deacon"]["status"]["troubles"], serde_json::json!([]));
+    assert!(world.in_town(["status"]).ok().stdout.contains("deacon    running"));
+}
+
+#[test]
+fn a_crash_is_started_again_and_a_stop_is_not() {
+    let world = world();
+    // A script begins anew in a clean worktree: its second start finds what the first one left elsewhere.
+    let script = format!("test -e ~/half || {{ echo x > ~/half; exit 3; }}\n{}", works("whole"));
+    let bead = world.bead("Crashes once", &script);
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    wait_for_place(&world, &bead, "closed");
+    assert_eq!(done(&world, &format!("gt sling {bead} wyvern --resume")), 1);
+
+    let bead = world.bead("Is stopped", "touch begun\nsleep 600");
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    let name = world.polecat_of(&bead);
+    let begun = world.path(format!("town/wyvern/polecats/{name}/begun"));
+    wait_for("the script to begin", || begun.exists().then_some(()));
+    world.in_town(["session", "stop", &format!("wyvern/{name}")]).ok();
+    let looks =
+        || world.in_town(["daemon", "status", "--json"]).ok().json()["deacon"]["status"]["looks"].as_i64();
+    let before = looks().unwrap();
+    world.in_town(["hold", &world.bead("Another", "true")]).ok();
+    wait_for("the deacon to look again", || (looks().unwrap() > before).then_some(()));
+    assert_eq!(done(&world, &format!("gt sling {bead} wyvern --resume")), 0);
+    assert!(world.in_town(["polecats", "wyvern"]).ok().stdout.contains("crashed"));
+    // Whoever starts it by hand has it looked after again.
+    world.in_town(["sling", &bead, "wyvern", "--resume"]).ok();
+    let session = world.session_of(&format!("wyvern/{name}"));
+    let agent = world.tmux(["display-message", "-p", "-t", &session, "#{pane_pid}"]).stdout;
+    signal(agent.trim().parse().unwrap(), "-KILL");
+    wait_for("it to be started again", || {
+        (done(&world, &format!("gt sling {bead} wyvern --resume")) == 1).then_some(())
+    });
+}
+
+#[test]
+fn there_is_one_deacon_it_ends_when_asked_and_says_so() {
+    let world = world();
+    let second = world.in_town(["daemon", "run"]).fails(1);
+    assert!(second.stderr.contains("the deacon of town runs already, process"), "{second:?}");
+    assert_eq!(world.in_town(["daemon", "start"]).ok().stdout, "the deacon runs already\n");
+    assert!(world.in_town(["daemon", "logs"]).ok().stdout.contains("the deacon of town begins"));
+    assert_eq!(world.in_town(["deacon", "stop"]).ok().stdout, "the deacon has ended\n");
+    assert_eq!(world.in_town(["daemon", "stop"]).ok().stdout, "no deacon runs\n");
+    let status = world.in_town(["daemon", "status"]).fails(1);
+    assert!(status.stdout.contains("start it with: gt daemon start"), "{status:?}");
+    // Everything works as before.
+    let bead = world.bead("Without it", &works("alone"));
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    wait_for("the request", || {
+        world.in_town(["mq", "list", "wyvern"]).ok().stdout.contains(&bead).then_some(())
+    });
+    world.in_town(["refinery", "process", "wyvern"]).ok();
+    wait_for_place(&world, &bead, "closed");
+}
+
+#[test]
+fn a_pause_keeps_what_waits_until_it_is_taken_back() {
+    let world = world();
+    let paused = world.in_town(["pause", "wyvern", "--until", "2h"]).ok();
+    assert!(paused.stdout.contains("take it back with: gt resume wyvern"), "{paused:?}");
+    let bead = world.bead("Waits", &works("later"));
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    let name = world.polecat_of(&bead);
+    let folder = world.path(format!("town/wyvern/polecats/{name}"));
+    wait_for("the polecat's end, which is nothing new", || (!folder.exists()).then_some(()));
+    assert_eq!(done(&world, "gt refinery process wyvern"), 0);
+    assert!(world.in_town(["daemon", "status"]).ok().stdout.contains("wyvern is paused until"));
+    assert_eq!(world.in_town(["resume", "wyvern"]).ok().stdout, "wyvern goes on\n");
+    wait_for_place(&world, &bead, "closed");
+    assert_eq!(world.in_town(["resume"]).ok().stdout, "town was not paused\n");
+    let wrong = world.in_town(["pause", "--until", "yesterday"]).fails(2);
+    assert!(wrong.stderr.contains("'yesterday' is no time that is to come"), "{wrong:?}");
+    let agent = finish(world.command(gt(), "town").arg("pause").env("GT_ROLE", "polecat")).fails(1);
+    assert!(agent.stderr.contains("is for the person"), "{agent:?}");
+}
+
+#[test]
+fn killed_at_any_moment_the_next_deacon_brings_the_same_end_and_nothing_twice() {
+    let world = world();
+    let beads: Vec<String> =
+        (0..4).map(|number| world.bead("Do it", &works(&format!("f{number}")))).collect();
+    for bead in &beads {
+        world.in_town(["sling", bead, "wyvern"]).ok();
+        // What it ran goes on or is ended; a signal between two of its actions is a kill between two steps.
+        signal(pid(&world), "-KILL");
+        world.in_town(["daemon", "start"]).ok();
+    }
+    beads.iter().for_each(|bead| wait_for_place(&world, bead, "closed"));
+    let merges = world.git("origin.git", ["log", "--merges", "--format=%s", "main"]);
+    for bead in &beads {
+        assert_eq!(merges.lines().filter(|line| line.contains(bead)).count(), 1, "{merges}");
+    }
+    let deacons =
+        || kill::processes(&world).into_iter().filter(|(_, words)| words.ends_with("daemon run")).count();
+    assert_eq!(deacons(), 1);
+}
+
+#[test]
+fn who_hands_on_its_work_goes_on_in_the_next_session() {
+    let world = world();
+    let handoff = format!("{} handoff -m 'the other half'", gt());
+    let script = format!("test -e ~/half || {{ echo x > ~/half; {handoff}; sleep 60; }}\n{}", works("whole"));
+    let bead = world.bead("In two halves", &script);
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    wait_for_place(&world, &bead, "closed");
+    assert_eq!(done(&world, &format!("gt sling {bead} wyvern --resume")), 1);
+    assert_eq!(world.git("origin.git", ["show", "main:whole"]), "work");
+}
