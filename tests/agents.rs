@@ -195,11 +195,11 @@ fn a_title_that_cannot_be_slung_makes_no_bead() {
     for (words, message) in [
         (&["sling", "Not here", "wyvern/Nux"][..], "gt: the name Nux is taken in wyvern\n"),
         (
-            &["sling", "No room", "wyvern"],
+            &["sling", "No room", "wyvern", "--now"],
             "gt: the rig wyvern is full (max_workers: 1 polecat on this machine)\n",
         ),
         (
-            &["sling", "No room", "wyvern", "--dry-run"],
+            &["sling", "No room", "wyvern", "--now", "--dry-run"],
             "gt: the rig wyvern is full (max_workers: 1 polecat on this machine)\n",
         ),
         (

@@ -92,6 +92,30 @@ fn a_crash_is_started_again_and_a_stop_is_not() {
 }
 
 #[test]
+fn more_than_there_are_places_for_waits_and_is_done_the_most_urgent_first() {
+    let world = World::with_rig();
+    world.settings("[beads]\nstore = \"embedded\"\n[merge]\ntest_command = \"true\"\nauto = true\n");
+    world.set("GASTOWN_POLECAT__MAX_WORKERS", "1");
+    world.in_town(["daemon", "start"]).ok();
+    let bead = |number: usize| {
+        world.bead_with("Do it", &works(&format!("f{number}")), &["-p", &(4 - number).to_string()])
+    };
+    let beads: Vec<String> = (0..4).map(bead).collect();
+    let words = ["sling"].into_iter().chain(beads.iter().map(String::as_str)).chain(["wyvern"]);
+    world.in_town(words).fails(3);
+    beads.iter().for_each(|bead| wait_for_place(&world, bead, "closed"));
+    let feed = world.in_town(["feed", "--since", "1h", "--rig", "wyvern", "--json"]).ok().json();
+    let started: Vec<&str> = feed["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["kind"] == "started")
+        .map(|event| event["bead"].as_str().unwrap())
+        .collect();
+    assert_eq!(started, [0, 3, 2, 1].map(|number| beads[number].as_str()), "{feed}");
+}
+
+#[test]
 fn there_is_one_deacon_it_ends_when_asked_and_says_so() {
     let world = world();
     let second = world.in_town(["daemon", "run"]).fails(1);

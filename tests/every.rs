@@ -156,6 +156,7 @@ fn command_of(words: &str, known: &BTreeSet<String>) -> String {
 const WRITES: &[&str] = &[
     "daemon start",
     "daemon stop",
+    "dispatch",
     "pause",
     "pause wyvern --until 2h",
     "resume",
@@ -246,6 +247,8 @@ const READS: &[&str] = &[
     "hook wyvern/Nux",
     "prime wyvern/Nux",
     "merge-queue list wyvern",
+    "queue",
+    "feed",
     "merge-queue show @open",
     "merge-queue status",
     "merge-queue overlap wyvern",
@@ -296,7 +299,7 @@ fn a_dry_run_changes_nothing_and_says_what_it_would_do() {
             }
             // Where there is nothing to do, that is no result.
             let silent = run.stdout.trim().is_empty()
-                && !["migrate", "gc", "adopt --all", "rig trust wyvern", "remote sync wyvern"]
+                && !["migrate", "gc", "dispatch", "adopt --all", "rig trust wyvern", "remote sync wyvern"]
                     .contains(words);
             // What cannot be repaired is found all the same.
             let failed = run.code != Some(0) && !words.starts_with("doctor");

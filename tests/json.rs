@@ -100,6 +100,16 @@ fn every_command_has_its_row_and_every_row_is_a_command() {
 }
 
 fn deacon(asked: &Asked) {
+    asked.world.set("GASTOWN_POLECAT__MAX_WORKERS", "1");
+    for number in 0..2 {
+        let bead = asked.world.bead(&format!("Waits {number}"), "sleep 600");
+        asked.world.in_town(["sling", &bead, "wyvern", "--agent", "waits", "--json"]);
+    }
+    asked.town(&["queue"]);
+    asked.tried(&["dispatch"]);
+    asked.town(&["status"]);
+    asked.town(&["feed"]);
+    asked.world.unset("GASTOWN_POLECAT__MAX_WORKERS");
     asked.tried(&["pause", "--until", "2h"]);
     asked.tried(&["pause", "wyvern"]);
     asked.tried(&["daemon", "start"]);

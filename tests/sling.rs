@@ -151,14 +151,66 @@ fn of_several_beads_as_many_start_as_the_rig_has_room_for() {
     );
     let hint =
         "wait, end one with: gt polecat release wyvern/NAME; or raise max_workers in wyvern/config.json";
-    let words = ["sling", &beads[1], &beads[2], "wyvern"];
+    let words = ["sling", "--now", &beads[1], &beads[2], "wyvern"];
     for words in [&words.iter().copied().chain(["--dry-run"]).collect::<Vec<_>>(), &words.to_vec()] {
         let run = world.in_town(words).fails(1);
         assert_eq!(run.stderr, format!("gt: {message}\nhint: {hint}\n"));
         assert!(run.stdout.starts_with(&beads[1]), "{run:?}");
     }
     assert!(world.show(&beads[1])["assignee"].is_string());
-    refuses(&world, &["sling", &beads[2], "wyvern"], 1, &message, hint);
+    refuses(&world, &["sling", "--now", &beads[2], "wyvern"], 1, &message, hint);
+}
+
+#[test]
+fn what_has_no_room_waits_in_line_is_shown_started_and_taken_out() {
+    let world = World::waiting();
+    world.set("GASTOWN_POLECAT__MAX_WORKERS", "1");
+    let urgent = world.bead_with("Urgent", "true", &["-p", "0"]);
+    let beads: Vec<String> = (0..3).map(|number| task(&world, &format!("Task {number}"))).collect();
+    let words = ["sling", &beads[0], &beads[1], &beads[2], &urgent, "wyvern", "--agent", "waits"];
+    let plan = world.in_town(words.iter().chain(&["--dry-run"])).ok();
+    assert!(
+        plan.stdout.contains(&format!("{}  Task 1\n  would wait: the rig wyvern is full", beads[1])),
+        "{plan:?}"
+    );
+    let run = world.in_town(words).fails(3);
+    assert!(run.stdout.starts_with(&format!("{}  wyvern/Nux  Task 0\n", beads[0])), "{run:?}");
+    assert!(run.stderr.contains("by hand: gt dispatch wyvern"), "{run:?}");
+    let ids = || -> Vec<String> {
+        let queue = world.in_town(["queue", "wyvern", "--json"]).ok().json();
+        let rows = queue["queue"][0]["to_start"].as_array().unwrap().clone();
+        assert!(rows.iter().all(|row| row["flags"] == serde_json::json!(["--agent=waits"])), "{rows:?}");
+        rows.iter().map(|row| row["bead"].as_str().unwrap().to_string()).collect()
+    };
+    assert_eq!(ids(), [urgent.clone(), beads[1].clone(), beads[2].clone()]);
+    let shown = world.in_town(["queue"]).ok().stdout;
+    assert!(shown.contains("no place is free") && shown.contains("to merge: nothing"), "{shown}");
+    // Nothing starts without a place; the same order again changes nothing.
+    let left = world.in_town(["dispatch", "wyvern"]).ok();
+    assert!(left.stdout.contains("waits: the rig wyvern is full"), "{left:?}");
+    assert_eq!(ids().len(), 3);
+    let out = world.in_town(["unsling", &beads[1]]).ok();
+    assert_eq!(out.stdout, format!("{}  taken out of the queue\n", beads[1]));
+    world.in_town(["polecat", "release", "wyvern/Nux", "--force"]).ok();
+    assert!(world.in_town(["queue"]).ok().stdout.contains("a place is free"));
+    let started = world.in_town(["dispatch"]).ok();
+    assert!(started.stdout.contains(&format!("{urgent}  wyvern/")), "{started:?}");
+    assert_eq!(ids(), [beads[2].clone()]);
+    let marks =
+        |id: &str| (world.show(id)["labels"].to_string(), world.show(id)["metadata"]["queued"].clone());
+    for id in [&urgent, &beads[1]] {
+        let (labels, entry) = marks(id);
+        assert!(!labels.contains("gt:queued") && entry.is_null(), "{labels} {entry}");
+    }
+    // An entry that others wrote, or changed, is none.
+    let entry = marks(&beads[2]).1.as_str().unwrap().replace("--agent=waits", "--agent=other");
+    let changed = serde_json::json!({ "queued": entry }).to_string();
+    world.gt_in("town/wyvern", ["bd", "update", &beads[2], "--metadata", &changed]).ok();
+    assert_eq!(ids(), [""; 0]);
+    let feed = world.in_town(["feed", "--json"]).ok().json();
+    let kinds: Vec<&str> =
+        feed["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["queued", "queued", "queued", "started", "ended", "started"], "{feed}");
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub enum ProofKind {
     Mail,
     /// A person's consent to a request or a change.
     Approval,
+    /// A bead that waits for a place.
+    Start,
 }
 
 impl ProofKind {
@@ -27,6 +29,7 @@ impl ProofKind {
             ProofKind::Request => "request",
             ProofKind::Mail => "mail",
             ProofKind::Approval => "approval",
+            ProofKind::Start => "start",
         }
     }
 }

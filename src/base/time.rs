@@ -31,6 +31,22 @@ pub fn after(text: &str, now: &str) -> Option<String> {
     (then > now).then(|| then.to_string())
 }
 
+/// The time that a person means, if it is over: a duration before now, or a time with its zone (or `Z`).
+pub fn before(text: &str, now: &str) -> Option<String> {
+    let now: Timestamp = now.parse().ok()?;
+    let then = match parse_duration(text) {
+        Some(time) => now.checked_sub(time).ok()?,
+        None => text.trim().parse().ok()?,
+    };
+    (then <= now).then(|| then.to_string())
+}
+
+/// A time as a person's clock shows it: `11-30 15:04:05`.
+pub fn on_the_clock(time: &str) -> String {
+    let shown = time.parse::<Timestamp>().map(|time| time.to_zoned(jiff::tz::TimeZone::system()));
+    shown.map_or_else(|_| time.into(), |time| time.strftime("%m-%d %H:%M:%S").to_string())
+}
+
 /// Whether two texts tell one moment: bd 1.0 keeps whole seconds, rounded.
 pub fn same_moment(one: &str, other: &str) -> bool {
     match (one.parse::<Timestamp>(), other.parse::<Timestamp>()) {
@@ -96,6 +112,8 @@ mod tests {
         ] {
             assert_eq!(after(text, now).as_deref(), then, "{text}");
         }
+        assert_eq!(before("30m", later).as_deref(), Some(now));
+        assert_eq!(before("2026-01-01T00:30Z", now), None);
         for (one, other, same) in [
             ("2026-01-01T00:00:00.6Z", "2026-01-01T00:00:01Z", true),
             ("2026-01-01T00:00:00.6Z", "2026-01-01T00:00:00Z", true),

@@ -32,6 +32,19 @@ pub enum DaemonCommand {
 }
 
 #[derive(Debug, Args)]
+pub struct Feed {
+    /// Go on with what happens
+    #[arg(short, long)]
+    pub follow: bool,
+    /// From then on: 30m, 8h, or a time as 2026-01-31T08:00Z; the last 50 when not given
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only of this rig
+    #[arg(long)]
+    pub rig: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct Pause {
     /// Only this rig
     pub rig: Option<String>,

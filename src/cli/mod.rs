@@ -110,6 +110,8 @@ pub enum Command {
     /// The deacon: what keeps the town going by itself
     #[command(visible_alias = "deacon")]
     Daemon(daemon::DaemonArgs),
+    /// Show what happened
+    Feed(daemon::Feed),
     /// Keep anything new from starting and merging by itself; agents go on
     Pause(daemon::Pause),
     /// Take a pause back
@@ -124,7 +126,11 @@ pub enum Command {
     Capture(sessions::Capture),
     /// Give beads to new polecats
     Sling(work::Sling),
-    /// Take a bead back from its polecat
+    /// Show what waits: to be started, and to be merged
+    Queue(work::QueueArgs),
+    /// Start what waits, as far as there are places: what the deacon does by itself
+    Dispatch(work::Dispatch),
+    /// Take a bead back from its polecat, or out of the queue
     Unsling(work::Unsling),
     /// Keep a bead from being slung
     Hold(work::Hold),

@@ -1,6 +1,6 @@
 //! Arguments about work: from a bead on the hook to work that is done.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::DryRun;
 use super::elsewhere::{Elsewhere, FallbackArg};
@@ -26,6 +26,9 @@ pub struct SlingHow {
     /// Also when it is not ready
     #[arg(long)]
     pub force: bool,
+    /// Refuse what the rig has no room for, instead of queueing it
+    #[arg(long)]
+    pub now: bool,
     /// The runtime, instead of the preset's
     #[arg(long)]
     pub agent: Option<String>,
@@ -43,6 +46,42 @@ pub struct SlingHow {
     pub fallback: Option<FallbackArg>,
     #[command(flatten)]
     pub dry: DryRun,
+}
+
+impl SlingHow {
+    /// The flags that say how a bead is started, as they can be typed again.
+    pub fn flags(&self) -> Vec<String> {
+        let SlingHow { resume, force, now: _, agent, permissions, preset, elsewhere, fallback, dry: _ } =
+            self;
+        let set = [(*resume, "--resume"), (*force, "--force"), (elsewhere.local, "--local")];
+        let mut flags: Vec<String> =
+            set.iter().filter(|(set, _)| *set).map(|(_, flag)| (*flag).to_string()).collect();
+        let mut add = |flag: &str, value: &str| flags.push(format!("--{flag}={value}"));
+        agent.iter().for_each(|value| add("agent", value));
+        permissions.iter().for_each(|value| add("permissions", value));
+        preset.iter().for_each(|value| add("preset", value));
+        elsewhere.remote.iter().for_each(|value| add("remote", value));
+        elsewhere.fugue_addr.iter().for_each(|value| add("fugue-addr", value));
+        elsewhere.tag.iter().for_each(|value| add("tag", value));
+        if let Some(name) = fallback.and_then(|fallback| fallback.to_possible_value()) {
+            add("fallback", name.get_name());
+        }
+        flags
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Dispatch {
+    /// Only this rig
+    pub rig: Option<String>,
+    #[command(flatten)]
+    pub dry: DryRun,
+}
+
+#[derive(Debug, Args)]
+pub struct QueueArgs {
+    /// Only this rig
+    pub rig: Option<String>,
 }
 
 #[derive(Debug, Args)]

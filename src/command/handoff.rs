@@ -6,6 +6,7 @@ use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure};
 use crate::cli::work::Handoff;
 use crate::model::address::Address;
+use crate::town::events::TownEvent;
 use crate::work::agent;
 use crate::work::agent::handoff::{self, HandoffKind};
 use crate::work::observe::own;
@@ -59,6 +60,9 @@ pub fn run(ctx: &Ctx, args: Handoff) -> Result<Exit> {
     say(&format!("{of}: note {would}left: {}\n", note.subject))?;
     if !args.dry.dry_run {
         handoff::leave_note(&town, &of, &note)?;
+        TownEvent { rig: of.rig().unwrap_or_default().into(), ..TownEvent::new("handoff", &note.subject) }
+            .of(&of)
+            .in_town(&town.root);
         if !handoff::end_session(&town, &of, mux.as_ref())? {
             ctx.note(&format!("{of} has no session to be ended"));
         }

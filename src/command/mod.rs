@@ -10,10 +10,12 @@ pub mod config;
 pub mod crew;
 pub mod daemon;
 pub mod demo;
+pub mod dispatch;
 pub mod doctor;
 pub mod done;
 pub mod down;
 pub mod elsewhere;
+pub mod feed;
 pub mod freeze;
 pub mod gc;
 pub mod handoff;
@@ -37,6 +39,7 @@ pub mod polecats;
 pub mod preset;
 pub mod preset_new;
 pub mod prime;
+pub mod queue;
 pub mod refinery;
 pub mod remote;
 pub mod remote_sync;
@@ -578,6 +581,7 @@ fn verb(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Freeze(args) => freeze::run(ctx, &args),
         Command::Mayor(args) => mayor::run(ctx, args),
         Command::Daemon(args) => daemon::run(ctx, args),
+        Command::Feed(args) => feed::run(ctx, &args),
         Command::Pause(args) => pause::pause(ctx, &args),
         Command::Resume(args) => pause::resume(ctx, &args),
         Command::Witness(args) => witness::run(ctx, args),
@@ -585,6 +589,8 @@ fn verb(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Attach(args) => attach::run(ctx, args),
         Command::Capture(args) => capture::run(ctx, args),
         Command::Sling(args) => sling::run(ctx, args),
+        Command::Queue(args) => queue::run(ctx, &args),
+        Command::Dispatch(args) => dispatch::run(ctx, &args),
         Command::Unsling(args) => unsling::run(ctx, args),
         Command::Hold(args) => hold::hold(ctx, args),
         Command::Unhold(args) => hold::unhold(ctx, args),

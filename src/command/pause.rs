@@ -7,7 +7,8 @@ use super::{Ctx, print, print_json, would};
 use crate::base::failure::{Exit, Failure};
 use crate::base::time;
 use crate::cli::daemon::{Pause, Resume};
-use crate::town::{deacon, pause};
+use crate::town::events::TownEvent;
+use crate::town::{Town, deacon, pause};
 
 /// Pauses the town, or one rig.
 ///
@@ -32,6 +33,7 @@ pub fn pause(ctx: &Ctx, args: &Pause) -> Result<Exit> {
         Some(rig) => drop(paused.rigs.insert(rig.clone(), until.clone())),
         None => paused.town = Some(until.clone()),
     })?;
+    said("paused", rig.as_deref(), &until, &town);
     deacon::poke(&town.root);
     if ctx.global.json {
         print_json("paused", &json!({ "what": what, "until": until }))?;
@@ -64,6 +66,7 @@ pub fn resume(ctx: &Ctx, args: &Resume) -> Result<Exit> {
             None => paused.town.take().is_some(),
         };
     })?;
+    said("goes on", rig.as_deref(), "", &town);
     deacon::poke(&town.root);
     if ctx.global.json {
         print_json("resumed", &json!({ "what": what, "was_paused": was }))?;
@@ -74,4 +77,9 @@ pub fn resume(ctx: &Ctx, args: &Resume) -> Result<Exit> {
         ctx.note("the town is paused as a whole; take that back with: gt resume");
     }
     Ok(Exit::Done)
+}
+
+fn said(kind: &str, rig: Option<&str>, until: &str, town: &Town) {
+    let until = if until.is_empty() { String::new() } else { format!("until {until}") };
+    TownEvent { rig: rig.unwrap_or_default().into(), ..TownEvent::new(kind, until) }.in_town(&town.root);
 }

@@ -13,7 +13,9 @@ use crate::plan::may_sling::Allowed;
 use crate::town::{Rig, Town};
 use crate::work::observe::who;
 use crate::work::polecat::sling::words::{KnownNames, SlingWords, read};
-use crate::work::polecat::sling::{Order, Outcome, Site, Slung, check_new, check_restart, plan, sling};
+use crate::work::polecat::sling::{
+    Order, Outcome, Site, Slung, WaitingBead, WhenFull, check_new, check_restart, plan, sling,
+};
 
 /// Gives beads to new polecats.
 ///
@@ -94,18 +96,11 @@ fn go(ctx: &Ctx, town: &Town, asked: SlingWords, how: &SlingHow) -> Result<Exit>
     if how.permissions.is_some() {
         ctx.person_only("gt sling --permissions")?;
     }
-    let by_hand = [
-        how.agent.clone().map(|agent| ("agent", agent)),
-        how.permissions.clone().map(|level| ("permissions", level)),
-    ];
-    let mut order = Order {
-        beads: asked.beads,
-        name: asked.name,
-        allowed: Allowed { force: how.force, resume: how.resume },
-        asked: by_hand.into_iter().flatten().collect(),
-        presets: how.preset.clone(),
-        wish: super::elsewhere::wish(&how.elsewhere, how.fallback, how.dry.dry_run)?,
-    };
+    let mut order = Order { beads: asked.beads, name: asked.name, ..order(how)? };
+    // A name is given by hand, for now.
+    if !how.now && order.name.is_none() {
+        order.when_full = WhenFull::Queue(how.flags());
+    }
     if let Some(title) = &asked.title {
         check_new(&site, &order, title)?;
     }
@@ -119,7 +114,40 @@ fn go(ctx: &Ctx, town: &Town, asked: SlingWords, how: &SlingHow) -> Result<Exit>
     }
     let slung = sling(&site, &order)?;
     ctx.keep_exports(town, Some(&rig));
-    report(ctx, slung)
+    report(ctx, &rig.name, slung)
+}
+
+/// How beads are to be started.
+fn order(how: &SlingHow) -> Result<Order> {
+    let by_hand = [
+        how.agent.clone().map(|agent| ("agent", agent)),
+        how.permissions.clone().map(|level| ("permissions", level)),
+    ];
+    Ok(Order {
+        allowed: Allowed { force: how.force, resume: how.resume },
+        asked: by_hand.into_iter().flatten().collect(),
+        presets: how.preset.clone(),
+        wish: super::elsewhere::wish(&how.elsewhere, how.fallback, how.dry.dry_run)?,
+        ..Order::default()
+    })
+}
+
+/// Starts beads that wait for a place, those that have one, and leaves the others as they are.
+///
+/// # Errors
+/// As [`run`].
+pub fn start_waiting(
+    ctx: &Ctx,
+    town: &Town,
+    rig: &Rig,
+    beads: Vec<String>,
+    how: &SlingHow,
+) -> Result<Outcome> {
+    let settings = ctx.settings(town, Some(rig))?;
+    let mux = ctx.mux(town)?;
+    let site = site(ctx, town, rig, &settings, mux.as_ref())?;
+    let order = Order { beads, when_full: WhenFull::Leave, ..order(how)? };
+    if how.dry.dry_run { plan(&site, &order) } else { sling(&site, &order) }
 }
 
 fn dry_run(ctx: &Ctx, site: &Site<'_>, order: &Order, title: Option<&str>) -> Result<Exit> {
@@ -132,15 +160,31 @@ fn dry_run(ctx: &Ctx, site: &Site<'_>, order: &Order, title: Option<&str>) -> Re
         }
         return Ok(Exit::Done);
     }
-    let planned = plan(site, order)?;
+    would_start(ctx, plan(site, order)?)
+}
+
+/// Says what would be started, and what would wait.
+///
+/// # Errors
+/// What cannot be started.
+pub fn would_start(ctx: &Ctx, planned: Outcome) -> Result<Exit> {
     if ctx.global.json {
-        print_json("plan", &planned.slung)?;
+        print_json("plan", &all(&planned)?)?;
     } else {
         planned.slung.iter().try_for_each(|one| print(&steps(one)))?;
+        for WaitingBead { bead, title, waits } in &planned.waiting {
+            print(&format!("{bead}  {title}\n  would wait: {waits}\n"))?;
+        }
         planned.slung.iter().flat_map(|one| &one.notes).for_each(|note| ctx.note(note));
     }
     failed(planned.failed)?;
     Ok(Exit::Done)
+}
+
+/// What came of each bead, as JSON.
+fn all(outcome: &Outcome) -> Result<Vec<serde_json::Value>> {
+    let slung = outcome.slung.iter().map(serde_json::to_value);
+    Ok(slung.chain(outcome.waiting.iter().map(serde_json::to_value)).collect::<Result<_, _>>()?)
 }
 
 fn failed(failed: Vec<(String, anyhow::Error)>) -> Result<()> {
@@ -191,9 +235,13 @@ fn worktree(one: &Slung) -> String {
     }
 }
 
-fn report(ctx: &Ctx, outcome: Outcome) -> Result<Exit> {
+/// Says what was started, and what waits: exit 3 then.
+///
+/// # Errors
+/// What could not be started.
+pub fn report(ctx: &Ctx, rig: &str, outcome: Outcome) -> Result<Exit> {
     if ctx.global.json {
-        print_json("slung", &outcome.slung)?;
+        print_json("slung", &all(&outcome)?)?;
     } else {
         for one in &outcome.slung {
             let there = one.place.remote.as_ref().map(|remote| format!(" on {}", remote.name));
@@ -220,7 +268,20 @@ fn report(ctx: &Ctx, outcome: Outcome) -> Result<Exit> {
             }
         }
     }
+    for WaitingBead { bead, title, waits } in outcome.waiting.iter().filter(|_| !ctx.global.json) {
+        print(&format!("{bead}  waits: {waits}  {title}\n"))?;
+    }
     let unconfirmed = outcome.slung.iter().any(|one| one.unconfirmed.is_some());
+    let waits = !outcome.waiting.is_empty();
+    if waits {
+        ctx.note(&format!(
+            "the deacon starts it once there is a place; by hand: gt dispatch {rig}; see what waits with: gt queue {rig}"
+        ));
+    }
     failed(outcome.failed)?;
-    Ok(if unconfirmed { Exit::Unconfirmed } else { Exit::Done })
+    Ok(match (unconfirmed, waits) {
+        (_, true) => Exit::Queued,
+        (true, false) => Exit::Unconfirmed,
+        (false, false) => Exit::Done,
+    })
 }

@@ -6,7 +6,7 @@ use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failures};
 use crate::cli::work::Unsling;
 use crate::town::Town;
-use crate::work::polecat::unsling::{UnslingSite, Unslung, unsling};
+use crate::work::polecat::unsling::{QUEUE, UnslingSite, Unslung, unsling};
 
 /// Takes beads back from their polecats. What is wrong with one keeps no other from it.
 ///
@@ -39,7 +39,8 @@ fn one(ctx: &Ctx, town: &Town, bead: &str, args: &Unsling) -> Result<Unslung> {
     }
     let kept = unslung.kept.said();
     let would = if args.dry.dry_run { "would be " } else { "" };
-    print(&format!("{}  {would}unassigned from {}{kept}\n", unslung.bead, unslung.from))?;
+    let from = if unslung.from == QUEUE { "taken out of" } else { "unassigned from" };
+    print(&format!("{}  {would}{from} {}{kept}\n", unslung.bead, unslung.from))?;
     if unslung.kept.main.is_some() {
         ctx.note(&format!(
             "go on from them with: gt sling {0} --resume; begin anew: gt sling {0}",

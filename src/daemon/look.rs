@@ -143,6 +143,7 @@ impl Glance<'_> {
             paused: self.paused.holds(&rig.name, &self.now),
             restart,
             polecats,
+            to_start: to_start(report),
             queue: report.mergeable.join(", "),
         })
     }
@@ -197,4 +198,12 @@ impl Glance<'_> {
             _ => Run::Failed,
         }
     }
+}
+
+/// The beads that could be started now, and how many places there are; nothing when there is none of either.
+fn to_start(report: &RigView) -> String {
+    let ids: Vec<&str> =
+        report.to_start.iter().filter(|one| one.startable()).map(|one| one.bead.as_str()).collect();
+    let free = if report.max_workers == 0 { ids.len() } else { report.free_slots };
+    if free == 0 || ids.is_empty() { String::new() } else { format!("{free} for {}", ids.join(", ")) }
 }

@@ -24,6 +24,7 @@ use crate::programs::jobs::{EndOf, Job};
 use crate::programs::process::signals;
 use crate::town::Town;
 use crate::town::deacon::{self, DeaconFile};
+use crate::town::events::TownEvent;
 use crate::town::log::Log;
 use crate::work::agent::handoff;
 
@@ -118,6 +119,7 @@ impl<'a> Deacon<'a> {
         let socket = DeaconFile::read(&self.town.root).map(|file| file.socket).unwrap_or_default();
         let _put_back = signals::at_end(move || drop(std::fs::remove_file(&socket)));
         self.say(&format!("the deacon of {} begins, process {}", self.town.name, self.status.pid));
+        TownEvent::new("deacon", "begins").in_town(&self.town.root);
         let (mut again, mut tries) = (Some(Instant::now()), 0);
         let mut due: Option<i64> = None;
         let mut looked = Instant::now();

@@ -37,6 +37,10 @@ pub const LABEL_HOLD: &str = "gt:hold";
 pub const LABEL_REMOTE: &str = "gt:remote:";
 /// Label of a bead that `gt sling TITLE` wrote down and that has had no polecat yet.
 pub const LABEL_NEW: &str = "gt:new";
+/// Label of a bead that waits for a place: its first free one starts it.
+pub const LABEL_QUEUED: &str = "gt:queued";
+/// Metadata key of such a bead: since when, how it is to be started, and the proof that this town ordered it.
+pub const META_QUEUED: &str = "queued";
 /// Label of a mail.
 pub const LABEL_MESSAGE: &str = "gt:message";
 /// Metadata key of a bead whose commits are kept: the name of its recovery ref in the canonical clone.

@@ -13,10 +13,14 @@ pub const AGE_STEP: i64 = 4 * 60 * 60;
 /// the requests alone, so two looks at one queue agree.
 pub fn order(requests: &mut [Request]) {
     requests.sort_by_cached_key(|request| {
-        // A time that cannot be read counts as the oldest: such a request is looked at, not forgotten.
-        let since = time::seconds_since_epoch(&request.created).unwrap_or(0);
-        (since + i64::from(request.priority) * AGE_STEP, request.created.clone(), request.id.clone())
+        (rank(request.priority, &request.created), request.created.clone(), request.id.clone())
     });
+}
+
+/// Where something of this priority, which waits since then, stands in a queue: the least first. A time that cannot be read
+/// counts as the oldest: what has it is looked at, not forgotten.
+pub fn rank(priority: u8, since: &str) -> i64 {
+    time::seconds_since_epoch(since).unwrap_or(0) + i64::from(priority) * AGE_STEP
 }
 
 /// Splits requests into those that count and those that a later request for the same branch replaced: each with the

@@ -37,6 +37,8 @@ pub struct RigSeen {
     pub restart: Restart,
     /// Its polecats on this machine.
     pub polecats: Vec<PolecatSeen>,
+    /// The beads that could be started now, in one text: there are places for some. Empty when there is nothing to start.
+    pub to_start: String,
     /// What its queue waits for, in one text: it changes when a request comes, goes or becomes another. Empty when nothing
     /// could be merged without a person.
     pub queue: String,
@@ -130,6 +132,11 @@ pub enum Action {
         /// The bead.
         bead: String,
     },
+    /// Starts what waits in a rig, as far as there are places.
+    Dispatch {
+        /// The rig.
+        rig: String,
+    },
     /// Tests and merges what waits in a rig.
     Merge {
         /// The rig.
@@ -154,7 +161,9 @@ impl Action {
             Action::LookAfter { rig, name, .. } => format!("polecat {rig}/{name}"),
             Action::Patrol { rig } => format!("patrol {rig}"),
             // One at a time a rig: a burst of starts is a burst of load.
-            Action::Resume { rig, .. } | Action::Begin { rig, .. } => format!("start {rig}"),
+            Action::Resume { rig, .. } | Action::Begin { rig, .. } | Action::Dispatch { rig } => {
+                format!("start {rig}")
+            }
             Action::Merge { rig } => format!("merge {rig}"),
             Action::Next { address } | Action::GiveUp { address } => format!("role {address}"),
         }
@@ -167,6 +176,7 @@ impl Action {
             | Action::Patrol { rig }
             | Action::Resume { rig, .. }
             | Action::Begin { rig, .. }
+            | Action::Dispatch { rig }
             | Action::Merge { rig } => Some(rig),
             Action::Next { address } | Action::GiveUp { address } => address.rig(),
         }
@@ -182,6 +192,7 @@ impl Action {
             Action::Patrol { rig } => own(&["-q", "witness", "patrol", rig]),
             Action::Resume { rig, bead } => own(&["sling", bead, rig, "--resume"]),
             Action::Begin { rig, bead } => own(&["sling", bead, rig]),
+            Action::Dispatch { rig } => own(&["dispatch", rig]),
             Action::Merge { rig } => own(&["refinery", "process", rig]),
             Action::Next { address } => own(&["apply", &address.to_string()]),
             Action::GiveUp { address } => {
@@ -201,6 +212,7 @@ impl Action {
             Action::LookAfter { rig, name, .. } => format!("look after {rig}/{name}"),
             Action::Resume { bead, .. } | Action::Begin { bead, .. } => format!("start {bead}"),
             Action::GiveUp { address } => format!("give up {address}"),
+            Action::Dispatch { rig } => format!("dispatch {rig}"),
             Action::Patrol { .. } | Action::Merge { .. } | Action::Next { .. } => self.lane(),
         }
     }
@@ -295,6 +307,9 @@ impl Desk<'_> {
         // A patrol says of a crash what is only true once it is given up.
         if working && settled {
             self.round(&rig.name);
+        }
+        if !rig.to_start.is_empty() && !paused {
+            self.again(Action::Dispatch { rig: rig.name.clone() }, &rig.to_start, AT_ONCE);
         }
         if !rig.queue.is_empty() && !paused {
             self.again(Action::Merge { rig: rig.name.clone() }, &rig.queue, AT_ONCE);

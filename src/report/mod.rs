@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod diff;
 pub mod doctor;
+pub mod events;
 pub mod home;
 pub mod hook;
 pub mod live;

@@ -8,6 +8,7 @@ use crate::base::time;
 use crate::work::merge::approval::Shown;
 use crate::work::merge::queue::{Counts, RequestRow};
 use crate::work::merge::refinery::Processed;
+use crate::work::observe::view::{RigView, ToStart};
 
 /// The queue of a rig, in its order, one line each.
 pub fn list(rows: &[RequestRow], now: &str) -> Text {
@@ -32,6 +33,33 @@ pub fn list(rows: &[RequestRow], now: &str) -> Text {
         }
     }
     text
+}
+
+/// Both halves of a rig's queue.
+pub fn both(rig: &RigView, requests: &[RequestRow], now: &str) -> Text {
+    let mut text = Text::from(format!("{}\n", rig.name));
+    let half = |text: &mut Text, what: &str, rows: Text| {
+        text.push(format!("  to {what}{}\n", if rows.is_empty() { ": nothing" } else { "" }));
+        rows.lines().for_each(|line| text.push(Text::from("    ").then(line).then("\n")));
+    };
+    half(&mut text, "start", to_start(&rig.to_start, now));
+    half(&mut text, "merge", list(requests, now));
+    text
+}
+
+/// What waits to be started, in its order, one line each.
+fn to_start(rows: &[ToStart], now: &str) -> Text {
+    let cells = |row: &ToStart| {
+        let age = time::seconds_between(&row.since, now).map_or_else(|| "?".into(), time::short_age);
+        [
+            row.bead.clone(),
+            format!("P{}", row.priority),
+            format!("{age:>4}"),
+            row.why.clone(),
+            row.title.clone(),
+        ]
+    };
+    columns(&rows.iter().map(cells).collect::<Vec<_>>())
 }
 
 /// One request with all that is known of it.

@@ -137,6 +137,7 @@ mod tests {
             rigs: vec![RigView {
                 unapproved: Vec::new(),
                 mergeable: Vec::new(),
+                to_start: Vec::new(),
                 name: "wyvern".into(),
                 store: StoreView::default(),
                 ready: None,

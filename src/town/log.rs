@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -45,6 +45,12 @@ impl Log {
         let _ = self.file.write_all(format!("{line}\n").as_bytes());
     }
 
+    /// The file and the older ones beside it that are there, the oldest first.
+    pub fn all(path: &Path) -> Vec<PathBuf> {
+        let older = (1..=OLDER).rev().map(|number| older(path, number));
+        older.chain([path.to_path_buf()]).filter(|path| path.exists()).collect()
+    }
+
     /// The file, for a program to write to.
     ///
     /// # Errors
@@ -54,14 +60,46 @@ impl Log {
     }
 }
 
-/// Puts a large log aside.
-fn turn(path: &std::path::Path) {
-    if !std::fs::metadata(path).is_ok_and(|file| file.len() > LARGE) {
+fn older(path: &Path, number: u32) -> PathBuf {
+    PathBuf::from(format!("{}.{number}", path.display()))
+}
+
+/// Puts a large log aside. Of two programs that find it large one does.
+fn turn(path: &Path) {
+    let large = || std::fs::metadata(path).is_ok_and(|file| file.len() > LARGE);
+    if !large() {
         return;
     }
-    let older = |number: u32| PathBuf::from(format!("{}.{number}", path.display()));
-    for number in (1..OLDER).rev() {
-        let _ = std::fs::rename(older(number), older(number + 1));
+    let Ok(Some(_lock)) = files::try_lock(&files::lock_of(path)) else { return };
+    if !large() {
+        return;
     }
-    let _ = std::fs::rename(path, older(1));
+    for number in (1..OLDER).rev() {
+        let _ = std::fs::rename(older(path, number), older(path, number + 1));
+    }
+    let _ = std::fs::rename(path, older(path, 1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_log_is_put_aside_and_the_oldest_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        for number in 0..7 {
+            let file = File::create(&path).unwrap();
+            file.set_len(LARGE + 1).unwrap();
+            let mut log = Log::open(path.clone()).unwrap();
+            log.write(&format!("line {number}"));
+        }
+        let all = Log::all(&path);
+        assert_eq!(all.len(), 5);
+        assert_eq!(
+            (all[0].as_path(), all[4].as_path()),
+            (dir.path().join("log.4").as_path(), path.as_path())
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "line 6\n");
+    }
 }

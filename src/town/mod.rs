@@ -5,6 +5,7 @@ pub mod checkout;
 pub mod deacon;
 pub mod discover;
 pub mod ended;
+pub mod events;
 pub mod ids;
 pub mod log;
 pub mod occupancy;

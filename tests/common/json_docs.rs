@@ -233,8 +233,22 @@ impl Type {
     fn parse(text: &str) -> Result<Type, String> {
         let text = text.trim();
         let inside = |open: char, close: char| text.strip_prefix(open)?.strip_suffix(close);
-        if text.contains(" or ") {
-            return Ok(Type::Either(text.split(" or ").map(Type::parse).collect::<Result<_, _>>()?));
+        // What stands within brackets belongs together.
+        let depth = |end: usize| {
+            text[..end].bytes().fold(0, |depth, byte| match byte {
+                b'[' | b'{' => depth + 1,
+                b']' | b'}' => depth - 1,
+                _ => depth,
+            })
+        };
+        let mut ors = text.match_indices(" or ").map(|(at, _)| at).filter(|at| depth(*at) == 0);
+        if let Some(at) = ors.next() {
+            return Ok(match Type::parse(&text[at + 4..])? {
+                Type::Either(rest) => {
+                    Type::Either(std::iter::once(Type::parse(&text[..at])?).chain(rest).collect())
+                }
+                rest => Type::Either(vec![Type::parse(&text[..at])?, rest]),
+            });
         }
         if let Some(own) = inside('[', ']') {
             return Ok(Type::List(Box::new(Type::parse(own)?)));

@@ -120,11 +120,11 @@ pub fn concerns() -> Query {
                 AND assignee IS NOT NULL AND issue_type NOT IN ({letters})
             UNION SELECT id FROM beads WHERE closed = 0 AND issue_type = '{}'
             UNION SELECT request_for FROM beads WHERE closed = 0 AND request_for IS NOT NULL
-            UNION SELECT id FROM labels WHERE label = ?)",
+            UNION SELECT id FROM labels WHERE label IN (?, ?))",
         quoted(words::ALIVE.iter().filter(|status| **status != words::OPEN)),
         words::MERGE_REQUEST,
     ));
-    query.values.push(Value::Text(words::LABEL_REWORK.into()));
+    query.values.extend([words::LABEL_REWORK, words::LABEL_QUEUED].map(|label| Value::Text(label.into())));
     query
 }
 

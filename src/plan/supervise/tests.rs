@@ -148,6 +148,20 @@ fn a_queue_is_processed_when_it_changes_and_now_and_then_while_it_does_not() {
 }
 
 #[test]
+fn what_waits_is_started_when_there_is_a_place_after_what_crashed() {
+    let mut seen = rig(vec![polecat(Some(Place::Crashed), Run::Failed)], "");
+    seen.rigs[0].to_start = "1 for wy-7".into();
+    let mut memory = Memory::default();
+    assert_eq!(step(&seen, &mut memory, 1_000_000).0, ["sling wy-1 wyvern --resume"]);
+    seen.rigs[0].polecats[0] = polecat(Some(Place::Working), Run::Alive);
+    assert_eq!(step(&seen, &mut memory, 1_000_001).0, ["dispatch wyvern"]);
+    // A place more, or another bead, is another matter; the same is tried again later.
+    assert_eq!(step(&seen, &mut memory, 1_000_002), (vec![], Some(4)));
+    seen.rigs[0].to_start = "2 for wy-7".into();
+    assert_eq!(step(&seen, &mut memory, 1_000_003).0, ["dispatch wyvern"]);
+}
+
+#[test]
 fn roles_are_started_again_as_their_preset_says_and_a_loop_ends_in_one_letter() {
     let runs = |run, restart| {
         over_time(&mayor(run, restart), 24).into_iter().map(|(_, done)| done).collect::<Vec<_>>()
@@ -239,6 +253,7 @@ fn any_seen() -> impl Strategy<Value = TownSeen> {
             let mut seen = rig(polecats, queue);
             (seen.blind, seen.paused, seen.server) = (blind, paused, server);
             seen.rigs[0].paused = rig_paused;
+            seen.rigs[0].to_start = queue.into();
             seen.roles = vec![role];
             seen
         },
@@ -262,7 +277,8 @@ proptest! {
                     let about = seen.rigs[0].polecats.iter().find(|one| one.name == *name).unwrap();
                     prop_assert!(about.run != Run::Unknown);
                 }
-                let is_new = matches!(action, Action::Merge { .. } | Action::Begin { .. });
+                let is_new =
+                    matches!(action, Action::Merge { .. } | Action::Begin { .. } | Action::Dispatch { .. });
                 prop_assert!(!seen.paused || !is_new);
                 if seen.blind {
                     prop_assert!(action.rig().is_some());

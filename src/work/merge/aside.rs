@@ -11,6 +11,7 @@ use crate::model::bead::{Bead, Patch};
 use crate::model::words;
 use crate::programs::git::Git;
 use crate::town::ended::Word;
+use crate::town::events::TownEvent;
 use crate::town::{Rig, Town};
 use crate::work::polecat::loss::keep::Shelf;
 use crate::work::step;
@@ -153,6 +154,8 @@ impl AsideContext<'_> {
         }
         request::note(self.rig, Word::Ended, [request.id.as_str()])?;
         step(&format!("{}.11", self.steps));
+        let words = format!("{}: {}", reason.line(), request.title);
+        TownEvent::new("set aside", words).bead(&request.bead).of(&request.worker).in_rig(self.rig);
         Ok(Some(SetAside {
             request: request.id.clone(),
             bead: request.bead.clone(),

@@ -11,6 +11,7 @@ use crate::model::bead::{Bead, Patch};
 use crate::model::words;
 use crate::programs::git::pushing::{Deletion, Landing};
 use crate::town::ended::Word;
+use crate::town::events::TownEvent;
 use crate::work::merge::aside;
 use crate::work::step;
 
@@ -149,6 +150,9 @@ pub fn close(
         request::note(bench.rig, Word::Ended, ids)?;
     }
     step(&format!("{steps}.6"));
+    for Lands { request, .. } in lands {
+        TownEvent::new("merged", &request.title).bead(&request.bead).of(&request.worker).in_rig(bench.rig);
+    }
     let commits: Vec<String> = lands.iter().map(|one| one.request.commit.clone()).collect();
     bench.forget(&commits, green)?;
     // Also of one that an earlier run deleted and was killed after.

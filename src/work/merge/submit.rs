@@ -13,6 +13,7 @@ use crate::model::words;
 use crate::plan::homecoming::{META_LETTER, with_letter};
 use crate::town::Rig;
 use crate::town::ended::Word;
+use crate::town::events::TownEvent;
 use crate::work::talk::mail;
 
 /// How the reason of a bead begins that was closed without changes.
@@ -182,6 +183,9 @@ impl Submission<'_> {
         let handed = self.write(&guards, &changes, new.is_some())?;
         let old = replaced.filter(|_| handed.is_some()).map(|old| old.id.as_str());
         request::note(self.rig, Word::Ended, old)?;
+        if handed.is_some() {
+            TownEvent::new("done", &self.bead.title).bead(id).of(self.worker).in_rig(self.rig);
+        }
         Ok(handed)
     }
 

@@ -12,16 +12,18 @@ use crate::model::bead::Bead;
 use crate::model::words;
 use crate::mux::{Looking, Mux, Session, Snapshot};
 use crate::plan::place::{Place, PlaceFacts, Seen, place, seen};
+use crate::plan::queue::rank;
 use crate::town::deacon::{self, DeaconFile};
-use crate::town::{Rig, RigConfig, Town};
+use crate::town::{Rig, RigConfig, Town, secret};
 use crate::work::agent::roles;
 use crate::work::merge::approval;
 use crate::work::merge::queue::RequestRow;
 use crate::work::observe::around::Around;
 use crate::work::observe::states;
 use crate::work::observe::view::{
-    Polecat, QueueCounts, RigView, RoleStatus, StoreView, TownView, Unapproved,
+    Polecat, QueueCounts, RigView, RoleStatus, StoreView, ToStart, TownView, Unapproved,
 };
+use crate::work::polecat::queued::QueueEntry;
 use crate::work::talk::mail;
 
 /// What was read of one rig, before its sessions are known.
@@ -216,6 +218,7 @@ fn rig_report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigView {
     names.extend(snapshot.ours(mark).filter_map(|session| view.own(&session.marks.address)));
     names.extend(snapshot.away.unreachable.keys().filter_map(|address| view.own(address)));
     let polecats: Vec<Polecat> = names.iter().map(|name| view.polecat(name)).collect();
+    let free = read.max_workers.saturating_sub(polecats.len());
     let mut agents = vec![Address::Witness(name.clone()), Address::Refinery(name.clone())];
     agents.extend(roles::members(&read.rig, Role::Crew).unwrap_or_default());
     agents.extend(roles::members(&read.rig, Role::Plugin).unwrap_or_default());
@@ -225,11 +228,12 @@ fn rig_report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigView {
         queue: view.known.then(|| view.queue()),
         foreign: seen.map_or(0, |seen| seen.foreign),
         max_workers: read.max_workers,
-        free_slots: read.max_workers.saturating_sub(polecats.len()),
+        free_slots: free,
         agents: agents.iter().map(|address| RoleStatus::of(mark, snapshot, address)).collect(),
         polecats,
         set_aside: beads.iter().filter_map(RequestRow::set_aside).collect(),
         unapproved: view.unapproved(),
+        to_start: view.to_start(&read.rig, free > 0 || read.max_workers == 0),
         mergeable: view.mergeable(),
         name,
     }
@@ -381,6 +385,28 @@ impl<'a> RigFacts<'a> {
             why(request).map(|why| Unapproved { request: id, bead, why })
         };
         self.requests.iter().filter_map(one).collect()
+    }
+
+    /// The beads that wait for a place. The secret is read only where there are some.
+    fn to_start(&self, rig: &Rig, free: bool) -> Vec<ToStart> {
+        let waiting: Vec<&Bead> =
+            self.beads.iter().filter(|bead| bead.has_label(words::LABEL_QUEUED)).collect();
+        let root = rig.root.parent().filter(|_| !waiting.is_empty());
+        let secret = root.and_then(|root| secret::read(root).ok().flatten());
+        let one = |bead: &Bead| {
+            let QueueEntry { since, flags, .. } = QueueEntry::of(bead, self.rig, secret.as_ref())?;
+            let place = self.place(bead, None);
+            let why = match place {
+                Place::Ready | Place::SetAside if free => "a place is free",
+                Place::Ready | Place::SetAside => "no place is free",
+                other => other.as_str(),
+            };
+            let (id, title) = (bead.id.clone(), bead.title.clone());
+            Some(ToStart { bead: id, title, priority: bead.priority, since, flags, why: why.into(), place })
+        };
+        let mut rows: Vec<ToStart> = waiting.into_iter().filter_map(one).collect();
+        rows.sort_by_cached_key(|row| (rank(row.priority, &row.since), row.since.clone(), row.bead.clone()));
+        rows
     }
 
     /// The requests that no person keeps from being merged, each with its commit.

@@ -89,12 +89,42 @@ pub struct RigView {
     pub polecats: Vec<Polecat>,
     /// The beads that came back from the queue, with the reasons.
     pub set_aside: Vec<RequestRow>,
+    /// The beads that wait for a place, in the order in which they get one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub to_start: Vec<ToStart>,
     /// Requests that wait for a person's consent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unapproved: Vec<Unapproved>,
     /// The requests that no person keeps from being merged, each with its commit.
     #[serde(skip)]
     pub mergeable: Vec<String>,
+}
+
+/// A bead that waits for a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ToStart {
+    /// The bead.
+    pub bead: String,
+    /// Its title.
+    pub title: String,
+    /// 0 (first) to 4.
+    pub priority: u8,
+    /// Since when it waits: RFC 3339, UTC.
+    pub since: String,
+    /// The flags of `gt sling` that it was ordered with.
+    pub flags: Vec<String>,
+    /// What it waits for.
+    pub why: String,
+    /// Where it is.
+    #[serde(skip)]
+    pub place: Place,
+}
+
+impl ToStart {
+    /// Whether it could be started if there were a place.
+    pub fn startable(&self) -> bool {
+        matches!(self.place, Place::Ready | Place::SetAside)
+    }
 }
 
 /// A request that waits for a person's consent.

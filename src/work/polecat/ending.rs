@@ -13,6 +13,7 @@ use crate::plan::place::Seen;
 use crate::programs::git::Git;
 use crate::programs::survivors::Trace;
 use crate::town::away::{self, Record};
+use crate::town::events::TownEvent;
 use crate::town::occupancy;
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::ending::give::{BeadNow, give_back, keep_transcript};
@@ -113,6 +114,7 @@ fn end_here(
     step("end.5");
     names::release(scene.rig, name, &sandbox.instance)?;
     step("end.6");
+    TownEvent::new("ended", "").of(scene.address_of(name)).in_rig(scene.rig);
     if let Some(kept) = kept.filter(|kept| all.main.as_ref() != Some(kept)) {
         all.others.extend(all.main.replace(kept));
     }

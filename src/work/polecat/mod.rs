@@ -5,6 +5,7 @@ pub mod ending;
 pub mod loss;
 pub mod names;
 pub mod patrol;
+pub mod queued;
 pub mod recovery;
 pub mod sandbox;
 pub mod sling;

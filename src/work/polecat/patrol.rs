@@ -18,6 +18,7 @@ use crate::mux::deliver::{Delivery, deliver};
 use crate::plan::patrol::{Climbed, Move, Rung, next_rung};
 use crate::plan::place::Seen;
 use crate::town::Rig;
+use crate::town::events::TownEvent;
 use crate::work::agent::handoff::Noted;
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::names;
@@ -281,6 +282,7 @@ impl Alarms {
             }
         };
         climbed.last = now;
+        TownEvent::new("alarm", &done).of(&address).in_rig(scene.rig);
         self.changed.insert(name.into());
         Ok(done)
     }

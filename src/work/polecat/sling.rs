@@ -28,10 +28,11 @@ use crate::plan::may_sling::{Allowed, Begin};
 use crate::plan::pace::Pace;
 use crate::plan::trust::reads;
 use crate::programs::git::Git;
+use crate::town::events::TownEvent;
 use crate::town::{Rig, Town};
 use crate::work::agent::trust;
 use crate::work::polecat::names::{self, Reservation};
-use crate::work::polecat::survivors;
+use crate::work::polecat::{queued, survivors};
 use crate::work::step;
 use begin::SlingReading;
 use hand::Assignment;
@@ -71,6 +72,20 @@ pub struct Order {
     pub presets: Vec<String>,
     /// Where to, when that was said by hand.
     pub wish: PlacementWish,
+    /// What becomes of beads that the rig has no room for.
+    pub when_full: WhenFull,
+}
+
+/// What becomes of beads that a rig has no room for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They wait in the queue, with these flags for their start.
+    Queue(Vec<String>),
+    /// They are left as they are.
+    Leave,
 }
 
 /// What will be done, or was, for one bead.
@@ -125,6 +140,19 @@ pub struct Outcome {
     pub slung: Vec<Slung>,
     /// Beads that have none, and why.
     pub failed: Vec<(String, anyhow::Error)>,
+    /// Beads that wait for a place.
+    pub waiting: Vec<WaitingBead>,
+}
+
+/// A bead that waits for a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WaitingBead {
+    /// The bead.
+    pub bead: String,
+    /// Its title.
+    pub title: String,
+    /// Why: the rig is full.
+    pub waits: String,
 }
 
 /// What an order would do; nothing is touched.
@@ -156,6 +184,13 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let works = elsewhere::reachable(site, works, &mut outcome);
     step("sling.1");
     let hands = begin::reserve(site, order, works, &mut outcome)?;
+    if let (WhenFull::Queue(flags), false) = (&order.when_full, outcome.waiting.is_empty()) {
+        let ids: Vec<String> = outcome.waiting.iter().map(|waiting| waiting.bead.clone()).collect();
+        queued::enqueue(site.store.as_ref(), &site.rig.name, &ids, flags, &site.town.secret()?)?;
+        for waiting in &outcome.waiting {
+            TownEvent::new("queued", &waiting.title).bead(&waiting.bead).in_rig(site.rig);
+        }
+    }
     step("sling.2");
     let hands = end_earlier(site, hands, &mut outcome);
     let hands = make_places(site, hands, &mut outcome)?;
@@ -184,6 +219,10 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
         }
     }
     tell(site, started.into_iter(), &mut told);
+    for one in &told {
+        let kind = if one.begin == "again" { "resumed" } else { "started" };
+        TownEvent::new(kind, &one.title).bead(&one.bead).of(&one.address).in_rig(site.rig);
+    }
     outcome.slung.extend(told);
     step("sling.6");
     Ok(outcome)
@@ -351,6 +390,8 @@ fn hooking(bead: &Bead, address: &Address, remote: Option<&str>) -> Change {
     let (kept, mut gone): (Vec<String>, Vec<String>) =
         remotes_of(bead).into_iter().partition(|own| label.as_ref() == Some(own));
     gone.extend(new_label(bead));
+    let (queued, metadata) = queued::off(bead);
+    gone.extend(queued);
     Change::Update(
         bead.id.clone(),
         Box::new(Patch {
@@ -358,6 +399,7 @@ fn hooking(bead: &Bead, address: &Address, remote: Option<&str>) -> Change {
             assignee: Some(Some(address.to_string())),
             add_labels: label.filter(|_| kept.is_empty()).into_iter().collect(),
             remove_labels: gone,
+            metadata,
             ..Patch::default()
         }),
     )

@@ -14,9 +14,9 @@ use crate::plan::place::Place;
 use crate::town::{Rig, Town};
 use crate::work::observe::around::{Around, polecat};
 use crate::work::observe::scene::Scene;
-use crate::work::polecat::ending;
 use crate::work::polecat::ending::give::BeadNow;
 use crate::work::polecat::loss::keep::KeptWork;
+use crate::work::polecat::{ending, queued};
 
 /// Where a bead is taken back.
 pub struct UnslingSite<'a> {
@@ -29,6 +29,9 @@ pub struct UnslingSite<'a> {
     /// What keeps sessions.
     pub mux: &'a dyn Mux,
 }
+
+/// Who had a bead that waited for a place.
+pub const QUEUE: &str = "the queue";
 
 /// A bead that was given back, or would be.
 #[derive(Clone, Debug, Serialize)]
@@ -60,6 +63,15 @@ pub fn unsling(site: &UnslingSite<'_>, id: &str, force: bool, dry: bool) -> Resu
         None => Around::read(scene.store.as_ref(), &[id.to_string()])?,
     };
     let bead = around.bead(scene.store.as_ref(), id)?;
+    if bead.status == words::OPEN && bead.has_label(words::LABEL_QUEUED) {
+        let (label, metadata) = queued::off(bead);
+        let patch = Patch { remove_labels: label.into_iter().collect(), metadata, ..Patch::default() };
+        if !dry {
+            write(scene.store.as_ref(), &[as_read(bead)], &[Change::Update(id.into(), Box::new(patch))])?;
+        }
+        let (kept, notes) = (KeptWork::default(), Vec::new());
+        return Ok(Unslung { bead: id.into(), from: QUEUE.into(), kept, notes, waits: None });
+    }
     let holder = check(bead, around.place(bead, site.town, &scene.snapshot), force)?;
     let (kept, notes) = (KeptWork::default(), Vec::new());
     let mut unslung = Unslung { bead: id.into(), from: holder.clone(), kept, notes, waits: None };

@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::elsewhere::{check_new_away, open_tunnels, where_it_is};
 use super::hand::{self, Assignment};
 use super::turn::{Turn, sweep_turns};
-use super::{Order, Outcome, Site};
+use super::{Order, Outcome, Site, WaitingBead, WhenFull};
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::base::grammar::count;
@@ -351,6 +351,9 @@ pub fn check_new(site: &Site<'_>, order: &Order, title: &str) -> Result<()> {
     if away || room(site, &role, 0)? > 0 || room(site, &role, free_leftovers(site, &site.mux.look()?))? > 0 {
         return Ok(());
     }
+    if order.when_full != WhenFull::Refuse {
+        return Ok(());
+    }
     Err(full(site, &role).into())
 }
 
@@ -390,7 +393,7 @@ pub fn reserve(
     let _lock = files::lock(&dir.join(".lock"))?;
     sweep_turns(&dir);
     let mut mine = Vec::new();
-    for work in fitting(site, works, idle, outcome)? {
+    for work in fitting(site, order, works, idle, outcome)? {
         match work.claim.is_none().then(|| Turn::take(site, &work.bead.id)).transpose() {
             Ok(turn) => mine.push((work, turn)),
             Err(error) => outcome.failed.push((work.bead.id.clone(), error)),
@@ -422,9 +425,15 @@ pub fn reserve(
     Ok(hands)
 }
 
-/// The works that the rig has room for, in their order; `idle` of its names have no polecat. The others are in
-/// [`Outcome::failed`]. Only new polecats on this machine need room.
-fn fitting(site: &Site<'_>, works: Vec<Work>, idle: usize, outcome: &mut Outcome) -> Result<Vec<Work>> {
+/// The works that the rig has room for, in their order; `idle` of its names have no polecat. The others fail, or wait, as the
+/// order has it. Only new polecats on this machine need room.
+fn fitting(
+    site: &Site<'_>,
+    order: &Order,
+    works: Vec<Work>,
+    idle: usize,
+    outcome: &mut Outcome,
+) -> Result<Vec<Work>> {
     let needs = |work: &Work| work.claim.is_none() && !work.is_away();
     let Some(first) = works.iter().find(|work| needs(work)) else { return Ok(works) };
     let mut free = room(site, &first.role, idle)?;
@@ -441,17 +450,19 @@ fn fitting(site: &Site<'_>, works: Vec<Work>, idle: usize, outcome: &mut Outcome
     if !rest.is_empty() {
         let ids = rest.iter().map(|work| work.bead.id.clone()).collect();
         let now = site.store.list(&Filter { ids, ..Filter::default() })?;
-        // A full rig may be full of the very polecat that took the bead a moment ago: then that is what is said.
-        let why = |work: Work| {
-            let (id, before) = (work.bead.id, work.bead.assignee);
+        for work in rest {
+            let Bead { id, title, assignee: before, .. } = work.bead;
             let holder = now.iter().find(|now| now.id == id).and_then(|now| now.assignee.clone());
-            let failure = match holder.filter(|holder| before.as_ref() != Some(holder)) {
-                Some(holder) => taken(&id, &holder),
-                None => Failure { message: format!("{id} is not started: {}", full.message), ..full.clone() },
-            };
-            (id, failure.into())
-        };
-        outcome.failed.extend(rest.into_iter().map(why));
+            // A full rig may be full of the very polecat that took the bead a moment ago: then that is what is said.
+            if let Some(holder) = holder.filter(|holder| before.as_ref() != Some(holder)) {
+                outcome.failed.push((id.clone(), taken(&id, &holder).into()));
+            } else if order.when_full == WhenFull::Refuse {
+                let message = format!("{id} is not started: {}", full.message);
+                outcome.failed.push((id, Failure { message, ..full.clone() }.into()));
+            } else {
+                outcome.waiting.push(WaitingBead { bead: id, title, waits: full.message.clone() });
+            }
+        }
     }
     Ok(fit)
 }
@@ -533,7 +544,7 @@ pub fn names_to_come(
     works: Vec<Work>,
     outcome: &mut Outcome,
 ) -> Result<Vec<(Work, String)>> {
-    let works = fitting(site, works, 0, outcome)?;
+    let works = fitting(site, order, works, 0, outcome)?;
     let mut taken = names::taken(site.rig)?;
     let mut names = Vec::new();
     for work in works {

@@ -22,7 +22,7 @@ use crate::work::agent::{Agent, There, handoff, hooks, prompt};
 use crate::work::polecat::loss::repo::Repo;
 use crate::work::polecat::names::{self, Reservation};
 use crate::work::polecat::sling::Work;
-use crate::work::polecat::{sandbox, survivors, worktree};
+use crate::work::polecat::{queued, sandbox, survivors, worktree};
 use crate::work::remote::session::PASTED;
 use crate::work::step;
 
@@ -366,11 +366,13 @@ impl Assignment {
             let remote = self.work.choice.remote.as_ref();
             let label = remote.map(|remote| format!("{}{}", words::LABEL_REMOTE, remote.name));
             let before = remotes_of(bead);
+            let (queued, metadata) = queued::on(bead);
             let patch = Patch {
                 status: Some(bead.status.clone()),
                 assignee: Some(bead.assignee.clone()),
                 remove_labels: label.into_iter().filter(|label| !before.contains(label)).collect(),
-                add_labels: before.into_iter().chain(new_label(bead)).collect(),
+                add_labels: before.into_iter().chain(new_label(bead)).chain(queued).collect(),
+                metadata,
                 ..Patch::default()
             };
             let guard = Guard {

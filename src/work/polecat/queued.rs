@@ -1,0 +1,124 @@
+//! Beads that wait for a place (`deacon.md`, "the queue has two halves"): an entry on the bead says since when and how it is to be
+//! started, with a proof that this town ordered it. It goes when a polecat takes the bead.
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::base::proof::{ProofKind, Secret};
+use crate::base::time;
+use crate::beads::{Change, Guard, Store};
+use crate::model::bead::{Bead, Patch};
+use crate::model::words;
+
+/// An order to start a bead once there is a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueEntry {
+    /// Since when it waits: RFC 3339, UTC.
+    pub since: String,
+    /// The flags of `gt sling` that it was ordered with.
+    pub flags: Vec<String>,
+    proof: String,
+}
+
+impl QueueEntry {
+    /// The entry of a bead, if it is one that this town made.
+    pub fn of(bead: &Bead, rig: &str, secret: Option<&Secret>) -> Option<QueueEntry> {
+        if bead.status != words::OPEN || !bead.has_label(words::LABEL_QUEUED) {
+            return None;
+        }
+        let entry: QueueEntry = serde_json::from_str(bead.meta(words::META_QUEUED)?).ok()?;
+        let secret = secret?;
+        let flags = entry.flags.join("\n");
+        secret.holds(ProofKind::Start, &[&bead.id, rig, &entry.since, &flags], &entry.proof).then_some(entry)
+    }
+
+    fn new(bead: &str, rig: &str, flags: &[String], secret: &Secret) -> QueueEntry {
+        let since = time::now();
+        let proof = secret.prove(ProofKind::Start, &[bead, rig, &since, &flags.join("\n")]);
+        QueueEntry { since, flags: flags.to_vec(), proof }
+    }
+}
+
+/// Puts beads that nobody has into the queue of a rig, in one write.
+///
+/// # Errors
+/// When the store cannot be written.
+pub fn enqueue(
+    store: &dyn Store,
+    rig: &str,
+    beads: &[String],
+    flags: &[String],
+    secret: &Secret,
+) -> Result<()> {
+    let guard = |id: &String| Guard {
+        id: id.clone(),
+        statuses: vec![words::OPEN.into()],
+        assignee: Some(None),
+        ..Guard::default()
+    };
+    let change = |id: &String| -> Result<Change> {
+        let entry = serde_json::to_string(&QueueEntry::new(id, rig, flags, secret))?;
+        let mut patch = Patch { add_labels: vec![words::LABEL_QUEUED.into()], ..Patch::default() };
+        patch.metadata.insert(words::META_QUEUED.into(), entry.into());
+        Ok(Change::Update(id.clone(), Box::new(patch)))
+    };
+    let guards: Vec<Guard> = beads.iter().map(guard).collect();
+    let changes = beads.iter().map(change).collect::<Result<Vec<_>>>()?;
+    // One that somebody took meanwhile needs no place any more; then none is written, and the same command finds the rest.
+    store.write(&guards, &changes).map(drop)
+}
+
+/// What of its entry is taken off a bead: the label and the metadata.
+pub fn off(bead: &Bead) -> (Option<String>, Map<String, Value>) {
+    let mut metadata = Map::new();
+    if bead.meta(words::META_QUEUED).is_some() {
+        metadata.insert(words::META_QUEUED.into(), Value::Null);
+    }
+    (bead.has_label(words::LABEL_QUEUED).then(|| words::LABEL_QUEUED.to_string()), metadata)
+}
+
+/// What is put back on a bead whose start failed: as it was.
+pub fn on(bead: &Bead) -> (Option<String>, Map<String, Value>) {
+    let entry = bead.meta(words::META_QUEUED).map(|entry| (words::META_QUEUED.to_string(), entry.into()));
+    (
+        bead.has_label(words::LABEL_QUEUED).then(|| words::LABEL_QUEUED.to_string()),
+        entry.into_iter().collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_counts_for_the_bead_rig_time_and_flags_that_this_town_wrote() {
+        let secret = Secret::new([7; 32]);
+        let flags = vec!["--agent".to_string(), "shell".to_string()];
+        let entry = QueueEntry::new("wy-1", "wyvern", &flags, &secret);
+        let with = |entry: &QueueEntry| Bead {
+            id: "wy-1".into(),
+            status: words::OPEN.into(),
+            labels: vec![words::LABEL_QUEUED.into()],
+            metadata: [(words::META_QUEUED.to_string(), serde_json::to_string(entry).unwrap().into())]
+                .into_iter()
+                .collect(),
+            ..Bead::default()
+        };
+        let read = |bead: &Bead, rig: &str| QueueEntry::of(bead, rig, Some(&secret));
+        assert_eq!(read(&with(&entry), "wyvern"), Some(entry.clone()));
+        assert_eq!(read(&with(&entry), "drake"), None);
+        assert_eq!(QueueEntry::of(&with(&entry), "wyvern", None), None);
+        assert_eq!(read(&Bead { id: "wy-2".into(), ..with(&entry) }, "wyvern"), None);
+        assert_eq!(read(&Bead { status: words::HOOKED.into(), ..with(&entry) }, "wyvern"), None);
+        assert_eq!(read(&Bead { labels: vec![], ..with(&entry) }, "wyvern"), None);
+        for changed in [
+            QueueEntry { flags: vec!["--force".into()], ..entry.clone() },
+            QueueEntry { since: "2026-01-01T00:00:00Z".into(), ..entry.clone() },
+            QueueEntry { proof: Secret::new([8; 32]).prove(ProofKind::Start, &["x"]), ..entry.clone() },
+        ] {
+            assert_eq!(read(&with(&changed), "wyvern"), None, "{changed:?}");
+        }
+    }
+}
