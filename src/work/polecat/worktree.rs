@@ -160,7 +160,10 @@ fn add_worktree(wanted: &NewWorktree<'_>, path: &Path) -> Result<()> {
 }
 
 /// A branch of the name of a folder leaves no place for branches in it.
-fn no_branch_above(git: &Git, clone: &Path, branch: &str) -> Result<()> {
+///
+/// # Errors
+/// When there is one; when git cannot tell.
+pub fn no_branch_above(git: &Git, clone: &Path, branch: &str) -> Result<()> {
     for above in
         Path::new(branch).ancestors().skip(1).filter_map(Path::to_str).filter(|name| !name.is_empty())
     {

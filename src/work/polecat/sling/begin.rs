@@ -19,6 +19,7 @@ use crate::config::ResolvedRole;
 use crate::config::schema::Multiplexer;
 use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead};
+use crate::model::refs::Branch;
 use crate::model::words;
 use crate::mux::Snapshot;
 use crate::mux::tmux::installed;
@@ -98,9 +99,12 @@ pub fn decide(
         let git = Git::at(site.rig.clone_dir());
         let places = ["refs/heads/polecat", "refs/remotes/origin/polecat"];
         let found = git.refs_under(&places)?;
-        if let Some(place) = places.iter().find(|place| found.contains_key(**place)) {
-            let whose = if place.starts_with("refs/heads/") { "the clone of the rig" } else { "origin" };
-            return Err(blocked_by_polecat(whose).into());
+        if found.contains_key(places[0]) {
+            let branch = Branch::new(&site.rig.town, "NAME", "BEAD").to_string();
+            worktree::no_branch_above(&git, &site.rig.clone_dir(), &branch)?;
+        }
+        if found.contains_key(places[1]) {
+            return Err(blocked_by_polecat("origin").into());
         }
     }
     let commits_here = |work: &&Work| !work.is_away() && !has_address(&work.role);
