@@ -58,6 +58,7 @@ mod secrets;
 mod sessions;
 mod sling;
 mod soak;
+mod stand_in;
 mod status;
 mod store_lost;
 mod survivors;

@@ -124,6 +124,8 @@ pub enum Command {
     Attach(sessions::Attach),
     /// Print the last lines of an agent's screen
     Capture(sessions::Capture),
+    /// Show what an agent asks a person, or answer it
+    Answer(talk::AnswerArgs),
     /// Give beads to new polecats
     Sling(work::Sling),
     /// Show what waits: to be started, and to be merged

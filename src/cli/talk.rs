@@ -5,6 +5,20 @@ use clap::{Args, Subcommand};
 use super::DryRun;
 
 #[derive(Debug, Args)]
+pub struct AnswerArgs {
+    /// The agent's address, or a bare polecat's name
+    pub address: String,
+    /// The number of an answer, yes or no; without one the question is shown
+    pub answer: Option<String>,
+    /// Only when this is still what it asks
+    #[arg(long, value_name = "ID", requires = "answer")]
+    pub question: Option<String>,
+    /// Let agents of its rig run the command without asking from their next start
+    #[arg(long, requires = "answer")]
+    pub always: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Mail {
     #[command(subcommand)]
     pub command: MailCommand,

@@ -44,6 +44,7 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
     if let Some(state) = event.state {
         let since = if state == before.state { before.since.clone() } else { time::now() };
         (after.state, after.why, after.source, after.since) = (state, event.why, event.name, since);
+        after.command = event.command;
     }
     // The mark first: a look believes it where it says that the agent works or waits.
     if after.state != before.state

@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod agents;
+pub mod answer;
 pub mod apply;
 pub mod attach;
 pub mod bd;
@@ -587,6 +588,7 @@ fn verb(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Witness(args) => witness::run(ctx, args),
         Command::Refinery(args) => refinery::run(ctx, args),
         Command::Attach(args) => attach::run(ctx, args),
+        Command::Answer(args) => answer::run(ctx, args),
         Command::Capture(args) => capture::run(ctx, args),
         Command::Sling(args) => sling::run(ctx, args),
         Command::Queue(args) => queue::run(ctx, &args),

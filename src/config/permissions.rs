@@ -14,9 +14,19 @@ pub fn is_plain(text: &str) -> bool {
 
 /// The commands of a text for `sh -c`, one by one: those parts that can be told without a shell.
 pub fn parts(text: &str) -> impl Iterator<Item = String> {
-    let parts = text.split([';', '\n', '&', '|']).map(|part| part.split_whitespace().collect::<Vec<_>>());
+    let parts = text.split(BETWEEN).map(|part| part.split_whitespace().collect::<Vec<_>>());
     parts.map(|words| words.join(" ")).filter(|part| is_plain(part))
 }
+
+/// All commands of a text for `sh -c`; nothing where one of them is more than plain words.
+pub fn all_parts(text: &str) -> Option<Vec<String>> {
+    let found: Vec<String> = parts(text).collect();
+    let blank = |part: &&str| !part.trim().is_empty();
+    (!found.is_empty() && found.len() == text.split(BETWEEN).filter(blank).count()).then_some(found)
+}
+
+/// What stands between commands.
+const BETWEEN: [char; 4] = [';', '\n', '&', '|'];
 
 /// How the commands begin that agents run without asking: the list, and what the rig tests and prepares its worktrees with.
 pub fn allowed(

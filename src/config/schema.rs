@@ -601,6 +601,8 @@ pub struct Runtime {
     pub ready: Option<ScreenPattern>,
     /// How pasted text is submitted.
     pub submit: Submit,
+    /// How a question is answered whose answers have no numbers.
+    pub answer: AnswerKeys,
     /// Words through which the program tells gt what the agent does (`gt hook-event`).
     pub hooks: Vec<String>,
     /// Files of gt's own that its folder gets, untracked, where none of that name is there: for the same, where words cannot.
@@ -689,6 +691,16 @@ pub struct ScreenPattern {
     /// How long to wait for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
+}
+
+/// `answer`: tmux's names of keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnswerKeys {
+    /// Yes, this once.
+    pub yes: Vec<String>,
+    /// No.
+    pub no: Vec<String>,
 }
 
 /// `submit`

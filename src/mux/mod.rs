@@ -99,6 +99,9 @@ pub struct Session {
     /// What its agent asks, or what keeps it, where that was looked for.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// The command that answers what it asks, where that was looked for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answer: String,
 }
 
 /// A pane as it was seen.

@@ -4,6 +4,7 @@ use anyhow::Result;
 use regex::Regex;
 
 use crate::base::failure::Failure;
+use crate::base::hash::fnv32;
 use crate::base::terminal::one_line;
 use crate::config::Runtime;
 use crate::config::schema::ScreenPattern;
@@ -82,25 +83,100 @@ impl Patterns {
     }
 }
 
-/// What a screen asks, in one line: the question, and the answers that have a number.
-pub fn question(screen: &str) -> String {
-    let frame = |c: char| c.is_whitespace() || "│┃╭╰─❯›●△>".contains(c);
-    let lines: Vec<&str> = screen.lines().map(|line| line.trim_matches(frame)).collect();
-    let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
-    let bottom = &lines[lines.len().saturating_sub(BOTTOM)..];
-    let answer =
-        |line: &str| Some(line.split_once(". ")?.0.parse::<u8>().ok()?).filter(|number| *number < 10);
-    let first = bottom.iter().rposition(|line| answer(line) == Some(1));
-    let asked = match first {
-        Some(first) => {
-            let (above, below) = bottom.split_at(first);
-            let asked = above.iter().rev().find(|line| line.contains('?')).or(above.last());
-            let answers: Vec<&str> = below.iter().filter(|line| answer(line).is_some()).copied().collect();
-            format!("{} [{}]", asked.copied().unwrap_or_default(), answers.join(" / "))
+/// What a screen asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// The question and the answers that have a number, in one line.
+    pub text: String,
+    /// Those answers.
+    pub answers: Vec<(u8, String)>,
+    /// All that is said of it, line by line.
+    about: Vec<String>,
+}
+
+/// The most lines that say something of a question.
+const ABOUT: usize = 40;
+
+impl Question {
+    /// Reads a screen that asks something.
+    pub fn read(screen: &str) -> Question {
+        let frame = |c: char| c.is_whitespace() || "│┃╭╰─❯›●△>".contains(c);
+        let raw: Vec<&str> = screen.lines().filter(|line| !line.trim_matches(frame).is_empty()).collect();
+        let lines: Vec<&str> = raw.iter().map(|line| line.trim_matches(frame)).collect();
+        let bottom = &lines[lines.len().saturating_sub(BOTTOM)..];
+        let answer = |line: &str| {
+            let (number, text) = line.split_once(". ")?;
+            Some((number.parse::<u8>().ok().filter(|number| *number < 10)?, text.trim().to_string()))
+        };
+        let first = bottom.iter().rposition(|line| answer(line).is_some_and(|(number, _)| number == 1));
+        let answers = |below: &[&str]| below.iter().filter_map(|line| answer(line)).collect::<Vec<_>>();
+        let (asked, answers) = match first {
+            Some(first) => {
+                let (above, below) = bottom.split_at(first);
+                let asked = above.iter().rev().find(|line| line.contains('?')).or(above.last());
+                (asked.copied().unwrap_or_default().to_string(), answers(below))
+            }
+            None => (bottom[bottom.len().saturating_sub(3)..].join(" / "), Vec::new()),
+        };
+        let shown: Vec<String> = answers.iter().map(|(number, text)| format!("{number}. {text}")).collect();
+        let text = if shown.is_empty() { asked } else { format!("{asked} [{}]", shown.join(" / ")) };
+        // A rule, or the top of a box, is above all that is said.
+        let all: Vec<&str> = screen.lines().collect();
+        let is_rule = |line: &&str| line.trim_start().starts_with(['─', '╭']);
+        let top = all.iter().rposition(is_rule).map_or(0, |at| at + 1);
+        let about = all[top..].iter().filter(|line| !line.trim_matches(frame).is_empty());
+        let about: Vec<String> = about.map(|line| still(line)).collect();
+        Question {
+            text: plain(&text),
+            answers: answers.into_iter().map(|(number, text)| (number, plain(&text))).collect(),
+            about: about[about.len().saturating_sub(ABOUT)..].to_vec(),
         }
-        None => bottom[bottom.len().saturating_sub(3)..].join(" / "),
+    }
+
+    /// What tells it from any other question, of this agent and of others.
+    pub fn id(&self, instance: &str) -> String {
+        format!(
+            "{:08x}",
+            fnv32(self.about.iter().flat_map(|line| line.bytes().chain([0])).chain(instance.bytes()))
+        )
+    }
+
+    /// Whether a command stands there, however its lines are broken.
+    pub fn mentions(&self, command: &str) -> bool {
+        let bare = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+        let start: String = bare(command).chars().take(ABOUT).collect();
+        !start.is_empty() && bare(&self.about.join("")).contains(&start)
+    }
+
+    /// The number of an answer: a number that is there, `yes` or `no`.
+    pub fn number(&self, answer: &str) -> Option<u8> {
+        let begins = |words: &[&str]| {
+            let mut fitting =
+                self.answers.iter().filter(|(_, text)| words.iter().any(|word| text.starts_with(word)));
+            fitting.next().map(|(number, _)| *number)
+        };
+        match answer {
+            "yes" => begins(&["Yes", "Allow", "Trust"]),
+            "no" => begins(&["No", "Don't", "Don’t", "Reject", "Back"]),
+            number => self.answers.iter().map(|(own, _)| *own).find(|own| own.to_string() == number),
+        }
+    }
+}
+
+/// A line without what moves while nothing changes: spinners at its ends, seconds that go by.
+fn still(line: &str) -> String {
+    let is_time = |word: &&str| {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+        word.strip_suffix(['s', 'm', 'h'])
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
     };
-    let words: Vec<&str> = asked.split_whitespace().collect();
+    let line = line.trim_matches(|c: char| !c.is_alphanumeric());
+    line.split_whitespace().filter(|word| !is_time(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// One line of limited length, without anything that acts in a terminal.
+fn plain(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
     one_line(&words.join(" ")).chars().take(LONGEST).collect()
 }
 
@@ -142,7 +218,9 @@ mod tests {
         let mut told: Vec<String> = screens()
             .into_iter()
             .filter(asks)
-            .map(|(runtime, state, _, screen)| format!("{runtime} {}: {}", &state[9..], question(&screen)))
+            .map(|(runtime, state, _, screen)| {
+                format!("{runtime} {}: {}", &state[9..], Question::read(&screen).text)
+            })
             .collect();
         told.sort();
         insta::assert_snapshot!(told.join("\n"), @r"
@@ -164,6 +242,32 @@ mod tests {
         gemini trust.txt: Do you trust the files in this folder? [1. Trust folder (proj-gemini) / 2. Trust parent folder (agents) / 3. Don't trust]
         opencode permission.txt: /home/user/proj-opencode:main / Allow once Allow always Reject ctrl+f fullscreen ⇆ select enter confirm / • OpenCode 1.18.33
         ");
+    }
+
+    #[test]
+    fn a_question_has_an_id_of_its_own_while_spinners_turn() {
+        let screen = |command: &str, spin: &str, last: &str| {
+            let time = spin.len();
+            format!(
+                "old {spin}\n────\n $ {command}\n {spin} Running ({time}s)\n Proceed?\n ❯ 1. Yes\n   2. Yes, always\n   3. {last}\n"
+            )
+        };
+        let id = |screen: &str, instance: &str| Question::read(screen).id(instance);
+        let own = screen("make all", "*", "No");
+        assert_eq!(id(&own, "one"), id(&screen("make all", "**", "No"), "one"));
+        for (other, instance) in [
+            (&own, "two"),
+            (&screen("make rest", "*", "No"), "one"),
+            (&screen("make all", "*", "Never"), "one"),
+        ] {
+            assert_ne!(id(&own, "one"), id(other, instance), "{other}");
+        }
+        let read = Question::read(&own);
+        assert!(read.mentions("make all") && !read.mentions("make rest") && !read.mentions(""));
+        let numbers = ["yes", "no", "2", "4", "maybe"].map(|answer| read.number(answer));
+        assert_eq!(numbers, [Some(1), Some(3), Some(2), None, None]);
+        let exit = Question::read("Really?\n 1. No, exit\n 2. Yes, I accept\n");
+        assert_eq!((exit.number("yes"), exit.number("no")), (Some(2), Some(1)));
     }
 
     #[test]

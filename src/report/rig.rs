@@ -94,6 +94,7 @@ impl RigView {
             })
             .collect();
         text.push(screen.table(&[], &agents, 1));
+        text.push(questions(self.agents.iter().map(|agent| agent.answer.as_str()), screen));
         text.push(self.work(screen, now));
         text
     }
@@ -101,6 +102,7 @@ impl RigView {
     /// Its polecats, the beads that came back from the queue, and what waits for approval.
     pub fn work(&self, screen: &Screen, now: &str) -> Text {
         let mut text = polecats(&self.polecats, screen, now);
+        text.push(questions(self.polecats.iter().map(|polecat| polecat.answer.as_str()), screen));
         for row in &self.set_aside {
             let line = screen.fit(&format!("  {}", row.came_back()), screen.width);
             text.push(screen.paint(Color::Bad, &line).then("\n"));
@@ -131,6 +133,15 @@ impl RigView {
         parts.extend(self.store.kind.as_ref().map(|kind| format!("store {kind}")));
         parts.join(", ")
     }
+}
+
+/// How agents are answered that ask something, whole: the commands run as they stand, with one of the answers.
+pub fn questions<'a>(answers: impl Iterator<Item = &'a str>, screen: &Screen) -> Text {
+    let mut text = Text::default();
+    for answer in answers.filter(|answer| !answer.is_empty()) {
+        text.push(screen.paint(Color::Waiting, &format!("  answer with: {answer}")).then("\n"));
+    }
+    text
 }
 
 /// Polecats as a table without a head.

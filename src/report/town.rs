@@ -1,7 +1,7 @@
 //! The whole town on one screen.
 
-use super::away;
 use super::text::{Cell, Color, Screen};
+use super::{away, rig};
 use crate::base::terminal::Text;
 use crate::work::observe::changes::ViewChange;
 use crate::work::observe::view::TownView;
@@ -19,6 +19,7 @@ impl TownView {
         }
         text.push(away::warnings(&self.away.silent(), screen));
         text.push(screen.table(&[], &self.head(now), 1));
+        text.push(rig::questions(self.agents.iter().map(|agent| agent.answer.as_str()), screen));
         for rig in &self.rigs {
             text.push("\n");
             text.push(rig.text(screen, now));
@@ -110,6 +111,7 @@ mod tests {
             place: Some(place),
             state: None,
             why: String::new(),
+            answer: String::new(),
             bead: Some("wy-1".into()),
             title: Some("Render".into()),
             since: None,

@@ -25,6 +25,8 @@ pub struct AgentReport {
     pub state: State,
     /// What it asks, or what keeps it; one line.
     pub why: String,
+    /// The command that it asks for, when it does.
+    pub command: String,
     /// Who says so: the event of a hook.
     pub source: String,
     /// Since when: RFC 3339, UTC.

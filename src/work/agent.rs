@@ -311,7 +311,7 @@ mod tests {
     fn what_is_allowed_reaches_each_program_in_its_form() {
         for (agent, wanted) in [
             ("claude", "--allowedTools=Bash(gt prime:*),"),
-            ("gemini", "--allowed-tools=run_shell_command(gt prime),"),
+            ("gemini", "--policy=TOWN/wyvern/polecats/Nux/.gemini/gt.toml"),
             ("codex", "sandbox_mode=\"workspace-write\""),
         ] {
             let (words, _) = started(agent);

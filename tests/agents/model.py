@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 WORK = re.compile(r"On your hook is the bead (\S+):")
 WRITE = None  # a file of its own, through the tool for it where there is one
-STEPS = ["gt prime", WRITE, "git add -A && git commit -q -m work", "gt done --exit"]
+ASK = "make check-it"  # nothing allows it
+STEPS = ["gt prime", WRITE, ASK, "git add -A && git commit -q -m work", "gt done --exit"]
 WAIT = ["gt prime", "sleep 600"]
 SHELLS = ["bash", "run_shell_command", "exec_command", "shell_command", "shell", "local_shell"]
 
@@ -65,6 +66,8 @@ def shell(tools, command):
     for key, kind in schema.get("properties", {}).items():
         if key in ("command", "cmd"):
             args[key] = ["bash", "-c", command] if str(kind.get("type")).lower() == "array" else command
+        elif key == "sandbox_permissions" and command == ASK:
+            args.update({key: "require_escalated", "justification": "May I check it?"})
         elif key in schema.get("required", []):
             args[key] = "run a command"
     return tool.get("name") or tool.get("type"), args or {"command": command}

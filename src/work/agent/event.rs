@@ -17,6 +17,8 @@ pub struct Event {
     pub state: Option<State>,
     /// What it asks, or what keeps it.
     pub why: String,
+    /// The command that it asks for; empty for anything else.
+    pub command: String,
     /// The conversation's id; empty when it is not told.
     pub conversation: String,
 }
@@ -47,8 +49,12 @@ impl Event {
             ("StopFailure", _) => failure(&payload),
             _ => (None, String::new()),
         };
+        let command = [&payload["tool_input"], &payload["details"]].map(|input| input["command"].as_str());
+        let command = command.into_iter().flatten().next().filter(|_| state == Some(State::Question));
         Some(Event {
             name: cut(name),
+            // One that is not shown whole is not kept.
+            command: command.filter(|text| text.len() <= 4 * LONGEST).unwrap_or_default().into(),
             state,
             why,
             conversation: Some(text("session_id")).filter(is_id).unwrap_or_default().into(),

@@ -69,11 +69,11 @@ pub fn refresh(files: &[OwnFile], dir: &Path, clone: &Path) -> Result<()> {
 /// Whether `name` in an agent's folder is one of them as gt wrote it, or the folder of that file alone. Only hooks of gt's own
 /// call `gt hook-event`.
 pub fn is_own(dir: &Path, name: &str) -> bool {
-    let mut path = dir.join(name.trim_end_matches('/'));
-    while let Ok([alone]) = crate::base::files::names_in(&path).as_deref() {
-        path.push(alone);
+    let path = dir.join(name.trim_end_matches('/'));
+    match crate::base::files::names_in(&path) {
+        Ok(within) => !within.is_empty() && within.iter().all(|name| is_own(&path, name)),
+        Err(_) => std::fs::read_to_string(path).is_ok_and(|text| is_gts(&text)),
     }
-    std::fs::read_to_string(path).is_ok_and(|text| is_gts(&text))
 }
 
 /// Whether a text is of gt's own.

@@ -7,10 +7,11 @@ use anyhow::Result;
 use crate::config::Runtime;
 use crate::model::address::Address;
 use crate::model::state::State;
-use crate::mux::screen::{Patterns, Reading, question};
+use crate::mux::screen::{Patterns, Question, Reading};
 use crate::mux::{Mux, Snapshot};
 use crate::town::report::AgentReport;
 use crate::town::{Town, occupancy};
+use crate::work::talk::answer;
 
 /// Puts into a look what each agent that runs here does, and why. Who works or waits for its next prompt is known by its mark: what
 /// its hooks wrote down is read of the others. All screens that are needed are read in one call: of agents whose hooks said
@@ -65,8 +66,10 @@ pub fn tell(
             Reading::Ready => State::Idle,
             Reading::Other => continue,
         };
+        let asked = (state == State::Question).then(|| Question::read(&screen));
+        session.answer = asked.as_ref().map(|asked| answer::how(&session.marks, asked)).unwrap_or_default();
         if session.marks.state != state || session.why.is_empty() {
-            session.why = if state == State::Question { question(&screen) } else { String::new() };
+            session.why = asked.map(|asked| asked.text).unwrap_or_default();
         }
         session.marks.state = state.as_str().into();
     }

@@ -309,6 +309,7 @@ impl<'a> RigFacts<'a> {
             place,
             state: session.map(Session::words),
             why: session.map(|session| session.why.clone()).unwrap_or_default(),
+            answer: session.map(|session| session.answer.clone()).unwrap_or_default(),
             bead: bead
                 .map(|bead| bead.id.clone())
                 .or_else(|| marked.map(|marks| marks.bead.clone()).filter(|id| !id.is_empty())),

@@ -17,6 +17,9 @@ pub struct RoleStatus {
     /// What it asks, or what keeps it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// The command that answers what it asks.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answer: String,
     /// Whether its agent runs; nothing when that cannot be known.
     pub alive: Option<bool>,
     /// The session's name.
@@ -166,6 +169,9 @@ pub struct Polecat {
     /// What it asks, or what keeps it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// The command that answers what it asks.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answer: String,
     /// Its bead's id.
     pub bead: Option<String>,
     /// Its bead's title.
@@ -203,6 +209,7 @@ impl RoleStatus {
             address: address.clone(),
             state,
             why: session.map(|session| session.why.clone()).unwrap_or_default(),
+            answer: session.map(|session| session.answer.clone()).unwrap_or_default(),
             alive,
             session: session.map(|session| session.name.clone()),
             since: session.map(|session| session.marks.since.clone()),

@@ -1,4 +1,5 @@
 //! What is said, and by whom it counts.
 
 pub mod adopt;
+pub mod answer;
 pub mod mail;
