@@ -4,7 +4,6 @@
 /// The word as typed after `gt`, and what helps.
 const KNOWN: &[(&str, &str)] = &[
     ("account", "each agent program keeps its own accounts; choose one with: gt sling BEAD --agent NAME"),
-    ("answer", "not there yet; type your answer in its session: gt attach ADDRESS"),
     ("assign", "gt sling BEAD RIG; a bead for a person: gt bd update BEAD --assignee NAME"),
     ("bead", "gt bd show BEAD; gt bd --help"),
     ("beads", "gt bd list; gt bd --help"),
