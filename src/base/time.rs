@@ -41,6 +41,12 @@ pub fn before(text: &str, now: &str) -> Option<String> {
     (then <= now).then(|| then.to_string())
 }
 
+/// The minute of the person's day.
+pub fn minute_of_day() -> u32 {
+    let now = jiff::Zoned::now();
+    u32::try_from(i32::from(now.hour()) * 60 + i32::from(now.minute())).unwrap_or_default()
+}
+
 /// A time as a person's clock shows it: `11-30 15:04:05`.
 pub fn on_the_clock(time: &str) -> String {
     let shown = time.parse::<Timestamp>().map(|time| time.to_zoned(jiff::tz::TimeZone::system()));

@@ -32,6 +32,14 @@ pub enum DaemonCommand {
 }
 
 #[derive(Debug, Args)]
+pub struct Notify {
+    /// What is the matter
+    pub what: String,
+    /// The command that helps
+    pub help: String,
+}
+
+#[derive(Debug, Args)]
 pub struct Feed {
     /// Go on with what happens
     #[arg(short, long)]

@@ -22,8 +22,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
+    /// What needs you first, when not given
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 // What every command takes.
@@ -194,6 +195,9 @@ pub enum Command {
     /// A session's end: run by the hook of the session
     #[command(hide = true)]
     SessionEnded(sessions::SessionEnded),
+    /// Tells the person something, as [notify] says: run by the deacon
+    #[command(hide = true)]
+    Notify(daemon::Notify),
     /// Takes an event of an agent's program from standard input: run by the program's own hooks
     #[command(hide = true)]
     HookEvent,

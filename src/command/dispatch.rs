@@ -68,7 +68,7 @@ fn dispatch(ctx: &Ctx, town: &Town, rig: &Rig, dry_run: bool, outcome: &mut Outc
 fn how(flags: &[String]) -> Result<SlingHow> {
     let words = ["gt", "sling", "BEAD", "RIG"].into_iter().chain(flags.iter().map(String::as_str));
     match Cli::try_parse_from(words).map(|cli| cli.command) {
-        Ok(Command::Sling(args)) => Ok(args.how),
+        Ok(Some(Command::Sling(args))) => Ok(args.how),
         // An earlier version may have had others.
         _ => {
             crate::fail!("gt sling does not take: {}", flags.join(" "); "take it out with: gt unsling BEAD, and sling it again")

@@ -21,6 +21,7 @@ pub mod freeze;
 pub mod gc;
 pub mod handoff;
 pub mod hold;
+pub mod home;
 pub mod hook;
 pub mod hook_event;
 pub mod install;
@@ -32,6 +33,7 @@ pub mod mayor;
 pub mod merge;
 pub mod merge_queue;
 pub mod migrate;
+pub mod notify;
 pub mod patrol;
 pub mod pause;
 pub mod plan;
@@ -401,7 +403,7 @@ pub(super) fn would(ctx: &Ctx, plan: &serde_json::Value, line: &str) -> Result<E
 pub fn main() -> ExitCode {
     let parsed = match as_bd(std::env::args_os()) {
         Some(words) => {
-            Ok(Cli { global: Global::default(), command: Command::Bd(crate::cli::bd::Raw { words }) })
+            Ok(Cli { global: Global::default(), command: Some(Command::Bd(crate::cli::bd::Raw { words })) })
         }
         None => Cli::try_parse(),
     };
@@ -412,8 +414,8 @@ pub fn main() -> ExitCode {
     let json = cli.global.json;
     // What it becomes has nothing to do with gt's settings and signals.
     match &cli.command {
-        Command::RunAgent(args) => return ended(run_agent::run(args), json),
-        Command::RunClean(args) => return ended(run_agent::clean(args), json),
+        Some(Command::RunAgent(args)) => return ended(run_agent::run(args), json),
+        Some(Command::RunClean(args)) => return ended(run_agent::clean(args), json),
         _ => {}
     }
     crate::programs::process::signals::watch();
@@ -516,11 +518,12 @@ fn complain(error: &anyhow::Error, json: bool) -> Exit {
     failure.map_or(Exit::Failed, |failure| failure.exit)
 }
 
-fn run(ctx: &Ctx, command: Command) -> Result<Exit> {
+fn run(ctx: &Ctx, command: Option<Command>) -> Result<Exit> {
     set_limits(ctx);
     for warning in crate::config::env::warnings(&ctx.env) {
         ctx.note(&warning);
     }
+    let Some(command) = command else { return home::run(ctx) };
     let concerns = concerns_the_deacon(&command);
     let outcome = verb(ctx, command);
     // Those that it runs itself end under its eyes.
@@ -585,6 +588,7 @@ fn verb(ctx: &Ctx, command: Command) -> Result<Exit> {
         Command::Feed(args) => feed::run(ctx, &args),
         Command::Pause(args) => pause::pause(ctx, &args),
         Command::Resume(args) => pause::resume(ctx, &args),
+        Command::Notify(args) => notify::run(ctx, &args),
         Command::Witness(args) => witness::run(ctx, args),
         Command::Refinery(args) => refinery::run(ctx, args),
         Command::Attach(args) => attach::run(ctx, args),

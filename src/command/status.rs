@@ -36,7 +36,11 @@ pub fn run(ctx: &Ctx, args: StatusArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn look(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownView> {
+/// The town as it is now.
+///
+/// # Errors
+/// Broken configuration.
+pub fn look(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownView> {
     // Settings, presets and stores are read while the look is under way.
     let mux = ctx.mux(town)?;
     let looking = mux.begin_look(Depth::Marks)?;

@@ -9,7 +9,7 @@ use figment::value::{Dict, Value};
 use regex::Regex;
 
 use super::layer::Layer;
-use super::schema::{PresetFile, RigSections, Runtime, ScreenPattern, Settings};
+use super::schema::{NotifySettings, PresetFile, RigSections, Runtime, ScreenPattern, Settings};
 use crate::base::failure::Failure;
 use crate::base::grammar::is_branch_name;
 use crate::base::nearest::choices;
@@ -127,6 +127,11 @@ impl Faults {
             if parse_duration(text).is_some_and(|time| time.is_zero()) {
                 self.add(&["limits", key], "a limit is at least 1s", "");
             }
+        }
+        let quiet = &settings.notify.quiet;
+        if !quiet.is_empty() && NotifySettings::hours(quiet).is_none() {
+            let message = format!("'{quiet}' are no hours of a day");
+            self.add(&["notify", "quiet"], message, "write them as 22:00-07:00");
         }
         for pattern in settings.session.environment.iter().filter(|pattern| !environment::is_pattern(pattern))
         {

@@ -29,7 +29,7 @@ pub const NAMED: [(&str, &str); 6] = [
 const FOREIGN: [&str; 1] = ["GASTOWN_ENABLED"];
 
 /// Top tables of settings.
-pub(super) const SECTIONS: [&str; 12] = [
+pub(super) const SECTIONS: [&str; 13] = [
     "defaults",
     "up",
     "beads",
@@ -38,6 +38,7 @@ pub(super) const SECTIONS: [&str; 12] = [
     "fugue",
     "merge",
     "worktree",
+    "notify",
     "limits",
     "agents",
     "remotes",

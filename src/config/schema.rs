@@ -31,6 +31,8 @@ pub struct Settings {
     pub worktree: WorktreeSettings,
     /// How beads of other towns are taken.
     pub sync: SyncSettings,
+    /// How the person is told what needs them.
+    pub notify: NotifySettings,
     /// How long gt waits for what makes no progress.
     pub limits: LimitSettings,
     /// How to run one kind of agent, by name.
@@ -253,6 +255,47 @@ pub struct WorktreeSettings {
     pub submodules: bool,
     /// Whether `gt done` pushes commits of submodules to their origins.
     pub push_submodules: bool,
+}
+
+/// `[notify]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotifySettings {
+    /// Whether a message is shown in the tmux clients of this town's server.
+    pub tmux: bool,
+    /// A command as words; `{{what}}` and `{{help}}` in them are filled in. None when empty.
+    pub command: Vec<String>,
+    /// Hours in which nothing is told, `22:00-07:00`; it is told when they are over. None when empty.
+    pub quiet: String,
+}
+
+impl Default for NotifySettings {
+    fn default() -> NotifySettings {
+        NotifySettings { tmux: true, command: Vec::new(), quiet: String::new() }
+    }
+}
+
+impl NotifySettings {
+    /// Whether nothing is told at this minute of the person's day. Hours that cannot be read are none; checking the settings
+    /// refuses them.
+    pub fn is_quiet(&self, minute: u32) -> bool {
+        match Self::hours(&self.quiet) {
+            Some((from, to)) if from <= to => (from..to).contains(&minute),
+            Some((from, to)) => minute >= from || minute < to,
+            None => false,
+        }
+    }
+
+    /// `22:00-07:00` as two minutes of a day.
+    pub fn hours(text: &str) -> Option<(u32, u32)> {
+        let minute = |text: &str| {
+            let (hour, minute) = text.trim().split_once(':')?;
+            let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
+            (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+        };
+        let (from, to) = text.split_once('-')?;
+        minute(from).zip(minute(to))
+    }
 }
 
 /// `[limits]`

@@ -11,12 +11,13 @@ use crate::model::address::{Address, Role};
 use crate::mux::hybrid::Hybrid;
 use crate::mux::{self, Depth, Mux, Session, Snapshot};
 use crate::plan::place::Place;
-use crate::plan::supervise::{PolecatSeen, RigSeen, RoleSeen, Run, TownSeen};
+use crate::plan::supervise::{NeedSeen, PolecatSeen, RigSeen, RoleSeen, Run, TownSeen};
 use crate::town::pause::{self, Paused};
 use crate::town::wish::{self, DownList};
 use crate::town::{Rig, Town};
 use crate::work::agent::handoff::Noted;
 use crate::work::agent::roles;
+use crate::work::observe::needs::needs;
 use crate::work::observe::survey;
 use crate::work::observe::view::{RigView, TownView};
 use crate::work::polecat::names;
@@ -64,6 +65,7 @@ pub fn look(town: &Town, env: &HashMap<String, String>) -> Result<Looked> {
     };
     glance.town(&report, &mut looked);
     looked.pause_ends = glance.paused.next_end(&glance.now);
+    looked.seen.quiet = config::settings(&sources)?.notify.is_quiet(time::minute_of_day());
     Ok(looked)
 }
 
@@ -92,6 +94,15 @@ impl Glance<'_> {
                 .agents
                 .extend(session.panes.first().filter(|pane| pane.agent && !pane.dead).map(|pane| pane.pid));
         }
+        // A letter is told where it is written.
+        let told = needs(report).into_iter().filter(|need| need.about != "overseer");
+        looked.seen.needs = told
+            .map(|need| NeedSeen {
+                what: format!("{} {}", need.about, need.what),
+                help: need.help,
+                patient: need.since.is_some(),
+            })
+            .collect();
         let mut addresses = vec![Address::Mayor];
         let mut restarts = BTreeMap::new();
         for rig in &report.rigs {

@@ -22,8 +22,23 @@ pub struct TownSeen {
     pub paused: bool,
     /// Its rigs that could be read.
     pub rigs: Vec<RigSeen>,
+    /// What needs the person.
+    pub needs: Vec<NeedSeen>,
+    /// Nothing is told now.
+    pub quiet: bool,
     /// The agents that stay: Mayor, witnesses, refineries, crew, plugins.
     pub roles: Vec<RoleSeen>,
+}
+
+/// Something that needs the person.
+#[derive(Clone, Debug)]
+pub struct NeedSeen {
+    /// What is the matter, and with whom.
+    pub what: String,
+    /// The command that helps.
+    pub help: String,
+    /// It may settle itself: it is told when it still needs them after a minute.
+    pub patient: bool,
 }
 
 /// What was seen of a rig.
@@ -147,6 +162,13 @@ pub enum Action {
         /// Whose.
         address: Address,
     },
+    /// Tells the person what needs them, once.
+    Tell {
+        /// What is the matter.
+        what: String,
+        /// The command that helps.
+        help: String,
+    },
     /// Tells the person, once, that an agent is not started again any more.
     GiveUp {
         /// Whose.
@@ -166,6 +188,7 @@ impl Action {
             }
             Action::Merge { rig } => format!("merge {rig}"),
             Action::Next { address } | Action::GiveUp { address } => format!("role {address}"),
+            Action::Tell { what, .. } => format!("tell {what}"),
         }
     }
 
@@ -179,6 +202,7 @@ impl Action {
             | Action::Dispatch { rig }
             | Action::Merge { rig } => Some(rig),
             Action::Next { address } | Action::GiveUp { address } => address.rig(),
+            Action::Tell { .. } => None,
         }
     }
 
@@ -194,6 +218,7 @@ impl Action {
             Action::Begin { rig, bead } => own(&["sling", bead, rig]),
             Action::Dispatch { rig } => own(&["dispatch", rig]),
             Action::Merge { rig } => own(&["refinery", "process", rig]),
+            Action::Tell { what, help } => own(&["notify", "--", what, help]),
             Action::Next { address } => own(&["apply", &address.to_string()]),
             Action::GiveUp { address } => {
                 let (subject, text) = (
@@ -213,7 +238,9 @@ impl Action {
             Action::Resume { bead, .. } | Action::Begin { bead, .. } => format!("start {bead}"),
             Action::GiveUp { address } => format!("give up {address}"),
             Action::Dispatch { rig } => format!("dispatch {rig}"),
-            Action::Patrol { .. } | Action::Merge { .. } | Action::Next { .. } => self.lane(),
+            Action::Patrol { .. } | Action::Merge { .. } | Action::Next { .. } | Action::Tell { .. } => {
+                self.lane()
+            }
         }
     }
 }
@@ -256,6 +283,12 @@ const IN_A_WHILE: Pauses = &[10, 30, 120, 600, 1800, 3600];
 /// What is said once.
 const ONCE: Pauses = &[0];
 
+/// What is said once, unless it settles itself before.
+const ONCE_LATER: Pauses = &[60];
+
+/// How often it is looked whether the hours in which nothing is told are over.
+const QUIET: i64 = 5 * 60;
+
 /// Seconds between two starts of what ends again and again, and how long the last of them is given.
 const RESTARTS: [i64; 3] = [0, 30, 120];
 const LAST: i64 = 5;
@@ -283,6 +316,7 @@ pub fn decide(seen: &TownSeen, memory: &mut Memory, busy: &BTreeSet<String>, now
         desk.rig(rig, seen.paused || rig.paused);
     }
     desk.roles(seen);
+    desk.tell(seen);
     desk.forget(seen);
     desk.decision
 }
@@ -403,6 +437,19 @@ impl Desk<'_> {
         };
         if !moved || !self.memory.ran.iter().any(left) {
             self.memory.server = seen.server;
+        }
+    }
+
+    fn tell(&mut self, seen: &TownSeen) {
+        for need in &seen.needs {
+            let action = Action::Tell { what: need.what.clone(), help: need.help.clone() };
+            if seen.quiet {
+                // What was told before is not told again in the morning.
+                self.wanted.insert(action.key());
+                self.due(self.now + QUIET);
+            } else {
+                self.again(action, &need.help, if need.patient { ONCE_LATER } else { ONCE });
+            }
         }
     }
 

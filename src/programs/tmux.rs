@@ -22,11 +22,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rustix::process::Signal;
 use tmux_interface::{
-    AttachSession, CapturePane, DeleteBuffer, IfShell, LoadBuffer, PasteBuffer, SendKeys, SwitchClient,
-    TmuxCommand, TmuxCommands,
+    AttachSession, CapturePane, DeleteBuffer, DisplayMessage, IfShell, ListClients, LoadBuffer, PasteBuffer,
+    SendKeys, SwitchClient, TmuxCommand, TmuxCommands,
 };
 
-use self::text::{as_text, plain, word};
+use self::text::{as_text, plain, unformatted, word};
 use crate::base::limits::{self, MOMENT};
 use crate::model::state::State;
 use crate::programs::process::stamp::Stamp;
@@ -295,6 +295,24 @@ impl Tmux {
         let mut process = self.process(TmuxCommands::new().add_command(command));
         process.limit = None;
         process
+    }
+
+    /// Shows a line in every terminal that is attached to the server. None, or no server: nothing is shown.
+    ///
+    /// # Errors
+    /// When tmux cannot be started.
+    pub fn tell(&self, text: &str) -> Result<()> {
+        let list = ListClients::new().format("#{client_name}").build();
+        let Answer::Said(names) = self.ask(TmuxCommands::new().add_command(list))? else { return Ok(()) };
+        let text = unformatted(text);
+        let mut all = TmuxCommands::new();
+        for name in names.lines() {
+            all.push(DisplayMessage::new().target_client(name).message(word(&text)).build());
+        }
+        if !names.is_empty() {
+            self.ask(all)?;
+        }
+        Ok(())
     }
 
     /// Whether a terminal with this `TMUX` variable is in this server.

@@ -13,6 +13,7 @@ pub mod home;
 pub mod hook;
 pub mod live;
 pub mod mail;
+pub mod needs;
 pub mod plan;
 pub mod preset;
 pub mod queue;

@@ -188,6 +188,26 @@ fn roles_are_started_again_as_their_preset_says_and_a_loop_ends_in_one_letter() 
 }
 
 #[test]
+fn what_needs_the_person_is_told_once_and_not_in_quiet_hours() {
+    let need = |what: &str, patient| NeedSeen { what: what.into(), help: "gt x".into(), patient };
+    let mut seen = TownSeen { needs: vec![need("a", false), need("b", true)], ..TownSeen::default() };
+    let told = over_time(&seen, 24);
+    assert_eq!(told, [(0, "notify -- a gt x".into()), (60, "notify -- b gt x".into())]);
+    let mut memory = Memory::default();
+    seen.quiet = true;
+    assert_eq!(step(&seen, &mut memory, 1_000_000), (vec![], Some(300)));
+    seen.quiet = false;
+    assert_eq!(step(&seen, &mut memory, 1_000_300).0, ["notify -- a gt x"]);
+    // Once told it is known, over another night too; settled and back it is another matter.
+    seen.quiet = true;
+    step(&seen, &mut memory, 1_000_400);
+    seen.quiet = false;
+    assert_eq!(step(&seen, &mut memory, 1_000_500).0, ["notify -- b gt x"]);
+    step(&TownSeen::default(), &mut memory, 1_000_600);
+    assert_eq!(step(&seen, &mut memory, 1_000_700).0, ["notify -- a gt x"]);
+}
+
+#[test]
 fn a_reboot_starts_what_ran_and_nothing_that_was_stopped_before() {
     let mut memory = Memory::default();
     let nothing: [String; 0] = [];

@@ -2,6 +2,7 @@
 
 pub mod around;
 pub mod changes;
+pub mod needs;
 pub mod own;
 pub mod scene;
 pub mod states;
