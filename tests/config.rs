@@ -226,6 +226,9 @@ fn a_key_is_set_in_the_file_that_is_meant_and_counts_then() {
     polecat.max_workers = 2 (was 9) in WORLD/town/config/presets/polecat.toml
     warning: WORLD/town/wyvern/config.json says polecat.max_workers = 3, which counts before it
     ");
+    // The only rig of a town needs no naming.
+    assert_eq!((counts("max_workers", &rig), counts("max_workers", &[])), (3.into(), 3.into()));
+    world.in_town(["rig", "add", "drake", &world.str("origin.git"), "--prefix", "dr"]).ok();
     assert_eq!((counts("max_workers", &rig), counts("max_workers", &[])), (3.into(), 2.into()));
     // Where no rig is meant, what rigs say is said beside it.
     for (key, value) in

@@ -179,6 +179,41 @@ fn killed_at_any_moment_the_next_deacon_brings_the_same_end_and_nothing_twice() 
 }
 
 #[test]
+fn what_needs_the_person_is_told_once_and_stands_first() {
+    let world = World::with_rig();
+    world.program("tells", "#!/bin/sh\nprintf '%s\\n' \"$1\" >>\"$HOME/told\"\n");
+    world.settings(
+        "[beads]\nstore = \"embedded\"\n[notify]\ncommand = [\"tells\", \"{{what}} -> {{help}}\"]\n",
+    );
+    assert!(world.in_town::<&str>([]).ok().stdout.starts_with("nothing needs you\n"));
+    world.in_town(["daemon", "start"]).ok();
+    let bead = world.bead("#(touch hacked) \u{1b}[31mred", &works("f"));
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    let told = wait_for("the person to be told", || {
+        let told = std::fs::read_to_string(world.path("home/told")).unwrap_or_default();
+        told.contains("waits for approval").then_some(told)
+    });
+    let request = world.in_town(["mq", "list", "wyvern", "--json"]).ok().json();
+    let id = request["requests"][0]["id"].as_str().unwrap().to_string();
+    assert_eq!(
+        told,
+        format!(
+            "{bead} waits for approval: there is no merge.test_command, and merge.auto is not true -> gt mq approve {id}\n"
+        )
+    );
+    let home = world.in_town::<&str>([]).ok().stdout;
+    assert!(home.starts_with(&format!("{bead}  waits for approval:")), "{home}");
+    assert!(home.contains("0 polecats at work, 0 to start, 1 to merge; the deacon runs"), "{home}");
+    let needs: serde_json::Value = serde_json::from_str(&world.in_town(["--json"]).ok().stdout).unwrap();
+    assert_eq!(needs["needs"][0]["help"], format!("gt mq approve {id}"));
+    world.in_town(["mq", "approve", &id]).ok();
+    wait_for_place(&world, &bead, "closed");
+    assert_eq!(world.read("home/told"), told);
+    let outside = world.gt::<&str>([]).ok().stdout;
+    assert!(outside.contains("gt install ~/gt"), "{outside}");
+}
+
+#[test]
 fn who_hands_on_its_work_goes_on_in_the_next_session() {
     let world = world();
     let handoff = format!("{} handoff -m 'the other half'", gt());

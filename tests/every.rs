@@ -272,6 +272,7 @@ const ELSEWHERE: &[&str] = &[
     "bd",
     "demo",
     "mail read",
+    "answer",
     "daemon run",
     "daemon status",
     "daemon logs",

@@ -36,7 +36,7 @@ pub struct Notify {
     /// What is the matter
     pub what: String,
     /// The command that helps
-    pub help: String,
+    pub command: String,
 }
 
 #[derive(Debug, Args)]

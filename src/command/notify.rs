@@ -24,11 +24,11 @@ pub fn run(ctx: &Ctx, args: &Notify) -> Result<Exit> {
     let mut failures = Failures::default();
     if notify.tmux {
         let socket = config::tmux_socket(&ctx.sources(&town, None))?;
-        let text = format!("{}: {}  ({})", town.name, one_line(&args.what), one_line(&args.help));
+        let text = format!("{}: {}  ({})", town.name, one_line(&args.what), one_line(&args.command));
         failures.keep(Tmux::new(socket.as_deref()).tell(&text));
     }
     if let Some((program, words)) = notify.command.split_first() {
-        let values = [("what", args.what.as_str()), ("help", args.help.as_str())];
+        let values = [("what", args.what.as_str()), ("help", args.command.as_str())];
         let words = words.iter().map(|word| fill::known(word, &values));
         let output = Process::new(program).args(words).cwd(&town.root).timeout(LIMIT).run();
         failures.keep(output.and_then(|output| match output.ok() {

@@ -396,3 +396,17 @@ fn the_town_over_there_is_the_remote_s_own_then_the_variable_s() {
     hint: it is where the town is on the other machine: like /home/user/gt
     ");
 }
+
+#[test]
+fn quiet_hours_may_go_over_midnight_and_others_are_refused() {
+    let quiet = |text: &str, minute| {
+        schema::NotifySettings { quiet: text.into(), ..Default::default() }.is_quiet(minute)
+    };
+    let at = |hour: u32| hour * 60;
+    assert_eq!([21, 22, 3, 7].map(|hour| quiet("22:00-07:00", at(hour))), [false, true, true, false]);
+    assert_eq!([11, 12, 13].map(|hour| quiet("12:00-13:00", at(hour))), [false, true, false]);
+    assert!(!quiet("", 0));
+    for text in ["22-7", "22:00", "25:00-07:00", "22:60-07:00", "x"] {
+        assert_eq!(schema::NotifySettings::hours(text), None, "{text}");
+    }
+}
