@@ -190,8 +190,8 @@ fn what_nothing_asks_for_any_more_goes_once_that_is_asked_and_what_is_not_ours_s
     insta::assert_snapshot!(world.in_town(["apply"]).ok().stdout, @r"");
     assert_eq!(sessions(&world), before);
     insta::assert_snapshot!(world.in_town(["plan"]).ok().stdout, @r"
-    - wyvern/crew/ann  stop session gt-wyvern-crew-ann: not in [up] any more, held back: it works (stop it with: gt down wyvern/crew/ann)
-    - wyvern/crew/bob  stop session gt-wyvern-crew-bob: not in [up] any more, held back: it works (stop it with: gt down wyvern/crew/bob)
+    - wyvern/crew/ann  stop session gt-wyvern-crew-ann: not in [up] any more, held back: it works (stop it with: gt session stop wyvern/crew/ann)
+    - wyvern/crew/bob  stop session gt-wyvern-crew-bob: not in [up] any more, held back: it works (stop it with: gt session stop wyvern/crew/bob)
     ! wyvern/witness   left alone: started by hand, not in [up]
     2 held back
     ");

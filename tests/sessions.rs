@@ -339,7 +339,7 @@ fn without_tmux_the_command_to_run_is_said() {
     let worktree = world.real().join("town/wyvern/polecats/Nux").display().to_string();
     assert!(slung.stdout.contains(&format!("cd {worktree} && ")), "{slung:?}");
     let polecats = world.in_town(["polecats", "wyvern"]).ok().stdout;
-    assert!(polecats.contains("! Nux  unknown"), "what runs by hand is not seen: {polecats}");
+    assert!(polecats.contains("~ Nux  unknown"), "what runs by hand is not seen: {polecats}");
     world.in_town(["stop", "--all"]).ok();
     let run = world.in_town(["attach", "mayor/"]).fails(1);
     assert!(

@@ -114,7 +114,7 @@ fn what_cannot_be_slung_is_refused_and_nothing_changes() {
         world,
         &["sling", &open, "wyvern", "--agent", "nobody"],
         1,
-        "flag for polecat.agent: polecat.agent: there is no [agents.nobody]",
+        "polecat.agent: there is no [agents.nobody]",
         "known are: aider, claude, codex, copilot, gemini, none, opencode, pi, shell, waits",
     );
 }

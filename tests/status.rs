@@ -158,7 +158,7 @@ fn a_store_that_cannot_be_read_is_not_an_empty_one() {
     let text = world.in_town(["status"]).ok().stdout;
     assert!(text.contains("unreadable: "), "{text}");
     assert!(!text.contains(" ready") && !text.contains("queue"), "{text}");
-    assert!(text.contains("! Ace "), "{text}");
+    assert!(text.contains("~ Ace "), "{text}");
     let run = world.in_town(["polecats", "wyvern"]).fails(1);
     assert!(run.stderr.contains("cannot be read"), "{}", run.stderr);
 }
@@ -169,7 +169,7 @@ fn without_sessions_to_see_nothing_is_said_to_have_crashed() {
     world.program("tmux", "#!/bin/sh\necho 'server exited unexpectedly' >&2\nexit 1\n");
     let text = world.in_town(["status"]).ok().stdout;
     assert!(!text.contains("crashed"), "{text}");
-    assert!(text.contains("! Cog   unknown"), "{text}");
+    assert!(text.contains("~ Cog   unknown"), "{text}");
     assert!(text.contains("~ Dag   submitted"), "{text}");
 }
 

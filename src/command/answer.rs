@@ -38,7 +38,7 @@ pub fn run(ctx: &Ctx, args: AnswerArgs) -> Result<Exit> {
     if args.always && rig.is_none() {
         crate::fail!(
             "--always keeps a permission for a rig, and {address} belongs to none";
-            "add how the command begins with: gt config set permissions.allow"
+            "add how the command begins with: gt config set permissions.allow COMMAND"
         );
     }
     if !ctx.global.json {

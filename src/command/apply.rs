@@ -54,8 +54,12 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     }
     drop(lock);
     let sources = ctx.sources(&view.town, None);
-    if up && args.addresses.is_empty() {
-        failed |= daemon::also_start(ctx, &view.town, &config::settings(&sources)?.up).is_err();
+    if up
+        && args.addresses.is_empty()
+        && let Err(error) = daemon::also_start(ctx, &view.town, &config::settings(&sources)?.up)
+    {
+        failed = true;
+        plan::complain(ctx, "deacon/", &error);
     }
     let inert = inert::of(&sources).unwrap_or_default();
     inert.iter().for_each(|one| ctx.note(&format!("warning: {}", one.said)));

@@ -449,7 +449,7 @@ fn instead(error: &clap::Error) -> Option<(&str, &'static str)> {
     // Below a command the same word may mean something else.
     let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
     match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) if usage.contains("gt [OPTIONS] <COMMAND>") => {
+        Some(ContextValue::String(word)) if usage.contains("gt [OPTIONS] [COMMAND]") => {
             Some((word, crate::cli::instead::instead(word)?))
         }
         _ => None,

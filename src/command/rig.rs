@@ -206,6 +206,8 @@ fn remove(ctx: &Ctx, name: &str, force: bool, dry_run: bool) -> Result<Exit> {
     let rig = town.rig(name)?;
     // Without git nobody can say what would be lost.
     versions::need_git()?;
+    // Where sessions are is said by settings: broken ones are mended before anything goes.
+    ctx.settings(&town, None)?;
     let mux = ctx.mux(&town)?;
     let sessions = mux.look()?;
     let losses = removal::losses(&town, &rig, &sessions)?;

@@ -14,8 +14,8 @@ pub fn run(ctx: &Ctx, args: StartArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let up = ctx.settings(&town, None)?.up;
     let wanted = crate::work::agent::roles::wanted(&town, &up)?;
-    if !args.dry.dry_run {
-        daemon::also_start(ctx, &town, &up)?;
-    }
-    roles::start(ctx, &wanted, &StartHow { preset: args.preset, dry: args.dry, ..StartHow::default() })
+    let begun = if args.dry.dry_run { Ok(()) } else { daemon::also_start(ctx, &town, &up) };
+    let started =
+        roles::start(ctx, &wanted, &StartHow { preset: args.preset, dry: args.dry, ..StartHow::default() })?;
+    begun.map(|()| started)
 }

@@ -65,7 +65,7 @@ pub fn naming_towns<'a>(var: impl Fn(&str) -> Option<&'a str>, error: anyhow::Er
     match shown.last() {
         None => error,
         Some(last) => Failure::new(format!("{error:#}"))
-            .hint(format!("your towns: {}; name one with: gt -C {last} …", shown.join(", ")))
+            .hint(format!("your towns: {}; name one, as in: gt -C {last} status", shown.join(", ")))
             .into(),
     }
 }

@@ -196,6 +196,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     sandbox.remove_branches(&look)?;
     names::release(scene.rig, name, &instance)?;
     step("release.4");
+    TownEvent::new("ended", "given back").of(scene.address_of(name)).in_rig(scene.rig);
     Ok(Released { kept, bead, waits: None })
 }
 

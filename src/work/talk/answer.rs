@@ -146,7 +146,8 @@ impl OpenQuestion {
     /// # Errors
     /// A question that is about no command, or one that cannot be kept.
     pub fn to_keep(&self) -> Result<Vec<String>, Failure> {
-        let by_hand = "answer without --always, or add how it begins with: gt config set permissions.allow";
+        let by_hand =
+            "answer without --always, or add how it begins with: gt config set permissions.allow COMMAND";
         if self.command.is_empty() {
             return Err(
                 Failure::new(format!("{} asks for no command that gt knows", self.address)).hint(by_hand)
