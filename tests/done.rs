@@ -1,6 +1,6 @@
 //! `gt done` and `gt handoff`, from inside a polecat's worktree.
 
-use crate::common::{World, wait_for};
+use crate::common::{World, gt, wait_for};
 use crate::flow::{Scene, request, wait_for_the_end};
 
 /// A polecat that waits, for tests to do its work.
@@ -315,6 +315,19 @@ fn hook_and_prime_say_what_to_do() {
     }
     let json = at.world.gt_in(&at.place, ["prime", "--json"]).ok().json();
     assert_eq!(json["prime"]["bead"]["id"], at.bead.as_str());
+    let brief = at.world.gt_in(&at.place, ["prime", "--brief"]).ok().stdout;
+    assert!(
+        brief.contains(&at.bead) && brief.contains("all of it: gt prime)") && brief.len() <= 1536,
+        "{brief}"
+    );
+    // As the hook of Claude Code calls it.
+    let payload = include_str!("payloads/claude-SessionStart.json");
+    let hook = |source: &str| {
+        at.world.write("event", payload.replace("startup", source));
+        let event = at.world.str("event");
+        at.world.run("sh", &at.place, ["-c", &format!("exec {} prime --hook < {event}", gt())]).ok().stdout
+    };
+    assert_eq!((hook("startup"), hook("compact")), (prime, brief));
     for address in ["mayor/", "wyvern/witness", "wyvern/refinery", "overseer"] {
         let prime = at.world.in_town(["prime", address]).ok().stdout;
         assert!(!prime.contains("{{"), "{prime}");

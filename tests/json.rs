@@ -257,6 +257,7 @@ fn sessions(asked: &Asked) {
 fn talk(asked: &Asked) {
     let world = &asked.world;
     let id = asked.tried(&["mail", "send", "overseer", "-s", "Hello", "-m", "text"])["sent"]["id"].clone();
+    asked.town(&["prime"]);
     asked.town(&["mail", "inbox"]);
     asked.town(&["mail", "read", id.as_str().unwrap()]);
     let bead = "{\"id\":\"wy-other\",\"title\":\"Theirs\",\"status\":\"open\",\"priority\":2,\"issue_type\":\"task\",\

@@ -130,6 +130,12 @@ pub struct HookArgs {
 pub struct PrimeArgs {
     /// Whose; mine when not given
     pub address: Option<String>,
+    /// Only what is needed to go on: at most 1.5 KB instead of 6 KB
+    #[arg(long)]
+    pub brief: bool,
+    /// Read the event of an agent's hook on standard input: brief when its context was compacted
+    #[arg(long)]
+    pub hook: bool,
 }
 
 #[derive(Debug, Args)]

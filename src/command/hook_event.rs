@@ -18,21 +18,29 @@ use crate::work::agent::event::Event;
 /// The most that is read of an event: tools may have said anything.
 const LONGEST: u64 = 8 << 20;
 
+/// What a hook gives on standard input, read to its end: a program may wait until its event is taken.
+///
+/// # Errors
+/// When it is not text, or cannot be read.
+pub fn payload() -> std::io::Result<String> {
+    let mut payload = String::new();
+    std::io::stdin().take(LONGEST).read_to_string(&mut payload)?;
+    Ok(payload)
+}
+
 /// Takes the event on standard input, when it comes from the session that runs here for one of a town's agents. Everywhere else
 /// there is nothing to say it of, and nothing is said: hooks of a person's own sessions call this too.
 ///
 /// # Errors
 /// When it cannot be written down.
 pub fn run(ctx: &Ctx) -> Result<Exit> {
-    let mut payload = String::new();
-    // Read to its end: a program may wait until its event is taken.
-    let read = std::io::stdin().take(LONGEST).read_to_string(&mut payload);
+    let payload = payload();
     let (Some(root), Some(address), Some(instance)) =
         (ctx.var("GT_TOWN_ROOT"), ctx.var("GT_ADDRESS"), ctx.var("GT_INSTANCE"))
     else {
         return Ok(Exit::Done);
     };
-    let (Ok(_), Ok(address)) = (read, Address::parse(address)) else { return Ok(Exit::Done) };
+    let (Ok(payload), Ok(address)) = (payload, Address::parse(address)) else { return Ok(Exit::Done) };
     let Ok(town) = Town::find(&ctx.dir, Some(root.as_ref())) else { return Ok(Exit::Done) };
     let lock = occupancy::lock_of(&town, &address);
     let own = AgentReport::read(&lock).filter(|report| report.instance == instance);

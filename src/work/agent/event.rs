@@ -19,6 +19,8 @@ pub struct Event {
     pub why: String,
     /// The command that it asks for; empty for anything else.
     pub command: String,
+    /// Whether the conversation goes on after its text was cut down.
+    pub compacted: bool,
     /// The conversation's id; empty when it is not told.
     pub conversation: String,
 }
@@ -33,9 +35,9 @@ impl Event {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             !id.starts_with('-') && id.len() <= 128 && id.chars().all(plain)
         };
+        let compacted = name == "SessionStart" && text("source") == "compact";
         let (state, why) = match (name, text("notification_type")) {
-            // A conversation that goes on after its text was cut down.
-            ("SessionStart", _) if text("source") == "compact" => (None, String::new()),
+            _ if compacted => (None, String::new()),
             ("SessionStart" | "Stop" | "AfterAgent" | "Interrupt", _) | ("Notification", "idle_prompt") => {
                 (Some(State::Idle), String::new())
             }
@@ -57,6 +59,7 @@ impl Event {
             command: command.filter(|text| text.len() <= 4 * LONGEST).unwrap_or_default().into(),
             state,
             why,
+            compacted,
             conversation: Some(text("session_id")).filter(is_id).unwrap_or_default().into(),
         })
     }
@@ -158,10 +161,12 @@ mod tests {
             (Some(State::Limited), Some(State::Offline))
         );
         assert_eq!(failed("rate_limit").why, "resets 3pm");
-        assert_eq!(
-            read(serde_json::json!({ "hook_event_name": "SessionStart", "source": "compact" })).state,
-            None
-        );
+        let started = |source: &str| {
+            let event = read(serde_json::json!({ "hook_event_name": "SessionStart", "source": source }));
+            (event.state, event.compacted)
+        };
+        assert_eq!(started("compact"), (None, true));
+        assert_eq!(started("resume"), (Some(State::Idle), false));
         assert_eq!(Event::read("no json"), None);
     }
 }

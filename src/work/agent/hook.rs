@@ -3,7 +3,8 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::base::fill;
+use crate::base::failure::Failure;
+use crate::base::{files, fill};
 use crate::beads::Filter;
 use crate::model::address::{Address, Role};
 use crate::model::bead::Bead;
@@ -51,6 +52,7 @@ fn withheld(bead: Bead) -> Bead {
         acceptance_criteria: String::new(),
         notes: String::new(),
         comments: Vec::new(),
+        dependencies: Vec::new(),
         labels: Vec::new(),
         issue_type: "task".into(),
         ..bead
@@ -102,10 +104,26 @@ pub struct Prime {
     pub bead: Option<Bead>,
     /// How many mails it has not read.
     pub unread: usize,
+    /// Those mails, the newest first; not the handoff note.
+    pub mail: Vec<UnreadMail>,
     /// The note its last session left.
     pub handoff: Option<Note>,
     /// What to do now, one step a line.
     pub next: Vec<String>,
+    /// The command that shows all of the bead.
+    #[serde(skip)]
+    pub bead_command: String,
+}
+
+/// A mail that was not read yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnreadMail {
+    /// Its id.
+    pub id: String,
+    /// The address of its sender.
+    pub from: String,
+    /// Its subject.
+    pub subject: String,
 }
 
 /// A handoff note.
@@ -125,26 +143,32 @@ pub const HANDOFF: &str = "handoff: ";
 /// Gathers it.
 ///
 /// # Errors
-/// As [`hook`].
+/// As [`hook`]; a prompt of the town or the rig that cannot be read, or has an unknown placeholder.
 pub fn prime(town: &Town, of: &Address) -> Result<Prime> {
-    let (bead, mails) = hook_and_mail(town, of)?;
-    let unread = mails.iter().filter(|mail| !mail::is_read(mail)).count();
+    let (bead, mut mails) = hook_and_mail(town, of)?;
+    mails.retain(|mail| !mail::is_read(mail));
+    mails.sort_by(|a, b| mail::sent(b).cmp(mail::sent(a)));
+    let unread = mails.len();
     let own = of.to_string();
-    let handoff = mails
-        .iter()
-        .filter(|mail| mail.title.starts_with(HANDOFF) && mail::sender(mail) == own && !mail::is_read(mail))
-        .max_by(|a, b| mail::sent(a).cmp(mail::sent(b)))
-        .map(|mail| Note {
-            id: mail.id.clone(),
-            subject: mail.title.clone(),
-            text: mail.description.clone(),
-        });
+    let note = mails.iter().position(|mail| mail.title.starts_with(HANDOFF) && mail::sender(mail) == own);
+    let handoff = note.map(|number| mails.remove(number)).map(|mail| Note {
+        id: mail.id,
+        subject: mail.title,
+        text: mail.description,
+    });
+    let mail = mails.iter().map(|mail| UnreadMail {
+        id: mail.id.clone(),
+        from: mail::sender(mail).into(),
+        subject: mail.title.clone(),
+    });
     Ok(Prime {
-        role: role_text(town, of, bead.as_ref()),
+        role: role_text(town, of, bead.as_ref())?,
         next: next_steps(of, bead.as_ref(), unread, handoff.as_ref()),
+        bead_command: bead.as_ref().map(|bead| format!("gt bd show {}", bead.id)).unwrap_or_default(),
         address: own,
         bead,
         unread,
+        mail: mail.collect(),
         handoff,
     })
 }
@@ -166,7 +190,7 @@ fn next_steps(of: &Address, bead: Option<&Bead>, unread: usize, handoff: Option<
             next.push("hand it over and end: gt done --exit".into());
         }
         (Some(Role::Polecat), None) => {
-            next.push("nothing is on your hook: end with gt handoff, or ask the witness by mail".into());
+            next.push("nothing is on your hook: end with `gt handoff`, or ask the witness by mail".into());
         }
         (_, Some(bead)) => next.push(format!("go on with {}: gt bd show {}", bead.id, bead.id)),
         (_, None) => next.push("see what is there: gt status".into()),
@@ -174,9 +198,9 @@ fn next_steps(of: &Address, bead: Option<&Bead>, unread: usize, handoff: Option<
     next
 }
 
-fn role_text(town: &Town, of: &Address, bead: Option<&Bead>) -> String {
+fn role_text(town: &Town, of: &Address, bead: Option<&Bead>) -> Result<String> {
     let Some(role) = of.role() else {
-        return format!("You are the Overseer of the town {}.\n", town.name);
+        return Ok(format!("You are the Overseer of the town {}.\n", town.name));
     };
     let rig = of.rig().and_then(|name| town.rig(name).ok());
     let place = town::home(town, rig.as_ref(), of);
@@ -188,13 +212,27 @@ fn role_text(town: &Town, of: &Address, bead: Option<&Bead>) -> String {
     let values = [
         ("town", &*town.name),
         ("rig", of.rig().unwrap_or_default()),
+        ("role", role.as_str()),
         ("agent", of.name()),
         ("address", &of.to_string()),
         ("bead", bead.map_or("BEAD", |bead| &bead.id)),
         ("branch", &branch.unwrap_or_default()),
         ("worktree", &place.to_string_lossy()),
     ];
-    fill::known(template(role), &values)
+    let roots = rig.iter().map(|rig| &rig.root).chain([&town.root]);
+    let own = roots.map(|root| root.join(format!("config/prompts/{role}.md", role = role.as_str())));
+    let Some(file) = own.into_iter().find(|file| file.exists()) else {
+        return Ok(fill::known(template(role), &values));
+    };
+    fill::each(&files::read(&file)?, |name, _, _| match values.iter().find(|(own, _)| *own == name) {
+        Some((_, value)) => Ok(Some((*value).to_string())),
+        None => {
+            let known: Vec<String> = values.iter().map(|(own, _)| format!("{{{{{own}}}}}")).collect();
+            Err(Failure::new(format!("{}: unknown placeholder '{{{{{name}}}}}'", file.display()))
+                .hint(format!("a prompt can have {}", known.join(", ")))
+                .into())
+        }
+    })
 }
 
 fn template(role: Role) -> &'static str {
@@ -211,8 +249,13 @@ fn template(role: Role) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use clap::error::ErrorKind;
+
     use super::*;
-    use crate::model::bead::Comment;
+    use crate::model::bead::{Comment, Dependency};
+    use crate::work::agent::prompt::{self, PromptStart};
+    use crate::work::fixture::Fixture;
 
     #[test]
     fn a_bead_that_others_changed_says_nothing_of_theirs() {
@@ -227,8 +270,79 @@ mod tests {
             labels: vec![theirs()],
             issue_type: theirs(),
             comments: vec![Comment { text: theirs(), ..Comment::default() }],
+            dependencies: vec![Dependency { depends_on_id: theirs(), ..Dependency::default() }],
             ..Bead::default()
         };
         assert!(!serde_json::to_string(&withheld(bead)).unwrap().contains("theirs"));
+    }
+
+    #[test]
+    fn prompts_of_the_rig_come_before_those_of_the_town() {
+        let fixture = Fixture::new();
+        let polecat = Address::parse(&fixture.address("Nux")).unwrap();
+        let role = |of: &Address| prime(&fixture.town, of).map(|prime| prime.role);
+        let write = |root: &std::path::Path, name: &str, text: &str| {
+            let dir = root.join("config/prompts");
+            std::fs::create_dir_all(&dir).unwrap();
+            std::fs::write(dir.join(name), text).unwrap();
+        };
+        assert!(role(&polecat).unwrap().starts_with("# Polecat wyvern/Nux\n"));
+        write(&fixture.town.root, "polecat.md", "{{role}} {{agent}} of {{town}}");
+        write(&fixture.town.root, "mayor.md", "Plan for {{twon}}.");
+        assert_eq!(role(&polecat).unwrap(), "polecat Nux of town");
+        write(&fixture.rig.root, "polecat.md", "{{address}} on {{bead}}");
+        let bead = fixture.bead("a {{rig}}", "hooked", Some("wyvern/Nux"), &[]);
+        assert_eq!(role(&polecat).unwrap(), format!("wyvern/Nux on {bead}"));
+        let failed = role(&Address::Mayor).unwrap_err();
+        let file = fixture.town.root.join("config/prompts/mayor.md");
+        assert_eq!(failed.to_string(), format!("{}: unknown placeholder '{{{{twon}}}}'", file.display()));
+    }
+
+    /// What agents are told by the program itself; what `gt prime` adds to it is checked with the hints of all of gt.
+    #[test]
+    fn every_command_that_a_prompt_names_is_one_that_gt_takes() {
+        let nux = Address::Polecat("wyvern".into(), "Nux".into());
+        let hooked = Bead { id: "wy-1".into(), status: words::HOOKED.into(), ..Bead::default() };
+        let note = Note { id: "wy-9".into(), subject: String::new(), text: String::new() };
+        let foreign = withheld(Bead { foreign: true, ..hooked.clone() });
+        let mut texts: Vec<String> = Role::ALL.map(template).map(String::from).to_vec();
+        texts.push(include_str!("../../../templates/polecat-elsewhere.md").into());
+        texts.extend([crate::work::agent::roles::PROMPT.into(), foreign.description]);
+        let start = PromptStart {
+            again: true,
+            conflicts: vec!["a".into()],
+            replayed: true,
+            ..PromptStart::default()
+        };
+        texts.extend(
+            [prompt::polecat, prompt::polecat_over_there, prompt::polecat_without_gt]
+                .map(|of| of(&nux, &hooked, &start)),
+        );
+        for (of, bead) in
+            [(&nux, Some(&hooked)), (&nux, None), (&Address::Mayor, Some(&hooked)), (&Address::Mayor, None)]
+        {
+            texts.extend(next_steps(of, bead, 2, Some(&note)));
+        }
+        let named = regex::Regex::new(r"`([^`\n]+)`|: (gt [^;,\n(]*)").unwrap();
+        let placeholder = regex::Regex::new(r"\{\{[^}]*\}\}").unwrap();
+        let (mut wrong, mut count) = (Vec::new(), 0);
+        for text in &texts {
+            let text = placeholder.replace_all(text, "x-1");
+            let spans = named.captures_iter(&text).filter_map(|found| found.get(1).or(found.get(2)));
+            for words in spans.flat_map(|span| span.as_str().split("&&")).filter_map(shlex::split) {
+                let store = words.iter().position(|word| word == "bd").filter(|at| *at < 2);
+                let failed = match store {
+                    Some(at) => crate::cli::bd::BdArgs::try_parse_from(&words[at..]).err(),
+                    None if words[0] == "gt" => crate::cli::Cli::try_parse_from(&words).err(),
+                    None => continue,
+                };
+                count += 1;
+                // A span may just name one.
+                let failed = failed.filter(|error| error.kind() != ErrorKind::MissingRequiredArgument);
+                wrong.extend(failed.map(|error| format!("{}: {error}", words.join(" "))));
+            }
+        }
+        assert_eq!(wrong, Vec::<String>::new());
+        assert!(count > 40, "only {count} commands were found: is the search broken?");
     }
 }

@@ -122,8 +122,10 @@ impl RemotePolecat {
             role: fill::known(ROLE, &values),
             bead: Some(bead),
             unread: 0,
+            mail: Vec::new(),
             handoff,
             next,
+            bead_command: "cat \"$GT_BEAD_FILE\"".into(),
         })
     }
 
