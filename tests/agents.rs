@@ -147,6 +147,10 @@ fn an_agents_own_hooks_tell_its_state() {
     let status = world.in_town(["status"]).ok().stdout;
     let line = status.lines().find(|line| line.contains("Nux")).unwrap();
     assert!(line.contains("question") && line.contains("Tool: make all"), "{status}");
+    let told = world.in_town(["status", "--explain", address]).ok().stdout;
+    let parts =
+        ["wyvern/Nux: question\n", "Tool: make all\n", "hook PermissionRequest\n", "its program runs\n"];
+    assert!(parts.iter().all(|part| told.contains(part)), "{told}");
     // Another instance of that name says nothing of this one.
     say(&world, "echo '{\"hook_event_name\":\"Stop\"}' | GT_INSTANCE=other gt hook-event");
     assert_eq!(state(&world, address), "question");

@@ -234,6 +234,7 @@ fn sessions(asked: &Asked) {
         asked.town(&[role, "status"]);
     }
     asked.town(&["mayor", "attach", "--dry-run"]);
+    asked.town(&["status", "--explain", "mayor"]);
     asked.town(&["agents"]);
     asked.town(&["session", "list"]);
     asked.tried(&["session", "restart", "mayor"]);

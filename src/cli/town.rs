@@ -54,6 +54,9 @@ pub struct StatusArgs {
     /// Show it again whenever it changes, with what changed last
     #[arg(long, short)]
     pub watch: bool,
+    /// Say how the state of one agent is known, and what was looked at
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["rig", "watch"])]
+    pub explain: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -5,14 +5,15 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Ctx;
+use super::roles::Sight;
 use crate::base::failure::Exit;
 use crate::base::{terminal, time};
 use crate::cli::town::StatusArgs;
 use crate::mux::Depth;
 use crate::town::Town;
 use crate::work::observe::changes::changes;
-use crate::work::observe::survey;
 use crate::work::observe::view::TownView;
+use crate::work::observe::{explain, survey};
 
 /// How long `--watch` waits between two looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -22,6 +23,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: StatusArgs) -> Result<Exit> {
+    if let Some(address) = &args.explain {
+        return explain(ctx, address);
+    }
     let town = ctx.town()?;
     let rig = args.rig.as_deref().map(|rig| ctx.rig(&town, Some(rig))).transpose()?.map(|rig| rig.name);
     if args.watch {
@@ -45,6 +49,20 @@ pub fn look(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownView> {
     let mux = ctx.mux(town)?;
     let looking = mux.begin_look(Depth::Marks)?;
     survey::town(town, &ctx.sources(town, None), &ctx.me()?.address, mux.as_ref(), looking, rig)
+}
+
+/// How the state of one agent is known.
+fn explain(ctx: &Ctx, address: &str) -> Result<Exit> {
+    let Sight { town, mux, snapshot } = Sight::take(ctx)?;
+    let address = ctx.agent(&town, address)?;
+    let agents = ctx.settings(&town, None)?.agents;
+    let told = explain::explain(&town, mux.as_ref(), agents, snapshot, &address)?;
+    if ctx.global.json {
+        super::print_json("explanation", &told)?;
+    } else {
+        super::print(&crate::report::agent::explanation(&told))?;
+    }
+    Ok(Exit::Done)
 }
 
 /// Shows it again whenever it changes, until Ctrl-C or `q`, or until nothing reads it any more.

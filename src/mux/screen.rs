@@ -8,6 +8,7 @@ use crate::base::hash::fnv32;
 use crate::base::terminal::one_line;
 use crate::config::Runtime;
 use crate::config::schema::ScreenPattern;
+use crate::model::state::State;
 
 /// How many lines from the bottom count: agents draw their prompt and state there, and what they said before must
 /// not be taken for it.
@@ -29,6 +30,30 @@ pub enum Reading {
     Ready,
     /// None of its patterns is there.
     Other,
+}
+
+impl Reading {
+    /// The state of an agent whose screen reads so.
+    pub const fn state(self) -> Option<State> {
+        match self {
+            Reading::Question => Some(State::Question),
+            Reading::Offline => Some(State::Offline),
+            Reading::Busy => Some(State::Working),
+            Reading::Ready => Some(State::Idle),
+            Reading::Other => None,
+        }
+    }
+
+    /// The key of the pattern that fits.
+    pub const fn pattern(self) -> &'static str {
+        match self {
+            Reading::Question => "question",
+            Reading::Offline => "offline",
+            Reading::Busy => "busy",
+            Reading::Ready => "ready",
+            Reading::Other => "none",
+        }
+    }
 }
 
 /// A runtime's patterns.

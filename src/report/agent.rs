@@ -2,7 +2,30 @@
 
 use super::text::Color;
 use crate::base::time;
+use crate::work::observe::explain::{StateExplanation, StateSource};
 use crate::work::observe::view::RoleStatus;
+
+/// How the state of an agent is known, a line each.
+pub fn explanation(told: &StateExplanation) -> String {
+    let source = match told.source {
+        StateSource::Hook => "hook",
+        StateSource::Screen => "screen pattern",
+        StateSource::Mark => "mark",
+        StateSource::Tmux => "tmux",
+    };
+    let mut text = format!("{}: {}\n", told.address, told.state);
+    let from = format!("{source} {}", told.said_by);
+    for (name, value) in [("why", &told.why), ("since", &told.since), ("from", &from)] {
+        if !value.is_empty() {
+            text.push_str(&format!("  {name:8} {}\n", value.trim_end()));
+        }
+    }
+    text.push_str("looked at:\n");
+    for one in &told.looked_at {
+        text.push_str(&format!("  {:8} {}\n", one.what, one.says));
+    }
+    text
+}
 
 impl RoleStatus {
     /// As one line.

@@ -2,6 +2,7 @@
 
 pub mod around;
 pub mod changes;
+pub mod explain;
 pub mod needs;
 pub mod own;
 pub mod scene;

@@ -57,15 +57,12 @@ pub fn tell(
         if !patterns.contains_key(name.as_str()) {
             patterns.insert(name, Patterns::of(&agents[name])?);
         }
-        let state = match patterns[name.as_str()].read(&screen) {
-            Reading::Question => State::Question,
-            Reading::Offline => State::Offline,
-            Reading::Busy => State::Working,
-            // Its prompt is there before its hooks are: it has not begun.
-            Reading::Ready if *hookless && agents[name].has_hooks() => continue,
-            Reading::Ready => State::Idle,
-            Reading::Other => continue,
-        };
+        let reading = patterns[name.as_str()].read(&screen);
+        // Its prompt is there before its hooks are: it has not begun.
+        if reading == Reading::Ready && *hookless && agents[name].has_hooks() {
+            continue;
+        }
+        let Some(state) = reading.state() else { continue };
         let asked = (state == State::Question).then(|| Question::read(&screen));
         session.answer = asked.as_ref().map(|asked| answer::how(&session.marks, asked)).unwrap_or_default();
         if session.marks.state != state || session.why.is_empty() {
