@@ -92,6 +92,25 @@ fn a_crash_is_started_again_and_a_stop_is_not() {
 }
 
 #[test]
+fn a_town_that_was_stopped_starts_nothing_until_it_is_started() {
+    let world = world();
+    // As a place is free the deacon would start what waits, and what crashed again.
+    let crashes = world.bead("Crashes", "exit 3");
+    world.in_town(["sling", &crashes, "wyvern"]).ok();
+    wait_for("its second start", || (done(&world, "--resume") == 1).then_some(()));
+    let stopped = world.in_town(["stop", "--all"]).ok();
+    assert!(stopped.stderr.contains("the deacon starts nothing until: gt start"), "{stopped:#?}");
+    let status = world.in_town(["daemon", "status", "--json"]).ok().json();
+    assert_eq!(status["deacon"]["paused"]["town"], "");
+    // Whom `deacon.json` names is not who is ended.
+    let file = world.read("town/mayor/deacon.json").replace(&pid(&world).to_string(), "1");
+    std::fs::write(world.path("town/mayor/deacon.json"), file.replace(".sock", ".none")).unwrap();
+    assert_eq!(world.in_town(["daemon", "stop"]).ok().stdout, "the deacon has ended\n");
+    world.in_town(["start"]);
+    assert!(!world.read("town/mayor/state.json").contains("paused"));
+}
+
+#[test]
 fn more_than_there_are_places_for_waits_and_is_done_the_most_urgent_first() {
     let world = World::with_rig();
     world.settings("[beads]\nstore = \"embedded\"\n[merge]\ntest_command = \"true\"\nauto = true\n");
@@ -150,7 +169,7 @@ fn a_pause_keeps_what_waits_until_it_is_taken_back() {
     assert!(world.in_town(["daemon", "status"]).ok().stdout.contains("wyvern is paused until"));
     assert_eq!(world.in_town(["resume", "wyvern"]).ok().stdout, "wyvern goes on\n");
     wait_for_place(&world, &bead, "closed");
-    assert_eq!(world.in_town(["resume"]).ok().stdout, "town was not paused\n");
+    assert_eq!(world.in_town(["resume"]).ok().stdout, "the town town was not paused\n");
     let wrong = world.in_town(["pause", "--until", "yesterday"]).fails(2);
     assert!(wrong.stderr.contains("'yesterday' is no time that is to come"), "{wrong:?}");
     let agent = finish(world.command(gt(), "town").arg("pause").env("GT_ROLE", "polecat")).fails(1);

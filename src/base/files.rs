@@ -14,7 +14,7 @@ use crate::base::failure::Failure;
 use crate::base::nearest;
 use crate::base::quote::quote;
 
-pub use crate::base::files::locks::{Lock, lock, lock_folder, try_lock};
+pub use crate::base::files::locks::{Lock, holder_of, lock, lock_folder, try_lock};
 
 /// What the names of gt's half-made files and folders begin with. Whoever makes one holds a lock on it (for a
 /// folder: on [`ASIDE_LOCK`] inside), so that a leftover can be told from work that goes on.

@@ -103,9 +103,8 @@ fn asked(town: &Town) -> Option<DeaconStatus> {
 fn stop(ctx: &Ctx, town: &Town) -> Result<Exit> {
     let running = deacon::runs(&town.root);
     if running {
-        let known =
-            asked(town).map(|status| status.pid).or(DeaconFile::read(&town.root).map(|file| file.pid));
-        let stamp = known.and_then(Stamp::of);
+        // Not whom `deacon.json` names: that file may be an earlier one's, or changed, and its process anybody's.
+        let stamp = deacon::holder(&town.root).and_then(Stamp::of);
         let Some(stamp) = stamp else {
             let lock = town.root.join("mayor/deacon.lock");
             crate::fail!("the deacon cannot be found"; "see who holds its lock: cat {}", lock.display());

@@ -39,12 +39,46 @@ pub fn pause(ctx: &Ctx, args: &Pause) -> Result<Exit> {
         print_json("paused", &json!({ "what": what, "until": until }))?;
         return Ok(Exit::Done);
     }
+    let what = if rig.is_some() { what } else { format!("the town {what}") };
     let end = if until.is_empty() { String::new() } else { format!(" until {until}") };
     let resume = rig.map(|rig| format!("gt resume {rig}")).unwrap_or_else(|| "gt resume".into());
     print(&format!(
         "{what} is paused{end}: nothing new starts or merges by itself; take it back with: {resume}\n"
     ))?;
     Ok(Exit::Done)
+}
+
+/// Pauses the town, or one rig, whose sessions a person stops, until it is taken back; says so.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn hold(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<()> {
+    pause::update(town, |paused| match rig {
+        Some(rig) => drop(paused.rigs.insert(rig.into(), String::new())),
+        None => paused.town = Some(String::new()),
+    })?;
+    said("paused", rig, "", town);
+    let (what, with) = match rig {
+        Some(rig) => (format!("the rig {rig}"), format!("gt resume {rig}")),
+        None => ("the town".into(), "gt start".into()),
+    };
+    ctx.note(&format!("{what} is paused: the deacon starts nothing until: {with}"));
+    Ok(())
+}
+
+/// Takes the pause of the whole town back, where there is one; says so.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn end(ctx: &Ctx, town: &Town) -> Result<()> {
+    if !pause::read(town)?.town(&time::now()) {
+        return Ok(());
+    }
+    pause::update(town, |paused| paused.town = None)?;
+    said("goes on", None, "", town);
+    deacon::poke(&town.root);
+    ctx.note("the town is paused no more");
+    Ok(())
 }
 
 /// Takes the pause of the town, or of one rig, back.
@@ -72,6 +106,7 @@ pub fn resume(ctx: &Ctx, args: &Resume) -> Result<Exit> {
         print_json("resumed", &json!({ "what": what, "was_paused": was }))?;
         return Ok(Exit::Done);
     }
+    let what = if rig.is_some() { what } else { format!("the town {what}") };
     print(&format!("{what} {}\n", if was { "goes on" } else { "was not paused" }))?;
     if rig.is_some() && left.town.is_some() {
         ctx.note("the town is paused as a whole; take that back with: gt resume");

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Ctx, daemon, roles};
+use super::{Ctx, daemon, pause, roles};
 use crate::base::failure::Exit;
 use crate::cli::roles::{StartArgs, StartHow};
 
@@ -14,7 +14,14 @@ pub fn run(ctx: &Ctx, args: StartArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let up = ctx.settings(&town, None)?.up;
     let wanted = crate::work::agent::roles::wanted(&town, &up)?;
-    let begun = if args.dry.dry_run { Ok(()) } else { daemon::also_start(ctx, &town, &up) };
+    let begun = if args.dry.dry_run {
+        Ok(())
+    } else {
+        if ctx.is_person() {
+            pause::end(ctx, &town)?;
+        }
+        daemon::also_start(ctx, &town, &up)
+    };
     let started =
         roles::start(ctx, &wanted, &StartHow { preset: args.preset, dry: args.dry, ..StartHow::default() })?;
     begun.map(|()| started)

@@ -311,6 +311,8 @@ pub struct Supervision {
 /// Decides. `busy` are the lanes in which a command runs; `now` is in seconds since 1970. The memory is to be written down
 /// before the actions are done.
 pub fn decide(seen: &TownSeen, memory: &mut Memory, busy: &BTreeSet<String>, now: i64) -> Supervision {
+    // A clock that was wrong, or a broken file, must not put a try off for years.
+    memory.tries.values_mut().for_each(|tries| tries.last = tries.last.clamp(0, now.max(0)));
     let mut desk = Desk { memory, busy, now, decision: Supervision::default(), wanted: BTreeSet::new() };
     for rig in &seen.rigs {
         desk.rig(rig, seen.paused || rig.paused);
@@ -356,6 +358,12 @@ impl Desk<'_> {
         let look_after =
             || Action::LookAfter { rig: rig.name.clone(), name: name.clone(), instance: instance.clone() };
         let rig_name = || rig.name.clone();
+        // What was tried still counts while nothing is, in a pause or out of sight.
+        let may_go_on =
+            matches!(place, Some(Place::Crashed | Place::Hooked | Place::Unknown | Place::Unreachable));
+        if may_go_on || *run == Run::Unknown {
+            self.wanted.extend([format!("start {bead}"), look_after().key()]);
+        }
         match place {
             _ if *run == Run::Unknown => true,
             Some(Place::Working) => {
@@ -366,7 +374,7 @@ impl Desk<'_> {
                 true
             }
             Some(Place::Crashed) if paused && !cycles => true,
-            Some(Place::Crashed) if *stopped && !cycles => true,
+            Some(Place::Crashed) if *stopped => true,
             Some(Place::Crashed) if *cycles || rig.restart.after_a_crash() => {
                 let action = Action::Resume { rig: rig_name(), bead: bead.clone() };
                 if self.restart(action, bead) {
@@ -486,7 +494,7 @@ impl Desk<'_> {
         if self.now < last + wait {
             self.due(last + wait);
         } else if self.act(action) && pauses.len() > 1 {
-            self.due(self.now + pause(count + 1).unwrap_or_default().max(1));
+            self.due(self.now + pause(count.saturating_add(1)).unwrap_or_default().max(1));
         }
     }
 

@@ -61,9 +61,9 @@ impl DeaconFile {
     /// # Errors
     /// When none answers.
     pub fn ask(&self, word: &str) -> Result<String> {
-        let mut stream = UnixStream::connect(&self.socket)?;
+        let stream = tell(&self.socket, word)?;
+        stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        writeln!(stream, "{word}")?;
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer)?;
         Ok(answer)
@@ -73,15 +73,17 @@ impl DeaconFile {
 /// Wakes the deacon of a town, and says whether one took it. It never waits.
 pub fn poke(root: &Path) -> bool {
     let Some(file) = DeaconFile::read(root) else { return false };
-    tell(&file.socket).is_some()
+    tell(&file.socket, POKE).is_ok()
 }
 
-fn tell(socket: &Path) -> Option<()> {
+/// Says a word to it, and never waits: of one that is stopped the line of callers may be full.
+fn tell(socket: &Path, word: &str) -> Result<UnixStream> {
     let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let own: OwnedFd = rustix::net::socket_with(family, kind, flags, None).ok()?;
-    rustix::net::connect(&own, &SocketAddrUnix::new(socket).ok()?).ok()?;
-    rustix::io::write(&own, format!("{POKE}\n").as_bytes()).ok().map(drop)
+    let own: OwnedFd = rustix::net::socket_with(family, kind, flags, None)?;
+    rustix::net::connect(&own, &SocketAddrUnix::new(socket)?)?;
+    rustix::io::write(&own, format!("{word}\n").as_bytes())?;
+    Ok(own.into())
 }
 
 /// The lock that the deacon of a town holds while it runs; nothing when another has it.
@@ -95,6 +97,11 @@ pub fn lock(town: &Town) -> Result<Option<Lock>> {
 /// Whether a deacon runs.
 pub fn runs(root: &Path) -> bool {
     files::is_locked(&root.join(LOCK))
+}
+
+/// The process of the deacon that runs.
+pub fn holder(root: &Path) -> Option<i32> {
+    files::holder_of(&root.join(LOCK))
 }
 
 /// Where it writes down what it does.
@@ -167,4 +174,19 @@ fn is_own(stream: &UnixStream) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn is_own(_stream: &UnixStream) -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deacon_that_takes_no_calls_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("deacon.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        while tell(&socket, POKE).is_ok() {}
+        assert!(DeaconFile { socket, ..DeaconFile::default() }.ask(STATUS).is_err());
+    }
 }

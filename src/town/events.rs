@@ -81,11 +81,32 @@ pub fn files_of(root: &Path) -> Vec<PathBuf> {
 
 /// What happened, the oldest first. Lines that cannot be read are left out: a kill may have cut one short.
 pub fn read(root: &Path) -> Vec<TownEvent> {
-    let texts = files_of(root).into_iter().filter_map(|path| files::text(&path).ok().flatten());
-    texts.flat_map(|text| text.lines().filter_map(parse).collect::<Vec<_>>()).collect()
+    let texts = files_of(root).into_iter().filter_map(|path| files::bytes(&path).ok());
+    texts
+        .flat_map(|text| String::from_utf8_lossy(&text).lines().filter_map(parse).collect::<Vec<_>>())
+        .collect()
 }
 
 /// One line.
 pub fn parse(line: &str) -> Option<TownEvent> {
     serde_json::from_str(line).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_short_takes_no_other_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("mayor")).unwrap();
+        TownEvent::new("done", "first").in_town(dir.path());
+        let path = dir.path().join(FILE);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend(b"{\"text\":\"\xc3\n");
+        std::fs::write(&path, bytes).unwrap();
+        TownEvent::new("done", "last").in_town(dir.path());
+        let texts: Vec<String> = read(dir.path()).into_iter().map(|event| event.text).collect();
+        assert_eq!(texts, ["first", "last"]);
+    }
 }

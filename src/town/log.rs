@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -27,8 +28,10 @@ impl Log {
     /// When the file cannot be opened.
     pub fn open(path: PathBuf) -> Result<Log> {
         turn(&path);
+        // A FIFO, which would block the call, is refused.
         let file = files::open_private()
             .append(true)
+            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
             .create(true)
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
@@ -83,6 +86,14 @@ fn turn(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_would_block_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success() && Log::open(path).is_err());
+    }
 
     #[test]
     fn a_large_log_is_put_aside_and_the_oldest_goes() {

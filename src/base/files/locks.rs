@@ -119,13 +119,22 @@ fn signed(file: File) -> Lock {
 
 /// Who has the lock, in words.
 fn holder(path: &Path) -> String {
-    let mut text = String::new();
-    let read = crate::base::files::open(path).and_then(|file| file.take(1024).read_to_string(&mut text));
-    let named = text.trim().split_once(' ').filter(|(pid, _)| pid.parse::<u32>().is_ok());
-    match (read, named) {
-        (Ok(_), Some((pid, command))) => format!("process {pid} ({command}) or what it started"),
-        _ => "another process".into(),
+    match signature(path) {
+        Some((pid, command)) => format!("process {pid} ({command}) or what it started"),
+        None => "another process".into(),
     }
+}
+
+/// The process that took a lock which is held.
+pub fn holder_of(path: &Path) -> Option<i32> {
+    signature(path).map(|(pid, _)| pid)
+}
+
+fn signature(path: &Path) -> Option<(i32, String)> {
+    let mut text = String::new();
+    crate::base::files::open(path).and_then(|file| file.take(1024).read_to_string(&mut text)).ok()?;
+    let (pid, command) = text.trim().split_once(' ')?;
+    Some((pid.parse().ok().filter(|pid| *pid > 0)?, command.into()))
 }
 
 fn open(path: &Path) -> Result<File> {

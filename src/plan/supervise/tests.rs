@@ -121,15 +121,44 @@ fn what_a_person_decided_is_left_alone() {
     paused.rigs[0].paused = false;
     paused.paused = true;
     assert_eq!(step(&paused, &mut memory, 1_000_000).0, nothing);
+    // What was tried before a pause, or while it could not be seen, still counts after it.
+    let (seen, mut counted) = (rig(vec![crashed()], ""), Memory::default());
+    let mut hidden = rig(vec![polecat(Some(Place::Unknown), Run::Unknown)], "");
+    for at in [0, 60, 200, 260] {
+        step(&seen, &mut counted, 1_000_000 + at);
+        step(&paused, &mut counted, 1_000_001 + at);
+        step(&hidden, &mut counted, 1_000_002 + at);
+    }
+    hidden.rigs[0].polecats.clear();
+    assert_eq!(step(&seen, &mut counted, 1_001_000).0, nothing);
+    step(&hidden, &mut counted, 1_001_001);
+    assert_eq!(counted.tries.len(), 0);
     // An agent goes on, also over a handoff.
     paused.rigs[0].polecats[0].cycles = true;
     assert_eq!(step(&paused, &mut memory, 1_000_000).0, ["sling wy-1 wyvern --resume"]);
+    paused.rigs[0].polecats[0].stopped = true;
+    assert_eq!(step(&paused, &mut Memory::default(), 1_000_000).0, nothing);
     let mut never = rig(vec![crashed()], "");
     never.rigs[0].restart = Restart::Never;
     assert_eq!(over_time(&never, 5), [(0, "session-ended --now wyvern/Nux i-1".into())]);
     let mut down = mayor(Run::Failed, Restart::Always);
     down.roles[0].down = true;
     assert_eq!(step(&down, &mut memory, 1_000_000).0, nothing);
+}
+
+#[test]
+fn a_clock_that_was_wrong_puts_nothing_off() {
+    let seen = rig(vec![polecat(Some(Place::Crashed), Run::Failed)], "wy-2 abc");
+    for last in [i64::MIN, i64::MAX, 4_000_000_000] {
+        let mut memory = Memory::default();
+        step(&seen, &mut memory, 1_000_000);
+        memory.tries.values_mut().for_each(|tries| (tries.last, tries.count) = (last, 1));
+        step(&seen, &mut memory, 1_000_001);
+        let again = step(&seen, &mut memory, 1_000_100).0;
+        assert!(last < 0 || again == ["sling wy-1 wyvern --resume", "refinery process wyvern"], "{again:?}");
+        memory.tries.values_mut().for_each(|tries| tries.count = u32::MAX);
+        step(&seen, &mut memory, 2_000_000);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::view::{RigView, RoleStatus, TownView};
+use crate::base::grammar::count;
 use crate::model::state::State;
 use crate::plan::place::Place;
 
@@ -100,7 +101,7 @@ fn of_rig(rig: &RigView) -> Vec<Need> {
         needs.push(Need::new(&rig.name, what, format!("gt doctor {}", rig.name)));
     }
     if rig.foreign > 0 {
-        let what = format!("{} beads that others made or changed", rig.foreign);
+        let what = format!("{} that others made or changed", count(rig.foreign, "bead"));
         needs.push(Need::new(&rig.name, what, "gt adopt".into()));
     }
     needs
