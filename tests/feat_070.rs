@@ -413,7 +413,8 @@ fn daemon_restart() {
     let script = format!("echo begun >it.txt; echo begun >>~/log; until test -e '{go}'; do sleep 0.05; done");
     let bead = world.bead("Write it", &script);
     sling(&world, &[&bead, "wyvern/Nux"]).ok();
-    let file = world.path("far/gt/wyvern/polecats/Nux/it.txt");
+    // What it writes last.
+    let file = world.path("far/home/log");
     wait_for("the agent", || file.exists().then_some(()));
     far.restart();
     wait_for("it to be seen", || (polecat(&world, "wyvern/Nux")["place"] == "crashed").then_some(()));

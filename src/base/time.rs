@@ -21,6 +21,11 @@ pub fn seconds_since_epoch(time: &str) -> Option<i64> {
     time.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
+/// Microseconds since 1970 of an RFC 3339 time: two times as texts have no order, because zeros at the end are left out.
+pub fn micros_since_epoch(time: &str) -> Option<i64> {
+    time.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
+}
+
 /// The time that a person means, if it is to come: a duration from now, or a time with its zone (or `Z`).
 pub fn after(text: &str, now: &str) -> Option<String> {
     let now: Timestamp = now.parse().ok()?;

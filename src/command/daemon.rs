@@ -68,8 +68,16 @@ pub fn run(ctx: &Ctx, args: DaemonArgs) -> Result<Exit> {
 /// # Errors
 /// When it cannot be started, with the end of its log.
 pub fn start(town: &Town) -> Result<bool> {
-    if deacon::runs(&town.root) {
-        return Ok(false);
+    let limit = Instant::now() + PATIENCE;
+    // One that was killed this moment still has the lock, and is gone the next.
+    while deacon::runs(&town.root) {
+        if asked(town).is_some() {
+            return Ok(false);
+        }
+        if Instant::now() > limit {
+            crate::fail!("a deacon runs, and does not answer"; "see its log with: gt daemon logs; end it with: gt daemon stop");
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
     let words = ["-C", &town.mark(), "daemon", "run"];
     Process::new(own_path()?).args(words).cwd(&town.root).start_detached()?;

@@ -17,10 +17,10 @@ pub fn order(requests: &mut [Request]) {
     });
 }
 
-/// Where something of this priority, which waits since then, stands in a queue: the least first. A time that cannot be read
-/// counts as the oldest: what has it is looked at, not forgotten.
+/// Where something of this priority, which waits since then, stands in a queue: the least first, in microseconds. A time that
+/// cannot be read counts as the oldest: what has it is looked at, not forgotten.
 pub fn rank(priority: u8, since: &str) -> i64 {
-    time::seconds_since_epoch(since).unwrap_or(0) + i64::from(priority) * AGE_STEP
+    time::micros_since_epoch(since).unwrap_or(0) + i64::from(priority) * AGE_STEP * 1_000_000
 }
 
 /// Splits requests into those that count and those that a later request for the same branch replaced: each with the
@@ -199,6 +199,17 @@ mod tests {
 
     fn ids(requests: &[Request]) -> Vec<&str> {
         requests.iter().map(|request| request.id.as_str()).collect()
+    }
+
+    #[test]
+    fn times_are_compared_as_times_and_not_as_texts() {
+        let mut queue = vec![
+            request("late", 2, "2026-01-01T00:00:00.1Z"),
+            request("early", 2, "2026-01-01T00:00:00.099999Z"),
+        ];
+        order(&mut queue);
+        assert_eq!(ids(&queue), ["early", "late"]);
+        assert!(rank(2, "2026-01-01T00:00:00.12Z") < rank(2, "2026-01-01T00:00:00.123Z"));
     }
 
     #[test]
