@@ -4,12 +4,14 @@ pub mod failure;
 pub mod files;
 pub mod fill;
 pub mod folders;
+pub mod follow;
 pub mod grammar;
 pub mod hash;
 pub mod limits;
 pub mod nearest;
 pub mod proof;
 pub mod quote;
+pub mod reads;
 #[cfg(test)]
 pub(crate) mod recorder;
 pub mod repo_url;

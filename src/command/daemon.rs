@@ -1,6 +1,5 @@
 //! `gt daemon`: the deacon, which keeps the town going by itself.
 
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -8,7 +7,7 @@ use serde_json::json;
 
 use super::{Ctx, print, print_json, would};
 use crate::base::failure::{Exit, Failure};
-use crate::base::{files, terminal, time};
+use crate::base::{files, follow, time};
 use crate::cli::DryRun;
 use crate::cli::daemon::{DaemonArgs, DaemonCommand};
 use crate::config::schema::UpSettings;
@@ -21,9 +20,6 @@ use crate::work::agent::own_path;
 
 /// How long a start and an end may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often a log is looked at by `logs -f`.
-const TICK: Duration = Duration::from_millis(300);
 
 /// Runs it.
 ///
@@ -185,22 +181,8 @@ fn logs(town: &Town, lines: usize, follow: bool) -> Result<Exit> {
     for line in &all[all.len().saturating_sub(lines)..] {
         print(&format!("{line}\n"))?;
     }
-    let mut at = u64::try_from(text.len())?;
-    while follow && !terminal::is_abandoned() {
-        std::thread::sleep(TICK);
-        let mut file = files::open(&path)?;
-        // A log that was put aside begins anew.
-        if file.metadata()?.len() < at {
-            at = 0;
-        }
-        file.seek(SeekFrom::Start(at))?;
-        let mut reader = BufReader::new(file);
-        let mut line = String::new();
-        while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
-            at += u64::try_from(line.len())?;
-            print(&line)?;
-            line.clear();
-        }
+    if follow {
+        follow::lines(|| Some(path.clone()), u64::try_from(text.len())?, print)?;
     }
     Ok(Exit::Done)
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use super::{Ctx, print_json};
 use crate::base::failure::{Exit, Failures};
+use crate::base::reads::Reads;
 use crate::base::terminal;
 use crate::cli::town::Doctor;
 use crate::config::Settings;
@@ -29,6 +30,7 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
         root: found.root,
         layout: found.layout,
         id: String::new(),
+        reads: Reads::default(),
     });
     let sources = ctx.sources(&town, None);
     // Broken settings are one of the findings; until they are mended the built-in ones count.

@@ -1,20 +1,15 @@
 //! `gt feed`: what happened in the town.
 
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
-use std::path::Path;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use super::{Ctx, print_json};
 use crate::base::failure::{Exit, Failure};
-use crate::base::{files, terminal, time};
+use crate::base::{follow, terminal, time};
 use crate::cli::daemon::Feed;
 use crate::report;
 use crate::town::events::{self, TownEvent};
-
-/// How often it is looked for more.
-const TICK: Duration = Duration::from_millis(300);
 
 /// How many are shown when no time is given.
 const LAST: usize = 50;
@@ -51,29 +46,11 @@ pub fn run(ctx: &Ctx, args: &Feed) -> Result<Exit> {
     };
     found.iter().try_for_each(say)?;
     if args.follow {
-        follow(&town.root, |event| if wanted(event) { say(event) } else { Ok(()) })?;
+        let path = || events::files_of(&town.root).pop();
+        let length = |path: PathBuf| std::fs::metadata(path).map(|file| file.len()).ok();
+        follow::lines(path, path().and_then(length).unwrap_or(0), |line| {
+            events::parse(line).iter().filter(|event| wanted(event)).try_for_each(say)
+        })?;
     }
     Ok(Exit::Done)
-}
-
-/// Says what comes, until nobody hears it.
-fn follow(root: &Path, mut say: impl FnMut(&TownEvent) -> Result<()>) -> Result<()> {
-    let path = || events::files_of(root).pop();
-    let length = |path: &Path| std::fs::metadata(path).map(|file| file.len()).unwrap_or(0);
-    let mut at = path().map_or(0, |path| length(&path));
-    while !terminal::is_abandoned() {
-        std::thread::sleep(TICK);
-        let Some(path) = path() else { continue };
-        // A file that was put aside begins anew.
-        at = if length(&path) < at { 0 } else { at };
-        let mut file = files::open(&path)?;
-        file.seek(SeekFrom::Start(at))?;
-        let (mut reader, mut line) = (BufReader::new(file), String::new());
-        while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
-            at += u64::try_from(line.len())?;
-            events::parse(&line).iter().try_for_each(&mut say)?;
-            line.clear();
-        }
-    }
-    Ok(())
 }

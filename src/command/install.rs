@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use super::{Ctx, print, print_json};
 use crate::base::failure::Exit;
 use crate::base::quote::quote;
+use crate::base::reads::Reads;
 use crate::cli::town::Install;
 use crate::config;
 use crate::model::address::Role;
@@ -36,8 +37,13 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
         );
     }
     versions::need_git()?;
-    let town =
-        Town { root: root.clone(), name: String::new(), layout: FolderLayout::Present, id: String::new() };
+    let town = Town {
+        root: root.clone(),
+        name: String::new(),
+        layout: FolderLayout::Present,
+        id: String::new(),
+        reads: Reads::default(),
+    };
     let sources = ctx.sources(&town, None);
     let settings = ctx.settings(&town, None)?;
     let wanted = NewTown {

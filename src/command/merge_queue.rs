@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::{Ctx, Me, print, print_json};
+use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::grammar::count;
 use crate::base::grammar::short;
@@ -19,6 +19,7 @@ use crate::report::queue as report;
 use crate::town::{Rig, Town};
 use crate::work::merge::queue::{self, Counts, RequestRow};
 use crate::work::merge::{approval, done};
+use crate::work::observe::own::Me;
 use crate::work::observe::own::OwnWorktree;
 use crate::work::polecat::names;
 

@@ -8,8 +8,7 @@ use crate::base::failure::Exit;
 use crate::base::terminal::{self, Text};
 use crate::base::time;
 use crate::cli::town::Polecats;
-use crate::mux::Depth;
-use crate::work::observe::survey::{self, Unseen};
+use crate::work::observe::look::Unseen;
 use crate::work::observe::view::RigView;
 
 /// Runs it.
@@ -50,8 +49,7 @@ pub fn survey(ctx: &Ctx, rig: Option<&str>) -> Result<(RigView, Unseen)> {
     let town = ctx.town()?;
     let rig = ctx.rig(&town, rig)?;
     let mux = ctx.mux(&town)?;
-    let looking = mux.begin_look(Depth::Marks)?;
-    survey::rig(&town, &ctx.sources(&town, None), &ctx.me()?.address, mux.as_ref(), looking, rig)
+    ctx.look(&town, mux.as_ref())?.rig(rig)
 }
 
 /// What keeps the list from being the whole truth.

@@ -8,10 +8,9 @@ use crate::base::failure::{Exit, Failures};
 use crate::base::terminal::{self, Text};
 use crate::base::time;
 use crate::cli::work::QueueArgs;
-use crate::mux::Depth;
 use crate::report;
 use crate::work::merge::queue;
-use crate::work::observe::survey;
+use crate::work::observe::look::Beside;
 
 /// Shows what waits, and why.
 ///
@@ -20,16 +19,14 @@ use crate::work::observe::survey;
 pub fn run(ctx: &Ctx, args: &QueueArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let only = args.rig.as_deref().map(|rig| ctx.rig(&town, Some(rig))).transpose()?.map(|rig| rig.name);
-    let (sources, me, mux) = (ctx.sources(&town, None), ctx.me()?.address, ctx.mux(&town)?);
-    let looking = mux.begin_look(Depth::Marks)?;
-    let view = survey::town(&town, &sources, &me, mux.as_ref(), looking, only.as_deref())?;
+    let (me, mux) = (ctx.me()?.address, ctx.mux(&town)?);
+    let view = ctx.look(&town, mux.as_ref())?.town(Beside::Queue, only.as_deref())?;
     let mut failures = Failures::default();
     let (mut rows, mut text, now) = (Vec::new(), Text::default(), time::now());
     for rig in &view.rigs {
-        let Some((requests, _)) = failures.keep(town.rig(&rig.name).and_then(|own| queue::list(&own, &me)))
-        else {
-            continue;
-        };
+        // Why it could not be read, and what helps, is said by reading it again.
+        let again = || town.rig(&rig.name).and_then(|own| Ok(queue::list(&own, &me)?.0));
+        let Some(requests) = failures.keep(rig.to_merge.clone().map_or_else(again, Ok)) else { continue };
         text.push(report::queue::both(rig, &requests, &now));
         rows.push(json!({ "rig": rig.name, "to_start": rig.to_start, "to_merge": requests }));
     }

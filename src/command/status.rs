@@ -9,11 +9,11 @@ use super::roles::Sight;
 use crate::base::failure::Exit;
 use crate::base::{terminal, time};
 use crate::cli::town::StatusArgs;
-use crate::mux::Depth;
 use crate::town::Town;
 use crate::work::observe::changes::changes;
+use crate::work::observe::explain;
+use crate::work::observe::look::Beside;
 use crate::work::observe::view::TownView;
-use crate::work::observe::{explain, survey};
 
 /// How long `--watch` waits between two looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -47,8 +47,7 @@ pub fn run(ctx: &Ctx, args: StatusArgs) -> Result<Exit> {
 pub fn look(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<TownView> {
     // Settings, presets and stores are read while the look is under way.
     let mux = ctx.mux(town)?;
-    let looking = mux.begin_look(Depth::Marks)?;
-    survey::town(town, &ctx.sources(town, None), &ctx.me()?.address, mux.as_ref(), looking, rig)
+    ctx.look(town, mux.as_ref())?.town(Beside::Mail, rig)
 }
 
 /// How the state of one agent is known.

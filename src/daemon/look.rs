@@ -8,18 +8,18 @@ use crate::base::time;
 use crate::config::schema::{Multiplexer, Restart};
 use crate::config::{self, Sources};
 use crate::model::address::{Address, Role};
+use crate::mux;
 use crate::mux::hybrid::Hybrid;
-use crate::mux::{self, Depth, Mux, Session, Snapshot};
-use crate::plan::place::Place;
-use crate::plan::supervise::{NeedSeen, PolecatSeen, RigSeen, RoleSeen, Run, TownSeen};
+use crate::plan::place::{Place, Run};
+use crate::plan::supervise::{NeedSeen, PolecatSeen, RigSeen, RoleSeen, TownSeen};
 use crate::town::pause::{self, Paused};
 use crate::town::wish::{self, DownList};
 use crate::town::{Rig, Town};
 use crate::work::agent::handoff::Noted;
 use crate::work::agent::roles;
+use crate::work::observe::look::{Beside, TownLook};
 use crate::work::observe::needs::needs;
-use crate::work::observe::survey;
-use crate::work::observe::view::{RigView, TownView};
+use crate::work::observe::view::{RigView, RoleStatus, TownView};
 use crate::work::polecat::names;
 
 /// What one look found.
@@ -43,8 +43,8 @@ pub fn look(town: &Town, env: &HashMap<String, String>) -> Result<Looked> {
     let sources = town.sources(env, None);
     let socket = config::tmux_socket(&sources)?;
     let mux = Hybrid::open(mux::open(Multiplexer::Auto, socket.as_deref())?, town, &sources)?;
-    let looking = mux.begin_look(Depth::Marks)?;
-    let (report, snapshot) = survey::with_sessions(town, &sources, &Address::Deacon, &mux, looking, None)?;
+    let looking = TownLook::begin(town, sources.clone(), Address::Deacon, &mux)?;
+    let report = looking.town(Beside::Nothing, None)?;
     let mut looked = Looked::default();
     // What cannot be read must not let anything start.
     let everything = || Paused { town: Some(String::new()), ..Paused::default() };
@@ -52,7 +52,6 @@ pub fn look(town: &Town, env: &HashMap<String, String>) -> Result<Looked> {
     let glance = Glance {
         town,
         sources: &sources,
-        snapshot: &snapshot,
         paused: pause::read(town).unwrap_or_else(|error| {
             looked.troubles.push(format!("nothing is started: {error:#}"));
             everything()
@@ -72,7 +71,6 @@ pub fn look(town: &Town, env: &HashMap<String, String>) -> Result<Looked> {
 struct Glance<'a> {
     town: &'a Town,
     sources: &'a Sources,
-    snapshot: &'a Snapshot,
     paused: Paused,
     down: DownList,
     now: String,
@@ -80,35 +78,27 @@ struct Glance<'a> {
 
 impl Glance<'_> {
     fn town(&self, report: &TownView, looked: &mut Looked) {
-        let mark = self.town.mark();
-        let sessions = self.snapshot.latest(&mark);
         let seen = &mut looked.seen;
-        seen.server = self.snapshot.server;
-        seen.blind = self.snapshot.unknown.is_some() || self.snapshot.minimal.is_some();
+        seen.server = report.server;
+        seen.blind = report.sessions_unseen.is_some();
         seen.paused = self.paused.town(&self.now);
-        if let Some(why) = &self.snapshot.unknown {
+        if let Some(why) = report.sessions_unseen.as_ref().filter(|_| report.multiplexer != "none") {
             looked.troubles.push(format!("sessions cannot be seen: {why}"));
         }
-        for session in self.snapshot.ours(&mark).filter(|session| session.remote.is_none()) {
-            looked
-                .agents
-                .extend(session.panes.first().filter(|pane| pane.agent && !pane.dead).map(|pane| pane.pid));
-        }
+        looked.agents.clone_from(&report.pids);
         // A letter is told where it is written.
-        let told = needs(report).into_iter().filter(|need| need.about != "overseer");
-        looked.seen.needs = told
+        looked.seen.needs = needs(report)
+            .into_iter()
             .map(|need| NeedSeen {
                 what: format!("{} {}", need.about, need.what),
                 help: need.help,
                 patient: need.since.is_some(),
             })
             .collect();
-        let mut addresses = vec![Address::Mayor];
         let mut restarts = BTreeMap::new();
         for rig in &report.rigs {
-            addresses.extend(rig.agents.iter().map(|agent| agent.address.clone()));
             match (&rig.store.unreadable, self.town.rig(&rig.name)) {
-                (None, Ok(own)) => match self.rig(rig, &own, &sessions) {
+                (None, Ok(own)) => match self.rig(rig, &own) {
                     Ok(rig) => looked.seen.rigs.push(rig),
                     Err(error) => looked.troubles.push(format!("{}: {error:#}", own.name)),
                 },
@@ -117,28 +107,27 @@ impl Glance<'_> {
             }
         }
         looked.seen.partial = looked.seen.rigs.len() < report.rigs.len();
-        for address in addresses {
-            match self.role(&address, &sessions, &mut restarts) {
+        let roles = report.agents.iter().chain(report.rigs.iter().flat_map(|rig| &rig.agents));
+        for RoleStatus { address, run, .. } in roles.filter(|role| role.address != Address::Deacon) {
+            match self.role(address, *run, &mut restarts) {
                 Ok(role) => looked.seen.roles.push(role),
                 Err(error) => looked.troubles.push(format!("{address}: {error:#}")),
             }
         }
     }
 
-    fn rig(&self, report: &RigView, rig: &Rig, sessions: &HashMap<&str, &Session>) -> Result<RigSeen> {
+    fn rig(&self, report: &RigView, rig: &Rig) -> Result<RigSeen> {
         let polecats = report.polecats.iter().filter(|polecat| polecat.remote.is_none());
         let polecats: Vec<PolecatSeen> = polecats
             .map(|polecat| {
                 let address = Address::Polecat(rig.name.clone(), polecat.name.clone());
-                let session = sessions.get(polecat.address.as_str()).copied();
                 let noted = Noted::read(self.town, &address);
-                let marked = || session.map(|session| session.marks.instance.clone());
                 PolecatSeen {
                     name: polecat.name.clone(),
-                    instance: names::holder(rig, &polecat.name).or_else(marked).unwrap_or_default(),
+                    instance: names::holder(rig, &polecat.name).unwrap_or_else(|| polecat.instance.clone()),
                     bead: polecat.bead.clone().unwrap_or_default(),
                     place: polecat.place,
-                    run: self.run(&polecat.address, session),
+                    run: polecat.run,
                     cycles: noted.cycles,
                     stopped: noted.stopped,
                 }
@@ -162,11 +151,10 @@ impl Glance<'_> {
     fn role(
         &self,
         address: &Address,
-        sessions: &HashMap<&str, &Session>,
+        run: Run,
         restarts: &mut BTreeMap<(Role, String), Restart>,
     ) -> Result<RoleSeen> {
         let text = address.to_string();
-        let run = self.run(&text, sessions.get(text.as_str()).copied());
         let noted = if run == Run::Alive { Noted::default() } else { Noted::read(self.town, address) };
         let mut restart = Restart::Never;
         if matches!(run, Run::Ended | Run::Failed) {
@@ -183,31 +171,8 @@ impl Glance<'_> {
 
     /// When agents of a role are started again.
     fn restart(&self, role: Role, rig: Option<&Rig>) -> Result<Restart> {
-        let rig = rig.map(|rig| (rig.root.clone(), rig.name.clone()));
-        let sources = Sources { rig, ..self.sources.clone() };
+        let sources = rig.map_or_else(|| self.sources.clone(), |rig| rig.sources(self.sources));
         Ok(config::role(&sources, role, &[], None)?.settings.restart)
-    }
-
-    fn run(&self, address: &str, session: Option<&Session>) -> Run {
-        let Some(session) = session else {
-            let hidden = self.snapshot.unknown.is_some()
-                || self.snapshot.minimal.is_some()
-                || self.snapshot.occupied.contains_key(address)
-                || self.snapshot.away.unreachable.contains_key(address);
-            return if hidden { Run::Unknown } else { Run::None };
-        };
-        if session.remote.is_some() {
-            return Run::Unknown;
-        }
-        if session.alive() {
-            let leaving = session.marks.state == "pending_shutdown";
-            return if leaving { Run::Leaving } else { Run::Alive };
-        }
-        match session.panes.first() {
-            _ if session.agent_gone => Run::Ended,
-            Some(pane) if pane.exit == Some(0) => Run::Ended,
-            _ => Run::Failed,
-        }
     }
 }
 

@@ -413,7 +413,13 @@ mod tests {
     fn a_lock_is_asked_unless_every_session_of_its_agent_lives() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().to_path_buf();
-        let town = Town { root, name: "town".into(), layout: FolderLayout::Present, id: String::new() };
+        let town = Town {
+            root,
+            name: "town".into(),
+            layout: FolderLayout::Present,
+            id: String::new(),
+            reads: Default::default(),
+        };
         let lock = occupancy::lock_of(&town, &crate::model::address::Address::Mayor);
         let _held = occupancy::take(&lock, ("mayor/", "ab12"), None).unwrap();
         let session = |dead| Session {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::model::bead::Bead;
+use crate::model::state::State;
 use crate::model::words;
 use crate::mux::{Session, Snapshot};
 
@@ -81,7 +82,17 @@ pub enum Seen<'a> {
 /// Finds an agent's session in a look: the one way to do it. `bead` is what the agent holds, where that is known: its
 /// label says where it runs, should the town have forgotten.
 pub fn seen<'a>(snapshot: &'a Snapshot, town: &str, address: &str, bead: Option<&Bead>) -> Seen<'a> {
-    if let Some(session) = snapshot.of(town, address) {
+    found(snapshot, snapshot.of(town, address), address, bead)
+}
+
+/// What an agent's session, where it was found or not, says.
+pub fn found<'a>(
+    snapshot: &Snapshot,
+    session: Option<&'a Session>,
+    address: &str,
+    bead: Option<&Bead>,
+) -> Seen<'a> {
+    if let Some(session) = session {
         return Seen::Session(session);
     }
     let remote = bead.and_then(Bead::remote);
@@ -98,6 +109,64 @@ pub fn seen<'a>(snapshot: &'a Snapshot, town: &str, address: &str, bead: Option<
         Some(_) if !answered => Seen::Unknown,
         _ => Seen::None,
     }
+}
+
+/// What an agent's session does, as far as it can be told on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// It could not be seen.
+    Unknown,
+    /// There is none.
+    None,
+    /// Its agent runs.
+    Alive,
+    /// Its agent runs, and asked for its end.
+    Leaving,
+    /// Its agent ended well.
+    Ended,
+    /// Its agent ended with a failure or a signal.
+    Failed,
+}
+
+impl Run {
+    /// What the session that an agent was found with does.
+    pub fn of(snapshot: &Snapshot, seen: Seen<'_>) -> Run {
+        match seen {
+            Seen::None if snapshot.minimal.is_none() => Run::None,
+            Seen::Session(session) if session.remote.is_none() => match session.panes.first() {
+                _ if session.alive() && session.marks.state == State::Ends => Run::Leaving,
+                _ if session.alive() => Run::Alive,
+                _ if session.agent_gone => Run::Ended,
+                Some(pane) if pane.exit == Some(0) => Run::Ended,
+                _ => Run::Failed,
+            },
+            _ => Run::Unknown,
+        }
+    }
+
+    /// Whether no agent runs.
+    pub fn is_over(self) -> bool {
+        matches!(self, Run::None | Run::Ended | Run::Failed)
+    }
+}
+
+/// Whether the work on a bead waits to be merged.
+pub fn is_submitted(bead: &Bead, open_request: bool) -> bool {
+    open_request || bead.has_label(words::LABEL_SUBMITTED)
+}
+
+/// Of the beads that a polecat has, the one that it works on first: one that is not submitted, since a name may have passed on
+/// while its earlier work waits to be merged, and of several the one that `works_on` names, which is asked only then.
+pub fn in_order(
+    mut held: Vec<&Bead>,
+    is_submitted: impl Fn(&Bead) -> bool,
+    works_on: impl FnOnce() -> Option<String>,
+) -> Vec<&Bead> {
+    if held.len() > 1 {
+        let works_on = works_on();
+        held.sort_by_key(|bead| (is_submitted(bead), works_on.as_ref() != Some(&bead.id)));
+    }
+    held
 }
 
 /// What the table is read from.
@@ -121,7 +190,7 @@ pub fn place(facts: &PlaceFacts<'_>) -> Place {
     if bead.is_closed() && !facts.open_request {
         return if bead.close_reason.starts_with("merged") { Place::Merged } else { Place::Closed };
     }
-    if facts.open_request || bead.has_label(words::LABEL_SUBMITTED) {
+    if is_submitted(bead, facts.open_request) {
         return Place::Submitted;
     }
     match bead.status.as_str() {
@@ -228,6 +297,30 @@ mod tests {
             ..OtherMachines::default()
         });
         assert_eq!(of(&recorded, &bead("hooked", Some("wyvern/Nux"), &[])), Place::Unreachable);
+    }
+
+    #[test]
+    fn what_a_session_does_is_concluded_only_from_what_was_seen_here() {
+        let pane = |dead, exit| Pane { dead, exit, agent: true, ..Pane::default() };
+        let session = |state: State, pane: Pane| Session {
+            marks: crate::mux::Marks { state: state.as_str().into(), ..Default::default() },
+            panes: vec![pane],
+            ..Session::default()
+        };
+        let run = |session: &Session| Run::of(&Snapshot::default(), Seen::Session(session));
+        assert_eq!(run(&session(State::Working, pane(false, None))), Run::Alive);
+        assert_eq!(run(&session(State::Ends, pane(false, None))), Run::Leaving);
+        assert_eq!(run(&session(State::Ends, pane(true, Some(0)))), Run::Ended);
+        assert_eq!(run(&session(State::Ends, pane(true, Some(1)))), Run::Failed);
+        let gone = Session { agent_gone: true, ..session(State::Working, Pane::default()) };
+        assert_eq!(run(&gone), Run::Ended);
+        let remote = Session { remote: Some("box".into()), ..session(State::Working, pane(false, None)) };
+        assert_eq!(run(&remote), Run::Unknown);
+        let minimal = Snapshot { minimal: Some("no tmux".into()), ..Snapshot::default() };
+        let of = |snapshot: &Snapshot| Run::of(snapshot, seen(snapshot, "/t", "wyvern/Nux", None));
+        assert_eq!((of(&Snapshot::default()), of(&minimal)), (Run::None, Run::Unknown));
+        let unknown = Snapshot { unknown: Some("stuck".into()), ..Snapshot::default() };
+        assert_eq!(of(&unknown), Run::Unknown);
     }
 
     #[test]

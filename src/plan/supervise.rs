@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::schema::Restart;
 use crate::model::address::Address;
-use crate::plan::place::Place;
+use crate::plan::place::{Place, Run};
 
 /// What one look found of a town.
 #[derive(Clone, Debug, Default)]
@@ -91,29 +91,6 @@ pub struct RoleSeen {
     pub down: bool,
     /// When it is started again.
     pub restart: Restart,
-}
-
-/// What a session does, as far as it counts here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Run {
-    /// It could not be seen.
-    Unknown,
-    /// There is none.
-    None,
-    /// Its agent runs.
-    Alive,
-    /// Its agent runs, and asked for its end.
-    Leaving,
-    /// Its agent ended well.
-    Ended,
-    /// Its agent ended with a failure or a signal.
-    Failed,
-}
-
-impl Run {
-    fn is_over(self) -> bool {
-        matches!(self, Run::None | Run::Ended | Run::Failed)
-    }
 }
 
 /// One command of gt.

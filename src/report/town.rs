@@ -73,6 +73,7 @@ mod tests {
     use crate::model::address::Address;
     use crate::mux::{Daemon, Marks, OtherMachines, Pane, Session, Snapshot};
     use crate::plan::place::Place;
+    use crate::plan::place::Run;
     use crate::report::sessions;
     use crate::work::observe::view::Polecat;
     use crate::work::observe::view::{RigView, RoleStatus, StoreView};
@@ -118,6 +119,8 @@ mod tests {
             session: None,
             attached: 0,
             remote: Some(remote.into()),
+            instance: String::new(),
+            run: Run::Unknown,
         }
     }
 
@@ -139,6 +142,7 @@ mod tests {
             rigs: vec![RigView {
                 unapproved: Vec::new(),
                 mergeable: Vec::new(),
+                to_merge: None,
                 to_start: Vec::new(),
                 name: "wyvern".into(),
                 store: StoreView::default(),
@@ -152,6 +156,8 @@ mod tests {
                 set_aside: Vec::new(),
             }],
             away: snapshot.away.clone(),
+            server: 0,
+            pids: Vec::new(),
         };
         let lines = sessions::lines("/t", &snapshot, None);
         assert_eq!(lines.iter().map(|line| line.alive).collect::<Vec<_>>(), [Some(true), Some(true), None]);

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::base::failure::Failure;
-use crate::base::files::{read, read_json};
+use crate::base::files::{parse_json, read, read_json};
+use crate::base::reads::Reads;
 use crate::base::repo_url;
 use crate::config::schema::{MergeSettings, SyncSettings, WorktreeSettings};
 use crate::model::rules;
@@ -112,7 +113,7 @@ impl FoundTown {
             }
             FolderLayout::Workspace => (folder_name(&self.root), String::new()),
         };
-        Ok(Town { root: self.root, name, layout: self.layout, id })
+        Ok(Town { root: self.root, name, layout: self.layout, id, reads: Reads::default() })
     }
 }
 
@@ -150,7 +151,7 @@ impl Town {
     /// When it is missing, broken or of a newer version.
     pub fn rigs_file(&self) -> Result<RigsFile> {
         let path = self.rigs_path();
-        let mut file: RigsFile = read_json(&path)?;
+        let mut file: RigsFile = parse_json(&path, &self.reads.text(&path)?)?;
         check_kind(&path, "rigs", "rigs", file.version)?;
         file.rigs.values_mut().for_each(|entry| entry.git_url = repo_url::plain(&entry.git_url));
         if let Some(name) = file.rigs.keys().find(|name| !crate::model::address::is_rig_name(name)) {
@@ -188,7 +189,7 @@ impl Town {
     /// As [`read_rig_config`].
     pub fn read_rig(&self, name: &str) -> Result<Rig> {
         let path = self.rig_config_path(name);
-        let config = read_rig_config(&path)?;
+        let config = rig_config(&path, &self.reads.text(&path)?)?;
         Ok(Rig { name: name.into(), root: self.root.join(name), config, town: self.id.clone() })
     }
 }
@@ -198,6 +199,14 @@ impl Town {
 /// # Errors
 /// When it is missing, broken, foreign or of a newer version: file, line, column.
 pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
+    rig_config(path, &read(path)?)
+}
+
+/// Reads the text of a rig's `config.json`.
+///
+/// # Errors
+/// As [`read_rig_config`].
+pub fn rig_config(path: &Path, text: &str) -> Result<RigConfig> {
     /// The sections whose keys are checked here; their values are read with the layers under them.
     #[derive(Deserialize)]
     struct Sections {
@@ -208,13 +217,12 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
         #[serde(rename = "sync")]
         _sync: Option<SyncSettings>,
     }
-    let text = read(path)?;
-    let mut config: RigConfig = crate::base::files::parse_json(path, &text)?;
+    let mut config: RigConfig = parse_json(path, text)?;
     config.git_url = repo_url::plain(&config.git_url);
-    crate::base::files::parse_json::<Sections>(path, &text)?;
+    parse_json::<Sections>(path, text)?;
     check_kind(path, "rig", &config.kind, config.version)?;
     check_prefixes(path, &config.beads.prefixes)?;
-    config.file = Some((path.into(), text));
+    config.file = Some((path.into(), text.into()));
     Ok(config)
 }
 
@@ -223,7 +231,7 @@ pub fn read_rig_config(path: &Path) -> Result<RigConfig> {
 /// # Errors
 /// When it is no JSON, they are no list of texts, or one of them cannot be a prefix.
 pub fn read_rig_prefixes(path: &Path) -> Result<Vec<String>> {
-    let file: serde_json::Value = crate::base::files::parse_json(path, &read(path)?)?;
+    let file: serde_json::Value = parse_json(path, &read(path)?)?;
     let prefixes = match &file["beads"]["prefixes"] {
         serde_json::Value::Null => Vec::new(),
         value => serde_json::from_value(value.clone()).map_err(|error| {

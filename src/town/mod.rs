@@ -26,6 +26,7 @@ use crate::base::failure::{Failure, Failures};
 use crate::base::files;
 use crate::base::nearest::nearest;
 use crate::base::proof::Secret;
+use crate::base::reads::Reads;
 use crate::config;
 use crate::model::address::Address;
 
@@ -47,6 +48,8 @@ pub struct Town {
     /// What it is called where several towns meet, on a branch of `gt sync` and in names at origin: its name and what tells it
     /// from others of that name ([`rules::town_id`]). Empty where it has no identity file.
     pub id: String,
+    /// What was read of its list of rigs and of their `config.json`.
+    pub reads: Reads,
 }
 
 /// How a town's folders are laid out.

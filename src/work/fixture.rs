@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::base::reads::Reads;
 use crate::base::recorder::Recorder;
 use crate::base::{files, time};
 use crate::beads::request::Request;
@@ -15,6 +16,7 @@ use crate::model::rules::town_id;
 use crate::mux::Marks;
 use crate::mux::fake::FakeMux;
 use crate::town::{FolderLayout, Rig, RigBeads, RigConfig, Town, TownFile};
+use crate::work::observe::look::TownLook;
 use crate::work::observe::scene::Scene;
 
 /// The town `town` with the rig `wyvern`.
@@ -35,7 +37,13 @@ impl Fixture {
         let root = dir.path().canonicalize().unwrap();
         let made = "2026-01-01T00:00:00Z";
         let id = town_id("town", made);
-        let town = Town { root: root.clone(), name: "town".into(), layout: FolderLayout::Present, id };
+        let town = Town {
+            root: root.clone(),
+            name: "town".into(),
+            layout: FolderLayout::Present,
+            id,
+            reads: Reads::default(),
+        };
         let config = RigConfig {
             kind: "rig".into(),
             version: 1,
@@ -75,6 +83,11 @@ impl Fixture {
 
     pub fn sources(&self) -> Sources {
         self.town.sources(&self.env(), Some(&self.rig))
+    }
+
+    /// A look at the town, by the person.
+    pub fn look(&self) -> TownLook<'_> {
+        TownLook::begin(&self.town, self.sources().again(), Address::Overseer, &self.mux).unwrap()
     }
 
     pub fn scene(&self) -> Scene<'_> {

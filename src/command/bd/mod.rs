@@ -89,7 +89,7 @@ pub fn run(ctx: &Ctx, args: Raw) -> Result<Exit> {
                 if ["create", "update", "close", "import"].contains(&first.as_str())
                     && let Some(place) = run.dir.as_ref().and_then(|dir| dir.parent())
                 {
-                    let _ = crate::work::setup::exports::keep(place);
+                    let _ = crate::work::setup::exports::keep(place, &Default::default());
                 }
             }
             Ok(failed) => exit = failed,

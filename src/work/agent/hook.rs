@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::base::failure::Failure;
 use crate::base::{files, fill};
-use crate::beads::Filter;
+use crate::beads::{Filter, Store};
 use crate::model::address::{Address, Role};
 use crate::model::bead::Bead;
 use crate::model::refs::Branch;
@@ -32,6 +32,10 @@ pub fn hook(town: &Town, of: &Address) -> Result<Hook> {
         Some(rig) => town.rig(rig)?.store(of)?,
         None => town.store(of)?,
     };
+    hook_in(store.as_ref(), of)
+}
+
+fn hook_in(store: &dyn Store, of: &Address) -> Result<Hook> {
     let filter = Filter { statuses: held(), assignee: Some(of.to_string()), ..Filter::default() };
     let mut beads = store.list(&filter)?;
     beads.retain(is_hooked);
@@ -84,7 +88,7 @@ fn hook_and_mail(town: &Town, of: &Address) -> Result<(Option<Bead>, Vec<Bead>)>
             mails.extend(letters.into_iter().filter(|bead| inbox.statuses.contains(&bead.status)));
             hooked = work.into_iter().find(is_hooked).map(withheld);
         } else {
-            hooked = hook(town, of)?.beads.into_iter().next();
+            hooked = hook_in(store.as_ref(), of)?.beads.into_iter().next();
             mails.extend(store.list(&inbox)?);
         }
     }

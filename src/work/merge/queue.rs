@@ -41,6 +41,22 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// The queue among beads that were read: the open requests, in their order.
+    pub fn of(found: Vec<Bead>) -> Queue {
+        let mut requests: Vec<Request> = found.iter().filter_map(Request::from_bead).collect();
+        order(&mut requests);
+        let foreign = found.iter().filter(|bead| bead.is_request() && bead.foreign).cloned().collect();
+        Queue { requests, foreign, beads: found.into_iter().map(|bead| (bead.id.clone(), bead)).collect() }
+    }
+
+    /// What waits, in its order; foreign requests last.
+    pub fn rows(&self) -> Vec<RequestRow> {
+        let row = |request: &Request| {
+            RequestRow::new(request, self.bead(request), words::OPEN).of(self.beads.get(&request.id))
+        };
+        self.requests.iter().map(row).chain(self.foreign.iter().map(RequestRow::foreign)).collect()
+    }
+
     /// The bead of a request; `None` when it is gone from the store.
     pub fn bead(&self, request: &Request) -> Option<&Bead> {
         self.beads.get(&request.bead)
@@ -69,17 +85,15 @@ impl Queue {
 /// When the store cannot be read.
 pub fn look(store: &dyn Store) -> Result<Queue> {
     let found = store.list(&if store.is_dear() { Filter::alive() } else { Filter::open_requests() })?;
-    let mut requests: Vec<Request> = found.iter().filter_map(Request::from_bead).collect();
-    order(&mut requests);
-    let foreign = found.iter().filter(|bead| bead.is_request() && bead.foreign).cloned().collect();
-    let mut beads: BTreeMap<String, Bead> = found.into_iter().map(|bead| (bead.id.clone(), bead)).collect();
+    let mut queue = Queue::of(found);
+    let (requests, beads) = (&queue.requests, &mut queue.beads);
     let ids: Vec<String> =
         requests.iter().map(|request| &request.bead).filter(|id| !beads.contains_key(*id)).cloned().collect();
     if !ids.is_empty() {
         let others = store.list(&Filter { ids, ..Filter::default() })?;
         beads.extend(others.into_iter().map(|bead| (bead.id.clone(), bead)));
     }
-    Ok(Queue { requests, beads, foreign })
+    Ok(queue)
 }
 
 /// The queue of a rig, in its order, and the beads that came back. No process with the embedded store.
@@ -89,11 +103,7 @@ pub fn look(store: &dyn Store) -> Result<Queue> {
 pub fn list(rig: &Rig, me: &Address) -> Result<(Vec<RequestRow>, Vec<RequestRow>)> {
     let store = rig.store(me)?;
     let queue = look(store.as_ref())?;
-    let row = |request: &Request| {
-        RequestRow::new(request, queue.bead(request), words::OPEN).of(queue.beads.get(&request.id))
-    };
-    let rows = queue.requests.iter().map(row).chain(queue.foreign.iter().map(RequestRow::foreign)).collect();
-    Ok((rows, came_back(store.as_ref(), &queue)?))
+    Ok((queue.rows(), came_back(store.as_ref(), &queue)?))
 }
 
 /// How much waits in a rig, and what came back.

@@ -56,20 +56,14 @@ fn words(view: &TownView) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::address::Address;
-    use crate::mux::Depth;
     use crate::mux::Mux;
     use crate::work::fixture::Fixture;
-    use crate::work::observe::survey;
+    use crate::work::observe::look::Beside;
 
     #[test]
     fn what_came_went_or_does_something_else_is_told_once() {
         let town = Fixture::new();
-        let look = || {
-            let looking = town.mux.begin_look(Depth::Marks).unwrap();
-            survey::town(&town.town, &town.sources().again(), &Address::Overseer, &town.mux, looking, None)
-                .unwrap()
-        };
+        let look = || town.look().town(Beside::Nothing, None).unwrap();
         let empty = look();
         assert_eq!(changes(&empty, &empty), []);
         let (bead, session) = town.polecat("Nux");

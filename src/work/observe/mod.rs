@@ -3,10 +3,10 @@
 pub mod around;
 pub mod changes;
 pub mod explain;
+pub mod look;
 pub mod needs;
 pub mod own;
 pub mod scene;
 pub mod states;
-pub mod survey;
 pub mod view;
 pub mod who;

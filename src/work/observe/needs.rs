@@ -110,19 +110,14 @@ fn of_rig(rig: &RigView) -> Vec<Need> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::address::Address;
     use crate::model::words;
-    use crate::mux::Depth;
     use crate::work::fixture::Fixture;
-    use crate::work::observe::survey;
+    use crate::work::observe::look::Beside;
 
     #[test]
     fn each_need_is_said_with_its_command_and_a_town_at_work_needs_nothing() {
         let town = Fixture::new();
-        let look = || {
-            let looking = crate::mux::Mux::begin_look(&town.mux, Depth::Marks).unwrap();
-            survey::town(&town.town, &town.sources(), &Address::Overseer, &town.mux, looking, None).unwrap()
-        };
+        let look = || town.look().town(Beside::Nothing, None).unwrap();
         town.polecat("Nux");
         assert_eq!(needs(&look()), []);
         let back = town.bead("Came back", "open", None, &[words::LABEL_REWORK]);

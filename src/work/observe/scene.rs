@@ -17,7 +17,7 @@ use crate::model::refs::{Branch, POLECATS};
 use crate::model::words;
 use crate::mux::{Depth, Mux, Session, Snapshot};
 use crate::plan::patrol::{Move, Patrolled, decide};
-use crate::plan::place::{Seen, seen};
+use crate::plan::place::{Seen, in_order, is_submitted, seen};
 use crate::town::away::{self, Record, Records};
 use crate::town::{Rig, Town};
 use crate::work::polecat::{names, sandbox, worktree};
@@ -201,8 +201,7 @@ impl<'a> Scene<'a> {
             // A place over there is a sandbox too.
             sandbox: self.sandboxes.contains(name) || record.is_some(),
             bead,
-            open_request: bead
-                .is_some_and(|bead| self.requests.iter().any(|request| request.bead == bead.id)),
+            open_request: bead.is_some_and(|bead| self.requested(bead)),
             session,
             leaving: match (&record, session) {
                 (Some(record), _) => record.leaving,
@@ -229,15 +228,13 @@ impl<'a> Scene<'a> {
     /// of its worktree.
     pub(crate) fn claims(&self, name: &str) -> Vec<&Bead> {
         let address = self.address(name).to_string();
-        let mut own: Vec<&Bead> =
-            self.held.iter().filter(|bead| bead.assignee.as_deref() == Some(&address)).collect();
-        if own.len() > 1 {
+        let own = self.held.iter().filter(|bead| bead.assignee.as_deref() == Some(&address)).collect();
+        let works_on = || {
             let session = self.snapshot.of(&self.town.mark(), &address);
             let marked = session.map(|session| session.marks.bead.clone()).filter(|bead| !bead.is_empty());
-            let works_on = marked.or_else(|| worktree::bead_at(self.rig, name));
-            own.sort_by_key(|bead| (self.is_submitted(bead), works_on.as_ref() != Some(&bead.id)));
-        }
-        own
+            marked.or_else(|| worktree::bead_at(self.rig, name))
+        };
+        in_order(own, |bead| self.is_submitted(bead), works_on)
     }
 
     /// What was read, for a bead that somebody holds; what such a bead waits for does not matter any more.
@@ -249,7 +246,11 @@ impl<'a> Scene<'a> {
 
     /// Whether the work on a bead waits to be merged.
     pub fn is_submitted(&self, bead: &Bead) -> bool {
-        bead.has_label(words::LABEL_SUBMITTED) || self.requests.iter().any(|request| request.bead == bead.id)
+        is_submitted(bead, self.requested(bead))
+    }
+
+    fn requested(&self, bead: &Bead) -> bool {
+        self.requests.iter().any(|request| request.bead == bead.id)
     }
 
     /// Beads that somebody has.

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use crate::beads::Store;
 use crate::model::address::Address;
 use crate::mux::{OtherMachines, Snapshot};
-use crate::plan::place::Place;
+use crate::plan::place::{Place, Run, found};
 use crate::work::merge::queue::RequestRow;
 
 /// How the session of a role is.
@@ -31,6 +32,9 @@ pub struct RoleStatus {
     /// The remote it is on; nothing for one of this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
+    /// What its session does.
+    #[serde(skip)]
+    pub run: Run,
 }
 
 /// What `gt status` tells.
@@ -57,6 +61,12 @@ pub struct TownView {
     /// What was seen of other machines.
     #[serde(flatten)]
     pub away: OtherMachines,
+    /// The process of the tmux server that was seen; 0 when none runs.
+    #[serde(skip)]
+    pub server: i32,
+    /// The processes of its agents that run here.
+    #[serde(skip)]
+    pub pids: Vec<i32>,
 }
 
 /// A store of beads.
@@ -66,6 +76,18 @@ pub struct StoreView {
     pub kind: Option<String>,
     /// Why it could not be read.
     pub unreadable: Option<String>,
+}
+
+impl StoreView {
+    /// One that was read.
+    pub fn of(store: &dyn Store) -> StoreView {
+        StoreView { kind: Some(store.kind()), unreadable: None }
+    }
+
+    /// One that could not be read, and why.
+    pub fn unreadable(why: String) -> StoreView {
+        StoreView { kind: None, unreadable: Some(why) }
+    }
 }
 
 /// A rig, as `gt status` shows it.
@@ -101,6 +123,9 @@ pub struct RigView {
     /// The requests that no person keeps from being merged, each with its commit.
     #[serde(skip)]
     pub mergeable: Vec<String>,
+    /// What waits to be merged, in its order; nothing when the store could not be read.
+    #[serde(skip)]
+    pub to_merge: Option<Vec<RequestRow>>,
 }
 
 /// A bead that waits for a place.
@@ -185,6 +210,12 @@ pub struct Polecat {
     /// The remote it is on; nothing for one of this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
+    /// Which bearer of the name its session is of; empty without a session.
+    #[serde(skip)]
+    pub instance: String,
+    /// What its session does.
+    #[serde(skip)]
+    pub run: Run,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
@@ -195,13 +226,12 @@ fn is_none(count: &usize) -> bool {
 impl RoleStatus {
     /// Reads it from a look.
     pub fn of(town: &str, snapshot: &Snapshot, address: &Address) -> RoleStatus {
-        let session = snapshot.of(town, &address.to_string());
+        let own = address.to_string();
+        let session = snapshot.of(town, &own);
         let unseen = snapshot.unknown.is_some() || snapshot.minimal.is_some();
         let (state, alive) = match session {
             Some(session) => (session.words(), Some(session.alive())),
-            None if snapshot.away.unreachable.contains_key(&address.to_string()) => {
-                ("unreachable".into(), None)
-            }
+            None if snapshot.away.unreachable.contains_key(&own) => ("unreachable".into(), None),
             None if unseen => ("unknown".into(), None),
             None => ("not running".into(), Some(false)),
         };
@@ -214,7 +244,8 @@ impl RoleStatus {
             session: session.map(|session| session.name.clone()),
             since: session.map(|session| session.marks.since.clone()),
             attached: session.map_or(0, |session| session.attached),
-            remote: snapshot.remote_of(town, &address.to_string()).map(Into::into),
+            remote: snapshot.remote_of(town, &own).map(Into::into),
+            run: Run::of(snapshot, found(snapshot, session, &own, None)),
         }
     }
 }

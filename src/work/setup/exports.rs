@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use serde_json::json;
 
+use crate::base::reads::Reads;
 use crate::base::{files, time};
 use crate::beads::embedded::Embedded;
 use crate::beads::{self, Filter, Store, jsonl};
@@ -40,8 +41,8 @@ fn paths(place: &Path) -> Option<[PathBuf; 2]> {
 ///
 /// # Errors
 /// When the store cannot be read or the export cannot be written.
-pub fn keep(place: &Path) -> Result<()> {
-    keep_config(place)?;
+pub fn keep(place: &Path, reads: &Reads) -> Result<()> {
+    keep_config(place, reads)?;
     let dir = place.join(".beads");
     let Some([last, before]) = paths(place) else { return Ok(()) };
     if !is_due(&last) || !beads::kind_of(&dir).is_ok_and(|kind| kind == beads::StoreKind::Embedded) {
@@ -80,15 +81,15 @@ fn config_copy(place: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// When the copy cannot be written.
-pub fn keep_config(place: &Path) -> Result<()> {
+pub fn keep_config(place: &Path, reads: &Reads) -> Result<()> {
     let (Some(copy), file) = (config_copy(place), place.join("config.json")) else { return Ok(()) };
-    let text = files::text(&file).ok().flatten();
-    let Some(text) = text.filter(|_| discover::read_rig_config(&file).is_ok()) else { return Ok(()) };
-    if files::text(&copy).ok().flatten().as_ref() == Some(&text) {
+    let text = reads.text(&file).ok();
+    let Some(text) = text.filter(|text| discover::rig_config(&file, text).is_ok()) else { return Ok(()) };
+    if files::text(&copy).ok().flatten().as_deref() == Some(&*text) {
         return Ok(());
     }
     copy.parent().map_or(Ok(()), files::make_dir)?;
-    files::write(&copy, text)
+    files::write(&copy, text.as_bytes())
 }
 
 /// The text of the copy of a rig's `config.json`, and where and of when it is. `None`: there is none of this repository.
@@ -98,7 +99,7 @@ pub fn keep_config(place: &Path) -> Result<()> {
 pub fn config(place: &Path, git_url: &str) -> Result<Option<(String, String)>> {
     let Some(copy) = config_copy(place) else { return Ok(None) };
     let Some(text) = files::text(&copy)? else { return Ok(None) };
-    if discover::read_rig_config(&copy)?.git_url != git_url {
+    if discover::rig_config(&copy, &text)?.git_url != git_url {
         return Ok(None);
     }
     let time = std::fs::metadata(&copy).and_then(|found| found.modified()).ok();
@@ -208,33 +209,33 @@ mod tests {
         let town = tempfile::tempdir().unwrap();
         std::fs::create_dir(town.path().join("mayor")).unwrap();
         std::fs::write(town.path().join(discover::IDENTITY), "{}").unwrap();
-        let rig = town.path().join("wyvern");
+        let (rig, reads) = (town.path().join("wyvern"), Reads::default());
         let [last, before] = paths(&rig).unwrap();
         let new_store = || {
             let _ = std::fs::remove_dir_all(rig.join(".beads"));
             Embedded::create(&rig.join(".beads"), "wy").unwrap();
         };
         new_store();
-        keep(&rig).unwrap();
+        keep(&rig, &reads).unwrap();
         assert!(!last.exists(), "an empty store is no export");
         add(&rig, "one");
-        keep(&rig).unwrap();
+        keep(&rig, &reads).unwrap();
         assert_eq!(last.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         add(&rig, "two");
-        keep(&rig).unwrap();
+        keep(&rig, &reads).unwrap();
         assert_eq!((titles(&last), before.exists()), (vec!["one".to_string()], false), "once a day");
         age(&last);
-        keep(&rig).unwrap();
+        keep(&rig, &reads).unwrap();
         assert_eq!((titles(&last).len(), titles(&before).len()), (2, 1));
         // The store was emptied: nothing is exported, then little, for days.
         new_store();
         age(&last);
-        keep(&rig).unwrap();
+        keep(&rig, &reads).unwrap();
         assert_eq!(titles(&last), ["one", "two"]);
         for title in ["three", "four", "five"] {
             add(&rig, title);
             age(&last);
-            keep(&rig).unwrap();
+            keep(&rig, &reads).unwrap();
         }
         assert_eq!(titles(&last), ["five", "four", "three"]);
         assert_eq!(titles(&before), ["one", "two"], "the only export of these");

@@ -8,7 +8,7 @@ use crate::base::grammar::is_object_id;
 use crate::base::quote::quote;
 use crate::model::address::{Address, Role};
 use crate::plan::doctor::{Health, Thing};
-use crate::town::discover::{check_kind, read_rig_config};
+use crate::town::discover::check_kind;
 use crate::town::{FolderLayout, Rig, TownFile, away, ended};
 use crate::work::setup::pieces;
 use crate::{beads, config};
@@ -67,7 +67,7 @@ fn of_rig(visit: &Visit<'_>, rig: &Rig, thing: &Thing) -> (Health, PathBuf) {
     match thing {
         Thing::RigConfig => {
             let path = visit.town.rig_config_path(&rig.name);
-            (if path.exists() { broken(read_rig_config(&path)) } else { Health::Missing }, path)
+            (if path.exists() { broken(visit.town.read_rig(&rig.name)) } else { Health::Missing }, path)
         }
         Thing::RefineryFolder => (exists(refinery.is_dir()), refinery),
         Thing::RefineryReadme => file(refinery.join("README.md")),

@@ -18,7 +18,6 @@ use crate::config::{Sources, inert};
 use crate::mux::{Mux, Snapshot};
 use crate::plan::doctor::{CheckStatus, Finding, Health, Thing, judge, of_rig, of_town};
 use crate::plan::trust::shown;
-use crate::town::discover::read_rig_config;
 use crate::town::trust::{self, Setting};
 use crate::town::{FolderLayout, Rig, RigConfig, Town};
 use crate::work::agent::trust as agent_settings;
@@ -176,15 +175,12 @@ impl Visit<'_> {
 
     /// The rig, as far as it can be read.
     fn rig(&self, name: &str) -> Rig {
-        let config = read_rig_config(&self.town.rig_config_path(name)).unwrap_or_else(|_| {
+        self.town.read_rig(name).unwrap_or_else(|_| {
             let listed = self.town.rigs_file().ok().and_then(|mut file| file.rigs.remove(name));
-            RigConfig {
-                name: name.into(),
-                git_url: listed.map(|entry| entry.git_url).unwrap_or_default(),
-                ..RigConfig::default()
-            }
-        });
-        Rig { name: name.into(), root: self.town.root.join(name), config, town: self.town.id.clone() }
+            let git_url = listed.map(|entry| entry.git_url).unwrap_or_default();
+            let config = RigConfig { name: name.into(), git_url, ..RigConfig::default() };
+            Rig { name: name.into(), root: self.town.root.join(name), config, town: self.town.id.clone() }
+        })
     }
 
     /// Looks at one thing, judges it, and repairs it when that is asked for and possible.

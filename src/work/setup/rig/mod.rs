@@ -269,7 +269,7 @@ pub fn add(town: &Town, wanted: &NewRig) -> Result<Added> {
     // Of an earlier rig of that name.
     super::exports::retire(&root)?;
     // Patrols and doctor say what keeps it from being made.
-    let _ = super::exports::keep_config(&root);
+    let _ = super::exports::keep_config(&root, &town.reads);
     crate::work::step("rig-add.4");
     let entered = enter(town, wanted);
     if entered.is_err() {

@@ -10,14 +10,14 @@ use crate::config::{self, Sources};
 use crate::model::address::{Address, Role, is_polecat_name, polecat_of};
 use crate::model::bead::Bead;
 use crate::model::words;
-use crate::mux::{Looking, Mux, Session, Snapshot};
-use crate::plan::place::{Place, PlaceFacts, Seen, place, seen};
+use crate::mux::{Depth, Looking, Mux, Session, Snapshot};
+use crate::plan::place::{Place, PlaceFacts, Run, Seen, found, in_order, is_submitted, place};
 use crate::plan::queue::rank;
 use crate::town::deacon::{self, DeaconFile};
 use crate::town::{Rig, RigConfig, Town, secret};
 use crate::work::agent::roles;
 use crate::work::merge::approval;
-use crate::work::merge::queue::RequestRow;
+use crate::work::merge::queue::{Queue, RequestRow};
 use crate::work::observe::around::Around;
 use crate::work::observe::states;
 use crate::work::observe::view::{
@@ -35,61 +35,112 @@ struct Read {
     names: BTreeSet<String>,
 }
 
-/// Reads everything while the look is under way. `only` narrows it to one rig.
-///
-/// # Errors
-/// Broken configuration. What cannot be read of stores and sessions is part of the report.
-pub fn town(
-    town: &Town,
-    sources: &Sources,
-    me: &Address,
-    mux: &dyn Mux,
-    looking: Looking,
-    only: Option<&str>,
-) -> Result<TownView> {
-    with_sessions(town, sources, me, mux, looking, only).map(|(report, _)| report)
+/// What a look reads beside agents, rigs and their beads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing.
+    Nothing,
+    /// The person's mail: one call of the town's store.
+    Mail,
+    /// The rows of the queue; they are read in any case, and made only here.
+    Queue,
 }
 
-/// The same, with the sessions that were seen.
-///
-/// # Errors
-/// As [`town`].
-pub fn with_sessions(
-    town: &Town,
-    sources: &Sources,
-    me: &Address,
-    mux: &dyn Mux,
+/// A look at a town that is under way: sessions are looked at while settings and stores are read.
+pub struct TownLook<'a> {
+    town: &'a Town,
+    sources: Sources,
+    me: Address,
+    mux: &'a dyn Mux,
     looking: Looking,
-    only: Option<&str>,
-) -> Result<(TownView, Snapshot)> {
-    let read: Vec<Read> = match only {
-        Some(name) => vec![read(town.rig(name)?, sources, me)?],
-        // One rig that cannot be read does not hide the others.
-        None => town
-            .rig_names()?
-            .into_iter()
-            .map(|name| match town.read_rig(&name) {
-                Ok(rig) => read(rig, sources, me),
-                Err(error) => Ok(unreadable(town, name, format!("{error:#}"))),
-            })
-            .collect::<Result<_>>()?,
-    };
-    let (store, overseer_unread, overseer_foreign) = unread(town, me);
-    let snapshot = told(town, sources, mux, looking)?;
-    let mark = town.mark();
-    let report = TownView {
-        name: town.name.clone(),
-        path: mark.clone(),
-        multiplexer: if snapshot.minimal.is_some() { "none" } else { mux.kind() },
-        sessions_unseen: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
-        store,
-        overseer_unread,
-        overseer_foreign,
-        agents: vec![RoleStatus::of(&mark, &snapshot, &Address::Mayor), deacon(town, &snapshot)],
-        rigs: read.into_iter().map(|read| rig_report(&mark, &snapshot, read)).collect(),
-        away: snapshot.away.clone(),
-    };
-    Ok((report, snapshot))
+}
+
+impl<'a> TownLook<'a> {
+    /// Begins it: `me` opens the stores.
+    ///
+    /// # Errors
+    /// As [`Mux::begin_look`].
+    pub fn begin(town: &'a Town, sources: Sources, me: Address, mux: &'a dyn Mux) -> Result<TownLook<'a>> {
+        let looking = mux.begin_look(Depth::Marks)?;
+        Ok(TownLook { town, sources, me, mux, looking })
+    }
+
+    /// The town; `only` narrows it to one rig.
+    ///
+    /// # Errors
+    /// Broken configuration. What cannot be read of stores and sessions is part of the view.
+    pub fn town(self, beside: Beside, only: Option<&str>) -> Result<TownView> {
+        let town = self.town;
+        let read: Vec<Read> = match only {
+            Some(name) => vec![self.read(town.rig(name)?)?],
+            // One rig that cannot be read does not hide the others.
+            None => town
+                .rig_names()?
+                .into_iter()
+                .map(|name| match town.read_rig(&name) {
+                    Ok(rig) => self.read(rig),
+                    Err(error) => Ok(unreadable(town, name, format!("{error:#}"))),
+                })
+                .collect::<Result<_>>()?,
+        };
+        let mail = if beside == Beside::Mail { unread(town, &self.me) } else { OverseerMail::default() };
+        let multiplexer = self.mux.kind();
+        let snapshot = self.told()?;
+        let mark = town.mark();
+        let here = snapshot.ours(&mark).filter(|session| session.remote.is_none());
+        let agents = here.filter_map(|session| session.panes.first());
+        Ok(TownView {
+            name: town.name.clone(),
+            path: mark.clone(),
+            multiplexer: if snapshot.minimal.is_some() { "none" } else { multiplexer },
+            sessions_unseen: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
+            store: mail.store,
+            overseer_unread: mail.unread,
+            overseer_foreign: mail.foreign,
+            pids: agents.filter(|pane| pane.agent && !pane.dead).map(|pane| pane.pid).collect(),
+            agents: vec![RoleStatus::of(&mark, &snapshot, &Address::Mayor), deacon(town, &snapshot)],
+            rigs: read.into_iter().map(|read| rig_report(&mark, &snapshot, read, beside)).collect(),
+            server: snapshot.server,
+            away: snapshot.away,
+        })
+    }
+
+    /// One rig, and why its sessions could not be seen. The town's own store is not asked.
+    ///
+    /// # Errors
+    /// As [`TownLook::town`].
+    pub fn rig(self, wanted: Rig) -> Result<(RigView, Unseen)> {
+        let (read, town) = (self.read(wanted)?, self.town);
+        let snapshot = self.told()?;
+        let unseen = Unseen {
+            here: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
+            away: snapshot.away.silent(),
+        };
+        Ok((rig_report(&town.mark(), &snapshot, read, Beside::Nothing), unseen))
+    }
+
+    /// The sessions, with what each agent does.
+    fn told(self) -> Result<Snapshot> {
+        let mut snapshot = self.looking.wait()?;
+        let agents = || Ok(config::settings(&self.sources)?.agents);
+        states::tell(self.town, self.mux, agents, &mut snapshot)?;
+        Ok(snapshot)
+    }
+
+    fn read(&self, rig: Rig) -> Result<Read> {
+        let max_workers = rig.config.max_workers;
+        let max_workers = max_workers.map_or_else(|| config::max_workers(&rig.sources(&self.sources)), Ok)?;
+        let looked = rig.store(&self.me).and_then(|store| Ok((store.overview()?, store)));
+        let (store, beads) = match looked {
+            Ok((seen, store)) => (StoreView::of(store.as_ref()), Ok((store, seen))),
+            Err(error) => {
+                let why = format!("{error:#}");
+                (StoreView::unreadable(why.clone()), Err(why))
+            }
+        };
+        let names = names(&rig);
+        Ok(Read { rig, beads, store, max_workers, names })
+    }
 }
 
 /// How the deacon is: a program, whether or not a session shows what it does.
@@ -111,67 +162,36 @@ pub struct Unseen {
     pub away: Vec<String>,
 }
 
-/// The look, with what each agent does.
-fn told(town: &Town, sources: &Sources, mux: &dyn Mux, looking: Looking) -> Result<Snapshot> {
-    let mut snapshot = looking.wait()?;
-    states::tell(town, mux, || Ok(config::settings(sources)?.agents), &mut snapshot)?;
-    Ok(snapshot)
+/// The person's mail that is unread.
+#[derive(Default)]
+struct OverseerMail {
+    store: StoreView,
+    /// Nothing when the store could not be read.
+    unread: Option<usize>,
+    /// Those from outside the town.
+    foreign: usize,
 }
 
-/// One rig as [`town`] sees it, and why its sessions could not be seen. The town's own store is not asked.
-///
-/// # Errors
-/// As [`town`].
-pub fn rig(
-    town: &Town,
-    sources: &Sources,
-    me: &Address,
-    mux: &dyn Mux,
-    looking: Looking,
-    wanted: Rig,
-) -> Result<(RigView, Unseen)> {
-    let read = read(wanted, sources, me)?;
-    let snapshot = told(town, sources, mux, looking)?;
-    let unseen = Unseen {
-        here: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
-        away: snapshot.away.silent(),
-    };
-    Ok((rig_report(&town.mark(), &snapshot, read), unseen))
-}
-
-/// How many mails of the person are unread; those from outside the town apart.
-fn unread(town: &Town, me: &Address) -> (StoreView, Option<usize>, usize) {
-    let listed =
-        town.store(me).and_then(|store| Ok((store.kind(), store.list(&mail::inbox(&Address::Overseer))?)));
+fn unread(town: &Town, me: &Address) -> OverseerMail {
+    let listed = town
+        .store(me)
+        .and_then(|store| Ok((StoreView::of(store.as_ref()), store.list(&mail::inbox(&Address::Overseer))?)));
     match listed {
-        Ok((kind, mails)) => {
+        Ok((store, mails)) => {
             let unread = mails.iter().filter(|message| !mail::is_read(message));
             let (foreign, own): (Vec<&Bead>, Vec<&Bead>) = unread.partition(|message| message.foreign);
-            (StoreView { kind: Some(kind), unreadable: None }, Some(own.len()), foreign.len())
+            OverseerMail { store, unread: Some(own.len()), foreign: foreign.len() }
         }
-        Err(error) => (StoreView { kind: None, unreadable: Some(format!("{error:#}")) }, None, 0),
-    }
-}
-
-fn read(rig: Rig, sources: &Sources, me: &Address) -> Result<Read> {
-    let max_workers = rig.config.max_workers;
-    let max_workers = max_workers.map_or_else(|| config::max_workers(&rig.sources(sources)), Ok)?;
-    let looked = rig.store(me).and_then(|store| Ok((store.overview()?, store)));
-    let (store, beads) = match looked {
-        Ok((seen, store)) => (StoreView { kind: Some(store.kind()), unreadable: None }, Ok((store, seen))),
         Err(error) => {
-            let why = format!("{error:#}");
-            (StoreView { kind: None, unreadable: Some(why.clone()) }, Err(why))
+            OverseerMail { store: StoreView::unreadable(format!("{error:#}")), ..OverseerMail::default() }
         }
-    };
-    let names = names(&rig);
-    Ok(Read { rig, beads, store, max_workers, names })
+    }
 }
 
 /// A rig of which only its name and its folders are known.
 fn unreadable(town: &Town, name: String, why: String) -> Read {
     let rig = Rig { root: town.root.join(&name), name, config: RigConfig::default(), town: town.id.clone() };
-    let store = StoreView { kind: None, unreadable: Some(why.clone()) };
+    let store = StoreView::unreadable(why.clone());
     Read { beads: Err(why), store, max_workers: 0, names: names(&rig), rig }
 }
 
@@ -185,19 +205,18 @@ fn names(rig: &Rig) -> BTreeSet<String> {
         .collect()
 }
 
-fn rig_report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigView {
+fn rig_report(mark: &str, snapshot: &Snapshot, mut read: Read, beside: Beside) -> RigView {
     if let Ok((store, seen)) = &mut read.beads
         && let Err(error) = add_marked(store.as_ref(), seen, mark, snapshot, &read.rig.name)
     {
         let why = format!("{error:#}");
-        (read.store, read.beads) = (StoreView { kind: None, unreadable: Some(why.clone()) }, Err(why));
+        (read.store, read.beads) = (StoreView::unreadable(why.clone()), Err(why));
     }
     let seen = read.beads.as_ref().ok().map(|(_, seen)| seen);
     let beads = seen.map_or(&[][..], |seen| &seen.beads);
     let requests: Vec<Request> = beads.iter().filter_map(Request::from_bead).collect();
     let name = read.rig.name.clone();
     let mut view = RigFacts {
-        mark,
         snapshot,
         beads,
         by_id: beads.iter().map(|bead| (bead.id.as_str(), bead)).collect(),
@@ -235,6 +254,7 @@ fn rig_report(mark: &str, snapshot: &Snapshot, mut read: Read) -> RigView {
         unapproved: view.unapproved(),
         to_start: view.to_start(&read.rig, free > 0 || read.max_workers == 0),
         mergeable: view.mergeable(),
+        to_merge: seen.filter(|_| beside == Beside::Queue).map(|seen| Queue::of(seen.beads.clone()).rows()),
         name,
     }
 }
@@ -272,7 +292,6 @@ fn is_held(bead: &Bead) -> bool {
 
 /// Everything known about one rig.
 struct RigFacts<'a> {
-    mark: &'a str,
     snapshot: &'a Snapshot,
     beads: &'a [Bead],
     by_id: HashMap<&'a str, &'a Bead>,
@@ -321,6 +340,8 @@ impl<'a> RigFacts<'a> {
             session: session.map(|session| session.name.clone()),
             attached: session.map_or(0, |session| session.attached),
             remote: self.remote(&address, place, session, bead),
+            instance: marked.map(|marks| marks.instance.clone()).unwrap_or_default(),
+            run: Run::of(self.snapshot, found(self.snapshot, session, &address, None)),
             address,
         }
     }
@@ -341,11 +362,11 @@ impl<'a> RigFacts<'a> {
 
     fn bead_of(&self, address: &str, session: Option<&Session>) -> Option<&'a Bead> {
         let by_id = |id: &str| self.by_id.get(id).copied();
-        let own = || self.held.get(address).into_iter().flatten().copied();
-        // A name that passed on while its earlier work waits to be merged has two.
-        own()
-            .find(|bead| !self.is_submitted(bead))
-            .or_else(|| own().next())
+        let own = self.held.get(address).cloned().unwrap_or_default();
+        let works_on = || session.map(|session| session.marks.bead.clone());
+        in_order(own, |bead| self.is_submitted(bead), works_on)
+            .into_iter()
+            .next()
             .or_else(|| session.and_then(|session| by_id(&session.marks.bead)))
             .or_else(|| {
                 let request = self.requests.iter().find(|request| request.worker == address)?;
@@ -354,18 +375,16 @@ impl<'a> RigFacts<'a> {
     }
 
     fn is_submitted(&self, bead: &Bead) -> bool {
-        bead.has_label(words::LABEL_SUBMITTED) || self.requested.contains(bead.id.as_str())
+        is_submitted(bead, self.requested.contains(bead.id.as_str()))
     }
 
     fn place(&self, bead: &Bead, session: Option<&Session>) -> Place {
         let holder = bead.assignee.as_deref().unwrap_or_default();
-        let seen = match session {
-            Some(session) => Seen::Session(session),
+        let session = session.or_else(|| self.sessions.get(holder).copied());
+        let seen = match found(self.snapshot, session, holder, Some(bead)) {
             // In minimal mode agents run by hand, unseen.
-            None => match seen(self.snapshot, self.mark, holder, Some(bead)) {
-                Seen::None if self.snapshot.minimal.is_some() => Seen::Unknown,
-                seen => seen,
-            },
+            Seen::None if self.snapshot.minimal.is_some() => Seen::Unknown,
+            seen => seen,
         };
         place(&PlaceFacts {
             bead,
@@ -443,13 +462,16 @@ impl<'a> RigFacts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::failure::Failures;
+    use crate::base::reads::READ;
     use crate::beads::embedded::schema::PARSED;
+    use crate::town::discover::change_rigs;
     use crate::work::fixture::Fixture;
+    use crate::work::merge::queue;
     use crate::work::polecat::patrol::patrol;
 
     fn look(town: &Fixture) -> RigView {
-        let looking = town.mux.begin_look(crate::mux::Depth::Marks).unwrap();
-        rig(&town.town, &town.sources(), &Address::Overseer, &town.mux, looking, town.rig.clone()).unwrap().0
+        town.look().rig(town.rig.clone()).unwrap().0
     }
 
     #[test]
@@ -479,6 +501,40 @@ mod tests {
         let toast = report.polecats.iter().find(|one| one.name == "Toast").unwrap();
         assert_eq!((toast.bead.as_ref(), toast.place), (Some(&open), Some(Place::Blocked)));
         assert_eq!((toast.title.as_deref(), report.ready), (Some("Then"), Some(2)));
+    }
+
+    #[test]
+    fn a_command_reads_the_list_of_rigs_and_each_rig_once() {
+        let town = Fixture::new();
+        let before = READ.get();
+        // What several commands do before and after the look.
+        town.town.rig("wyvern").unwrap();
+        town.town.rigs(&mut Failures::default()).unwrap();
+        town.look().town(Beside::Mail, Some("wyvern")).unwrap();
+        town.look().town(Beside::Queue, None).unwrap();
+        assert_eq!(READ.get() - before, 2);
+        change_rigs(&town.town, |file| file.rigs.clear()).unwrap();
+        assert_eq!(town.town.rig_names().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_read_and_each_store_once() {
+        let town = Fixture::new();
+        let submitted = town.bead("Handed over", "in_progress", Some("wyvern/Ace"), &[]);
+        let request = town.request(&submitted, "Ace", |_| ());
+        let look = |beside| {
+            let view = town.look().town(beside, None).unwrap();
+            (town.store.calls(), town.town_store.calls(), view)
+        };
+        let (rig, mail, _) = look(Beside::Mail);
+        assert_eq!(
+            (rig, mail),
+            (vec!["open".into(), "overview".into()], vec!["open".into(), "list message".into()])
+        );
+        let (rig, mail, view) = look(Beside::Queue);
+        assert_eq!((rig, mail), (vec!["open".to_string(), "overview".into()], vec![]));
+        let (rows, _) = queue::list(&town.rig, &Address::Overseer).unwrap();
+        assert_eq!((rows[0].id.clone(), view.rigs[0].to_merge.clone()), (request.id, Some(rows)));
     }
 
     #[test]
