@@ -99,7 +99,7 @@ fn go(ctx: &Ctx, town: &Town, asked: SlingWords, how: &SlingHow) -> Result<Exit>
     let mut order = Order { beads: asked.beads, name: asked.name, ..order(how)? };
     // A name is given by hand, for now.
     if !how.now && order.name.is_none() {
-        order.when_full = WhenFull::Queue(how.flags());
+        order.when_full = WhenFull::Queue;
     }
     if let Some(title) = &asked.title {
         check_new(&site, &order, title)?;
@@ -128,6 +128,7 @@ fn order(how: &SlingHow) -> Result<Order> {
         asked: by_hand.into_iter().flatten().collect(),
         presets: how.preset.clone(),
         wish: super::elsewhere::wish(&how.elsewhere, how.fallback, how.dry.dry_run)?,
+        flags: how.flags(),
         ..Order::default()
     })
 }

@@ -188,6 +188,8 @@ pub struct MergeSettings {
     pub auto: bool,
     /// Which requests wait for a person's consent.
     pub approve: Approve,
+    /// Who has work done again that came back from the queue.
+    pub rework: Rework,
 }
 
 impl Default for MergeSettings {
@@ -203,6 +205,7 @@ impl Default for MergeSettings {
             test_env: Vec::new(),
             auto: false,
             approve: Approve::Needed,
+            rework: Rework::Person,
         }
     }
 }
@@ -218,6 +221,17 @@ pub enum Strategy {
     Rebase,
     /// One commit per branch.
     Squash,
+}
+
+/// `merge.rework`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rework {
+    /// The person, who is told.
+    #[default]
+    Person,
+    /// The first time the queue: another polecat gets it. Then the person.
+    Auto,
 }
 
 /// `merge.approve`

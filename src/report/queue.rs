@@ -146,6 +146,9 @@ impl Processed {
         }
         for aside in &self.set_aside {
             let _ = writeln!(text, "set aside  {}  {}  {}", aside.bead, aside.reason.line(), aside.title);
+            if aside.again {
+                let _ = writeln!(text, "           it waits for a place again: gt queue");
+            }
         }
         for (old, new) in &self.superseded {
             let _ = writeln!(text, "replaced   {old}  by {new}");

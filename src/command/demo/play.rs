@@ -1,4 +1,4 @@
-//! `gt demo`: the whole flow, as a person would go through it, in a town that is gone afterwards.
+//! `gt demo`: a town that works by itself, from one `gt sling` to the report, and that is gone afterwards.
 //!
 //! Everything is done by the program itself, run with the words that are printed. Nothing outside a temporary folder
 //! is touched: the town, its tmux socket, git's and gt's settings are in it, and the rig's origin is a bare repository
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use self::beads::{EPIC, RED, REPOSITORY, TEST, TITLE, TWINS};
-use crate::base::failure::Failure;
+use self::beads::{BEADS, CRASH, MARK, RED, REPOSITORY, TEST, TWINS};
+use crate::base::failure::{Exit, Failure};
 use crate::base::quote::quote;
 use crate::beads::{self as store, Filter, Store};
 use crate::config::schema::StoreChoice;
@@ -26,14 +26,11 @@ use crate::programs::{Output, Process};
 use crate::report::Screen;
 use crate::report::demo::{DemoRow, Stage};
 
-/// The longest that a wave of polecats may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that the town may take for its beads, and for its end.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks while something works.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// The most waves: two are enough, one more for a machine so slow that a bead is not ready in time.
-const WAVES: usize = 3;
 
 /// The longest path of a socket that every system takes.
 const SOCKET: usize = 100;
@@ -139,26 +136,23 @@ impl Demo {
         self.town_settings()?;
         self.gt(&["rig", "add", self.rig, &text(&self.root.join("origin.git")), "--prefix", "de"])?;
 
-        self.stage.chapter(
-            "an epic of six beads: two wait for the first, two touch the same lines, one fails the tests",
-        );
-        let (epic, ids) = self.epic()?;
+        self.gt(&["up"])?;
 
-        for wave in 1..=WAVES {
-            let ready = self.ready(&epic, &ids[RED], wave)?;
-            if ready.is_empty() {
-                break;
-            }
-            self.stage.chapter(match wave {
-                1 => "a polecat in tmux for each that is ready",
-                _ => "what waited, and the one in conflict again, on what is there now",
-            });
-            self.sling(&ready, &ids)?;
-            self.stage
-                .chapter("the refinery: merged as a batch, tested once; red or in conflict is set aside");
-            self.process(&ids)?;
-        }
-        self.finish(&epic, &ids)
+        self.stage.chapter(
+            "ten beads for four places: two touch the same lines, one fails the tests, one takes its time",
+        );
+        let ids = self.create_beads()?;
+
+        self.stage.chapter("one command: what has a place starts, the rest waits");
+        let mut words = vec!["sling"];
+        words.extend(ids.iter().map(String::as_str));
+        words.extend([self.rig, "--agent", "shell"]);
+        self.gt(&words)?;
+
+        self.stage
+            .chapter("from here on nobody types: the deacon ends, starts and merges; the demo kills one");
+        self.watch(&ids)?;
+        self.finish(&ids)
     }
 
     /// git and gt see only what is in the demo's folder: a signing key that asks for a password, or a preset that
@@ -174,7 +168,8 @@ impl Demo {
         use std::io::Write;
         let socket = text(&self.root.join("tmux"));
         let added = format!(
-            "\n[beads]\nstore = \"embedded\"\n\n[tmux]\nsocket = {socket:?}\n\n[merge]\ntest_command = {TEST:?}\n"
+            "\n[beads]\nstore = \"embedded\"\n\n[tmux]\nsocket = {socket:?}\n\n[merge]\ntest_command = {TEST:?}\nrework = \"auto\"\n\n\
+             [up]\nroles = []\n"
         );
         let path = self.town.join("config/town.toml");
         std::fs::OpenOptions::new().append(true).create(true).open(&path)?.write_all(added.as_bytes())?;
@@ -233,28 +228,20 @@ impl Demo {
         Ok(dir)
     }
 
-    /// Writes the beads down; gives the epic's id and theirs.
-    fn epic(&mut self) -> Result<(String, Vec<String>)> {
-        let epic = self.create(&["bd", "create", TITLE, "-t", "epic"], None)?;
-        let mut ids: Vec<String> = Vec::new();
-        for piece in &EPIC {
-            let description = piece.description();
-            let words = ["bd", "create", piece.title, "--parent", &epic, "-p", piece.priority];
-            ids.push(self.create(&words, Some(&description))?);
+    /// Writes the beads down; gives their ids.
+    fn create_beads(&mut self) -> Result<Vec<String>> {
+        let mut ids = Vec::new();
+        for piece in &BEADS {
+            let words = ["bd", "create", piece.title, "-p", piece.priority];
+            ids.push(self.create(&words, &piece.description())?);
         }
-        for (place, piece) in EPIC.iter().enumerate() {
-            if let Some(first) = piece.after {
-                self.gt(&["bd", "dep", "add", &ids[place], &ids[first]])?;
-            }
-        }
-        Ok((epic, ids))
+        Ok(ids)
     }
 
-    fn create(&mut self, words: &[&str], description: Option<&str>) -> Result<String> {
+    fn create(&mut self, words: &[&str], description: &str) -> Result<String> {
         let mut words = words.to_vec();
-        let shown = format!("{}{}", shown(&words), if description.is_some() { " -d \"…\"" } else { "" });
-        words.extend(description.iter().flat_map(|text| ["-d", text]));
-        words.push("--json");
+        let shown = format!("{} -d \"…\"", shown(&words));
+        words.extend(["-d", description, "--json"]);
         self.stage.command(&shown);
         let output = self.process_in(&self.rig_dir(), &words).run()?;
         let made: serde_json::Value = serde_json::from_slice(&self.succeeded(&shown, output)?.stdout)?;
@@ -263,79 +250,69 @@ impl Demo {
         Ok(id)
     }
 
-    /// What can be slung now: what is ready, without the red one once it came back.
-    fn ready(&mut self, epic: &str, red: &str, wave: usize) -> Result<Vec<String>> {
-        let output = self.gt_quietly(&["bd", "ready", "--parent", epic, "--json"])?;
-        let found: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)?;
-        let ids = found.iter().filter_map(|bead| bead["id"].as_str());
-        Ok(ids.filter(|id| wave == 1 || *id != red).map(str::to_string).collect())
-    }
-
-    /// Slings beads and watches until each is handed in.
-    fn sling(&mut self, ready: &[String], all: &[String]) -> Result<()> {
-        let mut words = vec!["sling"];
-        words.extend(ready.iter().map(String::as_str));
-        words.extend([self.rig, "--agent", "shell"]);
-        self.gt(&words)?;
+    /// Watches until nothing is left to do, and kills one agent in the middle of its work.
+    fn watch(&mut self, ids: &[String]) -> Result<()> {
         let limit = Instant::now() + PATIENCE;
+        let mut killed = false;
         loop {
-            let beads = self.beads(all)?;
-            self.stage.progress(&rows(&beads, all));
-            let done = |bead: &&Bead| bead.is_closed() || bead.has_label(words::LABEL_SUBMITTED);
-            if beads.iter().filter(|bead| ready.contains(&bead.id)).all(|bead| done(&bead)) {
+            let beads = self.beads(ids)?;
+            self.stage.progress(&rows(&beads, ids));
+            killed = killed || self.kill(&ids[CRASH])?;
+            if killed && beads.len() == ids.len() && beads.iter().all(is_settled) && self.polecats()? == 0 {
                 return Ok(());
             }
             if Instant::now() > limit {
                 self.gt(&["status"])?;
-                crate::fail!("the polecats took longer than {} s", PATIENCE.as_secs(); "look at what they do with: gt demo --keep");
+                self.gt(&["daemon", "logs"])?;
+                crate::fail!("the town took longer than {} s", PATIENCE.as_secs(); "look at what it does with: gt demo --keep");
             }
             std::thread::sleep(LOOK);
         }
     }
 
-    /// Runs the refinery, and watches.
-    fn process(&mut self, all: &[String]) -> Result<()> {
-        let words = ["refinery", "process", self.rig];
-        self.stage.command(&shown(&words));
-        let process = self.process_in(&self.town, &words);
-        let output = std::thread::scope(|scope| {
-            let running = scope.spawn(move || process.run());
-            while !running.is_finished() {
-                if let Ok(beads) = self.beads(all) {
-                    self.stage.progress(&rows(&beads, all));
-                }
-                std::thread::sleep(LOOK);
-            }
-            running.join().unwrap_or_else(|_| Err(Failure::new("the refinery's thread ended early").into()))
-        })?;
-        let said = output.error_text() + "\n" + &output.text();
-        self.stage.progress(&rows(&self.beads(all)?, all));
-        self.stage.said(said.trim());
-        self.succeeded(&shown(&words), output).map(drop)
+    /// Kills the agent of a bead, once it is in the middle of its work; whether it did.
+    fn kill(&mut self, bead: &str) -> Result<bool> {
+        let worktrees = std::fs::read_dir(self.rig_dir().join("mayor/rig/.git/worktrees"));
+        let mut places = worktrees.into_iter().flatten().flatten();
+        if !places.any(|place| place.path().join(MARK).exists()) {
+            return Ok(false);
+        }
+        let sessions = self.mux().look()?.sessions;
+        let own = sessions.iter().find(|session| session.marks.bead == bead && session.alive());
+        let pid = own.and_then(|session| session.panes.first()).map(|pane| pane.pid);
+        let Some(group) = pid.and_then(rustix::process::Pid::from_raw) else { return Ok(false) };
+        self.stage.command(&format!("kill -9 -{}  # the agent of {bead}", group.as_raw_nonzero()));
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL)?;
+        Ok(true)
+    }
+
+    fn polecats(&self) -> Result<usize> {
+        let listed = self.gt_quietly(&["polecats", self.rig, "--json"])?;
+        let listed: serde_json::Value = serde_json::from_slice(&listed.stdout)?;
+        Ok(listed["polecats"].as_array().map_or(0, Vec::len))
     }
 
     /// What came of it, said and checked.
-    fn finish(&mut self, epic: &str, ids: &[String]) -> Result<()> {
-        self.stage.chapter("the end");
-        self.gt(&["witness", "patrol", self.rig])?;
+    fn finish(&mut self, ids: &[String]) -> Result<()> {
+        self.stage.chapter("what happened");
+        self.gt(&["feed"])?;
         let origin = self.root.join("origin.git");
-        let log = ["log", "--graph", "--oneline", "-n", "16", "main"];
+        let log = ["log", "--graph", "--oneline", "-n", "24", "main"];
         self.stage.command(&format!("git -C {} {}", origin.display(), log.join(" ")));
         let history = self.git(&origin, &log)?.text();
         self.stage.said(&history);
         self.gt_in(&self.rig_dir(), &["bd", "comments", &ids[RED]])?;
         self.gt(&["mail", "inbox"])?;
-        self.gt(&["polecats", self.rig])?;
         self.gt(&["status"])?;
-        self.check(epic, ids)
+        self.check(ids)
     }
 
-    /// Five merged, the red one open with its label, nobody left.
-    fn check(&mut self, epic: &str, ids: &[String]) -> Result<()> {
+    /// Nine merged, the red one open with its label, nobody left.
+    fn check(&mut self, ids: &[String]) -> Result<()> {
         let beads = self.beads(ids)?;
         for (place, id) in ids.iter().enumerate() {
             let Some(bead) = beads.iter().find(|bead| bead.id == *id) else {
-                crate::fail!("the bead {id} of the epic {epic} is gone");
+                crate::fail!("the bead {id} is gone");
             };
             let as_wanted = match place {
                 RED => bead.status == words::OPEN && bead.has_label(words::LABEL_REWORK),
@@ -345,19 +322,27 @@ impl Demo {
                 crate::fail!("the bead {id} ended {}, which is not how this story goes", place_of(bead); "look into it with: gt demo --keep");
             }
         }
-        let [_, second] = TWINS;
-        if !self.origin_has(EPIC[second].title)? {
-            crate::fail!("the change that was in conflict is not on main");
+        for twin in TWINS {
+            if !self.origin_has(BEADS[twin].title)? {
+                crate::fail!("a change that was in conflict is not on main: {}", BEADS[twin].title);
+            }
         }
-        let listed = self.gt_quietly(&["polecats", self.rig, "--json"])?;
-        let listed: serde_json::Value = serde_json::from_slice(&listed.stdout)?;
-        let polecats = listed["polecats"].as_array().map_or(0, Vec::len);
-        let sessions = self.mux().look()?.sessions.len();
+        let happened = self.gt_quietly(&["feed", "--since", "1h"])?.text();
+        let happened = happened.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let happened: Vec<Vec<&str>> = happened.collect();
+        let has = |words: &[&str]| happened.iter().any(|line| words.iter().all(|word| line.contains(word)));
+        for wanted in
+            [&["queued"][..], &["resumed", &ids[CRASH]], &["aside", "conflict:"], &["aside", "red:"]]
+        {
+            if !has(wanted) {
+                crate::fail!("nothing happened of what was to be shown: {}", wanted.join(" "); "look into it with: gt demo --keep");
+            }
+        }
+        let (polecats, sessions) = (self.polecats()?, self.mux().look()?.sessions.len());
         if polecats + sessions > 0 {
             crate::fail!("{polecats} polecats and {sessions} sessions are left"; "look into it with: gt demo --keep");
         }
-        let story =
-            "five beads merged, one red and open with its reason, one conflict reworked, no polecat left";
+        let story = "nine beads merged; one conflict and one crash went on by themselves; one red twice, and open with its reason";
         self.stage.line("");
         self.stage.line(story);
         Ok(())
@@ -379,9 +364,10 @@ impl Demo {
             ("gt status".into(), "the whole town"),
             (format!("gt -C {} bd list --all", self.rig), "the beads"),
             ("gt mail inbox".into(), "why the red one came back"),
+            ("gt feed".into(), "what happened"),
             (format!("git -C {}/mayor/rig log --graph --oneline origin/main", self.rig), "what was merged"),
             (format!("gt sling \"A new title\" {} --agent claude", self.rig), "go on, with an agent"),
-            ("gt stop --all".into(), "and, when it is over, with the folder:"),
+            ("gt daemon stop; gt stop --all".into(), "and, when it is over, with the folder:"),
             (format!("rm -rf {}", quote(&text(kept))), ""),
         ] {
             self.stage.line(format!("  {words:55}  {what}").trim_end());
@@ -391,6 +377,7 @@ impl Demo {
     /// Stops what still runs, and waits for the tmux server, which ends with its last session.
     fn end(&mut self) -> Result<()> {
         if self.town.join("mayor/town.json").exists() {
+            self.gt_quietly(&["daemon", "stop"])?;
             self.gt_quietly(&["stop", "--all"])?;
         }
         let limit = Instant::now() + PATIENCE;
@@ -447,7 +434,7 @@ impl Demo {
     }
 
     fn succeeded(&self, shown: &str, output: Output) -> Result<Output> {
-        if output.ok() {
+        if output.ok() || output.code == Some(Exit::Queued as i32) {
             return Ok(output);
         }
         crate::fail!("the demo's command failed: {shown}: {}", output.error_text())
@@ -471,6 +458,9 @@ impl Demo {
         process
             .env("XDG_CONFIG_HOME", self.root.join("config"))
             .env("XDG_STATE_HOME", self.root.join("state"))
+            .env("XDG_RUNTIME_DIR", &self.root)
+            // What is killed takes nothing away behind itself.
+            .env("TMPDIR", &self.root)
             .env("GIT_CONFIG_GLOBAL", self.root.join("gitconfig"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
@@ -488,6 +478,14 @@ fn remove(path: &Path) -> Result<()> {
             Err(error) => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
         }
     }
+}
+
+/// Whether nothing is to be done for it by itself.
+fn is_settled(bead: &Bead) -> bool {
+    bead.is_closed()
+        || (bead.status == words::OPEN
+            && bead.has_label(words::LABEL_REWORK)
+            && !bead.has_label(words::LABEL_QUEUED))
 }
 
 /// The beads in the order of `ids`, as rows.
@@ -528,19 +526,20 @@ fn text(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::beads::PLACES;
     use super::*;
 
     #[test]
-    fn the_epic_is_the_story_that_is_promised() {
-        assert_eq!(EPIC.iter().filter(|piece| piece.after.is_some()).count(), 2);
-        assert!(EPIC[RED].after.is_none());
-        let [first, second] = TWINS;
-        assert!(EPIC[first].priority < EPIC[second].priority, "which twin is set aside must not be chance");
+    fn the_beads_are_the_story_that_is_promised() {
+        assert!(CRASH < PLACES && RED < PLACES && TWINS.iter().all(|twin| *twin < PLACES));
+        let first = BEADS.iter().take(PLACES).map(|bead| bead.priority).max();
+        assert!(first < BEADS.iter().skip(PLACES).map(|bead| bead.priority).min(), "who starts is no chance");
+        assert!(BEADS[CRASH].script.contains(MARK));
     }
 
     #[test]
     fn every_script_is_shell() {
-        for piece in &EPIC {
+        for piece in &BEADS {
             let output = Process::new("sh").arg("-n").stdin(piece.script).run().unwrap();
             assert!(output.ok(), "{}: {}", piece.title, output.error_text());
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::beads::request::{self, Request};
 use crate::beads::{Change, Guard, Store, Written};
+use crate::config::schema::Rework;
 use crate::model::address::Address;
 use crate::model::bead::{Bead, Patch};
 use crate::model::words;
@@ -14,6 +15,7 @@ use crate::town::ended::Word;
 use crate::town::events::TownEvent;
 use crate::town::{Rig, Town};
 use crate::work::polecat::loss::keep::Shelf;
+use crate::work::polecat::queued::{self, QueueEntry};
 use crate::work::step;
 use crate::work::talk::mail;
 
@@ -93,6 +95,9 @@ pub struct SetAside {
     pub reason: Reason,
     /// The ref that keeps its commits, in the canonical clone.
     pub recovery: Option<String>,
+    /// It waits for a place again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// Who sets aside, and where.
@@ -105,13 +110,16 @@ pub struct AsideContext<'a> {
     pub store: &'a dyn Store,
     /// Numbers its steps: `process` gives `process.10` and on.
     pub steps: &'a str,
+    /// Who has it done again.
+    pub rework: Rework,
 }
 
 impl AsideContext<'_> {
     /// Sets a request aside whose commits are kept under `recovery`: mail to the Mayor, else to the Overseer, then in one
     /// write the bead (as it was read, if there is one), the request, and the mail to an author who stays. A polecat gets
-    /// none: its bead says why, and the next one of its name has other work. `None`: another command took the request out of
-    /// the queue meanwhile.
+    /// none: its bead says why, and the next one of its name has other work. Where the settings want it, a polecat's first
+    /// attempt waits for a place again instead of for whoever reads mail. `None`: another command took the request out of the
+    /// queue meanwhile.
     ///
     /// A kill before that write leaves the request in the queue; the mail may then be sent twice.
     ///
@@ -127,12 +135,16 @@ impl AsideContext<'_> {
         let from = Address::Refinery(self.rig.name.clone());
         let subject = format!("set aside: {} {}", request.bead, request.title);
         let body = reason.text(request);
-        let next = format!(
-            "{body}\nwork on it again: gt sling {0}; or merge it as it was: gt mq retry {0}\n",
-            request.bead
-        );
-        let told = mail::message(&from, &mail::in_charge(self.town), &subject, &next);
-        self.town.store(&from)?.write(&[], &[Change::Create(Box::new(told))])?;
+        let open = bead.filter(|bead| is_given_back(bead, request));
+        let again = open.filter(|_| self.is_done_again(request, &reason));
+        if again.is_none() {
+            let next = format!(
+                "{body}\nwork on it again: gt sling {0}; or merge it as it was: gt mq retry {0}\n",
+                request.bead
+            );
+            let told = mail::message(&from, &mail::in_charge(self.town), &subject, &next);
+            self.town.store(&from)?.write(&[], &[Change::Create(Box::new(told))])?;
+        }
         step(&format!("{}.10", self.steps));
         let guard = Guard {
             id: request.id.clone(),
@@ -142,7 +154,17 @@ impl AsideContext<'_> {
         let mut changes = Vec::new();
         // What has landed otherwise stays landed.
         if let Some(bead) = bead.filter(|bead| !bead.close_reason.starts_with("merged")) {
-            changes.extend(bead_changes(bead, request, recovery.as_deref(), &reason.line(), &body));
+            let mut patch = bead_patch(bead, request, recovery.as_deref(), &reason.line());
+            if again.is_some() {
+                let secret = self.town.secret()?;
+                let ordered = QueueEntry::ordered(bead, &self.rig.name, &secret);
+                let mut flags = ordered.map(|entry| entry.flags).unwrap_or_default();
+                flags.retain(|flag| flag != "--resume" && flag != "--force");
+                patch.add_labels.push(words::LABEL_QUEUED.into());
+                patch.metadata.extend(queued::entry(&bead.id, &self.rig.name, &flags, &secret));
+            }
+            changes.push(Change::Update(bead.id.clone(), Box::new(patch)));
+            changes.push(Change::Comment(bead.id.clone(), body.clone()));
         }
         if let Some(author) = request.author().filter(|author| !author.is_polecat()) {
             changes.push(Change::Create(Box::new(mail::message(&from, &author, &subject, &body))));
@@ -154,7 +176,8 @@ impl AsideContext<'_> {
         }
         request::note(self.rig, Word::Ended, [request.id.as_str()])?;
         step(&format!("{}.11", self.steps));
-        let words = format!("{}: {}", reason.line(), request.title);
+        let next = if again.is_some() { "; another polecat gets it" } else { "" };
+        let words = format!("{}: {}{next}", reason.line(), request.title);
         TownEvent::new("set aside", words).bead(&request.bead).of(&request.worker).in_rig(self.rig);
         Ok(Some(SetAside {
             request: request.id.clone(),
@@ -162,34 +185,39 @@ impl AsideContext<'_> {
             title: request.title.clone(),
             reason,
             recovery,
+            again: again.is_some(),
         }))
+    }
+
+    fn is_done_again(&self, request: &Request, reason: &Reason) -> bool {
+        self.rework == Rework::Auto
+            && request.attempt <= 1
+            && matches!(reason, Reason::Conflict { .. } | Reason::Red { .. })
+            && request.author().is_some_and(|author| author.is_polecat())
     }
 }
 
-fn bead_changes(
-    bead: &Bead,
-    request: &Request,
-    recovery: Option<&str>,
-    line: &str,
-    text: &str,
-) -> Vec<Change> {
+/// Whether the bead is open to everybody once its request is set aside. Another may have it in hand by now; then it stays theirs.
+fn is_given_back(bead: &Bead, request: &Request) -> bool {
+    let others = bead.assignee.as_deref().is_some_and(|holder| holder != request.worker);
+    !others || !bead.is_begun() || bead.has_label(words::LABEL_SUBMITTED)
+}
+
+fn bead_patch(bead: &Bead, request: &Request, recovery: Option<&str>, line: &str) -> Patch {
     let mut patch = Patch {
         add_labels: vec![words::LABEL_REWORK.into()],
         remove_labels: vec![words::LABEL_SUBMITTED.into()],
         ..Patch::default()
     };
     patch.metadata.insert(words::META_SET_ASIDE.into(), line.into());
-    // Another may have it in hand by now; then it stays theirs.
-    let holder = bead.assignee.as_deref().filter(|holder| *holder != request.worker);
-    let works = bead.is_begun();
-    if holder.is_none() || !works || bead.has_label(words::LABEL_SUBMITTED) {
+    if is_given_back(bead, request) {
         patch.status = Some(words::OPEN.into());
         patch.assignee = Some(None);
     }
     if recovery.is_some() {
         patch.metadata.extend(bead.recovery_metadata(recovery));
     }
-    vec![Change::Update(bead.id.clone(), Box::new(patch)), Change::Comment(bead.id.clone(), text.into())]
+    patch
 }
 
 /// Keeps the commits of a request under a recovery ref of the canonical clone; `None` when the commit is nowhere.
@@ -223,10 +251,7 @@ mod tests {
 
     fn patch(bead: &Bead) -> Patch {
         let request = Request { worker: "wyvern/Nux".into(), ..Request::default() };
-        match &bead_changes(bead, &request, Some("refs/gt/recovery/Nux/i1"), "conflict: a", "why")[0] {
-            Change::Update(_, patch) => (**patch).clone(),
-            other => panic!("{other:?}"),
-        }
+        bead_patch(bead, &request, Some("refs/gt/recovery/Nux/i1"), "conflict: a")
     }
 
     #[test]
@@ -248,8 +273,18 @@ mod tests {
     }
 
     fn set_aside(town: &Fixture, request: &Request, bead: &str) -> Result<Option<SetAside>> {
+        set_aside_for(town, request, bead, Rework::Person)
+    }
+
+    fn set_aside_for(
+        town: &Fixture,
+        request: &Request,
+        bead: &str,
+        rework: Rework,
+    ) -> Result<Option<SetAside>> {
         let store = town.rig.store(&Address::Refinery("wyvern".into())).unwrap();
-        let setting = AsideContext { town: &town.town, rig: &town.rig, store: store.as_ref(), steps: "test" };
+        let setting =
+            AsideContext { town: &town.town, rig: &town.rig, store: store.as_ref(), steps: "test", rework };
         let reason = Reason::Conflict { files: vec!["README.md".into()] };
         setting.set_aside(request, Some(&town.show(bead)), reason, Some("refs/gt/recovery/Nux/i-Nux".into()))
     }
@@ -271,6 +306,35 @@ mod tests {
         // Again, as after a kill: it is out of the queue, and nothing is written.
         assert!(set_aside(&town, &request, &bead).unwrap().is_none());
         assert_eq!(town.show(&bead).comments.len(), 1);
+    }
+
+    #[test]
+    fn a_polecats_first_attempt_waits_for_a_place_again_where_that_is_wanted() {
+        let town = Fixture::new();
+        let secret = town.town.secret().unwrap();
+        let bead = town.bead("Do it", "in_progress", Some("wyvern/Nux"), &["gt:submitted"]);
+        let flags = ["--resume", "--agent=shell"].map(String::from);
+        let ordered = Patch { metadata: queued::entry(&bead, "wyvern", &flags, &secret), ..Patch::default() };
+        let store = town.rig.store(&Address::Overseer).unwrap();
+        store.write(&[], &[Change::Update(bead.clone(), Box::new(ordered))]).unwrap();
+        let request = town.request(&bead, "Nux", |_| ());
+        let aside = set_aside_for(&town, &request, &bead, Rework::Auto).unwrap().unwrap();
+        let left = town.show(&bead);
+        assert!(aside.again);
+        assert_eq!((left.status.as_str(), left.assignee.as_deref()), ("open", None));
+        assert_eq!(left.labels, ["gt:queued", "gt:rework"]);
+        assert_eq!(QueueEntry::of(&left, "wyvern", Some(&secret)).unwrap().flags, ["--agent=shell"]);
+        assert_eq!(town.mail(), []);
+        // The next attempt, and work of one who stays, is the person's.
+        for (attempt, worker) in [(2, "wyvern/Nux"), (1, "wyvern/crew/ann")] {
+            let bead = town.bead("And that", "in_progress", Some(worker), &["gt:submitted"]);
+            let request = town.request(&bead, "Nux", |request| {
+                (request.attempt, request.worker) = (attempt, worker.into());
+            });
+            assert!(!set_aside_for(&town, &request, &bead, Rework::Auto).unwrap().unwrap().again);
+            assert_eq!(town.show(&bead).labels, ["gt:rework"], "{worker}");
+            assert_eq!(town.mail()[0].0, "overseer", "{worker}");
+        }
     }
 
     #[test]

@@ -316,7 +316,13 @@ pub fn reject(
         return Ok(None);
     }
     let bead = store.list(&Filter { ids: vec![found.request.bead.clone()], ..Filter::default() })?.pop();
-    let setting = AsideContext { town, rig: &found.rig, store: store.as_ref(), steps: "reject" };
+    let setting = AsideContext {
+        town,
+        rig: &found.rig,
+        store: store.as_ref(),
+        steps: "reject",
+        rework: crate::config::schema::Rework::Person,
+    };
     let reason = Reason::Rejected { by: me.to_string(), said: reason.unwrap_or_default().into() };
     let recovery = aside::keep(&found.rig, &found.request)?;
     step("reject.8");

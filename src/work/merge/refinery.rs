@@ -575,7 +575,8 @@ impl<'a> RefineryRun<'a> {
     }
 
     fn setting(&self) -> AsideContext<'_> {
-        AsideContext { town: self.job.town, rig: self.job.rig, store: self.store.as_ref(), steps: "process" }
+        let (MergeJob { town, rig, .. }, rework) = (self.job, self.bench.settings.merge.rework);
+        AsideContext { town, rig, store: self.store.as_ref(), steps: "process", rework }
     }
 
     fn aside(&mut self, done: Option<SetAside>) {

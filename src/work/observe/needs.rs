@@ -76,7 +76,8 @@ fn of_rig(rig: &RigView) -> Vec<Need> {
         let help = format!("gt mq approve {}", request.request);
         needs.push(Need::new(&request.bead, format!("waits for approval: {}", request.why), help));
     }
-    for aside in &rig.set_aside {
+    let waits = |bead: &str| rig.to_start.iter().any(|one| one.bead == bead);
+    for aside in rig.set_aside.iter().filter(|aside| !waits(&aside.bead)) {
         let why = aside.failure.as_deref().unwrap_or_default();
         let help = format!("gt sling {} {}", aside.bead, rig.name);
         needs.push(Need::new(&aside.bead, format!("came back from the queue: {why}"), help));

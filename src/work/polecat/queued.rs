@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::base::proof::{ProofKind, Secret};
 use crate::base::time;
@@ -25,11 +25,13 @@ pub struct QueueEntry {
 impl QueueEntry {
     /// The entry of a bead, if it is one that this town made.
     pub fn of(bead: &Bead, rig: &str, secret: Option<&Secret>) -> Option<QueueEntry> {
-        if bead.status != words::OPEN || !bead.has_label(words::LABEL_QUEUED) {
-            return None;
-        }
+        let waits = bead.status == words::OPEN && bead.has_label(words::LABEL_QUEUED);
+        if waits { QueueEntry::ordered(bead, rig, secret?) } else { None }
+    }
+
+    /// How a bead was ordered to be started, by this town, also when that is done.
+    pub fn ordered(bead: &Bead, rig: &str, secret: &Secret) -> Option<QueueEntry> {
         let entry: QueueEntry = serde_json::from_str(bead.meta(words::META_QUEUED)?).ok()?;
-        let secret = secret?;
         let flags = entry.flags.join("\n");
         secret.holds(ProofKind::Start, &[&bead.id, rig, &entry.since, &flags], &entry.proof).then_some(entry)
     }
@@ -58,16 +60,22 @@ pub fn enqueue(
         assignee: Some(None),
         ..Guard::default()
     };
-    let change = |id: &String| -> Result<Change> {
-        let entry = serde_json::to_string(&QueueEntry::new(id, rig, flags, secret))?;
-        let mut patch = Patch { add_labels: vec![words::LABEL_QUEUED.into()], ..Patch::default() };
-        patch.metadata.insert(words::META_QUEUED.into(), entry.into());
-        Ok(Change::Update(id.clone(), Box::new(patch)))
+    let change = |id: &String| {
+        let metadata = entry(id, rig, flags, secret);
+        let patch = Patch { add_labels: vec![words::LABEL_QUEUED.into()], metadata, ..Patch::default() };
+        Change::Update(id.clone(), Box::new(patch))
     };
     let guards: Vec<Guard> = beads.iter().map(guard).collect();
-    let changes = beads.iter().map(change).collect::<Result<Vec<_>>>()?;
+    let changes: Vec<Change> = beads.iter().map(change).collect();
     // One that somebody took meanwhile needs no place any more; then none is written, and the same command finds the rest.
     store.write(&guards, &changes).map(drop)
+}
+
+/// The metadata that says how a bead is to be started, or was.
+pub fn entry(bead: &str, rig: &str, flags: &[String], secret: &Secret) -> Map<String, Value> {
+    let QueueEntry { since, flags, proof } = QueueEntry::new(bead, rig, flags, secret);
+    let entry = json!({ "since": since, "flags": flags, "proof": proof }).to_string();
+    [(words::META_QUEUED.to_string(), entry.into())].into_iter().collect()
 }
 
 /// What of its entry is taken off a bead: the label and the metadata.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::base::failure::Failure;
 use crate::base::limits;
@@ -74,6 +75,8 @@ pub struct Order {
     pub wish: PlacementWish,
     /// What becomes of beads that the rig has no room for.
     pub when_full: WhenFull,
+    /// The flags of `gt sling` that say all this: what starts a bead once more begins with them.
+    pub flags: Vec<String>,
 }
 
 /// What becomes of beads that a rig has no room for.
@@ -82,8 +85,8 @@ pub enum WhenFull {
     /// They are refused.
     #[default]
     Refuse,
-    /// They wait in the queue, with these flags for their start.
-    Queue(Vec<String>),
+    /// They wait in the queue.
+    Queue,
     /// They are left as they are.
     Leave,
 }
@@ -184,9 +187,9 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let works = elsewhere::reachable(site, works, &mut outcome);
     step("sling.1");
     let hands = begin::reserve(site, order, works, &mut outcome)?;
-    if let (WhenFull::Queue(flags), false) = (&order.when_full, outcome.waiting.is_empty()) {
+    if order.when_full == WhenFull::Queue && !outcome.waiting.is_empty() {
         let ids: Vec<String> = outcome.waiting.iter().map(|waiting| waiting.bead.clone()).collect();
-        queued::enqueue(site.store.as_ref(), &site.rig.name, &ids, flags, &site.town.secret()?)?;
+        queued::enqueue(site.store.as_ref(), &site.rig.name, &ids, &order.flags, &site.town.secret()?)?;
         for waiting in &outcome.waiting {
             TownEvent::new("queued", &waiting.title).bead(&waiting.bead).in_rig(site.rig);
         }
@@ -195,7 +198,7 @@ pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let hands = end_earlier(site, hands, &mut outcome);
     let hands = make_places(site, hands, &mut outcome)?;
     step("sling.3");
-    let hands = hook(site, hands, &mut outcome)?;
+    let hands = hook(site, order, hands, &mut outcome)?;
     step("sling.4");
     let (mut started, mut told) = (Vec::new(), Vec::new());
     let (mut pace, clock) = (Pace::default(), Instant::now());
@@ -313,11 +316,22 @@ fn make_places(
 }
 
 /// Step 4: the beads get their polecats, all in one write; who lost a race is dropped, and the rest tried again.
-fn hook(site: &Site<'_>, mut hands: Vec<Assignment>, outcome: &mut Outcome) -> Result<Vec<Assignment>> {
+fn hook(
+    site: &Site<'_>,
+    order: &Order,
+    mut hands: Vec<Assignment>,
+    outcome: &mut Outcome,
+) -> Result<Vec<Assignment>> {
+    // Without flags nothing is to be remembered, and without a secret nothing can.
+    let secret = if order.flags.is_empty() { None } else { site.town.secret().ok() };
+    let ordered = |hand: &Assignment| match &secret {
+        Some(secret) => queued::entry(&hand.work.bead.id, &site.rig.name, &order.flags, secret),
+        None => Map::new(),
+    };
     loop {
         let fresh = || hands.iter().filter(|hand| hand.work.begin != Begin::Again);
         let guards: Vec<Guard> = fresh().map(Assignment::guard).collect();
-        let changes: Vec<Change> = fresh().map(Assignment::change).collect();
+        let changes: Vec<Change> = fresh().map(|hand| hand.change(ordered(hand))).collect();
         if changes.is_empty() {
             return Ok(hands);
         }
@@ -384,13 +398,14 @@ impl Site<'_> {
     }
 }
 
-/// The change that gives a bead to a polecat, and says where that is: nothing for this machine.
-fn hooking(bead: &Bead, address: &Address, remote: Option<&str>) -> Change {
+/// The change that gives a bead to a polecat, and says how that was ordered and where it is: nothing for this machine.
+fn hooking(bead: &Bead, address: &Address, remote: Option<&str>, ordered: Map<String, Value>) -> Change {
     let label = remote.map(|remote| format!("{}{remote}", bead_words::LABEL_REMOTE));
     let (kept, mut gone): (Vec<String>, Vec<String>) =
         remotes_of(bead).into_iter().partition(|own| label.as_ref() == Some(own));
     gone.extend(new_label(bead));
-    let (queued, metadata) = queued::off(bead);
+    let (queued, mut metadata) = queued::off(bead);
+    metadata.extend(ordered);
     gone.extend(queued);
     Change::Update(
         bead.id.clone(),

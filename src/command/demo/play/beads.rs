@@ -1,13 +1,11 @@
-//! The epic of the demo: six real beads, small enough that a script does each, and the repository they are about.
+//! The beads of the demo: ten real ones, small enough that a script does each, and the repository they are about.
 
-/// One bead of the epic.
+/// One bead of the demo.
 pub struct DemoBead {
     /// Its title, also its commit's.
     pub title: &'static str,
     /// 0 (first) to 4.
     pub priority: &'static str,
-    /// The piece it waits for, by its place in [`EPIC`].
-    pub after: Option<usize>,
     /// What is wanted.
     pub about: &'static str,
     /// The script that does it.
@@ -21,63 +19,99 @@ impl DemoBead {
     }
 }
 
-/// The place in [`EPIC`] of the bead whose change fails the rig's test command.
-pub const RED: usize = 5;
+/// The places in [`BEADS`] of the two that touch the same lines: both start at once, from the same commit.
+pub const TWINS: [usize; 2] = [0, 1];
 
-/// The places of the two that touch the same lines.
-pub const TWINS: [usize; 2] = [3, 4];
+/// The place of the bead whose polecat is killed in the middle of its work.
+pub const CRASH: usize = 2;
+
+/// The place of the bead whose change fails the rig's test command.
+pub const RED: usize = 3;
+
+/// The most polecats at once, as a rig has it when nothing says otherwise: the other beads wait.
+#[cfg(test)]
+pub const PLACES: usize = 4;
 
 /// The rig's test command.
 pub const TEST: &str = "sh scripts/check-tree";
 
-/// The epic's title.
-pub const TITLE: &str = "Scripts that explain themselves";
-
-/// The six beads. Two wait for the first, two touch the same lines of the changelog, the last breaks the test.
-pub const EPIC: [DemoBead; 6] = [
-    DemoBead {
-        title: "List the scripts in docs/scripts.md",
-        priority: "1",
-        after: None,
-        about: "One line a script: its name, and what its first comment says.",
-        script: LIST,
-    },
-    DemoBead {
-        title: "Link the list of scripts from the README",
-        priority: "2",
-        after: Some(0),
-        about: "The last line of the README.",
-        script: "test -f docs/scripts.md\nprintf '\\nThe scripts: [docs/scripts.md](docs/scripts.md).\\n' >> README.md",
-    },
-    DemoBead {
-        title: "Check that the list of scripts is whole",
-        priority: "2",
-        after: Some(0),
-        about: "A script that fails when one is missing from the list.",
-        script: CHECK,
-    },
+/// The ten. The first four start at once, the others when there is a place.
+pub const BEADS: [DemoBead; 10] = [
     DemoBead {
         title: "Changelog: the scripts are listed",
-        priority: "1",
-        after: None,
+        priority: "0",
         about: "The first line under Unreleased.",
         script: NOTE_LIST,
     },
     DemoBead {
         title: "Changelog: the list is checked",
-        priority: "2",
-        after: None,
+        priority: "0",
         about: "The first line under Unreleased.",
         script: NOTE_CHECK,
     },
     DemoBead {
+        title: "Count the lines of the sources",
+        priority: "0",
+        about: "How many there are, in docs/lines.md. It takes its time.",
+        script: LONG,
+    },
+    DemoBead {
         title: "Trace the start of the program",
-        priority: "2",
-        after: None,
+        priority: "1",
         about: "A debugging macro in main: what the rig's test command forbids.",
         script: TRACE,
     },
+    DemoBead {
+        title: "List the scripts in docs/scripts.md",
+        priority: "2",
+        about: "One line a script: its name, and what its first comment says.",
+        script: LIST,
+    },
+    DemoBead {
+        title: "Check that the list of scripts is whole",
+        priority: "2",
+        about: "A script that fails when one is missing from the list.",
+        script: CHECK,
+    },
+    DemoBead {
+        title: "Link the list of scripts from the README",
+        priority: "3",
+        about: "The last line of the README.",
+        script: "printf '\\nThe scripts: [docs/scripts.md](docs/scripts.md).\\n' >> README.md",
+    },
+    DemoBead {
+        title: "One style for every editor",
+        priority: "3",
+        about: "An .editorconfig: UTF-8, and a newline at the end of every file.",
+        script: "printf '[*]\\ncharset = utf-8\\ninsert_final_newline = true\\n' > .editorconfig",
+    },
+    DemoBead {
+        title: "Say who wrote it",
+        priority: "4",
+        about: "AUTHORS, from the history.",
+        script: "git log --format=%an | sort -u > AUTHORS",
+    },
+    DemoBead {
+        title: "Leave what a build makes out of git",
+        priority: "4",
+        about: "*.log and *.tmp in .gitignore.",
+        script: "printf '*.log\\n*.tmp\\n' >> .gitignore",
+    },
 ];
+
+/// The file in the git directory of its worktree that tells that [`CRASH`] is in the middle of its work. Who goes on there
+/// finds it, and waits no more.
+pub const MARK: &str = "demo-begun";
+
+const LONG: &str = r##"
+mark=$(git rev-parse --absolute-git-dir)/demo-begun
+if [ ! -e "$mark" ]; then
+    : > "$mark"
+    sleep 60
+fi
+mkdir -p docs
+printf '%s lines\n' "$(cat src/*.rs | wc -l | tr -d ' ')" > docs/lines.md
+"##;
 
 const LIST: &str = r##"
 mkdir -p docs
@@ -100,8 +134,6 @@ for script in scripts/*; do
 done
 END
 chmod +x scripts/check-list
-printf -- '- `scripts/check-list`: Every script is in docs/scripts.md.\n' >> docs/scripts.md
-sh scripts/check-list
 "##;
 
 /// Both write under the same heading. A twin that is set aside is done again on what its brother left.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use serde_json::{Map, Value};
 
 use super::turn::Turn;
 use super::{Site, Slung, hooking, new_label, remotes_of};
@@ -288,9 +289,9 @@ impl Assignment {
     }
 
     /// Step 4, the change.
-    pub fn change(&self) -> Change {
+    pub fn change(&self, ordered: Map<String, Value>) -> Change {
         let remote = self.work.choice.remote.as_ref().map(|remote| remote.name.as_str());
-        hooking(&self.work.bead, &self.address, remote)
+        hooking(&self.work.bead, &self.address, remote, ordered)
     }
 
     /// Step 4 is done.
