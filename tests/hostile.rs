@@ -187,7 +187,7 @@ fn no_name_ref_or_record_is_made_of_it() {
             match Request::read(&request).unwrap() {
                 Ok(read) => {
                     let value =
-                        [&read.branch, &read.commit, &read.target, &read.bead, &read.worker, &read.instance]
+                        [&*read.branch, &read.commit, &read.target, &read.bead, &read.worker, &read.instance]
                             [fields.iter().position(|own| *own == field).unwrap()];
                     assert!(
                         !value.starts_with('-') && (field == "bead" || !value.contains("..")),

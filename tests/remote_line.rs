@@ -109,7 +109,7 @@ impl There {
             rig: "wyvern",
             name: how.name,
             address: &address,
-            instance: how.instance,
+            instance: &how.instance.into(),
             home: &self.home(how),
             branch: &branch,
             target: "main",

@@ -11,6 +11,7 @@ use crate::base::time;
 use crate::beads::proven;
 use crate::model::address::{Address, is_rig_name};
 use crate::model::bead::{Bead, NewBead};
+use crate::model::ids::InstanceId;
 use crate::model::refs::Branch;
 use crate::model::words;
 use crate::town::Rig;
@@ -35,7 +36,7 @@ pub struct Request {
     /// Who did it: an address.
     pub worker: String,
     /// The instance id of the worker's session.
-    pub instance: String,
+    pub instance: InstanceId,
     /// When it was handed over: RFC 3339, UTC.
     pub created: String,
     /// 1 for the first try of the bead.

@@ -1,5 +1,7 @@
 //! Arguments about sessions.
 
+use crate::model::ids::InstanceId;
+
 use clap::{Args, Subcommand};
 
 use super::DryRun;
@@ -81,7 +83,7 @@ pub struct RunAgent {
     /// The agent's address
     pub address: String,
     /// Its session's instance
-    pub instance: String,
+    pub instance: InstanceId,
     /// Its program and the words of that
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub program: Vec<std::ffi::OsString>,
@@ -111,5 +113,5 @@ pub struct SessionEnded {
     /// The agent's address
     pub address: String,
     /// The instance that ended
-    pub instance: String,
+    pub instance: InstanceId,
 }

@@ -217,7 +217,12 @@ impl Ctx {
             None => Address::Overseer,
         };
         let own = |name: &str| self.var(name).map(str::to_string);
-        Ok(Me { address, instance: own("GT_INSTANCE"), bead: own("GT_BEAD"), session: own("GT_SESSION") })
+        Ok(Me {
+            address,
+            instance: own("GT_INSTANCE").map(Into::into),
+            bead: own("GT_BEAD"),
+            session: own("GT_SESSION"),
+        })
     }
 
     /// The rig whose store keeps a bead, by the prefix of its id.

@@ -113,7 +113,7 @@ fn put_aside(home: &OwnWorktree, bead: &Bead, git: &Git, target: &str) -> Result
         // A full clone has refs of its own.
         let own = home.dir.join(".git").is_dir();
         let clone = if own { home.dir.clone() } else { home.rig.clone_dir() };
-        let shelf = Shelf::new(&clone, &home.name, &tip, &home.dir);
+        let shelf = Shelf::new(&clone, &home.name, &tip.as_str().into(), &home.dir);
         shelf.put(&[(String::new(), tip)])?;
         git.run("begin at the target", ["reset", "-q", "--hard", target])?;
         super::tell(&format!("gt: what an earlier run left is kept under {}", shelf.main_ref()));

@@ -5,6 +5,7 @@ pub mod bead;
 pub mod commit;
 pub mod environment;
 pub mod fugue;
+pub mod ids;
 pub mod refs;
 pub mod rules;
 pub mod state;

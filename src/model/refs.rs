@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::base::grammar::{is_bead_id, is_instance};
 use crate::model::address::{is_polecat_name, is_rig_name};
+use crate::model::ids::InstanceId;
 
 /// Where branches are.
 pub const HEADS: &str = "refs/heads/";
@@ -84,14 +85,14 @@ pub struct RecoveryRef {
     /// The polecat's name.
     pub name: String,
     /// The instance of its session.
-    pub instance: String,
+    pub instance: InstanceId,
     /// A branch, a stash, a repository inside; empty for the last commit.
     pub what: String,
 }
 
 impl RecoveryRef {
     /// The ref of an instance's last commit.
-    pub fn new(name: &str, instance: &str) -> RecoveryRef {
+    pub fn new(name: &str, instance: &InstanceId) -> RecoveryRef {
         RecoveryRef { name: name.into(), instance: instance.into(), what: String::new() }
     }
 
@@ -104,7 +105,7 @@ impl RecoveryRef {
     pub fn parse(full: &str) -> Option<RecoveryRef> {
         let (name, rest) = full.strip_prefix(RECOVERY)?.split_once('/')?;
         let (instance, what) = rest.split_once('.').unwrap_or((rest, ""));
-        Some(RecoveryRef { what: what.into(), ..RecoveryRef::new(name, instance) })
+        Some(RecoveryRef { what: what.into(), ..RecoveryRef::new(name, &instance.into()) })
     }
 
     /// Whether the ref of that name was kept of the same instance.
@@ -151,7 +152,7 @@ pub struct Sent {
     /// The polecat's name.
     pub name: String,
     /// The instance of its session.
-    pub instance: String,
+    pub instance: InstanceId,
 }
 
 impl Sent {
@@ -188,9 +189,9 @@ impl Sent {
             let (name, instance) = last.split_once('-')?;
             (town, rig, name, instance)
         };
-        let sound = is_rig_name(rig) && is_polecat_name(name) && is_instance(instance);
+        let (instance, sound) = (InstanceId::parse(instance)?, is_rig_name(rig) && is_polecat_name(name));
         let sound = sound && (town.is_empty() || is_instance(town));
-        let [town, rig, name, instance] = [town, rig, name, instance].map(String::from);
+        let [town, rig, name] = [town, rig, name].map(String::from);
         let sent = Sent { kind, town, rig, name, instance };
         (sound && [sent.full(), sent.branch()].contains(&full.to_string())).then_some(sent)
     }
@@ -303,8 +304,8 @@ mod tests {
                 (text, "Nux", "i1")
             );
             assert!(
-                RecoveryRef::new("Nux", "i1").goes_with(text)
-                    && !RecoveryRef::new("Nux", "i12").goes_with(text)
+                RecoveryRef::new("Nux", &"i1".into()).goes_with(text)
+                    && !RecoveryRef::new("Nux", &"i12".into()).goes_with(text)
             );
             assert!(text.starts_with(&RecoveryRef::all_of("Nux")));
         }

@@ -25,6 +25,7 @@ use crate::config::remotes::KnownRemote;
 use crate::config::schema::Multiplexer;
 use crate::model::address::{Address, Role};
 use crate::model::environment::is_public;
+use crate::model::ids::InstanceId;
 use crate::town::occupancy::Occupied;
 
 pub use self::away::{Daemon, OtherMachines, or_default};
@@ -47,7 +48,7 @@ pub struct Marks {
     /// Since when it is in this state: RFC 3339, UTC.
     pub since: String,
     /// The instance id: tells two bearers of one name apart.
-    pub instance: String,
+    pub instance: InstanceId,
     /// The presets that made it.
     pub preset: String,
     /// A hash of what was asked for. With [`Depth::Windows`].
@@ -273,7 +274,7 @@ impl Spec {
         if let Some(AgentLock { gt, file }) = self.lock.as_ref().filter(|_| !self.argv.is_empty()) {
             let file = file.to_string_lossy().into_owned();
             let (address, instance) = (self.marks.address.clone(), self.marks.instance.clone());
-            line.extend([gt.clone(), "run-agent".into(), file, address, instance, "--".into()]);
+            line.extend([gt.clone(), "run-agent".into(), file, address, instance.into(), "--".into()]);
         }
         line.extend(self.argv.iter().cloned());
         line

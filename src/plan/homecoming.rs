@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::base::grammar::{is_bead_id, is_object_id};
 use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead};
+use crate::model::ids::InstanceId;
 use crate::model::refs::{Branch, Sent};
 use crate::model::words;
 
@@ -75,7 +76,7 @@ struct RecordJson {
     version: u64,
     rig: String,
     worker: String,
-    instance: String,
+    instance: InstanceId,
     bead: String,
     branch: String,
     commit: String,

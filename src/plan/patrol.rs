@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::bead::Bead;
+use crate::model::ids::InstanceId;
 use crate::model::state::State;
 use crate::model::words;
 use crate::plan::place::Seen;
@@ -89,7 +90,7 @@ pub fn decide(polecat: &Patrolled<'_>) -> Move {
 #[serde(default)]
 pub struct Climbed {
     /// Of which instance.
-    pub instance: String,
+    pub instance: InstanceId,
     /// How often it was nudged.
     pub nudges: u32,
     /// The Mayor was told.

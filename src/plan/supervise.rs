@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::schema::Restart;
 use crate::model::address::Address;
+use crate::model::ids::InstanceId;
 use crate::plan::place::{Place, Run};
 
 /// What one look found of a town.
@@ -65,7 +66,7 @@ pub struct PolecatSeen {
     /// Its name.
     pub name: String,
     /// Which bearer of the name.
-    pub instance: String,
+    pub instance: InstanceId,
     /// Its bead; empty for none.
     pub bead: String,
     /// Where its bead is; nothing without one.
@@ -103,7 +104,7 @@ pub enum Action {
         /// Its name.
         name: String,
         /// Which bearer of the name.
-        instance: String,
+        instance: InstanceId,
     },
     /// Goes over all polecats of a rig.
     Patrol {

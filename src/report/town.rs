@@ -119,7 +119,7 @@ mod tests {
             session: None,
             attached: 0,
             remote: Some(remote.into()),
-            instance: String::new(),
+            instance: Default::default(),
             run: Run::Unknown,
         }
     }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::files;
 use crate::base::hash::fnv32;
+use crate::model::ids::InstanceId;
 use crate::model::refs::Branch;
 use crate::town::{Town, TownFile};
 
@@ -36,7 +37,7 @@ pub struct Record {
     /// The daemon's own id of it; empty until it was seen.
     pub id: String,
     /// The agent's instance.
-    pub instance: String,
+    pub instance: InstanceId,
     /// Its bead; empty for a role that has none.
     pub bead: String,
     /// Its branch; empty for a role that has none, and for what an earlier version started.
@@ -113,7 +114,7 @@ pub fn update<T>(town: &Town, change: impl FnOnce(&mut Records) -> T) -> Result<
 ///
 /// # Errors
 /// As [`update`].
-pub fn forget(town: &Town, address: &str, instance: &str) -> Result<()> {
+pub fn forget(town: &Town, address: &str, instance: &InstanceId) -> Result<()> {
     if read(town)?.get(address).is_none_or(|record| record.instance != instance) {
         return Ok(());
     }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::model::address::{self, Address};
+use crate::model::ids::InstanceId;
 use crate::programs::agent_lock::DESCRIPTOR;
 use crate::programs::process::stamp::Stamp;
 use crate::town::{Rig, Town};
@@ -41,7 +42,7 @@ pub struct Holder {
     /// The agent's address.
     pub address: String,
     /// Its session's instance.
-    pub instance: String,
+    pub instance: InstanceId,
     /// Its program, which leads its session and process group. It may have ended: what it started holds the lock then.
     pub process: Option<Stamp>,
     /// The tmux server that its pane is in.

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::base::files;
+use crate::model::ids::InstanceId;
 use crate::model::state::State;
 
 /// The file, in the folder of the agent's lock.
@@ -16,7 +17,7 @@ const FILE: &str = "gt-agent.json";
 #[serde(default)]
 pub struct AgentReport {
     /// The instance of its session.
-    pub instance: String,
+    pub instance: InstanceId,
     /// Its runtime's name.
     pub agent: String,
     /// Its program's id of the conversation; empty as long as it is not known.
@@ -51,12 +52,11 @@ impl AgentReport {
     ///
     /// # Errors
     /// As [`AgentReport::write`].
-    pub fn begin(lock: &Path, instance: &str, agent: &str) -> Result<()> {
+    pub fn begin(lock: &Path, instance: &InstanceId, agent: &str) -> Result<()> {
         let conversation = AgentReport::resumable(lock, agent).unwrap_or_default();
-        let (instance, agent) = (instance.to_string(), agent.to_string());
         AgentReport {
-            instance,
-            agent,
+            instance: instance.clone(),
+            agent: agent.into(),
             conversation,
             since: crate::base::time::now(),
             ..AgentReport::default()

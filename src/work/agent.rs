@@ -25,6 +25,7 @@ use crate::config::schema::{SandboxSetting, WorktreeSettings};
 use crate::config::{ResolvedRole, Runtime, permissions, template};
 use crate::model::address::Address;
 use crate::model::bead::Bead;
+use crate::model::ids::InstanceId;
 use crate::model::state::State;
 use crate::mux::Marks;
 use crate::plan::layout::AskedMark;
@@ -45,7 +46,7 @@ pub struct Agent<'a> {
     /// Its role's preset and runtime.
     pub role: &'a ResolvedRole,
     /// Its session's instance id.
-    pub instance: &'a str,
+    pub instance: &'a InstanceId,
     /// Its bead.
     pub bead: Option<&'a Bead>,
     /// Where it works.
@@ -175,7 +176,7 @@ fn passed_on(env: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn end_later(town: &Town, address: &Address, instance: &str) -> Result<()> {
+pub fn end_later(town: &Town, address: &Address, instance: &InstanceId) -> Result<()> {
     let process = Process::new(own_path()?)
         .arg("-C")
         .arg(&town.root)
@@ -285,7 +286,7 @@ mod tests {
             rig: Some(&fixture.rig),
             address: &Address::Polecat("wyvern".into(), "Nux".into()),
             role: &role,
-            instance: "0123456789abcdef",
+            instance: &"0123456789abcdef".into(),
             bead: None,
             cwd: &fixture.rig.polecat_dir("Nux"),
             branch: "",

@@ -11,6 +11,7 @@ use crate::beads::{self, Change, Filter, Store, Written};
 use crate::config::Sources;
 use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead, Patch};
+use crate::model::ids::InstanceId;
 use crate::model::refs::Branch;
 use crate::model::rules::town_id;
 use crate::mux::Marks;
@@ -98,7 +99,7 @@ impl Fixture {
     pub fn polecat(&self, name: &str) -> (String, String) {
         let address = self.address(name);
         let bead = self.bead(&format!("Work of {name}"), "in_progress", Some(&address), &[]);
-        std::fs::write(self.rig.names_dir().join(name), instance(name)).unwrap();
+        std::fs::write(self.rig.names_dir().join(name), instance(name).as_str()).unwrap();
         let session = self.mux.add(self.marks(&address, &bead, &instance(name)));
         (bead, session)
     }
@@ -183,8 +184,8 @@ impl Fixture {
 }
 
 /// The instance that [`Fixture::polecat`] gives to a name.
-pub fn instance(name: &str) -> String {
-    format!("i-{name}")
+pub fn instance(name: &str) -> InstanceId {
+    format!("i-{name}").into()
 }
 
 /// An empty repository, as git makes it.

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::sight::{failure_on, is_ours, last_lines, said};
 use super::{FugueMux, LINES, LONGEST_PAUSE, PAUSE};
+use crate::model::ids::InstanceId;
 use crate::programs::fugue::{NewDaemonSession, Reply, Row};
 
 /// How long somebody waits for an errand.
@@ -29,7 +30,7 @@ pub struct Errand {
     /// Its session's name.
     pub name: String,
     /// For which instance: there is one errand for each at a time.
-    pub instance: String,
+    pub instance: InstanceId,
     /// The daemon's own id of the session that an earlier run began; empty when there was none.
     pub begun: String,
     /// A text for `sh`.

@@ -1,5 +1,7 @@
 //! What a look prints, and how it is read.
 
+use crate::model::ids::InstanceId;
+
 use super::text::{from_name, from_one_line, spaceless, unformatted};
 
 /// How closely a look goes: what is not needed costs the server time with every pane.
@@ -82,7 +84,7 @@ pub struct PaneRow {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PaneMark {
     /// Its session's instance.
-    pub instance: String,
+    pub instance: InstanceId,
     /// Its address.
     pub address: String,
     /// Its role.
@@ -121,11 +123,11 @@ impl PaneMark {
         if words.next()?.parse() != Ok(pid) {
             return None;
         }
-        let instance = from_one_line(words.next()?);
+        let instance = InstanceId::from(from_one_line(words.next()?));
         PaneMark::after(instance, &mut words)
     }
 
-    fn after<'t>(instance: String, words: &mut impl Iterator<Item = &'t str>) -> Option<PaneMark> {
+    fn after<'t>(instance: InstanceId, words: &mut impl Iterator<Item = &'t str>) -> Option<PaneMark> {
         let mut next = || words.next().map(from_one_line);
         let (address, role, bead, town) = (next()?, next()?, next()?, next()?);
         let agent = PaneMark { instance, address, role, bead, town, ..PaneMark::default() };
@@ -155,7 +157,7 @@ impl Own {
     /// Reads the mark of a session. One of an earlier version ends after the kind.
     pub fn parse(text: &str, session: &str) -> Option<Own> {
         let mut words = own_mark(text, session)?.split(' ');
-        let instance = from_one_line(words.next()?);
+        let instance = InstanceId::from(from_one_line(words.next()?));
         let alone = words.next()? == "alone";
         let earlier = || PaneMark { instance: instance.clone(), earlier: true, ..PaneMark::default() };
         let agent = PaneMark::after(instance.clone(), &mut words).unwrap_or_else(earlier);

@@ -8,6 +8,7 @@ use super::roles::{self, Begun, Prepared, Resolved, StartOptions};
 use crate::config::Sources;
 use crate::config::schema::UpSettings;
 use crate::model::address::{Address, Role};
+use crate::model::ids::InstanceId;
 use crate::mux::{Mux, Runs, Session, Snapshot, Spec};
 use crate::plan::diff::{Plan, PlanLine, Sign, diff};
 use crate::plan::layout::{AskedMark, Layout, WantedAgent};
@@ -171,16 +172,16 @@ impl DesiredSession {
 
 /// A session as it is wanted, with an earlier instance in its windows and its preset's environment; nothing when they do
 /// not speak of it.
-pub fn filled_then(spec: &Spec, instance: &str) -> Option<Spec> {
-    let own = spec.marks.instance.as_str();
+pub fn filled_then(spec: &Spec, instance: &InstanceId) -> Option<Spec> {
+    let own = &spec.marks.instance;
     if own.is_empty()
         || own == instance
         || instance.is_empty()
-        || !format!("{:?}", spec.windows).contains(own)
+        || !format!("{:?}", spec.windows).contains(own.as_str())
     {
         return None;
     }
-    let then = |text: &str| text.replace(own, instance);
+    let then = |text: &str| text.replace(own.as_str(), instance);
     let mut spec = spec.clone();
     for window in &mut spec.windows {
         window.name = then(&window.name);

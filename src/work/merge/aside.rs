@@ -234,8 +234,8 @@ pub fn keep(rig: &Rig, request: &Request) -> Result<Option<String>> {
         "" => "unknown",
         name => name,
     };
-    let instance = if request.instance.is_empty() { "unknown" } else { &request.instance };
-    let shelf = Shelf::new(&rig.clone_dir(), polecat, instance, &rig.polecat_dir(polecat));
+    let instance = request.instance.or_unknown();
+    let shelf = Shelf::new(&rig.clone_dir(), polecat, &instance, &rig.polecat_dir(polecat));
     let name = shelf.main_ref();
     match canonical.commit_of(&name)? {
         Some(there) if canonical.is_ancestor(commit, &there)? => Ok(Some(name)),

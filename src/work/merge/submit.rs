@@ -9,6 +9,7 @@ use crate::beads::request::{self, Request};
 use crate::beads::{Change, Filter, Guard, Store, Written, random_id};
 use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead, Patch};
+use crate::model::ids::InstanceId;
 use crate::model::words;
 use crate::plan::homecoming::{META_LETTER, with_letter};
 use crate::town::Rig;
@@ -62,7 +63,7 @@ pub struct Submission<'a> {
     /// Who did it.
     pub worker: &'a Address,
     /// The instance id of the worker's session.
-    pub instance: &'a str,
+    pub instance: &'a InstanceId,
     /// The bead, as it was read.
     pub bead: &'a Bead,
     /// The branch.

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::base::failure::Failure;
 use crate::model::address::{Address, is_polecat_name};
+use crate::model::ids::InstanceId;
 use crate::town::{Rig, Town};
 use crate::work::polecat::names;
 
@@ -15,7 +16,7 @@ pub struct Me {
     /// The address.
     pub address: Address,
     /// The session's instance id.
-    pub instance: Option<String>,
+    pub instance: Option<InstanceId>,
     /// The bead the session was started for.
     pub bead: Option<String>,
     /// The session's name.
@@ -34,7 +35,7 @@ pub struct OwnWorktree {
     /// Its worktree.
     pub dir: PathBuf,
     /// Its instance id.
-    pub instance: String,
+    pub instance: InstanceId,
 }
 
 /// The rig and the polecat whose worktree holds a folder.

@@ -13,6 +13,7 @@ use crate::config::schema::{Prompt, Runtime};
 use crate::config::{self, Sources};
 use crate::model::address::{Address, Role, polecat_of};
 use crate::model::bead::Bead;
+use crate::model::ids::InstanceId;
 use crate::model::refs::{Branch, POLECATS};
 use crate::model::words;
 use crate::mux::{Depth, Mux, Session, Snapshot};
@@ -42,7 +43,7 @@ pub struct Scene<'a> {
     pub(crate) named: Vec<Request>,
     /// Notices in the witness's inbox.
     pub(crate) notices: Vec<Bead>,
-    pub(crate) taken: BTreeMap<String, String>,
+    pub(crate) taken: BTreeMap<String, InstanceId>,
     in_hand: BTreeSet<String>,
     sandboxes: BTreeSet<String>,
     records: Records,
@@ -186,7 +187,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The session of an instance, whoever has its name by now.
-    pub(in crate::work) fn session_with(&self, instance: &str) -> Option<&Session> {
+    pub(in crate::work) fn session_with(&self, instance: &InstanceId) -> Option<&Session> {
         self.snapshot.ours(&self.town.mark()).find(|session| session.marks.instance == instance)
     }
 
@@ -340,19 +341,13 @@ impl<'a> Scene<'a> {
     }
 
     /// The instance of a name: its reservation's, else its session's; a leftover without either gets `unknown`.
-    pub(crate) fn instance(&self, name: &str) -> String {
+    pub(crate) fn instance(&self, name: &str) -> InstanceId {
         let session = match self.session_of(name) {
             Seen::Session(session) => Some(session.marks.instance.clone()),
             _ => None,
         };
         let remembered = || Some(self.records.get(&self.address(name).to_string())?.instance.clone());
-        self.taken
-            .get(name)
-            .cloned()
-            .or(session)
-            .or_else(remembered)
-            .filter(|id| !id.is_empty())
-            .unwrap_or_else(|| "unknown".into())
+        self.taken.get(name).cloned().or(session).or_else(remembered).unwrap_or_default().or_unknown()
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::beads::Store;
 use crate::model::address::Address;
+use crate::model::ids::InstanceId;
 use crate::mux::{OtherMachines, Snapshot};
 use crate::plan::place::{Place, Run, found};
 use crate::work::merge::queue::RequestRow;
@@ -212,7 +213,7 @@ pub struct Polecat {
     pub remote: Option<String>,
     /// Which bearer of the name its session is of; empty without a session.
     #[serde(skip)]
-    pub instance: String,
+    pub instance: InstanceId,
     /// What its session does.
     #[serde(skip)]
     pub run: Run,

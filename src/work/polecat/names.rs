@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::base::failure::Failure;
 use crate::base::files;
+use crate::model::ids::InstanceId;
 use crate::town::{Rig, polecat_state};
 
 /// A name that was just taken. While this value lives the name counts as being set up, and no patrol or doctor frees
@@ -17,7 +18,7 @@ pub struct Reservation {
     /// The polecat's name.
     pub name: String,
     /// The instance id of its session.
-    pub instance: String,
+    pub instance: InstanceId,
     claim: Option<File>,
 }
 
@@ -29,13 +30,13 @@ impl Reservation {
 }
 
 /// A fresh instance id: time and randomness, 16 characters that fit into refs, marks and file names.
-pub fn new_instance() -> String {
+pub fn new_instance() -> InstanceId {
     let nanos =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
     // RandomState is seeded by the system for each process; with the pid and the clock two ids never meet.
     let random =
         std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), (std::process::id(), nanos));
-    format!("{:08x}{:08x}", (nanos / 1_000_000_000) as u32, random as u32)
+    format!("{:08x}{:08x}", (nanos / 1_000_000_000) as u32, random as u32).into()
 }
 
 /// Takes the first free name of `pool` that is not in `avoid`, or just `wanted` when given. When the pool is used up,
@@ -48,13 +49,13 @@ pub fn reserve(
     pool: &[String],
     avoid: &BTreeSet<String>,
     wanted: Option<&str>,
-    instance: &str,
+    instance: &InstanceId,
 ) -> Result<Reservation> {
     let dir = rig.names_dir();
     files::make_dir(&dir)?;
     if let Some(name) = wanted {
         if let Some(claim) = take(rig, name, instance)? {
-            return Ok(Reservation { name: name.into(), instance: instance.into(), claim: Some(claim) });
+            return Ok(Reservation { name: name.into(), instance: instance.clone(), claim: Some(claim) });
         }
         return Err(is_taken(rig, name).into());
     }
@@ -66,7 +67,7 @@ pub fn reserve(
                 continue;
             }
             if let Some(claim) = take(rig, &name, instance)? {
-                return Ok(Reservation { name, instance: instance.into(), claim: Some(claim) });
+                return Ok(Reservation { name, instance: instance.clone(), claim: Some(claim) });
             }
         }
     }
@@ -80,7 +81,7 @@ pub fn is_taken(rig: &Rig, name: &str) -> Failure {
 }
 
 /// Makes the file of a name, whole and locked, or not at all; `None` when it is there already.
-fn take(rig: &Rig, name: &str, instance: &str) -> Result<Option<File>> {
+fn take(rig: &Rig, name: &str, instance: &InstanceId) -> Result<Option<File>> {
     let dir = rig.names_dir();
     let failed = || format!("cannot reserve the name {name} in {}", dir.display());
     let draft = tempfile::Builder::new().prefix(crate::base::files::ASIDE).tempfile_in(&dir);
@@ -145,7 +146,7 @@ pub fn in_hand(rig: &Rig, name: &str) -> bool {
 ///
 /// # Errors
 /// When the file cannot be removed.
-pub fn release(rig: &Rig, name: &str, instance: &str) -> Result<()> {
+pub fn release(rig: &Rig, name: &str, instance: &InstanceId) -> Result<()> {
     let file = rig.names_dir().join(name);
     if holder(rig, name).is_none_or(|held| !held.is_empty() && held != instance) {
         return Ok(());
@@ -159,19 +160,17 @@ pub fn release(rig: &Rig, name: &str, instance: &str) -> Result<()> {
 }
 
 /// The instance that has a name; empty for a file that gt did not write, whose name is nobody's.
-pub fn holder(rig: &Rig, name: &str) -> Option<String> {
+pub fn holder(rig: &Rig, name: &str) -> Option<InstanceId> {
     let bytes = files::bytes(&rig.names_dir().join(name)).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
     // It becomes a part of refs and marks: no other text may pass for one.
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    Some(Some(text.trim()).filter(|id| id.chars().all(plain)).unwrap_or_default().to_string())
+    Some(InstanceId::parse(String::from_utf8_lossy(&bytes).trim()).unwrap_or_default())
 }
 
 /// All taken names of a rig, with their instances. A rig without the folder has none.
 ///
 /// # Errors
 /// When the folder is there and cannot be read.
-pub fn taken(rig: &Rig) -> Result<BTreeMap<String, String>> {
+pub fn taken(rig: &Rig) -> Result<BTreeMap<String, InstanceId>> {
     let dir = rig.names_dir();
     let failed = || format!("cannot read {}", dir.display());
     let entries = match std::fs::read_dir(&dir) {
@@ -235,7 +234,7 @@ mod tests {
         }
         assert_eq!(taken(&rig).unwrap().len(), 3);
         for name in ["Empty", "Bytes", "Path"] {
-            release(&rig, name, "unknown").unwrap();
+            release(&rig, name, &"unknown".into()).unwrap();
         }
         assert!(taken(&rig).unwrap().is_empty());
     }
@@ -244,16 +243,16 @@ mod tests {
     fn a_name_is_given_back_only_by_who_has_it() {
         let dir = tempfile::tempdir().unwrap();
         let rig = rig(dir.path());
-        let taken_now = reserve(&rig, &[], &BTreeSet::new(), Some("Nux"), "one").unwrap();
+        let taken_now = reserve(&rig, &[], &BTreeSet::new(), Some("Nux"), &"one".into()).unwrap();
         assert!(in_hand(&rig, "Nux") && claim(&rig, "Nux").is_err());
         drop(taken_now);
         assert!(!in_hand(&rig, "Nux"));
         assert_eq!(claim(&rig, "Nux").unwrap().instance, "one");
-        assert!(reserve(&rig, &[], &BTreeSet::new(), Some("Nux"), "two").is_err());
-        release(&rig, "Nux", "two").unwrap();
+        assert!(reserve(&rig, &[], &BTreeSet::new(), Some("Nux"), &"two".into()).is_err());
+        release(&rig, "Nux", &"two".into()).unwrap();
         assert_eq!(holder(&rig, "Nux").as_deref(), Some("one"));
-        release(&rig, "Nux", "one").unwrap();
-        release(&rig, "Nux", "one").unwrap();
+        release(&rig, "Nux", &"one".into()).unwrap();
+        release(&rig, "Nux", &"one".into()).unwrap();
         assert!(taken(&rig).unwrap().is_empty());
     }
 }

@@ -14,6 +14,7 @@ use crate::beads::Filter;
 use crate::beads::request::Request;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
+use crate::model::ids::InstanceId;
 use crate::model::refs::{RECOVERY, RecoveryRef};
 use crate::programs::git::Git;
 use crate::town::Rig;
@@ -29,7 +30,7 @@ pub struct Kept {
     /// Whose it was.
     pub polecat: String,
     /// Of which instance.
-    pub instance: String,
+    pub instance: InstanceId,
     /// What it is beside the last commit: a branch, a stash, a repository inside.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub what: String,

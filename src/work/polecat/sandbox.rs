@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::loss::keep::{KeptWork, Shelf, delete_branches};
 use super::loss::repo::Repo;
 use super::loss::{Losses, Stays, cut, look, look_at_branches};
+use crate::model::ids::InstanceId;
 use crate::model::refs::{Branch, HEADS, RECOVERY, TRACKED};
 use crate::programs::git::Git;
 use crate::programs::git::keeping::Ref;
@@ -20,7 +21,7 @@ pub struct Sandbox {
     /// The polecat's name.
     pub name: String,
     /// The instance id that the recovery refs carry.
-    pub instance: String,
+    pub instance: InstanceId,
     /// `polecats/<Name>`.
     pub dir: PathBuf,
     /// The canonical clone.
@@ -64,7 +65,7 @@ impl SandboxLook {
 
 impl Sandbox {
     /// The sandbox of a polecat of a rig.
-    pub fn of(rig: &Rig, target: &str, name: &str, instance: &str) -> Sandbox {
+    pub fn of(rig: &Rig, target: &str, name: &str, instance: &InstanceId) -> Sandbox {
         Sandbox {
             name: name.into(),
             instance: instance.into(),

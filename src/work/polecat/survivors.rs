@@ -33,7 +33,7 @@ fn of_session(town: &Town, session: &Session) -> Trace {
     if session.remote.is_some() || marks.instance.is_empty() {
         return Trace::default();
     }
-    let env = vec![("GT_TOWN_ROOT", marks.town.clone()), ("GT_INSTANCE", marks.instance.clone())];
+    let env = vec![("GT_TOWN_ROOT", marks.town.clone()), ("GT_INSTANCE", marks.instance.to_string())];
     let lock = marks.agent().map(|address| occupancy::lock_of(town, &address));
     // Another session of that address may hold it.
     let own = |lock: &PathBuf| matches!(occupancy::is_held(lock), Occupied::Yes(holder) if holder.instance == marks.instance);

@@ -8,6 +8,7 @@ use crate::base::failure::Failure;
 use crate::base::files;
 use crate::base::quote::quote;
 use crate::config::schema::{CommandSetting, OwnFile, SandboxSetting, WorktreeSettings};
+use crate::model::ids::InstanceId;
 use crate::model::refs::{Branch, HEADS, POLECAT};
 use crate::programs::Process;
 use crate::programs::git::{Git, lfs};
@@ -150,7 +151,8 @@ fn add_worktree(wanted: &NewWorktree<'_>, path: &Path) -> Result<()> {
     if let Some(old) = git.commit_of(&name)?
         && git.ahead(wanted.base, &old)? > 0
     {
-        Shelf::new(&wanted.rig.clone_dir(), wanted.name, &old, path).put(&[(String::new(), old.clone())])?;
+        Shelf::new(&wanted.rig.clone_dir(), wanted.name, &old.as_str().into(), path)
+            .put(&[(String::new(), old.clone())])?;
     }
     let output = git.worktree_take_over(path, wanted.branch, wanted.base)?;
     if output.ok() {
@@ -276,7 +278,7 @@ fn set_up(wanted: &NewWorktree<'_>, command: &CommandSetting, path: &Path) -> Re
 ///
 /// # Errors
 /// When git refuses.
-pub fn remove(wanted: &NewWorktree<'_>, target: &str, instance: &str) -> Result<()> {
+pub fn remove(wanted: &NewWorktree<'_>, target: &str, instance: &InstanceId) -> Result<()> {
     Place::of(wanted.rig, target, wanted.name, instance).take_back(wanted.branch)
 }
 
@@ -284,7 +286,7 @@ pub fn remove(wanted: &NewWorktree<'_>, target: &str, instance: &str) -> Result<
 ///
 /// # Errors
 /// As [`make`].
-pub fn restore(wanted: &NewWorktree<'_>, target: &str, instance: &str) -> Result<PathBuf> {
+pub fn restore(wanted: &NewWorktree<'_>, target: &str, instance: &InstanceId) -> Result<PathBuf> {
     let path = wanted.rig.polecat_dir(wanted.name);
     let git = Git::at(wanted.rig.clone_dir());
     if wanted.sandbox == SandboxSetting::Clone {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::model::ids::InstanceId;
 use crate::town::{Rig, Town};
 
 /// What became of one letter, or would.
@@ -16,7 +17,7 @@ pub struct Arrived {
     /// Who wrote it; empty when that cannot be told.
     pub worker: String,
     /// Its instance.
-    pub instance: String,
+    pub instance: InstanceId,
     /// The bead.
     pub bead: String,
     /// Its title.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::leave::{LeaveResult, leave};
 use crate::model::address::{Address, polecat_of};
+use crate::model::ids::InstanceId;
 use crate::mux::{Mux, Snapshot};
 use crate::town::Town;
 use crate::town::away::{self, Record, Records};
@@ -19,7 +20,7 @@ pub struct Gone {
     /// The machine it was on.
     pub remote: String,
     /// Its instance.
-    pub instance: String,
+    pub instance: InstanceId,
     /// Nothing of it is left there.
     pub ended: bool,
     /// Why something is.

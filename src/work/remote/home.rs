@@ -12,6 +12,7 @@ use super::waiting;
 use crate::base::files;
 use crate::beads::Filter;
 use crate::model::address::Address;
+use crate::model::ids::InstanceId;
 use crate::model::refs::{POLECATS, Sent, SentKind};
 use crate::model::words;
 use crate::plan::homecoming::{self, CompletionRecord};
@@ -188,7 +189,7 @@ fn take_in(job: &CollectJob<'_>, git: &Git, letters: &[(RefAt, CompletionRecord)
     let records = away::read(job.town)?;
     let mut arrived = Vec::new();
     let mut over: Vec<(String, String)> = Vec::new();
-    let mut leaving: BTreeMap<String, String> = BTreeMap::new();
+    let mut leaving: BTreeMap<String, InstanceId> = BTreeMap::new();
     for ((held, letter), here) in letters.iter().zip(here) {
         let record = records.get(&letter.worker().to_string());
         let unproven = match job.adopt.takes(&held.id) {
@@ -238,10 +239,10 @@ fn commits_here(git: &Git, letters: &[(RefAt, CompletionRecord)]) -> Result<Vec<
 }
 
 /// Step 4: the polecats' sessions and worktrees over there are to be ended.
-fn leave(job: &CollectJob<'_>, records: &Records, leaving: &BTreeMap<String, String>) -> Result<()> {
+fn leave(job: &CollectJob<'_>, records: &Records, leaving: &BTreeMap<String, InstanceId>) -> Result<()> {
     let own = |records: &Records| {
-        let leaves = |(address, instance): &(&String, &String)| {
-            records.get(*address).is_some_and(|record| record.instance == **instance && !record.leaving)
+        let leaves = |(address, instance): &(&String, &InstanceId)| {
+            records.get(*address).is_some_and(|record| record.instance == *instance && !record.leaving)
         };
         leaving.iter().filter(leaves).map(|(address, _)| address.clone()).collect::<Vec<_>>()
     };

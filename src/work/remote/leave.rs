@@ -10,6 +10,7 @@ use super::line::{self, RemotePlace};
 use crate::beads::{Change, Guard};
 use crate::model::address::Address;
 use crate::model::bead::Patch;
+use crate::model::ids::InstanceId;
 use crate::model::refs::{self, RECOVERY};
 use crate::model::words;
 use crate::mux::Session;
@@ -119,7 +120,7 @@ fn end_line(scene: &Scene<'_>, name: &str, address: &str, record: &Record) -> Re
     })
 }
 
-fn begun(scene: &Scene<'_>, address: &str, instance: &str, id: &str) -> Result<()> {
+fn begun(scene: &Scene<'_>, address: &str, instance: &InstanceId, id: &str) -> Result<()> {
     away::update(scene.town, |records| {
         if let Some(record) = records.get_mut(address).filter(|record| record.instance == instance) {
             record.other.insert(ERRAND.into(), id.into());
@@ -130,7 +131,7 @@ fn begun(scene: &Scene<'_>, address: &str, instance: &str, id: &str) -> Result<(
 /// What was kept over there and pushed to origin comes under the same refs here, and goes from origin. Gives the ref of
 /// the last state; `None`: nothing was kept, or not pushed. Others can push to origin too: only commits that the end named on
 /// its screen are taken.
-fn bring_kept(scene: &Scene<'_>, name: &str, instance: &str, screen: &str) -> Result<Option<String>> {
+fn bring_kept(scene: &Scene<'_>, name: &str, instance: &InstanceId, screen: &str) -> Result<Option<String>> {
     let named: Vec<&str> = screen.lines().filter_map(|line| line.trim_end().strip_prefix(COMMIT)).collect();
     let git = Git::at(scene.rig.clone_dir());
     let shelf = Shelf::new(&scene.rig.clone_dir(), name, instance, &scene.rig.polecat_dir(name));

@@ -53,9 +53,9 @@ impl Collection<'_> {
     /// Whether another instance has its polecat's name by now.
     fn passed_on(&self) -> bool {
         let from = &self.letter.from;
-        let record = self.records.get(&self.letter.worker().to_string()).map(|record| &*record.instance);
+        let record = self.records.get(&self.letter.worker().to_string()).map(|record| &record.instance);
         let holder = names::holder(self.job.rig, &from.name);
-        [record, holder.as_deref()].into_iter().flatten().any(|own| own != from.instance)
+        [record, holder.as_ref()].into_iter().flatten().any(|own| *own != from.instance)
     }
 
     /// What commits are kept as, and what the request is.

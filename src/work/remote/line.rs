@@ -11,6 +11,7 @@ use crate::config::brought::inside;
 use crate::config::schema::{self, OwnFile, Prompt, WorktreeSettings};
 use crate::config::template;
 use crate::model::bead::Bead;
+use crate::model::ids::InstanceId;
 use crate::model::refs::{self, Sent};
 use crate::plan::may_sling::Begin;
 use crate::plan::merge_message::harmless;
@@ -43,7 +44,7 @@ pub struct RemotePlace<'a> {
     /// Its address.
     pub address: &'a str,
     /// Its session's instance.
-    pub instance: &'a str,
+    pub instance: &'a InstanceId,
     /// Where it works over there.
     pub home: &'a Path,
     /// Its branch; empty for who has none.
@@ -103,8 +104,8 @@ pub struct RemoteStart<'a> {
 impl RemotePlace<'_> {
     /// What is sent about it by way of origin.
     pub fn sent(&self, kind: refs::SentKind) -> Sent {
-        let [town, rig, name, instance] = [self.id, self.rig, self.name, self.instance].map(String::from);
-        Sent { kind, town, rig, name, instance }
+        let [town, rig, name] = [self.id, self.rig, self.name].map(String::from);
+        Sent { kind, town, rig, name, instance: self.instance.clone() }
     }
 }
 

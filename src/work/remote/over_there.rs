@@ -11,6 +11,7 @@ use crate::base::files;
 use crate::base::fill;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
+use crate::model::ids::InstanceId;
 use crate::model::words;
 use crate::programs::Process;
 use crate::programs::git::Git;
@@ -32,7 +33,7 @@ pub struct RemotePolecat {
     /// The machine's name.
     pub remote: String,
     /// Its instance.
-    pub instance: String,
+    pub instance: InstanceId,
     bead: String,
     branch: String,
     title: String,
@@ -52,7 +53,7 @@ impl RemotePolecat {
         Some(RemotePolecat {
             address,
             remote: remote.into(),
-            instance: text("GT_INSTANCE"),
+            instance: text("GT_INSTANCE").into(),
             bead: text("GT_BEAD"),
             branch: text("GT_BRANCH"),
             title: text("GT_BEAD_TITLE"),

@@ -12,6 +12,7 @@ use crate::beads::{Change, Filter, Guard, Store, Written, proven};
 use crate::config;
 use crate::model::address::{Address, polecat_of};
 use crate::model::bead::{Bead, Patch};
+use crate::model::ids::InstanceId;
 use crate::model::refs::{Branch, RecoveryRef};
 use crate::model::words;
 use crate::programs::git::Git;
@@ -137,7 +138,7 @@ fn signed_by_nobody(rig: &Rig, request: Request) -> Result<Request> {
     }
     // An agent of another town keeps its name: it is none of this town's.
     let worker = own.author().map_or(own.worker, |_| Address::Overseer.to_string());
-    Ok(Request { worker, instance: String::new(), letter: String::new(), ..own })
+    Ok(Request { worker, instance: InstanceId::default(), letter: String::new(), ..own })
 }
 
 /// Signs the requests of a rig from before there were proofs, once: `ids` are those that [`unproven`] gave.

@@ -12,6 +12,7 @@ use crate::base::failure::Failure;
 use crate::base::{files, time};
 use crate::config::{Runtime, Sources, permissions, set};
 use crate::model::address::Address;
+use crate::model::ids::InstanceId;
 use crate::mux::screen::{Patterns, Question, Reading};
 use crate::mux::{Marks, Mux, Session};
 use crate::town::report::AgentReport;
@@ -40,7 +41,7 @@ pub struct OpenQuestion {
     /// The command that answers it.
     pub answer: String,
     #[serde(skip)]
-    instance: String,
+    instance: InstanceId,
     #[serde(skip)]
     pane: String,
     #[serde(skip)]

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::base::files;
 use crate::beads::{Change, Guard, Written};
 use crate::model::bead::Patch;
+use crate::model::ids::InstanceId;
 use crate::model::words;
 use crate::mux::Session;
 use crate::work::observe::scene::Scene;
@@ -44,7 +45,12 @@ pub fn give_back(scene: &Scene<'_>, name: &str, recovery: Option<&str>) -> Resul
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn keep_transcript(scene: &Scene<'_>, name: &str, instance: &str, session: &Session) -> Result<()> {
+pub fn keep_transcript(
+    scene: &Scene<'_>,
+    name: &str,
+    instance: &InstanceId,
+    session: &Session,
+) -> Result<()> {
     let Some(pane) = session.panes.first().filter(|_| !session.agent_gone) else { return Ok(()) };
     // A pane that is gone between the look and now has nothing left to keep.
     let Ok(text) = scene.mux.capture(&pane.id, TRANSCRIPT_LINES) else { return Ok(()) };

@@ -10,6 +10,7 @@ use anyhow::Result;
 use super::repo::Repo;
 use super::{LOGGED, Losses, Tip};
 use crate::base::files;
+use crate::model::ids::InstanceId;
 use crate::model::refs::RecoveryRef;
 use crate::programs::git::Git;
 use crate::programs::git::keeping::Ref;
@@ -22,7 +23,7 @@ pub const FOLDER: &str = ".kept";
 pub struct Shelf {
     clone: PathBuf,
     name: String,
-    instance: String,
+    instance: InstanceId,
     folder: PathBuf,
 }
 
@@ -71,7 +72,7 @@ type KeptCommit = (String, String);
 
 impl Shelf {
     /// The shelf of one instance of a name. Files are kept beside `place`.
-    pub fn new(clone: &Path, name: &str, instance: &str, place: &Path) -> Shelf {
+    pub fn new(clone: &Path, name: &str, instance: &InstanceId, place: &Path) -> Shelf {
         let folder = place.parent().unwrap_or(place).join(FOLDER);
         Shelf { clone: clone.into(), name: name.into(), instance: instance.into(), folder }
     }

@@ -19,6 +19,7 @@ use crate::config::ResolvedRole;
 use crate::config::schema::Multiplexer;
 use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead};
+use crate::model::ids::InstanceId;
 use crate::model::refs::Branch;
 use crate::model::words;
 use crate::mux::Snapshot;
@@ -483,9 +484,9 @@ fn room(site: &Site<'_>, role: &ResolvedRole, idle: usize) -> Result<usize> {
     }
     // Records that cannot be read leave every polecat counted as one of this machine.
     let records = away::read(site.town).unwrap_or_default();
-    let here = |(name, instance): &(&String, &String)| {
+    let here = |(name, instance): &(&String, &InstanceId)| {
         let record = records.get(&format!("{}/{name}", site.rig.name));
-        record.is_none_or(|record| record.instance != **instance)
+        record.is_none_or(|record| record.instance != *instance)
     };
     let taken = names::taken(site.rig)?.iter().filter(here).count();
     Ok(limit.saturating_sub(taken.saturating_sub(idle)))
@@ -508,7 +509,7 @@ fn free_leftovers(site: &Site<'_>, sessions: &Snapshot) -> usize {
 
 fn free_those_left(site: &Site<'_>, sessions: &Snapshot) -> Result<usize> {
     let town = site.town.mark();
-    let mut left: Vec<(String, String)> = names::taken(site.rig)?.into_iter().collect();
+    let mut left: Vec<(String, InstanceId)> = names::taken(site.rig)?.into_iter().collect();
     left.retain(|(name, _)| {
         let address = Address::Polecat(site.rig.name.clone(), name.clone());
         sessions.of(&town, &address.to_string()).is_none() && !names::in_hand(site.rig, name)
@@ -558,7 +559,7 @@ pub fn names_to_come(
         let wanted = work.name.clone().or_else(|| order.name.clone());
         let next = work.role.settings.names.iter().find(free).cloned();
         let name = wanted.or(next).unwrap_or_else(|| "(the next name)".into());
-        taken.insert(name.clone(), String::new());
+        taken.insert(name.clone(), InstanceId::default());
         names.push((work, name));
     }
     Ok(names)

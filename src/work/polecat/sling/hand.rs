@@ -11,6 +11,7 @@ use crate::beads::{Change, Guard};
 use crate::config::schema::{Multiplexer, Prompt};
 use crate::model::address::Address;
 use crate::model::bead::Patch;
+use crate::model::ids::InstanceId;
 use crate::model::refs::{Branch, Sent, SentKind};
 use crate::model::words;
 use crate::mux::deliver::{Delivery, deliver};
@@ -125,7 +126,7 @@ fn session(
     site: &Site<'_>,
     work: &Work,
     address: &Address,
-    instance: &str,
+    instance: &InstanceId,
     branch: &str,
     prompts: &Prompts,
 ) -> Result<Spec> {
@@ -162,7 +163,7 @@ pub fn check_away(site: &Site<'_>, work: &Work) -> Result<()> {
     let address = Address::Polecat(site.rig.name.clone(), "N".repeat(32));
     let prompts = Prompts::of(work, &address, &site.target(), &[]);
     let branch = Branch::new(&site.rig.town, address.name(), &work.bead.id).to_string();
-    session(site, work, &address, "0123456789abcdef", &branch, &prompts).map(drop)
+    session(site, work, &address, &"0123456789abcdef".into(), &branch, &prompts).map(drop)
 }
 
 impl Assignment {
