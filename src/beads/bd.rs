@@ -10,7 +10,9 @@
 //! | metadata | the field `metadata` | a fenced block at the end of the description |
 //! | export | 1 call | 2: `export` leaves comments out, `show` has them |
 //!
-//! A new bead without guards, parent or dependencies needs no look. Writers that go through gt take turns by a lock
+//! A new bead without guards, parent or dependencies needs no look, and a write that follows a read or a creation needs none
+//! when the store's files are as they were then. So a read keeps bd 1.0 from its backup, which writes to the store: bd makes
+//! it after the next write, or when a person calls it. Writers that go through gt take turns by a lock
 //! beside the store. A write that is killed between its calls leaves a prefix of its changes in their given order
 //! (with 1.0: labels taken away, what `import` took, what `batch` took), so callers order them to be made again: what
 //! says that it is over comes last.
@@ -37,6 +39,7 @@ use crate::base::proof::Secret;
 use crate::beads::{Change, Filter, Guard, ImportOrigin, Imported, Store, Written, jsonl, letters, proven};
 use crate::model::bead::{Bead, BeadMap};
 use crate::model::rules;
+use crate::programs::Process;
 use crate::programs::bd::{Program, complaint};
 use seen::{Files, SeenAnswer};
 
@@ -121,10 +124,14 @@ impl Bd {
     }
 
     fn run(&self, what: &str, words: &[String], stdin: Option<&str>) -> Result<String> {
-        let mut process = self.program.call(&self.dir, &self.actor, words);
-        if let Some(text) = stdin {
-            process = process.stdin(text);
-        }
+        let process = self.program.call(&self.dir, &self.actor, words);
+        self.outcome(what, match stdin {
+            Some(text) => process.stdin(text),
+            None => process,
+        })
+    }
+
+    fn outcome(&self, what: &str, process: Process) -> Result<String> {
         let output = process.run()?;
         if output.ok() {
             return Ok(output.text());
@@ -165,7 +172,8 @@ impl Bd {
 
     fn read(&self, words: &[String]) -> Result<Vec<Bead>> {
         let before = self.files();
-        let answer = self.run("read the beads", words, None)?;
+        let process = self.program.call(&self.dir, &self.actor, words).env("BD_BACKUP_ENABLED", "false");
+        let answer = self.outcome("read the beads", process)?;
         self.seen.replace(SeenAnswer::keep(self.program.version, words, before, self.files(), &answer));
         self.understand(&answer)
     }
@@ -185,16 +193,21 @@ impl Bd {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let seen = self.seen.take().and_then(|seen| seen.answer(self.files()));
-        if let Some(answer) = seen {
-            let mut beads = self.understand(&answer)?;
-            beads.retain(|bead| ids.contains(&bead.id));
-            // One that the read left out, a closed one say, is looked for.
-            if beads.len() == ids.len() {
-                return Ok(by_id(beads));
-            }
+        match self.known(ids, false)? {
+            Some(beads) => Ok(by_id(beads)),
+            None => Ok(by_id(self.read(&read::look(self.program.version, ids))?)),
         }
-        Ok(by_id(self.read(&read::look(self.program.version, ids))?))
+    }
+
+    /// The beads of these ids, when the last call told of all of them, a closed one that it left out say is looked for, and
+    /// nothing was written since. `whole`: with their comments.
+    fn known(&self, ids: &[String], whole: bool) -> Result<Option<Vec<Bead>>> {
+        let seen = self.seen.borrow();
+        let Some(seen) = seen.as_ref().filter(|seen| seen.whole || !whole) else { return Ok(None) };
+        let Some(answer) = seen.answer(self.files()) else { return Ok(None) };
+        let mut beads = self.understand(answer)?;
+        beads.retain(|bead| ids.contains(&bead.id));
+        Ok((beads.len() == ids.len()).then_some(beads))
     }
 
     /// Waits for the turn to write; the lock goes with the file, also when the process is killed.
@@ -205,6 +218,7 @@ impl Bd {
     /// Runs the calls in order; gives the ids of the beads they made, by the change that asked for them.
     fn perform(&self, calls: &[Call]) -> Result<Vec<String>> {
         let mut made = BTreeMap::new();
+        self.seen.take();
         for call in calls {
             let answer = match self.run_writing(call) {
                 // An import of what is there already.
@@ -214,6 +228,12 @@ impl Bd {
                 other => other?,
             };
             let ids = write::made(call, &answer)?;
+            if let ([_], Some(labels), true) = (calls, &call.creates_plain, self.program.version.is_whole()) {
+                let mut beads = shape::beads(&answer)?;
+                // 1.0.3 answers without them.
+                beads.iter_mut().for_each(|bead| bead.labels.clone_from(labels));
+                self.seen.replace(SeenAnswer::created(jsonl::render(&beads), self.files()));
+            }
             made.extend(call.makes.iter().copied().zip(ids));
         }
         let ids: Vec<String> = made.into_values().collect();
@@ -223,6 +243,8 @@ impl Bd {
                 let version = self.program.version;
                 crate::fail!("bd {version} said it made {lost}, and does not have it"; "use another version of bd: 0.47 is known to lose beads");
             }
+            let plain = calls.iter().all(|call| call.creates_plain.is_some());
+            self.seen.borrow_mut().iter_mut().for_each(|seen| seen.whole = plain);
         }
         Ok(ids)
     }
@@ -230,6 +252,11 @@ impl Bd {
 
 impl Store for Bd {
     fn list(&self, filter: &Filter) -> Result<Vec<Bead>> {
+        if !filter.ids.is_empty()
+            && let Some(beads) = self.known(&filter.ids, true)?
+        {
+            return Ok(read::matching(beads, filter));
+        }
         let words = read::call(self.program.version, filter);
         let beads = match self.read(&words) {
             Err(error) if !filter.ids.is_empty() && is_missing(&error) => Vec::new(),
@@ -387,4 +414,6 @@ pub struct Call {
     pub stdin: Option<String>,
     /// Which changes (by index) get the ids that it answers, in this order.
     pub makes: Vec<usize>,
+    /// The labels of a bead that it creates without any tie to another: bd's answer says all else that is in it.
+    pub creates_plain: Option<Vec<String>>,
 }

@@ -107,12 +107,14 @@ fn go(ctx: &Ctx, town: &Town, asked: SlingWords, how: &SlingHow) -> Result<Exit>
     if how.dry.dry_run {
         return dry_run(ctx, &site, &order, asked.title.as_deref());
     }
+    let mut around = None;
     if let Some(title) = &asked.title {
-        let id = site.create(title)?;
-        ctx.note(&format!("made {id}: {}", NewBead::titled(title).title));
-        order.beads.push(id);
+        let made = site.create(title)?;
+        ctx.note(&format!("made {}: {}", made.id, NewBead::titled(title).title));
+        order.beads.push(made.id);
+        around = made.around;
     }
-    let slung = sling(&site, &order)?;
+    let slung = sling(&site, &order, around)?;
     ctx.keep_exports(town, Some(&rig));
     report(ctx, &rig.name, slung)
 }
@@ -148,7 +150,7 @@ pub fn start_waiting(
     let mux = ctx.mux(town)?;
     let site = site(ctx, town, rig, &settings, mux.as_ref())?;
     let order = Order { beads, when_full: WhenFull::Leave, ..order(how)? };
-    if how.dry.dry_run { plan(&site, &order) } else { sling(&site, &order) }
+    if how.dry.dry_run { plan(&site, &order) } else { sling(&site, &order, None) }
 }
 
 fn dry_run(ctx: &Ctx, site: &Site<'_>, order: &Order, title: Option<&str>) -> Result<Exit> {

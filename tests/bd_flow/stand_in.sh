@@ -32,7 +32,14 @@ test -d "$BEADS_DIR/inner" || refuse 'no beads database found'
 
 # What every write of that version changes.
 case "$whole$command $2" in
-  list* | yeslist* | *show* | *export* | *dolt* | *'config get') ;;
+  yeslist* | yesshow* | yesexport*)
+    # A read makes the index of the journal anew, and the backup that is due, which is written to the store.
+    echo "$$" > "$BEADS_DIR/embeddeddolt/journal.idx"
+    if [ "$BD_BACKUP_ENABLED" != false ] && ! cmp -s "$BEADS_DIR/backup" "$BEADS_DIR/embeddeddolt/journal"; then
+      echo >> "$BEADS_DIR/embeddeddolt/journal"
+      cp "$BEADS_DIR/embeddeddolt/journal" "$BEADS_DIR/backup"
+    fi ;;
+  list* | *show* | *export* | *dolt* | *'config get') ;;
   yes*) trap 'echo >> "$BEADS_DIR/embeddeddolt/journal"' EXIT ;;
   *) trap 'echo >> "$BEADS_DIR/issues.jsonl"' EXIT ;;
 esac

@@ -39,7 +39,9 @@ pub fn single(version: Version, state: &mut BeadMap, index: usize, change: &Chan
             if let Some(id) = &new.id {
                 state.insert(id.clone(), Bead { id: id.clone(), ..Bead::default() });
             }
-            vec![Call { makes: vec![index], ..create(version, new) }]
+            let plain = new.parent.is_none() && new.dependencies.is_empty();
+            let creates_plain = plain.then(|| new.labels.clone());
+            vec![Call { makes: vec![index], creates_plain, ..create(version, new) }]
         }
         Change::Update(id, patch) => {
             let Some(bead) = state.get_mut(id) else { return Vec::new() };

@@ -8,6 +8,9 @@ use crate::programs::bd::Version;
 /// A longer answer is not kept.
 const LONGEST: usize = 8 << 20;
 
+/// The index of the journal.
+const INDEX: &str = "journal.idx";
+
 /// A file up to this size is compared by what is in it.
 const SMALL: u64 = 4 << 10;
 
@@ -17,7 +20,7 @@ type FileState = (PathBuf, u64, Vec<u8>);
 /// The files that any write to a store changes, as they are.
 ///
 /// A read of bd 1.0 writes files anew as they were: they are compared by size and, small ones, by what is in them. The journal
-/// only grows, and the manifest holds the hash of all.
+/// only grows, and the manifest holds the hash of all. The journal's index says nothing of its own, and a read may shorten it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files(Vec<FileState>);
 
@@ -55,7 +58,7 @@ fn collect(dir: &Path, files: &mut Vec<FileState>) -> std::io::Result<()> {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), files)?;
-        } else {
+        } else if entry.file_name() != INDEX {
             let size = entry.metadata()?.len();
             let text = if size <= SMALL { std::fs::read(entry.path())? } else { Vec::new() };
             files.push((entry.path(), size, text));
@@ -69,6 +72,8 @@ fn collect(dir: &Path, files: &mut Vec<FileState>) -> std::io::Result<()> {
 pub struct SeenAnswer {
     files: Files,
     answer: String,
+    /// Whether this process created the beads: they have no comments yet, which a list would leave out.
+    pub whole: bool,
 }
 
 impl SeenAnswer {
@@ -83,12 +88,17 @@ impl SeenAnswer {
         let first = words.first()?;
         let is_look = first == "list" || (first == "export" && !version.is_whole());
         let files = before.filter(|before| is_look && after.as_ref() == Some(before))?;
-        (answer.len() <= LONGEST).then(|| SeenAnswer { files, answer: answer.into() })
+        (answer.len() <= LONGEST).then(|| SeenAnswer { files, answer: answer.into(), whole: false })
+    }
+
+    /// Keeps the beads that a call created, as JSONL, with the files as they are after it.
+    pub fn created(answer: String, after: Option<Files>) -> Option<SeenAnswer> {
+        after.filter(|_| !answer.is_empty()).map(|files| SeenAnswer { files, answer, whole: true })
     }
 
     /// The answer, when nothing was written since.
-    pub fn answer(self, now: Option<Files>) -> Option<String> {
-        (Some(self.files) == now).then_some(self.answer)
+    pub fn answer(&self, now: Option<Files>) -> Option<&str> {
+        (Some(&self.files) == now.as_ref()).then_some(&self.answer)
     }
 }
 
@@ -115,12 +125,13 @@ mod tests {
                 let now = || Files::of(dir, version);
                 SeenAnswer::keep(version, &words, now(), now(), "[]").unwrap()
             };
-            assert_eq!(seen().answer(Files::of(dir, version)).as_deref(), Some("[]"));
+            assert_eq!(seen().answer(Files::of(dir, version)), Some("[]"));
             if version == WHOLE {
                 // A read does that.
                 let earlier = seen();
                 std::fs::remove_file(dir.join(file)).unwrap();
                 write(file, "1");
+                write("embeddeddolt/wy/journal.idx", "shorter");
                 assert!(earlier.answer(Files::of(dir, version)).is_some());
             }
             let earlier = (seen(), Files::of(dir, version));

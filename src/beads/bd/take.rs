@@ -26,7 +26,7 @@ pub fn put(version: Version, own: &BeadMap, beads: Vec<Bead>) -> Result<Vec<Call
     let text: String = beads.iter().map(line).collect();
     let words: &[&str] = if version.is_whole() { &["import", "--json", "-"] } else { &["import"] };
     let words = words.iter().map(|word| (*word).to_string()).collect();
-    let mut calls = vec![Call { words, stdin: Some(text), makes: Vec::new() }];
+    let mut calls = vec![Call { words, stdin: Some(text), ..Call::default() }];
     for bead in &beads {
         let Some(known) = own.get(&bead.id) else { continue };
         calls.extend(take_away(known, bead));

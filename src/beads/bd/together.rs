@@ -239,11 +239,11 @@ impl<'a> Together<'a> {
                 })
                 .collect();
             let words = ["import", "--json", "-"].map(String::from).to_vec();
-            calls.push(Call { words, stdin: Some(text), makes });
+            calls.push(Call { words, stdin: Some(text), makes, ..Call::default() });
         }
         if !self.lines.is_empty() {
             let words = ["batch", "--json"].map(String::from).to_vec();
-            calls.push(Call { words, stdin: Some(self.lines.join("\n") + "\n"), makes: Vec::new() });
+            calls.push(Call { words, stdin: Some(self.lines.join("\n") + "\n"), ..Call::default() });
         }
         let mut state = self.found.clone();
         state.extend(self.created.iter().map(|(_, bead)| (bead.id.clone(), bead.clone())));

@@ -32,6 +32,7 @@ use crate::programs::git::Git;
 use crate::town::events::TownEvent;
 use crate::town::{Rig, Town};
 use crate::work::agent::trust;
+use crate::work::observe::around::Around;
 use crate::work::polecat::names::{self, Reservation};
 use crate::work::polecat::{queued, survivors};
 use crate::work::step;
@@ -175,13 +176,17 @@ pub fn plan(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Slings the beads that can be slung; the others are in [`Outcome::failed`], each with why.
+/// Slings the beads that can be slung; the others are in [`Outcome::failed`], each with why. `around` is what was read of the
+/// store already.
 ///
 /// # Errors
 /// What concerns all of them: its target cannot be fetched. Nothing is left behind then.
-pub fn sling(site: &Site<'_>, order: &Order) -> Result<Outcome> {
+pub fn sling(site: &Site<'_>, order: &Order, around: Option<Around>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let read = SlingReading::read(site, order)?;
+    let read = match around {
+        Some(around) => SlingReading::of(site, order, around),
+        None => SlingReading::read(site, order)?,
+    };
     elsewhere::open_tunnels(site, order, read.beads().map(|(bead, role)| (Some(bead), role)))?;
     let works = begin::decide(site, order, read, &mut outcome)?;
     let works = elsewhere::reachable(site, works, &mut outcome);
@@ -365,37 +370,57 @@ impl Site<'_> {
         crate::config::target(self.settings)
     }
 
-    /// Makes the bead of a new title; gives its id. A title of several lines becomes one, the rest its description. One that
-    /// an earlier try of the same title made, and that nobody has touched since, is taken.
+    /// Makes the bead of a new title. A title of several lines becomes one, the rest its description. One that an earlier try
+    /// of the same title made, and that nobody has touched since, is taken.
     ///
     /// # Errors
     /// When the store refuses it.
-    pub fn create(&self, title: &str) -> Result<String> {
+    pub fn create(&self, title: &str) -> Result<Created> {
         let mut bead = NewBead::titled(title);
         bead.issue_type = "task".into();
         bead.labels = vec![bead_words::LABEL_NEW.into()];
-        let labels = bead.labels.clone();
-        let earlier = self.store.list(&Filter {
-            labels,
-            statuses: vec![bead_words::OPEN.into()],
-            ..Filter::default()
-        })?;
+        let (labels, store) = (bead.labels.clone(), self.store.as_ref());
+        // A call of the real bd takes long: the one that a sling makes shows earlier tries too.
+        let mut around = store.is_dear().then(|| Around::read(store, &[])).transpose()?;
+        let listed = match &around {
+            Some(_) => Vec::new(),
+            None => store.list(&Filter {
+                labels,
+                statuses: vec![bead_words::OPEN.into()],
+                ..Filter::default()
+            })?,
+        };
         let same = |found: &&Bead| {
             (&found.title, &found.description, &found.labels)
                 == (&bead.title, &bead.description, &bead.labels)
+                && found.status == bead_words::OPEN
                 && found.assignee.is_none()
         };
-        if let Some(found) = earlier.iter().find(same) {
-            return Ok(found.id.clone());
+        let mut earlier = around.iter().flat_map(|around| around.beads.values()).chain(&listed);
+        if let Some(id) = earlier.find(same).map(|found| found.id.clone()) {
+            return Ok(Created { id, around });
         }
-        match self.store.write(&[], &[Change::Create(Box::new(bead))])? {
-            Written::Done(ids) => match ids.into_iter().next() {
-                Some(id) => Ok(id),
-                None => crate::fail!("the store made no bead for '{title}'"),
-            },
-            Written::Refused(..) => crate::fail!("the store made no bead for '{title}'"),
+        let made = store.write(&[], &[Change::Create(Box::new(bead))])?;
+        let id = match made {
+            Written::Done(ids) => ids.into_iter().next(),
+            Written::Refused(..) => None,
+        };
+        let Some(id) = id else { crate::fail!("the store made no bead for '{title}'") };
+        if let Some(around) = &mut around {
+            let ids = vec![id.clone()];
+            let read = store.list(&Filter { ids, ..Filter::default() })?;
+            around.beads.extend(read.into_iter().map(|bead| (bead.id.clone(), bead)));
         }
+        Ok(Created { id, around })
     }
+}
+
+/// A bead that was made for a title.
+pub struct Created {
+    /// Its id.
+    pub id: String,
+    /// It and all else that the store of the real bd has.
+    pub around: Option<Around>,
 }
 
 /// The change that gives a bead to a polecat, and says how that was ordered and where it is: nothing for this machine.

@@ -50,14 +50,18 @@ impl SlingReading {
     /// # Errors
     /// When the store cannot be read.
     pub fn read(site: &Site<'_>, order: &Order) -> Result<SlingReading> {
-        let around = Around::read(site.store.as_ref(), &order.beads)?;
+        Ok(SlingReading::of(site, order, Around::read(site.store.as_ref(), &order.beads)?))
+    }
+
+    /// The same, of what was read.
+    pub fn of(site: &Site<'_>, order: &Order, around: Around) -> SlingReading {
         let read = order.beads.iter().filter_map(|id| around.beads.get(id));
         let role = |bead: &Bead| {
             let holder = polecat(bead).filter(|_| bead.is_begun());
             (bead.id.clone(), role(site, order, Some(bead), holder.as_ref().map(Address::name)))
         };
         let roles = read.map(role).collect();
-        Ok(SlingReading { around, roles })
+        SlingReading { around, roles }
     }
 
     /// Those whose role could be told.
