@@ -33,6 +33,11 @@ fn a_bead_is_found_from_anywhere_and_means_its_polecat() {
         assert!(show(&["hook", &works]).contains(&works));
         assert!(show(&["log", &queued]).contains("It is done"), "{dir}");
         assert!(show(&["mq", "show", &queued]).contains("/Toast-"), "{dir}");
+        for (bead, name) in [(&queued, "Toast"), (&works, "Nux")] {
+            let add = |polecat: &str| world.gt_in(dir, ["mq", "add", polecat, "--dry-run"]);
+            let (by_bead, by_name) = (add(bead), add(&format!("wyvern/{name}")));
+            assert_eq!((by_bead.code, by_bead.stdout), (by_name.code, by_name.stdout), "{}", by_bead.stderr);
+        }
     }
     world.unset("GT_TOWN_ROOT");
     assert_eq!(world.show(&works)["comments"].as_array().map(Vec::len), Some(4));
@@ -217,6 +222,14 @@ fn a_command_of_another_name_is_answered_with_what_to_use() {
         said(&["--json", "nudge"])
     );
     assert!(said(&["mq", "merge"]).contains("unrecognized subcommand 'merge'"));
+    assert_eq!(
+        said(&["session", "capture", "Nux"]),
+        "gt: there is no command 'capture'\nhint: gt capture ADDRESS\n"
+    );
+    assert_eq!(
+        said(&["deacon", "restart"]),
+        "gt: there is no command 'restart'\nhint: gt daemon stop, then gt daemon start\n"
+    );
     assert!(said(&["slingg"]).contains("'sling'"));
 }
 

@@ -252,6 +252,16 @@ fn a_key_is_set_in_the_file_that_is_meant_and_counts_then() {
     assert_eq!(counts("merge.retries", &[]), 0);
     let json = run(&["merge.retries", "2", "--json"]).ok().json();
     assert_eq!((&json["change"]["was"], &json["change"]["now"]), (&0.into(), &2.into()));
+    // What comes over the file counts still, and is said as such.
+    world.set("GASTOWN_MERGE__RETRIES", "7");
+    let warned = "warning: $GASTOWN_MERGE__RETRIES says merge.retries = 7, which counts before it\n";
+    for (value, was) in [("3", 2), ("4", 3)] {
+        let wanted = format!("merge.retries = {value} (was {was}) in WORLD/town/config/town.toml\n{warned}");
+        assert_eq!(said(&["merge.retries", value]), wanted);
+    }
+    said(&["merge.retries", "--unset"]);
+    assert!(said(&["merge.retries", "3"]).starts_with("merge.retries = 3 (was 0) in "));
+    world.unset("GASTOWN_MERGE__RETRIES");
     // The socket's own file comes before the town's settings.
     world.write("town/config/tmux-socket", "one\n");
     said(&["tmux.socket", "two"]);

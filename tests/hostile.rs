@@ -210,9 +210,10 @@ fn a_value_is_never_a_part_of_a_text_for_a_shell() {
     for text in corpus(&canary) {
         let value = |_: &str| Ok(text.clone());
         assert!(template::fill_command("echo {{title}}", &value).is_err(), "{text:?}");
-        for command in
-            ["echo {{bead}}", "sh -c \"echo '{{bead}}'\"", "eval echo x{{bead}}", ": $(({{bead}}))"]
-        {
+        for command in ["sh -c \"echo '{{bead}}'\"", "eval echo x{{bead}}", ": $(({{bead}}))"] {
+            assert!(template::fill_command(command, &value).is_err(), "{command}");
+        }
+        for command in ["echo {{bead}}", "eval echo {{bead}}", "(true; ls {{bead}})"] {
             // What is put in stands for itself in all of them.
             script.extend(template::fill_command(command, &value).map(|line| line + "\n"));
         }

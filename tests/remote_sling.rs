@@ -369,6 +369,27 @@ fn when_there_is_here_it_is_the_same_folder() {
 }
 
 #[test]
+fn a_dry_run_asks_the_address_as_the_start_does() {
+    let world = World::with_rig();
+    let far = two(&world);
+    world.set("GASTOWN_MAYOR__AGENT", "waits");
+    let bead = world.bead("Look", "true");
+    let all = |addr: &str| {
+        for words in
+            [&["sling", &bead, "wyvern"][..], &["sling", "--new", "A title", "wyvern"], &["mayor", "start"]]
+        {
+            let words = [words, &["--fugue-addr", addr]].concat();
+            let would = world.in_town([&words[..], &["--dry-run"]].concat()).fails(1);
+            assert_eq!(would.stderr, world.in_town(&words).fails(1).stderr, "{words:?}");
+        }
+    };
+    all(&world.dead_addr());
+    std::fs::remove_dir_all(world.path("fugue-bin")).unwrap();
+    all(&far.addr);
+    untouched(&world, None, &bead);
+}
+
+#[test]
 fn crew_and_roles_go_there_when_a_flag_says_so() {
     let world = World::with_rig();
     let far = two(&world);

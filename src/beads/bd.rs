@@ -125,10 +125,13 @@ impl Bd {
 
     fn run(&self, what: &str, words: &[String], stdin: Option<&str>) -> Result<String> {
         let process = self.program.call(&self.dir, &self.actor, words);
-        self.outcome(what, match stdin {
-            Some(text) => process.stdin(text),
-            None => process,
-        })
+        self.outcome(
+            what,
+            match stdin {
+                Some(text) => process.stdin(text),
+                None => process,
+            },
+        )
     }
 
     fn outcome(&self, what: &str, process: Process) -> Result<String> {

@@ -14,7 +14,7 @@ pub struct MergeQueue {
 pub enum QueueCommand {
     /// Put a polecat's finished branch in the queue
     Add {
-        /// The polecat: RIG NAME, RIG/NAME, or NAME inside the rig and in a town of one
+        /// The polecat: RIG NAME, RIG/NAME, its bead, or NAME inside the rig and in a town of one
         #[arg(required = true, num_args = 1..=2, value_name = "POLECAT")]
         polecat: Vec<String>,
         #[command(flatten)]

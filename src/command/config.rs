@@ -111,7 +111,7 @@ fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: ConfigPlace, dry_run: b
     let home = home(ctx);
     let counts = |sources: &Sources| explain::one_of(sources, &change.key, home.as_deref());
     // A file that cannot be read may be what is mended here.
-    let was = counts(&all).ok().flatten().map(|was| was.value);
+    let was = counts(&all).ok().flatten();
     if !dry_run {
         // A person's own file may be a link into a folder of such files.
         let real = change.path.canonicalize().ok().filter(|_| town.is_none());
@@ -122,6 +122,7 @@ fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: ConfigPlace, dry_run: b
     let all = Sources { instead: Some((change.path.clone(), text)), ..all };
     let now = counts(&all).ok().flatten();
     let file = Origin::File(change.path.clone()).shown(home.as_deref());
+    let was = was.and_then(|was| below(was, now.as_ref(), &file));
     if ctx.global.json {
         let now = now.as_ref().map(|now| &now.value);
         let change =
@@ -155,6 +156,18 @@ fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: ConfigPlace, dry_run: b
         }
     }
     Ok(())
+}
+
+/// What counted before, without what comes over the file that was changed, a variable say: that counts still.
+fn below(was: Explained, now: Option<&Explained>, file: &str) -> Option<Value> {
+    let layers = now.map_or(&[][..], |now| &now.layers);
+    match layers.iter().position(|layer| layer.from == file) {
+        Some(at) if at + 1 < layers.len() => {
+            let own = was.layers.into_iter().find(|layer| layer.from == file);
+            own.or_else(|| layers[..at].last().cloned()).map(|layer| layer.value)
+        }
+        _ => Some(was.value),
+    }
 }
 
 /// What other places than `from` say of a key, where theirs counts: here, and in each rig when none is meant.

@@ -7,8 +7,7 @@ use serde_json::json;
 
 use super::{Ctx, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
-use crate::base::grammar::count;
-use crate::base::grammar::short;
+use crate::base::grammar::{count, is_bead_id, short};
 use crate::base::terminal;
 use crate::base::time;
 use crate::beads::request::FoundRequest;
@@ -37,6 +36,12 @@ pub fn run(ctx: &Ctx, args: MergeQueue) -> Result<Exit> {
                 [one] => one.split_once('/').map_or((None, one.as_str()), |(rig, name)| (Some(rig), name)),
                 _ => return Err(Failure::usage("name one polecat").into()),
             };
+            if is_bead_id(name) && name.contains('-') {
+                let Address::Polecat(rig, name) = ctx.agent(&town, name)? else {
+                    return Err(Failure::usage(format!("{name} is not with a polecat")).into());
+                };
+                return add(ctx, &town, &town.rig(&rig)?, &name, dry.dry_run);
+            }
             add(ctx, &town, &ctx.rig(&town, rig)?, name, dry.dry_run)
         }
         QueueCommand::List { rig } => list(ctx, &me, &ctx.rig(&town, rig.as_deref())?),

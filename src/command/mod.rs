@@ -153,12 +153,11 @@ fn ended(outcome: Result<Exit>, json: bool) -> ExitCode {
 /// The command that was typed and is not there, and what to use instead, if that is known.
 fn instead(error: &clap::Error) -> Option<(&str, &'static str)> {
     use clap::error::{ContextKind, ContextValue};
-    // Below a command the same word may mean something else.
+    // The words before the first that is optional.
     let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let under = usage.split_once("gt")?.1.split(['[', '<']).next().unwrap_or_default().trim();
     match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) if usage.contains("gt [OPTIONS] [COMMAND]") => {
-            Some((word, crate::cli::instead::instead(word)?))
-        }
+        Some(ContextValue::String(word)) => Some((word, crate::cli::instead::instead(under, word)?)),
         _ => None,
     }
 }

@@ -30,7 +30,8 @@ pub fn run(ctx: &Ctx, args: &Notify) -> Result<Exit> {
     if let Some((program, words)) = notify.command.split_first() {
         let values = [("what", args.what.as_str()), ("help", args.command.as_str())];
         let words = words.iter().map(|word| fill::known(word, &values));
-        let output = Process::new(program).args(words).cwd(&town.root).timeout(LIMIT).run();
+        let process = Process::new(program).args(words).cwd(&town.root).timeout(LIMIT);
+        let output = process.env("GT_WHAT", &args.what).env("GT_HELP", &args.command).run();
         failures.keep(output.and_then(|output| match output.ok() {
             true => Ok(()),
             false => crate::fail!("notify.command failed: {}", output.error_text(); "see it with: gt config explain notify.command"),

@@ -20,7 +20,7 @@ use crate::work::agent::roles::{self, Begun, Prepared, StartOptions};
 use crate::work::observe::view::RoleStatus;
 use crate::work::observe::{states, who};
 use crate::work::polecat::survivors;
-use crate::work::remote::tunnel;
+use crate::work::remote::{choose, tunnel};
 
 /// The town and one look at its sessions.
 pub struct Sight {
@@ -200,8 +200,9 @@ pub fn check_start(
     }
 }
 
-/// What is checked here runs in tmux on this machine.
+/// A program of this machine is there, and another machine answers.
 fn check_spec(sight: &Sight, prepared: &Prepared) -> Result<()> {
+    choose::check(sight.mux.as_ref(), &prepared.place, &sight.snapshot)?;
     let here = sight.mux.kind() == "tmux" && sight.snapshot.minimal.is_none();
     let runs =
         here && prepared.spec.away.is_none() && prepared.role.settings.multiplexer != Multiplexer::None;

@@ -128,6 +128,7 @@ impl Faults {
                 self.add(&["limits", key], "a limit is at least 1s", "");
             }
         }
+        self.words(&["notify", "command"], &settings.notify.command);
         let quiet = &settings.notify.quiet;
         if !quiet.is_empty() && NotifySettings::hours(quiet).is_none() {
             let message = format!("'{quiet}' are no hours of a day");
@@ -292,7 +293,14 @@ impl Faults {
         }
     }
 
+    fn words(&mut self, path: &[&str], words: &[String]) {
+        if let Some(name) = template::name_for_shell(words) {
+            self.add(path, template::misplaced(name), template::right_form(name));
+        }
+    }
+
     fn runtime(&mut self, name: &str, runtime: &Runtime) {
+        self.words(&["agents", name, "command"], &runtime.command);
         let screens = [
             ("question", &runtime.question),
             ("offline", &runtime.offline),
@@ -331,17 +339,22 @@ impl Faults {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
                 let hint = choices(name, template::NAMES.into_iter());
                 self.add(&path, format!("unknown name '{{{{{name}}}}}'"), hint);
-            } else if template::has_typed(text) {
-                self.typed(path, text);
+            } else {
+                self.placed(path, text);
             }
         });
     }
 
-    /// The title is anyone's text: it is no part of a command or a path.
-    fn typed(&mut self, path: &[String], text: &str) {
+    /// A name is no part of a text for a shell, and the title, which is anyone's text, no part of a word or a path.
+    fn placed(&mut self, path: &[String], text: &str) {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         match path.as_slice() {
-            [.., "command"] => self.add(&path, template::misplaced("title"), template::right_form("title")),
+            [.., "command"] => {
+                if let Some(name) = template::misplaced_name(text) {
+                    self.add(&path, template::misplaced(&name), template::right_form(&name));
+                }
+            }
+            _ if !template::has_typed(text) => {}
             [.., "start_directory"] => self.add(&path, "a title names no folder", ""),
             ["agents", _, "command" | "resume", _] | ["agents", _, "edits" | "all", "words", _]
                 if !template::is_typed(text) =>

@@ -159,10 +159,36 @@ pub fn fill<E>(text: &str, value: &dyn Fn(&str) -> Result<String, E>) -> Result<
     fill::each(text, |name, _, _| value(name).map(Some))
 }
 
-/// Whether a text has the title in it: no place in a text for a shell is safe for that, because what the shell runs may be
-/// another shell (`ssh HOST echo …`, `eval`, `watch`).
+/// Whether a text has the title in it.
 pub fn has_typed(text: &str) -> bool {
     names(text).any(|name| name == TYPED)
+}
+
+/// The first name in a text for a shell that cannot stand there: one that is no argument of its own, and the title anywhere,
+/// because what the shell runs may be another shell (`ssh HOST echo …`, `eval`, `watch`).
+pub fn misplaced_name(text: &str) -> Option<String> {
+    let mut found = None;
+    let _ = fill::each(text, |name, before, after| {
+        if name == TYPED || !is_argument(before, after) {
+            found.get_or_insert_with(|| name.to_string());
+        }
+        Ok::<_, std::convert::Infallible>(None)
+    });
+    found
+}
+
+/// The first name in those of a command's words that are a text for a shell: the word after `-c` of a shell, and all that
+/// ssh joins to one. Shells are programs whose names end in `sh`.
+pub fn name_for_shell(words: &[String]) -> Option<&str> {
+    let name = |word: &String| word.rsplit('/').next().unwrap_or_default().to_string();
+    let (mut shell, mut joined, mut script) = (false, false, false);
+    words.iter().find_map(|word| {
+        let found = names(word).next().filter(|_| joined || script);
+        script = shell && word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
+        shell |= name(word).ends_with("sh");
+        joined |= name(word).ends_with("ssh");
+        found
+    })
 }
 
 /// Whether a word is the title and no more.
@@ -183,6 +209,8 @@ fn variable_of(name: &str) -> Option<&'static str> {
         "worktree" => "GT_WORKTREE",
         "address" => "GT_ADDRESS",
         "session_id" => "GT_INSTANCE",
+        "what" => "GT_WHAT",
+        "help" => "GT_HELP",
         _ => return None,
     })
 }
@@ -195,24 +223,27 @@ pub fn misplaced(name: &str) -> String {
 /// What to write in its place.
 pub fn right_form(name: &str) -> String {
     match variable_of(name) {
-        Some(variable) => format!("write \"${variable}\": it is in the environment of the session"),
+        Some(variable) => format!("write \"${variable}\": it is in its environment"),
         None => {
             "put it in a variable: env = { NAME = \"{{".to_string() + name + "}}\" }, then write \"$NAME\""
         }
     }
 }
 
-/// The same for a text that a shell will read. Values that are the same in every quoting of every shell are put in as they are; one
-/// with blanks in it, the path of a town say, is put in quotes where it is an argument of its own.
+/// The same for a text that a shell will read. A value stands there as an argument of its own, in quotes when it has blanks in
+/// it, as the path of a town may.
 ///
 /// # Errors
-/// As [`fill`]; also any other value, one with blanks in another place, and the title.
+/// As [`fill`]; also a name in another place, inside quotes say, the title, and a value with other characters.
 pub fn fill_command(text: &str, value: &dyn Fn(&str) -> Result<String>) -> Result<String> {
-    fill::each(text, |name, before, after| {
+    if let Some(name) = misplaced_name(text) {
+        return Err(Failure::new(misplaced(&name)).hint(right_form(&name)).into());
+    }
+    fill::each(text, |name, _, _| {
         let filled = value(name)?;
-        if name != TYPED && is_harmless(&filled) {
+        if is_harmless(&filled) {
             Ok(Some(filled))
-        } else if name != TYPED && is_harmless(&filled.replace(' ', "")) && is_argument(before, after) {
+        } else if is_harmless(&filled.replace(' ', "")) {
             Ok(Some(format!("'{filled}'")))
         } else {
             Err(Failure::new(misplaced(name)).hint(right_form(name)).into())
@@ -224,20 +255,27 @@ fn is_harmless(value: &str) -> bool {
     !value.starts_with('-') && value.chars().all(|c| c.is_alphanumeric() || "._/@:+-".contains(c))
 }
 
-/// Whether what stands between two parts of a text for a shell is a word by itself and in no quotes.
+/// Whether what stands between two parts of a text for a shell is a word by itself: in no quotes, no command substitution and
+/// no here-document.
 fn is_argument(before: &str, after: &str) -> bool {
-    let (mut quote, mut chars) = (None, before.chars());
+    let (mut quote, mut substitutions, mut last) = (None, Vec::new(), ' ');
+    let mut chars = before.chars();
     while let Some(c) = chars.next() {
         match (quote, c) {
             (None | Some('"'), '\\') => drop(chars.next()),
             (None, '\'' | '"' | '`') => quote = Some(c),
+            (None, '(') => substitutions.push("$<>".contains(last)),
+            (None, ')') => drop(substitutions.pop()),
             (Some(open), c) if open == c => quote = None,
             _ => {}
         }
+        last = c;
     }
     let ends = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || ";&|()".contains(c));
-    let begins = before.chars().next_back();
-    quote.is_none() && !before.contains("<<") && ends(begins) && ends(after.chars().next())
+    // Where a here-document ends, and what is escaped in `$'…'`, is not read here.
+    let unread = ["<<", "$'"].iter().any(|odd| before.contains(odd));
+    let free = quote.is_none() && !substitutions.contains(&true) && !unread;
+    free && ends(before.chars().next_back()) && ends(after.chars().next())
 }
 
 #[cfg(test)]
@@ -304,34 +342,30 @@ mod tests {
         }
 
         #[test]
-        fn in_a_command_a_value_is_the_same_in_every_quoting(value in "[^\0]{0,30}|[a-z./@:+-]{0,10}") {
-            let text = "echo <{{bead}}> '<{{ bead }}>' \"<{{bead}}>\"";
-            let Ok(filled) = fill_command(text, &|_| Ok(value.clone())) else {
-                prop_assert!(!value.is_empty());
-                return Ok(());
-            };
-            let word = format!("<{value}>");
-            prop_assert_eq!(shlex::split(&filled).unwrap(), ["echo", &word, &word, &word]);
-            let acts = |c: char| c.is_whitespace() || "$`\\\"';&|<>()[]{}*?~#!=%,".contains(c);
+        fn in_a_command_a_value_is_one_argument(value in "[^\0]{0,30}|[a-z ./@:+-]{1,10}") {
+            let text = "echo {{bead}} '<' \"(\" {{ bead }};{{bead}}";
+            let Ok(filled) = fill_command(text, &|_| Ok(value.clone())) else { return Ok(()) };
+            let acts = |c: char| c.is_control() || "$`\\\"';&|<>()[]{}*?~#!=%,".contains(c);
             prop_assert!(!value.contains(acts), "{}", value);
+            if !value.is_empty() {
+                let wanted = ["echo", &value, "<", "(", &format!("{value};{value}")];
+                prop_assert_eq!(shlex::split(&filled).unwrap(), wanted);
+            }
         }
     }
 
     #[test]
     fn a_title_is_never_in_a_command() {
         let filled = |text: &str, value: &str| fill_command(text, &|_| Ok(value.to_string()));
-        assert_eq!(filled("cat {{worktree}}/x", "/t/wyvern").unwrap(), "cat /t/wyvern/x");
+        assert_eq!(filled("cat {{worktree}}", "/t/wyvern").unwrap(), "cat /t/wyvern");
         let said = |text: &str, value: &str| {
             let error = filled(text, value).unwrap_err();
             (error.to_string(), crate::base::failure::hint_of(&error).unwrap())
         };
         let (error, hint) = said("echo {{title}}", "plain");
         assert_eq!(error, "{{title}} cannot stand in a text for a shell, which might run it");
-        assert_eq!(hint, "write \"$GT_BEAD_TITLE\": it is in the environment of the session");
-        assert_eq!(
-            said("echo {{bead}}", "wy-$(x)").1,
-            "write \"$GT_BEAD\": it is in the environment of the session"
-        );
+        assert_eq!(hint, "write \"$GT_BEAD_TITLE\": it is in its environment");
+        assert_eq!(said("echo {{bead}}", "wy-$(x)").1, "write \"$GT_BEAD\": it is in its environment");
         assert_eq!(
             said("\"{{gt}}\" hook", "/a b/gt").1,
             "put it in a variable: env = { NAME = \"{{gt}}\" }, then write \"$NAME\""
@@ -353,10 +387,36 @@ mod tests {
             "cat <<x\n {{worktree}}",
             "echo \"a' {{worktree}} \"",
             "\\' {{worktree}}x",
+            "echo $(ls {{worktree}})",
+            "echo \"$(ls {{worktree}} )\"",
+            "diff <( ls {{worktree}} ) x",
+            "echo $'it\\'s {{worktree}} '",
+            "sh -c \"echo '{{worktree}}'\"",
+            "cat <<X\n{{worktree}}\nX",
         ] {
-            assert!(filled(text, "/a b").is_err(), "{text}");
+            assert!(filled(text, "/a b").is_err() && filled(text, "wy-1").is_err(), "{text}");
         }
+        assert!(filled("cd $(pwd) && ls {{worktree}}", "wy-1").is_ok());
         assert!(filled("ls {{worktree}}", "/a $(x)").is_err() && filled("ls {{worktree}}", "-a b").is_err());
+        let in_shell = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_string()).collect();
+            name_for_shell(&words).map(str::to_string)
+        };
+        for words in [
+            &["sh", "-c", "echo '{{bead}}'"][..],
+            &["env", "A=b", "/bin/bash", "-lc", "{{bead}}"],
+            &["ssh", "pc", "agent", "{{bead}}"],
+            &["/usr/bin/ssh", "pc", "sh -c 'echo {{ bead }}'"],
+        ] {
+            assert_eq!(in_shell(words).as_deref(), Some("bead"), "{words:?}");
+        }
+        for words in [
+            &["sh", "-c", "exec agent \"$@\"", "agent", "--dir={{worktree}}", "{{title}}"][..],
+            &["codex", "-c", "projects={ {{clone_quoted}}={} }"],
+            &["agent", "--say", "It's {{bead}}"],
+        ] {
+            assert_eq!(in_shell(words), None, "{words:?}");
+        }
         assert!(has_typed("x {{ title }}") && !has_typed("{{bead}} {title}"));
         assert!(is_typed("{{ title }}") && !is_typed("x{{title}}"));
     }

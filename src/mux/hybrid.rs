@@ -336,6 +336,10 @@ impl Mux for Hybrid {
         }
     }
 
+    fn has_client(&self) -> Result<()> {
+        Ok(self.program().map(drop)?)
+    }
+
     fn mark(&self, session: &str, state: &str, since: &str) -> Result<()> {
         match self.keeper(session)? {
             Some(daemon) => daemon.mark(session, state, since),

@@ -459,6 +459,14 @@ pub trait Mux {
         Ok(())
     }
 
+    /// Whether the program that asks other machines is there.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    fn has_client(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Starts several sessions, in few processes where that can be. `each` is told of every one that is there, by its number.
     fn start_many(&self, specs: &[&Spec], taken: &Snapshot, each: &dyn Fn(usize)) -> Vec<Result<Started>> {
         let start = |(number, spec): (usize, &&Spec)| {

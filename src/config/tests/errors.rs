@@ -35,6 +35,8 @@ fn errors_in_settings_files_name_the_place_and_what_was_meant() {
         "[agents.claude]\ncommand = ['claude', '{{tittle}}']\n",
         "[agents.claude]\nsubmit = { confirm = 'bussy' }\n",
         "[agents.'a.b']\ncommand = ['x']\n",
+        "[agents.x]\ncommand = ['sh', '-c', \"echo '{{bead}}'\"]\n",
+        "[notify]\ncommand = ['bash', '-lc', 'say {{what}}']\n",
         "[remotes.pc]\nfugue_addr = 'localhost:9999'\n",
         "[placement.heavy]\nuse = 'x'\nwhen = { min_estimate = 'long' }\n",
         "[placement.heavy]\nwhen = { label = ['x'] }\n",
@@ -114,6 +116,12 @@ fn errors_in_settings_files_name_the_place_and_what_was_meant() {
 
     user/config.toml:1:1: agents.a.b: a name has letters, digits, '-' and '_'
 
+    user/config.toml:2:11: agents.x.command: {{bead}} cannot stand in a text for a shell, which might run it
+    hint: write "$GT_BEAD": it is in its environment
+
+    user/config.toml:2:11: notify.command: {{what}} cannot stand in a text for a shell, which might run it
+    hint: write "$GT_WHAT": it is in its environment
+
     user/config.toml:2:14: remotes.pc.fugue_addr: 'localhost:9999' is not an address of fugue: it has no scheme
     hint: an address looks like tcp://localhost:9999
 
@@ -146,6 +154,7 @@ fn errors_in_windows_name_the_place_and_what_was_meant() {
         "panes = [{ command = '{{agent}}' }, { command = ' {{agent}} ' }]".into(),
         "panes = [{ command = '{{agent}} --continue' }]".into(),
         "panes = [{ command = 'echo {{ title }}', start_directory = '{{title}}' }]".into(),
+        "panes = [{ command = \"sh -c \\\"echo '{{bead}}'\\\"\" }]".into(),
         "name = \"two\\nlines\"".into(),
         "env = { 'A=B' = 'x' }".into(),
         "panes = [{ env = { '' = 'x' } }]".into(),
@@ -191,7 +200,10 @@ fn errors_in_windows_name_the_place_and_what_was_meant() {
     hint: words of its own are the runtime's: [agents.NAME] command
 
     user/presets/polecat.toml:2:22: polecat.windows.0.panes.0.command: {{title}} cannot stand in a text for a shell, which might run it
-    hint: write "$GT_BEAD_TITLE": it is in the environment of the session
+    hint: write "$GT_BEAD_TITLE": it is in its environment
+
+    user/presets/polecat.toml:2:22: polecat.windows.0.panes.0.command: {{bead}} cannot stand in a text for a shell, which might run it
+    hint: write "$GT_BEAD": it is in its environment
 
     user/presets/polecat.toml:2:8: polecat.windows.0.name: a window's name is one line of plain text
 

@@ -104,6 +104,9 @@ fn every_built_in_file_is_right_by_itself() {
     let sources = Sources::default();
     let layer = sources::built_in(&Sources::default()).unwrap().unwrap();
     check::layer(check::LayerKind::Settings, &layer).unwrap();
+    // One stash is shared by all worktrees: no agent uses it unasked.
+    let allow = settings(&sources).unwrap().permissions.allow;
+    assert!(allow.iter().any(|command| command == "git show") && !allow.contains(&"git stash".into()));
     let mut seen = 0;
     for name in presets::list(&sources).unwrap().keys() {
         for layer in presets::files(&sources, name).unwrap() {

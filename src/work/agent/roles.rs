@@ -13,7 +13,7 @@ use crate::config::{self, ResolvedRole, Settings, Sources};
 use crate::model::address::{Address, Role};
 use crate::mux::deliver::{Delivery, deliver};
 use crate::mux::{Mux, Session, Snapshot, Spec, Started};
-use crate::plan::choose::PlacementWish;
+use crate::plan::choose::{Choice, PlacementWish};
 use crate::plan::may_sling::Begin;
 use crate::plan::place::{Seen, seen};
 use crate::town::{Rig, RigConfig, Town, home};
@@ -51,6 +51,8 @@ pub struct Prepared {
     pub spec: Spec,
     /// What its role came to.
     pub role: ResolvedRole,
+    /// Where it goes.
+    pub place: Choice,
     /// Why it may not be started.
     pub refused: Option<Failure>,
 }
@@ -191,7 +193,7 @@ pub fn prepare_as(
         (Some(rig), Some(settings)) => untrusted(rig, settings, &spec, &role),
         _ => None,
     };
-    Ok(Prepared { address: address.clone(), spec, role, refused })
+    Ok(Prepared { address: address.clone(), spec, role, place: choice, refused })
 }
 
 /// Why an agent may not be started: its program would read settings of the repository that no person trusts.

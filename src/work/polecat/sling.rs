@@ -166,6 +166,7 @@ pub struct WaitingBead {
 pub fn plan(site: &Site<'_>, order: &Order) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let works = begin::decide(site, order, SlingReading::read(site, order)?, &mut outcome)?;
+    let works = elsewhere::reachable(site, works, &mut outcome);
     begin::check_start(site, &works)?;
     for (work, name) in begin::names_to_come(site, order, works, &mut outcome)? {
         match hand::planned(site, &work, &name) {

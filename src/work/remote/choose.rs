@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::config::{ResolvedRole, Sources, remotes};
 use crate::model::address::Address;
-use crate::mux::Snapshot;
+use crate::mux::{Mux, Snapshot};
 use crate::plan::choose::{self, Candidate, Choice, PlaceFlags, PlacementWish};
 use crate::town::Town;
 use crate::town::away::{self, Records};
@@ -74,6 +74,18 @@ impl<'a> Chooser<'a> {
             *given.entry(remote.name.clone()).or_default() += 1;
         }
         Ok(choice)
+    }
+}
+
+/// Whether what was chosen answers, or, where its tunnel would be opened first, whether the program that asks it is there.
+///
+/// # Errors
+/// What a silent one's person can do.
+pub fn check(mux: &dyn Mux, choice: &Choice, look: &Snapshot) -> Result<()> {
+    match &choice.remote {
+        None => Ok(()),
+        Some(_) if choice.opens => mux.has_client(),
+        Some(remote) => mux.reachable(remote, look),
     }
 }
 

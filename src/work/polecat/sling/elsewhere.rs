@@ -15,7 +15,7 @@ use crate::mux::Snapshot;
 use crate::plan::choose::{Choice, PlaceFlags};
 use crate::town::away;
 use crate::work::polecat::sling::Work;
-use crate::work::remote::choose::Chooser;
+use crate::work::remote::choose::{self, Chooser};
 use crate::work::remote::{line, tunnel};
 
 /// Work goes on where it was begun: its worktree is there. The bead's label says where that is, and what the town
@@ -121,7 +121,7 @@ pub fn reachable(site: &Site<'_>, works: Vec<Work>, outcome: &mut Outcome) -> Ve
     for work in works {
         let silent = work.choice.remote.as_ref().and_then(|remote| {
             let ask = || {
-                let error = site.mux.reachable(remote, &work.sessions).err()?;
+                let error = choose::check(site.mux, &work.choice, &work.sessions).err()?;
                 Some(Failure { hint: hint_of(&error), ..Failure::new(format!("{error:#}")) })
             };
             asked.entry(remote.fugue_addr.clone()).or_insert_with(ask).clone()
@@ -144,12 +144,12 @@ pub fn check_new_away(site: &Site<'_>, order: &Order, role: &ResolvedRole, title
     }
     let look = site.mux.look()?;
     let choice = Chooser::new(site.town, &site.sources, &look).choose(role, &order.wish)?;
-    let Some(remote) = &choice.remote else { return Ok(false) };
+    if choice.remote.is_none() {
+        return Ok(false);
+    }
     let new = NewBead::titled(title);
     let bead = Bead { title: new.title, description: new.description, ..Bead::default() };
     line::check_text("the new bead", &line::bead_text(&bead))?;
-    if !choice.opens {
-        site.mux.reachable(remote, &look)?;
-    }
+    choose::check(site.mux, &choice, &look)?;
     Ok(true)
 }
