@@ -254,7 +254,7 @@ fn a_key_is_set_in_the_file_that_is_meant_and_counts_then() {
     assert_eq!((&json["change"]["was"], &json["change"]["now"]), (&0.into(), &2.into()));
     // What comes over the file counts still, and is said as such.
     world.set("GASTOWN_MERGE__RETRIES", "7");
-    let warned = "warning: $GASTOWN_MERGE__RETRIES says merge.retries = 7, which counts before it\n";
+    let warned = "warning: GASTOWN_MERGE__RETRIES says merge.retries = 7, which counts before it\n";
     for (value, was) in [("3", 2), ("4", 3)] {
         let wanted = format!("merge.retries = {value} (was {was}) in WORLD/town/config/town.toml\n{warned}");
         assert_eq!(said(&["merge.retries", value]), wanted);
