@@ -62,7 +62,12 @@ fn every_field_arrives() {
             ..Patch::default()
         };
         done(store.write(&[], &[update(&id, patch)]).unwrap());
-        assert_eq!(shop.calls(), ["list", "update"]);
+        let shop_calls = shop.calls();
+        // What created it, or reads it back, may have shown it already.
+        assert!(
+            [&["list", "update"][..], &["update"]].iter().any(|calls| shop_calls == *calls),
+            "{shop_calls:?}"
+        );
         let bead = get(&store, &id);
         assert_eq!((bead.status.as_str(), bead.assignee.as_deref()), ("hooked", Some("wyvern/Nux")));
         assert_eq!(
