@@ -71,7 +71,7 @@ fn odd_texts_survive_in_environment_arguments_and_marks() {
         let mut spec = spec(&world, &format!("odd-{number}"), &["sh", "-c", script, "sh", &out, &text]);
         spec.env.push(("TITLE".into(), text.clone()));
         spec.marks.preset.clone_from(&text);
-        spec.marks.bead.clone_from(&text);
+        spec.marks.bead = text.as_str().into();
         let started = tmux.start(&spec, &Snapshot::default()).unwrap();
         tmux.mark(&started.session, &text, "2026").unwrap();
         let seen = wait_for("the program's word", || std::fs::read_to_string(&out).ok());
@@ -79,7 +79,7 @@ fn odd_texts_survive_in_environment_arguments_and_marks() {
         let snapshot = look(&tmux);
         let session = find(&snapshot, &started.name);
         let marks = &session.marks;
-        assert_eq!([&marks.preset, &marks.bead, &marks.state], [&text; 3]);
+        assert_eq!([&*marks.preset, &marks.bead, &marks.state], [text.as_str(); 3]);
         assert_eq!(session.panes[0].id, started.pane);
     }
     assert!(!std::path::Path::new("/tmp/gt-owned").exists());

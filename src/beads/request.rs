@@ -11,7 +11,7 @@ use crate::base::time;
 use crate::beads::proven;
 use crate::model::address::{Address, is_rig_name};
 use crate::model::bead::{Bead, NewBead};
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::model::refs::Branch;
 use crate::model::words;
 use crate::town::Rig;
@@ -32,7 +32,7 @@ pub struct Request {
     /// Where it is to land: a branch name.
     pub target: String,
     /// The bead that it does.
-    pub bead: String,
+    pub bead: BeadId,
     /// Who did it: an address.
     pub worker: String,
     /// The instance id of the worker's session.

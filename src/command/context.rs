@@ -220,7 +220,7 @@ impl Ctx {
         Ok(Me {
             address,
             instance: own("GT_INSTANCE").map(Into::into),
-            bead: own("GT_BEAD"),
+            bead: own("GT_BEAD").map(Into::into),
             session: own("GT_SESSION"),
         })
     }

@@ -51,7 +51,7 @@ fn dispatch(ctx: &Ctx, town: &Town, rig: &Rig, dry_run: bool, outcome: &mut Outc
     for alike in startable.chunk_by(|one, next| one.flags == next.flags) {
         let mut how = how(&alike[0].flags)?;
         how.dry.dry_run = dry_run;
-        let beads = alike.iter().map(|one| one.bead.clone()).collect();
+        let beads = alike.iter().map(|one| one.bead.clone().into()).collect();
         let one = sling::start_waiting(ctx, town, rig, beads, &how)?;
         let full = !one.waiting.is_empty();
         outcome.slung.extend(one.slung);

@@ -74,7 +74,7 @@ fn restart(ctx: &Ctx, address: &Address, elsewhere: Elsewhere, dry: DryRun) -> R
     };
     let Some(bead) = bead
         .filter(|bead| !bead.is_empty())
-        .map_or_else(|| held(ctx, &sight, rig, name), |bead| Ok(Some(bead)))?
+        .map_or_else(|| held(ctx, &sight, rig, name), |bead| Ok(Some(bead.into())))?
     else {
         return Err(Failure::new(format!("{address} has no session to restart, and no work"))
             .hint(format!("give it a bead: gt sling BEAD {address}"))

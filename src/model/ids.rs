@@ -91,6 +91,18 @@ macro_rules! meaning {
             }
         }
 
+        impl PartialEq<String> for $name {
+            fn eq(&self, other: &String) -> bool {
+                self.0 == *other
+            }
+        }
+
+        impl PartialEq<$name> for String {
+            fn eq(&self, other: &$name) -> bool {
+                *self == other.0
+            }
+        }
+
         impl PartialEq<&str> for $name {
             fn eq(&self, other: &&str) -> bool {
                 self.0 == *other
@@ -102,6 +114,11 @@ macro_rules! meaning {
 meaning! {
     /// Which of an agent's sessions: it tells two bearers of one name apart. Empty where it is not known.
     InstanceId
+}
+
+meaning! {
+    /// The id of a bead. Empty for none.
+    BeadId
 }
 
 impl InstanceId {

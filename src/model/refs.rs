@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::base::grammar::{is_bead_id, is_instance};
 use crate::model::address::{is_polecat_name, is_rig_name};
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 
 /// Where branches are.
 pub const HEADS: &str = "refs/heads/";
@@ -34,7 +34,7 @@ pub struct Branch {
     /// The polecat's name.
     pub name: String,
     /// The bead's id.
-    pub bead: String,
+    pub bead: BeadId,
 }
 
 impl Branch {

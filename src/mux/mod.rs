@@ -25,7 +25,7 @@ use crate::config::remotes::KnownRemote;
 use crate::config::schema::Multiplexer;
 use crate::model::address::{Address, Role};
 use crate::model::environment::is_public;
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::town::occupancy::Occupied;
 
 pub use self::away::{Daemon, OtherMachines, or_default};
@@ -44,7 +44,7 @@ pub struct Marks {
     /// As of [`crate::model::state::State`].
     pub state: String,
     /// The bead it works on, empty when none.
-    pub bead: String,
+    pub bead: BeadId,
     /// Since when it is in this state: RFC 3339, UTC.
     pub since: String,
     /// The instance id: tells two bearers of one name apart.

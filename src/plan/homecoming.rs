@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::base::grammar::{is_bead_id, is_object_id};
 use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead};
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::model::refs::{Branch, Sent};
 use crate::model::words;
 
@@ -57,7 +57,7 @@ pub struct CompletionRecord {
     /// Whose it is.
     pub from: Sent,
     /// The bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// The polecat's branch.
     pub branch: String,
     /// The commit that is handed in; without changes the one that the work began at.
@@ -77,7 +77,7 @@ struct RecordJson {
     rig: String,
     worker: String,
     instance: InstanceId,
-    bead: String,
+    bead: BeadId,
     branch: String,
     commit: String,
     outcome: String,

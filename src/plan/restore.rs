@@ -68,15 +68,15 @@ pub fn merges(log: &str) -> Vec<MergeCommit> {
 pub fn merges_of(request: &Request, bead: &Bead, log: &[MergeCommit], reached: bool) -> Vec<MergeCommit> {
     let made = second(&request.created);
     let its = |one: &&MergeCommit| {
-        one.bead == request.bead && one.branch == request.branch && second(&one.time) >= made
+        request.bead == one.bead && one.branch == request.branch && second(&one.time) >= made
     };
     let commit = match log.iter().find(its) {
         Some(merge) => &merge.commit,
         None if reached => &request.commit,
         None => return Vec::new(),
     };
-    let of = |id: &String| MergeCommit {
-        bead: id.clone(),
+    let of = |id: &str| MergeCommit {
+        bead: id.into(),
         branch: request.branch.clone(),
         commit: commit.clone(),
         time: bead.updated_at.clone(),
@@ -165,7 +165,7 @@ pub fn missing(prefix: &str, known: impl IntoIterator<Item = String>, beads: &[B
 
 /// The bead that a branch of a polecat of this town names; a full ref, of a clone or of what it knows of origin.
 pub fn bead_of_ref(town: &str, full: &str) -> Option<String> {
-    Branch::of_ref(full).filter(|branch| branch.may_be_of(town)).map(|branch| branch.bead)
+    Branch::of_ref(full).filter(|branch| branch.may_be_of(town)).map(|branch| branch.bead.into())
 }
 
 /// Whether a new export may take the place of the one before the last: everything in that one is in the last one too.

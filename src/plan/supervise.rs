@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::schema::Restart;
 use crate::model::address::Address;
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::plan::place::{Place, Run};
 
 /// What one look found of a town.
@@ -68,7 +68,7 @@ pub struct PolecatSeen {
     /// Which bearer of the name.
     pub instance: InstanceId,
     /// Its bead; empty for none.
-    pub bead: String,
+    pub bead: BeadId,
     /// Where its bead is; nothing without one.
     pub place: Option<Place>,
     /// What its session does.
@@ -116,14 +116,14 @@ pub enum Action {
         /// The rig.
         rig: String,
         /// The bead.
-        bead: String,
+        bead: BeadId,
     },
     /// Starts a polecat whose bead is on its hook and that never had a session.
     Begin {
         /// The rig.
         rig: String,
         /// The bead.
-        bead: String,
+        bead: BeadId,
     },
     /// Starts what waits in a rig, as far as there are places.
     Dispatch {

@@ -22,7 +22,7 @@ pub fn list(rows: &[RequestRow], now: &str) -> Text {
         };
         let (priority, age) = (format!("P{}", row.priority), format!("{:>4}", row.age(now)));
         let title = format!("{held}{}", row.title);
-        [row.id.clone(), priority, age, row.bead.clone(), row.worker.clone(), title]
+        [row.id.clone(), priority, age, row.bead.to_string(), row.worker.clone(), title]
     };
     let lines = columns(&rows.iter().map(cells).collect::<Vec<_>>());
     let mut text = Text::default();
@@ -52,7 +52,7 @@ fn to_start(rows: &[ToStart], now: &str) -> Text {
     let cells = |row: &ToStart| {
         let age = time::seconds_between(&row.since, now).map_or_else(|| "?".into(), time::short_age);
         [
-            row.bead.clone(),
+            row.bead.to_string(),
             format!("P{}", row.priority),
             format!("{age:>4}"),
             row.why.clone(),

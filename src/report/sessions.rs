@@ -6,6 +6,7 @@ use super::text::{Cell, Color, Screen};
 use crate::base::terminal::Text;
 use crate::base::time;
 use crate::model::address::Address;
+use crate::model::ids::BeadId;
 use crate::mux::{Session, Snapshot};
 
 /// One session.
@@ -21,7 +22,7 @@ pub struct SessionLine {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
     /// Its bead, empty when none.
-    pub bead: String,
+    pub bead: BeadId,
     /// Since when it is in this state: RFC 3339, UTC.
     pub since: String,
     /// Its name.

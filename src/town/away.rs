@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::files;
 use crate::base::hash::fnv32;
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::model::refs::Branch;
 use crate::town::{Town, TownFile};
 
@@ -39,7 +39,7 @@ pub struct Record {
     /// The agent's instance.
     pub instance: InstanceId,
     /// Its bead; empty for a role that has none.
-    pub bead: String,
+    pub bead: BeadId,
     /// Its branch; empty for a role that has none, and for what an earlier version started.
     pub branch: String,
     /// By which its completion records prove themselves; empty when it was not seen, or an earlier version started it.

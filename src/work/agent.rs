@@ -68,7 +68,7 @@ pub fn marks(agent: &Agent<'_>) -> Marks {
         address: agent.address.to_string(),
         role: agent.role.role.to_string(),
         state: if tells(&agent.role.runtime) { State::Starting } else { State::Working }.as_str().into(),
-        bead: agent.bead.map(|bead| bead.id.clone()).unwrap_or_default(),
+        bead: agent.bead.map(|bead| bead.id.as_str().into()).unwrap_or_default(),
         since: time::now(),
         instance: agent.instance.into(),
         preset: agent.role.presets.join(","),

@@ -13,7 +13,7 @@ fn mayor(place: &Place, far: &Daemon) -> String {
     mayor.name = "hq-mayor".into();
     mayor.marks.address = "mayor/".into();
     mayor.marks.role = "mayor".into();
-    mayor.marks.bead.clear();
+    mayor.marks.bead = Default::default();
     place.mux.start(&mayor, &Snapshot::default()).unwrap().name
 }
 

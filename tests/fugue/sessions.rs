@@ -126,7 +126,7 @@ fn a_role_s_session_that_is_stopped_leaves_no_memory() {
     let place = Place::of(&world, &[]);
     let mut mayor = spec(&place, &far.addr, ECHO);
     mayor.marks.address = "mayor".into();
-    mayor.marks.bead.clear();
+    mayor.marks.bead = Default::default();
     let started = place.mux.start(&mayor, &Snapshot::default()).unwrap();
     place.mux.stop(&[&started.session]).unwrap();
     assert!(away::read(&place.town).unwrap().is_empty());

@@ -4,7 +4,7 @@ use super::{Ours, id};
 use crate::base::grammar::is_object_id;
 use crate::config::remotes::KnownRemote;
 use crate::model::address::Address;
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::mux::{Marks, Pane, Session};
 use crate::programs::fugue::Row;
 use crate::town::away::Record;
@@ -80,7 +80,7 @@ pub fn session(row: Row, remote: &KnownRemote, ours: &Ours) -> Session {
             let record = ours.records.get(&value(ADDRESS));
             let name =
                 record.filter(|record| record.fugue_addr == remote.fugue_addr).map(|record| &record.remote);
-            (marks(ours, value(ADDRESS), value(INSTANCE).into(), value(BEAD)), name)
+            (marks(ours, value(ADDRESS), value(INSTANCE).into(), value(BEAD).into()), name)
         }
         Some((address, record)) => {
             let marks = marks(ours, address.clone(), record.instance.clone(), record.bead.clone());
@@ -100,7 +100,7 @@ pub fn session(row: Row, remote: &KnownRemote, ours: &Ours) -> Session {
     }
 }
 
-fn marks(ours: &Ours, address: String, instance: InstanceId, bead: String) -> Marks {
+fn marks(ours: &Ours, address: String, instance: InstanceId, bead: BeadId) -> Marks {
     let role = Address::parse(&address).ok().and_then(|address| address.role());
     Marks {
         town: ours.town.clone(),
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!((seen.id.as_str(), seen.remote.as_deref()), ("tcp://x:1#id-1", Some("pc")));
         let marks = seen.marks;
         assert_eq!(
-            [marks.town, marks.address, marks.instance.into(), marks.bead, marks.role],
+            [marks.town, marks.address, marks.instance.into(), marks.bead.into(), marks.role],
             ["/town", "wyvern/Nux", "i1", "wy-1", "polecat"]
         );
     }

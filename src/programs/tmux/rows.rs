@@ -1,6 +1,6 @@
 //! What a look prints, and how it is read.
 
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 
 use super::text::{from_name, from_one_line, spaceless, unformatted};
 
@@ -90,7 +90,7 @@ pub struct PaneMark {
     /// Its role.
     pub role: String,
     /// Its bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// Its town.
     pub town: String,
     /// The presets that made it.
@@ -130,7 +130,7 @@ impl PaneMark {
     fn after<'t>(instance: InstanceId, words: &mut impl Iterator<Item = &'t str>) -> Option<PaneMark> {
         let mut next = || words.next().map(from_one_line);
         let (address, role, bead, town) = (next()?, next()?, next()?, next()?);
-        let agent = PaneMark { instance, address, role, bead, town, ..PaneMark::default() };
+        let agent = PaneMark { instance, address, role, bead: bead.into(), town, ..PaneMark::default() };
         Some(match next() {
             Some(preset) => PaneMark { preset, created: next()?.parse().ok()?, ..agent },
             None => PaneMark { earlier: true, ..agent },
@@ -394,7 +394,7 @@ fn read_earlier<'t>(row: &mut PaneRow, next: &mut impl FnMut() -> Option<&'t str
     let Some(own) = row.own.as_mut().filter(|own| own.agent.earlier) else { return Some(()) };
     let [town, address, role, state, bead, since, _, preset, hash] = marks.map(from_one_line);
     let instance = std::mem::take(&mut own.agent.instance);
-    own.agent = PaneMark { instance, address, role, bead, town, preset, created, earlier: true };
+    own.agent = PaneMark { instance, address, role, bead: bead.into(), town, preset, created, earlier: true };
     // What was changed since has the form of today.
     if row.state == StateMark::default() {
         row.state = StateMark { state, since };

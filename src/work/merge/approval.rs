@@ -10,6 +10,7 @@ use crate::config::schema::Approve;
 use crate::config::{self, Settings};
 use crate::model::address::Address;
 use crate::model::bead::{Bead, Patch};
+use crate::model::ids::BeadId;
 use crate::plan::queue::Rules;
 use crate::plan::trust::listed;
 use crate::programs::git::Git;
@@ -65,7 +66,7 @@ pub struct Shown {
     /// The rig.
     pub rig: String,
     /// The bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// The bead's title.
     pub title: String,
     /// Who did it.

@@ -9,6 +9,7 @@ use crate::beads::{Change, Guard, Store, Written};
 use crate::config::schema::Rework;
 use crate::model::address::Address;
 use crate::model::bead::{Bead, Patch};
+use crate::model::ids::BeadId;
 use crate::model::words;
 use crate::programs::git::Git;
 use crate::town::ended::Word;
@@ -87,7 +88,7 @@ pub struct SetAside {
     /// The request.
     pub request: String,
     /// The bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// The bead's title.
     pub title: String,
     /// Why.

@@ -12,6 +12,7 @@ use crate::base::time;
 use crate::beads::Store;
 use crate::beads::request::Request;
 use crate::model::bead::Bead;
+use crate::model::ids::BeadId;
 use crate::model::refs::{Branch, RecoveryRef};
 use crate::model::state::State;
 use crate::model::words;
@@ -46,7 +47,7 @@ pub struct FinishedWork<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DoneReport {
     /// The bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// Its title.
     pub title: String,
     /// The polecat's address.
@@ -135,7 +136,7 @@ pub fn done(work: &FinishedWork<'_>, no_changes: Option<&str>) -> Result<DoneRep
 fn answer(work: &FinishedWork<'_>, look: &DoneLook, state: &'static str) -> DoneReport {
     let request = look.requests.iter().find(|(request, _)| request.commit == look.status.commit);
     DoneReport {
-        bead: look.bead.id.clone(),
+        bead: look.bead.id.as_str().into(),
         title: look.bead.title.clone(),
         worker: work.home.address.to_string(),
         branch: look.branch.clone(),
@@ -214,7 +215,7 @@ fn bead_of(home: &OwnWorktree, status: &WorktreeStatus) -> Result<String, Failur
     };
     let own = |one: &Branch| one.name == home.name && one.may_be_of(&home.rig.town);
     match Branch::parse(branch).filter(own) {
-        Some(own) => Ok(own.bead),
+        Some(own) => Ok(own.bead.into()),
         None => Err(Failure::new(format!(
             "the worktree is on {branch}, which is not a branch of {}",
             home.address

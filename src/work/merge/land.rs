@@ -13,6 +13,7 @@ use crate::beads::request::Request;
 use crate::config::{self, Sources};
 use crate::model::address::Address;
 use crate::model::bead::Bead;
+use crate::model::ids::BeadId;
 use crate::model::refs::Branch;
 use crate::plan::place::Seen;
 use crate::plan::queue::Verdict;
@@ -51,7 +52,7 @@ pub struct Checked {
     /// The polecat.
     pub address: String,
     /// Its bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// The bead's title.
     pub title: String,
     /// Its branch.
@@ -72,7 +73,7 @@ pub struct Checked {
 #[derive(Clone, Debug, Serialize)]
 pub struct Landed {
     /// The bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// The bead's title.
     pub title: String,
     /// Where it landed.
@@ -197,7 +198,7 @@ fn look(job: &LandJob<'_>) -> Result<LandWork> {
     };
     let bead = match scene.held().iter().find(|bead| bead.id == id) {
         Some(held) => Some(held.clone()),
-        None => scene.store.list(&Filter { ids: vec![id.clone()], ..Filter::default() })?.pop(),
+        None => scene.store.list(&Filter { ids: vec![id.to_string()], ..Filter::default() })?.pop(),
     };
     let own = |request: &&Request| request.worker == address.to_string() && request.bead == id;
     let known = scene.requests.iter().find(own).cloned().unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::beads::request::{self, Request};
 use crate::beads::{Change, Store};
 use crate::config::schema::Strategy;
 use crate::model::bead::{Bead, Patch};
+use crate::model::ids::BeadId;
 use crate::model::words;
 use crate::programs::git::pushing::{Deletion, Landing};
 use crate::town::ended::Word;
@@ -192,7 +193,7 @@ pub struct Merged {
     /// The request; empty for one that never was in the queue.
     pub request: String,
     /// The bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// The bead's title.
     pub title: String,
     /// As which commit.

@@ -13,6 +13,7 @@ use crate::beads::request::{self, FoundRequest, Request, foreign};
 use crate::beads::{Change, Filter, Guard, Store, Written};
 use crate::model::address::Address;
 use crate::model::bead::{Bead, Patch};
+use crate::model::ids::BeadId;
 use crate::model::words;
 use crate::plan::queue::{Rules, order, superseded};
 use crate::programs::git::Git;
@@ -59,7 +60,7 @@ impl Queue {
 
     /// The bead of a request; `None` when it is gone from the store.
     pub fn bead(&self, request: &Request) -> Option<&Bead> {
-        self.beads.get(&request.bead)
+        self.beads.get(&*request.bead)
     }
 
     /// What was written down of a request that cannot be merged.
@@ -87,8 +88,11 @@ pub fn look(store: &dyn Store) -> Result<Queue> {
     let found = store.list(&if store.is_dear() { Filter::alive() } else { Filter::open_requests() })?;
     let mut queue = Queue::of(found);
     let (requests, beads) = (&queue.requests, &mut queue.beads);
-    let ids: Vec<String> =
-        requests.iter().map(|request| &request.bead).filter(|id| !beads.contains_key(*id)).cloned().collect();
+    let ids: Vec<String> = requests
+        .iter()
+        .map(|request| request.bead.to_string())
+        .filter(|id| !beads.contains_key(id))
+        .collect();
     if !ids.is_empty() {
         let others = store.list(&Filter { ids, ..Filter::default() })?;
         beads.extend(others.into_iter().map(|bead| (bead.id.clone(), bead)));
@@ -256,7 +260,7 @@ pub fn retry(found: &FoundRequest, me: &Address, dry: bool) -> Result<()> {
     }
     let closed = Guard { id: id.clone(), statuses: vec![words::CLOSED.into()], ..Guard::default() };
     let free = Guard {
-        id: request.bead.clone(),
+        id: request.bead.to_string(),
         statuses: vec![words::OPEN.into()],
         assignee: Some(None),
         lacks_labels: vec![words::LABEL_HOLD.into()],
@@ -272,7 +276,7 @@ pub fn retry(found: &FoundRequest, me: &Address, dry: bool) -> Result<()> {
     };
     let changes = [
         Change::Update(id.clone(), Box::new(reopen)),
-        Change::Update(request.bead.clone(), Box::new(submit)),
+        Change::Update(request.bead.to_string(), Box::new(submit)),
     ];
     match found.rig.store(me)?.write(&[closed, free], &changes)? {
         Written::Done(_) => {
@@ -315,7 +319,7 @@ pub fn reject(
         store.write(&[], &[close])?;
         return Ok(None);
     }
-    let bead = store.list(&Filter { ids: vec![found.request.bead.clone()], ..Filter::default() })?.pop();
+    let bead = store.list(&Filter { ids: vec![found.request.bead.to_string()], ..Filter::default() })?.pop();
     let setting = AsideContext {
         town,
         rig: &found.rig,
@@ -386,7 +390,7 @@ pub struct RequestRow {
     /// Its id.
     pub id: String,
     /// The bead that it does.
-    pub bead: String,
+    pub bead: BeadId,
     /// The bead's title.
     pub title: String,
     /// 0 (first) to 4.
@@ -458,7 +462,7 @@ impl RequestRow {
             return None;
         }
         let request = Request {
-            bead: bead.id.clone(),
+            bead: bead.id.clone().into(),
             title: bead.title.clone(),
             priority: bead.priority,
             created: bead.updated_at.clone(),

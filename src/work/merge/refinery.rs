@@ -20,6 +20,7 @@ use crate::beads::{Change, Store};
 use crate::config::Sources;
 use crate::model::address::Address;
 use crate::model::bead::Patch;
+use crate::model::ids::BeadId;
 use crate::plan::queue::{Halving, Needs, NextStep, Rules, Verdict, superseded};
 use crate::programs::git::pushing::Deletion;
 use crate::programs::process::signals;
@@ -671,7 +672,7 @@ pub struct Waits {
     /// The request.
     pub request: String,
     /// The bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// Why.
     pub why: String,
 }

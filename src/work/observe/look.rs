@@ -273,7 +273,7 @@ fn add_marked(
     let own = |address: &str| address.strip_prefix(rig).is_some_and(|rest| rest.starts_with('/'));
     let marked = snapshot.ours(mark).map(|session| &session.marks).filter(|marks| own(&marks.address));
     let ids: Vec<String> = marked
-        .map(|marks| marks.bead.clone())
+        .map(|marks| marks.bead.to_string())
         .filter(|id| !id.is_empty() && !held.contains(id.as_str()))
         .collect();
     if ids.is_empty() || store.is_dear() {
@@ -330,7 +330,7 @@ impl<'a> RigFacts<'a> {
             why: session.map(|session| session.why.clone()).unwrap_or_default(),
             answer: session.map(|session| session.answer.clone()).unwrap_or_default(),
             bead: bead
-                .map(|bead| bead.id.clone())
+                .map(|bead| bead.id.as_str().into())
                 .or_else(|| marked.map(|marks| marks.bead.clone()).filter(|id| !id.is_empty())),
             title: bead.map(|bead| bead.title.clone()),
             since: marked
@@ -363,7 +363,7 @@ impl<'a> RigFacts<'a> {
     fn bead_of(&self, address: &str, session: Option<&Session>) -> Option<&'a Bead> {
         let by_id = |id: &str| self.by_id.get(id).copied();
         let own = self.held.get(address).cloned().unwrap_or_default();
-        let works_on = || session.map(|session| session.marks.bead.clone());
+        let works_on = || session.map(|session| session.marks.bead.to_string());
         in_order(own, |bead| self.is_submitted(bead), works_on)
             .into_iter()
             .next()
@@ -421,7 +421,7 @@ impl<'a> RigFacts<'a> {
                 Place::Ready | Place::SetAside => "no place is free",
                 other => other.as_str(),
             };
-            let (id, title) = (bead.id.clone(), bead.title.clone());
+            let (id, title) = (bead.id.as_str().into(), bead.title.clone());
             Some(ToStart { bead: id, title, priority: bead.priority, since, flags, why: why.into(), place })
         };
         let mut rows: Vec<ToStart> = waiting.into_iter().filter_map(one).collect();
@@ -487,7 +487,7 @@ mod tests {
         assert_eq!(town.store.calls(), ["open", "overview"]);
         let polecats: Vec<_> = report.polecats.iter().map(|one| (one.name.as_str(), one.place)).collect();
         assert_eq!(polecats, [("Nux", Some(Place::Working))]);
-        assert_eq!(report.polecats[0].bead.as_ref(), Some(&held));
+        assert_eq!(report.polecats[0].bead.as_deref(), Some(held.as_str()));
         assert_eq!((report.ready, report.queue.unwrap().waiting, report.set_aside.len()), (Some(1), 1, 1));
         assert_eq!(report.set_aside[0].bead, back);
 
@@ -499,7 +499,7 @@ mod tests {
         town.mux.add(town.marks("wyvern/Toast", &open, "i-Toast"));
         let report = look(&town);
         let toast = report.polecats.iter().find(|one| one.name == "Toast").unwrap();
-        assert_eq!((toast.bead.as_ref(), toast.place), (Some(&open), Some(Place::Blocked)));
+        assert_eq!((toast.bead.as_deref(), toast.place), (Some(open.as_str()), Some(Place::Blocked)));
         assert_eq!((toast.title.as_deref(), report.ready), (Some("Then"), Some(2)));
     }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::base::failure::Failure;
 use crate::model::address::{Address, is_polecat_name};
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::town::{Rig, Town};
 use crate::work::polecat::names;
 
@@ -18,7 +18,7 @@ pub struct Me {
     /// The session's instance id.
     pub instance: Option<InstanceId>,
     /// The bead the session was started for.
-    pub bead: Option<String>,
+    pub bead: Option<BeadId>,
     /// The session's name.
     pub session: Option<String>,
 }

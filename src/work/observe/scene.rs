@@ -163,7 +163,7 @@ impl<'a> Scene<'a> {
                 .unwrap_or_else(|| self.town.mark()),
             session: address.session_name(),
             instance: self.instance(name),
-            bead: bead.id.clone(),
+            bead: bead.id.clone().into(),
             ..Record::default()
         })
     }
@@ -232,7 +232,8 @@ impl<'a> Scene<'a> {
         let own = self.held.iter().filter(|bead| bead.assignee.as_deref() == Some(&address)).collect();
         let works_on = || {
             let session = self.snapshot.of(&self.town.mark(), &address);
-            let marked = session.map(|session| session.marks.bead.clone()).filter(|bead| !bead.is_empty());
+            let marked =
+                session.map(|session| session.marks.bead.to_string()).filter(|bead| !bead.is_empty());
             marked.or_else(|| worktree::bead_at(self.rig, name))
         };
         in_order(own, |bead| self.is_submitted(bead), works_on)

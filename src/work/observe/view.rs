@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::beads::Store;
 use crate::model::address::Address;
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::mux::{OtherMachines, Snapshot};
 use crate::plan::place::{Place, Run, found};
 use crate::work::merge::queue::RequestRow;
@@ -133,7 +133,7 @@ pub struct RigView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ToStart {
     /// The bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// Its title.
     pub title: String,
     /// 0 (first) to 4.
@@ -162,7 +162,7 @@ pub struct Unapproved {
     /// The request.
     pub request: String,
     /// The bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// Why.
     pub why: String,
 }
@@ -199,7 +199,7 @@ pub struct Polecat {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub answer: String,
     /// Its bead's id.
-    pub bead: Option<String>,
+    pub bead: Option<BeadId>,
     /// Its bead's title.
     pub title: Option<String>,
     /// Since when: RFC 3339, UTC.

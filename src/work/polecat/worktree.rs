@@ -63,7 +63,7 @@ pub fn branch_at(rig: &Rig, name: &str) -> Option<Branch> {
 
 /// The bead that a polecat's worktree is about, by its branch.
 pub fn bead_at(rig: &Rig, name: &str) -> Option<String> {
-    branch_at(rig, name).map(|own| own.bead)
+    branch_at(rig, name).map(|own| own.bead.into())
 }
 
 /// The branch that a polecat was begun on: an earlier version made it with no town in its name. At most one process.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::town::{Rig, Town};
 
 /// What became of one letter, or would.
@@ -19,7 +19,7 @@ pub struct Arrived {
     /// Its instance.
     pub instance: InstanceId,
     /// The bead.
-    pub bead: String,
+    pub bead: BeadId,
     /// Its title.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,

@@ -11,7 +11,7 @@ use crate::base::files;
 use crate::base::fill;
 use crate::model::address::Address;
 use crate::model::bead::Bead;
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::model::words;
 use crate::programs::Process;
 use crate::programs::git::Git;
@@ -34,7 +34,7 @@ pub struct RemotePolecat {
     pub remote: String,
     /// Its instance.
     pub instance: InstanceId,
-    bead: String,
+    bead: BeadId,
     branch: String,
     title: String,
     file: PathBuf,
@@ -54,7 +54,7 @@ impl RemotePolecat {
             address,
             remote: remote.into(),
             instance: text("GT_INSTANCE").into(),
-            bead: text("GT_BEAD"),
+            bead: text("GT_BEAD").into(),
             branch: text("GT_BRANCH"),
             title: text("GT_BEAD_TITLE"),
             file: text("GT_BEAD_FILE").into(),
@@ -75,7 +75,7 @@ impl RemotePolecat {
         let kind = facts.next().unwrap_or_default().to_string();
         let priority = facts.next().and_then(|word| word.strip_prefix('P')?.parse().ok());
         Ok(Bead {
-            id: self.bead.clone(),
+            id: self.bead.to_string(),
             title: self.title.clone(),
             description: description.trim_end().into(),
             status: words::IN_PROGRESS.into(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::files;
 use crate::base::grammar::short;
+use crate::model::ids::BeadId;
 use crate::town::Rig;
 use crate::work::remote::arrived::{Arrived, RecordState};
 
@@ -20,7 +21,7 @@ pub struct Waiting {
     /// Who it says wrote it.
     pub worker: String,
     /// The bead that it names.
-    pub bead: String,
+    pub bead: BeadId,
     /// The commit that it names.
     pub commit: String,
     /// Why it waits.

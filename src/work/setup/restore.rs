@@ -299,7 +299,7 @@ fn merged_on(git: &Git, target: &str, requests: &[&(Request, &Bead)]) -> Result<
 fn known(lost: &Lost<'_>, unread: &mut Vec<String>) -> Vec<String> {
     let mut known = lost.sessions.clone();
     match away::read(lost.town) {
-        Ok(records) => known.extend(records.into_values().map(|record| record.bead)),
+        Ok(records) => known.extend(records.into_values().map(|record| record.bead.into())),
         Err(error) => unread.push(format!("{error:#}")),
     }
     let Some(rig) = lost.rig else { return known };
@@ -320,7 +320,7 @@ fn known(lost: &Lost<'_>, unread: &mut Vec<String>) -> Vec<String> {
         if dir.join(".git").exists()
             && let Ok(status) = Git::at(dir).status()
         {
-            known.extend(status.branch.and_then(|branch| Some(Branch::parse(&branch)?.bead)));
+            known.extend(status.branch.and_then(|branch| Some(Branch::parse(&branch)?.bead.into())));
         }
     }
     known

@@ -72,7 +72,7 @@ impl Foreign {
         let target = request.target_or(&of_rig);
         git.fetch_branch(target)?;
         let base = format!("refs/remotes/origin/{target}");
-        let ids = vec![request.bead.clone()];
+        let ids = vec![request.bead.to_string()];
         let bead = rig.store(me)?.list(&Filter { ids, ..Filter::default() })?.pop().map(|bead| bead.title);
         let commits = git.ahead(&base, &request.commit)?;
         let Some(stat) = git.diffstat(&base, &request.commit)? else {

@@ -75,7 +75,7 @@ pub fn of_town(visit: &Visit<'_>) -> Result<Vec<Thing>> {
         let waiting = waiting::read(&visit.rig(&name)).unwrap_or_default().into_iter();
         things.extend(waiting.map(|one| {
             let id = short(&one.id).into();
-            Thing::UnprovenRecord(name.clone(), one.worker, one.bead, id)
+            Thing::UnprovenRecord(name.clone(), one.worker, one.bead.into(), id)
         }));
     }
     Ok(things)

@@ -62,7 +62,7 @@ fn mend(visit: &Visit<'_>, rig: Option<&Rig>, damaged: bool) -> Result<Option<Re
         };
     }
     let mark = visit.town.mark();
-    let sessions = visit.sessions.ours(&mark).map(|session| session.marks.bead.clone()).collect();
+    let sessions = visit.sessions.ours(&mark).map(|session| session.marks.bead.to_string()).collect();
     let (town, choice, empty) = (&visit.town, visit.store, visit.empty_stores);
     restore(&Lost { town, rig, prefix: &prefix, choice, sessions, empty }).map(Some)
 }
