@@ -222,11 +222,15 @@ fn what_is_sent_passes_shellcheck() {
         ..WorktreeSettings::default()
     };
     let mut texts = Vec::new();
-    for kind in [PlaceKind::Worktree, PlaceKind::Clone, PlaceKind::Crew, PlaceKind::Folder] {
-        for takes in [Prompt::Argument, Prompt::Stdin, Prompt::None] {
-            (how.kind, how.takes) = (kind, takes);
-            texts.push(there.line(&how));
-        }
+    // The place and the prompt are pieces of their own: each kind of either is in one of the texts.
+    for (kind, takes) in [
+        (PlaceKind::Worktree, Prompt::Argument),
+        (PlaceKind::Clone, Prompt::Stdin),
+        (PlaceKind::Crew, Prompt::None),
+        (PlaceKind::Folder, Prompt::Argument),
+    ] {
+        (how.kind, how.takes) = (kind, takes);
+        texts.push(there.line(&how));
     }
     (how.argv, how.bead.description) = (Vec::new(), "```sh\necho\n```\n".into());
     texts.push(there.line(&how));
