@@ -243,3 +243,69 @@ fn who_hands_on_its_work_goes_on_in_the_next_session() {
     assert_eq!(done(&world, &format!("gt sling {bead} wyvern --resume")), 1);
     assert_eq!(world.git("origin.git", ["show", "main:whole"]), "work");
 }
+
+/// systemctl, as far as it counts here: what is enabled is started with the variables of its file and no others.
+pub const SYSTEMCTL: &str = r#"#!/bin/sh
+echo "$*" >> "$HOME/systemctl.log"
+[ -z "${BROKEN:-}" ] || { echo 'Failed to connect to bus' >&2; exit 1; }
+unit="$HOME/.config/systemd/user/$4"
+case "$*" in
+*'enable --now'*)
+    environment=$(sed -n 's/^EnvironmentFile=//p' "$unit")
+    line=$(sed -n 's/^ExecStart=//p' "$unit")
+    env -i sh -c 'set -a; . "$1"; eval "exec $2"' sh "$environment" "$line" > /dev/null 2>&1 &
+    ;;
+esac
+"#;
+
+#[test]
+fn a_deacon_that_is_a_service_has_the_variables_that_were_given_and_takes_the_place_of_another() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let world = World::with_rig();
+    world.settings("[beads]\nstore = \"embedded\"\n");
+    world.program("systemctl", SYSTEMCTL);
+    world.unset("XDG_CONFIG_HOME");
+    world.set("ANTHROPIC_API_KEY", "one \"two\" $three");
+    world.set("OTHER", "x");
+    world.in_town(["daemon", "start"]).ok();
+    let before = pid(&world);
+    let dry = world.in_town(["daemon", "install", "--dry-run", "--json"]).ok().json();
+    let service = dry["plan"]["service"].as_str().unwrap().to_string();
+    let file = dry["plan"]["file"].as_str().unwrap().to_string();
+    let missing = world.in_town(["daemon", "install", "--env", "NOT_THERE"]).fails(1);
+    assert!(missing.stderr.contains("NOT_THERE is not set here"), "{missing:#?}");
+    assert_eq!((pid(&world), std::path::Path::new(&file).exists()), (before, false));
+
+    let plain = world.in_town(["daemon", "install"]).ok();
+    assert!(plain.stderr.contains("gt daemon install --env ANTHROPIC_API_KEY"), "{plain:#?}");
+    world.in_town(["daemon", "install", "--env", "ANTHROPIC_API_KEY"]).ok();
+    assert_ne!(pid(&world), before);
+    let given = std::fs::read_to_string(format!("/proc/{}/environ", pid(&world))).unwrap_or_default();
+    if !given.is_empty() {
+        assert!(given.contains("ANTHROPIC_API_KEY=one \"two\" $three\0"), "{given:?}");
+        assert!(!given.contains("OTHER="), "{given:?}");
+    }
+    let mode = std::fs::metadata(world.path("town/mayor/deacon.env")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    world.set("GT_ROLE", "polecat");
+    let refused = world.in_town(["daemon", "uninstall"]).fails(1);
+    assert!(refused.stderr.contains("is for the person"), "{refused:#?}");
+    world.unset("GT_ROLE");
+    world.in_town(["daemon", "uninstall"]).ok();
+    world.in_town(["daemon", "stop"]).ok();
+    assert!(!std::path::Path::new(&file).exists() && !world.path("town/mayor/deacon.env").exists());
+    let asked = std::fs::read_to_string(world.path("home/systemctl.log")).unwrap();
+    assert!(asked.ends_with(&format!("--user disable --now {service}\n")), "{asked}");
+    assert_eq!(world.in_town(["daemon", "uninstall"]).ok().stdout, "it is no service\n");
+
+    world.set("BROKEN", "1");
+    let broken = world.in_town(["daemon", "install"]).fails(1);
+    assert!(
+        broken.stderr.contains("Failed to connect to bus") && broken.stderr.contains("hint: "),
+        "{broken:#?}"
+    );
+    std::fs::write(&file, "mine").unwrap();
+    assert!(world.in_town(["daemon", "install"]).fails(1).stderr.contains("was not written by gt"));
+}

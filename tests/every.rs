@@ -154,6 +154,8 @@ fn command_of(words: &str, known: &BTreeSet<String>) -> String {
 
 /// Words for every command that writes.
 const WRITES: &[&str] = &[
+    "daemon install",
+    "daemon uninstall",
     "daemon start",
     "daemon stop",
     "dispatch",
@@ -284,6 +286,7 @@ fn a_dry_run_changes_nothing_and_says_what_it_would_do() {
     let tried: BTreeSet<String> = WRITES.iter().map(|words| command_of(words, &known)).collect();
     assert_eq!(tried, known);
     let town = Town::new();
+    town.world.program("systemctl", "exit 1");
     let before = town.all();
     let mut wrong = Vec::new();
     for words in WRITES {

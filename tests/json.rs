@@ -118,6 +118,9 @@ fn deacon(asked: &Asked) {
     asked.tried(&["pause", "wyvern"]);
     asked.tried(&["daemon", "start"]);
     asked.town(&["daemon", "status"]);
+    asked.world.program("systemctl", crate::daemon::SYSTEMCTL);
+    asked.tried(&["daemon", "install"]);
+    asked.tried(&["daemon", "uninstall"]);
     assert_eq!(asked.tried(&["daemon", "stop"])["deacon"]["running"], false);
     asked.tried(&["resume", "wyvern"]);
     asked.tried(&["resume"]);

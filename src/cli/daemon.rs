@@ -18,6 +18,16 @@ pub enum DaemonCommand {
     Start(DryRun),
     /// End it, with the commands that it runs; agents go on
     Stop(DryRun),
+    /// Have systemd or launchd start it when you log in, and again after a failure
+    Install {
+        /// A variable of yours that its agents get, such as the key of a model; more than once
+        #[arg(long, value_name = "NAME")]
+        env: Vec<String>,
+        #[command(flatten)]
+        dry: DryRun,
+    },
+    /// Take that back; the deacon ends, agents go on
+    Uninstall(DryRun),
     /// Show whether it runs, what it does at this moment, and what it could not read
     Status,
     /// Print the end of its log

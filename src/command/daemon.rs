@@ -1,5 +1,7 @@
 //! `gt daemon`: the deacon, which keeps the town going by itself.
 
+mod service;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -54,6 +56,8 @@ pub fn run(ctx: &Ctx, args: DaemonArgs) -> Result<Exit> {
             would(ctx, &json!({ "stop": would_stop }), line)
         }
         DaemonCommand::Stop(_) => stop(ctx, &town),
+        DaemonCommand::Install { env, dry } => service::install(ctx, &town, &env, dry.dry_run),
+        DaemonCommand::Uninstall(dry) => service::uninstall(ctx, &town, dry.dry_run),
         DaemonCommand::Status => status(ctx, &town),
         DaemonCommand::Logs { follow, lines } => logs(&town, lines, follow),
     }
@@ -77,10 +81,19 @@ pub fn start(town: &Town) -> Result<bool> {
     }
     let words = ["-C", &town.mark(), "daemon", "run"];
     Process::new(own_path()?).args(words).cwd(&town.root).start_detached()?;
+    comes(town)?;
+    Ok(true)
+}
+
+/// Waits for a deacon that was started.
+///
+/// # Errors
+/// When it does not come.
+pub fn comes(town: &Town) -> Result<()> {
     let limit = Instant::now() + PATIENCE;
     while Instant::now() < limit {
         if deacon::runs(&town.root) && asked(town).is_some() {
-            return Ok(true);
+            return Ok(());
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -105,6 +118,20 @@ fn asked(town: &Town) -> Option<DeaconStatus> {
 }
 
 fn stop(ctx: &Ctx, town: &Town) -> Result<Exit> {
+    let ended = end(town)?;
+    if ctx.global.json {
+        print_json("deacon", &state(town)?)?;
+    } else {
+        print(if ended { "the deacon has ended\n" } else { "no deacon runs\n" })?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Ends the deacon of a town; whether there was one.
+///
+/// # Errors
+/// When it does not end.
+pub fn end(town: &Town) -> Result<bool> {
     let running = deacon::runs(&town.root);
     if running {
         // Not whom `deacon.json` names: that file may be an earlier one's, or changed, and its process anybody's.
@@ -122,12 +149,7 @@ fn stop(ctx: &Ctx, town: &Town) -> Result<Exit> {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-    if ctx.global.json {
-        print_json("deacon", &state(town)?)?;
-    } else {
-        print(if running { "the deacon has ended\n" } else { "no deacon runs\n" })?;
-    }
-    Ok(Exit::Done)
+    Ok(running)
 }
 
 /// What is told of it as JSON.

@@ -8,6 +8,7 @@ pub mod jobs;
 pub mod lasting;
 pub mod pager;
 pub mod process;
+pub mod service;
 pub mod ssh;
 pub mod survivors;
 pub mod tmux;
