@@ -303,6 +303,7 @@ fn rigs(asked: &Asked) {
     std::fs::remove_dir_all(world.path("town/tame")).unwrap();
     asked.tried(&["rig", "remove", name, "--force"]);
     asked.town(&["doctor"]);
+    asked.town(&["doctor", "--agents"]);
     asked.world.in_town(["mq", "show", "wy-none", "--json"]).fails(1).error();
     asked.seen.borrow_mut().insert("error".into());
 }

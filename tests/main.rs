@@ -16,6 +16,7 @@ mod daemon;
 mod demo;
 mod docs;
 mod doctor;
+mod doctor_agents;
 mod done;
 mod every;
 mod examples;

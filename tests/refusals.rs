@@ -351,3 +351,47 @@ fn a_dry_run_that_bd_does_not_have_writes_nothing_and_says_so() {
     }
     assert_eq!(world.show(&bead)["status"], "open");
 }
+
+/// What the person alone decides, word by word, and beside it what agents may do.
+#[test]
+fn an_agent_is_refused_what_the_person_decides() {
+    let world = World::with_rig();
+    world.set("GT_ROLE", "polecat");
+    world.set("GT_ADDRESS", "wyvern/Nux");
+    for words in [
+        "adopt wy-1",
+        "adopt --all",
+        "answer wyvern/Toast yes",
+        "config set merge.retries 2",
+        "daemon stop",
+        "doctor --agents --fix",
+        "doctor --fix --set-aside-stores",
+        "doctor --fix --empty-stores",
+        "down",
+        "land wyvern/Nux --direct --force",
+        "land wyvern/Nux --direct --skip-tests",
+        "mq approve wy-1",
+        "pause",
+        "polecat nuke wyvern/Toast",
+        "remote sync wyvern --adopt",
+        "resume",
+        "rig add other /nowhere --trust",
+        "rig remove wyvern",
+        "rig trust wyvern",
+        "session restart wyvern/Toast",
+        "session stop wyvern/Toast",
+        "sling wy-1 wyvern --permissions all",
+        "spawn --issue wy-1 --permissions all",
+        "stop --all",
+    ] {
+        let said = world.in_town(words.split(' ')).fails(1).stderr;
+        let refused = said.lines().next().unwrap_or_default();
+        assert!(refused.ends_with(" is for the person, and this is an agent (polecat)"), "{words}: {said}");
+    }
+    for words in
+        ["adopt", "doctor --agents", "rig trust wyvern --dry-run", "stop --all --dry-run", "session list"]
+    {
+        let said = world.in_town(words.split(' ')).stderr;
+        assert!(!said.contains("is for the person"), "{words}: {said}");
+    }
+}

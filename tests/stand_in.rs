@@ -96,6 +96,14 @@ fn a_first_prompt_reaches_a_program_that_starts_slowly_and_loses_an_enter() {
 }
 
 #[test]
+fn a_key_that_submits_comes_after_the_paste_was_taken() {
+    let world = world(&["late"]);
+    sling(&world).ok();
+    let taken = taken(&world);
+    assert!(taken.starts_with("prompt You are Nux") && taken.lines().count() == 1, "{taken}");
+}
+
+#[test]
 fn half_typed_text_is_a_persons() {
     let world = world(&["half", "my own wor"]);
     sling(&world).fails(4);

@@ -35,11 +35,17 @@ pub struct Doctor {
     #[arg(long)]
     pub fix: bool,
     /// Move damaged stores of beads aside, and restore them
-    #[arg(long, requires = "fix")]
+    #[arg(long, requires = "fix", conflicts_with = "agents")]
     pub set_aside_stores: bool,
     /// Create an empty store where one is lost and nothing is left of it
-    #[arg(long, requires = "fix")]
+    #[arg(long, requires = "fix", conflicts_with = "agents")]
     pub empty_stores: bool,
+    /// Check the agent programs: what would stop them at their first start
+    #[arg(long)]
+    pub agents: bool,
+    /// Change their files without asking
+    #[arg(long, short, requires_all = ["agents", "fix"])]
+    pub yes: bool,
     /// Also say what was looked at
     #[arg(long, short)]
     pub verbose: bool,

@@ -34,7 +34,6 @@ pub fn run(ctx: &Ctx, args: &AdoptArgs) -> Result<Exit> {
         }
         return super::of_rigs(failures);
     }
-    ctx.person_only("gt adopt")?;
     let wanted = failures.beside(chosen(args, all))?;
     let mut shown = Vec::new();
     for one in &wanted {

@@ -14,7 +14,6 @@ use crate::work::talk::answer;
 /// # Errors
 /// An agent that asks nothing, a question that changed, an answer that it does not take.
 pub fn run(ctx: &Ctx, args: AnswerArgs) -> Result<Exit> {
-    ctx.person_only("gt answer")?;
     let sight = roles::Sight::take(ctx)?;
     let address = ctx.agent(&sight.town, &args.address)?;
     let session = roles::session_of(&sight, &address)?;

@@ -4,10 +4,11 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::plan::{self, PlanView};
-use super::{Ctx, daemon, print, print_json};
+use super::{Ctx, daemon, doctor_agents, print, print_json};
 use crate::base::failure::Exit;
 use crate::cli::roles::Apply;
 use crate::config::{self, inert};
+use crate::model::address::Address;
 use crate::mux::deliver::Delivery;
 use crate::plan::diff::PlanLine;
 use crate::report;
@@ -78,6 +79,11 @@ pub fn run(ctx: &Ctx, args: &Apply, up: bool) -> Result<Exit> {
     }
     plan::around(ctx, &view, &down, &plan, failed);
     failed |= !prompt(ctx, &view, &done);
+    if up && done.iter().any(|(_, done)| matches!(done, Applied::Started(_))) {
+        let started: Vec<_> =
+            done.iter().filter_map(|(line, _)| Address::parse(&line.address).ok()).collect();
+        doctor_agents::point_for(ctx, &view.town, &started);
+    }
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 

@@ -91,7 +91,6 @@ struct ConfigPlace {
 }
 
 fn set(ctx: &Ctx, key: &str, value: Option<&str>, place: ConfigPlace, dry_run: bool) -> Result<()> {
-    ctx.person_only(&format!("gt config set {key}"))?;
     let all = sources(ctx, place.rig.as_deref())?;
     let rig = all.rig.clone().filter(|_| place.rig.is_some());
     let town = all.town.clone().filter(|_| !place.user);

@@ -23,6 +23,9 @@ use crate::work::setup::rig::of_one_repository;
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
+    if args.agents {
+        return super::doctor_agents::run(ctx, &args);
+    }
     let found = ctx.locate()?;
     let identity = found.identity.clone();
     let town = found.clone().town().unwrap_or_else(|_| Town {
@@ -91,7 +94,7 @@ pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
 }
 
 /// A path as people write it: their home is `~`.
-fn at_home(ctx: &Ctx, path: &Path) -> String {
+pub(super) fn at_home(ctx: &Ctx, path: &Path) -> String {
     let home = ctx.var("HOME").and_then(|home| Path::new(home).canonicalize().ok());
     match home.as_ref().and_then(|home| path.strip_prefix(home).ok()) {
         Some(inside) if inside.as_os_str().is_empty() => "~".into(),

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Ctx, print, print_json};
+use super::{Ctx, doctor_agents, print, print_json};
 use crate::base::failure::Exit;
 use crate::base::quote::quote;
 use crate::base::reads::Reads;
@@ -67,6 +67,7 @@ pub fn run(ctx: &Ctx, args: Install) -> Result<Exit> {
         ctx.note(&format!("{why}: minimal mode: gt prints the command to run in place of a session"));
     }
     say_permissions(ctx, &sources.again())?;
+    doctor_agents::point(ctx, &town, &[], &[], None);
     Ok(Exit::Done)
 }
 

@@ -17,11 +17,6 @@ use crate::work::observe::scene::Scene;
 /// # Errors
 /// What stands in the way.
 pub fn run(ctx: &Ctx, args: Land) -> Result<Exit> {
-    for (given, what) in [(args.force, "gt land --force"), (args.skip_tests, "gt land --skip-tests")] {
-        if given {
-            ctx.person_only(what)?;
-        }
-    }
     let town = ctx.town()?;
     let Address::Polecat(rig, name) = ctx.agent(&town, &args.address)? else {
         return Err(Failure::usage(format!("{} is no polecat", args.address))

@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod demo;
 pub mod dispatch;
 pub mod doctor;
+mod doctor_agents;
 pub mod done;
 pub mod down;
 pub mod elsewhere;
@@ -37,6 +38,7 @@ pub mod migrate;
 pub mod notify;
 pub mod patrol;
 pub mod pause;
+mod person;
 pub mod plan;
 pub mod polecat;
 pub mod polecats;
@@ -231,7 +233,7 @@ fn run(ctx: &Ctx, command: Option<Command>) -> Result<Exit> {
     }
     let Some(command) = command else { return home::run(ctx) };
     let concerns = concerns_the_deacon(&command);
-    let outcome = verb(ctx, command);
+    let outcome = person::check(ctx, &command).map_err(Into::into).and_then(|()| verb(ctx, command));
     // Those that it runs itself end under its eyes.
     if concerns && ctx.var("GT_ROLE") != Some("deacon") {
         let _ = ctx.locate().map(|found| crate::town::deacon::poke(&found.root));

@@ -15,7 +15,6 @@ use crate::town::{Town, deacon, pause};
 /// # Errors
 /// A time that is none, or a file that cannot be written.
 pub fn pause(ctx: &Ctx, args: &Pause) -> Result<Exit> {
-    ctx.person_only("gt pause")?;
     let town = ctx.town()?;
     let rig = args.rig.as_deref().map(|rig| ctx.rig(&town, Some(rig))).transpose()?.map(|rig| rig.name);
     let until = match &args.until {
@@ -86,7 +85,6 @@ pub fn end(ctx: &Ctx, town: &Town) -> Result<()> {
 /// # Errors
 /// When the file cannot be written.
 pub fn resume(ctx: &Ctx, args: &Resume) -> Result<Exit> {
-    ctx.person_only("gt resume")?;
     let town = ctx.town()?;
     let rig = args.rig.as_deref().map(|rig| ctx.rig(&town, Some(rig))).transpose()?.map(|rig| rig.name);
     let what = rig.clone().unwrap_or_else(|| town.name.clone());

@@ -29,9 +29,6 @@ struct Synced {
 /// # Errors
 /// When a rig's origin or store could not be read or written; the other rigs are done all the same.
 pub fn run(ctx: &Ctx, rig: Option<&str>, adopt: &Adopt, dry: bool) -> Result<Exit> {
-    if *adopt != Adopt::None {
-        ctx.person_only("gt remote sync --adopt")?;
-    }
     let town = ctx.town()?;
     let mut failures = Failures::default();
     let rigs: Vec<Rig> = match rig {

@@ -45,9 +45,6 @@ struct New {
 
 fn add(ctx: &Ctx, name: String, url: &str, new: New, dry_run: bool) -> Result<Exit> {
     crate::model::rules::rig_name(&name)?;
-    if new.trust == Some(true) {
-        ctx.person_only("gt rig add --trust")?;
-    }
     let town = ctx.town()?;
     town.needs_present_layout()?;
     versions::need_git()?;

@@ -62,9 +62,6 @@ fn line(setting: &Setting) -> String {
 /// # Errors
 /// When an agent asks, or git cannot read a clone.
 pub(super) fn run(ctx: &Ctx, name: Option<&str>, dry: bool) -> Result<Exit> {
-    if !dry {
-        ctx.person_only("gt rig trust")?;
-    }
     let town = ctx.town()?;
     let rig = ctx.rig(&town, name)?;
     let name = &rig.name;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Ctx, print, print_json};
+use super::{Ctx, doctor_agents, print, print_json};
 use crate::base::failure::{Exit, Failure, Failures};
 use crate::base::grammar::short;
 use crate::cli::work::{Sling, SlingHow, Spawn};
@@ -93,9 +93,6 @@ fn go(ctx: &Ctx, town: &Town, asked: SlingWords, how: &SlingHow) -> Result<Exit>
     let rig = ctx.rig(town, asked.rig.as_deref())?;
     let (settings, mux) = (ctx.settings(town, Some(&rig))?, ctx.mux(town)?);
     let site = site(ctx, town, &rig, &settings, mux.as_ref())?;
-    if how.permissions.is_some() {
-        ctx.person_only("gt sling --permissions")?;
-    }
     let mut order = Order { beads: asked.beads, name: asked.name, ..order(how)? };
     // A name is given by hand, for now.
     if !how.now && order.name.is_none() {
@@ -116,6 +113,9 @@ fn go(ctx: &Ctx, town: &Town, asked: SlingWords, how: &SlingHow) -> Result<Exit>
     }
     let slung = sling(&site, &order, around)?;
     ctx.keep_exports(town, Some(&rig));
+    if slung.slung.iter().any(|one| one.place.remote.is_none()) {
+        doctor_agents::point(ctx, town, std::slice::from_ref(&rig), &[], how.agent.as_deref());
+    }
     report(ctx, &rig.name, slung)
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Ctx, daemon, pause, roles};
+use super::{Ctx, daemon, doctor_agents, pause, roles};
 use crate::base::failure::Exit;
 use crate::cli::roles::{StartArgs, StartHow};
 
@@ -14,7 +14,8 @@ pub fn run(ctx: &Ctx, args: StartArgs) -> Result<Exit> {
     let town = ctx.town()?;
     let up = ctx.settings(&town, None)?.up;
     let wanted = crate::work::agent::roles::wanted(&town, &up)?;
-    let begun = if args.dry.dry_run {
+    let dry = args.dry.dry_run;
+    let begun = if dry {
         Ok(())
     } else {
         if ctx.is_person() {
@@ -24,5 +25,8 @@ pub fn run(ctx: &Ctx, args: StartArgs) -> Result<Exit> {
     };
     let started =
         roles::start(ctx, &wanted, &StartHow { preset: args.preset, dry: args.dry, ..StartHow::default() })?;
+    if !dry {
+        doctor_agents::point_for(ctx, &town, &wanted);
+    }
     begun.map(|()| started)
 }

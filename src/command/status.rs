@@ -9,11 +9,15 @@ use super::roles::Sight;
 use crate::base::failure::Exit;
 use crate::base::{terminal, time};
 use crate::cli::town::StatusArgs;
-use crate::town::Town;
+use crate::config::Runtime;
+use crate::plan::first_start;
+use crate::town::report::AgentReport;
+use crate::town::{Town, occupancy};
 use crate::work::observe::changes::changes;
-use crate::work::observe::explain;
+use crate::work::observe::explain::{self, StateEvidence};
 use crate::work::observe::look::Beside;
 use crate::work::observe::view::TownView;
+use crate::work::setup::doctor::agents;
 
 /// How long `--watch` waits between two looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -55,13 +59,23 @@ fn explain(ctx: &Ctx, address: &str) -> Result<Exit> {
     let Sight { town, mux, snapshot } = Sight::take(ctx)?;
     let address = ctx.agent(&town, address)?;
     let agents = ctx.settings(&town, None)?.agents;
-    let told = explain::explain(&town, mux.as_ref(), agents, snapshot, &address)?;
+    let version = AgentReport::read(&occupancy::lock_of(&town, &address))
+        .and_then(|report| other_version(agents.get(&report.agent)?));
+    let mut told = explain::explain(&town, mux.as_ref(), agents, snapshot, &address)?;
+    told.looked_at.extend(version.map(|says| StateEvidence { what: "program", says }));
     if ctx.global.json {
         super::print_json("explanation", &told)?;
     } else {
         super::print(&crate::report::agent::explanation(&told))?;
     }
     Ok(Exit::Done)
+}
+
+/// What is said of a program whose version gt was not checked with.
+fn other_version(runtime: &Runtime) -> Option<String> {
+    let program = runtime.command.first().filter(|_| !runtime.checked.is_empty())?;
+    let own = agents::version(&which::which(program).ok()?)?;
+    first_start::version_note(program, &own, &runtime.checked)
 }
 
 /// Shows it again whenever it changes, until Ctrl-C or `q`, or until nothing reads it any more.

@@ -637,6 +637,9 @@ pub struct Runtime {
     pub allowed: Option<AllowedForm>,
     /// Added to go on with an earlier conversation.
     pub resume: Vec<String>,
+    /// The version of its program that gt was checked with; empty when with none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub checked: String,
     /// Environment of its sessions, under that of the role.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,

@@ -42,6 +42,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 const SHOWN: Duration = Duration::from_secs(3);
 /// How long an agent may take to be ready when its runtime does not say.
 const READY: Duration = Duration::from_secs(20);
+/// How long a screen stays ready before text is pasted: texts that follow each other sooner are joined by some, and what was
+/// submitted a moment ago does not show yet.
+const CALM: Duration = Duration::from_millis(600);
+/// How long after a paste it is submitted: a key that comes sooner is lost by some, or taken for a part of the text.
+const AFTER_PASTE: Duration = Duration::from_millis(300);
+/// The same for a text of more than [`LARGE`] bytes.
+const AFTER_LARGE: Duration = Duration::from_secs(1);
+/// From how many bytes on a text is large.
+const LARGE: usize = 10_000;
 /// Programs that would run a text: nothing is pasted into one, unless the runtime says it is its agent.
 const SHELLS: [&str; 9] = ["sh", "bash", "zsh", "fish", "dash", "ksh", "csh", "tcsh", "nu"];
 
@@ -58,15 +67,25 @@ pub fn deliver(mux: &dyn Mux, pane: &str, runtime: &Runtime, text: &str) -> Resu
         in_front(mux, pane)?;
         Ok(read()? == Reading::Ready)
     };
-    let ready = !patterns.tell_ready() || until(limit, takes_text)?;
+    let end = Instant::now() + limit;
+    let ready = !patterns.tell_ready()
+        || until(limit, || {
+            if !takes_text()? {
+                return Ok(false);
+            }
+            std::thread::sleep(CALM.min(end.saturating_duration_since(Instant::now())));
+            takes_text()
+        })?;
     if !ready || read()? == Reading::Question {
         return Ok(Delivery::Queued);
     }
     check_not_shell(mux, pane, runtime)?;
     let before = mux.capture(pane, LINES)?;
     mux.paste(pane, text)?;
-    // A key that comes with the paste is taken for a part of it by some.
+    let pause = if text.len() > LARGE { AFTER_LARGE } else { AFTER_PASTE };
+    let pasted = Instant::now();
     until(SHOWN, || Ok(mux.capture(pane, LINES)? != before))?;
+    std::thread::sleep(pause.saturating_sub(pasted.elapsed()));
     let confirmed = match runtime.submit.confirm.as_str() {
         "ready" => Reading::Ready,
         _ => Reading::Busy,

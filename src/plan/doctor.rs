@@ -102,6 +102,10 @@ pub enum Thing {
     SharedPrefix(String, Vec<String>),
     /// A session elsewhere that the town remembers, of an agent that has no place in it: its address.
     StrayRecord(String),
+    /// An agent program that would not begin to work by itself.
+    AgentProgram,
+    /// A prompt of the town's or a rig's own that `gt prime` cannot print as it is: the file, and why.
+    OwnPrompt(String, String),
 }
 
 /// What was found of it.
@@ -294,7 +298,9 @@ fn words(thing: &Thing) -> Words {
         | Thing::SharedPrefix(..)
         | Thing::UnprovenRecord(..)
         | Thing::Unproven(_)
-        | Thing::StrayRecord(_) => made("", "", ""),
+        | Thing::StrayRecord(_)
+        | Thing::AgentProgram
+        | Thing::OwnPrompt(..) => made("", "", ""),
         Thing::Ended => Words {
             hint_broken: "restore it from a backup; or remove it, run gt doctor --fix, and adopt what is to be merged: gt adopt",
             ..made(
@@ -381,6 +387,11 @@ fn orphan(finding: &mut Finding, rig: &str) {
             format!("Requests of an earlier version have no proof, and are not merged: {}", ids.join(", ")),
             None,
         ),
+        Thing::OwnPrompt(path, why) => {
+            finding.fixable = false;
+            let hint = "correct it there; see what an agent is told with: gt prime".to_string();
+            (format!("Prompt {path}: {why}"), Some(hint))
+        }
         Thing::StrayRecord(address) => (format!("Session elsewhere of {address}, who has no place"), None),
         Thing::Polecat(name, decision, bead, session) => {
             let (message, hint) = polecat(rig, name, *decision, bead.as_deref());

@@ -3,6 +3,7 @@
 pub mod choose;
 pub mod diff;
 pub mod doctor;
+pub mod first_start;
 pub mod freeze;
 pub mod homecoming;
 pub mod layout;
@@ -11,6 +12,7 @@ pub mod may_sling;
 pub mod merge_message;
 pub mod pace;
 pub mod patrol;
+pub mod person_file;
 pub mod place;
 pub mod proposal;
 pub mod queue;

@@ -6,6 +6,7 @@ pub mod fugue;
 pub mod git;
 pub mod jobs;
 pub mod lasting;
+pub mod named;
 pub mod pager;
 pub mod process;
 pub mod service;

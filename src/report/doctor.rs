@@ -4,6 +4,7 @@ use super::text::{Color, Screen};
 use crate::base::terminal::Text;
 use crate::plan::doctor::{CheckStatus, Finding};
 use crate::work::setup::doctor::Report;
+use crate::work::setup::doctor::agents::ProgramReport;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,16 +48,45 @@ impl Report {
     }
 
     fn summary(&self, detail: Detail) -> String {
-        let mut text = format!("Issues: {} found, {} fixed\n", self.found, self.fixed);
-        let all = self.checks.iter().chain(self.rigs.iter().flat_map(|rig| &rig.checks));
-        let fixable = |finding: &Finding| finding.status == CheckStatus::Fail && finding.fixable;
-        let how = if detail.dry_run { "without --dry-run" } else { "with --fix" };
-        // What was tried and failed says itself what helps.
-        if (!detail.fix || detail.dry_run) && all.into_iter().any(fixable) {
-            text.push_str(&format!("Run {how} to auto-repair\n"));
-        }
-        text
+        let all: Vec<&Finding> =
+            self.checks.iter().chain(self.rigs.iter().flat_map(|rig| &rig.checks)).collect();
+        summary(&all, detail)
     }
+}
+
+/// What was found of agent programs.
+pub fn programs(programs: &[ProgramReport], screen: &Screen, detail: Detail) -> Text {
+    let one = |program: &ProgramReport| -> Text {
+        let whose = if program.roles.is_empty() { "not used here".into() } else { program.roles.join(", ") };
+        let version = program.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+        let mut text = Text::from(format!("Agent: {}{version} ({whose})\n", program.program));
+        if program.checks.is_empty() {
+            text.push(
+                screen
+                    .paint(Color::Good, if screen.unicode { "✓" } else { "ok" })
+                    .then(" begins by itself\n"),
+            );
+        }
+        program.checks.iter().for_each(|finding| text.push(line(finding, screen, detail)));
+        program.notes.iter().for_each(|note| text.push(format!("    {note}\n")));
+        text.then("\n")
+    };
+    let wanted = |program: &&ProgramReport| !detail.quiet || !program.checks.is_empty();
+    let all: Vec<&Finding> = programs.iter().flat_map(|program| &program.checks).collect();
+    programs.iter().filter(wanted).map(one).collect::<Text>().then(summary(&all, detail))
+}
+
+fn summary(all: &[&Finding], detail: Detail) -> String {
+    let count = |status: CheckStatus| all.iter().filter(|finding| finding.status == status).count();
+    let (fixed, failed) = (count(CheckStatus::Fixed), count(CheckStatus::Fail));
+    let mut text = format!("Issues: {} found, {fixed} fixed\n", fixed + failed);
+    let fixable = |finding: &&&Finding| finding.status == CheckStatus::Fail && finding.fixable;
+    let how = if detail.dry_run { "without --dry-run" } else { "with --fix" };
+    // What was tried and failed says itself what helps.
+    if (!detail.fix || detail.dry_run) && all.iter().any(|finding| fixable(&finding)) {
+        text.push_str(&format!("Run {how} to auto-repair\n"));
+    }
+    text
 }
 
 fn line(finding: &Finding, screen: &Screen, detail: Detail) -> Text {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::base::terminal::one_line;
 use crate::model::bead::Bead;
 use crate::work::agent::hook::{Hook, Prime};
+use crate::work::agent::own_prompts;
 
 /// A hook in a few lines.
 pub fn hook(hook: &Hook) -> String {
@@ -19,7 +20,7 @@ pub fn hook(hook: &Hook) -> String {
 }
 
 /// The most bytes of what an agent is told when it begins, and the most of its role's text in that.
-const WHOLE: (usize, usize) = (6 * 1024, 2600);
+const WHOLE: (usize, usize) = (6 * 1024, own_prompts::LONGEST);
 /// The same for one that only has to go on.
 const BRIEF: (usize, usize) = (1536, 400);
 /// The most mails that are named, and the most characters of a subject.

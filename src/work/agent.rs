@@ -4,6 +4,7 @@ pub mod event;
 pub mod handoff;
 pub mod hook;
 pub mod hooks;
+pub mod own_prompts;
 pub mod prompt;
 pub mod roles;
 pub mod script;

@@ -4,10 +4,11 @@
 #   ask TEXT COMMAND  asks, as a first start or a permission does, with its hook for a COMMAND that is not empty
 #   half TEXT         text that a person has begun to type
 #   swallow           loses the first Enter
+#   late              loses an Enter within a quarter of a second of a paste, and says so
 # What it took for prompts and answers goes to the file `taken` in its home folder, a line each.
 stty -echo -icanon -icrnl min 1
 printf '\033[?1049h\033[?2004h'
-box='' swallow=0
+box='' swallow=0 late=0 pasted=0
 rule=$(printf '─%.0s' {1..40})
 draw() { printf '\033[H\033[2J%s\r\n%s\r\n%s\r\n' 'a transcript with > and 1. Yes in it' "$rule" "$1"; }
 prompt() { draw "> $box"; }
@@ -33,6 +34,7 @@ while [ $# -gt 0 ]; do
     ask) ask "$2" "$3" && shift 2 ;;
     half) box=$2 && shift ;;
     swallow) swallow=1 ;;
+    late) late=1 ;;
     esac
     shift
 done
@@ -42,12 +44,14 @@ while IFS= read -rsn1 -d '' key; do
     keys+=$key
     case $keys in
     *$'\033[200~') paste=1 box=${box%$'\033[200'} ;;
-    *$'\033[201~') paste=0 box=${box%$'\033[201'} && prompt ;;
+    *$'\033[201~') paste=0 box=${box%$'\033[201'} pasted=${EPOCHREALTIME/[.,]/} && prompt ;;
     *[$'\r\n'])
         if [ $paste = 1 ]; then
             box+=' '
         elif [ $swallow = 1 ]; then
             swallow=0
+        elif [ $late = 1 ] && [ $((${EPOCHREALTIME/[.,]/} - pasted)) -lt 250000 ]; then
+            echo early >>~/taken
         else
             text=$box box=''
             work "$text"

@@ -11,6 +11,7 @@ use crate::model::bead::Bead;
 use crate::model::refs::Branch;
 use crate::model::words;
 use crate::town::{self, Town};
+use crate::work::agent::own_prompts;
 use crate::work::polecat::worktree;
 use crate::work::talk::mail;
 
@@ -224,7 +225,7 @@ fn role_text(town: &Town, of: &Address, bead: Option<&Bead>) -> Result<String> {
         ("worktree", &place.to_string_lossy()),
     ];
     let roots = rig.iter().map(|rig| &rig.root).chain([&town.root]);
-    let own = roots.map(|root| root.join(format!("config/prompts/{role}.md", role = role.as_str())));
+    let own = roots.map(|root| own_prompts::folder(root).join(format!("{}.md", role.as_str())));
     let Some(file) = own.into_iter().find(|file| file.exists()) else {
         return Ok(fill::known(template(role), &values));
     };
@@ -253,9 +254,6 @@ fn template(role: Role) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-    use clap::error::ErrorKind;
-
     use super::*;
     use crate::model::bead::{Comment, Dependency};
     use crate::work::agent::prompt::{self, PromptStart};
@@ -327,26 +325,13 @@ mod tests {
         {
             texts.extend(next_steps(of, bead, 2, Some(&note)));
         }
-        let named = regex::Regex::new(r"`([^`\n]+)`|: (gt [^;,\n(]*)").unwrap();
-        let placeholder = regex::Regex::new(r"\{\{[^}]*\}\}").unwrap();
         let (mut wrong, mut count) = (Vec::new(), 0);
         for text in &texts {
-            let text = placeholder.replace_all(text, "x-1");
-            let spans = named.captures_iter(&text).filter_map(|found| found.get(1).or(found.get(2)));
-            for words in spans.flat_map(|span| span.as_str().split("&&")).filter_map(shlex::split) {
-                let store = words.iter().position(|word| word == "bd").filter(|at| *at < 2);
-                let failed = match store {
-                    Some(at) => crate::cli::bd::BdArgs::try_parse_from(&words[at..]).err(),
-                    None if words[0] == "gt" => crate::cli::Cli::try_parse_from(&words).err(),
-                    None => continue,
-                };
-                count += 1;
-                // A span may just name one.
-                let failed = failed.filter(|error| error.kind() != ErrorKind::MissingRequiredArgument);
-                wrong.extend(failed.map(|error| format!("{}: {error}", words.join(" "))));
-            }
+            let (found, failed) = own_prompts::wrong_commands(text);
+            count += found;
+            wrong.extend(failed);
         }
-        assert_eq!(wrong, Vec::<String>::new());
+        assert_eq!(wrong, Vec::new());
         assert!(count > 40, "only {count} commands were found: is the search broken?");
     }
 }

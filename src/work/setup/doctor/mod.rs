@@ -1,5 +1,6 @@
 //! `gt doctor`: looks at every thing of the list in [`crate::plan::doctor`], and repairs what can be repaired.
 
+pub mod agents;
 mod fix;
 mod look;
 mod orphans;
@@ -7,7 +8,7 @@ mod secrets;
 mod store;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -20,7 +21,7 @@ use crate::plan::doctor::{CheckStatus, Finding, Health, Thing, judge, of_rig, of
 use crate::plan::trust::shown;
 use crate::town::trust::{self, Setting};
 use crate::town::{FolderLayout, Rig, RigConfig, Town};
-use crate::work::agent::trust as agent_settings;
+use crate::work::agent::{own_prompts, trust as agent_settings};
 
 /// What doctor works with.
 pub struct Visit<'a> {
@@ -90,6 +91,7 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
     for thing in orphans::of_town(visit)? {
         checks.push(visit.check(None, thing));
     }
+    checks.extend(visit.prompts(None, &town.root));
     let names = town.rig_names().unwrap_or_default();
     if let Some(name) = only.filter(|only| !names.iter().any(|name| name == only)) {
         // Says what a wrong name should be, or why the list cannot be read.
@@ -170,7 +172,14 @@ impl Visit<'_> {
             let rig = self.rig(&name);
             checks.extend(orphans::of_rig(self, &rig));
         }
+        checks.extend(self.prompts(Some(&rig), &rig.root));
         Ok(RigFindings { name, checks })
+    }
+
+    /// The prompts of a town or a rig that agents are not told as they are.
+    fn prompts(&self, rig: Option<&Rig>, root: &Path) -> Vec<Finding> {
+        let faults = own_prompts::faults(root).into_iter();
+        faults.map(|(file, why)| self.check(rig, Thing::OwnPrompt(file, why))).collect()
     }
 
     /// The rig, as far as it can be read.
@@ -237,7 +246,7 @@ impl Visit<'_> {
 }
 
 /// What kept a repair from being made, and what helps.
-fn why(error: &anyhow::Error) -> String {
+pub fn why(error: &anyhow::Error) -> String {
     match crate::base::failure::hint_of(error) {
         Some(hint) => format!("{error:#}: {hint}"),
         None => format!("{error:#}"),
