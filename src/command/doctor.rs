@@ -23,9 +23,6 @@ use crate::work::setup::rig::of_one_repository;
 /// # Errors
 /// What the command could not do.
 pub fn run(ctx: &Ctx, args: Doctor) -> Result<Exit> {
-    if args.agents {
-        return super::doctor_agents::run(ctx, &args);
-    }
     let found = ctx.locate()?;
     let identity = found.identity.clone();
     let town = found.clone().town().unwrap_or_else(|_| Town {

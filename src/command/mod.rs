@@ -273,6 +273,7 @@ fn concerns_the_deacon(command: &Command) -> bool {
 fn verb(ctx: &Ctx, command: Command) -> Result<Exit> {
     match command {
         Command::Install(args) => install::run(ctx, args),
+        Command::Doctor(args) if args.agents => doctor_agents::run(ctx, &args),
         Command::Doctor(args) => doctor::run(ctx, args),
         Command::Status(args) => status::run(ctx, args),
         Command::Migrate(args) => migrate::run(ctx, args),
