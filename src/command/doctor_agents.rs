@@ -43,14 +43,16 @@ pub fn run(ctx: &Ctx, args: &Doctor) -> Result<Exit> {
     let mut programs = agents::used(&visit)?;
     programs.extend(agents::installed(&visit, &programs));
     let mut report = AgentsReport { programs: Vec::new(), found: 0, fixed: 0 };
-    for mut facts in programs {
-        facts.version = facts.path.as_deref().and_then(agents::version);
-        // One that is just there is not told where it would work.
+    let asked: Vec<_> =
+        programs.iter().map(|one| one.path.as_deref().and_then(agents::ask_version)).collect();
+    for (mut facts, asked) in programs.into_iter().zip(asked) {
+        facts.version = asked.and_then(agents::version);
         let mut found: Vec<Obstacle> = match facts.path {
             None => first_start::is_missing(&facts).into_iter().collect(),
             Some(_) => first_start::obstacles(&facts),
         };
-        if args.fix {
+        // The files of a program that nothing here runs are left alone.
+        if args.fix && !facts.roles.is_empty() {
             fix(ctx, args, &facts, &mut found)?;
         }
         report.programs.push(program(facts, found));
@@ -78,9 +80,18 @@ fn program(facts: ProgramFacts, found: Vec<Obstacle>) -> ProgramReport {
         facts.version.as_deref().map(|own| first_start::version_note(&facts.program, own, &facts.checked));
     let silent = facts.path.is_some() && version.is_none();
     let untold = silent.then(|| format!("{} does not say its version", facts.program));
+    let mut notes: Vec<String> = version.flatten().into_iter().chain(untold).collect();
+    let mut checks: Vec<Finding> = found.into_iter().map(|one| one.finding).collect();
+    if facts.roles.is_empty() {
+        // What stops a program that nothing here runs stops nothing.
+        notes.extend(checks.drain(..).map(|finding| match finding.hint {
+            Some(hint) => format!("{}: {hint}", finding.message),
+            None => finding.message,
+        }));
+    }
     ProgramReport {
-        notes: version.flatten().into_iter().chain(untold).collect(),
-        checks: found.into_iter().map(|one| one.finding).collect(),
+        checks,
+        notes,
         program: facts.program,
         path: facts.path,
         version: facts.version,

@@ -74,7 +74,7 @@ fn explain(ctx: &Ctx, address: &str) -> Result<Exit> {
 /// What is said of a program whose version gt was not checked with.
 fn other_version(runtime: &Runtime) -> Option<String> {
     let program = runtime.command.first().filter(|_| !runtime.checked.is_empty())?;
-    let own = agents::version(&which::which(program).ok()?)?;
+    let own = agents::version(agents::ask_version(&which::which(program).ok()?)?)?;
     first_start::version_note(program, &own, &runtime.checked)
 }
 

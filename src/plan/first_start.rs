@@ -146,7 +146,7 @@ pub fn obstacles(facts: &ProgramFacts) -> Vec<Obstacle> {
         "gemini" => gemini(facts),
         _ => Ok(facts.unreadable().into_iter().collect()),
     };
-    found.unwrap_or_else(|unreadable| vec![unreadable])
+    found.unwrap_or_else(|unreadable| vec![*unreadable])
 }
 
 /// A program that polecats need and that is not there.
@@ -176,11 +176,11 @@ impl ProgramFacts {
     }
 
     /// A file in JSON; an empty object where it is not there.
-    fn read(&self, kind: FileKind) -> Result<(PathBuf, Value), Obstacle> {
+    fn read(&self, kind: FileKind) -> Result<(PathBuf, Value), Box<Obstacle>> {
         let Some(file) = self.file(kind) else { return Ok((PathBuf::new(), json!({}))) };
         let text = file.text.as_ref().map(|text| text.as_deref().unwrap_or_default());
         let read = text.map_err(Clone::clone).and_then(person_file::parse);
-        read.map(|value| (file.path.clone(), value)).map_err(|why| self.broken(&file.path, &why))
+        read.map(|value| (file.path.clone(), value)).map_err(|why| Box::new(self.broken(&file.path, &why)))
     }
 
     /// A file of the person's that the program cannot read either. It is left as it is.
@@ -203,7 +203,7 @@ fn text<'a>(value: &'a Value, keys: &[&str]) -> Option<&'a str> {
     person_file::at(value, keys).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-fn claude(facts: &ProgramFacts) -> Result<Vec<Obstacle>, Obstacle> {
+fn claude(facts: &ProgramFacts) -> Result<Vec<Obstacle>, Box<Obstacle>> {
     let (path, state) = facts.read(FileKind::State)?;
     let (_, settings) = facts.read(FileKind::Settings)?;
     let given = |name: &str| facts.var(name).or_else(|| text(&settings, &["env", name]));
@@ -275,12 +275,14 @@ fn is_trusted(state: &Value, folder: &Path) -> bool {
     })
 }
 
-fn codex(facts: &ProgramFacts) -> Result<Vec<Obstacle>, Obstacle> {
+fn codex(facts: &ProgramFacts) -> Result<Vec<Obstacle>, Box<Obstacle>> {
     let mut settings = toml::Table::new();
     if let Some(file) = facts.file(FileKind::Settings) {
-        let text = file.text.clone().map_err(|why| facts.broken(&file.path, &why))?.unwrap_or_default();
-        settings =
-            text.parse().map_err(|error: toml::de::Error| facts.broken(&file.path, error.message()))?;
+        let text =
+            file.text.clone().map_err(|why| Box::new(facts.broken(&file.path, &why)))?.unwrap_or_default();
+        settings = text
+            .parse()
+            .map_err(|error: toml::de::Error| Box::new(facts.broken(&file.path, error.message())))?;
     }
     let text = |key: &str| settings.get(key).and_then(toml::Value::as_str);
     let provider = text("model_provider").and_then(|name| settings.get("model_providers")?.get(name));
@@ -301,7 +303,7 @@ fn codex(facts: &ProgramFacts) -> Result<Vec<Obstacle>, Obstacle> {
     Ok(vec![Obstacle::new("codex is not signed in".into(), &hint)])
 }
 
-fn gemini(facts: &ProgramFacts) -> Result<Vec<Obstacle>, Obstacle> {
+fn gemini(facts: &ProgramFacts) -> Result<Vec<Obstacle>, Box<Obstacle>> {
     let (path, settings) = facts.read(FileKind::Settings)?;
     let keys = ["security", "auth", "selectedType"];
     if text(&settings, &keys).or(text(&settings, &["selectedAuthType"])).is_some() {

@@ -60,7 +60,7 @@ pub fn programs(programs: &[ProgramReport], screen: &Screen, detail: Detail) -> 
         let whose = if program.roles.is_empty() { "not used here".into() } else { program.roles.join(", ") };
         let version = program.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
         let mut text = Text::from(format!("Agent: {}{version} ({whose})\n", program.program));
-        if program.checks.is_empty() {
+        if program.checks.is_empty() && !program.roles.is_empty() {
             text.push(
                 screen
                     .paint(Color::Good, if screen.unicode { "✓" } else { "ok" })

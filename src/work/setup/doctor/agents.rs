@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use regex::Regex;
 use serde::Serialize;
 
 use crate::base::failure::Failure;
-use crate::base::limits::MOMENT;
 use crate::base::{files, time};
 use crate::config::{self, Permissions, ResolvedRole, Runtime, Sources};
 use crate::model::address::Role;
@@ -16,6 +16,7 @@ use crate::model::environment;
 use crate::plan::doctor::Finding;
 use crate::plan::first_start::{FileKind, Obstacle, PersonFile, ProgramFacts, RigClone, files_of};
 use crate::plan::person_file::{self, KeyChange};
+use crate::programs::process::Running;
 use crate::programs::{Process, named};
 use crate::town::Rig;
 use crate::town::trust;
@@ -149,11 +150,18 @@ fn clone_of(rig: &Rig) -> RigClone {
     RigClone { rig: rig.name.clone(), path: dir.canonicalize().unwrap_or(dir), is_open }
 }
 
-/// The version that a program says it is; `None` where it does not within some seconds.
-pub fn version(program: &Path) -> Option<String> {
-    let output = Process::new(program).arg("--version").timeout(MOMENT).run().ok()?;
+/// How long a program may take to say its version: some take seconds to begin.
+const SAYS_VERSION: Duration = Duration::from_secs(30);
+
+/// Asks a program for its version; others can be asked meanwhile.
+pub fn ask_version(program: &Path) -> Option<Running> {
+    Process::new(program).arg("--version").timeout(SAYS_VERSION).start().ok()
+}
+
+/// What it says; `None` where that is no version.
+pub fn version(asked: Running) -> Option<String> {
     let number = Regex::new(r"\d+(\.\d+)+").ok()?;
-    number.find(&output.text()).map(|found| found.as_str().into())
+    number.find(&asked.wait().ok()?.text()).map(|found| found.as_str().into())
 }
 
 /// The changes of a person's file that answer what a program would ask.
