@@ -516,3 +516,16 @@ fn a_clone_whose_head_was_cut_short_is_named_with_what_mends_it() {
         world.in_town(["doctor"]).ok();
     }
 }
+
+#[test]
+fn a_prompt_that_no_agent_would_be_told_as_it_is_is_named() {
+    let world = World::with_rig();
+    world.write("town/config/prompts/polecat.md", "You are {{agent}}: read `gt bd show {{bead}}`.\n");
+    world.in_town(["doctor"]).ok();
+    world.write("town/config/prompts/polcat.md", "");
+    world.write("town/wyvern/config/prompts/crew.md", "{{nme}}: `gt slung x`\n");
+    let found = world.in_town(["doctor"]).fails(1).stdout;
+    assert!(found.contains("✗ Prompt config/prompts/polcat.md: 'polcat' is no role\n"), "{found}");
+    assert!(found.contains("✗ Prompt config/prompts/crew.md: unknown placeholder '{{nme}}'\n"), "{found}");
+    assert!(found.contains("✗ Prompt config/prompts/crew.md: gt does not know 'gt slung x'\n"), "{found}");
+}

@@ -46,6 +46,10 @@ fn what_stops_a_program_is_said_and_mended_in_the_persons_file() {
     let bead = world.bead("One", "true");
     let pointed = "claude would not begin by itself; see why with: gt doctor --agents";
     assert!(world.in_town(["sling", &bead, "wyvern"]).ok().stderr.contains(pointed));
+    assert!(world.in_town(["start"]).ok().stderr.contains(pointed));
+    assert!(world.gt(["install", "other"]).ok().stderr.contains(pointed));
+    let explained = world.in_town(["status", "--explain", "wyvern/Nux"]).ok().stdout;
+    assert!(explained.contains("\n  program  gt was checked with claude "), "{explained}");
     world.in_town(["stop", "--all"]).ok();
 
     // Nothing is written that was not agreed to.
@@ -82,6 +86,7 @@ fn what_stops_a_program_is_said_and_mended_in_the_persons_file() {
     let clean = world.in_town(["doctor", "--agents", "--json"]).ok();
     assert_eq!(clean.json()["agents"]["programs"][0]["checks"], serde_json::json!([]));
     assert!(!world.in_town(["sling", &bead, "wyvern", "--resume"]).ok().stderr.contains("doctor --agents"));
+    assert!(!world.gt(["install", "third"]).ok().stderr.contains("doctor --agents"));
 }
 
 #[test]

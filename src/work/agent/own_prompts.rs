@@ -92,7 +92,7 @@ mod tests {
         let bad = format!("{{{{bed}}}} `gt slign x` {}", "long ".repeat(600));
         insta::assert_snapshot!(of_text(&bad).join("\n"), @r"
         unknown placeholder '{{bed}}'
-        it has 3019 bytes, and gt prime prints 2600 at most
+        it has 3021 bytes, and gt prime prints 2600 at most
         gt does not know 'gt slign x'
         ");
     }
