@@ -155,8 +155,8 @@ mod tests {
         let held = lock(&path).unwrap();
         assert!(try_lock(&path).unwrap().is_none());
         drop(held);
-        assert!(try_lock(&path).unwrap().is_some());
-        assert!(path.exists());
+        // A process that another test starts has the file for a moment, until it becomes its program.
+        assert!(lock(&path).is_ok() && path.exists());
     }
 
     #[test]
