@@ -198,10 +198,14 @@ fn what_has_no_room_waits_in_line_is_shown_started_and_taken_out() {
     assert_eq!(ids(), [beads[2].clone()]);
     let marks =
         |id: &str| (world.show(id)["labels"].to_string(), world.show(id)["metadata"]["queued"].clone());
-    for id in [&urgent, &beads[1]] {
-        let (labels, entry) = marks(id);
-        assert!(!labels.contains("gt:queued") && entry.is_null(), "{labels} {entry}");
-    }
+    let (labels, entry) = marks(&beads[1]);
+    assert!(!labels.contains("gt:queued") && entry.is_null(), "{labels} {entry}");
+    // How one was ordered stays on it: what starts it once more begins with that.
+    let (labels, entry) = marks(&urgent);
+    assert!(
+        !labels.contains("gt:queued") && entry.as_str().unwrap().contains("--agent=waits"),
+        "{labels} {entry}"
+    );
     // An entry that others wrote, or changed, is none.
     let entry = marks(&beads[2]).1.as_str().unwrap().replace("--agent=waits", "--agent=other");
     let changed = serde_json::json!({ "queued": entry }).to_string();

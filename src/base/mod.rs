@@ -9,6 +9,7 @@ pub mod grammar;
 pub mod hash;
 pub mod limits;
 pub mod nearest;
+pub mod promised;
 pub mod proof;
 pub mod quote;
 pub mod reads;

@@ -21,6 +21,11 @@ pub fn seconds_since_epoch(time: &str) -> Option<i64> {
     time.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
+/// The RFC 3339 time that is so many seconds after the begin of 1970.
+pub fn of_seconds(seconds: i64) -> Option<String> {
+    Timestamp::from_second(seconds).ok().map(|time| time.to_string())
+}
+
 /// Microseconds since 1970 of an RFC 3339 time: two times as texts have no order, because zeros at the end are left out.
 pub fn micros_since_epoch(time: &str) -> Option<i64> {
     time.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)

@@ -16,6 +16,7 @@ use crate::config::schema::UpSettings;
 use crate::daemon::{Deacon, DeaconStatus};
 use crate::programs::Process;
 use crate::programs::process::stamp::Stamp;
+use crate::report::town::pauses;
 use crate::town::deacon::{self, DeaconFile};
 use crate::town::{Town, pause};
 use crate::work::agent::own_path;
@@ -182,13 +183,9 @@ fn status(ctx: &Ctx, town: &Town) -> Result<Exit> {
             troubles.iter().for_each(|line| text.push_str(&format!("cannot: {line}\n")));
         }
     }
-    let paused = pause::read(town)?;
-    let until = |until: &str| if until.is_empty() { String::new() } else { format!(" until {until}") };
-    if let Some(end) = paused.town.as_ref().filter(|_| paused.town(&now)) {
-        text.push_str(&format!("paused{}: take it back with: gt resume\n", until(end)));
-    }
-    for (rig, end) in paused.rigs.iter().filter(|(rig, _)| paused.holds(rig, &now)) {
-        text.push_str(&format!("{rig} is paused{}: take it back with: gt resume {rig}\n", until(end)));
+    for line in pauses(&pause::read(town)?, &now) {
+        text.push_str(&line);
+        text.push('\n');
     }
     print(&text)?;
     Ok(if running { Exit::Done } else { Exit::Failed })

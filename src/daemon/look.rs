@@ -12,7 +12,9 @@ use crate::mux;
 use crate::mux::hybrid::Hybrid;
 use crate::plan::place::{Place, Run};
 use crate::plan::supervise::{NeedSeen, PolecatSeen, RigSeen, RoleSeen, TownSeen};
+use crate::town::occupancy;
 use crate::town::pause::{self, Paused};
+use crate::town::report::AgentReport;
 use crate::town::wish::{self, DownList};
 use crate::town::{Rig, Town};
 use crate::work::agent::handoff::Noted;
@@ -61,9 +63,11 @@ pub fn look(town: &Town, env: &HashMap<String, String>) -> Result<Looked> {
             all_down()
         }),
         now: time::now(),
+        limits: &report.limits,
     };
     glance.town(&report, &mut looked);
-    looked.pause_ends = glance.paused.next_end(&glance.now);
+    let limit_ends = report.limits.values().filter_map(|until| time::seconds_since_epoch(until));
+    looked.pause_ends = glance.paused.next_end(&glance.now).into_iter().chain(limit_ends).min();
     looked.seen.quiet = config::settings(&sources)?.notify.is_quiet(time::minute_of_day());
     Ok(looked)
 }
@@ -74,6 +78,8 @@ struct Glance<'a> {
     paused: Paused,
     down: DownList,
     now: String,
+    /// Runtimes at their limit, and until when.
+    limits: &'a BTreeMap<String, String>,
 }
 
 impl Glance<'_> {
@@ -130,6 +136,7 @@ impl Glance<'_> {
                     run: polecat.run,
                     cycles: noted.cycles,
                     stopped: noted.stopped,
+                    held: self.is_held(&address),
                 }
             })
             .collect();
@@ -167,6 +174,12 @@ impl Glance<'_> {
         }
         let down = noted.stopped || self.down.holds(&text);
         Ok(RoleSeen { address: address.clone(), run, cycles: noted.cycles, down, restart })
+    }
+
+    /// Whether the runtime that an agent had last is at its limit.
+    fn is_held(&self, address: &Address) -> bool {
+        let report = || AgentReport::read(&occupancy::lock_of(self.town, address)).map(|report| report.agent);
+        !self.limits.is_empty() && report().is_some_and(|runtime| self.limits.contains_key(&runtime))
     }
 
     /// When agents of a role are started again.

@@ -97,6 +97,9 @@ pub struct Session {
     /// The remote it is on, by name; nothing for one of this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
+    /// Its runtime, where what its hooks said was read.
+    #[serde(skip)]
+    pub runtime: String,
     /// What its agent asks, or what keeps it, where that was looked for.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,

@@ -1,5 +1,6 @@
 //! Decisions: no file, clock, environment or process in here.
 
+pub mod agent_limit;
 pub mod choose;
 pub mod diff;
 pub mod doctor;

@@ -77,6 +77,8 @@ pub struct PolecatSeen {
     pub cycles: bool,
     /// A person stopped it.
     pub stopped: bool,
+    /// Its runtime is at its limit: nothing starts it again meanwhile.
+    pub held: bool,
 }
 
 /// What was seen of an agent that stays.
@@ -332,7 +334,7 @@ impl Desk<'_> {
 
     /// Whether nothing is to be started for it.
     fn polecat(&mut self, rig: &RigSeen, polecat: &PolecatSeen, paused: bool) -> bool {
-        let PolecatSeen { name, instance, bead, place, run, cycles, stopped } = polecat;
+        let PolecatSeen { name, instance, bead, place, run, cycles, stopped, held } = polecat;
         let look_after =
             || Action::LookAfter { rig: rig.name.clone(), name: name.clone(), instance: instance.clone() };
         let rig_name = || rig.name.clone();
@@ -351,7 +353,7 @@ impl Desk<'_> {
                 }
                 true
             }
-            Some(Place::Crashed) if paused && !cycles => true,
+            Some(Place::Crashed) if *held || (paused && !cycles) => true,
             Some(Place::Crashed) if *stopped => true,
             Some(Place::Crashed) if *cycles || rig.restart.after_a_crash() => {
                 let action = Action::Resume { rig: rig_name(), bead: bead.clone() };
@@ -362,7 +364,7 @@ impl Desk<'_> {
                 true
             }
             Some(Place::Hooked) if *run == Run::None => {
-                if !paused {
+                if !paused && !held {
                     self.again(Action::Begin { rig: rig_name(), bead: bead.clone() }, bead, IN_A_WHILE);
                 }
                 true

@@ -3,8 +3,24 @@
 use super::text::{Cell, Color, Screen};
 use super::{away, rig};
 use crate::base::terminal::Text;
+use crate::base::time::on_the_clock;
+use crate::town::pause::Paused;
 use crate::work::observe::changes::ViewChange;
 use crate::work::observe::view::TownView;
+
+/// What is paused, a line each, with the command that takes it back.
+pub fn pauses(paused: &Paused, now: &str) -> Vec<String> {
+    let until = |until: &str| match until {
+        "" => String::new(),
+        until => format!(" until {}", on_the_clock(until)),
+    };
+    let town = paused.town.iter().filter(|_| paused.town(now));
+    let town = town.map(|end| format!("paused{}: take it back with: gt resume", until(end)));
+    let rigs = paused.rigs.iter().filter(|(rig, _)| paused.holds(rig, now));
+    let rigs =
+        rigs.map(|(rig, end)| format!("{rig} is paused{}: take it back with: gt resume {rig}", until(end)));
+    town.chain(rigs).collect()
+}
 
 impl TownView {
     /// As a person reads it; `now` is RFC 3339.
@@ -18,6 +34,15 @@ impl TownView {
             text.push(screen.paint(Color::Bad, &line).then("\n"));
         }
         text.push(away::warnings(&self.away.silent(), screen));
+        let limits = self.limits.iter().map(|(runtime, until)| {
+            format!(
+                "{runtime} is at its limit until {}: nothing starts with it by itself",
+                on_the_clock(until)
+            )
+        });
+        for line in pauses(&self.paused, now).into_iter().chain(limits) {
+            text.push(screen.paint(Color::Waiting, &screen.fit(&line, screen.width)).then("\n"));
+        }
         text.push(screen.table(&[], &self.head(now), 1));
         text.push(rig::questions(self.agents.iter().map(|agent| agent.answer.as_str()), screen));
         for rig in &self.rigs {
@@ -157,6 +182,8 @@ mod tests {
             }],
             away: snapshot.away.clone(),
             server: 0,
+            paused: Paused { town: Some(String::new()), ..Paused::default() },
+            limits: [("claude".to_string(), "at some time".to_string())].into(),
             pids: Vec::new(),
         };
         let lines = sessions::lines("/t", &snapshot, None);
@@ -171,6 +198,8 @@ mod tests {
         insta::assert_snapshot!(shown, @r"
         town  /t
         box does not answer: connection refused; unreachable: wyvern/Toast
+        paused: take it back with: gt resume
+        claude is at its limit until at some time: nothing starts with it by itself
         overseer  no unread mail
         mayor     running, session gt-mayor/
         remote    gaming-pc: 3 sessions, 8 ms

@@ -26,6 +26,11 @@ pub struct Paused {
 }
 
 impl Paused {
+    /// Whether nothing is.
+    pub fn is_none(&self) -> bool {
+        *self == Paused::default()
+    }
+
     /// Whether a rig is paused at this moment, by itself or with the town.
     pub fn holds(&self, rig: &str, now: &str) -> bool {
         let own = self.rigs.get(rig).is_some_and(|until| goes_on(until, now));
@@ -78,7 +83,7 @@ pub fn update(town: &Town, change: impl FnOnce(&mut Paused)) -> Result<Paused> {
     files::change_json(&path, |state| {
         let mut paused = of(state, &path)?;
         change(&mut paused);
-        if paused == Paused::default() {
+        if paused.is_none() {
             state.remove(KEY);
         } else {
             state.insert(KEY.into(), serde_json::to_value(&paused)?);

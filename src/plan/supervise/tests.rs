@@ -13,6 +13,7 @@ fn polecat(place: Option<Place>, run: Run) -> PolecatSeen {
         run,
         cycles: false,
         stopped: false,
+        held: false,
     }
 }
 
@@ -115,6 +116,8 @@ fn what_a_person_decided_is_left_alone() {
     let mut memory = Memory::default();
     let stopped = rig(vec![PolecatSeen { stopped: true, ..crashed() }], "");
     assert_eq!(step(&stopped, &mut memory, 1_000_000).0, nothing);
+    let at_its_limit = rig(vec![PolecatSeen { held: true, cycles: true, ..crashed() }], "");
+    assert_eq!(step(&at_its_limit, &mut memory, 1_000_000).0, nothing);
     let mut paused = rig(vec![crashed()], "wy-2 abc");
     paused.rigs[0].paused = true;
     assert_eq!(step(&paused, &mut memory, 1_000_000).0, nothing);

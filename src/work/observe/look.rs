@@ -1,19 +1,24 @@
 //! What the whole town looks like: one look at its sessions, one call for each store.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use anyhow::Result;
+use jiff::tz::TimeZone;
 
+use crate::base::time;
 use crate::beads::request::Request;
 use crate::beads::{self, Overview};
 use crate::config::{self, Sources};
 use crate::model::address::{Address, Role, is_polecat_name, polecat_of};
 use crate::model::bead::Bead;
+use crate::model::state::State;
 use crate::model::words;
 use crate::mux::{Depth, Looking, Mux, Session, Snapshot};
+use crate::plan::agent_limit::{AgentAtLimit, limits};
 use crate::plan::place::{Place, PlaceFacts, Run, Seen, found, in_order, is_submitted, place};
 use crate::plan::queue::rank;
 use crate::town::deacon::{self, DeaconFile};
+use crate::town::pause::{self, Paused};
 use crate::town::{Rig, RigConfig, Town, secret};
 use crate::work::agent::roles;
 use crate::work::merge::approval;
@@ -84,9 +89,17 @@ impl<'a> TownLook<'a> {
                 .collect::<Result<_>>()?,
         };
         let mail = if beside == Beside::Mail { unread(town, &self.me) } else { OverseerMail::default() };
-        let multiplexer = self.mux.kind();
+        let (multiplexer, sources) = (self.mux.kind(), self.sources.clone());
         let snapshot = self.told()?;
         let mark = town.mark();
+        let limits = limits_of(&snapshot, &mark);
+        // Who starts something reads it, too, and stops where it cannot be read.
+        let paused = pause::read(town).unwrap_or_default();
+        let of_rig = |read: Read| {
+            let starts = Starts::of(&limits, &paused, &read.rig, &sources);
+            rig_report(&mark, &snapshot, read, beside, &starts)
+        };
+        let rigs = read.into_iter().map(of_rig).collect();
         let here = snapshot.ours(&mark).filter(|session| session.remote.is_none());
         let agents = here.filter_map(|session| session.panes.first());
         Ok(TownView {
@@ -99,7 +112,9 @@ impl<'a> TownLook<'a> {
             overseer_foreign: mail.foreign,
             pids: agents.filter(|pane| pane.agent && !pane.dead).map(|pane| pane.pid).collect(),
             agents: vec![RoleStatus::of(&mark, &snapshot, &Address::Mayor), deacon(town, &snapshot)],
-            rigs: read.into_iter().map(|read| rig_report(&mark, &snapshot, read, beside)).collect(),
+            rigs,
+            limits,
+            paused,
             server: snapshot.server,
             away: snapshot.away,
         })
@@ -110,13 +125,15 @@ impl<'a> TownLook<'a> {
     /// # Errors
     /// As [`TownLook::town`].
     pub fn rig(self, wanted: Rig) -> Result<(RigView, Unseen)> {
-        let (read, town) = (self.read(wanted)?, self.town);
+        let (read, town, sources) = (self.read(wanted)?, self.town, self.sources.clone());
         let snapshot = self.told()?;
+        let (mark, limits) = (town.mark(), limits_of(&snapshot, &town.mark()));
+        let starts = Starts::of(&limits, &pause::read(town).unwrap_or_default(), &read.rig, &sources);
         let unseen = Unseen {
             here: snapshot.unknown.clone().or_else(|| snapshot.minimal.clone()),
             away: snapshot.away.silent(),
         };
-        Ok((rig_report(&town.mark(), &snapshot, read, Beside::Nothing), unseen))
+        Ok((rig_report(&mark, &snapshot, read, Beside::Nothing, &starts), unseen))
     }
 
     /// The sessions, with what each agent does.
@@ -140,6 +157,48 @@ impl<'a> TownLook<'a> {
         };
         let names = names(&rig);
         Ok(Read { rig, beads, store, max_workers, names })
+    }
+}
+
+/// Until when each runtime is at its limit: RFC 3339, UTC.
+fn limits_of(snapshot: &Snapshot, mark: &str) -> BTreeMap<String, String> {
+    let at_limit = |session: &&Session| {
+        session.alive() && session.marks.state == State::Limited && !session.runtime.is_empty()
+    };
+    let mut agents = Vec::new();
+    for session in snapshot.ours(mark).filter(at_limit) {
+        let Session { runtime, why, marks, .. } = session;
+        agents.push(AgentAtLimit { runtime, why, since: &marks.since });
+    }
+    if agents.is_empty() {
+        return BTreeMap::new();
+    }
+    let now = time::seconds_since_epoch(&time::now()).unwrap_or_default();
+    let limits = limits(agents, &TimeZone::system(), now);
+    limits.into_iter().filter_map(|(runtime, until)| Some((runtime, time::of_seconds(until)?))).collect()
+}
+
+/// What keeps beads of a rig from being started.
+struct Starts<'a> {
+    limits: &'a BTreeMap<String, String>,
+    /// The runtime of a polecat of this rig, where some runtime is at its limit.
+    runtime: String,
+    /// Nothing starts by itself.
+    paused: bool,
+}
+
+impl<'a> Starts<'a> {
+    fn of(limits: &'a BTreeMap<String, String>, paused: &Paused, rig: &Rig, sources: &Sources) -> Starts<'a> {
+        let role = || config::role(&rig.sources(sources), Role::Polecat, &[], None).ok();
+        let role = if limits.is_empty() { None } else { role() };
+        let paused = !paused.is_none() && paused.holds(&rig.name, &time::now());
+        Starts { limits, runtime: role.map(|role| role.settings.agent).unwrap_or_default(), paused }
+    }
+
+    /// The runtime of a bead that was ordered with these flags, and until when it is at its limit.
+    fn limit(&self, flags: &[String]) -> Option<(&str, &str)> {
+        let runtime = flags.iter().find_map(|flag| flag.strip_prefix("--agent=")).unwrap_or(&self.runtime);
+        self.limits.get_key_value(runtime).map(|(runtime, until)| (runtime.as_str(), until.as_str()))
     }
 }
 
@@ -205,7 +264,13 @@ fn names(rig: &Rig) -> BTreeSet<String> {
         .collect()
 }
 
-fn rig_report(mark: &str, snapshot: &Snapshot, mut read: Read, beside: Beside) -> RigView {
+fn rig_report(
+    mark: &str,
+    snapshot: &Snapshot,
+    mut read: Read,
+    beside: Beside,
+    starts: &Starts<'_>,
+) -> RigView {
     if let Ok((store, seen)) = &mut read.beads
         && let Err(error) = add_marked(store.as_ref(), seen, mark, snapshot, &read.rig.name)
     {
@@ -252,7 +317,7 @@ fn rig_report(mark: &str, snapshot: &Snapshot, mut read: Read, beside: Beside) -
         polecats,
         set_aside: beads.iter().filter_map(RequestRow::set_aside).collect(),
         unapproved: view.unapproved(),
-        to_start: view.to_start(&read.rig, free > 0 || read.max_workers == 0),
+        to_start: view.to_start(&read.rig, free > 0 || read.max_workers == 0, starts),
         mergeable: view.mergeable(),
         to_merge: seen.filter(|_| beside == Beside::Queue).map(|seen| Queue::of(seen.beads.clone()).rows()),
         name,
@@ -408,7 +473,7 @@ impl<'a> RigFacts<'a> {
     }
 
     /// The beads that wait for a place. The secret is read only where there are some.
-    fn to_start(&self, rig: &Rig, free: bool) -> Vec<ToStart> {
+    fn to_start(&self, rig: &Rig, free: bool, starts: &Starts<'_>) -> Vec<ToStart> {
         let waiting: Vec<&Bead> =
             self.beads.iter().filter(|bead| bead.has_label(words::LABEL_QUEUED)).collect();
         let root = rig.root.parent().filter(|_| !waiting.is_empty());
@@ -416,13 +481,19 @@ impl<'a> RigFacts<'a> {
         let one = |bead: &Bead| {
             let QueueEntry { since, flags, .. } = QueueEntry::of(bead, self.rig, secret.as_ref())?;
             let place = self.place(bead, None);
-            let why = match place {
-                Place::Ready | Place::SetAside if free => "a place is free",
-                Place::Ready | Place::SetAside => "no place is free",
-                other => other.as_str(),
+            let limit = starts.limit(&flags);
+            let why = match (place, limit) {
+                (Place::Ready | Place::SetAside, Some((runtime, until))) => {
+                    format!("{runtime} is at its limit until {}", time::on_the_clock(until))
+                }
+                (Place::Ready | Place::SetAside, None) if starts.paused => "paused: gt resume".into(),
+                (Place::Ready | Place::SetAside, None) if free => "a place is free".into(),
+                (Place::Ready | Place::SetAside, None) => "no place is free".into(),
+                (other, _) => other.as_str().into(),
             };
-            let (id, title) = (bead.id.as_str().into(), bead.title.clone());
-            Some(ToStart { bead: id, title, priority: bead.priority, since, flags, why: why.into(), place })
+            let (bead_id, title, until) =
+                (bead.id.as_str().into(), bead.title.clone(), limit.map(|(_, until)| until.into()));
+            Some(ToStart { bead: bead_id, title, priority: bead.priority, since, flags, why, until, place })
         };
         let mut rows: Vec<ToStart> = waiting.into_iter().filter_map(one).collect();
         rows.sort_by_cached_key(|row| (rank(row.priority, &row.since), row.since.clone(), row.bead.clone()));
@@ -466,6 +537,7 @@ mod tests {
     use crate::base::reads::READ;
     use crate::beads::embedded::schema::PARSED;
     use crate::town::discover::change_rigs;
+    use crate::town::report::AgentReport;
     use crate::work::fixture::Fixture;
     use crate::work::merge::queue;
     use crate::work::polecat::patrol::patrol;
@@ -535,6 +607,52 @@ mod tests {
         assert_eq!((rig, mail), (vec!["open".to_string(), "overview".into()], vec![]));
         let (rows, _) = queue::list(&town.rig, &Address::Overseer).unwrap();
         assert_eq!((rows[0].id.clone(), view.rigs[0].to_merge.clone()), (request.id, Some(rows)));
+    }
+
+    #[test]
+    fn what_would_start_with_a_runtime_at_its_limit_waits_until_then() {
+        let town = Fixture::new();
+        town.polecat("Nux");
+        let address = Address::Polecat("wyvern".into(), "Nux".into());
+        let secret = town.town.secret().unwrap();
+        let beads = ["claude", "shell"].map(|runtime| {
+            let bead = town.bead(runtime, "open", None, &[]);
+            let store = town.rig.store(&Address::Overseer).unwrap();
+            let flags = [format!("--agent={runtime}")];
+            crate::work::polecat::queued::enqueue(
+                store.as_ref(),
+                "wyvern",
+                std::slice::from_ref(&bead),
+                &flags,
+                &secret,
+            )
+            .unwrap();
+            bead
+        });
+        let startable = || {
+            let rows = look(&town).to_start;
+            rows.iter().filter(|row| row.startable()).map(|row| row.bead.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(startable(), beads);
+        let lock = crate::town::occupancy::lock_of(&town.town, &address);
+        std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+        let report = AgentReport {
+            instance: "i-Nux".into(),
+            agent: "claude".into(),
+            state: State::Limited,
+            why: "resets in 2 hours".into(),
+            source: "StopFailure".into(),
+            since: time::now(),
+            ..AgentReport::default()
+        };
+        report.write(&lock).unwrap();
+        town.mux.add(crate::mux::Marks { state: "limited".into(), ..town.marks("wyvern/Nux", "", "i-Nux") });
+        assert_eq!(startable(), beads[1..]);
+        let row = look(&town).to_start.into_iter().find(|row| row.bead == beads[0]).unwrap();
+        assert!(row.why.starts_with("claude is at its limit until ") && row.until.is_some(), "{row:?}");
+        let over = AgentReport { since: "2026-01-01T00:00:00Z".into(), ..report };
+        over.write(&lock).unwrap();
+        assert_eq!(startable(), beads);
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub fn tell(
             session.marks.state = report.state.as_str().into();
             session.marks.since = report.since;
             session.why = report.why;
+            session.runtime.clone_from(&report.agent);
         }
         let pane = session.panes.first().map(|pane| pane.id.clone());
         if hookless || report.state == State::Question {

@@ -1,5 +1,7 @@
 //! How a town, its rigs and its agents are, as values: what `gt status` tells.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::beads::Store;
@@ -7,6 +9,7 @@ use crate::model::address::Address;
 use crate::model::ids::{BeadId, InstanceId};
 use crate::mux::{OtherMachines, Snapshot};
 use crate::plan::place::{Place, Run, found};
+use crate::town::pause::Paused;
 use crate::work::merge::queue::RequestRow;
 
 /// How the session of a role is.
@@ -59,6 +62,12 @@ pub struct TownView {
     pub agents: Vec<RoleStatus>,
     /// Its rigs, by name.
     pub rigs: Vec<RigView>,
+    /// What is paused.
+    #[serde(skip_serializing_if = "Paused::is_none")]
+    pub paused: Paused,
+    /// The runtimes that are at their limit, and until when: RFC 3339, UTC.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, String>,
     /// What was seen of other machines.
     #[serde(flatten)]
     pub away: OtherMachines,
@@ -144,6 +153,9 @@ pub struct ToStart {
     pub flags: Vec<String>,
     /// What it waits for.
     pub why: String,
+    /// Until when its runtime is at its limit: RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// Where it is.
     #[serde(skip)]
     pub place: Place,
@@ -152,7 +164,7 @@ pub struct ToStart {
 impl ToStart {
     /// Whether it could be started if there were a place.
     pub fn startable(&self) -> bool {
-        matches!(self.place, Place::Ready | Place::SetAside)
+        matches!(self.place, Place::Ready | Place::SetAside) && self.until.is_none()
     }
 }
 
