@@ -601,10 +601,14 @@ fn a_branch_called_polecat_is_named_before_anything_is_made() {
     let world = World::waiting();
     let bead = world.bead("Fix it", "true");
     let clone = "town/wyvern/mayor/rig";
+    world.count_calls(&["git"]);
     for place in ["refs/heads/polecat", "refs/remotes/origin/polecat"] {
         world.git(clone, ["update-ref", place, "HEAD"]);
+        world.calls("git");
         let run = world.in_town(["sling", &bead]).fails(1);
         assert!(run.stderr.contains("has a branch 'polecat', so there can be no"), "{run:#?}");
+        let calls = world.calls("git");
+        assert!(!calls.iter().any(|call| call.contains("fetch") || call.contains("worktree")), "{calls:#?}");
         assert!(!world.path("town/wyvern/polecats/.names/Nux").exists());
         world.git(clone, ["update-ref", "-d", place]);
     }

@@ -296,6 +296,25 @@ mod tests {
     }
 
     #[test]
+    fn two_towns_of_one_origin_and_one_rig_name_share_no_ref() {
+        let sent = |kind, town: &str| Sent {
+            kind,
+            town: town.into(),
+            rig: "wyvern".into(),
+            name: "Nux".into(),
+            instance: "i1".into(),
+        };
+        for kind in [SentKind::Done, SentKind::Start] {
+            let theirs = sent(kind, "gt-3c4d");
+            for name in [theirs.full(), theirs.branch()] {
+                assert!(!Sent::places(kind, "gt-1a2b", "wyvern").iter().any(|place| name.starts_with(place)));
+                assert_ne!(Sent::parse(kind, &name), Some(sent(kind, "gt-1a2b")));
+            }
+        }
+        assert_ne!(recovery_at_origin("gt-1a2b"), recovery_at_origin("gt-3c4d"));
+    }
+
+    #[test]
     fn a_recovery_ref_names_polecat_instance_and_what_it_is() {
         for text in ["refs/gt/recovery/Nux/i1", "refs/gt/recovery/Nux/i1.heads/a.b"] {
             let own = RecoveryRef::parse(text).unwrap();

@@ -78,11 +78,20 @@ fn no_request_is_merged_that_was_made_changed_or_copied_on_the_branch() {
     // Said once.
     assert_eq!(said(&world).stderr, "");
     assert_eq!(said(&world).stdout, "wyvern: in step\n");
+    // What comes by the branch is over as well, as lost with a store. Here the proof alone decides: it is in the store.
+    let put = gastown::model::bead::NewBead {
+        id: Some("wy-put".into()),
+        title: "Harmless".into(),
+        issue_type: "merge-request".into(),
+        metadata: forged("wy-put", "feature", &evil)["metadata"].as_object().unwrap().clone(),
+        ..Default::default()
+    };
+    crate::refinery::write(&world, &[gastown::beads::Change::Create(Box::new(put))]);
     process(&world).ok();
     assert!(is_merged(&world, &own) && is_merged(&world, &closed));
     assert!(bead(&world, &rejected.request).close_reason.starts_with("rejected"));
     assert_eq!(world.git("origin.git", ["log", "--format=%s", "main", "--", "evil", "c"]), "");
-    for id in ["wy-evil", "wy-copied"] {
+    for id in ["wy-evil", "wy-copied", "wy-put"] {
         assert_eq!(bead(&world, id).status, "open");
     }
     world.in_town(["mq", "reject", "wy-evil"]).ok();

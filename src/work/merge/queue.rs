@@ -512,3 +512,29 @@ pub struct Counts {
     /// Beads that came back from the queue and wait to be slung again.
     pub set_aside: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::proof::Secret;
+    use crate::work::fixture::Fixture;
+
+    #[test]
+    fn what_has_no_proof_of_this_town_is_in_the_store_and_not_in_the_queue() {
+        let town = Fixture::new();
+        let own = town.request("wy-1", "Nux", |_| ());
+        let forged = |id: &str, secret: &Secret| Request { id: id.into(), ..own.clone() }.to_bead(secret);
+        let mut unsigned = forged("wy-unsigned", &town.town.secret().unwrap());
+        unsigned.metadata.remove("proof");
+        let mut copy = forged("wy-copy", &Secret::new([1; 32]));
+        copy.metadata = own.to_bead(&town.town.secret().unwrap()).metadata;
+        let others = [unsigned, copy, forged("wy-theirs", &Secret::new([1; 32]))];
+        let store = town.rig.store(&Address::Overseer).unwrap();
+        store.write(&[], &others.map(|new| Change::Create(Box::new(new)))).unwrap();
+        let queue = look(store.as_ref()).unwrap();
+        assert_eq!(queue.requests, [own]);
+        let mut foreign: Vec<&str> = queue.foreign.iter().map(|bead| bead.id.as_str()).collect();
+        foreign.sort_unstable();
+        assert_eq!(foreign, ["wy-copy", "wy-theirs", "wy-unsigned"]);
+    }
+}
