@@ -410,12 +410,17 @@ impl Desk<'_> {
                 Restart::OnFailure => role.run == Run::Failed,
                 Restart::OnCycle | Restart::Never => false,
             };
+            let give_up = Action::GiveUp { address: role.address.clone() };
+            if seen.paused && !role.cycles {
+                // What was tried before a pause still counts after it.
+                self.wanted.extend([action.key(), give_up.key()]);
+            }
             if role.down || !(role.cycles || again || rebooted) || (seen.paused && !role.cycles) {
-                if !moved {
+                if role.down || !rebooted {
                     self.memory.ran.remove(&address);
                 }
             } else if !self.restart(action, &address) {
-                let give_up = Action::GiveUp { address: role.address.clone() };
+                self.memory.ran.remove(&address);
                 self.again(give_up, &address, ONCE);
             }
         }

@@ -1,5 +1,7 @@
 //! Towns as values: what is done, how often, and what is left alone.
 
+mod day;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -253,6 +255,38 @@ fn a_reboot_starts_what_ran_and_nothing_that_was_stopped_before() {
     // Gone from the same server: somebody ended it there.
     assert_eq!(step(&gone(1), &mut memory, 1_000_001).0, nothing);
     assert_eq!(step(&gone(7), &mut memory, 1_000_002).0, nothing);
+}
+
+#[test]
+fn after_a_reboot_who_is_down_or_given_up_keeps_nobody_elses_session_from_being_ended() {
+    let one = |address, run, down| RoleSeen { address, run, cycles: false, down, restart: Restart::OnCycle };
+    let town = |server, run, witness, down| {
+        let roles = vec![
+            one(Address::Mayor, run, false),
+            one(Address::Witness("wyvern".into()), witness, down),
+            one(Address::Refinery("wyvern".into()), witness, false),
+        ];
+        TownSeen { server, roles, ..TownSeen::default() }
+    };
+    let mut memory = Memory::default();
+    step(&town(1, Run::Alive, Run::Alive, false), &mut memory, 1_000_000);
+    // The witness is taken down while all is gone; the refinery cannot be started.
+    for at in [1, 40, 200, 300] {
+        step(&town(2, Run::None, Run::None, true), &mut memory, 1_000_000 + at);
+    }
+    step(&town(2, Run::Alive, Run::None, true), &mut memory, 1_000_301);
+    assert_eq!(step(&town(2, Run::None, Run::None, true), &mut memory, 1_000_302).0, [""; 0]);
+}
+
+#[test]
+fn a_pause_takes_no_loop_of_an_agent_that_stays_for_another() {
+    let mut seen = mayor(Run::Failed, Restart::Always);
+    let (mut memory, mut done) = (Memory::default(), 0);
+    for at in 0..20 {
+        seen.paused = at % 2 == 1;
+        done += step(&seen, &mut memory, 1_000_000 + 200 * at).0.len();
+    }
+    assert_eq!(done, 4);
 }
 
 #[test]
