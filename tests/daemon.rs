@@ -268,6 +268,10 @@ fn a_deacon_that_is_a_service_has_the_variables_that_were_given_and_takes_the_pl
     world.unset("XDG_CONFIG_HOME");
     world.set("ANTHROPIC_API_KEY", "one \"two\" $three");
     world.set("OTHER", "x");
+    // Too deep for a socket: another folder is taken.
+    let deep = world.path("deep").join("d".repeat(120));
+    std::fs::create_dir_all(&deep).unwrap();
+    world.set("XDG_RUNTIME_DIR", deep.to_str().unwrap());
     world.in_town(["daemon", "start"]).ok();
     let before = pid(&world);
     let dry = world.in_town(["daemon", "install", "--dry-run", "--json"]).ok().json();

@@ -18,6 +18,7 @@ use crate::programs::Process;
 use crate::programs::process::stamp::Stamp;
 use crate::report::town::pauses;
 use crate::town::deacon::{self, DeaconFile};
+use crate::town::log::Log;
 use crate::town::{Town, pause};
 use crate::work::agent::own_path;
 
@@ -33,7 +34,12 @@ pub fn run(ctx: &Ctx, args: DaemonArgs) -> Result<Exit> {
     town.needs_present_layout()?;
     match args.command {
         DaemonCommand::Run => {
-            Deacon::begin(&town, &ctx.env, own_path()?.into())?.run()?;
+            let begun = Deacon::begin(&town, &ctx.env, own_path()?.into());
+            if let (Err(error), Ok(mut log)) = (&begun, Log::open(deacon::log(&town.root))) {
+                // Whoever started it detached sees nothing of its standard error.
+                log.write(&format!("{} it cannot begin: {error:#}", time::now()));
+            }
+            begun?.run()?;
             Ok(Exit::Done)
         }
         DaemonCommand::Start(DryRun { dry_run: true }) => {
@@ -98,7 +104,7 @@ pub fn comes(town: &Town) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    Err(Failure::new("the deacon did not start").hint("see why with: gt daemon run").into())
+    Err(Failure::new("the deacon did not start").hint("see why with: gt daemon logs").into())
 }
 
 /// Starts the deacon with the rest of the town, where settings ask for it.

@@ -6,7 +6,7 @@ use super::{Ctx, print_json, status};
 use crate::base::failure::Exit;
 use crate::base::{terminal, time};
 use crate::report;
-use crate::town::{deacon, pause};
+use crate::town::deacon;
 use crate::work::observe::needs::needs;
 
 /// Six lines for who has no town yet.
@@ -35,8 +35,8 @@ pub fn run(ctx: &Ctx) -> Result<Exit> {
         print_json("needs", &needs)?;
         return Ok(Exit::Done);
     }
-    let paused = pause::read(&town)?.town(&time::now());
-    let going = report::needs::Going { deacon: deacon::runs(&town.root), paused };
+    let going =
+        report::needs::Going { deacon: deacon::runs(&town.root), paused: view.paused.town(&time::now()) };
     terminal::print(report::needs::text(&view, &needs, going))?;
     Ok(Exit::Done)
 }

@@ -12,9 +12,10 @@ use crate::mux::Mux;
 use crate::plan::may_sling::Allowed;
 use crate::town::{Rig, Town};
 use crate::work::observe::who;
+use crate::work::polecat::queued::WaitingBead;
 use crate::work::polecat::sling::words::{KnownNames, SlingWords, read};
 use crate::work::polecat::sling::{
-    Order, Outcome, Site, Slung, WaitingBead, WhenFull, check_new, check_restart, plan, sling,
+    Order, Outcome, Site, Slung, WhenFull, check_new, check_restart, plan, sling,
 };
 
 /// Gives beads to new polecats.
@@ -175,7 +176,7 @@ pub fn would_start(ctx: &Ctx, planned: Outcome) -> Result<Exit> {
         print_json("plan", &all(&planned)?)?;
     } else {
         planned.slung.iter().try_for_each(|one| print(&steps(one)))?;
-        for WaitingBead { bead, title, waits } in &planned.waiting {
+        for WaitingBead { bead, title, waits, .. } in &planned.waiting {
             print(&format!("{bead}  {title}\n  would wait: {waits}\n"))?;
         }
         planned.slung.iter().flat_map(|one| &one.notes).for_each(|note| ctx.note(note));
@@ -271,7 +272,7 @@ pub fn report(ctx: &Ctx, rig: &str, outcome: Outcome) -> Result<Exit> {
             }
         }
     }
-    for WaitingBead { bead, title, waits } in outcome.waiting.iter().filter(|_| !ctx.global.json) {
+    for WaitingBead { bead, title, waits, .. } in outcome.waiting.iter().filter(|_| !ctx.global.json) {
         print(&format!("{bead}  waits: {waits}  {title}\n"))?;
     }
     let unconfirmed = outcome.slung.iter().any(|one| one.unconfirmed.is_some());

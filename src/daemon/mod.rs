@@ -27,6 +27,7 @@ use crate::town::deacon::{self, DeaconFile};
 use crate::town::events::TownEvent;
 use crate::town::log::Log;
 use crate::work::agent::handoff;
+use crate::work::observe::retried;
 
 /// A look though nothing happened, should something have gone unheard.
 const SWEEP: Duration = Duration::from_secs(15 * 60);
@@ -106,7 +107,7 @@ impl<'a> Deacon<'a> {
         DeaconFile { socket: socket.clone(), pid, started: started.clone() }.write(town)?;
         let status = DeaconStatus { pid, started, ..DeaconStatus::default() };
         let log = Log::open(deacon::log(&town.root))?;
-        let memory = remembered(town);
+        let memory = retried::remembered(town);
         let (waker, jobs, gone) = (Waker::new(), BTreeMap::new(), BTreeSet::new());
         Ok(Deacon { town, env, gt, _lock: lock, listener, log, waker, memory, jobs, status, gone })
     }
@@ -248,7 +249,10 @@ impl<'a> Deacon<'a> {
             let (words, took) = (shown(&errand.action.words()), errand.begun.elapsed());
             match ended {
                 Ok(0) => {}
-                Ok(code) => self.say(&format!("gt {words}: exit {code} after {:.1} s", took.as_secs_f32())),
+                Ok(code) => {
+                    self.memory.untold(&errand.action);
+                    self.say(&format!("gt {words}: exit {code} after {:.1} s", took.as_secs_f32()));
+                }
                 Err(error) => self.say(&format!("gt {words}: {error:#}")),
             }
         }
@@ -284,23 +288,13 @@ fn now() -> i64 {
     time::seconds_since_epoch(&time::now()).unwrap_or_default()
 }
 
-/// The key of the deacon's `state.json`.
-const MEMORY: &str = "memory";
-
-/// What it did before. A file that cannot be read says nothing: each action may be done twice.
-fn remembered(town: &Town) -> Memory {
-    let path = handoff::state_file(town, &Address::Deacon);
-    let state = path.exists().then(|| files::read_json::<files::Object>(&path).ok()).flatten();
-    state.and_then(|mut state| serde_json::from_value(state.remove(MEMORY)?).ok()).unwrap_or_default()
-}
-
 fn remember(town: &Town, memory: &Memory) -> Result<()> {
     let path = handoff::state_file(town, &Address::Deacon);
     if let Some(dir) = path.parent() {
         files::make_dir(dir)?;
     }
     files::change_json(&path, |state| {
-        state.insert(MEMORY.into(), serde_json::to_value(memory)?);
+        state.insert(retried::MEMORY.into(), serde_json::to_value(memory)?);
         Ok(())
     })
 }

@@ -249,6 +249,22 @@ struct Tries {
     last: i64,
     /// Nothing is tried any more until somebody else did something.
     given_up: bool,
+    /// How often it was tried and the command failed, of what is said once.
+    failed: u32,
+}
+
+impl Memory {
+    /// A notice did not reach the person: it is tried again, later each time.
+    pub fn untold(&mut self, action: &Action) {
+        if let (Action::Tell { .. }, Some(known)) = (action, self.tries.get_mut(&action.key())) {
+            (known.count, known.failed) = (0, known.failed.saturating_add(1));
+        }
+    }
+
+    /// Whether a crashed polecat is still started again by itself.
+    pub fn goes_on(&self, bead: &str) -> bool {
+        self.tries.get(&format!("start {bead}")).is_some_and(|known| known.count > 0 && !known.given_up)
+    }
 }
 
 /// Seconds between two tries of the same, by how many there were; the last goes on. The first is before the first try.
@@ -268,6 +284,9 @@ const ONCE_LATER: Pauses = &[60];
 
 /// How often it is looked whether the hours in which nothing is told are over.
 const QUIET: i64 = 5 * 60;
+
+/// Seconds before a notice that failed is tried again, times how often it failed, and the most.
+const UNTOLD: (i64, i64) = (10 * 60, 6 * 60 * 60);
 
 /// Seconds between two starts of what ends again and again, and how long the last of them is given.
 const RESTARTS: [i64; 3] = [0, 30, 120];
@@ -471,11 +490,12 @@ impl Desk<'_> {
             *known = Tries { of: of.into(), last: self.now, ..Tries::default() };
         }
         let (count, last) = (known.count, known.last);
+        let failed = (UNTOLD.0 * i64::from(known.failed)).min(UNTOLD.1);
         let pause = |count: u32| pauses.get(usize::try_from(count).ok()?).or(pauses.last()).copied();
         if pauses.len() == 1 && count > 0 {
             return;
         }
-        let wait = pause(count).unwrap_or_default();
+        let wait = pause(count).unwrap_or_default().max(failed);
         if self.now < last + wait {
             self.due(last + wait);
         } else if self.act(action) && pauses.len() > 1 {

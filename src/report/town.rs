@@ -138,6 +138,7 @@ mod tests {
             state: None,
             why: String::new(),
             answer: String::new(),
+            goes_on: false,
             bead: Some("wy-1".into()),
             title: Some("Render".into()),
             since: None,

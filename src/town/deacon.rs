@@ -26,6 +26,9 @@ pub const POKE: &str = "poke";
 /// What asks for how it is: it answers with a line of JSON.
 pub const STATUS: &str = "status";
 
+/// The longest path of a socket that every system takes.
+const LONGEST: usize = 100;
+
 /// How long an answer of it is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -116,9 +119,18 @@ pub fn log(root: &Path) -> PathBuf {
 /// When no such folder can be made, or it is another user's.
 pub fn listen(town: &Town, runtime: Option<&str>) -> Result<(UnixListener, PathBuf)> {
     let user = rustix::process::getuid().as_raw();
-    let folder = match runtime.map(PathBuf::from).filter(|dir| dir.is_absolute() && dir.is_dir()) {
-        Some(dir) => dir.join("gastown"),
-        None => std::env::temp_dir().join(format!("gastown-{user}")),
+    // Two towns may have one id: the one is the other's copy.
+    let name = format!("{}-{:08x}.sock", town.id, fnv32(town.mark().bytes()));
+    let own = runtime.map(PathBuf::from).filter(|dir| dir.is_absolute() && dir.is_dir());
+    let of_user = |dir: PathBuf| dir.join(format!("gastown-{user}"));
+    let folders = [
+        own.map(|dir| dir.join("gastown")),
+        Some(of_user(std::env::temp_dir())),
+        Some(of_user("/tmp".into())),
+    ];
+    let fits = |folder: &PathBuf| folder.join(&name).as_os_str().len() <= LONGEST;
+    let Some(folder) = folders.into_iter().flatten().find(fits) else {
+        crate::fail!("no folder is short enough for the socket {name}"; "set XDG_RUNTIME_DIR to a folder with a short path");
     };
     files::make_dir(&folder)?;
     // Another user's of this name is refused below.
@@ -129,8 +141,7 @@ pub fn listen(town: &Town, runtime: Option<&str>) -> Result<(UnixListener, PathB
             .hint(format!("look at it with: ls -ld {}; or set XDG_RUNTIME_DIR", folder.display()))
             .into());
     }
-    // Two towns may have one id: the one is the other's copy.
-    let path = folder.join(format!("{}-{:08x}.sock", town.id, fnv32(town.mark().bytes())));
+    let path = folder.join(&name);
     // The lock is held: whoever made this one is gone.
     let _ = std::fs::remove_file(&path);
     let listener =

@@ -378,3 +378,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_notice_that_did_not_reach_the_person_is_tried_again_later_each_time() {
+    let need = NeedSeen { what: "wy-1 asks".into(), help: "gt attach".into(), patient: false };
+    let town = TownSeen { server: 1, needs: vec![need], ..TownSeen::default() };
+    let mut memory = Memory::default();
+    let action = Action::Tell { what: "wy-1 asks".into(), help: "gt attach".into() };
+    let mut told = Vec::new();
+    for at in 0..10_000 {
+        if !step(&town, &mut memory, 1_000_000 + at).0.is_empty() {
+            told.push(at);
+            if told.len() < 4 {
+                memory.untold(&action);
+            }
+        }
+    }
+    assert_eq!(told, [0, 600, 1800, 3600]);
+}
+
+#[test]
+fn who_looks_is_told_which_crashes_go_on_by_themselves() {
+    let crashed = rig(vec![polecat(Some(Place::Crashed), Run::Failed)], "");
+    let mut memory = Memory::default();
+    let mut goes_on = Vec::new();
+    for at in [0, 30, 150, 155] {
+        step(&crashed, &mut memory, 1_000_000 + at);
+        goes_on.push(memory.goes_on("wy-1"));
+    }
+    assert_eq!(goes_on, [true, true, true, false]);
+    assert!(!memory.goes_on("wy-2"));
+}

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use anyhow::Result;
 use jiff::tz::TimeZone;
 
+use crate::base::grammar::count;
 use crate::base::time;
 use crate::beads::request::Request;
 use crate::beads::{self, Overview};
@@ -24,6 +25,7 @@ use crate::work::agent::roles;
 use crate::work::merge::approval;
 use crate::work::merge::queue::{Queue, RequestRow};
 use crate::work::observe::around::Around;
+use crate::work::observe::retried;
 use crate::work::observe::states;
 use crate::work::observe::view::{
     Polecat, QueueCounts, RigView, RoleStatus, StoreView, ToStart, TownView, Unapproved,
@@ -99,7 +101,8 @@ impl<'a> TownLook<'a> {
             let starts = Starts::of(&limits, &paused, &read.rig, &sources);
             rig_report(&mark, &snapshot, read, beside, &starts)
         };
-        let rigs = read.into_iter().map(of_rig).collect();
+        let mut rigs: Vec<RigView> = read.into_iter().map(of_rig).collect();
+        tell_who_goes_on(town, &mut rigs);
         let here = snapshot.ours(&mark).filter(|session| session.remote.is_none());
         let agents = here.filter_map(|session| session.panes.first());
         Ok(TownView {
@@ -176,6 +179,19 @@ fn limits_of(snapshot: &Snapshot, mark: &str) -> BTreeMap<String, String> {
     let now = time::seconds_since_epoch(&time::now()).unwrap_or_default();
     let limits = limits(agents, &TimeZone::system(), now);
     limits.into_iter().filter_map(|(runtime, until)| Some((runtime, time::of_seconds(until)?))).collect()
+}
+
+/// Marks the crashed polecats that a deacon still starts again.
+fn tell_who_goes_on(town: &Town, rigs: &mut [RigView]) {
+    let polecats = rigs.iter_mut().flat_map(|rig| &mut rig.polecats);
+    let mut crashed = polecats.filter(|polecat| polecat.place == Some(Place::Crashed)).peekable();
+    if crashed.peek().is_none() || !deacon::runs(&town.root) {
+        return;
+    }
+    let memory = retried::remembered(town);
+    for polecat in crashed {
+        polecat.goes_on = polecat.bead.as_ref().is_some_and(|bead| memory.goes_on(bead.as_str()));
+    }
 }
 
 /// What keeps beads of a rig from being started.
@@ -291,6 +307,7 @@ fn rig_report(
         requests: &requests,
         known: seen.is_some(),
         rig: &name,
+        crashed: 0,
     };
     for bead in beads.iter().filter(|bead| is_held(bead)) {
         view.held.entry(bead.assignee.as_deref().unwrap_or_default()).or_default().push(bead);
@@ -303,6 +320,7 @@ fn rig_report(
     names.extend(snapshot.away.unreachable.keys().filter_map(|address| view.own(address)));
     let polecats: Vec<Polecat> = names.iter().map(|name| view.polecat(name)).collect();
     let free = read.max_workers.saturating_sub(polecats.len());
+    view.crashed = polecats.iter().filter(|polecat| polecat.place == Some(Place::Crashed)).count();
     let mut agents = vec![Address::Witness(name.clone()), Address::Refinery(name.clone())];
     agents.extend(roles::members(&read.rig, Role::Crew).unwrap_or_default());
     agents.extend(roles::members(&read.rig, Role::Plugin).unwrap_or_default());
@@ -368,6 +386,8 @@ struct RigFacts<'a> {
     requests: &'a [Request],
     known: bool,
     rig: &'a str,
+    /// How many polecats ended before their work was done: they keep their places.
+    crashed: usize,
 }
 
 impl<'a> RigFacts<'a> {
@@ -394,6 +414,7 @@ impl<'a> RigFacts<'a> {
             state: session.map(Session::words),
             why: session.map(|session| session.why.clone()).unwrap_or_default(),
             answer: session.map(|session| session.answer.clone()).unwrap_or_default(),
+            goes_on: false,
             bead: bead
                 .map(|bead| bead.id.as_str().into())
                 .or_else(|| marked.map(|marks| marks.bead.clone()).filter(|id| !id.is_empty())),
@@ -482,13 +503,19 @@ impl<'a> RigFacts<'a> {
             let QueueEntry { since, flags, .. } = QueueEntry::of(bead, self.rig, secret.as_ref())?;
             let place = self.place(bead, None);
             let limit = starts.limit(&flags);
+            let no_place = || match self.crashed {
+                0 => "no place is free".into(),
+                crashed => {
+                    format!("no place is free: {} ended before the work was done", count(crashed, "polecat"))
+                }
+            };
             let why = match (place, limit) {
                 (Place::Ready | Place::SetAside, Some((runtime, until))) => {
                     format!("{runtime} is at its limit until {}", time::on_the_clock(until))
                 }
                 (Place::Ready | Place::SetAside, None) if starts.paused => "paused: gt resume".into(),
                 (Place::Ready | Place::SetAside, None) if free => "a place is free".into(),
-                (Place::Ready | Place::SetAside, None) => "no place is free".into(),
+                (Place::Ready | Place::SetAside, None) => no_place(),
                 (other, _) => other.as_str().into(),
             };
             let (bead_id, title, until) =
@@ -541,6 +568,7 @@ mod tests {
     use crate::work::fixture::Fixture;
     use crate::work::merge::queue;
     use crate::work::polecat::patrol::patrol;
+    use crate::work::polecat::queued::WaitingBead;
 
     fn look(town: &Fixture) -> RigView {
         town.look().rig(town.rig.clone()).unwrap().0
@@ -622,7 +650,7 @@ mod tests {
             crate::work::polecat::queued::enqueue(
                 store.as_ref(),
                 "wyvern",
-                std::slice::from_ref(&bead),
+                &[WaitingBead { bead: bead.clone(), ..WaitingBead::default() }],
                 &flags,
                 &secret,
             )

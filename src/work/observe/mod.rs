@@ -6,6 +6,7 @@ pub mod explain;
 pub mod look;
 pub mod needs;
 pub mod own;
+pub mod retried;
 pub mod scene;
 pub mod states;
 pub mod view;

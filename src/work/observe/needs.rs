@@ -85,7 +85,7 @@ fn of_rig(rig: &RigView) -> Vec<Need> {
     for polecat in &rig.polecats {
         let bead = polecat.bead.as_deref().unwrap_or_default();
         match polecat.place {
-            Some(Place::Crashed) => {
+            Some(Place::Crashed) if !polecat.goes_on => {
                 let help = format!("gt sling {bead} {} --resume", rig.name);
                 let need = Need::new(&polecat.address, format!("ended before {bead} was done"), help);
                 needs.push(Need { since: polecat.since.clone(), ..need });

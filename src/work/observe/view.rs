@@ -210,6 +210,9 @@ pub struct Polecat {
     /// The command that answers what it asks.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub answer: String,
+    /// It ended before its work was done, and the deacon starts it again.
+    #[serde(skip)]
+    pub goes_on: bool,
     /// Its bead's id.
     pub bead: Option<BeadId>,
     /// Its bead's title.

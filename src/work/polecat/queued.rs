@@ -11,6 +11,20 @@ use crate::beads::{Change, Guard, Store};
 use crate::model::bead::{Bead, Patch};
 use crate::model::words;
 
+/// A bead that waits for a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WaitingBead {
+    /// The bead.
+    pub bead: String,
+    /// Its title.
+    pub title: String,
+    /// Why: the rig is full.
+    pub waits: String,
+    /// Since when it has waited, if it did before: RFC 3339, UTC.
+    #[serde(skip)]
+    pub since: Option<String>,
+}
+
 /// An order to start a bead once there is a place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,31 +51,35 @@ impl QueueEntry {
     }
 
     fn new(bead: &str, rig: &str, flags: &[String], secret: &Secret) -> QueueEntry {
-        let since = time::now();
+        QueueEntry::since(time::now(), bead, rig, flags, secret)
+    }
+
+    fn since(since: String, bead: &str, rig: &str, flags: &[String], secret: &Secret) -> QueueEntry {
         let proof = secret.prove(ProofKind::Start, &[bead, rig, &since, &flags.join("\n")]);
         QueueEntry { since, flags: flags.to_vec(), proof }
     }
 }
 
-/// Puts beads that nobody has into the queue of a rig, in one write.
+/// Puts beads that nobody has into the queue of a rig, in one write. Who waited before keeps its place.
 ///
 /// # Errors
 /// When the store cannot be written.
 pub fn enqueue(
     store: &dyn Store,
     rig: &str,
-    beads: &[String],
+    beads: &[WaitingBead],
     flags: &[String],
     secret: &Secret,
 ) -> Result<()> {
-    let guard = |id: &String| Guard {
-        id: id.clone(),
+    let guard = |waiting: &WaitingBead| Guard {
+        id: waiting.bead.clone(),
         statuses: vec![words::OPEN.into()],
         assignee: Some(None),
         ..Guard::default()
     };
-    let change = |id: &String| {
-        let metadata = entry(id, rig, flags, secret);
+    let change = |WaitingBead { bead: id, since, .. }: &WaitingBead| {
+        let since = since.clone().unwrap_or_else(time::now);
+        let metadata = written(QueueEntry::since(since, id, rig, flags, secret));
         let patch = Patch { add_labels: vec![words::LABEL_QUEUED.into()], metadata, ..Patch::default() };
         Change::Update(id.clone(), Box::new(patch))
     };
@@ -73,7 +91,10 @@ pub fn enqueue(
 
 /// The metadata that says how a bead is to be started, or was.
 pub fn entry(bead: &str, rig: &str, flags: &[String], secret: &Secret) -> Map<String, Value> {
-    let QueueEntry { since, flags, proof } = QueueEntry::new(bead, rig, flags, secret);
+    written(QueueEntry::new(bead, rig, flags, secret))
+}
+
+fn written(QueueEntry { since, flags, proof }: QueueEntry) -> Map<String, Value> {
     let entry = json!({ "since": since, "flags": flags, "proof": proof }).to_string();
     [(words::META_QUEUED.to_string(), entry.into())].into_iter().collect()
 }

@@ -34,7 +34,8 @@ use crate::town::{Rig, Town};
 use crate::work::agent::trust;
 use crate::work::observe::around::Around;
 use crate::work::polecat::names::{self, Reservation};
-use crate::work::polecat::{queued, survivors};
+use crate::work::polecat::queued::{self, WaitingBead};
+use crate::work::polecat::survivors;
 use crate::work::step;
 use begin::SlingReading;
 use hand::Assignment;
@@ -148,17 +149,6 @@ pub struct Outcome {
     pub waiting: Vec<WaitingBead>,
 }
 
-/// A bead that waits for a place.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct WaitingBead {
-    /// The bead.
-    pub bead: String,
-    /// Its title.
-    pub title: String,
-    /// Why: the rig is full.
-    pub waits: String,
-}
-
 /// What an order would do; nothing is touched.
 ///
 /// # Errors
@@ -194,8 +184,13 @@ pub fn sling(site: &Site<'_>, order: &Order, around: Option<Around>) -> Result<O
     step("sling.1");
     let hands = begin::reserve(site, order, works, &mut outcome)?;
     if order.when_full == WhenFull::Queue && !outcome.waiting.is_empty() {
-        let ids: Vec<String> = outcome.waiting.iter().map(|waiting| waiting.bead.clone()).collect();
-        queued::enqueue(site.store.as_ref(), &site.rig.name, &ids, &order.flags, &site.town.secret()?)?;
+        queued::enqueue(
+            site.store.as_ref(),
+            &site.rig.name,
+            &outcome.waiting,
+            &order.flags,
+            &site.town.secret()?,
+        )?;
         for waiting in &outcome.waiting {
             TownEvent::new("queued", &waiting.title).bead(&waiting.bead).in_rig(site.rig);
         }

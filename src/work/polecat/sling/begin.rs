@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::elsewhere::{check_new_away, open_tunnels, where_it_is};
 use super::hand::{self, Assignment};
 use super::turn::{Turn, sweep_turns};
-use super::{Order, Outcome, Site, WaitingBead, WhenFull};
+use super::{Order, Outcome, Site, WhenFull};
 use crate::base::failure::Failure;
 use crate::base::files;
 use crate::base::grammar::count;
@@ -33,6 +33,7 @@ use crate::work::agent::{script, trust};
 use crate::work::observe::around::{self, Around, polecat};
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::names::{self, Reservation};
+use crate::work::polecat::queued::{QueueEntry, WaitingBead};
 use crate::work::polecat::sling::{Work, role, taken};
 use crate::work::polecat::{patrol, worktree};
 use crate::work::remote::choose::Chooser;
@@ -460,6 +461,8 @@ fn fitting(
         let ids = rest.iter().map(|work| work.bead.id.clone()).collect();
         let now = site.store.list(&Filter { ids, ..Filter::default() })?;
         for work in rest {
+            let secret = site.town.secret().ok().filter(|_| work.bead.has_label(words::LABEL_QUEUED));
+            let queued = secret.and_then(|secret| QueueEntry::of(&work.bead, &site.rig.name, Some(&secret)));
             let Bead { id, title, assignee: before, .. } = work.bead;
             let holder = now.iter().find(|now| now.id == id).and_then(|now| now.assignee.clone());
             // A full rig may be full of the very polecat that took the bead a moment ago: then that is what is said.
@@ -469,7 +472,8 @@ fn fitting(
                 let message = format!("{id} is not started: {}", full.message);
                 outcome.failed.push((id, Failure { message, ..full.clone() }.into()));
             } else {
-                outcome.waiting.push(WaitingBead { bead: id, title, waits: full.message.clone() });
+                let since = queued.map(|entry| entry.since);
+                outcome.waiting.push(WaitingBead { bead: id, title, waits: full.message.clone(), since });
             }
         }
     }
