@@ -167,7 +167,7 @@ fn look(job: &LandJob<'_>) -> Result<LandWork> {
     let (scene, name) = (job.scene, job.name);
     let address = scene.address(name);
     let dir = scene.rig.polecat_dir(name);
-    let queued = scene.requests.iter().find(|request| request.worker == address.to_string());
+    let queued = scene.read.requests.iter().find(|request| request.worker == address.to_string());
     let mut in_the_way = session_in_the_way(scene, name, &address);
     let (commit, branch) = if dir.join(".git").exists() {
         let status = Git::at(&dir).status()?;
@@ -196,12 +196,12 @@ fn look(job: &LandJob<'_>) -> Result<LandWork> {
             "bring its commits there: git switch {}", Branch::new(&scene.rig.town, name, "BEAD")
         );
     };
-    let bead = match scene.held().iter().find(|bead| bead.id == id) {
+    let bead = match scene.read.held.iter().find(|bead| bead.id == id) {
         Some(held) => Some(held.clone()),
         None => scene.store.list(&Filter { ids: vec![id.to_string()], ..Filter::default() })?.pop(),
     };
     let own = |request: &&Request| request.worker == address.to_string() && request.bead == id;
-    let known = scene.requests.iter().find(own).cloned().unwrap_or_default();
+    let known = scene.read.requests.iter().find(own).cloned().unwrap_or_default();
     let request = Request {
         rig: scene.rig.name.clone(),
         target: scene.target.clone(),

@@ -35,14 +35,7 @@ pub struct Scene<'a> {
     sources: Sources,
     pub(crate) target: String,
     pub(crate) snapshot: Snapshot,
-    held: Vec<Bead>,
-    /// Other open beads, where they were read too.
-    open: Option<Vec<Bead>>,
-    pub(crate) requests: Vec<Request>,
-    /// Those, and foreign ones: what they name is not cleared away.
-    pub(crate) named: Vec<Request>,
-    /// Notices in the witness's inbox.
-    pub(crate) notices: Vec<Bead>,
+    pub(crate) read: StoreRead,
     pub(crate) taken: BTreeMap<String, InstanceId>,
     in_hand: BTreeSet<String>,
     sandboxes: BTreeSet<String>,
@@ -96,7 +89,6 @@ impl<'a> Scene<'a> {
         }
         let mut sandboxes = folders(rig)?;
         sandboxes.extend(branch_names(rig)?);
-        let StoreRead { held, open, requests, named, notices } = read;
         Ok(Scene {
             town,
             rig,
@@ -105,11 +97,7 @@ impl<'a> Scene<'a> {
             sources,
             target,
             snapshot,
-            held,
-            open,
-            requests,
-            named,
-            notices,
+            read,
             taken,
             in_hand,
             sandboxes,
@@ -135,7 +123,7 @@ impl<'a> Scene<'a> {
         names.extend(self.sandboxes.iter().cloned());
         let mark = self.town.mark();
         let seen = self.snapshot.ours(&mark).map(|session| &session.marks.address);
-        let away = self.held.iter().filter(|bead| bead.remote().is_some());
+        let away = self.read.held.iter().filter(|bead| bead.remote().is_some());
         let addresses = seen.chain(self.records.keys()).chain(away.filter_map(|bead| bead.assignee.as_ref()));
         names.extend(addresses.filter_map(|address| polecat_of(&self.rig.name, address)));
         names
@@ -229,7 +217,7 @@ impl<'a> Scene<'a> {
     /// of its worktree.
     pub(crate) fn claims(&self, name: &str) -> Vec<&Bead> {
         let address = self.address(name).to_string();
-        let own = self.held.iter().filter(|bead| bead.assignee.as_deref() == Some(&address)).collect();
+        let own = self.read.held.iter().filter(|bead| bead.assignee.as_deref() == Some(&address)).collect();
         let works_on = || {
             let session = self.snapshot.of(&self.town.mark(), &address);
             let marked =
@@ -241,9 +229,9 @@ impl<'a> Scene<'a> {
 
     /// What was read, for a bead that somebody holds; what such a bead waits for does not matter any more.
     pub(crate) fn around(&self, id: &str) -> Option<Around> {
-        let bead = self.held.iter().find(|bead| bead.id == id)?;
+        let bead = self.read.held.iter().find(|bead| bead.id == id)?;
         let beads = [(bead.id.clone(), bead.clone())].into();
-        Some(Around { beads, requests: self.requests.clone() })
+        Some(Around { beads, requests: self.read.requests.clone() })
     }
 
     /// Whether the work on a bead waits to be merged.
@@ -252,12 +240,7 @@ impl<'a> Scene<'a> {
     }
 
     fn requested(&self, bead: &Bead) -> bool {
-        self.requests.iter().any(|request| request.bead == bead.id)
-    }
-
-    /// Beads that somebody has.
-    pub(crate) fn held(&self) -> &[Bead] {
-        &self.held
+        self.read.requests.iter().any(|request| request.bead == bead.id)
     }
 
     /// Every bead that is not closed: as it was read, else read now.
@@ -265,8 +248,8 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// When the store cannot be read.
     pub fn not_closed(&self) -> Result<Vec<Bead>> {
-        match &self.open {
-            Some(open) => Ok([&self.held[..], open].concat()),
+        match &self.read.others {
+            Some(others) => Ok([&self.read.held[..], others].concat()),
             None => self.store.list(&Filter::default()),
         }
     }
@@ -353,41 +336,37 @@ impl<'a> Scene<'a> {
 }
 
 /// What a look reads of the rig's store.
-struct StoreRead {
-    held: Vec<Bead>,
-    open: Option<Vec<Bead>>,
-    requests: Vec<Request>,
-    named: Vec<Request>,
-    notices: Vec<Bead>,
+pub(crate) struct StoreRead {
+    /// Beads that somebody has.
+    pub(crate) held: Vec<Bead>,
+    /// Other work that is not closed, where all of it was read.
+    others: Option<Vec<Bead>>,
+    pub(crate) requests: Vec<Request>,
+    /// Those, and foreign ones: what they name is not cleared away.
+    pub(crate) named: Vec<Request>,
+    /// Notices in the witness's inbox.
+    pub(crate) notices: Vec<Bead>,
 }
 
 impl StoreRead {
-    /// One call of the real bd, which has the other open beads too; three short queries of the embedded store.
+    /// The overview that every look reads, and the witness's mail, which that of the real bd has already.
     fn of(rig: &Rig, store: &dyn Store) -> Result<StoreRead> {
+        let beads = store.overview()?.beads;
         let inbox = mail::inbox(&Address::Witness(rig.name.clone()));
-        let statuses = vec![words::HOOKED.into(), words::IN_PROGRESS.into()];
-        let held = Filter { statuses, ..Filter::default() };
-        if !store.is_dear() {
-            let asked = store.list(&Filter::open_requests())?;
-            let mut notices = store.list(&inbox)?;
-            notices.retain(mail::is_notice);
-            return Ok(StoreRead::new(&asked, store.list(&held)?, None, notices));
-        }
-        let statuses = [words::OPEN, words::HOOKED, words::IN_PROGRESS].map(String::from).into();
-        let beads = store.list(&Filter { all: true, statuses, ..Filter::default() })?;
-        let is_notice = |mail: &&Bead| {
-            mail.status == words::OPEN && mail.assignee == inbox.assignee && mail::is_notice(mail)
+        let mails = if store.is_dear() { None } else { Some(store.list(&inbox)?) };
+        let mine = |mail: &&Bead| {
+            mail.is_mail()
+                && mail.status == words::OPEN
+                && mail.assignee == inbox.assignee
+                && mail::is_notice(mail)
         };
-        let notices = beads.iter().filter(|bead| bead.is_mail()).filter(is_notice).cloned().collect();
-        let work = beads.iter().filter(|bead| bead.is_work()).cloned();
-        let (open, held) = work.partition(|bead| bead.status == words::OPEN);
-        Ok(StoreRead::new(&beads, held, Some(open), notices))
-    }
-
-    fn new(beads: &[Bead], held: Vec<Bead>, open: Option<Vec<Bead>>, notices: Vec<Bead>) -> StoreRead {
+        let notices = mails.as_ref().unwrap_or(&beads).iter().filter(mine).cloned().collect();
         let requests = beads.iter().filter_map(Request::from_bead).collect();
         let named = beads.iter().filter_map(|bead| Request::read(bead)?.ok()).collect();
-        StoreRead { held, open, requests, named, notices }
+        let is_held = |bead: &Bead| [words::HOOKED, words::IN_PROGRESS].contains(&bead.status.as_str());
+        let (held, others): (Vec<Bead>, Vec<Bead>) =
+            beads.into_iter().filter(Bead::is_work).partition(is_held);
+        Ok(StoreRead { held, others: mails.is_none().then_some(others), requests, named, notices })
     }
 }
 

@@ -7,7 +7,7 @@ use super::around;
 use crate::base::failure::{Failure, Failures};
 use crate::base::grammar::is_bead_id;
 use crate::base::quote::quote;
-use crate::beads::Filter;
+use crate::beads::{Filter, Store};
 use crate::beads::request::Request;
 use crate::config::{self, Sources};
 use crate::model::address::{Address, is_member_name, is_polecat_name};
@@ -118,7 +118,7 @@ fn named(town: &Town, name: &str) -> Result<Address> {
     if rigs.is_empty() {
         let waits = |rig: &&String| {
             let address = Address::Polecat((*rig).clone(), name.into()).to_string();
-            let found = town.read_rig(rig).and_then(|rig| requests(&rig));
+            let found = town.read_rig(rig).and_then(|rig| requests(rig.store(&Address::Overseer)?.as_ref()));
             failures.keep(found).is_some_and(|found| found.iter().any(|own| own.worker == address))
         };
         rigs = all.iter().filter(waits).collect();
@@ -157,8 +157,8 @@ fn only(mut found: Vec<Address>, name: &str, none: impl FnOnce() -> Result<Addre
     found.pop().map_or_else(none, Ok)
 }
 
-fn requests(rig: &Rig) -> Result<Vec<Request>> {
-    let found = rig.store(&Address::Overseer)?.list(&Filter::open_requests())?;
+fn requests(store: &dyn Store) -> Result<Vec<Request>> {
+    let found = store.list(&Filter::open_requests())?;
     Ok(found.iter().filter_map(Request::from_bead).collect())
 }
 
@@ -171,7 +171,7 @@ fn holder(rig: &Rig, id: &str) -> Result<Address> {
     if let Some(holder) = bead.holder().filter(|own| own.rig().is_some() && !bead.is_closed()) {
         return Ok(holder);
     }
-    let waits = requests(rig)?.into_iter().find(|request| request.bead == id);
+    let waits = requests(store.as_ref())?.into_iter().find(|request| request.bead == id);
     match waits.and_then(|request| request.author()) {
         Some(worker) => Ok(worker),
         None => Err(without(&bead, rig).into()),

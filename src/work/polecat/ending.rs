@@ -109,7 +109,7 @@ fn end_here(
     step("end.3");
     sandbox.remove_tree()?;
     step("end.4");
-    strays::withdraw(scene.rig, &look.branches(), &scene.named);
+    strays::withdraw(scene.rig, &look.branches(), &scene.read.named);
     sandbox.remove_branches(&look)?;
     step("end.5");
     names::release(scene.rig, name, &sandbox.instance)?;
@@ -192,7 +192,7 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     let bead = give_back(scene, name, kept.main.as_deref())?;
     step("release.3");
     sandbox.remove_tree()?;
-    strays::withdraw(scene.rig, &look.branches(), &scene.named);
+    strays::withdraw(scene.rig, &look.branches(), &scene.read.named);
     sandbox.remove_branches(&look)?;
     names::release(scene.rig, name, &instance)?;
     step("release.4");

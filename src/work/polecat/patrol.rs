@@ -102,9 +102,9 @@ fn archive(scene: &Scene<'_>, only: Option<&str>, findings: &[PatrolFinding]) ->
         only.is_none_or(|only| only == name) && (!there.contains(&name) || findings.iter().any(ended))
     };
     let close = |mail: &Bead| Change::Close(mail.id.clone(), "handled by the patrol".into());
-    let changes: Vec<Change> = scene.notices.iter().filter(is_gone).map(close).collect();
+    let changes: Vec<Change> = scene.read.notices.iter().filter(is_gone).map(close).collect();
     if !changes.is_empty() {
-        scene.rig.store(&Address::Witness(scene.rig.name.clone()))?.write(&[], &changes)?;
+        scene.store.write(&[], &changes)?;
     }
     Ok(())
 }

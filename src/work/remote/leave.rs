@@ -8,7 +8,6 @@ use anyhow::Result;
 
 use super::line::{self, RemotePlace};
 use crate::beads::{Change, Guard};
-use crate::model::address::Address;
 use crate::model::bead::Patch;
 use crate::model::ids::InstanceId;
 use crate::model::refs::{self, RECOVERY};
@@ -168,8 +167,7 @@ fn name_it(scene: &Scene<'_>, bead: &str, recovery: &str) -> Result<()> {
         lacks_labels: vec![words::LABEL_SUBMITTED.into()],
         ..Guard::default()
     };
-    let store = scene.rig.store(&Address::Witness(scene.rig.name.clone()))?;
     // Refused: somebody has it, or it is closed or gone.
-    store.write(&[guard], &[Change::Update(bead.into(), Box::new(patch))])?;
+    scene.store.write(&[guard], &[Change::Update(bead.into(), Box::new(patch))])?;
     Ok(())
 }

@@ -347,10 +347,10 @@ fn polecats(visit: &Visit<'_>, rig: &Rig, scene: &Scene<'_>) -> Vec<Thing> {
         let bead = scene.bead_of(name).map(|bead| bead.id.clone());
         things.push(Thing::Polecat(name.clone(), decision, bead, session));
     }
-    for bead in scene.held() {
+    for bead in &scene.read.held {
         let Some(holder) = &bead.assignee else { continue };
         let gone = polecat_of(&rig.name, holder).is_some_and(|name| !names.contains(&name));
-        if gone && !scene.named.iter().any(|request| request.bead == bead.id) {
+        if gone && !scene.read.named.iter().any(|request| request.bead == bead.id) {
             things.push(Thing::HeldByNobody(bead.id.clone(), holder.clone()));
         }
     }
@@ -362,7 +362,7 @@ fn polecats(visit: &Visit<'_>, rig: &Rig, scene: &Scene<'_>) -> Vec<Thing> {
             things.extend(others.iter().filter(|bead| !scene.is_submitted(bead)).map(second));
         }
     }
-    let strays = strays::branches(rig, &scene.named).unwrap_or_default();
+    let strays = strays::branches(rig, &scene.read.named).unwrap_or_default();
     things.extend(strays.into_iter().map(|stray| Thing::StrayBranch(stray.branch, stray.commit)));
     things
 }
@@ -380,9 +380,9 @@ fn fix_polecat(rig: &Rig, scene: &Scene<'_>, thing: &Thing) -> Result<()> {
                 "keep them under a recovery ref and end it: gt polecat nuke {}/{name}", rig.name
             ),
         },
-        Thing::HeldByNobody(bead, holder) => give_back(rig, bead, holder, "which is no more"),
+        Thing::HeldByNobody(bead, holder) => give_back(scene, bead, holder, "which is no more"),
         Thing::SecondClaim(bead, holder, other) => {
-            give_back(rig, bead, holder, &format!("which works on {other}"))
+            give_back(scene, bead, holder, &format!("which works on {other}"))
         }
         Thing::StrayBranch(branch, commit) => {
             strays::delete(rig, &[Deletion { branch: branch.clone(), commit: commit.clone() }])
@@ -392,7 +392,7 @@ fn fix_polecat(rig: &Rig, scene: &Scene<'_>, thing: &Thing) -> Result<()> {
 }
 
 /// The bead is open and nobody's again, if its holder is still the one that is no more.
-fn give_back(rig: &Rig, bead: &str, holder: &str, why: &str) -> Result<()> {
+fn give_back(scene: &Scene<'_>, bead: &str, holder: &str, why: &str) -> Result<()> {
     let guard = Guard { id: bead.into(), assignee: Some(Some(holder.into())), ..Guard::default() };
     let patch = Patch {
         status: Some(words::OPEN.into()),
@@ -400,13 +400,12 @@ fn give_back(rig: &Rig, bead: &str, holder: &str, why: &str) -> Result<()> {
         remove_labels: vec![words::LABEL_SUBMITTED.into()],
         ..Patch::default()
     };
-    let store = rig.store(&Address::Witness(rig.name.clone()))?;
     let comment =
         Change::Comment(bead.into(), format!("Given back by gt doctor: it was held by {holder}, {why}."));
-    match store.write(&[guard], &[Change::Update(bead.into(), Box::new(patch)), comment])? {
+    match scene.store.write(&[guard], &[Change::Update(bead.into(), Box::new(patch)), comment])? {
         Written::Done(_) => Ok(()),
         Written::Refused(..) => {
-            crate::fail!("{bead} has changed meanwhile"; "look again with: gt doctor {}", rig.name)
+            crate::fail!("{bead} has changed meanwhile"; "look again with: gt doctor {}", scene.rig.name)
         }
     }
 }
