@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::failure::Failure;
-use crate::base::grammar::{is_bead_id, is_branch_name, is_instance, is_object_id};
+use crate::base::grammar::{is_branch_name, is_object_id};
 use crate::base::proof::Secret;
 use crate::base::time;
 use crate::beads::proven;
@@ -68,8 +68,17 @@ impl Request {
         if !bead.is_request() {
             return None;
         }
-        let read = serde_json::from_value::<Request>(Value::Object(bead.metadata.clone()))
-            .map_err(|_| "its metadata is not that of a merge request".to_string());
+        let read = serde_json::from_value::<Request>(Value::Object(bead.metadata.clone())).map_err(|_| {
+            let text = |key: &str| bead.metadata.get(key).and_then(Value::as_str).unwrap_or_default();
+            let odd = |what: &&str| match *what {
+                "bead" => text(what).parse::<BeadId>().is_err(),
+                _ => text(what).parse::<InstanceId>().is_err(),
+            };
+            match ["bead", "instance"].into_iter().find(odd) {
+                Some(what) => format!("the {what} it names can be none"),
+                None => "its metadata is not that of a merge request".into(),
+            }
+        });
         let whole = |read| Request {
             id: bead.id.clone(),
             priority: bead.priority,
@@ -85,10 +94,9 @@ impl Request {
             (is_object_id(&self.commit), "commit"),
             (is_branch_name(&self.branch), "branch"),
             (self.target.is_empty() || is_branch_name(&self.target), "target"),
-            (is_bead_id(&self.bead), "bead"),
+            (!self.bead.is_empty(), "bead"),
             (is_rig_name(&self.rig), "rig"),
             (worker.is_empty() || Address::parse(worker).is_ok(), "worker"),
-            (self.instance.is_empty() || is_instance(&self.instance), "instance"),
             (time::seconds_since_epoch(&self.created).is_some(), "time"),
             (self.attempt > 0, "attempt"),
             (self.letter.is_empty() || is_object_id(&self.letter), "letter"),

@@ -216,12 +216,11 @@ impl Ctx {
             Some(text) => Address::parse(text)?,
             None => Address::Overseer,
         };
-        let own = |name: &str| self.var(name).map(str::to_string);
         Ok(Me {
             address,
-            instance: own("GT_INSTANCE").map(Into::into),
-            bead: own("GT_BEAD").map(Into::into),
-            session: own("GT_SESSION"),
+            instance: self.var("GT_INSTANCE").map(str::parse).transpose()?,
+            bead: self.var("GT_BEAD").map(str::parse).transpose()?,
+            session: self.var("GT_SESSION").map(Into::into),
         })
     }
 

@@ -14,6 +14,7 @@ use crate::base::{files, terminal};
 use crate::beads::{Change, Guard};
 use crate::config;
 use crate::model::bead::{Bead, Patch};
+use crate::model::ids::InstanceId;
 use crate::model::words;
 use crate::plan::merge_message::harmless;
 use crate::programs::Process;
@@ -113,7 +114,7 @@ fn put_aside(home: &OwnWorktree, bead: &Bead, git: &Git, target: &str) -> Result
         // A full clone has refs of its own.
         let own = home.dir.join(".git").is_dir();
         let clone = if own { home.dir.clone() } else { home.rig.clone_dir() };
-        let shelf = Shelf::new(&clone, &home.name, &tip.as_str().into(), &home.dir);
+        let shelf = Shelf::new(&clone, &home.name, &InstanceId::of_commit(&tip), &home.dir);
         shelf.put(&[(String::new(), tip)])?;
         git.run("begin at the target", ["reset", "-q", "--hard", target])?;
         super::tell(&format!("gt: what an earlier run left is kept under {}", shelf.main_ref()));

@@ -13,7 +13,7 @@ use crate::config::Runtime;
 use crate::plan::first_start;
 use crate::town::report::AgentReport;
 use crate::town::{Town, occupancy};
-use crate::work::observe::changes::changes;
+use crate::work::observe::changes::{changes, look_alike};
 use crate::work::observe::explain::{self, StateEvidence};
 use crate::work::observe::look::Beside;
 use crate::work::observe::view::TownView;
@@ -92,7 +92,7 @@ fn watch(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<Exit> {
         let text = || report.watched(&last, &ctx.screen(), &time::now());
         match &screen {
             Some(live) => live.show(&text())?,
-            None if shown.as_ref() == Some(&report) => {}
+            None if shown.as_ref().is_some_and(|shown| look_alike(shown, &report)) => {}
             None if ctx.global.json => super::print_json("town", &report)?,
             None => terminal::print(text().then("\n"))?,
         }

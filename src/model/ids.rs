@@ -3,23 +3,56 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::grammar::is_instance;
+use crate::base::failure::Failure;
+use crate::base::grammar::{is_bead_id, is_instance};
+use crate::model::bead::Bead;
 
-/// A text with a meaning: it is read as a `&str`, and made of one where the meaning is known. In JSON it is that text.
+/// A text with a meaning, checked where it is read; empty for none. In JSON it is that text.
 macro_rules! meaning {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $is_one:path, $what:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
+        #[serde(try_from = "String")]
         pub struct $name(String);
 
         impl $name {
+            /// Reads one that comes from outside. `None`: it can be none.
+            pub fn parse(text: &str) -> Option<$name> {
+                $is_one(text).then(|| $name(text.into()))
+            }
+
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Failure;
+
+            fn from_str(text: &str) -> Result<$name, Failure> {
+                let none = text.is_empty().then($name::default);
+                none.or_else(|| $name::parse(text))
+                    .ok_or_else(|| Failure::usage(format!("'{text}' is no {}", $what)))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Failure;
+
+            fn try_from(text: String) -> Result<$name, Failure> {
+                text.parse()
+            }
+        }
+
+        #[cfg(test)]
+        impl From<&str> for $name {
+            fn from(text: &str) -> $name {
+                text.parse().unwrap()
             }
         }
 
@@ -46,18 +79,6 @@ macro_rules! meaning {
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 self
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(text: &str) -> $name {
-                $name(text.into())
-            }
-        }
-
-        impl From<String> for $name {
-            fn from(text: String) -> $name {
-                $name(text)
             }
         }
 
@@ -113,23 +134,54 @@ macro_rules! meaning {
 
 meaning! {
     /// Which of an agent's sessions: it tells two bearers of one name apart. Empty where it is not known.
-    InstanceId
+    InstanceId, is_instance, "id of an instance"
 }
 
 meaning! {
     /// The id of a bead. Empty for none.
-    BeadId
+    BeadId, is_bead_id, "id of a bead"
 }
 
 impl InstanceId {
-    /// Reads one that comes from outside: from a file, a ref or a store that others write to. `None`: no instance id.
-    pub fn parse(text: &str) -> Option<InstanceId> {
-        is_instance(text).then(|| text.into())
+    /// One of two numbers.
+    pub fn new(first: u32, second: u32) -> InstanceId {
+        InstanceId(format!("{first:08x}{second:08x}"))
+    }
+
+    /// What is kept of no session goes by its commit.
+    pub fn of_commit(commit: &str) -> InstanceId {
+        InstanceId::parse(commit).unwrap_or_default().or_unknown()
     }
 
     /// As a part of the names of what is kept: `unknown` where it is not known.
     #[must_use]
     pub fn or_unknown(&self) -> InstanceId {
-        if self.is_empty() { "unknown".into() } else { self.clone() }
+        if self.is_empty() { InstanceId("unknown".into()) } else { self.clone() }
+    }
+}
+
+/// Each store checks the ids that it reads.
+impl From<&Bead> for BeadId {
+    fn from(bead: &Bead) -> BeadId {
+        BeadId(bead.id.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_no_id_is_read_nowhere() {
+        for odd in ["a b", "--x", "../x", "$(x)", "x\u{202e}y", "x\ny"] {
+            assert_eq!((BeadId::parse(odd), InstanceId::parse(odd)), (None, None), "{odd}");
+            let json = serde_json::to_string(odd).unwrap();
+            assert!(odd.parse::<BeadId>().is_err() && serde_json::from_str::<BeadId>(&json).is_err());
+            assert!(odd.parse::<InstanceId>().is_err() && serde_json::from_str::<InstanceId>(&json).is_err());
+        }
+        let id: BeadId = serde_json::from_str("\"wy-a.2\"").unwrap();
+        assert_eq!((serde_json::to_string(&id).unwrap().as_str(), id.as_str()), ("\"wy-a.2\"", "wy-a.2"));
+        // None is said by an empty text, which is no id.
+        assert_eq!(("".parse().ok(), BeadId::parse("")), (Some(BeadId::default()), None));
     }
 }

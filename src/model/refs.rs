@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::base::grammar::{is_bead_id, is_instance};
+use crate::base::grammar::is_instance;
 use crate::model::address::{is_polecat_name, is_rig_name};
 use crate::model::ids::{BeadId, InstanceId};
 
@@ -39,8 +39,13 @@ pub struct Branch {
 
 impl Branch {
     /// The branch of a polecat of this town.
-    pub fn new(town: &str, name: &str, bead: &str) -> Branch {
-        Branch { town: town.into(), name: name.into(), bead: bead.into() }
+    pub fn new(town: &str, name: &str, bead: &BeadId) -> Branch {
+        Branch { town: town.into(), name: name.into(), bead: bead.clone() }
+    }
+
+    /// How the branches of a polecat are called, for a person to read.
+    pub fn form(town: &str, name: &str) -> Branch {
+        Branch::new(town, name, &BeadId::parse("BEAD").unwrap_or_default())
     }
 
     /// Reads the name of a branch, without `refs/heads/`. `None`: no polecat's.
@@ -51,8 +56,8 @@ impl Branch {
             None => ("", rest),
         };
         let (name, bead) = rest.split_once('-')?;
-        let sound = is_polecat_name(name) && is_bead_id(bead) && (town.is_empty() || is_instance(town));
-        sound.then(|| Branch::new(town, name, bead))
+        let (bead, sound) = (BeadId::parse(bead)?, town.is_empty() || is_instance(town));
+        (sound && is_polecat_name(name)).then(|| Branch::new(town, name, &bead))
     }
 
     /// Reads a full ref, of a branch or of what a clone knows of origin's.
@@ -105,7 +110,7 @@ impl RecoveryRef {
     pub fn parse(full: &str) -> Option<RecoveryRef> {
         let (name, rest) = full.strip_prefix(RECOVERY)?.split_once('/')?;
         let (instance, what) = rest.split_once('.').unwrap_or((rest, ""));
-        Some(RecoveryRef { what: what.into(), ..RecoveryRef::new(name, &instance.into()) })
+        Some(RecoveryRef { what: what.into(), ..RecoveryRef::new(name, &InstanceId::parse(instance)?) })
     }
 
     /// Whether the ref of that name was kept of the same instance.
@@ -226,7 +231,7 @@ mod tests {
             ("polecat/Nux-wy/Toast-wy-1", "Nux-wy", "Toast", "wy-1"),
         ] {
             let branch = Branch::parse(text).unwrap();
-            assert_eq!(branch, Branch::new(town, name, bead));
+            assert_eq!(branch, Branch::new(town, name, &bead.into()));
             assert_eq!(branch.to_string(), text);
             for under in [HEADS, TRACKED] {
                 assert_eq!(Branch::of_ref(&format!("{under}{text}")), Some(branch.clone()));
@@ -251,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_name_with_an_id_is_one_towns_and_one_without_may_be_anyones() {
-        let branch = Branch::new("gt-1a2b", "Nux", "wy-1");
+        let branch = Branch::new("gt-1a2b", "Nux", &"wy-1".into());
         assert!(branch.may_be_of("gt-1a2b") && !branch.may_be_of("gt-3c4d") && !branch.may_be_of(""));
         let old = Branch::parse("polecat/Nux-wy-1").unwrap();
         assert!(old.is_old() && old.may_be_of("gt-1a2b"));

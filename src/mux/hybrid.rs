@@ -425,7 +425,7 @@ mod tests {
             reads: Default::default(),
         };
         let lock = occupancy::lock_of(&town, &crate::model::address::Address::Mayor);
-        let _held = occupancy::take(&lock, ("mayor/", "ab12"), None).unwrap();
+        let _held = occupancy::take(&lock, ("mayor/", &"ab12".into()), None).unwrap();
         let session = |dead| Session {
             marks: Marks { town: town.mark(), address: "mayor/".into(), ..Marks::default() },
             panes: vec![Pane { agent: true, dead, ..Pane::default() }],

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use crate::base::grammar::{is_bead_id, is_object_id};
+use crate::base::grammar::is_object_id;
 use crate::model::address::Address;
 use crate::model::bead::{Bead, NewBead};
 use crate::model::ids::{BeadId, InstanceId};
@@ -77,7 +77,7 @@ struct RecordJson {
     rig: String,
     worker: String,
     instance: InstanceId,
-    bead: BeadId,
+    bead: String,
     branch: String,
     commit: String,
     outcome: String,
@@ -113,10 +113,10 @@ pub fn read(from: &Sent, message: &str) -> Result<CompletionRecord, String> {
     if text.rig != from.rig || text.worker != worker || text.instance != from.instance {
         return Err("its message names another polecat than its ref".into());
     }
-    if !is_bead_id(&text.bead) {
+    let Some(bead) = BeadId::parse(&text.bead) else {
         return Err("the bead it names can be none".into());
-    }
-    let own = |one: &Branch| one.name == from.name && one.bead == text.bead && one.may_be_of(&from.town);
+    };
+    let own = |one: &Branch| one.name == from.name && one.bead == bead && one.may_be_of(&from.town);
     if !Branch::parse(&text.branch).is_some_and(|one| own(&one)) {
         return Err("the branch it names is not the polecat's".into());
     }
@@ -131,7 +131,7 @@ pub fn read(from: &Sent, message: &str) -> Result<CompletionRecord, String> {
     let found = text.beads.into_iter().map(|bead| (plain(&bead.title), plain(&bead.description)));
     Ok(CompletionRecord {
         from: from.clone(),
-        bead: text.bead,
+        bead,
         branch: text.branch,
         commit: text.commit,
         no_changes,

@@ -69,7 +69,7 @@ impl Polecat {
         vec![
             Cell::new(self.color(), format!("  {} {}{on}", self.symbol(screen), self.name)),
             Cell::new(self.color(), self.word()),
-            self.bead.clone().unwrap_or_else(|| "-".into()).into(),
+            self.bead.as_deref().unwrap_or("-").into(),
             title.into(),
             Cell::new(Color::Dim, age.map(|age| format!("{:>3}", time::short_age(age))).unwrap_or_default()),
         ]

@@ -206,7 +206,11 @@ pub fn check_removable(dir: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When something else holds it, or the file cannot be opened.
-pub fn take(lock: &Path, (address, instance): (&str, &str), server: Option<TmuxServer>) -> Result<File> {
+pub fn take(
+    lock: &Path,
+    (address, instance): (&str, &InstanceId),
+    server: Option<TmuxServer>,
+) -> Result<File> {
     let failed = || format!("cannot take the lock {}", lock.display());
     if let Some(dir) = lock.parent() {
         files::make_dir(dir)?;
@@ -341,12 +345,13 @@ mod tests {
             let link = if relative { "../clone/.git/worktrees/Nux" } else { git.to_str().unwrap() };
             std::fs::write(place.join(".git"), format!("gitdir: {link}\n")).unwrap();
             assert_eq!(is_occupied(&place), Occupied::No);
-            let held = take(&lock_in(&place), ("wyvern/Nux", "ab12"), None).unwrap();
+            let held = take(&lock_in(&place), ("wyvern/Nux", &"ab12".into()), None).unwrap();
             let Occupied::Yes(holder) = is_occupied(&place) else { panic!("not held") };
             assert_eq!((holder.address.as_str(), holder.instance.as_str()), ("wyvern/Nux", "ab12"));
             assert_eq!(holder.process, Stamp::own());
             assert!(git.join(LOCK).exists());
-            let second = take(&lock_in(&place), ("wyvern/Nux", "cd34"), None).unwrap_err().to_string();
+            let second =
+                take(&lock_in(&place), ("wyvern/Nux", &"cd34".into()), None).unwrap_err().to_string();
             assert!(
                 second.starts_with("cannot start wyvern/Nux: wyvern/Nux runs there as process"),
                 "{second}"

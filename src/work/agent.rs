@@ -26,7 +26,7 @@ use crate::config::schema::{SandboxSetting, WorktreeSettings};
 use crate::config::{ResolvedRole, Runtime, permissions, template};
 use crate::model::address::Address;
 use crate::model::bead::Bead;
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::model::state::State;
 use crate::mux::Marks;
 use crate::plan::layout::AskedMark;
@@ -69,7 +69,7 @@ pub fn marks(agent: &Agent<'_>) -> Marks {
         address: agent.address.to_string(),
         role: agent.role.role.to_string(),
         state: if tells(&agent.role.runtime) { State::Starting } else { State::Working }.as_str().into(),
-        bead: agent.bead.map(|bead| bead.id.as_str().into()).unwrap_or_default(),
+        bead: agent.bead.map(BeadId::from).unwrap_or_default(),
         since: time::now(),
         instance: agent.instance.into(),
         preset: agent.role.presets.join(","),

@@ -136,7 +136,7 @@ impl Fixture {
     pub fn request(&self, bead: &str, worker: &str, change: impl FnOnce(&mut Request)) -> Request {
         let mut request = Request {
             rig: "wyvern".into(),
-            branch: Branch::new(&self.rig.town, worker, bead).to_string(),
+            branch: Branch::new(&self.rig.town, worker, &bead.into()).to_string(),
             commit: "c0ffee00".repeat(5),
             target: "main".into(),
             bead: bead.into(),
@@ -185,7 +185,7 @@ impl Fixture {
 
 /// The instance that [`Fixture::polecat`] gives to a name.
 pub fn instance(name: &str) -> InstanceId {
-    format!("i-{name}").into()
+    format!("i-{name}").parse().unwrap()
 }
 
 /// An empty repository, as git makes it.

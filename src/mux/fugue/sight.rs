@@ -80,7 +80,8 @@ pub fn session(row: Row, remote: &KnownRemote, ours: &Ours) -> Session {
             let record = ours.records.get(&value(ADDRESS));
             let name =
                 record.filter(|record| record.fugue_addr == remote.fugue_addr).map(|record| &record.remote);
-            (marks(ours, value(ADDRESS), value(INSTANCE).into(), value(BEAD).into()), name)
+            let instance = value(INSTANCE).parse().unwrap_or_default();
+            (marks(ours, value(ADDRESS), instance, value(BEAD).parse().unwrap_or_default()), name)
         }
         Some((address, record)) => {
             let marks = marks(ours, address.clone(), record.instance.clone(), record.bead.clone());

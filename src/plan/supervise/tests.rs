@@ -322,7 +322,7 @@ fn any_seen() -> impl Strategy<Value = TownSeen> {
         .prop_map(|(place, run, [cycles, stopped])| PolecatSeen { cycles, stopped, ..polecat(place, run) });
     let number = |at: usize, polecat: PolecatSeen| PolecatSeen {
         name: format!("P{at}"),
-        bead: format!("wy-{at}").into(),
+        bead: format!("wy-{at}").parse().unwrap(),
         ..polecat
     };
     let polecats = prop::collection::vec(polecat, 0..4)

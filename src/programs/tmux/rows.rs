@@ -123,14 +123,15 @@ impl PaneMark {
         if words.next()?.parse() != Ok(pid) {
             return None;
         }
-        let instance = InstanceId::from(from_one_line(words.next()?));
+        let instance = from_one_line(words.next()?).parse().ok()?;
         PaneMark::after(instance, &mut words)
     }
 
     fn after<'t>(instance: InstanceId, words: &mut impl Iterator<Item = &'t str>) -> Option<PaneMark> {
         let mut next = || words.next().map(from_one_line);
         let (address, role, bead, town) = (next()?, next()?, next()?, next()?);
-        let agent = PaneMark { instance, address, role, bead: bead.into(), town, ..PaneMark::default() };
+        let bead = bead.parse().ok()?;
+        let agent = PaneMark { instance, address, role, bead, town, ..PaneMark::default() };
         Some(match next() {
             Some(preset) => PaneMark { preset, created: next()?.parse().ok()?, ..agent },
             None => PaneMark { earlier: true, ..agent },
@@ -157,7 +158,7 @@ impl Own {
     /// Reads the mark of a session. One of an earlier version ends after the kind.
     pub fn parse(text: &str, session: &str) -> Option<Own> {
         let mut words = own_mark(text, session)?.split(' ');
-        let instance = InstanceId::from(from_one_line(words.next()?));
+        let instance: InstanceId = from_one_line(words.next()?).parse().ok()?;
         let alone = words.next()? == "alone";
         let earlier = || PaneMark { instance: instance.clone(), earlier: true, ..PaneMark::default() };
         let agent = PaneMark::after(instance.clone(), &mut words).unwrap_or_else(earlier);
@@ -394,7 +395,8 @@ fn read_earlier<'t>(row: &mut PaneRow, next: &mut impl FnMut() -> Option<&'t str
     let Some(own) = row.own.as_mut().filter(|own| own.agent.earlier) else { return Some(()) };
     let [town, address, role, state, bead, since, _, preset, hash] = marks.map(from_one_line);
     let instance = std::mem::take(&mut own.agent.instance);
-    own.agent = PaneMark { instance, address, role, bead: bead.into(), town, preset, created, earlier: true };
+    let bead = bead.parse().unwrap_or_default();
+    own.agent = PaneMark { instance, address, role, bead, town, preset, created, earlier: true };
     // What was changed since has the form of today.
     if row.state == StateMark::default() {
         row.state = StateMark { state, since };

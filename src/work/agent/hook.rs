@@ -212,7 +212,7 @@ fn role_text(town: &Town, of: &Address, bead: Option<&Bead>) -> Result<String> {
     let branch = bead.zip(rig.as_ref()).map(|(bead, rig)| {
         // Without a process: of one without its worktree the new name is told.
         let own = worktree::branch_at(rig, of.name()).filter(|own| own.bead == bead.id);
-        own.unwrap_or_else(|| Branch::new(&rig.town, of.name(), &bead.id)).to_string()
+        own.unwrap_or_else(|| Branch::new(&rig.town, of.name(), &bead.into())).to_string()
     });
     let values = [
         ("town", &*town.name),

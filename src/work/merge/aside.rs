@@ -342,7 +342,7 @@ mod tests {
     fn a_mayor_that_runs_is_told_and_so_is_an_author_who_stays() {
         let town = Fixture::new();
         let lock = occupancy::lock_of(&town.town, &Address::Mayor);
-        let _runs = occupancy::take(&lock, ("mayor/", "i1"), None).unwrap();
+        let _runs = occupancy::take(&lock, ("mayor/", &"i1".into()), None).unwrap();
         let bead = town.bead("Do it", "in_progress", Some("wyvern/crew/ann"), &["gt:submitted"]);
         let request = town.request(&bead, "Nux", |request| request.worker = "wyvern/crew/ann".into());
         assert!(set_aside(&town, &request, &bead).unwrap().is_some());

@@ -136,7 +136,7 @@ pub fn done(work: &FinishedWork<'_>, no_changes: Option<&str>) -> Result<DoneRep
 fn answer(work: &FinishedWork<'_>, look: &DoneLook, state: &'static str) -> DoneReport {
     let request = look.requests.iter().find(|(request, _)| request.commit == look.status.commit);
     DoneReport {
-        bead: look.bead.id.as_str().into(),
+        bead: (&look.bead).into(),
         title: look.bead.title.clone(),
         worker: work.home.address.to_string(),
         branch: look.branch.clone(),
@@ -220,10 +220,7 @@ fn bead_of(home: &OwnWorktree, status: &WorktreeStatus) -> Result<String, Failur
             "the worktree is on {branch}, which is not a branch of {}",
             home.address
         ))
-        .hint(format!(
-            "bring your commits to it: git switch {}",
-            Branch::new(&home.rig.town, &home.name, "BEAD")
-        ))),
+        .hint(format!("bring your commits to it: git switch {}", Branch::form(&home.rig.town, &home.name)))),
     }
 }
 

@@ -193,7 +193,7 @@ fn look(job: &LandJob<'_>) -> Result<LandWork> {
     let Some(Branch { bead: id, .. }) = Branch::parse(&branch).filter(own) else {
         crate::fail!(
             "{address} is on '{branch}', which is not a branch of its own";
-            "bring its commits there: git switch {}", Branch::new(&scene.rig.town, name, "BEAD")
+            "bring its commits there: git switch {}", Branch::form(&scene.rig.town, name)
         );
     };
     let bead = match scene.read.held.iter().find(|bead| bead.id == id) {

@@ -462,7 +462,7 @@ impl RequestRow {
             return None;
         }
         let request = Request {
-            bead: bead.id.clone().into(),
+            bead: bead.into(),
             title: bead.title.clone(),
             priority: bead.priority,
             created: bead.updated_at.clone(),

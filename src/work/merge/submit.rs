@@ -122,7 +122,7 @@ impl Submission<'_> {
             branch: self.branch.into(),
             commit: self.commit.into(),
             target: self.target.into(),
-            bead: self.bead.id.clone().into(),
+            bead: self.bead.into(),
             worker: self.worker.to_string(),
             instance: self.instance.into(),
             created: time::now(),

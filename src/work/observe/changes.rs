@@ -27,6 +27,12 @@ pub fn changes(before: &TownView, after: &TownView) -> Vec<ViewChange> {
     all.into_iter().map(change).filter(|change| change.was != change.now).collect()
 }
 
+/// Whether both show the same: what is in neither the text nor the JSON does not count.
+pub fn look_alike(one: &TownView, other: &TownView) -> bool {
+    let shown = |view| serde_json::to_value(view).ok();
+    one == other || shown(one) == shown(other)
+}
+
 /// Every agent and rig, with what may change of it.
 fn words(view: &TownView) -> BTreeMap<String, String> {
     let roles = view.agents.iter().chain(view.rigs.iter().flat_map(|rig| &rig.agents));
@@ -84,5 +90,18 @@ mod tests {
         let idle = format!("{bead} working idle");
         assert_eq!(changes(&begun, &look()), [change("wyvern/Nux", &works, &idle)]);
         assert_eq!(changes(&begun, &empty)[1], change("wyvern/Nux", &works, ""));
+    }
+
+    #[test]
+    fn what_nobody_is_shown_is_no_reason_to_show_a_town_again() {
+        let town = Fixture::new();
+        town.polecat("Nux");
+        let before = town.look().town(Beside::Nothing, None).unwrap();
+        let mut after = before.clone();
+        (after.server, after.pids) = (before.server + 1, vec![7]);
+        after.rigs[0].polecats[0].instance = "i-2".into();
+        assert!(after != before && look_alike(&before, &after));
+        after.rigs[0].polecats[0].attached = 1;
+        assert!(!look_alike(&before, &after));
     }
 }

@@ -12,6 +12,7 @@ use crate::beads::{self, Overview};
 use crate::config::{self, Sources};
 use crate::model::address::{Address, Role, is_polecat_name, polecat_of};
 use crate::model::bead::Bead;
+use crate::model::ids::BeadId;
 use crate::model::state::State;
 use crate::model::words;
 use crate::mux::{Depth, Looking, Mux, Session, Snapshot};
@@ -416,7 +417,7 @@ impl<'a> RigFacts<'a> {
             answer: session.map(|session| session.answer.clone()).unwrap_or_default(),
             goes_on: false,
             bead: bead
-                .map(|bead| bead.id.as_str().into())
+                .map(BeadId::from)
                 .or_else(|| marked.map(|marks| marks.bead.clone()).filter(|id| !id.is_empty())),
             title: bead.map(|bead| bead.title.clone()),
             since: marked
@@ -519,7 +520,7 @@ impl<'a> RigFacts<'a> {
                 (other, _) => other.as_str().into(),
             };
             let (bead_id, title, until) =
-                (bead.id.as_str().into(), bead.title.clone(), limit.map(|(_, until)| until.into()));
+                (bead.into(), bead.title.clone(), limit.map(|(_, until)| until.into()));
             Some(ToStart { bead: bead_id, title, priority: bead.priority, since, flags, why, until, place })
         };
         let mut rows: Vec<ToStart> = waiting.into_iter().filter_map(one).collect();

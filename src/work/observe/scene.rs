@@ -151,7 +151,7 @@ impl<'a> Scene<'a> {
                 .unwrap_or_else(|| self.town.mark()),
             session: address.session_name(),
             instance: self.instance(name),
-            bead: bead.id.clone().into(),
+            bead: bead.into(),
             ..Record::default()
         })
     }

@@ -36,7 +36,7 @@ pub fn new_instance() -> InstanceId {
     // RandomState is seeded by the system for each process; with the pid and the clock two ids never meet.
     let random =
         std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), (std::process::id(), nanos));
-    format!("{:08x}{:08x}", (nanos / 1_000_000_000) as u32, random as u32).into()
+    InstanceId::new((nanos / 1_000_000_000) as u32, random as u32)
 }
 
 /// Takes the first free name of `pool` that is not in `avoid`, or just `wanted` when given. When the pool is used up,

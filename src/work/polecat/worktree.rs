@@ -8,7 +8,7 @@ use crate::base::failure::Failure;
 use crate::base::files;
 use crate::base::quote::quote;
 use crate::config::schema::{CommandSetting, OwnFile, SandboxSetting, WorktreeSettings};
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::model::refs::{Branch, HEADS, POLECAT};
 use crate::programs::Process;
 use crate::programs::git::{Git, lfs};
@@ -70,7 +70,7 @@ pub fn bead_at(rig: &Rig, name: &str) -> Option<String> {
 ///
 /// # Errors
 /// When git cannot be started.
-pub fn branch_of(rig: &Rig, name: &str, bead: &str) -> Result<Branch> {
+pub fn branch_of(rig: &Rig, name: &str, bead: &BeadId) -> Result<Branch> {
     if let Some(own) = branch_at(rig, name).filter(|own| own.bead == bead) {
         return Ok(own);
     }
@@ -151,7 +151,7 @@ fn add_worktree(wanted: &NewWorktree<'_>, path: &Path) -> Result<()> {
     if let Some(old) = git.commit_of(&name)?
         && git.ahead(wanted.base, &old)? > 0
     {
-        Shelf::new(&wanted.rig.clone_dir(), wanted.name, &old.as_str().into(), path)
+        Shelf::new(&wanted.rig.clone_dir(), wanted.name, &InstanceId::of_commit(&old), path)
             .put(&[(String::new(), old.clone())])?;
     }
     let output = git.worktree_take_over(path, wanted.branch, wanted.base)?;

@@ -53,8 +53,8 @@ impl RemotePolecat {
         Some(RemotePolecat {
             address,
             remote: remote.into(),
-            instance: text("GT_INSTANCE").into(),
-            bead: text("GT_BEAD").into(),
+            instance: text("GT_INSTANCE").parse().ok()?,
+            bead: text("GT_BEAD").parse().ok()?,
             branch: text("GT_BRANCH"),
             title: text("GT_BEAD_TITLE"),
             file: text("GT_BEAD_FILE").into(),

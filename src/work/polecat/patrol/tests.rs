@@ -92,7 +92,7 @@ fn who_waits_is_ended_and_who_works_goes_on() {
 fn a_crash_is_told_once_and_nothing_of_it_goes() {
     let town = Fixture::new();
     let lock = occupancy::lock_of(&town.town, &Address::Mayor);
-    let _runs = occupancy::take(&lock, ("mayor/", "i1"), None).unwrap();
+    let _runs = occupancy::take(&lock, ("mayor/", &"i1".into()), None).unwrap();
     let (bead, session) = town.polecat("Nux");
     town.mux.end(&session);
     assert_eq!(moves(&town)[0].1, Move::Crashed);

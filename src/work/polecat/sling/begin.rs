@@ -106,7 +106,7 @@ pub fn decide(
         let places = ["refs/heads/polecat", "refs/remotes/origin/polecat"];
         let found = git.refs_under(&places)?;
         if found.contains_key(places[0]) {
-            let branch = Branch::new(&site.rig.town, "NAME", "BEAD").to_string();
+            let branch = Branch::form(&site.rig.town, "NAME").to_string();
             worktree::no_branch_above(&git, &site.rig.clone_dir(), &branch)?;
         }
         if found.contains_key(places[1]) {

@@ -11,7 +11,7 @@ use crate::beads::{Change, Guard};
 use crate::config::schema::{Multiplexer, Prompt};
 use crate::model::address::Address;
 use crate::model::bead::Patch;
-use crate::model::ids::InstanceId;
+use crate::model::ids::{BeadId, InstanceId};
 use crate::model::refs::{Branch, Sent, SentKind};
 use crate::model::words;
 use crate::mux::deliver::{Delivery, deliver};
@@ -83,7 +83,7 @@ pub fn planned(site: &Site<'_>, work: &Work, name: &str) -> Result<Slung> {
 
 /// The branch of a polecat. What was begun goes on where it was begun.
 fn branch(site: &Site<'_>, work: &Work, address: &Address) -> Result<Branch> {
-    let (name, bead) = (address.name(), &work.bead.id);
+    let (name, bead) = (address.name(), &BeadId::from(&work.bead));
     if work.begin != Begin::Again {
         return Ok(Branch::new(&site.rig.town, name, bead));
     }
@@ -162,8 +162,8 @@ pub fn check_away(site: &Site<'_>, work: &Work) -> Result<()> {
     // As long as any name and instance.
     let address = Address::Polecat(site.rig.name.clone(), "N".repeat(32));
     let prompts = Prompts::of(work, &address, &site.target(), &[]);
-    let branch = Branch::new(&site.rig.town, address.name(), &work.bead.id).to_string();
-    session(site, work, &address, &"0123456789abcdef".into(), &branch, &prompts).map(drop)
+    let branch = Branch::new(&site.rig.town, address.name(), &(&work.bead).into()).to_string();
+    session(site, work, &address, &InstanceId::new(0, 0), &branch, &prompts).map(drop)
 }
 
 impl Assignment {

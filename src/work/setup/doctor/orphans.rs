@@ -13,6 +13,7 @@ use crate::beads::{Change, Guard, Written};
 use crate::config;
 use crate::model::address::{Address, is_rig_name, polecat_of};
 use crate::model::bead::{Bead, Patch};
+use crate::model::ids::InstanceId;
 use crate::model::words;
 use crate::mux::Session;
 use crate::plan::doctor::{Finding, Health, Thing, judge};
@@ -487,6 +488,12 @@ fn fix_worktree(rig: &Rig, target: &str, thing: &Thing) -> Result<()> {
     }
     let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let clone = rig.root.join(clone);
-    let gone = Sandbox { name, instance: "unknown".into(), dir: place, clone, target: target.into() };
+    let gone = Sandbox {
+        name,
+        instance: InstanceId::default().or_unknown(),
+        dir: place,
+        clone,
+        target: target.into(),
+    };
     gone.forget_worktree()
 }
