@@ -136,7 +136,7 @@ fn no_name_ref_or_record_is_made_of_it() {
         town: String::new(),
         rig: "wyvern".into(),
         name: "Nux".into(),
-        instance: "ab12".into(),
+        instance: "ab12".parse().unwrap(),
     };
     let commit = "0123456789012345678901234567890123456789";
     for text in corpus("canary") {

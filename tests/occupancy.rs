@@ -96,7 +96,7 @@ fn a_program_that_is_missing_is_said_in_the_pane() {
     assert!(missing.stderr.starts_with("gt: no-such-agent is not installed or not on PATH"), "{missing:?}");
     let words = run(&["printf", "%s|", "a b", "--", "$x"]).ok();
     assert_eq!(words.stdout, "a b|--|$x|");
-    let _held = occupancy::take(lock.as_ref(), ("wyvern/Nux", "ab12"), None).unwrap();
+    let _held = occupancy::take(lock.as_ref(), ("wyvern/Nux", &"ab12".parse().unwrap()), None).unwrap();
     let second = run(&["printf", "never"]).fails(1);
     assert!(
         second.stdout.is_empty()

@@ -109,7 +109,7 @@ impl There {
             rig: "wyvern",
             name: how.name,
             address: &address,
-            instance: &how.instance.into(),
+            instance: &how.instance.parse().unwrap(),
             home: &self.home(how),
             branch: &branch,
             target: "main",

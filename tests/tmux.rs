@@ -71,7 +71,7 @@ fn odd_texts_survive_in_environment_arguments_and_marks() {
         let mut spec = spec(&world, &format!("odd-{number}"), &["sh", "-c", script, "sh", &out, &text]);
         spec.env.push(("TITLE".into(), text.clone()));
         spec.marks.preset.clone_from(&text);
-        spec.marks.bead = text.as_str().into();
+        spec.marks.role.clone_from(&text);
         let started = tmux.start(&spec, &Snapshot::default()).unwrap();
         tmux.mark(&started.session, &text, "2026").unwrap();
         let seen = wait_for("the program's word", || std::fs::read_to_string(&out).ok());
@@ -79,7 +79,7 @@ fn odd_texts_survive_in_environment_arguments_and_marks() {
         let snapshot = look(&tmux);
         let session = find(&snapshot, &started.name);
         let marks = &session.marks;
-        assert_eq!([&*marks.preset, &marks.bead, &marks.state], [text.as_str(); 3]);
+        assert_eq!([&*marks.preset, &marks.role, &marks.state], [text.as_str(); 3]);
         assert_eq!(session.panes[0].id, started.pane);
     }
     assert!(!std::path::Path::new("/tmp/gt-owned").exists());
@@ -391,12 +391,16 @@ fn a_session_that_another_command_made_meanwhile_is_not_made_twice() {
     let world = World::new();
     let tmux = server(&world);
     let mut own = spec(&world, "own", &["sleep", "600"]);
-    own.marks =
-        Marks { town: "/t".into(), address: "wyvern/max".into(), instance: "one".into(), ..Marks::default() };
+    own.marks = Marks {
+        town: "/t".into(),
+        address: "wyvern/max".into(),
+        instance: "one".parse().unwrap(),
+        ..Marks::default()
+    };
     let before = look(&tmux);
     let first = tmux.start(&own, &before).unwrap();
     // A second `gt apply` that looked before the server carried out what the first one had sent.
-    own.marks.instance = "two".into();
+    own.marks.instance = "two".parse().unwrap();
     let again = tmux.start(&own, &before).unwrap();
     assert_eq!((&again.session, &again.pane), (&first.session, &first.pane));
     // An agent has the session of it that was made last, so the other is another agent's.
@@ -404,7 +408,7 @@ fn a_session_that_another_command_made_meanwhile_is_not_made_twice() {
     let other = Spec { name: "other".into(), marks, ..own.clone() };
     let both = tmux.start_many(&[&own, &other], &before, &|_| ());
     assert_eq!(both[0].as_ref().unwrap().session, first.session);
-    let bead = Marks { bead: "wy-1".into(), ..own.marks.clone() };
+    let bead = Marks { bead: "wy-1".parse().unwrap(), ..own.marks.clone() };
     let said = tmux.start(&Spec { marks: bead, ..own }, &before).unwrap_err().to_string();
     assert!(said.contains("was started by another command just now"), "{said}");
 }

@@ -52,8 +52,8 @@ pub fn spec(place: &Place, addr: &str, line: &str) -> Spec {
         marks: Marks {
             town: place.town.mark(),
             address: "wyvern/Nux".into(),
-            bead: "wy-1".into(),
-            instance: "i1".into(),
+            bead: "wy-1".parse().unwrap(),
+            instance: "i1".parse().unwrap(),
             ..Marks::default()
         },
         away: Some(RemoteTarget {
@@ -219,7 +219,7 @@ fn of_two_daemons_one_is_dead() {
     let mut there = spec(&place, &two.addr, "echo 'gt: started i2'; exec cat");
     there.away.as_mut().unwrap().remote = "two".into();
     there.marks.address = "wyvern/Toast".into();
-    there.marks.instance = "i2".into();
+    there.marks.instance = "i2".parse().unwrap();
     // The same name on another machine is free.
     place.mux.start(&there, &place.mux.look().unwrap()).unwrap();
     assert_eq!(place.ours().len(), 2);
@@ -275,7 +275,7 @@ fn a_daemon_s_restart_leaves_dead_sessions_that_get_no_text_and_are_replaced() {
     assert!(!far.screen("gt-wyvern-Nux").contains("never"));
     place.mux.stop(&[&dead.id]).unwrap();
     let mut next = spec(&place, &far.addr, "echo 'gt: started i2'; exec cat");
-    next.marks.instance = "i2".into();
+    next.marks.instance = "i2".parse().unwrap();
     let replaced = place.mux.start(&next, &place.mux.look().unwrap()).unwrap();
     assert_eq!(replaced.name, "gt-wyvern-Nux");
     let [alive]: [Session; 1] = place.ours().try_into().unwrap();
