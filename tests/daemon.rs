@@ -51,7 +51,9 @@ fn what_is_slung_is_merged_and_its_polecat_ended_with_nothing_typed() {
         (names.filter(|name| !name.file_name().to_string_lossy().starts_with('.')).count() == 0).then_some(())
     });
     assert_eq!(world.git("origin.git", ["ls-tree", "--name-only", "main"]), "README.md\nf0\nf1\nf2");
-    assert!(world.read("town/wyvern/logs/refinery.log").contains("merged"));
+    // The merge is reported after the last bead is closed.
+    let log = || world.read("town/wyvern/logs/refinery.log").contains("merged").then_some(());
+    wait_for("the report", log);
     let status = world.in_town(["daemon", "status", "--json"]).ok().json();
     assert_eq!(status["deacon"]["running"], true);
     assert_eq!(status["deacon"]["status"]["troubles"], serde_json::json!([]));
