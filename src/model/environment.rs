@@ -64,7 +64,11 @@ pub fn passes(list: &[impl AsRef<str>], name: &str) -> bool {
         }
         None => pattern == name,
     };
-    let last = list.iter().rev().map(AsRef::as_ref).find(|one| fits(one.strip_prefix('!').unwrap_or(one)));
+    // Most patterns begin otherwise: there are many names for each agent.
+    let begins =
+        |pattern: &str| pattern.starts_with('*') || pattern.as_bytes().first() == name.as_bytes().first();
+    let may_fit = |pattern: &str| begins(pattern) && fits(pattern);
+    let last = list.iter().rev().map(AsRef::as_ref).find(|one| may_fit(one.strip_prefix('!').unwrap_or(one)));
     !name.is_empty()
         && name.chars().all(named)
         && name != "_"

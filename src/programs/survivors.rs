@@ -114,6 +114,9 @@ pub fn leader(pid: i32, town: &str) -> Option<Stamp> {
 /// process that was seen. With `others` those who stand in a folder get the same moment to leave it. What came of each.
 pub fn end(traces: &[Trace], others: bool) -> Vec<EndedSurvivors> {
     let mut outcomes = vec![EndedSurvivors::default(); traces.len()];
+    if traces.is_empty() {
+        return outcomes;
+    }
     let mut found = Census::take(traces);
     if !found.ours.is_empty() || (others && !found.others.is_empty()) {
         let limit = Instant::now() + GRACE;

@@ -189,11 +189,9 @@ pub fn check(rig: &Rig, place: &SettingsSource, settings: &Settings, role: &Reso
     if reads.is_empty() {
         return Ok(());
     }
+    let Some((git, commit)) = place.commit(rig)? else { return Ok(()) };
     let trust = trust::read(&rig.root)?.unwrap_or_default();
-    let names = names_for(settings, role);
-    let Some(TrustLook { clone, settings: found, .. }) = look(rig, place, &names, &trust)? else {
-        return Ok(());
-    };
+    let found = seen_or_read(&git, &commit, &names_for(settings, role), &trust)?;
     let open = plan::untrusted(&found, &trust, &reads);
     if open.is_empty() {
         return Ok(());
@@ -203,7 +201,7 @@ pub fn check(rig: &Rig, place: &SettingsSource, settings: &Settings, role: &Reso
         "{agent} would read agent settings of {name} that are not trusted: {}",
         plan::shown(&open)
     ))
-    .hint(format!("look at them in {}, then trust them with: gt rig trust {name}", clone.display()))
+    .hint(format!("look at them in {}, then trust them with: gt rig trust {name}", git.dir().display()))
     .into())
 }
 
