@@ -154,7 +154,7 @@ impl Day {
             };
             let rig = usize::try_from(dice.below(i64::try_from(rigs).unwrap())).unwrap();
             WorkBead {
-                id: format!("wy-{number}").into(),
+                id: format!("wy-{number}").parse().unwrap(),
                 rig,
                 priority: dice.below(5),
                 since: now + dice.below(18 * HOUR),
@@ -496,7 +496,7 @@ impl Day {
             self.beads[bead].way = Way::Hooked;
             self.rigs[rig].workers.push(Worker {
                 name: format!("P{number}"),
-                instance: format!("i-{number}").into(),
+                instance: format!("i-{number}").parse().unwrap(),
                 bead: Some(bead),
                 run: Run::None,
                 until: i64::MAX,
