@@ -49,13 +49,6 @@ macro_rules! meaning {
             }
         }
 
-        #[cfg(test)]
-        impl From<&str> for $name {
-            fn from(text: &str) -> $name {
-                text.parse().unwrap()
-            }
-        }
-
         impl Deref for $name {
             type Target = str;
 
@@ -170,6 +163,18 @@ impl From<&Bead> for BeadId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl From<&str> for BeadId {
+        fn from(text: &str) -> BeadId {
+            text.parse().unwrap()
+        }
+    }
+
+    impl From<&str> for InstanceId {
+        fn from(text: &str) -> InstanceId {
+            text.parse().unwrap()
+        }
+    }
 
     #[test]
     fn what_can_be_no_id_is_read_nowhere() {
