@@ -125,8 +125,11 @@ fn a_hook_that_splits_every_new_session_takes_no_mark_away() {
     for (name, hook) in [("Ace", "split-window -h"), ("Bolt", "split-window -hb"), ("Cog", "new-window")] {
         world.tmux(["new-session", "-d", "-s", "mine", "sleep 600"]);
         world.tmux(["set-hook", "-g", "after-new-session", hook]).ok();
-        let bead = world.bead(name, "exit 3");
+        // A program that ends before its pane is marked takes that pane along.
+        let script = format!("until test -e ~/slung-{name}; do sleep 0.05; done\nexit 3");
+        let bead = world.bead(name, &script);
         world.in_town(["sling", &bead, &format!("wyvern/{name}")]).ok();
+        world.write(&format!("home/slung-{name}"), "");
         wait_for("the end of the script", || (place(&world, &bead) == "crashed").then_some(()));
         let seen = world.tmux([
             "list-panes",
