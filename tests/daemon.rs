@@ -315,3 +315,105 @@ fn a_deacon_that_is_a_service_has_the_variables_that_were_given_and_takes_the_pl
     std::fs::write(&file, "mine").unwrap();
     assert!(world.in_town(["daemon", "install"]).fails(1).stderr.contains("was not written by gt"));
 }
+
+/// A town whose agents wait until they are told to end, and its deacon.
+fn waiting() -> World {
+    let world = World::with_rig();
+    world.settings(
+        "[beads]\nstore = \"embedded\"\n[agents.waits]\ncommand = [\"sleep\", \"6000\"]\nprompt = \"none\"\n",
+    );
+    for role in ["MAYOR", "WITNESS"] {
+        world.set(&format!("GASTOWN_{role}__AGENT"), "waits");
+    }
+    world.in_town(["daemon", "start"]).ok();
+    world
+}
+
+#[test]
+fn when_tmux_is_killed_what_ran_is_started_again_and_what_was_stopped_is_not() {
+    let world = waiting();
+    let bead = world.bead("Is at work", "exec sleep 6000");
+    world.in_town(["sling", &bead, "wyvern"]).ok();
+    wait_for_place(&world, &bead, "in_progress");
+    world.in_town(["mayor", "start"]).ok();
+    world.in_town(["witness", "start", "wyvern"]).ok();
+    world.in_town(["witness", "stop", "wyvern"]).ok();
+    let memory = || world.read("town/deacon/state.json").contains("\"mayor/\"");
+    wait_for("the deacon to see the Mayor", || memory().then_some(()));
+    let server = world.tmux(["display-message", "-p", "#{pid}"]).ok().stdout;
+    signal(server.trim().parse().unwrap(), "-KILL");
+    let name = world.polecat_of(&bead);
+    wait_for("both to run again", || {
+        let running = |address: &str| !world.session_of(address).is_empty();
+        (running("mayor/") && running(&format!("wyvern/{name}"))).then_some(())
+    });
+    assert_eq!(world.session_of("wyvern/witness"), "");
+    assert_eq!(done(&world, "gt apply wyvern/witness"), 0);
+    assert_eq!(done(&world, &format!("gt sling {bead} wyvern --resume")), 1);
+}
+
+#[test]
+fn a_witness_that_hands_on_goes_on_in_the_next_session_and_is_asked_no_more() {
+    let world = World::with_rig();
+    world.settings(&format!(
+        "[beads]\nstore = \"embedded\"\n[agents.half]\nprompt = \"none\"\ncommand = [\"sh\", \"-c\", \"test -e ~/half || \
+         {{ echo x > ~/half; {} handoff -m 'the rest'; }}; exec sleep 6000\"]\n",
+        gt()
+    ));
+    world.set("GASTOWN_WITNESS__AGENT", "half");
+    world.in_town(["daemon", "start"]).ok();
+    world.in_town(["witness", "start", "wyvern"]).ok();
+    wait_for("the next session", || (done(&world, "gt apply wyvern/witness") == 1).then_some(()));
+    let asks = || world.read("town/wyvern/witness/state.json").contains("\"requesting_cycle\": true");
+    wait_for("it to run", || (!world.session_of("wyvern/witness").is_empty() && !asks()).then_some(()));
+    let inbox = world.in_town(["mail", "inbox", "wyvern/witness", "--json"]).ok().stdout;
+    assert!(inbox.contains("the rest"), "{inbox}");
+    assert_eq!(done(&world, "gt apply wyvern/witness"), 1);
+}
+
+#[test]
+fn doctor_says_how_the_deacon_is() {
+    let world = waiting();
+    assert!(!world.in_town(["doctor"]).ok().stderr.contains("deacon"));
+    let pid = pid(&world);
+    signal(pid, "-STOP");
+    let silent = world.in_town(["doctor", "-q"]).fails(1);
+    signal(pid, "-CONT");
+    let says = format!("The deacon, process {pid}, does not answer\n    see its log: gt daemon logs; end it");
+    assert!(silent.stdout.contains(&says), "{silent:#?}");
+    world.in_town(["daemon", "stop"]).ok();
+    assert!(!world.in_town(["doctor"]).ok().stderr.contains("deacon"), "nobody runs");
+    world.in_town(["mayor", "start"]).ok();
+    world.set("GASTOWN_UP__DEACON", "true");
+    let advice = world.in_town(["doctor", "--json"]).ok().json();
+    let notes = advice["doctor"]["notes"].to_string();
+    assert!(notes.contains("no deacon runs beside 1 agent") && notes.contains("gt daemon start"), "{notes}");
+    world.set("GASTOWN_UP__DEACON", "false");
+    assert!(!world.in_town(["doctor"]).ok().stderr.contains("deacon"), "settings ask for none");
+}
+
+#[test]
+fn doctor_says_what_keeps_a_service_of_the_deacon_from_starting() {
+    let world = World::with_rig();
+    world.settings("[beads]\nstore = \"embedded\"\n");
+    world.program("systemctl", SYSTEMCTL);
+    world.unset("XDG_CONFIG_HOME");
+    world.set("OPENAI_API_KEY", "x");
+    world.in_town(["daemon", "install", "--env", "OPENAI_API_KEY"]).ok();
+    assert!(!world.in_town(["doctor"]).ok().stderr.contains("service"));
+    world.set("ANTHROPIC_API_KEY", "y");
+    let missed = world.in_town(["doctor"]).ok().stderr;
+    let help = "do not have ANTHROPIC_API_KEY, set here; give it to them with: \
+                gt daemon install --env OPENAI_API_KEY --env ANTHROPIC_API_KEY";
+    assert!(missed.contains(help), "{missed}");
+    world.in_town(["daemon", "stop"]).ok();
+    let unit = world.path(format!("home/.config/systemd/user/gt-{}.service", world.town_id()));
+    let text = std::fs::read_to_string(&unit).unwrap();
+    std::fs::write(&unit, text.replace(gt(), "/gone/gt")).unwrap();
+    std::fs::remove_file(world.path("town/mayor/deacon.env")).unwrap();
+    let out = world.in_town(["doctor", "-q"]).fails(1).stdout;
+    assert!(out.contains("starts /gone/gt, which is gone\n    write it again"), "{out}");
+    assert!(out.contains("are gone: mayor/deacon.env\n    write them again"), "{out}");
+    world.in_town(["daemon", "install"]).ok();
+    world.in_town(["doctor"]).ok();
+}

@@ -4,6 +4,8 @@
 //! One round each by default. `scripts/soak` runs many: `SOAK_ROUNDS`, `SOAK_SECONDS` (of many commands at once) and
 //! `SOAK_BEADS` say how many, `SOAK_SEED` repeats the same delays.
 
+mod deacon;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -23,14 +23,11 @@ use crate::programs::Process;
 use crate::programs::jobs::{EndOf, Job};
 use crate::programs::process::signals;
 use crate::town::Town;
-use crate::town::deacon::{self, DeaconFile};
+use crate::town::deacon::{self, DeaconFile, SWEEP};
 use crate::town::events::TownEvent;
 use crate::town::log::Log;
 use crate::work::agent::handoff;
 use crate::work::observe::retried;
-
-/// A look though nothing happened, should something have gone unheard.
-const SWEEP: Duration = Duration::from_secs(15 * 60);
 
 /// How often the clock is compared: after a computer's sleep everything is due.
 const CLOCK: Duration = Duration::from_secs(60);

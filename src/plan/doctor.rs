@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::patrol::Move;
+use crate::base::time;
 use crate::town::FolderLayout;
+use crate::town::deacon::SWEEP;
 
 /// One thing that is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,7 +64,7 @@ pub enum Thing {
     CloneSetting(String, String, String),
     /// A clone's settings that git cannot read: the file, inside the rig, and why.
     CloneSettings(String, String),
-    /// Something that work in a rig needs and that a person has to bring: what, and what helps.
+    /// Something that a town or work in a rig needs and that a person has to see to: what, and what helps.
     Want(String, String),
     /// A folder in which gt makes things that cannot be listed, and why.
     Unlistable(String, String),
@@ -178,6 +180,32 @@ pub fn of_rig(layout: FolderLayout) -> Vec<Thing> {
             [vec![RigConfig], refinery.to_vec(), vec![RigStore, RigStates, RigFolders]].concat()
         }
     }
+}
+
+/// What was seen of the deacon of a town.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeaconSeen {
+    /// Its lock is held.
+    pub runs: bool,
+    /// Its process, where that is known.
+    pub process: Option<i32>,
+    /// How many seconds ago it looked last; nothing when it does not answer.
+    pub looked: Option<i64>,
+}
+
+/// What is the matter with a deacon that runs. One that does not is no fault.
+pub fn deacon_fault(seen: &DeaconSeen) -> Option<Thing> {
+    let who = seen.process.map(|process| format!(", process {process},")).unwrap_or_default();
+    let what = match seen.looked {
+        _ if !seen.runs => return None,
+        None => format!("The deacon{who} does not answer"),
+        Some(age) if u64::try_from(age).is_ok_and(|age| age > 2 * SWEEP.as_secs()) => {
+            format!("The deacon{who} looked {} ago for the last time", time::short_age(age))
+        }
+        Some(_) => return None,
+    };
+    let help = "see its log: gt daemon logs; end it, and start another: gt daemon stop, then gt daemon start";
+    Some(Thing::Want(what, help.into()))
 }
 
 /// Judges one thing. `rig` names the rig it belongs to, for hints.
@@ -444,6 +472,20 @@ mod tests {
         assert_eq!(line(Thing::RefineryClone, Health::Missing), "Missing refinery/rig/ clone");
         assert_eq!(line(Thing::MayorClone, Health::Good), "Mayor rig clone exists");
         assert_eq!(line(Thing::Ignored, Health::Good), "Gitignore entries present");
+    }
+
+    #[test]
+    fn a_deacon_that_is_silent_or_blind_is_a_fault_and_none_is_not() {
+        let of = |runs, looked| deacon_fault(&DeaconSeen { runs, process: Some(7), looked });
+        assert_eq!((of(false, None), of(true, Some(0)), of(true, Some(1800))), (None, None, None));
+        for (looked, says) in [
+            (None, "The deacon, process 7, does not answer"),
+            (Some(7200), "looked 2h ago for the last time"),
+        ] {
+            let finding = judge(of(true, looked).unwrap(), Health::Missing, String::new(), "");
+            assert!(finding.message.ends_with(says) && !finding.fixable, "{finding:?}");
+            assert!(finding.hint.unwrap().contains("gt daemon stop"));
+        }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! systemctl and launchctl, the only file that runs them, and what their files look like: a deacon as a service of the person.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::base::failure::Failure;
 use crate::base::fill;
+use crate::base::folders::Folder;
 use crate::model::environment::is_secret;
 use crate::programs::process::{Limit, Process};
 
@@ -17,6 +19,19 @@ pub enum Manager {
     /// launchd, the person's own agents.
     Launchd,
 }
+
+impl Manager {
+    /// The one that this system has, when it has one.
+    pub const fn of_system() -> Manager {
+        if cfg!(target_os = "macos") { Manager::Launchd } else { Manager::Systemd }
+    }
+}
+
+/// What stands in each file that gt wrote.
+pub const OURS: &str = "Written by `gt daemon install`";
+
+/// The variables of a unit, in the town's folder.
+pub const VARIABLES: &str = "mayor/deacon.env";
 
 /// A deacon that a manager is to keep running.
 #[derive(Clone, Debug)]
@@ -71,6 +86,54 @@ pub fn label(manager: Manager, id: &str) -> String {
         Manager::Systemd => format!("gt-{id}.service"),
         Manager::Launchd => format!("gastown.{id}"),
     }
+}
+
+/// The file that tells a manager of the deacon of a town, by the town's id; `var` reads the environment. Nothing without a home.
+pub fn file(manager: Manager, id: &str, var: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let label = label(manager, id);
+    match manager {
+        Manager::Systemd => Folder::Config.find(var).map(|dir| dir.join("systemd/user").join(label)),
+        Manager::Launchd => {
+            let agents = Path::new(&var("HOME")?).join("Library/LaunchAgents");
+            Some(agents.join(format!("{label}.plist")))
+        }
+    }
+}
+
+/// The program that a file of [`DeaconService::text`] starts.
+pub fn program_in(manager: Manager, text: &str) -> Option<String> {
+    match manager {
+        Manager::Systemd => {
+            let mut signs = text.split_once("ExecStart=\"")?.1.chars();
+            let mut program = String::new();
+            loop {
+                match signs.next()? {
+                    '"' => return Some(program),
+                    '\\' | '%' | '$' => program.push(signs.next()?),
+                    sign => program.push(sign),
+                }
+            }
+        }
+        Manager::Launchd => {
+            let words = text.split_once("<key>ProgramArguments</key>")?.1;
+            let word = words.split_once("<string>")?.1.split_once("</string>")?.0;
+            Some(word.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+        }
+    }
+}
+
+/// The names of the variables that a service is given: from the file of [`DeaconService::variables`], or for launchd of
+/// [`DeaconService::text`].
+pub fn names_in(manager: Manager, text: &str) -> Vec<String> {
+    let names: Vec<&str> = match manager {
+        Manager::Systemd => text.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect(),
+        Manager::Launchd => {
+            let keys = text.split_once("<key>EnvironmentVariables</key>").map_or("", |(_, after)| after);
+            let keys = keys.split_once("</dict>").map_or("", |(keys, _)| keys);
+            keys.split("<key>").skip(1).filter_map(|key| Some(key.split_once("</key>")?.0)).collect()
+        }
+    };
+    names.into_iter().map(Into::into).collect()
 }
 
 impl DeaconService<'_> {
@@ -136,11 +199,8 @@ fn xml(text: &str) -> String {
 /// # Errors
 /// When there is none, with what to do without.
 pub fn manager() -> Result<Manager> {
-    let (manager, program) = if cfg!(target_os = "macos") {
-        (Manager::Launchd, "launchctl")
-    } else {
-        (Manager::Systemd, "systemctl")
-    };
+    let manager = Manager::of_system();
+    let program = if manager == Manager::Launchd { "launchctl" } else { "systemctl" };
     if which::which(program).is_err() {
         let hint =
             "start it when the machine starts: crontab -e, with a line @reboot gt -C TOWN daemon start";
@@ -230,6 +290,20 @@ mod tests {
         assert!(text.contains("<string>/home/&lt;a&gt;&amp;b</string>"), "{text}");
         assert!(text.contains("<key>ODD</key>\n        <string>a\\b\"$c`&lt;&amp;&gt;</string>"), "{text}");
         assert!(text.contains("<string>gastown.gt-1a2b</string>") && !text.contains("{{"), "{text}");
+    }
+
+    #[test]
+    fn what_a_service_starts_and_gives_is_read_back() {
+        for gt in ["/usr/bin/gt", "/a b/50% $HOME \"q\" \\ <&>/gt"] {
+            let own = DeaconService { gt, ..service("/t") };
+            for manager in [Manager::Systemd, Manager::Launchd] {
+                let text = own.text(manager);
+                assert_eq!(program_in(manager, &text).as_deref(), Some(gt), "{text}");
+                let variables = if manager == Manager::Systemd { own.variables() } else { text };
+                assert_eq!(names_in(manager, &variables), ["ODD", "PATH"]);
+                assert_eq!((program_in(manager, ""), names_in(manager, "")), (None, vec![]));
+            }
+        }
     }
 
     #[test]

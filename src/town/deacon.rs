@@ -29,6 +29,9 @@ pub const STATUS: &str = "status";
 /// The longest path of a socket that every system takes.
 const LONGEST: usize = 100;
 
+/// A look though nothing happened, should something have gone unheard.
+pub const SWEEP: Duration = Duration::from_secs(15 * 60);
+
 /// How long an answer of it is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -9,14 +9,10 @@ use serde_json::json;
 use super::{comes, end};
 use crate::base::failure::Exit;
 use crate::base::files;
-use crate::base::folders::Folder;
 use crate::command::{Ctx, print, print_json, would};
 use crate::programs::service::{self, DeaconService, Manager, is_given, is_missed};
 use crate::town::Town;
 use crate::work::agent::own_path;
-
-/// What stands in each file that gt wrote.
-const OURS: &str = "Written by `gt daemon install`";
 
 /// Writes the service's files and has it started; `asked` are variables that its agents get besides.
 ///
@@ -146,21 +142,12 @@ struct ServiceFiles {
 
 impl ServiceFiles {
     fn of(ctx: &Ctx, town: &Town, manager: Manager) -> Result<ServiceFiles> {
-        let label = service::label(manager, &town.id);
-        let folder = match manager {
-            Manager::Systemd => Folder::Config.find(|name| ctx.var(name)).map(|dir| dir.join("systemd/user")),
-            Manager::Launchd => ctx.var("HOME").map(|home| Path::new(home).join("Library/LaunchAgents")),
-        };
-        let Some(folder) = folder else {
+        let Some(service) = service::file(manager, &town.id, |name| ctx.var(name).map(String::from)) else {
             crate::fail!("there is no folder for services of your own"; "set HOME");
         };
-        let service = match manager {
-            Manager::Systemd => folder.join(label),
-            Manager::Launchd => folder.join(format!("{label}.plist")),
-        };
-        if files::text(&service)?.is_some_and(|text| !text.contains(OURS)) {
+        if files::text(&service)?.is_some_and(|text| !text.contains(service::OURS)) {
             crate::fail!("{} was not written by gt", service.display(); "put it elsewhere first");
         }
-        Ok(ServiceFiles { service, environment: town.root.join("mayor/deacon.env") })
+        Ok(ServiceFiles { service, environment: town.root.join(service::VARIABLES) })
     }
 }

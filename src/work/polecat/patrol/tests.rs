@@ -104,6 +104,44 @@ fn a_crash_is_told_once_and_nothing_of_it_goes() {
     assert_eq!(town.show(&bead).assignee.as_deref(), Some("wyvern/Nux"));
 }
 
+/// Two hours ago it was said last, or began; nothing has happened since.
+fn hours_later(town: &Fixture) {
+    let db = rusqlite::Connection::open(town.rig.beads_dir().join(crate::beads::EMBEDDED_FILE)).unwrap();
+    let old = "json_set(bead, '$.updated_at', '2026-01-01T00:00:00Z')";
+    db.execute(&format!("UPDATE beads SET bead = {old}"), []).unwrap();
+    town.mux.change_seen(|seen| {
+        seen.sessions.iter_mut().for_each(|own| (own.activity, own.created) = (1, 1));
+    });
+    let state = town.rig.root.join("witness/state.json");
+    if let Ok(mut said) = files::read_json::<serde_json::Value>(&state) {
+        said[POLECATS]["Nux"]["last"] = "2026-01-01T00:00:00Z".into();
+        files::write_json(&state, &said).unwrap();
+    }
+}
+
+#[test]
+fn who_makes_no_progress_is_nudged_three_times_then_the_mayor_is_told_and_then_the_overseer() {
+    let town = Fixture::new();
+    let agent = "[agents.waits]\ncommand = [\"sleep\", \"600\"]\nprompt = \"argument\"\n";
+    std::fs::write(town.town.root.join("config/town.toml"), agent).unwrap();
+    let lock = occupancy::lock_of(&town.town, &Address::Mayor);
+    let _runs = occupancy::take(&lock, ("mayor/", &"i1".into()), None).unwrap();
+    let (bead, _) = town.polecat("Nux");
+    assert_eq!(moves(&town)[0].1, Move::Leave);
+    let mut told = Vec::new();
+    for _ in 0..6 {
+        hours_later(&town);
+        assert_eq!(moves(&town)[0].1, Move::Stuck);
+        // At once it is not said again.
+        assert!(moves(&town)[0].2.ends_with("already said"));
+        told.push(town.mail().into_iter().map(|(to, _)| to).collect::<Vec<_>>());
+    }
+    let (mayor, both) = (vec!["mayor/"], vec!["mayor/", "overseer"]);
+    assert_eq!(told, [vec![], vec![], vec![], mayor, both.clone(), both]);
+    assert!(town.mail()[0].1.contains(&format!("no progress on {bead} for 30 minutes")));
+    assert_eq!(town.mux.running(), ["wyvern/Nux"]);
+}
+
 #[test]
 fn a_dry_run_asks_and_does_nothing() {
     let town = Fixture::new();

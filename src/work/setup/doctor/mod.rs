@@ -1,6 +1,7 @@
 //! `gt doctor`: looks at every thing of the list in [`crate::plan::doctor`], and repairs what can be repaired.
 
 pub mod agents;
+mod deacon;
 mod fix;
 mod look;
 mod orphans;
@@ -92,6 +93,9 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
         checks.push(visit.check(None, thing));
     }
     checks.extend(visit.prompts(None, &town.root));
+    let (faults, mut notes) =
+        if town.layout == FolderLayout::Present { deacon::look(visit) } else { Default::default() };
+    checks.extend(faults.into_iter().map(|thing| visit.check(None, thing)));
     let names = town.rig_names().unwrap_or_default();
     if let Some(name) = only.filter(|only| !names.iter().any(|name| name == only)) {
         // Says what a wrong name should be, or why the list cannot be read.
@@ -99,7 +103,8 @@ pub fn examine(visit: &Visit<'_>, only: Option<&str>) -> Result<Report> {
     }
     // A polecat's end takes its own locks and may take a while: others need not wait for it.
     drop(_turn);
-    let (mut rigs, mut notes) = (Vec::new(), unread(visit, None));
+    notes.extend(unread(visit, None));
+    let mut rigs = Vec::new();
     for name in names.into_iter().filter(|name| only.is_none_or(|only| only == name)) {
         notes.extend(trust_note(visit, &name));
         let more: Vec<String> =
