@@ -129,7 +129,7 @@ fn a_hook_that_splits_every_new_session_takes_no_mark_away() {
         let script = format!("until test -e ~/slung-{name}; do sleep 0.05; done\nexit 3");
         let bead = world.bead(name, &script);
         world.in_town(["sling", &bead, &format!("wyvern/{name}")]).ok();
-        world.write(&format!("home/slung-{name}"), "");
+        world.write(format!("home/slung-{name}"), "");
         wait_for("the end of the script", || (place(&world, &bead) == "crashed").then_some(()));
         let seen = world.tmux([
             "list-panes",
