@@ -742,3 +742,33 @@ fn the_queue_by_hand() {
     assert_eq!(state["awake"], false);
     assert!(state["last_wake"].is_string() && state["last_sleep"].is_string());
 }
+
+#[test]
+fn what_is_being_merged_and_what_came_of_the_last_run_is_told() {
+    let world = world();
+    merge(
+        &world,
+        "test_command",
+        "n=0; while [ ! -e \"$HOME/go-on\" ] && [ $((n += 1)) -lt 400 ]; do sleep 0.05; done",
+    );
+    let one = hand_over(&world, "Nux", "One", &[("one", "1")], true);
+    let status = || world.in_town(["mq", "status", "wyvern"]).ok().stdout;
+    std::thread::scope(|scope| {
+        let mut command = world.command(crate::common::gt(), "town");
+        command.args(["refinery", "process", "wyvern"]);
+        let running = scope.spawn(move || crate::common::finish(&mut command).ok());
+        let now = format!("  now: testing {} on main, for ", one.bead);
+        let mut said = String::new();
+        while !said.contains(&now) && !running.is_finished() {
+            said = status();
+        }
+        world.write("home/go-on", "");
+        running.join().unwrap();
+        assert!(said.contains(&now), "{said}");
+    });
+    let after = status();
+    assert!(after.contains("  last: 1 merged, 0 set aside, ") && !after.contains("now:"), "{after}");
+    // Nothing to do is no news.
+    process(&world).ok();
+    assert!(status().contains("  last: 1 merged, 0 set aside, "));
+}

@@ -13,6 +13,7 @@ use crate::model::address::Address;
 use crate::programs::git::Git;
 use crate::report::queue::list;
 use crate::town::{Rig, Town, away};
+use crate::work::merge::progress::MergeProgress;
 use crate::work::merge::queue::{self, RequestRow};
 use crate::work::merge::{approval, refinery};
 use crate::work::remote::home::has_records;
@@ -91,9 +92,15 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
         Err(error) => ctx.note(&format!("what was handed in elsewhere waits: {error:#}")),
     }
     let by_person = ctx.is_person();
-    let job =
-        refinery::MergeJob { town, rig, sources: &sources, only, by_person, say: &|text| ctx.note(text) };
+    let say = |text: &str| {
+        MergeProgress::note(rig, text);
+        ctx.note(text);
+    };
+    let job = refinery::MergeJob { town, rig, sources: &sources, only, by_person, say: &say };
     let (report, error) = refinery::process(&job);
+    if !report.is_empty() {
+        MergeProgress::end(rig, &report.line());
+    }
     ctx.keep_exports(town, Some(rig));
     if ctx.global.json {
         print_json("processed", &report)?;

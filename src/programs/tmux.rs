@@ -193,6 +193,17 @@ impl Tmux {
     /// # Errors
     /// When tmux cannot be started.
     pub fn kill(&self, sessions: &[&str]) -> Result<Answer> {
+        let mut answer = Answer::Said(String::new());
+        // tmux takes a command of 16 KB.
+        for some in sessions.chunks(20) {
+            if let failed @ Answer::Failed(_) = std::mem::replace(&mut answer, self.kill_some(some)?) {
+                return Ok(failed);
+            }
+        }
+        Ok(answer)
+    }
+
+    fn kill_some(&self, sessions: &[&str]) -> Result<Answer> {
         let commands = sessions.iter().fold(TmuxCommands::new(), |batch, session| {
             let pane =
                 if session.starts_with('%') { Some((*session).into()) } else { self.agent_of(session) };

@@ -6,6 +6,7 @@ use super::text::{columns, pairs};
 use crate::base::terminal::Text;
 use crate::base::time;
 use crate::work::merge::approval::Shown;
+use crate::work::merge::progress::MergeProgress;
 use crate::work::merge::queue::{Counts, RequestRow};
 use crate::work::merge::refinery::Processed;
 use crate::work::observe::view::{RigView, ToStart};
@@ -125,14 +126,35 @@ impl Counts {
         if self.set_aside > 0 {
             let _ = write!(text, "; {} set aside", self.set_aside);
         }
+        let age = |then: &str| time::seconds_between(then, now).map_or_else(|| "?".into(), time::short_age);
+        let MergeProgress { began, now: does, since, last, ended } = &self.progress;
         if self.busy {
             text.push_str("; merging now");
         }
-        text + "\n"
+        text.push('\n');
+        if self.busy && !does.is_empty() {
+            let _ = writeln!(text, "  now: {does}, for {}; this run for {}", age(since), age(began));
+        }
+        if !last.is_empty() {
+            let _ = writeln!(text, "  last: {last}, {} ago", age(ended));
+        }
+        text
     }
 }
 
 impl Processed {
+    /// What came of it, in one line.
+    pub fn line(&self) -> String {
+        let mut text = format!("{} merged, {} set aside", self.merged.len(), self.set_aside.len());
+        if !self.waits.is_empty() {
+            let _ = write!(text, ", {} left waiting", self.waits.len());
+        }
+        if let Some(why) = &self.stopped {
+            let _ = write!(text, "; it stopped: {}", why.lines().next().unwrap_or_default());
+        }
+        text
+    }
+
     /// One line for each request.
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -9,6 +9,7 @@ pub mod fold;
 pub mod land;
 pub mod landing;
 pub mod links;
+pub mod progress;
 pub mod queue;
 pub mod refinery;
 pub mod submit;

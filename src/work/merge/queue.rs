@@ -20,6 +20,7 @@ use crate::programs::git::Git;
 use crate::programs::git::pushing::Deletion;
 use crate::town::ended::Word;
 use crate::town::{Rig, Town, secret};
+use crate::work::merge::progress::MergeProgress;
 use crate::work::merge::{approval, aside, bench};
 use crate::work::observe::around::unknown;
 use crate::work::step;
@@ -126,6 +127,7 @@ pub fn counts(rig: &Rig, me: &Address) -> Result<Counts> {
         oldest: queue.requests.iter().map(|request| request.created.clone()).min(),
         busy: bench::is_busy(rig)?,
         set_aside: came_back(store.as_ref(), &queue)?.len(),
+        progress: MergeProgress::read(rig),
     })
 }
 
@@ -511,6 +513,9 @@ pub struct Counts {
     pub busy: bool,
     /// Beads that came back from the queue and wait to be slung again.
     pub set_aside: usize,
+    /// What the command that merges does, and what came of the last.
+    #[serde(flatten)]
+    pub progress: MergeProgress,
 }
 
 #[cfg(test)]

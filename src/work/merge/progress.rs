@@ -1,0 +1,59 @@
+//! What the run over a rig's queue does at this moment, and what came of the last: a file that tells, and that nothing goes by.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{files, time};
+use crate::town::Rig;
+
+/// What is told of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MergeProgress {
+    /// When it began: RFC 3339, UTC. This and the next two are of a run that goes on, or was killed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub began: String,
+    /// What it does: `testing wy-1, wy-2 on main`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub now: String,
+    /// Since when.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub since: String,
+    /// What came of the run before.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub last: String,
+    /// When that ended.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub ended: String,
+}
+
+impl MergeProgress {
+    /// What is written down of a rig; nothing where nothing can be read.
+    pub fn read(rig: &Rig) -> MergeProgress {
+        let path = path(rig);
+        path.exists().then(|| files::read_json(&path).ok()).flatten().unwrap_or_default()
+    }
+
+    /// The run does this from now on.
+    pub fn note(rig: &Rig, now: &str) {
+        let MergeProgress { began, last, ended, .. } = MergeProgress::read(rig);
+        let since = time::now();
+        let began = if began.is_empty() { since.clone() } else { began };
+        MergeProgress { began, now: now.into(), since, last, ended }.write(rig);
+    }
+
+    /// It is over, with this.
+    pub fn end(rig: &Rig, last: &str) {
+        MergeProgress { last: last.into(), ended: time::now(), ..MergeProgress::default() }.write(rig);
+    }
+
+    /// A file that cannot be written keeps nothing from being merged.
+    fn write(&self, rig: &Rig) {
+        let _ = files::make_dir(&rig.logs_dir()).and_then(|()| files::write_json(&path(rig), self));
+    }
+}
+
+fn path(rig: &Rig) -> PathBuf {
+    rig.logs_dir().join("refinery.json")
+}
