@@ -431,3 +431,13 @@ fn a_pane_that_shows_its_history_takes_a_prompt_all_the_same() {
     }
     assert_eq!(world.read("out"), "one\ntwo\n");
 }
+
+#[test]
+fn any_number_of_sessions_is_ended_in_one_call_of_it() {
+    let world = World::new();
+    let tmux = server(&world);
+    let gone: Vec<String> = (1000..1150).map(|number| format!("${number}")).collect();
+    let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
+    tmux.stop(&gone).unwrap();
+    assert_eq!(look(&tmux).sessions.len(), 1);
+}
