@@ -166,8 +166,10 @@ fn what_has_no_room_waits_in_line_is_shown_started_and_taken_out() {
     let world = World::waiting();
     world.set("GASTOWN_POLECAT__MAX_WORKERS", "1");
     let urgent = world.bead_with("Urgent", "true", &["-p", "0"]);
-    let beads: Vec<String> = (0..3).map(|number| task(&world, &format!("Task {number}"))).collect();
-    let words = ["sling", &beads[0], &beads[1], &beads[2], &urgent, "wyvern", "--agent", "waits"];
+    // As urgent, and asked for before it.
+    let mut beads = vec![world.bead_with("Task 0", "true", &["-p", "0"])];
+    beads.extend((1..3).map(|number| task(&world, &format!("Task {number}"))));
+    let words = ["sling", &beads[1], &beads[2], &beads[0], &urgent, "wyvern", "--agent", "waits"];
     let plan = world.in_town(words.iter().chain(&["--dry-run"])).ok();
     assert!(
         plan.stdout.contains(&format!("{}  Task 1\n  would wait: the rig wyvern is full", beads[1])),

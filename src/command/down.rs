@@ -12,7 +12,6 @@ use crate::mux::{Depth, Session};
 use crate::plan::diff::SkipReason;
 use crate::plan::layout::AskedMark;
 use crate::town::wish;
-use crate::work::agent::up;
 use crate::work::polecat::survivors;
 use crate::work::step;
 
@@ -58,7 +57,7 @@ pub fn run(ctx: &Ctx, args: &DownArgs) -> Result<Exit> {
 /// The sessions that go: those of the agents that are named, else of all that `[up]` asks for or once did.
 fn found<'a>(ctx: &Ctx, sight: &'a roles::Sight, named: &[Address]) -> Result<Vec<&'a Session>> {
     let asked = match named {
-        [] => up::asked(&sight.town, &ctx.settings(&sight.town, None)?.up)?,
+        [] => crate::work::agent::roles::wanted(&sight.town, &ctx.settings(&sight.town, None)?.up)?,
         named => named.to_vec(),
     };
     let asked: Vec<String> = asked.iter().map(Address::to_string).collect();

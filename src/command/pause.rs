@@ -65,19 +65,19 @@ pub fn hold(ctx: &Ctx, town: &Town, rig: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Takes the pause of the whole town back, where there is one; says so.
+/// Takes the pause of the whole town back; says so. Whether there was one.
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn end(ctx: &Ctx, town: &Town) -> Result<()> {
+pub fn end(ctx: &Ctx, town: &Town) -> Result<bool> {
     if !pause::read(town)?.town(&time::now()) {
-        return Ok(());
+        return Ok(false);
     }
     pause::update(town, |paused| paused.town = None)?;
     said("goes on", None, "", town);
     deacon::poke(&town.root);
     ctx.note("the town is paused no more");
-    Ok(())
+    Ok(true)
 }
 
 /// Takes the pause of the town, or of one rig, back.

@@ -277,7 +277,7 @@ pub fn report(ctx: &Ctx, rig: &str, outcome: Outcome) -> Result<Exit> {
     }
     let unconfirmed = outcome.slung.iter().any(|one| one.unconfirmed.is_some());
     let waits = !outcome.waiting.is_empty();
-    if waits {
+    if waits && !rig.is_empty() {
         ctx.note(&format!(
             "the deacon starts it once there is a place; by hand: gt dispatch {rig}; see what waits with: gt queue {rig}"
         ));

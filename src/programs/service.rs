@@ -247,7 +247,7 @@ fn run(words: &[&str]) -> Result<()> {
         return Ok(());
     }
     Err(Failure::new(format!("{line}: {}", output.error_text().trim()))
-        .hint(format!("see why with: {line}"))
+        .hint("without it, a line of crontab -e starts it with the machine: @reboot gt -C TOWN daemon start")
         .into())
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::json;
 
-use super::{comes, end};
+use super::{comes, end, start};
 use crate::base::failure::Exit;
 use crate::base::files;
 use crate::command::{Ctx, print, print_json, would};
@@ -75,9 +75,17 @@ pub fn install(ctx: &Ctx, town: &Town, asked: &[String], dry_run: bool) -> Resul
         files::write(path, text)?;
     }
     // The service's takes its place.
-    end(town)?;
-    service::enable(manager, &label, &files.service.display().to_string())?;
-    comes(town)?;
+    let ran = end(town)?;
+    let enabled = service::enable(manager, &label, &files.service.display().to_string());
+    if let Err(error) = enabled.and_then(|()| comes(town)) {
+        // As it was before.
+        let _ = service::disable(manager, &label);
+        [&files.service, &files.environment].into_iter().try_for_each(|path| take_away(path))?;
+        if ran {
+            start(town)?;
+        }
+        return Err(error);
+    }
     if ctx.global.json {
         print_json("service", &told)?;
         return Ok(Exit::Done);
@@ -108,8 +116,10 @@ pub fn uninstall(ctx: &Ctx, town: &Town, dry_run: bool) -> Result<Exit> {
         return would(ctx, &json!({ "service": label, "installed": installed }), line);
     }
     if installed {
-        service::disable(manager, &label)?;
+        // Also where the manager does not answer: what it reads at its next start is gone.
+        let disabled = service::disable(manager, &label);
         [&files.service, &files.environment].into_iter().try_for_each(|path| take_away(path))?;
+        disabled?;
     }
     if ctx.global.json {
         print_json("service", &json!({ "service": label, "installed": false }))?;

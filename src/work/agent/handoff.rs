@@ -145,6 +145,17 @@ pub fn note_stopped(town: &Town, of: &Address) -> Result<()> {
     })
 }
 
+/// Takes that back: it is started again by itself.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn not_stopped(town: &Town, of: &Address) -> Result<()> {
+    if !Noted::read(town, of).stopped {
+        return Ok(());
+    }
+    note_in(town, of, |state| drop(state.remove(STOPPED)))
+}
+
 /// Takes both back: there is a new session now.
 ///
 /// # Errors

@@ -328,14 +328,11 @@ pub fn prompt(mux: &dyn Mux, started: &Started, prepared: &Prepared) -> Result<D
     deliver(mux, &started.pane, runtime, text)
 }
 
-/// The addresses that `[up]` asks for: the Mayor when it says nothing.
+/// The addresses that `[up]` asks for.
 ///
 /// # Errors
 /// An unknown role or rig, or polecats, which only sling makes.
 pub fn wanted(town: &Town, up: &UpSettings) -> Result<Vec<Address>> {
-    if up.roles.is_empty() {
-        return Ok(vec![Address::Mayor]);
-    }
     let listed = town.rig_names()?;
     let names = match &up.rigs {
         Some(names) => names,

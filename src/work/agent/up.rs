@@ -66,7 +66,7 @@ pub fn wishes(
     named: &[Address],
     presets: &[String],
 ) -> Result<Wishes> {
-    let asked = asked(town, up)?;
+    let asked = roles::wanted(town, up)?;
     let addresses = if named.is_empty() { &asked } else { named };
     let how = StartOptions { presets, ..StartOptions::default() };
     let mut desk = RigsRead { env, sources, town, how, rigs: BTreeMap::new(), roles: BTreeMap::new() };
@@ -87,14 +87,6 @@ pub fn wishes(
         DesiredSession { address: address.clone(), prepared, running: None }
     };
     Ok(Wishes { wanted: addresses.iter().map(wish).collect(), some: !named.is_empty() })
-}
-
-/// The agents that `[up]` asks for; none when it says `roles = []`.
-///
-/// # Errors
-/// An unknown role or rig, or polecats.
-pub fn asked(town: &Town, up: &UpSettings) -> Result<Vec<Address>> {
-    if up.roles.is_empty() { Ok(Vec::new()) } else { roles::wanted(town, up) }
 }
 
 /// What was read so far of rigs and roles.

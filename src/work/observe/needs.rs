@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::view::{RigView, RoleStatus, TownView};
 use crate::base::grammar::count;
 use crate::model::state::State;
-use crate::plan::place::Place;
+use crate::plan::place::{Place, Run};
 
 /// One thing that only a person can go on with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -88,6 +88,11 @@ fn of_rig(rig: &RigView) -> Vec<Need> {
             Some(Place::Crashed) if !polecat.goes_on => {
                 let help = format!("gt sling {bead} {} --resume", rig.name);
                 let need = Need::new(&polecat.address, format!("ended before {bead} was done"), help);
+                needs.push(Need { since: polecat.since.clone(), ..need });
+            }
+            Some(Place::Hooked) if polecat.run == Run::None => {
+                let what = format!("has {bead} on its hook and no session");
+                let need = Need::new(&polecat.address, what, format!("gt sling {bead} {}", rig.name));
                 needs.push(Need { since: polecat.since.clone(), ..need });
             }
             Some(Place::Unreachable) => {

@@ -446,16 +446,13 @@ fn fitting(
 ) -> Result<Vec<Work>> {
     let needs = |work: &Work| work.claim.is_none() && !work.is_away();
     let Some(first) = works.iter().find(|work| needs(work)) else { return Ok(works) };
-    let mut free = room(site, &first.role, idle)?;
     let full = full(site, &first.role);
-    let fits = |work: &Work| {
-        if needs(work) {
-            let fits = free > 0;
-            free = free.saturating_sub(1);
-            return fits;
-        }
-        true
-    };
+    // The most urgent first, of one priority in the order that was asked for.
+    let mut urgent: Vec<&Bead> = works.iter().filter(|work| needs(work)).map(|work| &work.bead).collect();
+    urgent.sort_by_key(|bead| bead.priority);
+    urgent.truncate(room(site, &first.role, idle)?);
+    let urgent: Vec<String> = urgent.into_iter().map(|bead| bead.id.clone()).collect();
+    let fits = |work: &Work| !needs(work) || urgent.contains(&work.bead.id);
     let (fit, rest): (Vec<Work>, Vec<Work>) = works.into_iter().partition(fits);
     if !rest.is_empty() {
         let ids = rest.iter().map(|work| work.bead.id.clone()).collect();
