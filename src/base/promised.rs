@@ -55,7 +55,8 @@ fn span(text: &str, since: i64) -> Option<i64> {
 }
 
 fn clock(text: &str, said: &Zoned) -> Option<i64> {
-    let found = CLOCK.as_ref()?.captures(text)?;
+    // "limit at 2:30 reached, resets 3pm": what it says last counts.
+    let found = CLOCK.as_ref()?.captures_iter(text).last()?;
     let number = |at: usize| found.get(at).and_then(|number| number.as_str().parse::<i8>().ok());
     let (hour, minute) = (number(3)?, number(4).unwrap_or(0));
     let hour = match found.get(5).map(|half| half.as_str().to_ascii_lowercase()) {
@@ -104,6 +105,7 @@ mod tests {
             ("You've hit your limit · resets 3pm", "2026-03-04T14:00:00Z"),
             ("5-hour limit reached ∙ resets 1:30am", "2026-03-05T00:30:00Z"),
             ("Your limit will reset at 3pm (America/New_York).", "2026-03-04T20:00:00Z"),
+            ("limit at 2:30 reached; resets 11pm", "2026-03-04T22:00:00Z"),
             ("weekly limit reached · resets Mar 6, 9am", "2026-03-06T08:00:00Z"),
             ("You've hit your usage limit. Try again at 3:14 PM.", "2026-03-04T14:14:00Z"),
             ("try again in 3 days 4 hours 5 minutes", "2026-03-07T17:05:00Z"),

@@ -30,10 +30,13 @@ pub fn limits<'a>(
 ) -> BTreeMap<String, i64> {
     let (mut said, mut unsaid) = (BTreeMap::<&str, i64>::new(), BTreeMap::<&str, (i64, i64)>::new());
     for AgentAtLimit { runtime, why, since } in agents {
-        let since = seconds_since_epoch(since).unwrap_or(now).min(now);
+        // What is said to have been in the future was said by a clock that was wrong.
+        let Some(since) = seconds_since_epoch(since).filter(|since| *since <= now) else { continue };
         if let Some(until) = promised(why, since, zone) {
-            let known = said.entry(runtime).or_insert(until);
-            *known = until.max(*known);
+            if until > now {
+                let known = said.entry(runtime).or_insert(until);
+                *known = until.max(*known);
+            }
         } else {
             let (last, count) = unsaid.entry(runtime).or_insert((since, 0));
             (*last, *count) = (since.max(*last), *count + 1);
@@ -68,6 +71,9 @@ mod tests {
         assert_eq!(known(&all, 60), [("claude".into(), 7200), ("codex".into(), 1800)]);
         assert_eq!(known(&all, 1800), [("claude".into(), 7200)]);
         assert_eq!(known(&all, 7200), []);
-        assert_eq!(known(&[AgentAtLimit { since: "2099-01-01T00:00:00Z", ..at("codex", "") }], 0)[0].1, 900);
+        assert_eq!(known(&[AgentAtLimit { since: "2099-01-01T00:00:00Z", ..at("codex", "") }], 0), []);
+        // One whose time is over says nothing of the others.
+        let both = [at("claude", "try again in 1s"), at("claude", "rate_limit")];
+        assert_eq!(known(&both, 60), [("claude".into(), 900)]);
     }
 }

@@ -9,7 +9,10 @@ use crate::base::failure::Failure;
 use crate::base::fill;
 use crate::base::folders::Folder;
 use crate::model::environment::is_secret;
-use crate::programs::process::{Limit, Process};
+use crate::programs::process::Process;
+
+/// How long a manager may take.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Who keeps services running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,7 +245,7 @@ fn domain() -> String {
 
 fn run(words: &[&str]) -> Result<()> {
     let line = words.join(" ");
-    let output = Process::new(words[0]).args(&words[1..]).limit(Limit::Local(line.clone())).run()?;
+    let output = Process::new(words[0]).args(&words[1..]).timeout(PATIENCE).run()?;
     if output.ok() {
         return Ok(());
     }

@@ -72,6 +72,8 @@ pub fn install(ctx: &Ctx, town: &Town, asked: &[String], dry_run: bool) -> Resul
         if let Some(dir) = path.parent() {
             files::make_dir(dir)?;
         }
+        // A file that is there would keep its mode.
+        take_away(path)?;
         files::write(path, text)?;
     }
     // The service's takes its place.

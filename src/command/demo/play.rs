@@ -25,6 +25,7 @@ use crate::programs::process::signals;
 use crate::programs::{Output, Process};
 use crate::report::Screen;
 use crate::report::demo::{DemoRow, Stage};
+use crate::town::deacon;
 
 /// The longest that the town may take for its beads, and for its end.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -260,6 +261,9 @@ impl Demo {
             killed = killed || self.kill(&ids[CRASH])?;
             if killed && beads.len() == ids.len() && beads.iter().all(is_settled) && self.polecats()? == 0 {
                 return Ok(());
+            }
+            if !deacon::runs(&self.town) {
+                crate::fail!("the demo's deacon is gone"; "begin again with: gt demo");
             }
             if Instant::now() > limit {
                 self.gt(&["status"])?;

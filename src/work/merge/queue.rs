@@ -273,7 +273,7 @@ pub fn retry(found: &FoundRequest, me: &Address, dry: bool) -> Result<()> {
         status: Some(words::IN_PROGRESS.into()),
         assignee: Some(Some(request.worker.clone()).filter(|worker| !worker.is_empty())),
         add_labels: vec![words::LABEL_SUBMITTED.into()],
-        remove_labels: vec![words::LABEL_REWORK.into()],
+        remove_labels: vec![words::LABEL_REWORK.into(), words::LABEL_QUEUED.into()],
         ..Patch::default()
     };
     let changes = [

@@ -166,9 +166,7 @@ impl<'a> TownLook<'a> {
 
 /// Until when each runtime is at its limit: RFC 3339, UTC.
 fn limits_of(snapshot: &Snapshot, mark: &str) -> BTreeMap<String, String> {
-    let at_limit = |session: &&Session| {
-        session.alive() && session.marks.state == State::Limited && !session.runtime.is_empty()
-    };
+    let at_limit = |session: &&Session| session.marks.state == State::Limited && !session.runtime.is_empty();
     let mut agents = Vec::new();
     for session in snapshot.ours(mark).filter(at_limit) {
         let Session { runtime, why, marks, .. } = session;

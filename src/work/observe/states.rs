@@ -30,7 +30,9 @@ pub fn tell(
     for (number, session) in snapshot.sessions.iter_mut().enumerate() {
         let known =
             [State::Working, State::Idle, State::Ends].iter().any(|state| session.marks.state == *state);
-        if known || !session.alive() || session.marks.town != mark || session.remote.is_some() {
+        // What kept an agent that ended since keeps its runtime.
+        let tells = session.alive() || session.marks.state == State::Limited;
+        if known || !tells || session.marks.town != mark || session.remote.is_some() {
             continue;
         }
         let Ok(address) = Address::parse(&session.marks.address) else { continue };
@@ -43,7 +45,7 @@ pub fn tell(
             session.why = report.why;
             session.runtime.clone_from(&report.agent);
         }
-        let pane = session.panes.first().map(|pane| pane.id.clone());
+        let pane = session.panes.first().filter(|pane| !pane.dead).map(|pane| pane.id.clone());
         if hookless || report.state == State::Question {
             unclear.extend(pane.map(|pane| (number, pane, report.agent, hookless)));
         }

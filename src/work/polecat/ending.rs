@@ -15,6 +15,7 @@ use crate::programs::survivors::Trace;
 use crate::town::away::{self, Record};
 use crate::town::events::TownEvent;
 use crate::town::occupancy;
+use crate::work::agent::handoff;
 use crate::work::observe::scene::Scene;
 use crate::work::polecat::ending::give::{BeadNow, give_back, keep_transcript};
 use crate::work::polecat::{names, sandbox, strays, survivors};
@@ -174,6 +175,8 @@ pub fn release(scene: &Scene<'_>, name: &str, force: bool) -> Result<Released> {
     let force = force || sandbox::is_unbegun(&sandbox.dir);
     let trace = survivors::of_polecat(scene, name);
     if let Seen::Session(session) = scene.session_of(name) {
+        // Until its bead is given back this looks like a crash, which a deacon would start again.
+        handoff::note_stopped(scene.town, &address)?;
         keep_transcript(scene, name, &instance, session)?;
         scene.mux.stop(&[&session.id])?;
     }

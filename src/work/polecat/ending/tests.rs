@@ -45,6 +45,9 @@ fn a_bead_that_cannot_be_given_back_keeps_its_polecat() {
     assert_eq!(names::holder(&town.rig, "Nux").as_deref(), Some("i-Nux"));
     assert_eq!(town.show(&bead).assignee.as_deref(), Some("wyvern/Nux"));
     town.store.heal();
+    // It looks like a crash, and no deacon starts it again.
+    let address = Address::Polecat("wyvern".into(), "Nux".into());
+    assert!(handoff::Noted::read(&town.town, &address).stopped);
     // Its session is gone by now: the same command completes it.
     release(&town.scene(), "Nux", true).unwrap();
     assert_eq!(town.show(&bead).assignee, None);
