@@ -92,13 +92,15 @@ fn work(ctx: &Ctx, town: &Town, rig: &Rig, only: Option<&str>, dry_run: bool) ->
         Err(error) => ctx.note(&format!("what was handed in elsewhere waits: {error:#}")),
     }
     let by_person = ctx.is_person();
+    let told = std::cell::Cell::new(false);
     let say = |text: &str| {
+        told.set(true);
         MergeProgress::note(rig, text);
         ctx.note(text);
     };
     let job = refinery::MergeJob { town, rig, sources: &sources, only, by_person, say: &say };
     let (report, error) = refinery::process(&job);
-    if !report.is_empty() {
+    if told.get() || !report.merged.is_empty() || !report.set_aside.is_empty() {
         MergeProgress::end(rig, &report.line());
     }
     ctx.keep_exports(town, Some(rig));

@@ -186,7 +186,7 @@ impl ProgramFacts {
     /// A file of the person's that the program cannot read either. It is left as it is.
     fn broken(&self, path: &Path, why: &str) -> Obstacle {
         let message = format!("{} cannot read {}: {why}", self.program, path.display());
-        Obstacle::new(message, "mend it by hand: gt leaves it as it is").about(path)
+        Obstacle::new(message, "mend it by hand: it is left as it is").about(path)
     }
 
     /// The first of its settings files in JSON that is not valid.

@@ -42,10 +42,9 @@ pub fn install(ctx: &Ctx, town: &Town, asked: &[String], dry_run: bool) -> Resul
             Some(true) => names.append(&mut missed),
             Some(false) => {}
             None => {
-                let flags: Vec<String> = missed.iter().map(|name| format!("--env {name}")).collect();
-                let flags = flags.join(" ");
+                let flags = missed.join(" --env ");
                 ctx.note(&format!(
-                    "its agents do not have {list}; give them with: gt daemon install {flags}"
+                    "its agents do not have {list}; give them with: gt daemon install --env {flags}"
                 ));
             }
         }

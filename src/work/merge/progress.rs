@@ -1,4 +1,4 @@
-//! What the run over a rig's queue does at this moment, and what came of the last: a file that tells, and that nothing goes by.
+//! What the run over a rig's queue does at this moment, and what came of the last: a part of the refinery's `state.json` that nothing goes by.
 
 use std::path::PathBuf;
 
@@ -31,8 +31,8 @@ pub struct MergeProgress {
 impl MergeProgress {
     /// What is written down of a rig; nothing where nothing can be read.
     pub fn read(rig: &Rig) -> MergeProgress {
-        let path = path(rig);
-        path.exists().then(|| files::read_json(&path).ok()).flatten().unwrap_or_default()
+        let state = files::read_json::<files::Object>(&path(rig)).ok();
+        state.and_then(|mut state| serde_json::from_value(state.remove(KEY)?).ok()).unwrap_or_default()
     }
 
     /// The run does this from now on.
@@ -50,10 +50,21 @@ impl MergeProgress {
 
     /// A file that cannot be written keeps nothing from being merged.
     fn write(&self, rig: &Rig) {
-        let _ = files::make_dir(&rig.logs_dir()).and_then(|()| files::write_json(&path(rig), self));
+        // A file that is missing is doctor's business.
+        if !path(rig).exists() {
+            return;
+        }
+        let value = serde_json::to_value(self).unwrap_or_default();
+        let _ = files::change_json(&path(rig), |state| {
+            state.insert(KEY.into(), value);
+            Ok(())
+        });
     }
 }
 
+/// The key of the refinery's `state.json`.
+const KEY: &str = "merging";
+
 fn path(rig: &Rig) -> PathBuf {
-    rig.logs_dir().join("refinery.json")
+    rig.root.join("refinery/state.json")
 }

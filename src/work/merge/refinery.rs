@@ -666,14 +666,6 @@ pub struct Processed {
     pub stopped: Option<String>,
 }
 
-impl Processed {
-    /// Whether nothing came of it.
-    pub fn is_empty(&self) -> bool {
-        let Processed { merged, set_aside, waits, stopped, .. } = self;
-        merged.is_empty() && set_aside.is_empty() && waits.is_empty() && stopped.is_none()
-    }
-}
-
 /// One request that stays in the queue.
 #[derive(Clone, Debug, Serialize)]
 pub struct Waits {

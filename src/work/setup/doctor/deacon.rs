@@ -70,9 +70,8 @@ fn of_service(visit: &Visit<'_>, things: &mut Vec<Thing>, notes: &mut Vec<String
     // An install asks for all of them anew.
     names.retain(|name| !is_given(name));
     names.extend(missed.iter().map(ToString::to_string));
-    let flags: Vec<String> = names.iter().map(|name| format!("--env {name}")).collect();
     notes.push(format!(
-        "agents that the service {label} starts do not have {list}, set here; give it to them with: gt daemon install {}",
-        flags.join(" ")
+        "agents that the service {label} starts do not have {list}, set here; give it to them with: gt daemon install --env {}",
+        names.join(" --env ")
     ));
 }
