@@ -71,6 +71,9 @@ fn verb(command: &Command, own: &str) -> Option<String> {
         },
         C::Daemon(args) => match &args.command {
             DaemonCommand::Stop(dry) => is(!dry.dry_run, "gt daemon stop"),
+            // Also what only shows it: it names the variables that the person has.
+            DaemonCommand::Install { .. } => Some("gt daemon install".into()),
+            DaemonCommand::Uninstall(_) => Some("gt daemon uninstall".into()),
             _ => None,
         },
         _ => None,

@@ -19,7 +19,6 @@ use crate::work::agent::own_path;
 /// # Errors
 /// What cannot be written, or the manager's own.
 pub fn install(ctx: &Ctx, town: &Town, asked: &[String], dry_run: bool) -> Result<Exit> {
-    ctx.person_only("gt daemon install")?;
     let manager = service::manager()?;
     let files = ServiceFiles::of(ctx, town, manager)?;
     let mut names: Vec<&str> = ctx.env.keys().map(String::as_str).filter(|name| is_given(name)).collect();
@@ -103,7 +102,6 @@ pub fn install(ctx: &Ctx, town: &Town, asked: &[String], dry_run: bool) -> Resul
 /// # Errors
 /// The manager's own; a file that gt did not write.
 pub fn uninstall(ctx: &Ctx, town: &Town, dry_run: bool) -> Result<Exit> {
-    ctx.person_only("gt daemon uninstall")?;
     let manager = service::manager()?;
     let files = ServiceFiles::of(ctx, town, manager)?;
     let installed = files.service.exists();

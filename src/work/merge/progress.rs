@@ -1,11 +1,10 @@
 //! What the run over a rig's queue does at this moment, and what came of the last: a part of the refinery's `state.json` that nothing goes by.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 use crate::base::{files, time};
 use crate::town::Rig;
+use crate::work::merge::awake;
 
 /// What is told of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +30,7 @@ pub struct MergeProgress {
 impl MergeProgress {
     /// What is written down of a rig; nothing where nothing can be read.
     pub fn read(rig: &Rig) -> MergeProgress {
-        let state = files::read_json::<files::Object>(&path(rig)).ok();
+        let state = files::read_json::<files::Object>(&awake::path(rig)).ok();
         state.and_then(|mut state| serde_json::from_value(state.remove(KEY)?).ok()).unwrap_or_default()
     }
 
@@ -50,21 +49,10 @@ impl MergeProgress {
 
     /// A file that cannot be written keeps nothing from being merged.
     fn write(&self, rig: &Rig) {
-        // A file that is missing is doctor's business.
-        if !path(rig).exists() {
-            return;
-        }
         let value = serde_json::to_value(self).unwrap_or_default();
-        let _ = files::change_json(&path(rig), |state| {
-            state.insert(KEY.into(), value);
-            Ok(())
-        });
+        let _ = awake::change(rig, |state| drop(state.insert(KEY.into(), value)));
     }
 }
 
 /// The key of the refinery's `state.json`.
 const KEY: &str = "merging";
-
-fn path(rig: &Rig) -> PathBuf {
-    rig.root.join("refinery/state.json")
-}
